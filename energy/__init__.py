@@ -1,0 +1,65 @@
+"""The meter and the bill: count what a model does, price what was counted.
+
+Counting needs torch, pricing does not; so the counting names are imported when first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from energy.counts import Counts, CountsError, Label, LayerCount, Tally
+from energy.estimate import Estimate, LayerEnergy, Saving, estimate, saving
+from energy.formulas import Attention, Conventions
+
+if TYPE_CHECKING:
+    from energy.crosscheck import check_against_fvcore
+    from energy.expose import ExposeError, exposed_attention
+    from energy.matmul import EventError, Levels, MatMul
+    from energy.meter import UncountedOperation, count_pass, counting
+    from energy.tally import tally_call
+
+_NEEDS_TORCH = {
+    "counting": "energy.meter",
+    "count_pass": "energy.meter",
+    "UncountedOperation": "energy.meter",
+    "exposed_attention": "energy.expose",
+    "ExposeError": "energy.expose",
+    "MatMul": "energy.matmul",
+    "Levels": "energy.matmul",
+    "EventError": "energy.matmul",
+    "tally_call": "energy.tally",
+    "check_against_fvcore": "energy.crosscheck",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NEEDS_TORCH:
+        return getattr(import_module(_NEEDS_TORCH[name]), name)
+    raise AttributeError(f"module 'energy' has no attribute '{name}'")
+
+
+__all__ = [
+    "Attention",
+    "Conventions",
+    "Counts",
+    "CountsError",
+    "Estimate",
+    "EventError",
+    "ExposeError",
+    "Label",
+    "LayerCount",
+    "LayerEnergy",
+    "Levels",
+    "MatMul",
+    "Saving",
+    "Tally",
+    "UncountedOperation",
+    "count_pass",
+    "counting",
+    "check_against_fvcore",
+    "estimate",
+    "exposed_attention",
+    "saving",
+    "tally_call",
+]

@@ -1,0 +1,365 @@
+"""What each kind of layer costs, as pure functions of shapes and spike counts.
+
+The meter calls these with the shapes of real tensors, the plan with shapes from a configuration;
+so both speak of the same thing, and a test can compare either with a closed form.
+
+Conventions:
+
+* A MAC is one multiply-accumulate of a matrix product. A bias starts the accumulator, so `K`
+  products and a bias are exactly `K` MACs.
+* An AC is one event added to one accumulator: events times fan-out.
+* Each operand is read once per call and each result written once, whatever the caches do.
+* `value_bytes` is the width of an analog value; a binary slot packs into one bit, a ternary slot
+  into two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from energy.counts import Tally
+from hwmodels import Op
+
+
+class Attention(StrEnum):
+    """Which query-key pairs of a causal attention are counted."""
+
+    FULL = "full"  #: all pairs, as fvcore and torch count
+    CAUSAL = "causal"  #: only keys at or before the query: what a masked kernel must do
+
+
+@dataclass(frozen=True)
+class Conventions:
+    """Choices that change a count; printed with every report.
+
+    Attributes:
+        attention: Which query-key pairs are counted.
+        coincidences: For a product of two spike operands, count only the events that meet a
+            spike on the other side, instead of every event of the streaming operand.
+    """
+
+    attention: Attention = Attention.FULL
+    coincidences: bool = False
+
+
+def packed_bytes(slots: int, bits_per_slot: int) -> int:
+    """Bytes of `slots` packed spikes, rounded up."""
+    return -(-slots * bits_per_slot // 8)
+
+
+def pairs(queries: int, keys: int, attention: Attention) -> int:
+    """Query-key pairs of one head; query `i` of `q` is token `keys - queries + i`.
+
+    Causal: sum over queries of (keys - queries + i + 1) = q k - q (q - 1) / 2.
+    """
+    if attention is Attention.FULL:
+        return queries * keys
+    return queries * keys - queries * (queries - 1) // 2
+
+
+def linear(rows: int, fan_in: int, fan_out: int, *, bias: bool, value_bytes: int) -> Tally:
+    """A dense layer applied to `rows` vectors."""
+    macs = rows * fan_in * fan_out
+    return Tally(
+        {
+            Op.MAC: macs,
+            Op.WEIGHT_READ: fan_in * fan_out * value_bytes,
+            Op.VECTOR_READ: fan_out * value_bytes if bias else 0,
+            Op.ACTIVATION_READ: rows * fan_in * value_bytes,
+            Op.ACTIVATION_WRITE: rows * fan_out * value_bytes,
+        },
+        dense_macs=macs,
+    )
+
+
+def event_linear(
+    rows: int,
+    fan_in: int,
+    fan_out: int,
+    events: int,
+    *,
+    bias: bool,
+    bits_per_slot: int,
+    value_bytes: int,
+) -> Tally:
+    """A layer fed by spikes: `events` of the `rows x fan_in` slots reach `fan_out` accumulators.
+
+    `rows` includes the time steps. The scale of an event belongs to the weight (or to the reader
+    of the accumulator), so an event costs an addition.
+    """
+    slots = rows * fan_in
+    return Tally(
+        {
+            Op.AC: events * fan_out,
+            Op.WEIGHT_READ: fan_in * fan_out * value_bytes,
+            Op.VECTOR_READ: fan_out * value_bytes if bias else 0,
+            Op.SPIKE_READ: packed_bytes(slots, bits_per_slot),
+            Op.ACTIVATION_WRITE: rows * fan_out * value_bytes,
+        },
+        dense_macs=rows * fan_in * fan_out,
+        spikes=events,
+        slots=slots,
+    )
+
+
+def matrix_product(batch: int, left: int, inner: int, right: int, *, value_bytes: int) -> Tally:
+    """`batch` dense products (left x inner) @ (inner x right) of two computed operands."""
+    macs = batch * left * inner * right
+    return Tally(
+        {
+            Op.MAC: macs,
+            Op.ACTIVATION_READ: batch * (left + right) * inner * value_bytes,
+            Op.ACTIVATION_WRITE: batch * left * right * value_bytes,
+        },
+        dense_macs=macs,
+    )
+
+
+def scores(
+    heads: int,
+    queries: int,
+    keys: int,
+    width: int,
+    kv_heads: int,
+    *,
+    attention: Attention,
+    value_bytes: int,
+) -> Tally:
+    """Analog scores Q K^T: `heads` (over the batch) products, keys read from the cache."""
+    pair_count = heads * pairs(queries, keys, attention)
+    return Tally(
+        {
+            Op.MAC: pair_count * width,
+            Op.ACTIVATION_READ: heads * queries * width * value_bytes,
+            Op.ACTIVATION_WRITE: pair_count * value_bytes,
+            Op.KV_READ: kv_heads * keys * width * value_bytes,
+            Op.KV_WRITE: kv_heads * queries * width * value_bytes,
+        },
+        dense_macs=pair_count * width,
+    )
+
+
+def mix(
+    heads: int,
+    queries: int,
+    keys: int,
+    width: int,
+    kv_heads: int,
+    *,
+    attention: Attention,
+    value_bytes: int,
+) -> Tally:
+    """Analog mix A V: `heads` (over the batch) products, values read from the cache."""
+    pair_count = heads * pairs(queries, keys, attention)
+    return Tally(
+        {
+            Op.MAC: pair_count * width,
+            Op.ACTIVATION_READ: pair_count * value_bytes,
+            Op.ACTIVATION_WRITE: heads * queries * width * value_bytes,
+            Op.KV_READ: kv_heads * keys * width * value_bytes,
+            Op.KV_WRITE: kv_heads * queries * width * value_bytes,
+        },
+        dense_macs=pair_count * width,
+    )
+
+
+def event_scores(
+    heads: int,
+    queries: int,
+    keys: int,
+    width: int,
+    events: int,
+    accumulates: int,
+    *,
+    attention: Attention,
+    value_bytes: int,
+) -> Tally:
+    """Spiking scores Q K^T with binary Q streaming over cached binary K.
+
+    `heads` includes batch and time steps. `accumulates` is the number of ACs: events times keys
+    (full), each query's events times the keys it may see (causal), or coincidences.
+    """
+    pair_count = heads * pairs(queries, keys, attention)
+    return Tally(
+        {
+            Op.AC: accumulates,
+            Op.SPIKE_READ: packed_bytes(heads * queries * width, 1),
+            Op.ACTIVATION_WRITE: pair_count * value_bytes,
+            Op.KV_SPIKE_READ: packed_bytes(heads * keys * width, 1),
+            Op.KV_SPIKE_WRITE: packed_bytes(heads * queries * width, 1),
+        },
+        dense_macs=pair_count * width,
+        spikes=events,
+        slots=heads * queries * width,
+    )
+
+
+def event_mix(
+    heads: int,
+    queries: int,
+    keys: int,
+    width: int,
+    events: int,
+    accumulates: int,
+    *,
+    attention: Attention,
+    value_bytes: int,
+) -> Tally:
+    """Spiking mix A V with cached binary V streaming into the integer weights A.
+
+    `heads` includes batch and time steps. One V spike of key `j` adds A[i, j] to the output of
+    each query `i` that may see it.
+    """
+    pair_count = heads * pairs(queries, keys, attention)
+    return Tally(
+        {
+            Op.AC: accumulates,
+            Op.ACTIVATION_READ: pair_count * value_bytes,
+            Op.ACTIVATION_WRITE: heads * queries * width * value_bytes,
+            Op.KV_SPIKE_READ: packed_bytes(heads * keys * width, 1),
+            Op.KV_SPIKE_WRITE: packed_bytes(heads * queries * width, 1),
+        },
+        dense_macs=pair_count * width,
+        spikes=events,
+        slots=heads * keys * width,
+    )
+
+
+def softmax(
+    heads: int, queries: int, keys: int, *, attention: Attention, value_bytes: int
+) -> Tally:
+    """Scaled softmax over each row of `n` scores.
+
+    Per row: n multiplications (scale), n - 1 comparisons (maximum), n subtractions, n
+    exponentials, n - 1 additions (sum), n divisions.
+    """
+    elements = heads * pairs(queries, keys, attention)
+    rows = heads * queries
+    return Tally(
+        {
+            Op.MUL: elements,
+            Op.CMP: elements - rows,
+            Op.ADD: 2 * elements - rows,
+            Op.EXP: elements,
+            Op.DIV: elements,
+            Op.ACTIVATION_READ: elements * value_bytes,
+            Op.ACTIVATION_WRITE: elements * value_bytes,
+        },
+    )
+
+
+def layer_norm(rows: int, width: int, *, value_bytes: int) -> Tally:
+    """LayerNorm with scale and shift over vectors of `d` values.
+
+    Per row: mean (d - 1 additions, 1 multiplication), centring (d subtractions), variance (d
+    multiplications, d - 1 additions, 1 multiplication), epsilon (1 addition), 1 square root,
+    1 division, normalising (d multiplications), scale and shift (d multiplications, d additions).
+    """
+    return Tally(
+        {
+            Op.ADD: rows * (4 * width - 1),
+            Op.MUL: rows * (3 * width + 2),
+            Op.SQRT: rows,
+            Op.DIV: rows,
+            Op.VECTOR_READ: 2 * width * value_bytes,
+            Op.ACTIVATION_READ: rows * width * value_bytes,
+            Op.ACTIVATION_WRITE: rows * width * value_bytes,
+        },
+    )
+
+
+def gelu_tanh(elements: int, *, value_bytes: int) -> Tally:
+    """GELU by the tanh form: 0.5 x (1 + tanh(c (x + 0.044715 x^3))).
+
+    Per element: x^3 (2 multiplications), 0.044715 (1), c (1), sum (1 addition); tanh(u) = 1 -
+    2 / (exp(2 u) + 1): 1 multiplication, 1 exponential, 2 additions, 1 division; 1 + tanh
+    (1 addition), 0.5 x (1 multiplication), product (1 multiplication).
+    """
+    return Tally(
+        {
+            Op.MUL: 7 * elements,
+            Op.ADD: 4 * elements,
+            Op.EXP: elements,
+            Op.DIV: elements,
+            Op.ACTIVATION_READ: elements * value_bytes,
+            Op.ACTIVATION_WRITE: elements * value_bytes,
+        },
+    )
+
+
+def relu(elements: int, *, value_bytes: int) -> Tally:
+    """ReLU: one comparison per element."""
+    return Tally(
+        {
+            Op.CMP: elements,
+            Op.ACTIVATION_READ: elements * value_bytes,
+            Op.ACTIVATION_WRITE: elements * value_bytes,
+        },
+    )
+
+
+def row_scale(elements: int, *, value_bytes: int) -> Tally:
+    """One multiplication per element."""
+    return Tally(
+        {
+            Op.MUL: elements,
+            Op.ACTIVATION_READ: elements * value_bytes,
+            Op.ACTIVATION_WRITE: elements * value_bytes,
+        },
+    )
+
+
+def embedding(rows: int, width: int, *, value_bytes: int) -> Tally:
+    """A look-up of `rows` vectors: traffic, no arithmetic."""
+    return Tally(
+        {
+            Op.VECTOR_READ: rows * width * value_bytes,
+            Op.ACTIVATION_WRITE: rows * width * value_bytes,
+        },
+    )
+
+
+def neurons(
+    updates: int, spikes: int, channels: int, *, bits_per_slot: int, value_bytes: int
+) -> Tally:
+    """Spiking neurons: `updates` = neurons x time steps, each with a threshold per channel."""
+    return Tally(
+        {
+            Op.NEURON_UPDATE: updates,
+            Op.SPIKE: spikes,
+            Op.VECTOR_READ: channels * value_bytes,
+            Op.ACTIVATION_READ: updates * value_bytes,
+            Op.STATE_READ: updates * value_bytes,
+            Op.STATE_WRITE: updates * value_bytes,
+            Op.SPIKE_WRITE: packed_bytes(updates, bits_per_slot),
+        },
+        spikes=spikes,
+        slots=updates,
+    )
+
+
+def event_product(
+    dense_macs: int,
+    events: int,
+    accumulates: int,
+    *,
+    slots: int,
+    stored: int,
+    stored_is_spikes: bool,
+    results: int,
+    value_bytes: int,
+) -> Tally:
+    """A product of a streaming binary operand with a stored one, without a mask."""
+    stored_bytes = packed_bytes(stored, 1) if stored_is_spikes else stored * value_bytes
+    return Tally(
+        {
+            Op.AC: accumulates,
+            Op.SPIKE_READ: packed_bytes(slots, 1) + (stored_bytes if stored_is_spikes else 0),
+            Op.ACTIVATION_READ: 0 if stored_is_spikes else stored_bytes,
+            Op.ACTIVATION_WRITE: results * value_bytes,
+        },
+        dense_macs=dense_macs,
+        spikes=events,
+        slots=slots,
+    )

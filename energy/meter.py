@@ -1,0 +1,262 @@
+"""Hooks count, a dispatch mode audits.
+
+Every matrix product of a model must live in a layer whose type has a counting rule. The hooks of
+those layers count; the audit watches every operation that runs outside of them and refuses a pass
+in which a product escaped.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from energy.counts import Counts, Label, LayerCount, Tally
+from energy.formulas import Conventions
+from energy.matmul import AttentionCore
+from energy.tally import is_counted, tally_call
+
+LabelLayer = Callable[[str], Label]
+Named = Sequence[tuple[str, nn.Module]]
+
+
+class UncountedOperation(RuntimeError):  # noqa: N818 - it is the operation that is reported
+    """A matrix product ran where no counting rule could see it."""
+
+
+class Meter:
+    """The rows of a model, filled while its layers run."""
+
+    def __init__(self, counted: Named, conventions: Conventions, label: LabelLayer) -> None:
+        self.conventions = conventions
+        self.uncounted: Counter[str] = Counter()
+        self._layers = [x for x in counted if not isinstance(x[1], AttentionCore)]
+        self._calls: dict[str, list[Tally]] = {name: [] for name, _ in self._layers}
+        self._label = label
+
+    def recorder(self, layer: nn.Module, name: str) -> Callable[[tuple[Any, ...], Any], None]:
+        """A function that adds one call of one layer, given its arguments and its output."""
+        rule, calls, conventions = tally_call.dispatch(type(layer)), self._calls, self.conventions
+
+        def record(args: tuple[Any, ...], out: Any) -> None:
+            for part, tally in rule(layer, name, args, out, conventions).items():
+                calls[f"{name}.{part}" if part else name].append(tally)
+
+        return record
+
+    def counts(self, variant: str, **about: Any) -> Counts:
+        """Everything recorded so far.
+
+        Args:
+            variant: `asa` or `ssa`.
+            **about: Further fields of `Counts`.
+        """
+        return Counts(
+            variant,
+            tuple(
+                LayerCount(
+                    name,
+                    type(module).__name__,
+                    self._label(name),
+                    len(self._calls[name]),
+                    Tally.total(self._calls[name]),
+                )
+                for name, module in self._layers
+            ),
+            attention=str(self.conventions.attention),
+            uncounted=dict(self.uncounted),
+            **about,
+        )
+
+
+def _no_label(name: str) -> Label:
+    return Label(component=name.rpartition(".")[2])
+
+
+@contextmanager
+def counting(
+    model: nn.Module,
+    conventions: Conventions = Conventions(),  # noqa: B008 - frozen
+    label: LabelLayer = _no_label,
+) -> Iterator[Meter]:
+    """Count every matrix product of the forward passes run inside the block.
+
+    Hooks are removed on any exit and leave nothing on the model.
+
+    Args:
+        model: The model; attention must be exposed (`energy.exposed_attention`) or built of
+            counted layers.
+        conventions: Choices that change a count.
+        label: Says what a layer is in the architecture, from its name.
+
+    Yields:
+        The meter.
+
+    Raises:
+        UncountedOperation: At the end, if a matrix product ran outside of every counted layer; at
+            the start, if the model holds a module that is known to hide some.
+        EventError: If an operand declared as spikes holds something else.
+    """
+    modules = list(model.named_modules())
+    _refuse_opaque(modules)
+    counted = [(name, module) for name, module in modules if is_counted(type(module))]
+    meter, audit = Meter(counted, conventions, label), _Audit(modules)
+    with ExitStack() as stack:
+        for name, module in counted:
+            _hook(module, meter.recorder(module, name), audit, stack)
+        stack.enter_context(audit)
+        yield meter
+    meter.uncounted.update(audit.elementwise())
+    if audit.loose:
+        found = ", ".join(f"{op} in '{where}'" for op, where in list(audit.loose)[:3])
+        raise UncountedOperation(
+            f"{sum(audit.loose.values())} matrix products ran outside any counted layer ({found}); "
+            "call layers as modules, build products from energy.MatMul, expose attention with "
+            "energy.exposed_attention, or register a rule with energy.tally_call.register"
+        )
+
+
+def _hook(
+    module: nn.Module,
+    record: Callable[[tuple[Any, ...], Any], None],
+    audit: _Audit,
+    stack: ExitStack,
+) -> None:
+    def enter(_layer: nn.Module, _args: Any) -> None:
+        audit.pauses.append(torch._C._DisableTorchDispatch())
+
+    def leave(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
+        try:
+            if out is None:  # the forward raised; nothing to count
+                return
+            if kwargs:  # put operands given by keyword where the rules expect them
+                bound = inspect.signature(layer.forward).bind(*args, **kwargs)
+                args = tuple(bound.arguments.values())
+            record(args, out)
+        finally:
+            audit.pauses.pop()
+
+    stack.callback(module.register_forward_pre_hook(enter).remove)
+    hook = module.register_forward_hook(leave, with_kwargs=True, always_call=True)
+    stack.callback(hook.remove)
+
+
+def _refuse_opaque(modules: Named) -> None:
+    for name, module in modules:
+        kind = type(module).__name__
+        if isinstance(module, (nn.MultiheadAttention, nn.TransformerEncoderLayer)):
+            raise UncountedOperation(
+                f"layer '{name or kind}' is nn.{kind}, whose fused kernel hides its matrix "
+                "products; use a Hugging Face attention exposed with energy.exposed_attention, "
+                "or build it from nn.Linear and energy.MatMul"
+            )
+        if kind == "OptimizedModule":
+            raise UncountedOperation(
+                f"layer '{name or 'model'}' is compiled by torch.compile, which bypasses hooks; "
+                "count the model before compiling it"
+            )
+
+
+class _Audit(TorchDispatchMode):
+    """Counts nothing, forgets nothing: where did each operation outside counted layers run?"""
+
+    #: Names of operations that multiply matrices, by pattern because torch keeps adding fused ones.
+    CONTRACTS = re.compile(
+        r"mm$|mm_|matmul|mv$|mv_|dot|conv|attention|linear|lstm|gru|rnn|einsum|bilinear|cdist"
+    )
+    #: Match the pattern, but contract nothing.
+    HARMLESS = frozenset({"upsample_bilinear2d"})
+    #: Move or describe data without arithmetic.
+    MOVES = re.compile(
+        r"view|reshape|transpose|^t$|permute|expand|slice|select|split|unbind|squeeze|detach|alias|"
+        r"clone|copy|cat$|stack|empty|zeros|ones|full|arange|lift|contiguous|^_to|scalar_tensor|"
+        r"scalar_dense|index$|repeat|triu|tril|masked_fill|where|^(eq|ne|lt|le|gt|ge)$|bitwise|"
+        r"logical|^any|^all|is_|sym_|fill_|_unsafe|unfold|new_"
+    )
+
+    def __init__(self, modules: Named) -> None:
+        super().__init__()
+        #: One guard per counted layer that is running; inside of them nothing is audited.
+        self.pauses: list[object] = []
+        self.loose: Counter[tuple[str, str]] = Counter()
+        self.other: Counter[Any] = Counter()
+        self._known: dict[Any, str | None] = {}
+        self._modules = modules
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        self.other[func] += 1
+        if func not in self._known:
+            name = func._overloadpacket.__name__
+            contracts = self.CONTRACTS.search(name) and name not in self.HARMLESS
+            self._known[func] = name if contracts else None
+        if (product := self._known[func]) is not None:
+            self.loose[product, self._running_module()] += 1
+        return func(*args, **(kwargs or {}))
+
+    def elementwise(self) -> dict[str, int]:
+        """Arithmetic that ran outside counted layers, by the name of the operation."""
+        found: Counter[str] = Counter()
+        for func, calls in self.other.items():
+            name = func._overloadpacket.__name__
+            if self._known[func] is None and not self.MOVES.search(name):
+                found[name] += calls
+        return dict(found)
+
+    def _running_module(self) -> str:
+        """Name of the innermost module of the model on the call stack."""
+        names = {id(module): name for name, module in self._modules}
+        frame: FrameType | None = sys._getframe(2)
+        while frame is not None:
+            name = names.get(id(frame.f_locals.get("self")))
+            if name is not None:
+                return name or "the model itself"
+            frame = frame.f_back
+        return "code outside the model"
+
+
+@torch.no_grad()
+def count_pass(
+    model: nn.Module,
+    run: Callable[[], object],
+    /,
+    *,
+    variant: str,
+    conventions: Conventions = Conventions(),  # noqa: B008 - frozen
+    label: LabelLayer = _no_label,
+    **about: Any,
+) -> Counts:
+    """Count one forward pass in evaluation mode, without gradients.
+
+    Args:
+        model: The model.
+        run: Calls it.
+        variant: `asa` or `ssa`.
+        conventions: Choices that change a count.
+        label: Says what a layer is in the architecture, from its name.
+        **about: Further fields of `Counts`.
+
+    Raises:
+        UncountedOperation: If a matrix product escaped.
+        EventError: If an operand declared as spikes holds something else.
+    """
+    training = [module for module in model.modules() if module.training]
+    try:
+        for module in training:
+            module.training = False
+        with counting(model, conventions, label) as meter:
+            run()
+    finally:
+        for module in training:
+            module.training = True
+    return meter.counts(variant, **about)

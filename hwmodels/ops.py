@@ -1,0 +1,129 @@
+"""The vocabulary that the meter counts in and the price list charges for."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Buffer(StrEnum):
+    """What a byte of memory traffic belongs to; a profile places each in one of its levels."""
+
+    WEIGHTS = "weights"
+    ACTIVATIONS = "activations"
+    SPIKES = "spikes"
+    STATE = "state"
+    KV_CACHE = "kv_cache"
+
+
+class Op(StrEnum):
+    """One billable operation; its value is the column that holds it in every CSV."""
+
+    MAC = "mac"
+    AC = "ac"
+    ADD = "add"
+    MUL = "mul"
+    DIV = "div"
+    EXP = "exp"
+    SQRT = "sqrt"
+    CMP = "cmp"
+    NEURON_UPDATE = "neuron_update"
+    SPIKE = "spike"
+    WEIGHT_READ = "weight_read_bytes"
+    VECTOR_READ = "vector_read_bytes"
+    ACTIVATION_READ = "activation_read_bytes"
+    ACTIVATION_WRITE = "activation_write_bytes"
+    SPIKE_READ = "spike_read_bytes"
+    SPIKE_WRITE = "spike_write_bytes"
+    STATE_READ = "state_read_bytes"
+    STATE_WRITE = "state_write_bytes"
+    KV_READ = "kv_read_bytes"
+    KV_WRITE = "kv_write_bytes"
+    KV_SPIKE_READ = "kv_spike_read_bytes"
+    KV_SPIKE_WRITE = "kv_spike_write_bytes"
+
+    # Enum hashes in Python; the meter hashes an Op a few thousand times per pass.
+    __hash__ = str.__hash__
+
+    @property
+    def definition(self) -> str:
+        """What one unit of this operation is, in one sentence."""
+        return _DEFINITIONS[self]
+
+    @property
+    def group(self) -> str:
+        """`compute`, `scalar`, `neuron`, `routing` or `memory`: the heading it is billed under."""
+        return _GROUPS.get(self, "memory")
+
+    @property
+    def buffer(self) -> Buffer | None:
+        """The buffer that a traffic operation touches; None for operations that are not traffic."""
+        return _BUFFERS.get(self)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether a traffic operation reads (otherwise it writes)."""
+        return self.value.endswith("_read_bytes")
+
+    @property
+    def scales_with_precision(self) -> bool:
+        """Whether the bytes follow the width of a value; packed spikes are one or two bits at any.
+
+        Counts hold the bytes of the model that ran (FP32: 4 per value). A profile of another
+        precision moves fewer, so pricing multiplies by `value_bytes` of the profile over that of
+        the counts.
+        """
+        return self.buffer is not None and "spike" not in self.value
+
+
+_GROUPS = {
+    Op.MAC: "compute",
+    Op.AC: "compute",
+    Op.ADD: "scalar",
+    Op.MUL: "scalar",
+    Op.DIV: "scalar",
+    Op.EXP: "scalar",
+    Op.SQRT: "scalar",
+    Op.CMP: "scalar",
+    Op.NEURON_UPDATE: "neuron",
+    Op.SPIKE: "routing",
+}
+
+_BUFFERS = {
+    Op.WEIGHT_READ: Buffer.WEIGHTS,
+    Op.VECTOR_READ: Buffer.WEIGHTS,
+    Op.ACTIVATION_READ: Buffer.ACTIVATIONS,
+    Op.ACTIVATION_WRITE: Buffer.ACTIVATIONS,
+    Op.SPIKE_READ: Buffer.SPIKES,
+    Op.SPIKE_WRITE: Buffer.SPIKES,
+    Op.STATE_READ: Buffer.STATE,
+    Op.STATE_WRITE: Buffer.STATE,
+    Op.KV_READ: Buffer.KV_CACHE,
+    Op.KV_WRITE: Buffer.KV_CACHE,
+    Op.KV_SPIKE_READ: Buffer.KV_CACHE,
+    Op.KV_SPIKE_WRITE: Buffer.KV_CACHE,
+}
+
+_DEFINITIONS = {
+    Op.MAC: "one multiply-accumulate of a matrix product between two analog operands",
+    Op.AC: "one event (spike) added to one accumulator: a synaptic operation",
+    Op.ADD: "one addition or subtraction inside a non-linear function",
+    Op.MUL: "one multiplication inside a non-linear function",
+    Op.DIV: "one division inside a non-linear function",
+    Op.EXP: "one exponential inside a non-linear function",
+    Op.SQRT: "one square root inside a non-linear function",
+    Op.CMP: "one comparison inside a non-linear function",
+    Op.NEURON_UPDATE: "one integrate, compare and reset of one neuron in one time step",
+    Op.SPIKE: "one spike emitted by a neuron (routing)",
+    Op.WEIGHT_READ: "bytes of weight matrices read, once per call of a layer",
+    Op.VECTOR_READ: "bytes of biases, norm scales, thresholds and looked-up embedding rows read",
+    Op.ACTIVATION_READ: "bytes of analog inputs read by a layer",
+    Op.ACTIVATION_WRITE: "bytes of analog outputs written by a layer",
+    Op.SPIKE_READ: "bytes of packed spikes read (1 bit per binary slot, 2 per ternary slot)",
+    Op.SPIKE_WRITE: "bytes of packed spikes written (1 bit per binary slot, 2 per ternary slot)",
+    Op.STATE_READ: "bytes of membrane potential read, once per neuron update",
+    Op.STATE_WRITE: "bytes of membrane potential written, once per neuron update",
+    Op.KV_READ: "bytes of analog keys or values read from the cache",
+    Op.KV_WRITE: "bytes of analog keys or values appended to the cache",
+    Op.KV_SPIKE_READ: "bytes of packed key or value spikes read from the cache",
+    Op.KV_SPIKE_WRITE: "bytes of packed key or value spikes appended to the cache",
+}

@@ -1,0 +1,70 @@
+"""From a trained GPT-2 to a spiking one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from transformers import GPT2LMHeadModel
+
+from neurt.config import SpikingConfig
+from neurt.modeling import SpikingGPT2Config, SpikingGPT2LMHeadModel
+from neurt.neuron import NeuronError, SpikingNeuron, calibrating
+
+
+class ConversionError(ValueError):
+    """A model that cannot be converted."""
+
+
+def convert(
+    model: GPT2LMHeadModel,
+    spiking: SpikingConfig,
+    calibration: Sequence[Tensor],
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> SpikingGPT2LMHeadModel:
+    """Convert GPT-2 and calibrate the thresholds of its neurons on text.
+
+    The result shares the parameters of `model`: no second copy is made, and training one changes
+    the other.
+
+    Args:
+        model: The trained analog model.
+        spiking: Choices of the conversion.
+        calibration: Token ids (batch, tokens), one tensor per window of text that is not used to
+            judge the result.
+        progress: Called with windows done and windows in all.
+
+    Raises:
+        ConversionError: If the model is not a GPT-2, there is no calibration text, or a weight or
+            an activation is not finite (names the first layer).
+    """
+    if type(model) is not GPT2LMHeadModel:
+        raise ConversionError(
+            f"cannot convert a {type(model).__name__}; give a transformers GPT2LMHeadModel"
+        )
+    if not calibration:
+        raise ConversionError("thresholds are calibrated on text: give at least one window")
+    for name, parameter in model.named_parameters():
+        if not bool(torch.isfinite(parameter).all()):
+            raise ConversionError(
+                f"parameter '{name}' holds NaN or infinity; check the checkpoint it came from"
+            )
+    with torch.device("meta"):  # no memory for weights that are about to be shared
+        spiking_model = SpikingGPT2LMHeadModel(
+            SpikingGPT2Config(**model.config.to_diff_dict(), spiking=spiking.model_dump())
+        )
+    for module in spiking_model.modules():
+        if isinstance(module, SpikingNeuron):
+            module.threshold = torch.ones(module.channels, dtype=model.dtype, device=model.device)
+    spiking_model.load_state_dict(model.state_dict(), strict=False, assign=True)
+    spiking_model.tie_weights()
+    spiking_model.eval()
+    with torch.no_grad(), calibrating(spiking_model):
+        for done, window in enumerate(calibration):
+            try:
+                spiking_model(window, use_cache=False)
+            except NeuronError as error:
+                raise ConversionError(f"cannot convert: {error}") from error
+            progress(done + 1, len(calibration))
+    return spiking_model

@@ -1,0 +1,195 @@
+"""Spiking neurons over time, with thresholds per channel that are calibrated on what they see.
+
+Shapes: T time steps, then anything, then C channels: (T, ..., C). Thresholds have shape (C,).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from energy import Levels, Tally, tally_call
+from energy.formulas import Conventions, neurons
+from neurt.surrogate import spike
+
+
+class NeuronError(ValueError):
+    """A neuron was given something it cannot integrate."""
+
+
+def lif_step(
+    v: Tensor, x: Tensor, threshold: Tensor, tau: float, alpha: float
+) -> tuple[Tensor, Tensor]:
+    """One step of a leaky integrate-and-fire neuron with decaying input and soft reset.
+
+    v <- v + (x - v) / tau;  s = [v >= threshold];  v <- v - s threshold.
+
+    The reset is detached from the gradient (Zenke and Vogels 2021).
+
+    Args:
+        v: Membrane potential before the step.
+        x: Input current.
+        threshold: Firing threshold, broadcast over channels.
+        tau: Membrane time constant in time steps, > 1.
+        alpha: Sharpness of the surrogate gradient.
+
+    Returns:
+        Spikes (0 or 1), and the membrane potential after the reset.
+    """
+    v = v + (x - v) / tau
+    s = spike(v - threshold, alpha)
+    return s, v - s.detach() * threshold
+
+
+def if_step(v: Tensor, x: Tensor, threshold: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
+    """One step of an integrate-and-fire neuron with soft reset: `lif_step` without the leak."""
+    v = v + x
+    s = spike(v - threshold, alpha)
+    return s, v - s.detach() * threshold
+
+
+def signed_if_step(v: Tensor, x: Tensor, threshold: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
+    """One step of a signed integrate-and-fire neuron: fires +1 and -1 at half the threshold.
+
+    v <- v + x;  s = [v >= threshold / 2] - [v <= -threshold / 2];  v <- v - s threshold.
+
+    A constant input x with |x| <= threshold leaves |v| <= threshold / 2 after each step, so T
+    steps emit round(T x / threshold) spikes: the mean of s threshold is x to within
+    threshold / (2 T).
+    """
+    v = v + x
+    s = spike(v - threshold / 2, alpha) - spike(-v - threshold / 2, alpha)
+    return s, v - s.detach() * threshold
+
+
+class SpikingNeuron(nn.Module):
+    """A layer of neurons over time.
+
+    Args:
+        channels: Number of channels C.
+        quantile: Where calibration puts the threshold: this quantile of |input| per channel.
+
+    Attributes:
+        threshold: Firing threshold per channel, (C,), a buffer; 1 until calibrated.
+    """
+
+    levels = Levels.BINARY
+
+    def __init__(self, channels: int, *, quantile: float, alpha: float) -> None:
+        super().__init__()
+        self.channels = channels
+        self.quantile = quantile
+        self.alpha = alpha
+        self.threshold: Tensor
+        self.register_buffer("threshold", torch.ones(channels))
+        self.calibrations = -1  #: inputs seen while calibrating; -1 when not calibrating
+
+    def step(self, v: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """One time step: spikes and membrane potential."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Integrate input currents over time from a membrane potential of zero.
+
+        Args:
+            x: Currents (T, ..., C).
+
+        Returns:
+            Spikes (T, ..., C).
+        """
+        if self.calibrations >= 0:
+            self._calibrate(x)
+        v = torch.zeros_like(x[0])
+        out = []
+        for current in x:
+            s, v = self.step(v, current)
+            out.append(s)
+        return torch.stack(out)
+
+    def extra_repr(self) -> str:
+        """Arguments for `repr`."""
+        return f"{self.channels}, quantile={self.quantile}"
+
+    @torch.no_grad()
+    def _calibrate(self, x: Tensor) -> None:
+        """Move the threshold to the mean, over inputs seen, of the quantile of |input|."""
+        if x.stride(0) == 0:  # an analog input repeated over time: one step has all there is
+            x = x[:1]
+        samples = x.detach().abs().reshape(-1, self.channels)
+        if not bool(torch.isfinite(samples).all()):
+            raise NeuronError(
+                "calibration met a value that is not finite; check the weights for NaN"
+            )
+        rank = max(1, round(self.quantile * len(samples)))
+        found = samples.kthvalue(rank, dim=0).values.to(self.threshold.dtype)
+        # A channel that is silent in the text still needs a threshold it can never divide by.
+        found = found.clamp(min=torch.finfo(found.dtype).tiny ** 0.5)
+        seen = self.calibrations
+        self.threshold.copy_(found if seen == 0 else (self.threshold * seen + found) / (seen + 1))
+        self.calibrations = seen + 1
+
+
+class LIF(SpikingNeuron):
+    """Leaky integrate-and-fire neurons with binary spikes; see `lif_step`."""
+
+    def __init__(self, channels: int, *, quantile: float, alpha: float, tau: float) -> None:
+        super().__init__(channels, quantile=quantile, alpha=alpha)
+        self.tau = tau
+
+    def step(self, v: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """One time step."""
+        return lif_step(v, x, self.threshold, self.tau, self.alpha)
+
+
+class IF(SpikingNeuron):
+    """Integrate-and-fire neurons with binary spikes; see `if_step`."""
+
+    def step(self, v: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """One time step."""
+        return if_step(v, x, self.threshold, self.alpha)
+
+
+class SignedIF(SpikingNeuron):
+    """Integrate-and-fire neurons with spikes of either sign; see `signed_if_step`."""
+
+    levels = Levels.TERNARY
+
+    def step(self, v: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """One time step."""
+        return signed_if_step(v, x, self.threshold, self.alpha)
+
+
+@contextmanager
+def calibrating(model: nn.Module) -> Iterator[None]:
+    """Inside the block, each neuron sets its threshold from its input before it fires.
+
+    Since neurons run in the order of the network, each is calibrated on the spikes that the
+    calibrated ones before it really send.
+    """
+    layers = [module for module in model.modules() if isinstance(module, SpikingNeuron)]
+    for layer in layers:
+        layer.calibrations = 0
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.calibrations = -1
+
+
+@tally_call.register
+def _(
+    layer: SpikingNeuron, name: str, args: Any, out: Tensor, conventions: Conventions
+) -> dict[str, Tally]:
+    return {
+        "": neurons(
+            out.numel(),
+            layer.levels.count_events(out, name),
+            layer.channels,
+            bits_per_slot=layer.levels.bits_per_slot,
+            value_bytes=out.element_size(),
+        )
+    }

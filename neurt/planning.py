@@ -1,0 +1,64 @@
+"""The verb `plan`: from a request to a run, without torch."""
+
+from __future__ import annotations
+
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+
+from hwmodels import load_profile
+from neurt.plan import PlanError, check_pass, plan_asa, plan_ssa
+from neurt.request import PassRequest, PlanRequest
+from neurt.source import resolve
+from reports.run import Run
+
+
+def run_plan(request: PlanRequest) -> Run:
+    """Count both variants in closed form.
+
+    Raises:
+        ProfileError: If a hardware profile cannot be loaded.
+        ModelError: If the model is unknown or its sizes are not at hand.
+        PlanError: If the model cannot do the pass.
+    """
+    profiles = tuple(load_profile(name) for name in request.hw)
+    source = resolve(request.model)
+    if source.shape is None:
+        raise PlanError(
+            f"the sizes of '{request.model}' are not in the local cache; give a directory with its "
+            "config.json"
+        )
+    what, conventions = request.what, request.conventions
+    check_pass(what, source.shape, request.model)
+    about = {"model": source.name, "weights": "none(closed form)"}
+    return Run(
+        "plan",
+        plan_asa(source.shape, what, conventions, **about),
+        plan_ssa(source.shape, what, request.spiking, request.spike_rate, conventions, **about),
+        profiles,
+        settings(request) | {"spike_rate": request.spike_rate},
+        versions(),
+        now(),
+    )
+
+
+def settings(request: PassRequest) -> dict[str, object]:
+    """What was asked for, for `run.json`; file names without their directories."""
+    asked = request.model_dump(mode="json", exclude={"out", "model", "hw"}, exclude_none=True)
+    return asked | {"spiking": request.spiking.model_dump()}
+
+
+def versions() -> dict[str, str]:
+    """Versions of this package and of what the numbers depend on."""
+    found = {"python": platform.python_version()}
+    for package in ("neurt-energy", "torch", "transformers", "fvcore", "numpy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def now() -> str:
+    """The time in ISO format, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

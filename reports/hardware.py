@@ -1,0 +1,65 @@
+"""Hardware profiles on the terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from hwmodels import HardwareProfile, Op, ProfileError, load_profile, profile_names
+
+
+def print_profiles(console: Console) -> None:
+    """One line per profile; a plug-in that fails is named, the others are listed."""
+    table = Table()
+    for heading in ("name", "title", "precision", "MAC (pJ)", "AC (pJ)", "neuron (pJ)", "scope"):
+        table.add_column(heading, justify="right" if "pJ" in heading else "left")
+    for name in profile_names():
+        try:
+            profile = load_profile(name)
+        except ProfileError as error:
+            table.add_row(name, f"[red]{error}[/red]", "", "", "", "", "")
+            continue
+        prices = (profile.energy_pj(op) for op in (Op.MAC, Op.AC, Op.NEURON_UPDATE))
+        table.add_row(
+            name,
+            profile.title,
+            profile.precision,
+            *("-" if pj is None else f"{pj:g}" for pj in prices),
+            profile.scope,
+        )
+    console.print(table)
+
+
+def print_profile(profile: HardwareProfile, console: Console) -> None:
+    """Every number of a profile with its source and evidence, and what has no price."""
+    console.print(f"[bold]{profile.name}[/bold]: {profile.title}")
+    node = "unknown node" if profile.process_nm is None else f"{profile.process_nm:g} nm"
+    console.print(
+        f"{node}, {profile.precision}, {profile.value_bytes:g} bytes per value, {profile.scope}"
+    )
+    table = Table()
+    for heading in ("what", "pJ", "evidence", "source"):
+        table.add_column(heading, justify="right" if heading == "pJ" else "left")
+    for op, price in profile.prices.items():
+        note = f" ({price.note})" if price.note else ""
+        table.add_row(op.value, f"{price.pj:g}", price.evidence.value, price.source + note)
+    for name, level in profile.memory.items():
+        buffers = ", ".join(b.value for b, where in profile.placement.items() if where == name)
+        note = f" ({level.note})" if level.note else ""
+        table.add_row(
+            f"{name}, per byte: {buffers or 'unused'}",
+            f"{level.read_pj_per_byte:g} / {level.write_pj_per_byte:g}",
+            level.evidence.value,
+            level.source + note,
+        )
+    console.print(table)
+    if profile.static_power:
+        static = profile.static_power
+        console.print(f"static power {static.watts:g} W ({static.evidence}; {static.source})")
+    for op, reason in profile.included.items():
+        console.print(f"[dim]included: {op.value}: {reason}[/dim]")
+    unpriced = [op.value for op in Op if profile.energy_pj(op) is None]
+    if unpriced:
+        console.print(f"[yellow]without a price: {', '.join(unpriced)}[/yellow]")
+    for assumption in profile.assumptions:
+        console.print(f"- {assumption}")
