@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hwmodels import Op
 
@@ -105,7 +105,7 @@ class LayerCount:
     kind: str
     label: Label = Label()
     calls: int = 0
-    tally: Tally = Tally()
+    tally: Tally = Tally()  # noqa: RUF009 - immutable
 
     @property
     def ops(self) -> Counter[Op]:
@@ -266,7 +266,13 @@ def read_csv(path: Path) -> list[Counts]:
         raise CountsError(f"counts '{path}' is not UTF-8 text at byte {error.start}") from error
     except OSError as error:
         raise CountsError(f"counts '{path}' cannot be read: {error.strerror or error}") from error
-    reader = csv.DictReader(io.StringIO(text))
+    try:
+        return _parse(csv.DictReader(io.StringIO(text)), path)
+    except csv.Error as error:
+        raise CountsError(f"counts '{path}' are not valid CSV: {error}") from error
+
+
+def _parse(reader: csv.DictReader[str], path: Path) -> list[Counts]:
     header = reader.fieldnames or []
     counted = [op for op in Op if op.value in header]
     if "layer" not in header or not counted:
@@ -275,17 +281,32 @@ def read_csv(path: Path) -> list[Counts]:
             f"{', '.join(op.value for op in Op)}; the header is: {', '.join(header) or 'empty'}"
         )
     layers: dict[str, list[LayerCount]] = {}
-    meta: dict[str, dict[str, str]] = {}
+    about: dict[str, dict[str, Any]] = {}
     for row in reader:
         where = f"counts '{path}', line {reader.line_num}"
         if None in row or None in row.values():
             raise CountsError(f"{where} has not the {len(header)} columns of the header")
         variant = row.get("variant", "")
         layers.setdefault(variant, []).append(_parse_layer(row, counted, where))
-        meta.setdefault(variant, row)
+        described = _parse_about(row, where)
+        if about.setdefault(variant, described) != described:
+            raise CountsError(
+                f"{where} describes another run than the rows above it; give each run a 'variant'"
+            )
     if not layers:
         raise CountsError(f"counts '{path}' have a header but no rows")
-    return [_with_meta(Counts(v, tuple(layers[v])), meta[v], path) for v in layers]
+    return [Counts(variant, tuple(layers[variant]), **about[variant]) for variant in layers]
+
+
+def _index(row: Mapping[str, str], column: str, where: str, minimum: int) -> int | None:
+    text = row.get(column, "").strip()
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) < minimum:
+        raise CountsError(
+            f"{where}, column '{column}' (= {text!r}) must be an integer, at least {minimum}"
+        )
+    return int(text)
 
 
 def _parse_layer(row: Mapping[str, str], counted: Iterable[Op], where: str) -> LayerCount:
@@ -311,14 +332,13 @@ def _parse_layer(row: Mapping[str, str], counted: Iterable[Op], where: str) -> L
             raise CountsError(f"{where}, column '{column}' (= {value}) must not be negative")
         return value
 
-    depth = row.get("depth", "")
     return LayerCount(
         name=row["layer"],
         kind=row.get("kind", ""),
         label=Label(
             row.get("block") or "other",
             row.get("component", ""),
-            int(depth) if depth.isdecimal() else None,
+            _index(row, "depth", where, 0),
         ),
         calls=positive("calls"),
         tally=Tally(
@@ -330,14 +350,12 @@ def _parse_layer(row: Mapping[str, str], counted: Iterable[Op], where: str) -> L
     )
 
 
-def _with_meta(counts: Counts, row: Mapping[str, str], path: Path) -> Counts:
-    texts = {k: row[k] for k in ("model", "weights", "phase", "attention") if row.get(k)}
-    numbers: dict[str, int] = {}
-    for key in ("batch", "tokens", "timesteps", "value_bytes"):
-        if text := row.get(key):
-            if not text.isdecimal():
-                raise CountsError(f"counts '{path}', column '{key}' (= {text!r}) must be a number")
-            numbers[key] = int(text)
-    if numbers.get("value_bytes") == 0:
-        raise CountsError(f"counts '{path}', column 'value_bytes' must be at least 1")
-    return replace(counts, **texts, **numbers)  # type: ignore[arg-type]
+def _parse_about(row: Mapping[str, str], where: str) -> dict[str, Any]:
+    """The fields of `Counts` that every row of a run repeats."""
+    about: dict[str, Any] = {
+        key: row[key] for key in ("model", "weights", "phase", "attention") if row.get(key)
+    }
+    for key, minimum in (("batch", 1), ("tokens", 0), ("timesteps", 1), ("value_bytes", 1)):
+        if (value := _index(row, key, where, minimum)) is not None:
+            about[key] = value
+    return about

@@ -12,6 +12,7 @@ from fvcore.nn import FlopCountAnalysis
 from torch import Tensor, nn
 
 from energy.counts import Counts
+from energy.meter import evaluating
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,12 @@ def check_against_fvcore(model: nn.Module, input_ids: Tensor, counts: Counts) ->
     Raises:
         RuntimeError: If fvcore met an attention kernel that it cannot see into.
     """
-    analysis = FlopCountAnalysis(_Logits(model).eval(), (input_ids,))
+    analysis = FlopCountAnalysis(_Logits(model), (input_ids,))
     for op in _NOT_MATRIX_PRODUCTS:
         # Not None: fvcore keeps its default handle then.
         analysis.set_op_handle(op, lambda _inputs, _outputs: Counter())
     analysis.unsupported_ops_warnings(enabled=False).uncalled_modules_warnings(enabled=False)
-    with torch.no_grad(), warnings.catch_warnings():
+    with evaluating(model), torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer warns of every Python number it freezes
         by_module: Any = analysis.by_module()
         hidden = [op for op in analysis.unsupported_ops() if "attention" in op]

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from energy.counts import Tally
 from hwmodels import Op
@@ -35,8 +36,8 @@ class Conventions:
 
     Attributes:
         attention: Which query-key pairs are counted.
-        coincidences: For a product of two spike operands, count only the events that meet a
-            spike on the other side, instead of every event of the streaming operand.
+        coincidences: In a product with a spike operand, count only the events that meet a
+            non-zero on the other side, instead of every event of the streaming operand.
     """
 
     attention: Attention = Attention.FULL
@@ -164,6 +165,55 @@ def mix(
     )
 
 
+def event_attention(
+    role: Literal["scores", "mix"],
+    heads: int,
+    queries: int,
+    keys: int,
+    width: int,
+    *,
+    left_is_spikes: bool,
+    right_is_spikes: bool,
+    events: int,
+    slots: int,
+    accumulates: int,
+    attention: Attention,
+    value_bytes: int,
+) -> Tally:
+    """A product of attention in which binary events of one operand stream over the other.
+
+    Args:
+        role: `scores` (Q K^T) or `mix` (A V).
+        heads: Products side by side: heads x batch x time steps.
+        queries: New tokens.
+        keys: Attended tokens.
+        width: Width of a head.
+        left_is_spikes: Whether Q (or A) is packed spikes.
+        right_is_spikes: Whether K (or V) is packed spikes in the cache.
+        events: Events of the streaming operand.
+        slots: Its entries.
+        accumulates: Events times fan-out; see `tally._accumulates`.
+        attention: Which query-key pairs are counted.
+        value_bytes: Width of an analog value.
+    """
+    seen = heads * pairs(queries, keys, attention)
+    vectors = heads * queries * width  # Q, or the output
+    read, written = (vectors, seen) if role == "scores" else (seen, vectors)
+    cached, appended = heads * keys * width, vectors
+    ops = {Op.AC: accumulates, Op.ACTIVATION_WRITE: written * value_bytes}
+    if left_is_spikes:
+        ops[Op.SPIKE_READ] = packed_bytes(read, 1)
+    else:
+        ops[Op.ACTIVATION_READ] = read * value_bytes
+    if right_is_spikes:
+        ops[Op.KV_SPIKE_READ] = packed_bytes(cached, 1)
+        ops[Op.KV_SPIKE_WRITE] = packed_bytes(appended, 1)
+    else:
+        ops[Op.KV_READ] = cached * value_bytes
+        ops[Op.KV_WRITE] = appended * value_bytes
+    return Tally(ops, dense_macs=seen * width, spikes=events, slots=slots)
+
+
 def event_scores(
     heads: int,
     queries: int,
@@ -175,23 +225,20 @@ def event_scores(
     attention: Attention,
     value_bytes: int,
 ) -> Tally:
-    """Spiking scores Q K^T with binary Q streaming over cached binary K.
-
-    `heads` includes batch and time steps. `accumulates` is the number of ACs: events times keys
-    (full), each query's events times the keys it may see (causal), or coincidences.
-    """
-    pair_count = heads * pairs(queries, keys, attention)
-    return Tally(
-        {
-            Op.AC: accumulates,
-            Op.SPIKE_READ: packed_bytes(heads * queries * width, 1),
-            Op.ACTIVATION_WRITE: pair_count * value_bytes,
-            Op.KV_SPIKE_READ: packed_bytes(heads * keys * width, 1),
-            Op.KV_SPIKE_WRITE: packed_bytes(heads * queries * width, 1),
-        },
-        dense_macs=pair_count * width,
-        spikes=events,
+    """Spiking scores: binary Q streams over cached binary K; one Q spike meets each key."""
+    return event_attention(
+        "scores",
+        heads,
+        queries,
+        keys,
+        width,
+        left_is_spikes=True,
+        right_is_spikes=True,
+        events=events,
         slots=heads * queries * width,
+        accumulates=accumulates,
+        attention=attention,
+        value_bytes=value_bytes,
     )
 
 
@@ -206,23 +253,23 @@ def event_mix(
     attention: Attention,
     value_bytes: int,
 ) -> Tally:
-    """Spiking mix A V with cached binary V streaming into the integer weights A.
+    """Spiking mix: cached binary V streams into integer weights A.
 
-    `heads` includes batch and time steps. One V spike of key `j` adds A[i, j] to the output of
-    each query `i` that may see it.
+    One V spike of key `j` adds A[i, j] to the output of each query `i` that may see it.
     """
-    pair_count = heads * pairs(queries, keys, attention)
-    return Tally(
-        {
-            Op.AC: accumulates,
-            Op.ACTIVATION_READ: pair_count * value_bytes,
-            Op.ACTIVATION_WRITE: heads * queries * width * value_bytes,
-            Op.KV_SPIKE_READ: packed_bytes(heads * keys * width, 1),
-            Op.KV_SPIKE_WRITE: packed_bytes(heads * queries * width, 1),
-        },
-        dense_macs=pair_count * width,
-        spikes=events,
+    return event_attention(
+        "mix",
+        heads,
+        queries,
+        keys,
+        width,
+        left_is_spikes=False,
+        right_is_spikes=True,
+        events=events,
         slots=heads * keys * width,
+        accumulates=accumulates,
+        attention=attention,
+        value_bytes=value_bytes,
     )
 
 
@@ -249,23 +296,26 @@ def softmax(
     )
 
 
-def layer_norm(rows: int, width: int, *, value_bytes: int) -> Tally:
-    """LayerNorm with scale and shift over vectors of `d` values.
+def layer_norm(
+    rows: int, width: int, *, scale: bool = True, shift: bool = True, value_bytes: int
+) -> Tally:
+    """LayerNorm over vectors of `d` values.
 
     Per row: mean (d - 1 additions, 1 multiplication), centring (d subtractions), variance (d
     multiplications, d - 1 additions, 1 multiplication), epsilon (1 addition), 1 square root,
-    1 division, normalising (d multiplications), scale and shift (d multiplications, d additions).
+    1 division, normalising (d multiplications), and, where there are any, scale (d
+    multiplications) and shift (d additions).
     """
     return Tally(
         {
-            Op.ADD: rows * (4 * width - 1),
-            Op.MUL: rows * (3 * width + 2),
+            Op.ADD: rows * ((3 + shift) * width - 1),
+            Op.MUL: rows * ((2 + scale) * width + 2),
             Op.SQRT: rows,
             Op.DIV: rows,
-            Op.VECTOR_READ: 2 * width * value_bytes,
+            Op.VECTOR_READ: (scale + shift) * width * value_bytes,
             Op.ACTIVATION_READ: rows * width * value_bytes,
             Op.ACTIVATION_WRITE: rows * width * value_bytes,
-        },
+        }
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from enum import StrEnum
 from typing import Literal
 
@@ -36,13 +35,9 @@ class Levels(StrEnum):
         Raises:
             EventError: If a value is not one of the levels.
         """
-        if (known := _recall(operand, self)) is not None:
-            return known
-        events = self._count(_in_memory_order(operand), name)
-        _remember(operand, self, events)
-        return events
-
-    def _count(self, operand: Tensor, name: str) -> int:
+        if not operand.numel():
+            return 0
+        operand = _in_memory_order(operand)
         low, high = (float(x) for x in torch.aminmax(operand))
         in_range = high <= 1 and low >= (0 if self is Levels.BINARY else -1)
         # A truncated fraction is 0, so if truncation loses no non-zero value, all are +-1. Bytes
@@ -76,24 +71,6 @@ def _in_memory_order(x: Tensor) -> Tensor:
     return x.permute(*sorted(range(x.dim()), key=x.stride, reverse=True)).contiguous()
 
 
-#: The operand counted last: a neuron's output is most often the next layer's input.
-_last: tuple[weakref.ref[Tensor], int, Levels, int] | None = None
-
-
-def _recall(operand: Tensor, levels: Levels) -> int | None:
-    if _last is None or operand.is_inference():
-        return None
-    tensor, version, counted_as, events = _last
-    same = tensor() is operand and version == operand._version and counted_as is levels
-    return events if same else None
-
-
-def _remember(operand: Tensor, levels: Levels, events: int) -> None:
-    global _last
-    if not operand.is_inference():  # those have no version, so a change in place would go unseen
-        _last = weakref.ref(operand), operand._version, levels, events
-
-
 class MatMul(nn.Module):
     """The product of two computed tensors, `left @ right`, as a counted layer.
 
@@ -118,6 +95,8 @@ class MatMul(nn.Module):
         self.events = events
         self.role = role
         self.streaming = events if events in ("left", "right") else streaming
+        #: How many heads share one cached head (grouped-query attention).
+        self.shared_by = 1
 
     def forward(self, left: Tensor, right: Tensor) -> Tensor:
         """Multiply."""
@@ -181,6 +160,7 @@ class AttentionCore(nn.Module):
             )
             return out
         groups = query.shape[1] // key.shape[1]
+        self.scores.shared_by = self.mix.shared_by = groups
         if groups > 1:
             key, value = (x.repeat_interleave(groups, dim=1) for x in (key, value))
         weights = self.softmax(self.scores(query, key.transpose(-1, -2)), scaling, mask)
@@ -198,5 +178,7 @@ class ScaledSoftmax(nn.Module):
             mask = torch.ones(queries, keys, dtype=torch.bool, device=scores.device)
             mask = mask.tril(keys - queries)
         if mask.dtype == torch.bool:
-            return (scores * scaling).masked_fill(~mask, float("-inf")).softmax(-1)
+            weights = (scores * scaling).masked_fill(~mask, float("-inf")).softmax(-1)
+            # A padded query sees nothing; torch's kernels give it zeros.
+            return weights.masked_fill(~mask.any(-1, keepdim=True), 0)
         return (scores * scaling + mask).softmax(-1)

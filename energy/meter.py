@@ -111,6 +111,8 @@ def counting(
     counted = [(name, module) for name, module in modules if is_counted(type(module))]
     meter, audit = Meter(counted, conventions, label), _Audit(modules)
     with ExitStack() as stack:
+        # An interrupted pass runs no hooks, so its guards would outlive it.
+        stack.callback(audit.pauses.clear)
         for name, module in counted:
             _hook(module, meter.recorder(module, name), audit, stack)
         stack.enter_context(audit)
@@ -184,7 +186,7 @@ class _Audit(TorchDispatchMode):
     )
 
     def __init__(self, modules: Named) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         #: One guard per counted layer that is running; inside of them nothing is audited.
         self.pauses: list[object] = []
         self.loose: Counter[tuple[str, str]] = Counter()
@@ -225,6 +227,19 @@ class _Audit(TorchDispatchMode):
         return "code outside the model"
 
 
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside the block; each module's own mode afterwards."""
+    training = [module for module in model.modules() if module.training]
+    try:
+        for module in training:
+            module.training = False
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
 @torch.no_grad()
 def count_pass(
     model: nn.Module,
@@ -250,13 +265,6 @@ def count_pass(
         UncountedOperation: If a matrix product escaped.
         EventError: If an operand declared as spikes holds something else.
     """
-    training = [module for module in model.modules() if module.training]
-    try:
-        for module in training:
-            module.training = False
-        with counting(model, conventions, label) as meter:
-            run()
-    finally:
-        for module in training:
-            module.training = True
+    with evaluating(model), counting(model, conventions, label) as meter:
+        run()
     return meter.counts(variant, **about)

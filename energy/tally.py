@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import singledispatch
+from math import prod
 from typing import Any
 
 import torch
@@ -86,8 +87,16 @@ def _(layer: nn.Embedding, name: str, args: Any, out: Tensor, conventions: Conve
 
 @tally_call.register
 def _(layer: nn.LayerNorm, name: str, args: Any, out: Tensor, conventions: Conventions) -> Rows:
-    width = out.shape[-1]
-    return {"": formulas.layer_norm(out.numel() // width, width, value_bytes=out.element_size())}
+    width = prod(layer.normalized_shape)
+    return {
+        "": formulas.layer_norm(
+            out.numel() // width,
+            width,
+            scale=layer.weight is not None,
+            shift=layer.bias is not None,
+            value_bytes=out.element_size(),
+        )
+    }
 
 
 @tally_call.register
@@ -137,42 +146,51 @@ def _(layer: MatMul, name: str, args: Any, out: Tensor, conventions: Conventions
     batch = out.shape[:-2].numel()
     rows, inner = left.shape[-2:]
     columns = right.shape[-1]
-    value_bytes = out.element_size()
+    queries, keys, width = (
+        (rows, columns, inner) if layer.role == "scores" else (rows, inner, columns)
+    )
+    how: dict[str, Any] = {"value_bytes": out.element_size()}
+    if layer.role is not None:
+        how["attention"] = conventions.attention
     if layer.events is None:
         if layer.role is None:
-            return {
-                "": formulas.matrix_product(batch, rows, inner, columns, value_bytes=value_bytes)
-            }
-        how: Any = {"attention": conventions.attention, "value_bytes": value_bytes}
-        if layer.role == "scores":
-            return {"": formulas.scores(batch, rows, columns, inner, batch, **how)}
-        return {"": formulas.mix(batch, rows, inner, columns, batch, **how)}
+            return {"": formulas.matrix_product(batch, rows, inner, columns, **how)}
+        formula = formulas.scores if layer.role == "scores" else formulas.mix
+        return {"": formula(batch, queries, keys, width, batch // layer.shared_by, **how)}
 
     operands = {"left": left, "right": right}
     declared = ("left", "right") if layer.events == "both" else (layer.events,)
-    events = {side: Levels.BINARY.count_events(operands[side], name) for side in declared}
-    accumulates = _accumulates(layer, left, right, events[layer.streaming], conventions)
-    how = {"attention": conventions.attention, "value_bytes": value_bytes}
-    if layer.role == "scores":
-        tally = formulas.event_scores(
-            batch, rows, columns, inner, events[layer.streaming], accumulates, **how
-        )
-    elif layer.role == "mix":
-        tally = formulas.event_mix(
-            batch, rows, inner, columns, events[layer.streaming], accumulates, **how
+    counted = {side: Levels.BINARY.count_events(operands[side], name) for side in declared}
+    events, streaming = counted[layer.streaming], operands[layer.streaming]
+    # An operand that is broadcast over the batch enters several products.
+    left, right = (x.expand(*out.shape[:-2], *x.shape[-2:]) for x in (left, right))
+    uses = batch // streaming.shape[:-2].numel()
+    accumulates = _accumulates(layer, left, right, events * uses, conventions)
+    if layer.role is not None:
+        tally = formulas.event_attention(
+            layer.role,
+            batch,
+            queries,
+            keys,
+            width,
+            left_is_spikes="left" in declared,
+            right_is_spikes="right" in declared,
+            events=events,
+            slots=streaming.numel(),
+            accumulates=accumulates,
+            **how,
         )
     else:
-        slots = operands[layer.streaming].numel()
-        stored = right if layer.streaming == "left" else left
+        stored = operands["right" if layer.streaming == "left" else "left"]
         tally = formulas.event_product(
             batch * rows * inner * columns,
-            events[layer.streaming],
+            events,
             accumulates,
-            slots=slots,
+            slots=streaming.numel(),
             stored=stored.numel(),
             stored_is_spikes=layer.events == "both",
             results=out.numel(),
-            value_bytes=value_bytes,
+            **how,
         )
     return {"": tally}
 

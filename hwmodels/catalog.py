@@ -43,7 +43,11 @@ def load_profile(name_or_path: str | Path) -> HardwareProfile:
     if source is not None:
         return source()
     path = Path(text)
-    if path.suffix == ".toml" or path.is_file() or path.is_dir():
+    try:
+        is_path = path.suffix == ".toml" or path.exists()
+    except OSError:  # a name that no file can have
+        is_path = False
+    if is_path:
         return read_profile(path)
     raise ProfileError(
         f"hardware profile '{text}' is not known; known are {', '.join(_sources())}, "
@@ -93,10 +97,14 @@ def parse_profile(text: str, *, name: str) -> HardwareProfile:
     """
     try:
         return HardwareProfile.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ProfileError(f"hardware profile '{name}' is not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise ProfileError(
+            f"hardware profile '{name}' is not valid TOML: nested too deep"
+        ) from error
     except ValidationError as error:
         raise ProfileError(f"hardware profile '{name}': {_first_fault(error)}") from error
+    except ValueError as error:  # TOMLDecodeError, or a number that Python refuses
+        raise ProfileError(f"hardware profile '{name}' is not valid TOML: {error}") from error
 
 
 def _first_fault(error: ValidationError) -> str:

@@ -45,6 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("neurt-energy: interrupted; files already in place are whole", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # The reader (head, say) has seen enough. Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except Exception as error:
         if not isinstance(error, _ours()):
             raise

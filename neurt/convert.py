@@ -59,7 +59,7 @@ def convert(
             module.threshold = torch.ones(module.channels, dtype=model.dtype, device=model.device)
     spiking_model.load_state_dict(model.state_dict(), strict=False, assign=True)
     spiking_model.tie_weights()
-    spiking_model.eval()
+    spiking_model.eval()  # type: ignore[no-untyped-call]
     with torch.no_grad(), calibrating(spiking_model):
         for done, window in enumerate(calibration):
             try:

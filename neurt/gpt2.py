@@ -51,26 +51,40 @@ class GPT2Shape:
         kind = config.get("model_type")
         if kind != "gpt2":
             raise ShapeError(f"model '{name}' is a {kind!r}; the types supported are: 'gpt2'")
-        defaults = {"vocab_size": 50257, "n_positions": 1024}
-        sizes: dict[str, int] = {}
-        for key in ("n_layer", "n_embd", "n_head", "vocab_size", "n_positions"):
-            value = config.get(key, defaults.get(key))
-            if not isinstance(value, int) or value < 1:
-                raise ShapeError(f"model '{name}': '{key}' (= {value!r}) must be an integer >= 1")
-            sizes[key] = value
+        activation = config.get("activation_function", "gelu_new")
+        if activation != "gelu_new":
+            raise ShapeError(
+                f"model '{name}': 'activation_function' (= {activation!r}) has no counting rule; "
+                "the one supported is 'gelu_new'"
+            )
+        sizes = {
+            key: _size(config, key, name, default)
+            for key, default in (
+                ("n_layer", None),
+                ("n_embd", None),
+                ("n_head", None),
+                ("vocab_size", 50257),
+                ("n_positions", 1024),
+            )
+        }
         width, heads = sizes["n_embd"], sizes["n_head"]
         if width % heads:
             raise ShapeError(
                 f"model '{name}': 'n_embd' (= {width}) must be divisible by 'n_head' (= {heads})"
             )
+        inner = _size(config, "n_inner", name, 4 * width)
         return cls(
-            sizes["n_layer"],
-            width,
-            heads,
-            config.get("n_inner") or 4 * width,
-            sizes["vocab_size"],
-            sizes["n_positions"],
+            sizes["n_layer"], width, heads, inner, sizes["vocab_size"], sizes["n_positions"]
         )
+
+
+def _size(config: Mapping[str, Any], key: str, name: str, default: int | None) -> int:
+    value = config.get(key)
+    if value is None:
+        value = default
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ShapeError(f"model '{name}': '{key}' (= {value!r}) must be an integer >= 1")
+    return value
 
 
 #: Short names of the four published sizes: hub id and shape.

@@ -44,4 +44,4 @@ class SpikingGPT2LMHeadModel(GPT2LMHeadModel):
         for index, block in enumerate(self.transformer.h):
             block.attn = SpikingAttention(config, spiking, index)
             block.mlp = SpikingFeedForward(config, spiking)
-        self.post_init()
+        self.post_init()  # type: ignore[no-untyped-call]

@@ -49,10 +49,12 @@ def resolve(model: str) -> ModelSource:
         hub_id, shape = ALIASES[model]
         return ModelSource(model, hub_id, None, shape)
     path = Path(model)
-    if path.is_dir() or path.name == "config.json":
+    if model and (path.is_dir() or path.name == "config.json"):
         config = path if path.name == "config.json" else path / "config.json"
         shape = GPT2Shape.from_config(read_config(config), model)
         return ModelSource(config.resolve().parent.name, None, config.parent, shape)
+    if path.is_file():
+        raise ModelError(f"model '{model}' is a file; give the directory that holds it")
     for hub_id, shape in ALIASES.values():
         if model == hub_id:
             return ModelSource(model, hub_id, None, shape)

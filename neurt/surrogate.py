@@ -48,5 +48,5 @@ def spike(x: Tensor, alpha: float = 2.0) -> Tensor:
     """
     if not (torch.is_grad_enabled() and x.requires_grad):
         return (x >= 0).to(x.dtype)
-    spikes: Tensor = _ATanSpike.apply(x, alpha)
+    spikes: Tensor = _ATanSpike.apply(x, alpha)  # type: ignore[no-untyped-call]
     return spikes

@@ -25,7 +25,7 @@ class EventConv1D(Conv1D):
     """
 
     def __init__(self, fan_out: int, fan_in: int, levels: Levels) -> None:
-        super().__init__(fan_out, fan_in)
+        super().__init__(fan_out, fan_in)  # type: ignore[no-untyped-call]
         self.levels = levels
 
     def forward(self, x: Tensor, scale: Tensor | None = None) -> Tensor:

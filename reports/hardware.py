@@ -19,15 +19,21 @@ def print_profiles(console: Console) -> None:
         except ProfileError as error:
             table.add_row(name, f"[red]{error}[/red]", "", "", "", "", "")
             continue
-        prices = (profile.energy_pj(op) for op in (Op.MAC, Op.AC, Op.NEURON_UPDATE))
         table.add_row(
             name,
             profile.title,
             profile.precision,
-            *("-" if pj is None else f"{pj:g}" for pj in prices),
+            *(_price(profile, op) for op in (Op.MAC, Op.AC, Op.NEURON_UPDATE)),
             profile.scope,
         )
     console.print(table)
+
+
+def _price(profile: HardwareProfile, op: Op) -> str:
+    pj = profile.energy_pj(op)
+    if pj is None:
+        return "-"
+    return "included" if op in profile.included else f"{pj:g}"
 
 
 def print_profile(profile: HardwareProfile, console: Console) -> None:
@@ -56,8 +62,9 @@ def print_profile(profile: HardwareProfile, console: Console) -> None:
     if profile.static_power:
         static = profile.static_power
         console.print(f"static power {static.watts:g} W ({static.evidence}; {static.source})")
-    for op, reason in profile.included.items():
-        console.print(f"[dim]included: {op.value}: {reason}[/dim]")
+    for reason in dict.fromkeys(profile.included.values()):
+        ops = ", ".join(op.value for op, why in profile.included.items() if why == reason)
+        console.print(f"[dim]{ops}: {reason}[/dim]")
     unpriced = [op.value for op in Op if profile.energy_pj(op) is None]
     if unpriced:
         console.print(f"[yellow]without a price: {', '.join(unpriced)}[/yellow]")

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from energy import Estimate
-from energy.estimate import GROUPS
+from energy import Estimate, saving
+from hwmodels import Op
 from reports.table import present
 
 #: Okabe and Ito's palette, ordered so that neighbours differ in lightness too.
@@ -53,10 +53,9 @@ COMPONENT_NAMES = {
     "embedding": "embeddings",
     "lm_head": "language-model head",
 }
-OTHER = "#999999"
 SPIKING_HATCH = "////"
 
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 8,
     "axes.titlesize": 8.5,
@@ -92,50 +91,50 @@ def unit_for(largest_pj: float) -> tuple[float, str]:
     return 1.0, "pJ"
 
 
-def per_layer(asa: Estimate, ssa: Estimate, title: str) -> Figure:
+def per_layer(asa: Estimate, ssa: Estimate, title: str, subtitle: str) -> Figure:
     """Energy of each transformer layer, analog beside spiking, in both accountings.
 
     Above, MACs and ACs only, stacked by component: the convention of the literature. Below,
-    everything that has a price, stacked by kind of operation.
+    everything that has a price, stacked by kind of operation. What lies outside the layers
+    (embeddings, final norm, head) has a scale of its own on the right.
     """
     layers = 1 + max(
         (layer.label.depth for layer in asa.counts.layers if layer.label.depth is not None),
         default=0,
     )
     with mpl.rc_context(STYLE):
-        width = min(14.0, max(7.0, 1.6 + 0.26 * layers))
-        figure = Figure(figsize=(width, 5.4), layout="constrained")
-        upper, lower = figure.subplots(2, 1, sharex=True)
-        _stack_layers(upper, (asa, ssa), layers, by="component")
-        upper.set_title("compute only: MACs and ACs, by component")
-        _stack_layers(lower, (asa, ssa), layers, by="group")
-        lower.set_title("everything that has a price, by kind of operation")
-        lower.set_xlabel("transformer layer, then what lies outside (embeddings, final norm, head)")
-        _headline(figure, title, asa, ssa)
+        width = min(12.0, max(7.2, 3.2 + 0.24 * layers))
+        figure = Figure(figsize=(width, 5.2), layout="constrained")
+        axes = figure.subplots(2, 2, width_ratios=(layers, max(1.5, layers / 12)), sharex="col")
+        for row, by, name in (
+            (0, "component", "compute only: MACs and ACs, by component"),
+            (1, "group", "everything that has a price, by kind of operation"),
+        ):
+            inside, outside = axes[row]
+            inside.set_title(name)
+            used = _stack(inside, (asa, ssa), list(range(layers)), by)
+            used |= _stack(outside, (asa, ssa), [None], by)
+            outside.legend(handles=_legend(by, used), loc="center left", bbox_to_anchor=(1.02, 0.5))
+        axes[1, 0].set_xlabel("transformer layer")
+        _headline(figure, title, subtitle, asa, ssa)
     return figure
 
 
-def _stack_layers(axes: Axes, sides: tuple[Estimate, Estimate], layers: int, *, by: str) -> None:
-    keys = GROUPS if by == "group" else tuple(COMPONENT_COLOURS)
+def _stack(
+    axes: Axes, sides: tuple[Estimate, Estimate], depths: list[int] | list[None], by: str
+) -> set[str]:
+    """Draw two stacked bars per depth; returns the keys that are visible."""
     colours = GROUP_COLOURS if by == "group" else COMPONENT_COLOURS
-    labels = GROUP_NAMES if by == "group" else COMPONENT_NAMES
-    heights = {
-        (side.counts.variant, key): _by_depth(side, layers, by, key)
-        for side in sides
-        for key in keys
-    }
-    tops = [
-        [sum(heights[side.counts.variant, key][i] for key in keys) for i in range(layers + 1)]
-        for side in sides
-    ]
-    scale, unit = unit_for(max(max(row) for row in tops))
-    for side, offset, hatch in zip(sides, (-0.21, 0.21), (None, SPIKING_HATCH), strict=True):
-        base = [0.0] * (layers + 1)
-        for key in keys:
-            values = [value / scale for value in heights[side.counts.variant, key]]
+    heights = [{key: _by_depth(side, depths, by, key) for key in colours} for side in sides]
+    totals = [sum(values) for side in heights for values in zip(*side.values(), strict=True)]
+    scale, unit = unit_for(max(totals))
+    for side, offset, hatch in zip(heights, (-0.21, 0.21), (None, SPIKING_HATCH), strict=True):
+        base = [0.0] * len(depths)
+        for key, values in side.items():
+            scaled = [value / scale for value in values]
             axes.bar(
-                [i + offset for i in range(layers + 1)],
-                values,
+                [i + offset for i in range(len(depths))],
+                scaled,
                 0.4,
                 bottom=base,
                 color=colours[key],
@@ -143,36 +142,77 @@ def _stack_layers(axes: Axes, sides: tuple[Estimate, Estimate], layers: int, *, 
                 linewidth=0.3,
                 hatch=hatch,
             )
-            base = [b + v for b, v in zip(base, values, strict=True)]
-    used = [key for key in keys if any(any(heights[s.counts.variant, key]) for s in sides)]
-    handles = [Patch(facecolor=colours[key], label=labels[key]) for key in used]
-    handles += [
-        Patch(facecolor="white", edgecolor="#333333", label="analog (ASA), left"),
-        Patch(facecolor="white", edgecolor="#333333", hatch=SPIKING_HATCH, label="spiking, right"),
-    ]
-    axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5))
+            base = [b + v for b, v in zip(base, scaled, strict=True)]
     axes.set_ylabel(f"energy ({unit})")
-    axes.set_xticks(range(layers + 1), [*(str(i) for i in range(layers)), "rest"])
-    axes.set_xlim(-0.6, layers + 0.6)
+    tallest = max(totals) / scale
+    axes.set_ylim(0, 1.08 * tallest if tallest else 1)
+    if not tallest:
+        axes.set_yticks([])
+    _say_unpriced(axes, sides, depths)
+    every = 1 if len(depths) <= 24 else 2
+    ticks = range(0, len(depths), every)
+    axes.set_xticks(ticks, ["outside" if depths[i] is None else str(depths[i]) for i in ticks])
+    axes.set_xlim(-0.6, len(depths) - 0.4)
     axes.grid(axis="x", visible=False)
-    if layers > 24:
-        axes.tick_params(axis="x", labelsize=6.5)
+    return {key for side in heights for key, values in side.items() if any(values)}
 
 
-def _by_depth(side: Estimate, layers: int, by: str, key: str) -> list[float]:
-    """Energy per transformer layer in picojoules; the last entry is what lies outside."""
-    sums = [0.0] * (layers + 1)
+def _say_unpriced(
+    axes: Axes, sides: tuple[Estimate, Estimate], depths: list[int] | list[None]
+) -> None:
+    """Say which side's bars lack their MACs or ACs, so that a gap is not read as zero."""
+    lines = []
+    for side in sides:
+        lacking = {
+            op
+            for layer in side.counts.layers
+            if layer.label.depth in depths
+            for op in (Op.MAC, Op.AC)
+            if layer.tally.ops.get(op) and side.profile.energy_pj(op) is None
+        }
+        lines += [f"{side.counts.variant.upper()}: {op.value.upper()}s unpriced" for op in lacking]
+    if not lines:
+        return
+    if None in depths:
+        axes.text(
+            0.5,
+            0.5,
+            "\n".join(lines),
+            transform=axes.transAxes,
+            rotation=90,
+            fontsize=7,
+            ha="center",
+            va="center",
+        )
+    else:
+        axes.set_title(f"({'; '.join(lines)})", loc="right", fontsize=7)
+
+
+def _legend(by: str, used: set[str]) -> list[Patch]:
+    colours = GROUP_COLOURS if by == "group" else COMPONENT_COLOURS
+    names = GROUP_NAMES if by == "group" else COMPONENT_NAMES
+    dark = "#333333"
+    return [
+        *(Patch(facecolor=colours[key], label=names[key]) for key in colours if key in used),
+        Patch(facecolor="white", edgecolor=dark, label="left: analog (ASA)"),
+        Patch(facecolor="white", edgecolor=dark, hatch=SPIKING_HATCH, label="right: spiking (SSA)"),
+    ]
+
+
+def _by_depth(side: Estimate, depths: list[int] | list[None], by: str, key: str) -> list[float]:
+    """Energy at each depth in picojoules; None is what lies outside the layers."""
+    sums = dict.fromkeys(depths, 0.0)
     for layer in side.layers:
         label = layer.count.label
-        place = layers if label.depth is None else label.depth
-        if by == "group":
-            sums[place] += layer.group_pj(key)
-        elif label.component == key:
-            sums[place] += layer.compute_pj
-    return sums
+        if label.depth in sums:
+            if by == "group":
+                sums[label.depth] += layer.group_pj(key)
+            elif label.component == key:
+                sums[label.depth] += layer.compute_pj
+    return list(sums.values())
 
 
-def per_component(asa: Estimate, ssa: Estimate, title: str) -> Figure:
+def per_component(asa: Estimate, ssa: Estimate, title: str, subtitle: str) -> Figure:
     """Energy of each component over all layers, analog above spiking, in both accountings."""
     parts = [
         (block, component)
@@ -180,7 +220,7 @@ def per_component(asa: Estimate, ssa: Estimate, title: str) -> Figure:
         for component in components
     ]
     with mpl.rc_context(STYLE | {"axes.grid.axis": "x"}):
-        figure = Figure(figsize=(7.2, 0.9 + 0.34 * len(parts)), layout="constrained")
+        figure = Figure(figsize=(7.2, 1.2 + 0.3 * len(parts)), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
         for axes, accounting in ((left, "compute"), (right, "full")):
             _bars(axes, asa, ssa, parts, accounting)
@@ -190,20 +230,21 @@ def per_component(asa: Estimate, ssa: Estimate, title: str) -> Figure:
             range(len(parts)),
             [f"{COMPONENT_NAMES.get(c, c)}" + _where(parts, b, c) for b, c in parts],
         )
-        left.invert_yaxis()
-        right.legend(
+        left.set_ylim(len(parts) - 0.4, -0.6)  # in the order of the forward pass, downwards
+        figure.legend(
             handles=[
                 Patch(facecolor=GROUP_COLOURS["compute"], label="analog (ASA)"),
                 Patch(
                     facecolor="#9CCBE8",
                     edgecolor="#333333",
                     hatch=SPIKING_HATCH,
-                    label="spiking (SSA)",
+                    label="spiking (SSA), with the change",
                 ),
             ],
-            loc="lower right",
+            loc="outside lower center",
+            ncols=2,
         )
-        _headline(figure, title, asa, ssa)
+        _headline(figure, title, subtitle, asa, ssa)
     return figure
 
 
@@ -236,27 +277,28 @@ def _bars(
         linewidth=0.3,
         hatch=SPIKING_HATCH,
     )
-    for i, (analog, spiking) in enumerate(zip(*values, strict=True)):
-        if analog and spiking:
-            text = f"{-100 * (1 - spiking / analog):+.0f} %"
-            axes.annotate(
-                text,
-                (max(analog, spiking) / scale, i),
-                xytext=(3, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=7,
-            )
+    for i, ((block, component), analog, spiking) in enumerate(zip(parts, *values, strict=True)):
+        part = saving(asa, ssa, accounting, block=block, component=component)
+        for pj, lane in ((part.asa_pj, i - 0.2), (part.ssa_pj, i + 0.2)):
+            if pj is None:  # so that a gap is not read as zero
+                _beside(axes, 0, lane, "unpriced")
+        if part.saving is not None and spiking:
+            change = round(-100 * part.saving)
+            _beside(axes, max(analog, spiking) / scale, i, f"{change:+d} %" if change else "±0 %")
     axes.set_xlim(0, 1.18 * largest / scale if largest else 1)
     axes.set_xlabel(f"energy ({unit})")
     axes.grid(axis="y", visible=False)
 
 
-def _headline(figure: Figure, title: str, asa: Estimate, ssa: Estimate) -> None:
+def _beside(axes: Axes, x: float, y: float, text: str) -> None:
+    axes.annotate(text, (x, y), xytext=(3, 0), textcoords="offset points", va="center", fontsize=7)
+
+
+def _headline(figure: Figure, title: str, subtitle: str, asa: Estimate, ssa: Estimate) -> None:
     missing = sorted({op.value for side in (asa, ssa) for op in side.unpriced})
-    lines = [f"{title} · {asa.profile.title}"]
+    lines = [title, f"{asa.profile.title}; {subtitle}"]
     if missing:
         lines.append(f"without a price, so not in the picture: {', '.join(missing)}")
-    columns = int(figure.get_figwidth() * 15)
+    columns = int(figure.get_figwidth() * 17)
     wrapped = [part for line in lines for part in textwrap.wrap(line, columns)]
     figure.suptitle("\n".join(wrapped), fontsize=8, x=0.01, ha="left")

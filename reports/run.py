@@ -46,10 +46,12 @@ class Run:
 
     @property
     def title(self) -> str:
-        """What was run, in one line for tables and pictures."""
-        asa, ssa = self.asa, self.ssa
-        rate = "" if self.command == "profile" else f" at spike rate {self.settings['spike_rate']}"
-        return (
-            f"{asa.model}, {asa.weights}, T = {ssa.timesteps}{rate}, {asa.phase}, "
-            f"{asa.tokens:,} tokens, {asa.attention} attention"
-        )
+        """The model and its conversion, in one line for tables and pictures."""
+        rate = "" if self.command == "profile" else f", spike rate {self.settings['spike_rate']}"
+        return f"{self.asa.model}, weights {self.asa.weights}, T = {self.ssa.timesteps}{rate}"
+
+    @property
+    def subtitle(self) -> str:
+        """What was run on it, in one line for tables and pictures."""
+        asa = self.asa
+        return f"{asa.phase}, {asa.tokens:,} tokens, {asa.attention} attention"

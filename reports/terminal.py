@@ -13,7 +13,7 @@ from reports.write import NOT_MODELLED
 
 
 def millijoule(pj: float | None) -> str:
-    """Picojoules as millijoules with four significant digits; `unpriced` where there is no price."""
+    """Picojoules as millijoules with four significant digits, or `unpriced`."""
     return "unpriced" if pj is None else f"{pj / 1e9:.4g}"
 
 
@@ -37,7 +37,7 @@ def print_run(run: Run, console: Console) -> None:
 
 
 def _table(run: Run, asa: Estimate, ssa: Estimate) -> Table:
-    table = Table(title=f"{run.title}\n{asa.profile.title}", title_justify="left")
+    table = Table(title=f"{run.title}\n{run.subtitle}, {asa.profile.title}", title_justify="left")
     table.add_column("part")
     for heading in (
         "ASA compute (mJ)",

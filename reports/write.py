@@ -52,7 +52,7 @@ def write_report(
         asa, ssa = run.estimates[profile.name]
         for name, draw in (("layers", plot.per_layer), ("components", plot.per_component)):
             progress(f"picture of the {name} on {profile.name}")
-            figure = draw(asa, ssa, run.title)
+            figure = draw(asa, ssa, run.title, run.subtitle)
             for suffix in ("png", "svg"):
                 path = out / f"{name}_{_slug(profile.name)}.{suffix}"
                 files.append(write_atomically(path, lambda p, f=figure: plot.save(f, p)))  # type: ignore[misc]
