@@ -1,6 +1,6 @@
 """The price list: which operations exist, and what each costs on which hardware."""
 
-from hwmodels.catalog import ProfileError, load_profile, profile_names
+from hwmodels.catalog import ProfileError, load_profile, load_profiles, profile_names
 from hwmodels.ops import Buffer, Op
 from hwmodels.profile import Evidence, HardwareProfile, MemoryLevel, Price, StaticPower
 
@@ -14,5 +14,6 @@ __all__ = [
     "ProfileError",
     "StaticPower",
     "load_profile",
+    "load_profiles",
     "profile_names",
 ]

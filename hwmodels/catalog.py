@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
@@ -53,6 +53,23 @@ def load_profile(name_or_path: str | Path) -> HardwareProfile:
         f"hardware profile '{text}' is not known; known are {', '.join(_sources())}, "
         "or give the path of a .toml file"
     )
+
+
+def load_profiles(names: Iterable[str | Path]) -> tuple[HardwareProfile, ...]:
+    """Load several profiles; one that is given twice is loaded once.
+
+    Raises:
+        ProfileError: If one cannot be loaded, or two have the same name, by which tables and
+            pictures would confuse them.
+    """
+    profiles = [load_profile(name) for name in dict.fromkeys(map(str, names))]
+    seen = [profile.name for profile in profiles]
+    for name in seen:
+        if seen.count(name) > 1:
+            raise ProfileError(
+                f"two of the hardware profiles are called '{name}'; change the 'name' in one of them"
+            )
+    return tuple(profiles)
 
 
 def read_profile(path: Path) -> HardwareProfile:

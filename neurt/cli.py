@@ -223,15 +223,15 @@ def _share(text: str) -> float:
 
 def _fields(request: argparse.Namespace, directory: Path) -> dict[str, Any]:
     given = {key: value for key, value in vars(request).items() if key != "run"}
-    return given | {"hw": tuple(dict.fromkeys(request.hw)), "out": directory}
+    return given | {"hw": tuple(request.hw), "out": directory}
 
 
 def _directory(request: argparse.Namespace) -> Path:
-    from reports.files import prepare_directory
+    from reports.files import check_directory
 
     name = Path(request.model).name or "model"
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    return prepare_directory(request.out or Path("runs") / f"{stamp}-{name}")
+    return check_directory(request.out or Path("runs") / f"{stamp}-{name}")
 
 
 def _profile(request: argparse.Namespace) -> None:
@@ -242,7 +242,7 @@ def _profile(request: argparse.Namespace) -> None:
         from neurt.request import ProfileRequest
 
         asked = ProfileRequest(**_fields(request, directory))
-        run = run_profile(asked, progress, say=console.print)
+        run = run_profile(asked, progress, say=lambda line: console.print(line, markup=False))
     _report(run, directory, console)
 
 
@@ -262,25 +262,26 @@ def _report(run: Any, directory: Path, console: Console) -> None:
     print_run(run, console)
     with console.status("writing") if console.is_terminal else nullcontext():
         files = write_report(run, directory)
-    console.print(f"\nWritten to {directory}: {', '.join(path.name for path in files)}")
+    names = ", ".join(path.name for path in files)
+    console.print(f"\nWritten to {directory}: {names}", markup=False)
 
 
 def _price(request: argparse.Namespace) -> None:
     from energy import estimate
     from energy.counts import read_csv
-    from hwmodels import load_profile
+    from hwmodels import load_profiles
     from reports.files import prepare_directory
     from reports.terminal import print_bill
     from reports.write import write_prices
 
     console = _console()
     variants = read_csv(request.counts)
-    profiles = [load_profile(name) for name in dict.fromkeys(request.hw)]
+    profiles = load_profiles(request.hw)
     bills = [estimate(counts, profile) for profile in profiles for counts in variants]
     for bill in bills:
         print_bill(bill, console)
     path = write_prices(bills, prepare_directory(request.out) / "energy.csv")
-    console.print(f"Written to {path}")
+    console.print(f"Written to {path}", markup=False)
 
 
 def _hw_list(_request: argparse.Namespace) -> None:

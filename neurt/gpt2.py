@@ -73,9 +73,7 @@ class GPT2Shape:
                 f"model '{name}': 'n_embd' (= {width}) must be divisible by 'n_head' (= {heads})"
             )
         inner = _size(config, "n_inner", name, 4 * width)
-        return cls(
-            sizes["n_layer"], width, heads, inner, sizes["vocab_size"], sizes["n_positions"]
-        )
+        return cls(sizes["n_layer"], width, heads, inner, sizes["vocab_size"], sizes["n_positions"])
 
 
 def _size(config: Mapping[str, Any], key: str, name: str, default: int | None) -> int:

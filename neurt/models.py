@@ -14,7 +14,14 @@ from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel, GPT2Tokeniz
 from transformers import logging as transformers_logging
 
 from neurt.gpt2 import GPT2Shape
-from neurt.source import ModelError, ModelSource, is_cached, resolve, why_unreachable
+from neurt.source import (
+    ModelError,
+    ModelSource,
+    cached_revision,
+    is_cached,
+    resolve,
+    why_unreachable,
+)
 
 __all__ = ["LoadedModel", "ModelError", "Weights", "load_model"]
 
@@ -113,10 +120,15 @@ def _pretrained(source: ModelSource) -> tuple[GPT2LMHeadModel, str]:
             f"weights of '{where}' lack {len(missing)} of the parameters, first '{missing[0]}'; "
             "is it a GPT-2 language model?"
         )
+    unknown = sorted(info["unexpected_keys"])
+    if unknown:
+        raise ModelError(
+            f"weights of '{where}' have {len(unknown)} parameters that its config.json has no "
+            f"place for, first '{unknown[0]}'; the two do not belong together"
+        )
     if source.directory is not None:
         return model, f"local({source.directory.resolve().name})"
-    revision = getattr(model.config, "_commit_hash", None)
-    return model, f"pretrained({where}{f'@{revision[:12]}' if revision else ''})"
+    return model, f"pretrained({where}@{cached_revision(where)[:12]})"
 
 
 def _random(source: ModelSource, seed: int, why_not: str) -> GPT2LMHeadModel:
@@ -147,7 +159,12 @@ def _tokenizer(source: ModelSource, config: GPT2Config) -> Any:
     if source.directory is not None:
         own = ("tokenizer.json", "vocab.json")
         if any((source.directory / name).is_file() for name in own):
-            return AutoTokenizer.from_pretrained(source.directory, local_files_only=True)
+            try:
+                return AutoTokenizer.from_pretrained(source.directory, local_files_only=True)
+            except Exception as error:  # the tokenizers library raises bare Exceptions
+                raise ModelError(
+                    f"tokenizer of '{source.directory}' cannot be loaded: {error}"
+                ) from error
     if config.vocab_size < 50257:
         raise ModelError(
             f"model '{source.name}' has a vocabulary of {config.vocab_size} but no tokenizer files "

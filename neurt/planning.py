@@ -6,7 +6,7 @@ import platform
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
-from hwmodels import load_profile
+from hwmodels import load_profiles
 from neurt.plan import PlanError, check_pass, plan_asa, plan_ssa
 from neurt.request import PassRequest, PlanRequest
 from neurt.source import resolve
@@ -21,7 +21,7 @@ def run_plan(request: PlanRequest) -> Run:
         ModelError: If the model is unknown or its sizes are not at hand.
         PlanError: If the model cannot do the pass.
     """
-    profiles = tuple(load_profile(name) for name in request.hw)
+    profiles = load_profiles(request.hw)
     source = resolve(request.model)
     if source.shape is None:
         raise PlanError(

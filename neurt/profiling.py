@@ -13,7 +13,7 @@ from transformers import DynamicCache, PreTrainedModel
 
 from energy import Counts, check_against_fvcore, count_pass, exposed_attention
 from energy.formulas import Attention, Conventions
-from hwmodels import load_profile
+from hwmodels import load_profiles
 from neurt.convert import convert
 from neurt.data import calibration_windows, read_text, windows
 from neurt.gpt2 import GPT2Shape, label
@@ -52,7 +52,7 @@ def run_profile(
         ConversionError: If the model cannot be converted.
         VerificationError: If `verify` is set and two witnesses disagree.
     """
-    profiles = tuple(load_profile(name) for name in request.hw)
+    profiles = load_profiles(request.hw)
     shape = resolve(request.model).shape
     if shape is not None:  # before minutes are spent on loading
         check_pass(request.what, shape, request.model)

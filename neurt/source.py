@@ -99,6 +99,12 @@ def is_cached(hub_id: str) -> bool:
     )
 
 
+def cached_revision(hub_id: str) -> str:
+    """The commit of a hub model in the local cache; empty where it is not cached."""
+    path = _cached_file(hub_id, "config.json")
+    return path.parent.name if path else ""
+
+
 def _cached_file(hub_id: str, name: str) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError

@@ -12,8 +12,23 @@ class OutputError(OSError):
     """An output that cannot be written."""
 
 
+def check_directory(path: Path) -> Path:
+    """Make sure that a directory could be made and takes files, before any work is done.
+
+    Leaves nothing behind, so that work that fails leaves no empty directory.
+
+    Raises:
+        OutputError: If it could not.
+    """
+    missing = [part for part in (path, *path.parents) if not part.exists()]
+    prepare_directory(path)
+    for part in missing:
+        part.rmdir()
+    return path
+
+
 def prepare_directory(path: Path) -> Path:
-    """Make sure that a directory exists and takes files, before any work is done.
+    """Make sure that a directory exists and takes files.
 
     Raises:
         OutputError: If it does not.

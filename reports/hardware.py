@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from hwmodels import HardwareProfile, Op, ProfileError, load_profile, profile_names
@@ -17,12 +18,12 @@ def print_profiles(console: Console) -> None:
         try:
             profile = load_profile(name)
         except ProfileError as error:
-            table.add_row(name, f"[red]{error}[/red]", "", "", "", "", "")
+            table.add_row(escape(name), f"[red]{escape(str(error))}[/red]", "", "", "", "", "")
             continue
         table.add_row(
-            name,
-            profile.title,
-            profile.precision,
+            escape(name),
+            escape(profile.title),
+            escape(profile.precision),
             *(_price(profile, op) for op in (Op.MAC, Op.AC, Op.NEURON_UPDATE)),
             profile.scope,
         )
@@ -38,35 +39,37 @@ def _price(profile: HardwareProfile, op: Op) -> str:
 
 def print_profile(profile: HardwareProfile, console: Console) -> None:
     """Every number of a profile with its source and evidence, and what has no price."""
-    console.print(f"[bold]{profile.name}[/bold]: {profile.title}")
+    console.print(f"[bold]{escape(profile.name)}[/bold]: {escape(profile.title)}")
     node = "unknown node" if profile.process_nm is None else f"{profile.process_nm:g} nm"
     console.print(
-        f"{node}, {profile.precision}, {profile.value_bytes:g} bytes per value, {profile.scope}"
+        f"{node}, {escape(profile.precision)}, {profile.value_bytes:g} bytes per value, {profile.scope}"
     )
     table = Table()
     for heading in ("what", "pJ", "evidence", "source"):
         table.add_column(heading, justify="right" if heading == "pJ" else "left")
     for op, price in profile.prices.items():
         note = f" ({price.note})" if price.note else ""
-        table.add_row(op.value, f"{price.pj:g}", price.evidence.value, price.source + note)
+        table.add_row(op.value, f"{price.pj:g}", price.evidence.value, escape(price.source + note))
     for name, level in profile.memory.items():
         buffers = ", ".join(b.value for b, where in profile.placement.items() if where == name)
         note = f" ({level.note})" if level.note else ""
         table.add_row(
-            f"{name}, per byte: {buffers or 'unused'}",
+            escape(f"{name}, per byte: {buffers or 'unused'}"),
             f"{level.read_pj_per_byte:g} / {level.write_pj_per_byte:g}",
             level.evidence.value,
-            level.source + note,
+            escape(level.source + note),
         )
     console.print(table)
     if profile.static_power:
         static = profile.static_power
-        console.print(f"static power {static.watts:g} W ({static.evidence}; {static.source})")
+        console.print(
+            f"static power {static.watts:g} W ({static.evidence}; {escape(static.source)})"
+        )
     for reason in dict.fromkeys(profile.included.values()):
         ops = ", ".join(op.value for op, why in profile.included.items() if why == reason)
-        console.print(f"[dim]{ops}: {reason}[/dim]")
+        console.print(f"[dim]{ops}: {escape(reason)}[/dim]")
     unpriced = [op.value for op in Op if profile.energy_pj(op) is None]
     if unpriced:
         console.print(f"[yellow]without a price: {', '.join(unpriced)}[/yellow]")
     for assumption in profile.assumptions:
-        console.print(f"- {assumption}")
+        console.print(f"- {escape(assumption)}")

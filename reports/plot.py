@@ -73,6 +73,7 @@ STYLE: Any = {
     "svg.hashsalt": "neurt-energy",
     "svg.fonttype": "none",
     "figure.dpi": 100,
+    "text.parse_math": False,  # a dollar in a model's name is a dollar
 }
 
 
@@ -170,7 +171,9 @@ def _say_unpriced(
             for op in (Op.MAC, Op.AC)
             if layer.tally.ops.get(op) and side.profile.energy_pj(op) is None
         }
-        lines += [f"{side.counts.variant.upper()}: {op.value.upper()}s unpriced" for op in lacking]
+        lines += [
+            f"{side.counts.variant.upper()}: {op.value.upper()}s unpriced" for op in sorted(lacking)
+        ]
     if not lines:
         return
     if None in depths:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from energy import Estimate, Saving, saving
@@ -37,7 +38,8 @@ def print_run(run: Run, console: Console) -> None:
 
 
 def _table(run: Run, asa: Estimate, ssa: Estimate) -> Table:
-    table = Table(title=f"{run.title}\n{run.subtitle}, {asa.profile.title}", title_justify="left")
+    title = escape(f"{run.title}\n{run.subtitle}, {asa.profile.title}")
+    table = Table(title=title, title_justify="left")
     table.add_column("part")
     for heading in (
         "ASA compute (mJ)",
@@ -75,7 +77,7 @@ def _add_row(
     )
     events = ssa.counts.only(block=block, component=component).events_per_mac
     table.add_row(
-        name,
+        escape(name),
         *_cells(compute),
         *_cells(full),
         "-" if events is None else f"{events:.3f}",
@@ -99,7 +101,7 @@ def _print_verdict(asa: Estimate, ssa: Estimate, console: Console) -> None:
         )
     if asa.counts.weights.startswith("random"):
         console.print(
-            f"[yellow]Weights are {asa.counts.weights}: dense counts are those of any weights, "
+            f"[yellow]Weights are {escape(asa.counts.weights)}: dense counts are those of any weights, "
             "spike rates and savings are not.[/yellow]"
         )
 
@@ -109,7 +111,7 @@ def _print_missing(asa: Estimate, ssa: Estimate, console: Console) -> None:
         if side.unpriced:
             listed = ", ".join(f"{op.value} x {n:,}" for op, n in side.unpriced.items())
             console.print(
-                f"[dim]{side.counts.variant.upper()} without a price on {side.profile.name}: "
+                f"[dim]{side.counts.variant.upper()} without a price on {escape(side.profile.name)}: "
                 f"{listed} ({percent(side.coverage)} of the operations have one).[/dim]"
             )
 
@@ -118,7 +120,7 @@ def print_bill(bill: Estimate, console: Console) -> None:
     """Print the total of a priced table of counts."""
     name = bill.counts.variant or "counts"
     console.print(
-        f"{name} on {bill.profile.name}: [bold]{millijoule(bill.energy_pj())} mJ[/bold], of which "
+        f"{escape(f'{name} on {bill.profile.name}')}: [bold]{millijoule(bill.energy_pj())} mJ[/bold], of which "
         f"compute {millijoule(bill.energy_pj('compute'))} mJ "
         f"({bill.counts.total(Op.MAC):,} MACs, {bill.counts.total(Op.AC):,} ACs)"
     )

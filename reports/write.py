@@ -11,8 +11,8 @@ from pathlib import Path
 
 from energy import Counts, Estimate, Saving, saving
 from energy.counts import to_csv
-from hwmodels import Op
-from reports.files import write_atomically, write_text
+from hwmodels import HardwareProfile, Op
+from reports.files import prepare_directory, write_atomically, write_text
 from reports.run import PUBLISHED_SAVING, PUBLISHED_SOURCE, Run
 
 #: What no report of this version contains, said in each of them.
@@ -31,7 +31,7 @@ def write_report(
 
     Args:
         run: What to report.
-        out: An existing directory; files of the same names are replaced.
+        out: A directory, made if need be; files of the same names are replaced.
         progress: Told what is being written.
 
     Returns:
@@ -42,19 +42,20 @@ def write_report(
     """
     from reports import plot, table  # pandas and matplotlib take a second to import
 
+    prepare_directory(out)
     frames = {"layers.csv": table.layers_frame(run), "savings.csv": table.savings_frame(run)}
     progress("tables")
     files = [write_text(out / "counts.csv", to_csv((run.asa, run.ssa)))]
     for name, frame in frames.items():
         text = frame.to_csv(index=False, lineterminator="\n")
         files.append(write_text(out / name, text))
-    for profile in run.profiles:
+    for profile, slug in zip(run.profiles, _slugs(run.profiles), strict=True):
         asa, ssa = run.estimates[profile.name]
         for name, draw in (("layers", plot.per_layer), ("components", plot.per_component)):
             progress(f"picture of the {name} on {profile.name}")
             figure = draw(asa, ssa, run.title, run.subtitle)
             for suffix in ("png", "svg"):
-                path = out / f"{name}_{_slug(profile.name)}.{suffix}"
+                path = out / f"{name}_{slug}.{suffix}"
                 files.append(write_atomically(path, lambda p, f=figure: plot.save(f, p)))  # type: ignore[misc]
     files.append(write_text(out / "run.json", json.dumps(summary(run), indent=2) + "\n"))
     return files
@@ -134,5 +135,13 @@ def write_prices(bills: Iterable[Estimate], path: Path) -> Path:
     return write_text(path, text.getvalue())
 
 
-def _slug(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name)
+def _slugs(profiles: Iterable[HardwareProfile]) -> list[str]:
+    """A part of a file name for each profile, all different."""
+    slugs: list[str] = []
+    for profile in profiles:
+        stem = slug = re.sub(r"[^A-Za-z0-9._-]+", "-", profile.name)
+        number = 2
+        while slug in slugs:
+            slug, number = f"{stem}-{number}", number + 1
+        slugs.append(slug)
+    return slugs

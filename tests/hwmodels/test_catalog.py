@@ -1,0 +1,309 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hwmodels import Op, ProfileError, catalog, load_profile, profile_names
+
+BUILTIN = [
+    "45nm",
+    "45nm-fp16",
+    "45nm-int8",
+    "kerasspiking-arm",
+    "kerasspiking-cpu",
+    "kerasspiking-gpu",
+    "loihi",
+    "truenorth",
+]
+
+GOOD = """\
+name = "mine"
+title = "A chip of mine"
+precision = "fp32"
+value_bytes = 4
+
+[placement]
+weights = "ram"
+
+[included]
+spike = "inside the mac"
+
+[prices.mac]
+pj = 2.0
+source = "a bench"
+evidence = "measured"
+
+[memory.ram]
+read_pj_per_byte = 1.0
+write_pj_per_byte = 3.0
+source = "a bench"
+evidence = "measured"
+"""
+
+SECOND_PRICE = '[prices.ac]\npj = 1.0\nsource = "a bench"\nevidence = "measured"\n'
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[[str], Path]:
+    def write(text: str) -> Path:
+        path = tmp_path / "mine.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("name", BUILTIN)
+def test_every_builtin_profile_loads(name: str) -> None:
+    assert load_profile(name).prices
+
+
+def test_the_builtin_profiles_come_first_and_in_order() -> None:
+    assert profile_names()[: len(BUILTIN)] == BUILTIN
+
+
+@pytest.mark.parametrize("spelling", [str, Path])
+def test_a_file_loads_by_its_path(
+    written: Callable[[str], Path], spelling: Callable[[Path], str | Path]
+) -> None:
+    mine = load_profile(spelling(written(GOOD)))
+    assert mine.energy_pj(Op.MAC) == 2.0
+    assert mine.energy_pj(Op.WEIGHT_READ) == 1.0
+
+
+def test_a_file_needs_no_suffix(tmp_path: Path) -> None:
+    path = tmp_path / "mine"
+    path.write_text(GOOD, encoding="utf-8")
+    assert load_profile(path).name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("value_bytes = 4", 'value_bytes = 4\ncolour = "red"', "unknown key 'colour'"),
+        ("pj = 2.0", "pj = 2.0\npJ = 3.0", "unknown key 'prices.mac.pJ'"),
+        ("[prices.mac]", "[prices.mca]", "key 'prices.mca' (= 'mca')"),
+        ('weights = "ram"', 'registers = "ram"', "key 'placement.registers' (= 'registers')"),
+        ("pj = 2.0", "pj = -2.0", "key 'prices.mac.pj' (= -2.0)"),
+        ("pj = 2.0", "pj = nan", "key 'prices.mac.pj' (= nan)"),
+        ("pj = 2.0", "pj = inf", "key 'prices.mac.pj' (= inf)"),
+        ("pj = 2.0", 'pj = "cheap"', "key 'prices.mac.pj' (= 'cheap')"),
+        ("pj = 2.0\n", "", "key 'prices.mac.pj' is missing"),
+        ('title = "A chip of mine"\n', "", "key 'title' is missing"),
+        ('source = "a bench"', 'source = ""', "key 'prices.mac.source' (= '')"),
+        ('source = "a bench"\n', "", "key 'prices.mac.source' is missing"),
+        ('evidence = "measured"', 'evidence = "rumour"', "prices.mac.evidence' (= 'rumour')"),
+        ("value_bytes = 4", "value_bytes = 0", "key 'value_bytes' (= 0)"),
+        ("value_bytes = 4", "value_bytes = nan", "key 'value_bytes' (= nan)"),
+        ("value_bytes = 4", "value_bytes = 4\nprocess_nm = -1", "key 'process_nm' (= -1)"),
+        ("value_bytes = 4", 'value_bytes = 4\nscope = "some"', "key 'scope' (= 'some')"),
+        ("read_pj_per_byte = 1.0", "read_pj_per_byte = -1", "memory.ram.read_pj_per_byte' (= -1)"),
+        ("write_pj_per_byte = 3.0\n", "", "key 'memory.ram.write_pj_per_byte' is missing"),
+        (
+            "[memory.ram]",
+            "[memory.ram]\ncapacity_bytes = 0",
+            "key 'memory.ram.capacity_bytes' (= 0)",
+        ),
+        ('spike = "inside the mac"', 'spike = ""', "key 'included.spike' (= '')"),
+        (
+            "[prices.mac]",
+            '[static_power]\nwatts = -1\nsource = "x"\nevidence = "measured"\n[prices.mac]',
+            "key 'static_power.watts' (= -1)",
+        ),
+    ],
+)
+def test_a_faulty_key_is_named_with_its_value(
+    written: Callable[[str], Path], old: str, new: str, says: str
+) -> None:
+    assert old in GOOD
+    path = written(GOOD.replace(old, new, 1))
+    with pytest.raises(ProfileError) as caught:
+        load_profile(path)
+    assert f"hardware profile '{path}'" in str(caught.value)
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "way_out"),
+    [
+        ('weights = "ram"', 'weights = "rom"', "placement.weights", "the levels are: ram"),
+        ("[prices.mac]", "[prices.kv_read_bytes]", "prices.kv_read_bytes", "place 'kv_cache'"),
+        ('spike = "inside', 'mac = "inside', "included.mac", "keep one of the two"),
+        (
+            'spike = "inside',
+            'vector_read_bytes = "inside',
+            "included.vector_read_bytes",
+            "keep one of the two",
+        ),
+        ("value_bytes = 4", 'value_bytes = 4\nscope = "all_in"', "memory, placement", "per_term"),
+    ],
+)
+def test_a_rule_between_keys_names_the_key_and_a_way_out(
+    written: Callable[[str], Path], old: str, new: str, key: str, way_out: str
+) -> None:
+    assert old in GOOD
+    path = written(GOOD.replace(old, new, 1))
+    with pytest.raises(ProfileError) as caught:
+        load_profile(path)
+    assert f"hardware profile '{path}'" in str(caught.value)
+    assert key in str(caught.value)
+    assert way_out in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("extra", "named"),
+    [
+        (SECOND_PRICE, "the other prices"),
+        ('[static_power]\nwatts = 1\nsource = "x"\nevidence = "measured"\n', "static_power"),
+    ],
+)
+def test_an_all_in_profile_refuses_extra_terms(
+    written: Callable[[str], Path], extra: str, named: str
+) -> None:
+    head, prices = GOOD.split("[placement]")[0], GOOD[GOOD.index("[prices.mac]") :]
+    lone = head + 'scope = "all_in"\n' + prices.split("[memory.ram]")[0]
+    assert load_profile(written(lone)).scope == "all_in"
+    with pytest.raises(ProfileError, match=f"all_in profile has one price.*{named}"):
+        load_profile(written(lone + extra))
+
+
+def test_further_faults_are_counted(written: Callable[[str], Path]) -> None:
+    faulty = GOOD.replace("pj = 2.0", "pj = -2.0").replace("value_bytes = 4", "value_bytes = 0")
+    with pytest.raises(ProfileError, match=r"'value_bytes' \(= 0\).*\(1 more faults\)"):
+        load_profile(written(faulty))
+
+
+def test_broken_toml_is_located(written: Callable[[str], Path]) -> None:
+    path = written(GOOD.replace("[placement]", "[placement"))
+    with pytest.raises(ProfileError, match=r"mine.toml' is not valid TOML: .*line 6"):
+        load_profile(path)
+
+
+@pytest.mark.parametrize("value", ["[" * 5_000, "1" * 5_000], ids=["nested", "digits"])
+def test_toml_that_overwhelms_the_parser_is_not_valid_toml(
+    written: Callable[[str], Path], value: str
+) -> None:
+    path = written(f"value_bytes = {value}")
+    with pytest.raises(ProfileError, match=r"mine.toml' is not valid TOML"):
+        load_profile(path)
+
+
+def test_text_that_is_not_utf8_is_located(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b'name = "caf\xe9"')
+    with pytest.raises(ProfileError, match=r"mine.toml' is not UTF-8 text at byte 11"):
+        load_profile(path)
+
+
+@pytest.mark.parametrize("name", ["folder", "folder.toml"])
+def test_a_directory_is_no_profile(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    with pytest.raises(ProfileError, match=f"{name}' is not a file"):
+        load_profile(tmp_path / name)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ProfileError, match=r"absent.toml' does not exist"):
+        load_profile(tmp_path / "absent.toml")
+
+
+def test_a_page_of_text_may_be_as_large_as_the_limit(written: Callable[[str], Path]) -> None:
+    padding = "#" * (catalog.MAX_PROFILE_BYTES - len(GOOD))
+    assert load_profile(written(GOOD + padding)).name == "mine"
+    with pytest.raises(ProfileError, match=r"mine.toml' has 1,000,001 bytes"):
+        load_profile(written(GOOD + padding + "#"))
+
+
+@pytest.mark.parametrize("name", ["46nm", "45NM", "x" * 300], ids=["46nm", "45NM", "long"])
+def test_an_unknown_name_lists_the_known_ones(name: str) -> None:
+    with pytest.raises(ProfileError) as caught:
+        load_profile(name)
+    assert f"hardware profile '{name}' is not known" in str(caught.value)
+    assert ", ".join(BUILTIN) in str(caught.value)
+    assert ".toml" in str(caught.value)
+
+
+PLUGIN = """
+from hwmodels import HardwareProfile, load_profile
+
+def chip():
+    return load_profile("45nm").model_copy(update={"name": "chip"})
+
+ready = chip()
+
+def broken():
+    raise ZeroDivisionError("no chip today")
+
+def number():
+    return 42
+"""
+
+ENTRY_POINTS = """\
+[neurt_energy.hardware]
+chip = neurt_test_chips:chip
+ready = neurt_test_chips:ready
+broken = neurt_test_chips:broken
+number = neurt_test_chips:number
+absent = neurt_test_chips:nothing
+unimportable = neurt_test_no_such_module:chip
+45nm = neurt_test_chips:broken
+"""
+
+
+@pytest.fixture
+def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    info = tmp_path / "neurt_test_chips-1.0.dist-info"
+    info.mkdir()
+    (tmp_path / "neurt_test_chips.py").write_text(PLUGIN, encoding="utf-8")
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: neurt-test-chips\nVersion: 1.0\n", encoding="utf-8"
+    )
+    (info / "entry_points.txt").write_text(ENTRY_POINTS, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    sources: Any = catalog._sources
+    sources.cache_clear()
+    yield
+    sources.cache_clear()
+    sys.modules.pop("neurt_test_chips", None)
+
+
+@pytest.mark.usefixtures("plugins")
+@pytest.mark.parametrize("name", ["chip", "ready"])
+def test_an_installed_profile_loads_by_its_name(name: str) -> None:
+    assert name in profile_names()
+    assert load_profile(name).name == "chip"
+
+
+@pytest.mark.usefixtures("plugins")
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("broken", r"'neurt_test_chips:broken' failed: ZeroDivisionError: no chip today"),
+        ("number", r"'neurt_test_chips:number' is a int; it must be a HardwareProfile"),
+        ("absent", r"'neurt_test_chips:nothing' failed: AttributeError"),
+        ("unimportable", r"'neurt_test_no_such_module:chip' failed: ModuleNotFoundError"),
+    ],
+)
+def test_a_failing_plug_in_names_itself(name: str, says: str) -> None:
+    with pytest.raises(ProfileError, match=f"hardware profile '{name}' of the plug-in {says}"):
+        load_profile(name)
+
+
+@pytest.mark.usefixtures("plugins")
+def test_the_rest_of_the_catalogue_works_beside_a_failing_plug_in() -> None:
+    with pytest.raises(ProfileError):
+        load_profile("broken")
+    assert profile_names()[: len(BUILTIN)] == BUILTIN
+    assert {"chip", "ready", "broken", "number"} <= set(profile_names())
+    assert load_profile("loihi").name == "loihi"
+    assert load_profile("chip").energy_pj(Op.MAC) == 4.6
+
+
+@pytest.mark.usefixtures("plugins")
+def test_a_plug_in_does_not_take_the_name_of_a_builtin_profile() -> None:
+    assert load_profile("45nm").name == "45nm"
+    assert profile_names().count("45nm") == 1

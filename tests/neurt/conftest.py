@@ -1,0 +1,18 @@
+import pytest
+import torch
+from transformers import GPT2LMHeadModel
+
+from neurt.config import SpikingConfig
+from neurt.convert import convert
+from neurt.modeling import SpikingGPT2LMHeadModel
+
+
+@pytest.fixture
+def token_ids() -> torch.Tensor:
+    return torch.randint(0, 101, (2, 12), generator=torch.Generator().manual_seed(3))
+
+
+@pytest.fixture
+def spiking(tiny_gpt2: GPT2LMHeadModel) -> SpikingGPT2LMHeadModel:
+    text = torch.randint(0, 101, (2, 32), generator=torch.Generator().manual_seed(7))
+    return convert(tiny_gpt2, SpikingConfig(), [text])

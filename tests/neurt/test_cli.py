@@ -1,0 +1,764 @@
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import reports.terminal
+from hwmodels import load_profile
+from neurt.cli import main, parser
+
+BUILTIN = [
+    "45nm",
+    "45nm-fp16",
+    "45nm-int8",
+    "kerasspiking-arm",
+    "kerasspiking-cpu",
+    "kerasspiking-gpu",
+    "loihi",
+    "truenorth",
+]
+
+PASS_FLAGS = {
+    "--model": None,
+    "--hw": None,
+    "--phase": "prefill",
+    "--seq-len": 128,
+    "--context": 128,
+    "--batch": 1,
+    "--windows": 1,
+    "--attention": "full",
+    "--coincidences": False,
+    "--timesteps": 4,
+    "--out": None,
+}
+FLAGS = {
+    "profile": PASS_FLAGS | {"--weights": "auto", "--seed": 0, "--text": None, "--verify": False},
+    "plan": PASS_FLAGS | {"--spike-rate": 0.2},
+    "price": {"counts": None, "--hw": None, "--out": Path()},
+    "hw list": {},
+    "hw show": {"name": None},
+    "hw validate": {"file": None},
+    "hw schema": {},
+}
+
+PROFILE = """\
+name = "mine"
+title = "A chip of mine"
+precision = "fp32"
+value_bytes = 4
+
+[prices.mac]
+pj = 2.0
+source = "a bench"
+evidence = "measured"
+"""
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # No network, an empty cache of the hub, and a working directory of one's own.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    # A configuration is enough: without weights, random ones are taken.
+    config = {"model_type": "gpt2", "n_layer": 2, "n_embd": 32, "n_head": 4, "n_positions": 64}
+    path = tmp_path / "tiny"
+    path.mkdir()
+    (path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    return path
+
+
+Fails = Callable[..., str]
+
+
+@pytest.fixture
+def fails(capsys: pytest.CaptureFixture[str]) -> Fails:
+    # Run a command that must fail; returns the one line it says.
+
+    def run(*words: object, code: int = 1) -> str:
+        assert main([str(word) for word in words]) == code
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1, said
+        assert said.startswith("neurt-energy: ")
+        assert "Traceback" not in said
+        return said.removeprefix("neurt-energy: ").removesuffix("\n")
+
+    return run
+
+
+@pytest.fixture
+def toml(tmp_path: Path) -> Callable[[str], Path]:
+    def write(text: str) -> Path:
+        path = tmp_path / "mine.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def command(*words: object, **env: str) -> subprocess.CompletedProcess[str]:
+    script = "import sys; from neurt.cli import main; sys.exit(main())"
+    kept = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
+    return subprocess.run(
+        [sys.executable, "-c", script, *map(str, words)],
+        capture_output=True,
+        text=True,
+        env=kept | env,
+        check=False,
+    )
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+# Flags
+
+
+def commands(top: argparse.ArgumentParser, prefix: str = "") -> dict[str, argparse.ArgumentParser]:
+    found: dict[str, argparse.ArgumentParser] = {}
+    for action in top._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, sub in action.choices.items():
+                found |= commands(sub, f"{prefix}{name} ") or {f"{prefix}{name}": sub}
+    return found
+
+
+def test_the_flags_of_every_command_and_their_defaults_are_frozen() -> None:
+    found = {
+        name: {
+            (action.option_strings[-1] if action.option_strings else action.dest): action.default
+            for action in sub._actions
+            if not isinstance(action, argparse._HelpAction)
+        }
+        for name, sub in commands(parser()).items()
+    }
+    assert found == FLAGS
+
+
+def test_flags_with_a_choice_name_their_choices() -> None:
+    choices = {
+        action.option_strings[-1]: action.choices
+        for action in commands(parser())["profile"]._actions
+        if action.choices
+    }
+    assert choices == {
+        "--phase": ("prefill", "decode"),
+        "--attention": ("full", "causal"),
+        "--weights": ("auto", "pretrained", "random"),
+    }
+
+
+@pytest.mark.parametrize("words", [[], ["profile"], ["plan"], ["price"], ["hw"], ["hw", "show"]])
+def test_every_command_has_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([*words, "--help"])
+    assert caught.value.code == 0
+    assert "usage: neurt-energy" in capsys.readouterr().out
+
+
+# Exit code 2
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ([], "COMMAND"),
+        (["measure"], "measure"),
+        (["profile", "--hw", "45nm"], "--model"),
+        (["plan", "--model", "gpt2-small"], "--hw"),
+        (["plan", "--model", "gpt2-small", "--hw", "45nm", "--timesteps", "0"], "--timesteps"),
+        (["plan", "--model", "gpt2-small", "--hw", "45nm", "--timesteps", "65"], "--timesteps"),
+        (["plan", "--model", "gpt2-small", "--hw", "45nm", "--timesteps", "4.5"], "--timesteps"),
+        (["plan", "--model", "gpt2-small", "--hw", "45nm", "--seq-len", "0"], "--seq-len"),
+        (["plan", "--model", "gpt2-small", "--hw", "45nm", "--context", "-1"], "--context"),
+        (["plan", "--model", "gpt2-small", "--hw", "45nm", "--batch", "0"], "--batch"),
+        (["plan", "--model", "gpt2-small", "--hw", "45nm", "--windows", "0"], "--windows"),
+        (["plan", "--model", "gpt2-small", "--hw", "45nm", "--spike-rate", "1.5"], "--spike-rate"),
+        (["plan", "--model", "gpt2-small", "--hw", "45nm", "--spike-rate", "nan"], "--spike-rate"),
+        (["plan", "--model", "gpt2-small", "--hw", "45nm", "--phase", "both"], "--phase"),
+        (["plan", "--model", "gpt2-small", "--hw", "45nm", "--verify"], "--verify"),
+        (["profile", "--model", "x", "--hw", "45nm", "--weights", "mine"], "--weights"),
+        (["profile", "--model", "x", "--hw", "45nm", "--spike-rate", "0.1"], "--spike-rate"),
+        (["price", "--hw", "45nm"], "counts"),
+        (["price", "counts.csv"], "--hw"),
+        (["hw"], "COMMAND"),
+        (["hw", "show"], "name"),
+        (["hw", "validate"], "file"),
+    ],
+    ids=" ".join,
+)
+def test_words_that_make_no_sense_end_with_2_and_name_the_flag(
+    words: list[str], named: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 2
+    said = capsys.readouterr().err.splitlines()
+    assert "error: " in said[-1]
+    assert named in said[-1]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("steps", [1, 64])
+def test_the_ends_of_the_range_of_time_steps_are_allowed(steps: int) -> None:
+    words = ["plan", "--model", "gpt2-small", "--hw", "45nm", "--timesteps", str(steps)]
+    assert parser().parse_args(words).timesteps == steps
+
+
+@pytest.mark.parametrize("rate", ["0", "1", "0.125"])
+def test_the_ends_of_the_range_of_spike_rates_are_allowed(rate: str) -> None:
+    words = ["plan", "--model", "gpt2-small", "--hw", "45nm", "--spike-rate", rate]
+    assert parser().parse_args(words).spike_rate == float(rate)
+
+
+# What is not imported
+
+
+def test_help_listing_planning_and_pricing_do_not_import_torch(tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "counts.csv").write_text("layer,mac,ac\na,1,1\n", encoding="utf-8")
+    script = (
+        "import contextlib, io, json, sys\n"
+        "from neurt.cli import main\n"
+        "done = []\n"
+        "for words in json.loads(sys.argv[1]):\n"
+        "    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
+        "        main(words)\n"
+        "    done.append(sorted({'torch', 'transformers'} & sys.modules.keys()))\n"
+        "print(json.dumps(done))"
+    )
+    asked = [
+        ["--help"],
+        ["profile", "--help"],
+        ["hw", "list"],
+        ["hw", "show", "loihi"],
+        ["hw", "schema"],
+        ["price", "counts.csv", "--hw", "45nm"],
+        ["plan", "--model", "tiny", "--hw", "45nm", "--seq-len", "8"],
+        ["plan", "--model", "someone/uncached", "--hw", "45nm"],
+    ]
+    run = subprocess.run(
+        [sys.executable, "-c", script, json.dumps(asked)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert dict(zip(map(" ".join, asked), json.loads(run.stdout), strict=True)) == {
+        " ".join(words): [] for words in asked
+    }
+    # They did run: the files are there.
+    assert (tmp_path / "energy.csv").is_file()
+    assert list((tmp_path / "runs").glob("*-tiny/run.json"))
+
+
+# Exit code 1, models
+
+
+def test_an_unknown_model_is_one_line_with_the_known_ones(fails: Fails) -> None:
+    for verb in ("plan", "profile"):
+        said = fails(verb, "--model", "gpt3", "--hw", "45nm", "--out", "out")
+        assert said.startswith("model 'gpt3' is not known; give one of gpt2-small, gpt2-medium,")
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ("{", "is not valid JSON"),
+        ("[]", "must hold a JSON object"),
+        ('{"model_type": "llama"}', "is a 'llama'; the types supported are: 'gpt2'"),
+        ('{"model_type": "gpt2", "n_layer": 2, "n_embd": 32}', "'n_head' (= None)"),
+        (
+            '{"model_type": "gpt2", "n_layer": 2, "n_embd": 32, "n_head": 4, "n_inner": "big"}',
+            "'n_inner'",
+        ),
+    ],
+)
+def test_a_broken_model_directory_is_one_line(
+    fails: Fails, tiny: Path, config: str, says: str
+) -> None:
+    (tiny / "config.json").write_text(config, encoding="utf-8")
+    for verb in ("plan", "profile"):
+        assert says in fails(verb, "--model", tiny, "--hw", "45nm", "--out", "out")
+
+
+def test_broken_weights_are_one_line(fails: Fails, tiny: Path) -> None:
+    (tiny / "model.safetensors").write_bytes(b"not at all")
+    said = fails("profile", "--model", tiny, "--hw", "45nm", "--seq-len", "8", "--out", "out")
+    assert said.startswith(f"weights of '{tiny}' cannot be loaded: ")
+
+
+def test_a_hub_model_that_is_not_cached_has_no_sizes_to_plan_with(fails: Fails) -> None:
+    said = fails("plan", "--model", "someone/some-gpt2", "--hw", "45nm", "--out", "out")
+    assert "'someone/some-gpt2'" in said
+    assert "give a directory" in said
+
+
+@pytest.mark.parametrize("verb", ["plan", "profile"])
+@pytest.mark.parametrize(
+    ("words", "tokens"),
+    [
+        (["--seq-len", "65"], 65),
+        (["--phase", "decode", "--context", "70"], 70),
+    ],
+    ids=["prefill", "decode"],
+)
+def test_more_tokens_than_positions_are_one_line(
+    fails: Fails, tiny: Path, verb: str, words: list[str], tokens: int
+) -> None:
+    said = fails(verb, "--model", "tiny", "--hw", "45nm", "--out", "out", *words)
+    assert said.startswith(f"{tokens} tokens are more than the 64 positions of 'tiny'")
+
+
+@pytest.mark.parametrize(
+    "words", [["--seq-len", "64"], ["--phase", "decode", "--context", "64"]], ids=" ".join
+)
+def test_the_last_position_is_still_allowed(tiny: Path, tmp_path: Path, words: list[str]) -> None:
+    assert main(["plan", "--model", "tiny", "--hw", "45nm", "--out", "out", *words]) == 0
+    assert (tmp_path / "out" / "run.json").is_file()
+
+
+def test_coincidences_cannot_be_planned(fails: Fails, tiny: Path) -> None:
+    said = fails("plan", "--model", "tiny", "--hw", "45nm", "--seq-len", "8", "--coincidences")
+    assert "measure them with `neurt-energy profile`" in said
+
+
+def test_an_unreachable_hub_is_one_line_with_a_way_out(tmp_path: Path) -> None:
+    run = command(
+        "profile",
+        "--model",
+        "gpt2-small",
+        "--hw",
+        "45nm",
+        "--weights",
+        "pretrained",
+        "--out",
+        "out",
+        HF_ENDPOINT="http://127.0.0.1:9",
+        HF_HUB_OFFLINE="0",
+    )
+    assert run.returncode == 1
+    assert run.stderr == (
+        "neurt-energy: pretrained weights of 'gpt2-small' cannot be had: the hub cannot be "
+        "reached (ConnectError); download them elsewhere and give the directory, or use "
+        "--weights random\n"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+# Exit code 1, hardware
+
+
+def test_an_unknown_profile_is_one_line_with_the_known_ones(fails: Fails, tmp_path: Path) -> None:
+    (tmp_path / "counts.csv").write_text("layer,mac\na,1\n", encoding="utf-8")
+    for words in (
+        ["plan", "--model", "gpt2-small", "--hw", "90nm"],
+        ["profile", "--model", "gpt2-small", "--hw", "90nm"],
+        ["price", "counts.csv", "--hw", "90nm"],
+        ["hw", "show", "90nm"],
+    ):
+        said = fails(*words)
+        assert said.startswith("hardware profile '90nm' is not known; known are 45nm, 45nm-fp16,")
+        assert all(name in said for name in BUILTIN)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("pj = 2.0", "pj = ", "is not valid TOML"),
+        ("pj = 2.0", "pj = -2.0", "key 'prices.mac.pj' (= -2.0)"),
+        ("pj = 2.0", "pj = nan", "key 'prices.mac.pj' (= nan)"),
+        ("pj = 2.0", "pj = inf", "key 'prices.mac.pj' (= inf)"),
+        ("pj = 2.0", 'pj = "cheap"', "key 'prices.mac.pj' (= 'cheap')"),
+        ("pj = 2.0", "pJ = 2.0", "prices.mac.p"),
+        ("pj = 2.0", "pj = 2.0\nprice = 1", "unknown key 'prices.mac.price'"),
+        ("title", "headline", "key 'title' is missing"),
+        ("[prices.mac]", "[prices.macs]", "prices.macs"),
+        ('source = "a bench"\n', "", "key 'prices.mac.source' is missing"),
+    ],
+)
+def test_a_broken_profile_is_one_line_that_names_the_key(
+    fails: Fails, toml: Callable[[str], Path], tmp_path: Path, old: str, new: str, says: str
+) -> None:
+    assert old in PROFILE
+    path = toml(PROFILE.replace(old, new))
+    (tmp_path / "counts.csv").write_text("layer,mac\na,1\n", encoding="utf-8")
+    for words in (
+        ["hw", "validate", path],
+        ["price", "counts.csv", "--hw", path],
+        ["plan", "--model", "gpt2-small", "--hw", path, "--out", "out"],
+    ):
+        said = fails(*words)
+        assert f"hardware profile '{path}'" in said
+        # "pJ" is an unknown key and leaves "pj" missing: either may be named.
+        assert says in said
+
+
+def test_two_profiles_of_one_name_are_refused(
+    fails: Fails, tiny: Path, toml: Callable[[str], Path]
+) -> None:
+    # The tables and pictures go by this name: one of the two would silently be lost.
+    path = toml(PROFILE.replace('name = "mine"', 'name = "45nm"'))
+    said = fails("plan", "--model", "tiny", "--seq-len", "8", "--hw", "45nm", "--hw", path)
+    assert "'45nm'" in said
+
+
+def test_a_profile_given_twice_is_taken_once(tiny: Path, tmp_path: Path) -> None:
+    words = ["plan", "--model", "tiny", "--seq-len", "8", "--out", "out"]
+    assert main([*words, "--hw", "45nm", "--hw", "loihi", "--hw", "45nm"]) == 0
+    assert list(json.loads((tmp_path / "out" / "run.json").read_bytes())["hardware"]) == [
+        "45nm",
+        "loihi",
+    ]
+
+
+# Exit code 1, texts
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "is empty; give a text of at least one window"),
+        (b" \n ", "is empty; give a text of at least one window"),
+        (b"K\xe4se", "is not UTF-8 at byte 1"),
+        (
+            b"Hello world",
+            "the text has 2 tokens, but 2 windows x batch 3 x 8 tokens need 48; give a longer",
+        ),
+    ],
+    ids=["empty", "white space", "latin-1", "short"],
+)
+def test_a_text_that_cannot_be_used_is_one_line(
+    fails: Fails, tiny: Path, tmp_path: Path, content: bytes, says: str
+) -> None:
+    (tmp_path / "text.txt").write_bytes(content)
+    words = ["--seq-len", "8", "--batch", "3", "--windows", "2", "--text", "text.txt"]
+    said = fails("profile", "--model", "tiny", "--hw", "45nm", "--out", "out", *words)
+    assert says in said
+
+
+def test_a_text_that_is_not_there_is_one_line(fails: Fails, tiny: Path) -> None:
+    said = fails("profile", "--model", "tiny", "--hw", "45nm", "--text", "no.txt", "--seq-len", "8")
+    assert said == "text 'no.txt' cannot be read: No such file or directory"
+
+
+# Exit code 1, output
+
+
+def test_a_file_where_the_directory_should_be_is_one_line(
+    fails: Fails, tiny: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "taken").write_text("mine", encoding="utf-8")
+    (tmp_path / "counts.csv").write_text("layer,mac\na,1\n", encoding="utf-8")
+    for words in (
+        ["plan", "--model", "tiny", "--seq-len", "8", "--hw", "45nm"],
+        ["profile", "--model", "tiny", "--seq-len", "8", "--hw", "45nm"],
+        ["price", "counts.csv", "--hw", "45nm"],
+    ):
+        for out in ("taken", "taken/deeper"):
+            said = fails(*words, "--out", out)
+            assert said.startswith(f"output directory '{out}' cannot be written: ")
+            assert said.endswith("; choose another --out")
+    assert (tmp_path / "taken").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_directory_where_a_file_should_be_is_one_line(fails: Fails, tmp_path: Path) -> None:
+    (tmp_path / "counts.csv").write_text("layer,mac\na,1\n", encoding="utf-8")
+    (tmp_path / "energy.csv").mkdir()
+    said = fails("price", "counts.csv", "--hw", "45nm")
+    assert said == "'energy.csv' cannot be written: Is a directory"
+
+
+def test_without_out_the_files_go_below_runs(tiny: Path, tmp_path: Path) -> None:
+    assert main(["plan", "--model", "tiny", "--hw", "45nm", "--seq-len", "8"]) == 0
+    [directory] = (tmp_path / "runs").iterdir()
+    # A date of 8 digits, a time of 6, the name of the model.
+    date, time, name = directory.name.split("-")
+    assert (len(date), len(time), name) == (8, 6, "tiny")
+    assert (directory / "run.json").is_file()
+
+
+# Exit code 1, counts
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "need the column 'layer'"),
+        (b"name,mac\na,1\n", "need the column 'layer'"),
+        (b"layer,flops\na,1\n", "need the column 'layer' and at least one of mac, ac,"),
+        (b"layer,mac,ac\n", "have a header but no rows"),
+        (b"layer,mac,ac\na,1\n", "line 2 has not the 3 columns of the header"),
+        (b"layer,mac\na,1,2\n", "line 2 has not the 2 columns of the header"),
+        (b"layer,mac\na,1\nb,many\n", "line 3, column 'mac' (= 'many') must be a number"),
+        (b"layer,mac\na,nan\n", "line 2, column 'mac' (= 'nan') must be a number"),
+        (b"layer,mac\na,-1\n", "line 2, column 'mac' (= -1) must not be negative"),
+        (b"layer,mac\n\xff,1\n", "is not UTF-8 text at byte 10"),
+    ],
+    ids=[
+        "empty",
+        "no layer",
+        "no operation",
+        "no rows",
+        "short row",
+        "long row",
+        "word",
+        "nan",
+        "negative",
+        "latin-1",
+    ],
+)
+def test_a_malformed_table_of_counts_is_one_line(
+    fails: Fails, tmp_path: Path, content: bytes, says: str
+) -> None:
+    (tmp_path / "counts.csv").write_bytes(content)
+    said = fails("price", "counts.csv", "--hw", "45nm")
+    assert said.startswith("counts 'counts.csv'")
+    assert says in said
+    assert not (tmp_path / "energy.csv").exists()
+
+
+def test_a_missing_table_of_counts_is_one_line(fails: Fails) -> None:
+    assert fails("price", "no.csv", "--hw", "45nm") == (
+        "counts 'no.csv' cannot be read: No such file or directory"
+    )
+
+
+# Interruption
+
+
+def test_an_interrupt_is_130_and_one_line(
+    fails: Fails, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(reports.terminal, "print_run", interrupted)
+    words = ["plan", "--model", "tiny", "--hw", "45nm", "--seq-len", "8", "--out", "out"]
+    assert fails(*words, code=130) == "interrupted; files already in place are whole"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_signal_while_measuring_is_130_and_one_line(tiny: Path, tmp_path: Path) -> None:
+    script = "import sys; from neurt.cli import main; sys.exit(main())"
+    words = ["profile", "--model", "tiny", "--hw", "45nm", "--out", "out"]
+    # 9,600 tokens in windows of 48 take far longer than the signal.
+    size = ["--seq-len", "48", "--windows", "200", "--timesteps", "64", "--weights", "random"]
+    with subprocess.Popen(
+        [sys.executable, "-c", script, *words, *size],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert "weights=random(seed=0)" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate()
+    assert process.returncode == 130
+    assert said == "neurt-energy: interrupted; files already in place are whole\n"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_reader_that_has_seen_enough_gets_no_traceback() -> None:
+    script = "import sys; from neurt.cli import main; sys.exit(main())"
+    with subprocess.Popen(
+        [sys.executable, "-c", script, "hw", "schema"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+    assert process.returncode in (0, 1)
+
+
+def test_an_error_that_is_not_ours_keeps_its_traceback(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(reports.terminal, "print_run", broken)
+    with pytest.raises(ZeroDivisionError):
+        main(["plan", "--model", "tiny", "--hw", "45nm", "--seq-len", "8", "--out", "out"])
+
+
+# price
+
+
+def test_three_columns_are_enough_for_a_price(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "counts.csv").write_text(
+        "layer,mac,ac\nfirst,1000,0\nsecond,10,2000\nthird,0,0\n", encoding="utf-8"
+    )
+    assert main(["price", "counts.csv", "--hw", "45nm", "--out", "out"]) == 0
+    *layers, total = rows(tmp_path / "out" / "energy.csv")
+    assert [row["layer"] for row in layers] == ["first", "second", "third"]
+    # 1,000 x 4.6; 10 x 4.6 + 2,000 x 0.9; nothing.
+    assert [float(row["energy_pj"]) for row in layers] == pytest.approx([4600, 1846, 0])
+    assert total["layer"] == "TOTAL"
+    assert float(total["energy_pj"]) == pytest.approx(4.6 * 1010 + 0.9 * 2000)
+    assert float(total["compute_pj"]) == pytest.approx(float(total["energy_pj"]))
+    said = capsys.readouterr().out
+    assert "counts on 45nm: 6.446e-06 mJ" in said
+    assert "(1,010 MACs, 2,000 ACs)" in said
+    assert "out/energy.csv" in said
+
+
+def test_each_profile_and_variant_has_its_rows_and_its_total(tmp_path: Path) -> None:
+    (tmp_path / "counts.csv").write_text(
+        "variant,layer,mac,ac\nasa,a,100,0\nssa,a,0,300\n", encoding="utf-8"
+    )
+    assert main(["price", "counts.csv", "--hw", "loihi", "--hw", "45nm"]) == 0
+    found = rows(tmp_path / "energy.csv")
+    assert [(row["hw"], row["variant"], row["layer"]) for row in found] == [
+        (hw, variant, layer)
+        for hw in ("loihi", "45nm")
+        for variant in ("asa", "ssa")
+        for layer in ("a", "TOTAL")
+    ]
+    totals = [float(row["energy_pj"]) for row in found if row["layer"] == "TOTAL"]
+    # Loihi has no MAC; 300 x 23.6; 100 x 4.6; 300 x 0.9.
+    assert totals == pytest.approx([0, 7080, 460, 270])
+    assert found[1]["unpriced"] == "mac"
+
+
+@pytest.mark.parametrize("hw", ["45nm", "45nm-int8", "loihi"])
+def test_the_price_of_planned_counts_is_the_plan(tiny: Path, tmp_path: Path, hw: str) -> None:
+    plan = ["plan", "--model", "tiny", "--hw", hw, "--seq-len", "8", "--out", "planned"]
+    assert main(plan) == 0
+    assert main(["price", "planned/counts.csv", "--hw", hw, "--out", "priced"]) == 0
+    planned = rows(tmp_path / "planned" / "layers.csv")
+    priced = rows(tmp_path / "priced" / "energy.csv")
+    assert len(planned) > 40
+    columns = [name for name in priced[0] if name in planned[0]]
+    assert "energy_pj" in columns
+    assert [{c: row[c] for c in columns} for row in priced if row["layer"] != "TOTAL"] == [
+        {c: row[c] for c in columns} for row in planned
+    ]
+    for variant in ("asa", "ssa"):
+        [total] = [r for r in priced if (r["variant"], r["layer"]) == (variant, "TOTAL")]
+        parts = [float(r["energy_pj"]) for r in planned if r["variant"] == variant]
+        assert float(total["energy_pj"]) == pytest.approx(math.fsum(parts), rel=1e-12)
+
+
+# hw
+
+
+def builtin(name: str) -> Path:
+    return Path(str(files("hwmodels.builtin") / f"{name}.toml"))
+
+
+def test_the_list_names_every_profile(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["hw", "list"]) == 0
+    said = capsys.readouterr().out
+    assert all(f"│ {name} " in said for name in BUILTIN)
+
+
+@pytest.mark.parametrize("name", BUILTIN)
+def test_a_builtin_profile_is_shown(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["hw", "show", name]) == 0
+    said = capsys.readouterr().out
+    profile = load_profile(name)
+    assert said.startswith(f"{name}: {profile.title}\n")
+    assert all(f"- {assumption}" in said for assumption in profile.assumptions)
+
+
+@pytest.mark.parametrize("name", BUILTIN)
+def test_a_builtin_profile_is_valid(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["hw", "validate", str(builtin(name))]) == 0
+    prices = len(load_profile(name).prices)
+    assert capsys.readouterr().out == (
+        f"{builtin(name)}: valid profile '{name}', {prices} prices\n"
+    )
+
+
+def test_a_profile_of_ones_own_is_shown_and_valid(
+    toml: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = toml(PROFILE)
+    assert main(["hw", "validate", str(path)]) == 0
+    assert main(["hw", "show", str(path)]) == 0
+    assert "mine: A chip of mine\n" in capsys.readouterr().out
+
+
+@pytest.fixture
+def validator(capsys: pytest.CaptureFixture[str]) -> Any:
+    import jsonschema
+
+    assert main(["hw", "schema"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+@pytest.mark.parametrize("name", BUILTIN)
+def test_the_schema_accepts_a_builtin_profile(validator: Any, name: str) -> None:
+    profile = tomllib.loads(builtin(name).read_text(encoding="utf-8"))
+    assert [error.message for error in validator.iter_errors(profile)] == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"colour": "blue"},
+        {"prices": {"mac": {"pj": 1, "source": "s", "evidence": "measured", "price": 1}}},
+        {"prices": {"multiply": {"pj": 1, "source": "s", "evidence": "measured"}}},
+        {"prices": {"mac": {"pj": -1, "source": "s", "evidence": "measured"}}},
+        {"prices": {"mac": {"pj": 1, "source": "s", "evidence": "guessed"}}},
+        {"prices": {"mac": {"pj": 1, "evidence": "measured"}}},
+        {"scope": "everything"},
+        {"value_bytes": 0},
+    ],
+    ids=[
+        "unknown key",
+        "unknown key of a price",
+        "unknown operation",
+        "negative",
+        "unknown evidence",
+        "no source",
+        "unknown scope",
+        "no bytes",
+    ],
+)
+def test_the_schema_rejects_a_fault(validator: Any, fault: dict[str, Any]) -> None:
+    profile = tomllib.loads(PROFILE)
+    assert validator.is_valid(profile)
+    assert not validator.is_valid(profile | fault)
+
+
+# The installed command
+
+
+def test_the_installed_command_is_this_one() -> None:
+    script = Path(sys.executable).with_name("neurt-energy")
+    run = subprocess.run(
+        [script, "hw", "show", "90nm"], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 1
+    assert run.stdout == ""
+    assert run.stderr.startswith("neurt-energy: hardware profile '90nm' is not known")
+    assert run.stderr.count("\n") == 1

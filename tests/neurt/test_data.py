@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from neurt.data import TextError, calibration_windows, packaged_text, read_text, windows
+from neurt.models import gpt2_tokenizer
+
+TEXTS = ["passage.txt", "calibration.txt"]
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    return gpt2_tokenizer()
+
+
+@pytest.mark.parametrize(("name", "least"), [("passage.txt", 10_000), ("calibration.txt", 1_900)])
+def test_the_packaged_texts_are_long_enough(tokenizer: Any, name: str, least: int) -> None:
+    assert len(tokenizer.encode(packaged_text(name))) >= least
+
+
+def test_the_packaged_texts_share_no_paragraph() -> None:
+    passage, calibration = (
+        {part.strip() for part in packaged_text(name).split("\n\n") if part.strip()}
+        for name in TEXTS
+    )
+    assert len(passage) > 20
+    assert calibration
+    assert passage & calibration == set()
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_the_packaged_texts_are_prose(name: str) -> None:
+    text = packaged_text(name)
+    assert "\r" not in text
+    assert "Gutenberg" not in text
+    assert sum(c.isalpha() or c.isspace() for c in text) > 0.9 * len(text)
+
+
+def test_without_a_file_the_passage_is_read() -> None:
+    assert read_text(None) == (
+        packaged_text("passage.txt"),
+        "Moby-Dick, chapters 1 and 3 (packaged)",
+    )
+
+
+def test_a_file_is_read_as_utf8_and_called_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "größe.txt"
+    path.write_bytes("Käse µ 鯨\n".encode())
+    assert read_text(path) == ("Käse µ 鯨\n", "größe.txt")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "absent.txt"
+    with pytest.raises(TextError) as caught:
+        read_text(path)
+    assert str(caught.value) == f"text '{path}' cannot be read: No such file or directory"
+
+
+def test_a_directory_is_no_text(tmp_path: Path) -> None:
+    with pytest.raises(TextError, match="cannot be read: Is a directory"):
+        read_text(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", " \n\t\n"], ids=["nothing", "white space"])
+def test_an_empty_text_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "empty.txt"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(TextError) as caught:
+        read_text(path)
+    assert str(caught.value) == f"text '{path}' is empty; give a text of at least one window"
+
+
+def test_a_text_in_another_encoding_is_refused_at_the_byte(tmp_path: Path) -> None:
+    path = tmp_path / "latin1.txt"
+    path.write_bytes("Käse".encode("latin-1"))
+    with pytest.raises(TextError) as caught:
+        read_text(path)
+    assert str(caught.value) == f"text '{path}' is not UTF-8 at byte 1"
+
+
+def test_windows_are_the_start_of_the_text_in_order(tokenizer: Any) -> None:
+    text = packaged_text("passage.txt")
+    cut = windows(tokenizer, text, tokens=7, batch=3, count=2)
+    assert [ids.shape for ids in cut] == [(3, 7), (3, 7)]
+    assert {ids.dtype for ids in cut} == {torch.int64}
+    assert torch.cat(cut).flatten().tolist() == tokenizer.encode(text)[: 7 * 3 * 2]
+
+
+def test_a_text_of_exactly_the_tokens_needed_is_enough(tokenizer: Any) -> None:
+    # "Hello world" is two tokens.
+    assert [
+        ids.tolist() for ids in windows(tokenizer, "Hello world", tokens=1, batch=2, count=1)
+    ] == [[[15496], [995]]]
+
+
+def test_a_text_that_is_too_short_says_what_it_has_and_what_is_needed(tokenizer: Any) -> None:
+    with pytest.raises(TextError) as caught:
+        windows(tokenizer, "Hello world", tokens=128, batch=4, count=3)
+    # 3 x 4 x 128 = 1,536
+    assert str(caught.value).startswith(
+        "the text has 2 tokens, but 3 windows x batch 4 x 128 tokens need 1,536; "
+    )
+    assert all(flag in str(caught.value) for flag in ("--text", "--seq-len", "--batch"))
+
+
+@pytest.mark.parametrize(
+    ("tokens", "shapes"),
+    [
+        (128, [(1, 128)] * 4),
+        (64, [(1, 64)] * 8),
+        (512, [(1, 512)]),
+        (1024, [(1, 512)]),
+    ],
+)
+def test_calibration_takes_512_tokens_in_all(
+    tokenizer: Any, tokens: int, shapes: list[tuple[int, int]]
+) -> None:
+    cut = calibration_windows(tokenizer, tokens=tokens)
+    assert [ids.shape for ids in cut] == shapes
+    start = tokenizer.encode(packaged_text("calibration.txt"))[:512]
+    assert torch.cat(cut, dim=1).flatten().tolist() == start
+
+
+def test_calibration_with_windows_that_do_not_divide_512_stays_below(tokenizer: Any) -> None:
+    # 512 = 5 x 100 + 12
+    assert [ids.shape for ids in calibration_windows(tokenizer, tokens=100)] == [(1, 100)] * 5

@@ -1,0 +1,356 @@
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import GPT2Config, GPT2LMHeadModel, GPT2Tokenizer, PreTrainedTokenizerFast
+
+from neurt.data import packaged_text
+from neurt.gpt2 import ShapeError
+from neurt.models import ModelError, Weights, gpt2_tokenizer, load_model
+
+REVISION = "0123456789abcdef0123456789abcdef01234567"
+
+
+def tiny_config(**changed: Any) -> GPT2Config:
+    sizes: dict[str, Any] = {"n_layer": 2, "n_embd": 32, "n_head": 4, "n_positions": 64}
+    return GPT2Config(**(sizes | {"vocab_size": 50257} | changed))
+
+
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    # A tiny GPT-2 with the vocabulary of the large ones, as transformers saves it.
+    path = tmp_path_factory.mktemp("models") / "tiny-gpt2"
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        GPT2LMHeadModel(tiny_config()).save_pretrained(path)
+    return path
+
+
+@pytest.fixture
+def copy(saved: Path, tmp_path: Path) -> Path:
+    # The same, to be damaged.
+    return Path(shutil.copytree(saved, tmp_path / "tiny-gpt2"))
+
+
+@pytest.fixture
+def bare(copy: Path) -> Path:
+    # The same without its weights.
+    (copy / "model.safetensors").unlink()
+    return copy
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    # An empty cache of the hub, and no network.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    return tmp_path / "hub"
+
+
+def into_cache(cache: Path, hub_id: str, *files: Path) -> None:
+    repository = cache / f"models--{hub_id.replace('/', '--')}"
+    snapshot = repository / "snapshots" / REVISION
+    snapshot.mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(REVISION, encoding="utf-8")
+    for file in files:
+        shutil.copy(file, snapshot)
+
+
+def logits(model: GPT2LMHeadModel) -> torch.Tensor:
+    ids = torch.arange(0, 50000, 5000)[None]
+    with torch.no_grad():
+        found: torch.Tensor = model(ids).logits
+    return found
+
+
+def same_weights(a: GPT2LMHeadModel, b: GPT2LMHeadModel) -> bool:
+    ours, theirs = a.state_dict(), b.state_dict()
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[k], theirs[k]) for k in ours)
+
+
+@pytest.mark.parametrize("weights", [Weights.AUTO, Weights.PRETRAINED])
+def test_a_directory_is_loaded_with_its_weights(saved: Path, weights: Weights) -> None:
+    loaded = load_model(str(saved), weights)
+    assert (loaded.name, loaded.weights, loaded.why_random) == (
+        "tiny-gpt2",
+        "local(tiny-gpt2)",
+        "",
+    )
+    original = GPT2LMHeadModel.from_pretrained(saved).eval()
+    assert torch.equal(logits(loaded.model), logits(original))
+    assert not torch.equal(
+        logits(loaded.model), logits(load_model(str(saved), Weights.RANDOM).model)
+    )
+
+
+def test_a_config_json_loads_the_weights_beside_it(saved: Path) -> None:
+    loaded = load_model(str(saved / "config.json"))
+    assert (loaded.name, loaded.weights) == ("tiny-gpt2", "local(tiny-gpt2)")
+
+
+def test_a_model_is_ready_to_be_counted(saved: Path, tmp_path: Path) -> None:
+    GPT2LMHeadModel.from_pretrained(saved).half().save_pretrained(tmp_path / "half")
+    for name, weights in ((saved, Weights.AUTO), (tmp_path / "half", Weights.AUTO)):
+        model = load_model(str(name), weights).model
+        assert type(model) is GPT2LMHeadModel
+        assert not model.training
+        assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
+def test_without_tokenizer_files_the_tokenizer_is_that_of_gpt2(saved: Path) -> None:
+    assert load_model(str(saved)).tokenizer.encode("Hello world") == [15496, 995]
+
+
+def test_random_weights_are_taken_when_asked_for(saved: Path) -> None:
+    loaded = load_model(str(saved), Weights.RANDOM, seed=7)
+    assert (loaded.weights, loaded.why_random) == ("random(seed=7)", "")
+
+
+def test_random_weights_depend_on_the_seed_alone(saved: Path) -> None:
+    torch.manual_seed(1)
+    first = load_model(str(saved), Weights.RANDOM, seed=3).model
+    torch.manual_seed(2)
+    again = load_model(str(saved), Weights.RANDOM, seed=3).model
+    other = load_model(str(saved), Weights.RANDOM, seed=4).model
+    assert same_weights(first, again)
+    assert not same_weights(first, other)
+
+
+@pytest.mark.parametrize("weights", [Weights.RANDOM, Weights.PRETRAINED])
+def test_the_global_random_numbers_of_torch_are_untouched(saved: Path, weights: Weights) -> None:
+    before = torch.get_rng_state()
+    load_model(str(saved), weights, seed=3)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_random_weights_keep_the_whole_configuration(bare: Path) -> None:
+    config = json.loads((bare / "config.json").read_text(encoding="utf-8"))
+    config |= {"n_inner": 48, "layer_norm_epsilon": 1e-3}
+    (bare / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    found = load_model(str(bare)).model
+    assert found.config.layer_norm_epsilon == 1e-3
+    assert found.transformer.h[0].mlp.c_fc.weight.shape == (32, 48)
+
+
+def test_without_weights_auto_takes_random_ones_and_says_why(bare: Path) -> None:
+    loaded = load_model(str(bare), Weights.AUTO, seed=2)
+    assert loaded.weights == "random(seed=2)"
+    assert loaded.why_random == f"'{bare}' has no .safetensors file"
+
+
+def test_without_weights_pretrained_is_an_error_with_a_way_out(bare: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        load_model(str(bare), Weights.PRETRAINED)
+    assert str(caught.value) == (
+        f"pretrained weights of '{bare}' cannot be had: '{bare}' has no .safetensors file; "
+        "download them elsewhere and give the directory, or use --weights random"
+    )
+
+
+class Mine:
+    # A pickle that leaves a mark when it is read.
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.mark,)
+
+
+@pytest.fixture
+def mark(bare: Path, tmp_path: Path) -> Path:
+    mark = tmp_path / "the-pickle-was-read"
+    (bare / "pytorch_model.bin").write_bytes(pickle.dumps(Mine(mark)))
+    return mark
+
+
+def test_the_mark_is_left_when_the_pickle_is_read(bare: Path, mark: Path) -> None:
+    pickle.loads((bare / "pytorch_model.bin").read_bytes())
+    assert mark.exists()
+
+
+def test_a_pickle_is_refused_and_never_read(bare: Path, mark: Path) -> None:
+    loaded = load_model(str(bare))
+    assert loaded.weights == "random(seed=0)"
+    assert loaded.why_random == (
+        f"'{bare}' has only pytorch_model.bin, a pickle, which can run code"
+    )
+    with pytest.raises(ModelError, match=r"has only pytorch_model\.bin, a pickle, which can run"):
+        load_model(str(bare), Weights.PRETRAINED)
+    assert not mark.exists()
+
+
+def test_a_pickle_is_not_read_beside_safetensors_of_something_else(bare: Path, mark: Path) -> None:
+    save_file({"adapter": torch.ones(2)}, bare / "adapter_model.safetensors")
+    with pytest.raises(ModelError):
+        load_model(str(bare))
+    assert not mark.exists()
+
+
+def weights_error(path: Path) -> str:
+    with pytest.raises(ModelError) as caught:
+        load_model(str(path))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.999])
+def test_truncated_weights_are_a_model_error(copy: Path, share: float) -> None:
+    weights = copy / "model.safetensors"
+    data = weights.read_bytes()
+    weights.write_bytes(data[: int(share * len(data))])
+    assert weights_error(copy).startswith(f"weights of '{copy}' cannot be loaded: ")
+
+
+def test_weights_that_are_not_safetensors_are_a_model_error(copy: Path) -> None:
+    (copy / "model.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1\n" * 3)
+    assert weights_error(copy).startswith(f"weights of '{copy}' cannot be loaded: ")
+
+
+def test_weights_that_lack_parameters_name_the_first(copy: Path) -> None:
+    path = copy / "model.safetensors"
+    tensors = load_file(path)
+    for name in ("transformer.h.1.mlp.c_fc.weight", "transformer.h.1.mlp.c_fc.bias"):
+        del tensors[name]
+    save_file(tensors, path, metadata={"format": "pt"})
+    assert weights_error(copy) == (
+        f"weights of '{copy}' lack 2 of the parameters, first 'transformer.h.1.mlp.c_fc.bias'; "
+        "is it a GPT-2 language model?"
+    )
+
+
+def reconfigure(path: Path, **changed: Any) -> None:
+    config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    (path / "config.json").write_text(json.dumps(config | changed), encoding="utf-8")
+
+
+def test_weights_of_another_width_are_a_model_error(copy: Path) -> None:
+    reconfigure(copy, n_embd=64)
+    assert weights_error(copy).startswith(f"weights of '{copy}' ")
+
+
+def test_weights_with_fewer_layers_than_the_configuration_are_a_model_error(copy: Path) -> None:
+    reconfigure(copy, n_layer=3)
+    assert "transformer.h.2." in weights_error(copy)
+
+
+def test_weights_with_more_layers_than_the_configuration_are_a_model_error(copy: Path) -> None:
+    reconfigure(copy, n_layer=1)
+    assert "transformer.h.1." in weights_error(copy)
+
+
+def test_the_head_is_tied_where_the_file_holds_it_once(saved: Path) -> None:
+    model = load_model(str(saved)).model
+    assert model.lm_head.weight is model.transformer.wte.weight
+    assert "lm_head.weight" not in load_file(saved / "model.safetensors")
+
+
+def test_a_directory_of_another_architecture_is_refused(copy: Path) -> None:
+    reconfigure(copy, model_type="opt")
+    with pytest.raises(ShapeError, match="is a 'opt'"):
+        load_model(str(copy))
+
+
+def test_a_small_vocabulary_without_tokenizer_files_is_a_model_error(tmp_path: Path) -> None:
+    tiny_config(vocab_size=101).save_pretrained(tmp_path / "small")
+    with pytest.raises(ModelError) as caught:
+        load_model(str(tmp_path / "small"))
+    assert str(caught.value).startswith(
+        "model 'small' has a vocabulary of 101 but no tokenizer files (tokenizer.json, or "
+        "vocab.json and merges.txt) beside its config.json"
+    )
+
+
+def word_tokenizer(*words: str) -> PreTrainedTokenizerFast:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    tokenizer = Tokenizer(
+        models.WordLevel({w: i for i, w in enumerate(("?", *words))}, unk_token="?")
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer)
+
+
+def test_a_directory_with_a_tokenizer_is_read_with_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "small"
+    tiny_config(vocab_size=101).save_pretrained(path)
+    word_tokenizer("Hello", "world").save_pretrained(path)
+    assert load_model(str(path)).tokenizer.encode("world Hello there") == [2, 1, 0]
+
+
+def test_the_files_of_gpt2s_own_tokenizer_are_read(copy: Path) -> None:
+    gpt2_tokenizer().save_pretrained(copy)
+    text = packaged_text("calibration.txt")
+    assert load_model(str(copy)).tokenizer.encode(text) == gpt2_tokenizer().encode(text)
+
+
+def test_broken_tokenizer_files_are_a_model_error(copy: Path) -> None:
+    (copy / "tokenizer.json").write_text("{", encoding="utf-8")
+    with pytest.raises(ModelError, match="tokenizer"):
+        load_model(str(copy))
+
+
+def test_a_cached_hub_model_is_loaded_with_its_revision(saved: Path, cache: Path) -> None:
+    into_cache(cache, "someone/tiny", saved / "config.json", saved / "model.safetensors")
+    loaded = load_model("someone/tiny", Weights.PRETRAINED)
+    assert (loaded.name, loaded.weights) == (
+        "someone/tiny",
+        f"pretrained(someone/tiny@{REVISION[:12]})",
+    )
+    assert same_weights(loaded.model, load_model(str(saved)).model)
+
+
+def test_offline_a_hub_model_without_weights_gets_random_ones_and_says_why(
+    saved: Path, cache: Path
+) -> None:
+    into_cache(cache, "someone/tiny", saved / "config.json")
+    loaded = load_model("someone/tiny", Weights.AUTO, seed=1)
+    assert (loaded.weights, loaded.why_random) == ("random(seed=1)", "HF_HUB_OFFLINE is set")
+    assert loaded.model.config.n_embd == 32
+    assert same_weights(loaded.model, load_model(str(saved), Weights.RANDOM, seed=1).model)
+
+
+def test_offline_pretrained_weights_that_are_not_cached_are_an_error(
+    saved: Path, cache: Path
+) -> None:
+    into_cache(cache, "someone/tiny", saved / "config.json")
+    with pytest.raises(
+        ModelError, match="'someone/tiny' cannot be had: HF_HUB_OFFLINE is set; download"
+    ):
+        load_model("someone/tiny", Weights.PRETRAINED)
+
+
+@pytest.mark.parametrize("weights", [Weights.AUTO, Weights.RANDOM])
+def test_offline_a_hub_model_whose_sizes_are_unknown_is_an_error(weights: Weights) -> None:
+    with pytest.raises(
+        ModelError, match="the configuration of 'someone/tiny' is not in the local cache"
+    ):
+        load_model("someone/tiny", weights)
+
+
+def test_an_unknown_model_is_a_model_error() -> None:
+    with pytest.raises(ModelError, match="model 'gpt3' is not known"):
+        load_model("gpt3")
+
+
+def test_the_tokenizer_is_the_one_gpt2_was_trained_with() -> None:
+    tokenizer = gpt2_tokenizer()
+    assert isinstance(tokenizer, GPT2Tokenizer)
+    assert tokenizer.encode("Hello world") == [15496, 995]
+    assert len(tokenizer) == 50257
+    assert tokenizer.encode("<|endoftext|>") == [50256]
+
+
+def test_the_tokenizer_gives_the_passage_back() -> None:
+    tokenizer = gpt2_tokenizer()
+    text = packaged_text("passage.txt")
+    assert tokenizer.decode(tokenizer.encode(text)) == text

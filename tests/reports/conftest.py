@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from energy import Attention, Counts, Label, LayerCount, Tally, formulas
+from hwmodels import load_profile
+from reports import Run
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+FULL: dict[str, Any] = {"attention": Attention.FULL, "value_bytes": 4}
+
+Rows = list[tuple[str, str, Label, Tally]]
+
+
+def analog(layers: int, width: int, heads: int, vocabulary: int, tokens: int) -> Rows:
+    head = (heads, tokens, tokens, width // heads)
+    norm = formulas.layer_norm(tokens, width, value_bytes=4)
+
+    def linear(fan_in: int, fan_out: int) -> Tally:
+        return formulas.linear(tokens, fan_in, fan_out, bias=True, value_bytes=4)
+
+    inside = [
+        ("ln_1", "LayerNorm", "attention", "norm", norm),
+        ("attn.c_attn", "Conv1D", "attention", "qkv", linear(width, 3 * width)),
+        ("attn.scores", "MatMul", "attention", "scores", formulas.scores(*head, heads, **FULL)),
+        ("attn.softmax", "Softmax", "attention", "softmax", formulas.softmax(*head[:3], **FULL)),
+        ("attn.mix", "MatMul", "attention", "mix", formulas.mix(*head, heads, **FULL)),
+        ("attn.c_proj", "Conv1D", "attention", "proj", linear(width, width)),
+        ("ln_2", "LayerNorm", "ffn", "norm", norm),
+        ("mlp.c_fc", "Conv1D", "ffn", "ffn_up", linear(width, 4 * width)),
+        (
+            "mlp.act",
+            "GELU",
+            "ffn",
+            "activation",
+            formulas.gelu_tanh(tokens * 4 * width, value_bytes=4),
+        ),
+        ("mlp.c_proj", "Conv1D", "ffn", "ffn_down", linear(4 * width, width)),
+    ]
+    return around(inside, layers, width, vocabulary, tokens)
+
+
+def spiking(
+    layers: int, width: int, heads: int, vocabulary: int, tokens: int, timesteps: int
+) -> Rows:
+    rows, head_width = timesteps * tokens, width // heads
+    # Every fourth slot of the Q, K, V projection spikes, every eighth elsewhere.
+    head_slots = timesteps * heads * tokens * head_width
+    product = (
+        timesteps * heads,
+        tokens,
+        tokens,
+        head_width,
+        head_slots // 8,
+        head_slots // 8 * tokens,
+    )
+
+    def neuron(channels: int) -> Tally:
+        slots = rows * channels
+        return formulas.neurons(slots, slots // 8, channels, bits_per_slot=1, value_bytes=4)
+
+    def linear(fan_in: int, fan_out: int, share: int = 8) -> Tally:
+        events = rows * fan_in // share
+        return formulas.event_linear(
+            rows, fan_in, fan_out, events, bias=True, bits_per_slot=2, value_bytes=4
+        )
+
+    norm = formulas.layer_norm(tokens, width, value_bytes=4)
+    inside = [
+        ("ln_1", "LayerNorm", "attention", "norm", norm),
+        ("attn.neuron", "LIF", "attention", "neuron", neuron(3 * width)),
+        ("attn.c_attn", "EventConv1D", "attention", "qkv", linear(width, 3 * width, 4)),
+        (
+            "attn.scores",
+            "MatMul",
+            "attention",
+            "scores",
+            formulas.event_scores(*product, **FULL),
+        ),
+        ("attn.mix", "MatMul", "attention", "mix", formulas.event_mix(*product, **FULL)),
+        ("attn.c_proj", "EventConv1D", "attention", "proj", linear(width, width)),
+        ("ln_2", "LayerNorm", "ffn", "norm", norm),
+        ("mlp.neuron", "SignedIF", "ffn", "neuron", neuron(width)),
+        ("mlp.c_fc", "EventConv1D", "ffn", "ffn_up", linear(width, 4 * width)),
+        ("mlp.c_proj", "EventConv1D", "ffn", "ffn_down", linear(4 * width, width)),
+    ]
+    return around(inside, layers, width, vocabulary, tokens)
+
+
+def around(
+    inside: list[tuple[str, str, str, str, Tally]],
+    layers: int,
+    width: int,
+    vocabulary: int,
+    tokens: int,
+) -> Rows:
+    return [
+        (
+            "wte",
+            "Embedding",
+            Label("embedding", "embedding"),
+            formulas.embedding(tokens, width, value_bytes=4),
+        ),
+        *(
+            (f"h.{depth}.{name}", kind, Label(block, component, depth), tally)
+            for depth in range(layers)
+            for name, kind, block, component, tally in inside
+        ),
+        (
+            "ln_f",
+            "LayerNorm",
+            Label("head", "norm"),
+            formulas.layer_norm(tokens, width, value_bytes=4),
+        ),
+        (
+            "lm_head",
+            "Linear",
+            Label("head", "lm_head"),
+            formulas.linear(tokens, width, vocabulary, bias=False, value_bytes=4),
+        ),
+    ]
+
+
+def counts(variant: str, rows: Rows, **about: Any) -> Counts:
+    layers = tuple(LayerCount(name, kind, label, 1, tally) for name, kind, label, tally in rows)
+    return Counts(variant, layers, **about)
+
+
+def make(
+    *hw: str,
+    command: str = "profile",
+    layers: int = 2,
+    width: int = 8,
+    heads: int = 2,
+    vocabulary: int = 50,
+    tokens: int = 4,
+    model: str = "tiny",
+    weights: str = "random(seed=0)",
+) -> Run:
+    about: dict[str, Any] = {"model": model, "weights": weights, "tokens": tokens}
+    settings: dict[str, object] = {"phase": "prefill", "seq_len": tokens}
+    return Run(
+        command,
+        counts(
+            "asa",
+            analog(layers, width, heads, vocabulary, tokens),
+            uncounted={"add": 5, "cumsum": 1},
+            **about,
+        ),
+        counts(
+            "ssa",
+            spiking(layers, width, heads, vocabulary, tokens, 4),
+            timesteps=4,
+            uncounted={"add": 5, "mean": 2},
+            **about,
+        ),
+        tuple(load_profile(name) for name in hw or ("45nm",)),
+        settings if command == "profile" else settings | {"spike_rate": 0.125},
+        {"python": "3.11.9", "neurt-energy": "0.1.0"},
+        "2026-01-02T03:04:05+00:00",
+    )
+
+
+@pytest.fixture(scope="session")
+def make_run() -> Callable[..., Run]:
+    return make
+
+
+@pytest.fixture
+def run() -> Run:
+    return make("45nm", "loihi")
+
+
+@pytest.fixture
+def golden() -> Callable[[str, str], None]:
+    def check(name: str, text: str) -> None:
+        path = GOLDEN / name
+        if os.environ.get("REWRITE_GOLDEN") == "1":
+            path.write_text(text, encoding="utf-8", newline="\n")
+        assert text == path.read_bytes().decode("utf-8"), (
+            f"{name} changed; if it should have, rewrite it with REWRITE_GOLDEN=1"
+        )
+
+    return check

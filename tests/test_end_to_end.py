@@ -1,0 +1,340 @@
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from matplotlib.figure import Figure
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from neurt.cli import main
+from reports import plot
+
+LAYERS, WIDTH, HEADS, VOCABULARY = 2, 32, 4, 50257
+TOKENS, BATCH, WINDOWS, TIMESTEPS = 16, 2, 2, 4
+
+LABEL = "local(tiny-gpt2)"
+
+FILES = {
+    "counts.csv",
+    "layers.csv",
+    "savings.csv",
+    "run.json",
+    *(
+        f"{name}_{hw}.{suffix}"
+        for name in ("layers", "components")
+        for hw in ("45nm", "loihi")
+        for suffix in ("png", "svg")
+    ),
+}
+
+Row = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Finished:
+    phase: str
+    out: Path
+    said: str
+
+    def rows(self, name: str) -> list[Row]:
+        with (self.out / name).open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+    def layers(self, hw: str, variant: str) -> dict[str, Row]:
+        return {
+            row["layer"]: row
+            for row in self.rows("layers.csv")
+            if (row["hw"], row["variant"]) == (hw, variant)
+        }
+
+    @property
+    def queries(self) -> int:
+        # New tokens of a sequence; in both phases it attends 16.
+        return TOKENS if self.phase == "prefill" else 1
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("models") / "tiny-gpt2"
+    config = GPT2Config(
+        n_layer=LAYERS, n_embd=WIDTH, n_head=HEADS, n_positions=64, vocab_size=VOCABULARY
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(11)
+        GPT2LMHeadModel(config).save_pretrained(path)
+    return path
+
+
+def words(tiny: Path, phase: str, out: Path) -> list[str]:
+    return [
+        "profile",
+        "--model",
+        str(tiny),
+        "--hw",
+        "45nm",
+        "--hw",
+        "loihi",
+        "--phase",
+        phase,
+        "--seq-len" if phase == "prefill" else "--context",
+        str(TOKENS),
+        "--batch",
+        str(BATCH),
+        "--windows",
+        str(WINDOWS),
+        "--out",
+        str(out),
+    ]
+
+
+def profile(*arguments: str) -> str:
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        assert main(arguments) == 0
+    return said.getvalue()
+
+
+@pytest.fixture(scope="module", params=["prefill", "decode"])
+def finished(
+    request: pytest.FixtureRequest, tiny: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Finished:
+    out = tmp_path_factory.mktemp("runs") / "one"
+    return Finished(request.param, out, profile(*words(tiny, request.param, out)))
+
+
+def test_the_files_are_there_and_no_others(finished: Finished) -> None:
+    assert {path.name for path in finished.out.iterdir()} == FILES
+    assert all(path.stat().st_size for path in finished.out.iterdir())
+
+
+def test_the_run_says_its_weights_and_where_the_files_are(finished: Finished) -> None:
+    assert f"tiny-gpt2: weights={LABEL}\n" in finished.said
+    assert f"Written to {finished.out}: counts.csv, layers.csv, savings.csv," in finished.said
+
+
+@pytest.mark.parametrize("windows", [1, 2])
+@pytest.mark.parametrize("phase", ["prefill", "decode"])
+def test_the_witnesses_agree_and_the_run_says_so(
+    tiny: Path, tmp_path: Path, phase: str, windows: int
+) -> None:
+    said = profile(*words(tiny, phase, tmp_path), "--windows", str(windows), "--verify")
+    assert "Verified: fvcore, the plan and the hooks agree on every row." in said
+
+
+@pytest.mark.parametrize("convention", ["--attention=causal", "--coincidences"])
+def test_the_witnesses_agree_under_another_convention(
+    tiny: Path, tmp_path: Path, convention: str
+) -> None:
+    asked = ["--model", str(tiny), "--hw", "45nm", "--seq-len", "8", "--out", str(tmp_path)]
+    assert "Verified: " in profile("profile", *asked, convention, "--verify")
+
+
+def test_every_row_carries_the_weights(finished: Finished) -> None:
+    for name in ("counts.csv", "layers.csv", "savings.csv"):
+        assert {row["weights"] for row in finished.rows(name)} == {LABEL}, name
+        assert {row["model"] for row in finished.rows(name)} == {"tiny-gpt2"}, name
+
+
+def synapses(finished: Finished) -> dict[str, tuple[int, int]]:
+    # MACs of each dense layer of the analog model, and the fan-out of one of its events.
+    rows = BATCH * finished.queries * WINDOWS
+    pairs = BATCH * HEADS * finished.queries * TOKENS * WINDOWS
+    sizes = {
+        "attn.c_attn": (rows * WIDTH * 3 * WIDTH, 3 * WIDTH),
+        "attn.core.scores": (pairs * WIDTH // HEADS, TOKENS),
+        "attn.core.mix": (pairs * WIDTH // HEADS, finished.queries),
+        "attn.c_proj": (rows * WIDTH * WIDTH, WIDTH),
+        "mlp.c_fc": (rows * WIDTH * 4 * WIDTH, 4 * WIDTH),
+        "mlp.c_proj": (rows * 4 * WIDTH * WIDTH, WIDTH),
+    }
+    return {
+        f"transformer.h.{depth}.{name}": size
+        for depth in range(LAYERS)
+        for name, size in sizes.items()
+    }
+
+
+def test_the_macs_of_the_analog_model_are_the_closed_form(finished: Finished) -> None:
+    head = BATCH * finished.queries * WINDOWS * WIDTH * VOCABULARY
+    expected = {name: macs for name, (macs, _) in synapses(finished).items()} | {"lm_head": head}
+    found = finished.layers("45nm", "asa")
+    assert {n: int(row["mac"]) for n, row in found.items() if row["mac"] != "0"} == expected
+    assert {row["ac"] for row in found.values()} == {"0"}
+    assert {row["calls"] for row in found.values()} == {str(WINDOWS)}
+
+
+def test_the_accumulates_of_the_spiking_model_are_events_times_fan_out(finished: Finished) -> None:
+    found = finished.layers("45nm", "ssa")
+    for name, (macs, fan_out) in synapses(finished).items():
+        row = found[name]
+        assert int(row["mac"]) == 0, name
+        assert int(row["ac"]) == int(row["spikes"]) * fan_out, name
+        # Blind to spikes, each of the T steps would cost what the analog layer costs.
+        assert int(row["dense_macs"]) == TIMESTEPS * macs, name
+        assert 0 < int(row["spikes"]) <= int(row["slots"]), name
+    # The head stays analog.
+    assert found["lm_head"]["mac"] == finished.layers("45nm", "asa")["lm_head"]["mac"]
+    assert {n for n, row in found.items() if row["ac"] != "0"} == set(synapses(finished))
+
+
+def test_each_neuron_is_updated_once_per_step(finished: Finished) -> None:
+    steps = TIMESTEPS * BATCH * finished.queries * WINDOWS
+    channels = {
+        "attn.encoder": WIDTH,
+        "attn.qkv_neuron": 3 * WIDTH,
+        "attn.mix_neuron": WIDTH,
+        "mlp.encoder": WIDTH,
+        "mlp.hidden_encoder": 4 * WIDTH,
+    }
+    found = finished.layers("45nm", "ssa")
+    assert {
+        n: int(row["neuron_update"]) for n, row in found.items() if row["neuron_update"] != "0"
+    } == {
+        f"transformer.h.{depth}.{name}": steps * width
+        for depth in range(LAYERS)
+        for name, width in channels.items()
+    }
+
+
+def test_what_the_encoders_emit_is_what_the_layers_behind_them_receive(finished: Finished) -> None:
+    found = finished.layers("45nm", "ssa")
+    for depth in range(LAYERS):
+        for neuron, synapse in (
+            ("attn.encoder", "attn.c_attn"),
+            ("attn.mix_neuron", "attn.c_proj"),
+            ("mlp.encoder", "mlp.c_fc"),
+            ("mlp.hidden_encoder", "mlp.c_proj"),
+        ):
+            emitted, received = (found[f"transformer.h.{depth}.{n}"] for n in (neuron, synapse))
+            assert emitted["spikes"] == received["spikes"], synapse
+            assert emitted["slots"] == received["slots"], synapse
+
+
+def test_energies_are_counts_times_the_prices_of_each_profile(finished: Finished) -> None:
+    for hw, mac, ac, neuron in (("45nm", 4.6, 0.9, 7.3), ("loihi", 0.0, 23.6, 81.0)):
+        for variant in ("asa", "ssa"):
+            for name, row in finished.layers(hw, variant).items():
+                compute = mac * int(row["mac"]) + ac * int(row["ac"])
+                assert float(row["compute_pj"]) == pytest.approx(compute), (hw, name)
+                assert float(row["neuron_pj"]) == pytest.approx(neuron * int(row["neuron_update"]))
+
+
+def test_the_saving_of_the_attention_block_follows_from_its_rows(finished: Finished) -> None:
+    [row] = [
+        row
+        for row in finished.rows("savings.csv")
+        if (row["hw"], row["block"], row["component"], row["accounting"])
+        == ("45nm", "attention", "total", "compute")
+    ]
+    macs = sum(macs for name, (macs, _) in synapses(finished).items() if ".attn." in name)
+    acs = sum(
+        int(layer["ac"])
+        for name, layer in finished.layers("45nm", "ssa").items()
+        if ".attn." in name
+    )
+    assert int(row["asa_mac"]) == macs
+    assert int(row["ssa_ac"]) == acs
+    assert float(row["saving"]) == pytest.approx(1 - 0.9 * acs / (4.6 * macs))
+    assert float(row["events_per_mac"]) == pytest.approx(acs / macs)
+    assert (row["timesteps"], row["phase"], row["tokens"]) == (
+        str(TIMESTEPS),
+        "prefill" if finished.phase == "prefill" else "decode@16",
+        str(BATCH * finished.queries * WINDOWS),
+    )
+
+
+def test_run_json_says_what_was_asked_for(finished: Finished) -> None:
+    found = json.loads((finished.out / "run.json").read_text(encoding="utf-8"))
+    assert (found["command"], found["model"], found["weights"]) == ("profile", "tiny-gpt2", LABEL)
+    settings = found["settings"]
+    assert (settings["phase"], settings["batch"], settings["windows"]) == (
+        finished.phase,
+        BATCH,
+        WINDOWS,
+    )
+    assert settings["spiking"]["timesteps"] == TIMESTEPS
+    assert settings["text"] == "Moby-Dick, chapters 1 and 3 (packaged)"
+    assert {"python", "neurt-energy", "torch", "transformers", "fvcore"} <= set(found["versions"])
+    assert "not installed" not in found["versions"].values()
+    assert list(found["hardware"]) == ["45nm", "loihi"]
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+def test_the_same_command_gives_the_same_bytes(
+    finished: Finished, tiny: Path, tmp_path: Path
+) -> None:
+    profile(*words(tiny, finished.phase, tmp_path / "again"))
+    first, again = contents(finished.out), contents(tmp_path / "again")
+    # Only the time in run.json is another.
+    old, new = (json.loads(found.pop("run.json")) for found in (first, again))
+    assert again == first
+    assert old | {"created": None} == new | {"created": None}
+
+
+def test_an_interrupt_leaves_older_files_whole(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = [
+        *("profile", "--model", str(tiny), "--seq-len", "8", "--hw", "45nm"),
+        *("--out", str(tmp_path)),
+    ]
+    assert main(asked) == 0
+    older = contents(tmp_path)
+    save: Callable[[Figure, Path], None] = plot.save
+    begun: list[str] = []
+
+    def interrupted(figure: Figure, path: Path) -> None:
+        begun.append(path.suffix)
+        if len(begun) == 2:
+            path.write_bytes(b"half a picture")
+            raise KeyboardInterrupt
+        save(figure, path)
+
+    monkeypatch.setattr(plot, "save", interrupted)
+    capsys.readouterr()
+    assert main([*asked, "--weights", "random"]) == 130
+    assert capsys.readouterr().err == (
+        "neurt-energy: interrupted; files already in place are whole\n"
+    )
+    now = contents(tmp_path)
+    # Three tables and one picture were finished; the others are the older ones, and no half file
+    # is beside them.
+    assert begun == [".png", ".svg"]
+    assert set(now) == set(older)
+    assert {name for name in now if now[name] != older[name]} == {
+        "counts.csv",
+        "layers.csv",
+        "savings.csv",
+        "layers_45nm.png",
+    }
+    assert b"random(seed=0)" in now["counts.csv"]
+    assert json.loads(now["run.json"])["weights"] == LABEL
+
+
+@pytest.mark.slow
+def test_gpt2_small_does_the_published_number_of_macs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    said = profile(
+        *("profile", "--model", "gpt2-small", "--weights", "random", "--hw", "45nm"),
+        *("--seq-len", "128", "--verify", "--out", str(tmp_path)),
+    )
+    assert "Verified: fvcore, the plan and the hooks agree on every row." in said
+    finished = Finished("prefill", tmp_path, said)
+    macs = sum(int(row["mac"]) for row in finished.layers("45nm", "asa").values())
+    # Projections 12 layers x 128 x 12 x 768^2 = 10,871,635,968; scores and mix
+    # 12 x 2 x 128^2 x 768 = 301,989,888; head 128 x 768 x 50,257 = 4,940,464,128.
+    assert macs == 10_871_635_968 + 301_989_888 + 4_940_464_128
+    assert macs == 16_114_089_984
+    assert {row["weights"] for row in finished.rows("layers.csv")} == {"random(seed=0)"}

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import energy
+import hwmodels
+
+ROOT = Path(__file__).parents[1]
+
+FORBIDDEN = {
+    "hwmodels": {"energy", "reports", "neurt", "torch", "transformers", "pandas", "matplotlib"},
+    "energy": {"reports", "neurt", "pandas", "matplotlib"},
+    "reports": {"neurt", "torch", "transformers"},
+}
+
+HEAVY = {"torch", "transformers", "pandas", "matplotlib"}
+
+
+def imported_packages(source: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module.partition(".")[0]
+
+
+@pytest.mark.parametrize("package", FORBIDDEN)
+def test_a_package_imports_only_from_the_layers_below(package: str) -> None:
+    offences = [
+        f"{path.relative_to(ROOT)} imports {imported}"
+        for path in sorted((ROOT / package).rglob("*.py"))
+        for imported in imported_packages(path.read_text(encoding="utf-8"))
+        if imported in FORBIDDEN[package]
+    ]
+    assert offences == []
+
+
+@pytest.mark.parametrize("package", ["hwmodels", "energy"])
+def test_the_walk_finds_the_files_and_their_imports(package: str) -> None:
+    sources = [p.read_text(encoding="utf-8") for p in (ROOT / package).rglob("*.py")]
+    assert "hwmodels" in {name for source in sources for name in imported_packages(source)}
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import torch.nn as nn", ["torch"]),
+        ("from torch.nn import functional", ["torch"]),
+        ("def late():\n    import torch", ["torch"]),
+        ("if TYPE_CHECKING:\n    from neurt import config", ["neurt"]),
+        ("from . import counts", []),
+        ("'import torch'", []),
+    ],
+)
+def test_the_walk_sees_every_form_of_import(source: str, found: list[str]) -> None:
+    assert list(imported_packages(source)) == found
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["import hwmodels", "import energy", "from energy import estimate, saving, Counts"],
+)
+def test_pricing_loads_none_of_the_heavy_libraries(statement: str) -> None:
+    script = f"{statement}\nimport sys\nprint(*sorted({HEAVY!r} & sys.modules.keys()))"
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert run.stdout.split() == []
+
+
+def test_pricing_from_a_file_loads_none_of_the_heavy_libraries(tmp_path: Path) -> None:
+    counts = tmp_path / "counts.csv"
+    counts.write_text("layer,mac\nfc,10\n", encoding="utf-8")
+    script = (
+        "import sys, pathlib, hwmodels, energy\n"
+        "from energy.counts import read_csv\n"
+        f"[counts] = read_csv(pathlib.Path({str(counts)!r}))\n"
+        "print(energy.estimate(counts, hwmodels.load_profile('45nm')).energy_pj())\n"
+        f"print(*sorted({HEAVY!r} & sys.modules.keys()))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert run.stdout.split() == ["46.0"]  # 10 MACs x 4.6 pJ
+
+
+@pytest.mark.parametrize("package", [hwmodels, energy], ids=lambda package: package.__name__)
+def test_every_exported_name_resolves(package: object) -> None:
+    names = package.__all__  # type: ignore[attr-defined]
+    assert [name for name in names if getattr(package, name, None) is None] == []
+    assert len(set(names)) == len(names)
+
+
+def test_an_unknown_name_of_energy_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'energy' has no attribute 'measure'"):
+        energy.measure  # noqa: B018
