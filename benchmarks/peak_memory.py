@@ -15,7 +15,7 @@ import tempfile
 
 from neurt.gpt2 import ALIASES
 
-IMPORTS = "import torch, transformers, fvcore.nn, neurt.profiling, reports.plot, pandas"
+IMPORTS = "import torch, transformers, fvcore.nn, neurt.profiling, reports.plot_layers, pandas"
 
 
 def peak_mb(code: str) -> float:

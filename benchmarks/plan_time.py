@@ -12,7 +12,8 @@ from energy import estimate
 from hwmodels import load_profile
 from neurt.config import SpikingConfig
 from neurt.gpt2 import ALIASES
-from neurt.plan import plan_asa, plan_ssa, prefill
+from neurt.passes import prefill
+from neurt.plan import plan_asa, plan_ssa
 
 
 def main() -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from energy.counts import Counts, CountsError, Label, LayerCount, Tally
+from energy.counts import Counts, Label, LayerCount, Tally
+from energy.countsfile import CountsError
 from energy.estimate import Estimate, LayerEnergy, Saving, estimate, saving
 from energy.formulas import Attention, Conventions
 

@@ -2,44 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from hwmodels import Op
-
-#: Columns of `counts.csv`, in order; frozen by a test.
-COUNT_COLUMNS = (
-    "variant",
-    "layer",
-    "kind",
-    "block",
-    "component",
-    "depth",
-    "calls",
-    "dense_macs",
-    *(op.value for op in Op),
-    "spikes",
-    "slots",
-    "phase",
-    "batch",
-    "tokens",
-    "timesteps",
-    "attention",
-    "value_bytes",
-    "model",
-    "weights",
-)
-
-
-class CountsError(ValueError):
-    """A table of counts that cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -194,8 +163,12 @@ class Counts:
         """Counts of two passes of the same model.
 
         Raises:
-            ValueError: If the two do not list the same layers.
+            ValueError: If the two are not of the same model, counted in the same way.
         """
+        for field_name in ("variant", "phase", "timesteps", "attention", "value_bytes"):
+            ours, theirs = getattr(self, field_name), getattr(other, field_name)
+            if ours != theirs:
+                raise ValueError(f"counts with {field_name} {ours!r} and {theirs!r} do not add")
         if [layer.name for layer in self.layers] != [layer.name for layer in other.layers]:
             raise ValueError("counts of models with different layers do not add")
         return replace(
@@ -207,155 +180,3 @@ class Counts:
                 for a, b in zip(self.layers, other.layers, strict=True)
             ),
         )
-
-    def rows(self) -> list[dict[str, object]]:
-        """One flat row per layer, with the columns of `COUNT_COLUMNS`."""
-        return [
-            {
-                "variant": self.variant,
-                "layer": layer.name,
-                "kind": layer.kind,
-                "block": layer.label.block,
-                "component": layer.label.component,
-                "depth": "" if layer.label.depth is None else layer.label.depth,
-                "calls": layer.calls,
-                "dense_macs": layer.tally.dense_macs,
-                **{op.value: layer.tally.ops.get(op, 0) for op in Op},
-                "spikes": layer.tally.spikes,
-                "slots": layer.tally.slots,
-                "phase": self.phase,
-                "batch": self.batch,
-                "tokens": self.tokens,
-                "timesteps": self.timesteps,
-                "attention": self.attention,
-                "value_bytes": self.value_bytes,
-                "model": self.model,
-                "weights": self.weights,
-            }
-            for layer in self.layers
-        ]
-
-
-def to_csv(variants: Iterable[Counts]) -> str:
-    """The counts of several variants as the text of one `counts.csv`."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, COUNT_COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for counts in variants:
-        writer.writerows(counts.rows())
-    return out.getvalue()
-
-
-def read_csv(path: Path) -> list[Counts]:
-    """Read counts back, one `Counts` per variant, in the order of the file.
-
-    Counts from elsewhere are welcome: `layer` and one column named after an `Op` are enough, and a
-    mean-rate count may have a fraction. Other columns are taken where they are known and left
-    alone where they are not.
-
-    Args:
-        path: A CSV file with a header.
-
-    Raises:
-        CountsError: If the file cannot be read, lacks a column, or has a value that is not a
-            finite number >= 0; names line and column.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise CountsError(f"counts '{path}' is not UTF-8 text at byte {error.start}") from error
-    except OSError as error:
-        raise CountsError(f"counts '{path}' cannot be read: {error.strerror or error}") from error
-    try:
-        return _parse(csv.DictReader(io.StringIO(text)), path)
-    except csv.Error as error:
-        raise CountsError(f"counts '{path}' are not valid CSV: {error}") from error
-
-
-def _parse(reader: csv.DictReader[str], path: Path) -> list[Counts]:
-    header = reader.fieldnames or []
-    counted = [op for op in Op if op.value in header]
-    if "layer" not in header or not counted:
-        raise CountsError(
-            f"counts '{path}' need the column 'layer' and at least one of "
-            f"{', '.join(op.value for op in Op)}; the header is: {', '.join(header) or 'empty'}"
-        )
-    layers: dict[str, list[LayerCount]] = {}
-    about: dict[str, dict[str, Any]] = {}
-    for row in reader:
-        where = f"counts '{path}', line {reader.line_num}"
-        if None in row or None in row.values():
-            raise CountsError(f"{where} has not the {len(header)} columns of the header")
-        variant = row.get("variant", "")
-        layers.setdefault(variant, []).append(_parse_layer(row, counted, where))
-        described = _parse_about(row, where)
-        if about.setdefault(variant, described) != described:
-            raise CountsError(
-                f"{where} describes another run than the rows above it; give each run a 'variant'"
-            )
-    if not layers:
-        raise CountsError(f"counts '{path}' have a header but no rows")
-    return [Counts(variant, tuple(layers[variant]), **about[variant]) for variant in layers]
-
-
-def _index(row: Mapping[str, str], column: str, where: str, minimum: int) -> int | None:
-    text = row.get(column, "").strip()
-    if not text:
-        return None
-    if not text.isdecimal() or int(text) < minimum:
-        raise CountsError(
-            f"{where}, column '{column}' (= {text!r}) must be an integer, at least {minimum}"
-        )
-    return int(text)
-
-
-def _parse_layer(row: Mapping[str, str], counted: Iterable[Op], where: str) -> LayerCount:
-    def number(column: str) -> int:
-        text = row.get(column, "").strip()
-        if not text:
-            return 0
-        try:
-            return int(text)
-        except ValueError:
-            pass
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
-            raise CountsError(f"{where}, column '{column}' (= {text!r}) must be a number")
-        # A mean-rate count from elsewhere may be fractional; our own never is.
-        return int(value) if value.is_integer() else value  # type: ignore[return-value]
-
-    def positive(column: str) -> int:
-        if (value := number(column)) < 0:
-            raise CountsError(f"{where}, column '{column}' (= {value}) must not be negative")
-        return value
-
-    return LayerCount(
-        name=row["layer"],
-        kind=row.get("kind", ""),
-        label=Label(
-            row.get("block") or "other",
-            row.get("component", ""),
-            _index(row, "depth", where, 0),
-        ),
-        calls=positive("calls"),
-        tally=Tally(
-            {op: value for op in counted if (value := positive(op.value))},
-            positive("dense_macs"),
-            positive("spikes"),
-            positive("slots"),
-        ),
-    )
-
-
-def _parse_about(row: Mapping[str, str], where: str) -> dict[str, Any]:
-    """The fields of `Counts` that every row of a run repeats."""
-    about: dict[str, Any] = {
-        key: row[key] for key in ("model", "weights", "phase", "attention") if row.get(key)
-    }
-    for key, minimum in (("batch", 1), ("tokens", 0), ("timesteps", 1), ("value_bytes", 1)):
-        if (value := _index(row, key, where, minimum)) is not None:
-            about[key] = value
-    return about

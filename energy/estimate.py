@@ -67,7 +67,14 @@ class Estimate:
             accounting: `compute` (MACs and ACs) or `full` (everything that has a price).
             block: Only this block.
             component: Only this component.
+
+        Raises:
+            ValueError: If there is no such accounting.
         """
+        if accounting not in ACCOUNTINGS:
+            raise ValueError(
+                f"accounting '{accounting}' is not known; known are {', '.join(ACCOUNTINGS)}"
+            )
         return math.fsum(
             layer.compute_pj if accounting == "compute" else layer.total_pj
             for layer in self.layers

@@ -41,6 +41,11 @@ def exposed_attention(model: PreTrainedModel, *, fused: bool = True) -> Iterator
     Raises:
         ExposeError: If the model is exposed already, or has no attention module that could be.
     """
+    if not isinstance(model, PreTrainedModel):
+        raise ExposeError(
+            f"{type(model).__name__} is not a Hugging Face model; build its attention from "
+            "energy.MatMul instead"
+        )
     own = model.config._attn_implementation
     if own.startswith(_PREFIX):
         raise ExposeError("the attention of this model is exposed already")

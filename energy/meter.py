@@ -8,25 +8,21 @@ in which a product escaped.
 from __future__ import annotations
 
 import inspect
-import re
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from types import FrameType
 from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from energy.audit import Audit, Named
 from energy.counts import Counts, Label, LayerCount, Tally
 from energy.formulas import Conventions
 from energy.matmul import AttentionCore
 from energy.tally import is_counted, tally_call
 
 LabelLayer = Callable[[str], Label]
-Named = Sequence[tuple[str, nn.Module]]
 
 
 class UncountedOperation(RuntimeError):  # noqa: N818 - it is the operation that is reported
@@ -109,7 +105,7 @@ def counting(
     modules = list(model.named_modules())
     _refuse_opaque(modules)
     counted = [(name, module) for name, module in modules if is_counted(type(module))]
-    meter, audit = Meter(counted, conventions, label), _Audit(modules)
+    meter, audit = Meter(counted, conventions, label), Audit(modules)
     with ExitStack() as stack:
         # An interrupted pass runs no hooks, so its guards would outlive it.
         stack.callback(audit.pauses.clear)
@@ -130,7 +126,7 @@ def counting(
 def _hook(
     module: nn.Module,
     record: Callable[[tuple[Any, ...], Any], None],
-    audit: _Audit,
+    audit: Audit,
     stack: ExitStack,
 ) -> None:
     def enter(_layer: nn.Module, _args: Any) -> None:
@@ -152,6 +148,11 @@ def _hook(
     stack.callback(hook.remove)
 
 
+def _ruled(kind: type[nn.Module]) -> type[nn.Module]:
+    """The class whose rule a layer type inherits."""
+    return next(parent for parent in kind.__mro__ if parent in tally_call.registry)
+
+
 def _refuse_opaque(modules: Named) -> None:
     for name, module in modules:
         kind = type(module).__name__
@@ -161,70 +162,17 @@ def _refuse_opaque(modules: Named) -> None:
                 "products; use a Hugging Face attention exposed with energy.exposed_attention, "
                 "or build it from nn.Linear and energy.MatMul"
             )
+        if is_counted(type(module)) and type(module).forward is not _ruled(type(module)).forward:
+            raise UncountedOperation(
+                f"layer '{name or kind}' ({kind}) has a forward of its own, which the rule for "
+                f"{_ruled(type(module)).__name__} does not know; register a rule for {kind} with "
+                "energy.tally_call.register"
+            )
         if kind == "OptimizedModule":
             raise UncountedOperation(
                 f"layer '{name or 'model'}' is compiled by torch.compile, which bypasses hooks; "
                 "count the model before compiling it"
             )
-
-
-class _Audit(TorchDispatchMode):
-    """Counts nothing, forgets nothing: where did each operation outside counted layers run?"""
-
-    #: Names of operations that multiply matrices, by pattern because torch keeps adding fused ones.
-    CONTRACTS = re.compile(
-        r"mm$|mm_|matmul|mv$|mv_|dot|conv|attention|linear|lstm|gru|rnn|einsum|bilinear|cdist"
-    )
-    #: Match the pattern, but contract nothing.
-    HARMLESS = frozenset({"upsample_bilinear2d"})
-    #: Move or describe data without arithmetic.
-    MOVES = re.compile(
-        r"view|reshape|transpose|^t$|permute|expand|slice|select|split|unbind|squeeze|detach|alias|"
-        r"clone|copy|cat$|stack|empty|zeros|ones|full|arange|lift|contiguous|^_to|scalar_tensor|"
-        r"scalar_dense|index$|repeat|triu|tril|masked_fill|where|^(eq|ne|lt|le|gt|ge)$|bitwise|"
-        r"logical|^any|^all|is_|sym_|fill_|_unsafe|unfold|new_"
-    )
-
-    def __init__(self, modules: Named) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        #: One guard per counted layer that is running; inside of them nothing is audited.
-        self.pauses: list[object] = []
-        self.loose: Counter[tuple[str, str]] = Counter()
-        self.other: Counter[Any] = Counter()
-        self._known: dict[Any, str | None] = {}
-        self._modules = modules
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        self.other[func] += 1
-        if func not in self._known:
-            name = func._overloadpacket.__name__
-            contracts = self.CONTRACTS.search(name) and name not in self.HARMLESS
-            self._known[func] = name if contracts else None
-        if (product := self._known[func]) is not None:
-            self.loose[product, self._running_module()] += 1
-        return func(*args, **(kwargs or {}))
-
-    def elementwise(self) -> dict[str, int]:
-        """Arithmetic that ran outside counted layers, by the name of the operation."""
-        found: Counter[str] = Counter()
-        for func, calls in self.other.items():
-            name = func._overloadpacket.__name__
-            if self._known[func] is None and not self.MOVES.search(name):
-                found[name] += calls
-        return dict(found)
-
-    def _running_module(self) -> str:
-        """Name of the innermost module of the model on the call stack."""
-        names = {id(module): name for name, module in self._modules}
-        frame: FrameType | None = sys._getframe(2)
-        while frame is not None:
-            name = names.get(id(frame.f_locals.get("self")))
-            if name is not None:
-                return name or "the model itself"
-            frame = frame.f_back
-        return "code outside the model"
 
 
 @contextmanager

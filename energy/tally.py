@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from transformers.activations import NewGELUActivation
 from transformers.pytorch_utils import Conv1D
 
-from energy import formulas
+from energy import formulas, nonlinear
 from energy.counts import Tally
 from energy.formulas import Attention, Conventions
 from energy.matmul import AttentionCore, Levels, MatMul, ScaledSoftmax
@@ -89,7 +89,7 @@ def _(layer: nn.Embedding, name: str, args: Any, out: Tensor, conventions: Conve
 def _(layer: nn.LayerNorm, name: str, args: Any, out: Tensor, conventions: Conventions) -> Rows:
     width = prod(layer.normalized_shape)
     return {
-        "": formulas.layer_norm(
+        "": nonlinear.layer_norm(
             out.numel() // width,
             width,
             scale=layer.weight is not None,
@@ -103,19 +103,19 @@ def _(layer: nn.LayerNorm, name: str, args: Any, out: Tensor, conventions: Conve
 def _(
     layer: NewGELUActivation, name: str, args: Any, out: Tensor, conventions: Conventions
 ) -> Rows:
-    return {"": formulas.gelu_tanh(out.numel(), value_bytes=out.element_size())}
+    return {"": nonlinear.gelu_tanh(out.numel(), value_bytes=out.element_size())}
 
 
 @tally_call.register
 def _(layer: nn.ReLU, name: str, args: Any, out: Tensor, conventions: Conventions) -> Rows:
-    return {"": formulas.relu(out.numel(), value_bytes=out.element_size())}
+    return {"": nonlinear.relu(out.numel(), value_bytes=out.element_size())}
 
 
 @tally_call.register
 def _(layer: ScaledSoftmax, name: str, args: Any, out: Tensor, conventions: Conventions) -> Rows:
     queries, keys = out.shape[-2:]
     return {
-        "": formulas.softmax(
+        "": nonlinear.softmax(
             out.shape[:-2].numel(),
             queries,
             keys,
@@ -135,7 +135,7 @@ def _(layer: AttentionCore, name: str, args: Any, out: Any, conventions: Convent
     how: Any = {"attention": conventions.attention, "value_bytes": query.element_size()}
     return {
         "scores": formulas.scores(*shape, **how),
-        "softmax": formulas.softmax(*shape[:3], **how),
+        "softmax": nonlinear.softmax(*shape[:3], **how),
         "mix": formulas.mix(*shape, **how),
     }
 
@@ -164,7 +164,7 @@ def _(layer: MatMul, name: str, args: Any, out: Tensor, conventions: Conventions
     events, streaming = counted[layer.streaming], operands[layer.streaming]
     # An operand that is broadcast over the batch enters several products.
     left, right = (x.expand(*out.shape[:-2], *x.shape[-2:]) for x in (left, right))
-    uses = batch // streaming.shape[:-2].numel()
+    uses = batch // max(1, streaming.shape[:-2].numel())
     accumulates = _accumulates(layer, left, right, events * uses, conventions)
     if layer.role is not None:
         tally = formulas.event_attention(

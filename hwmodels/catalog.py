@@ -67,7 +67,7 @@ def load_profiles(names: Iterable[str | Path]) -> tuple[HardwareProfile, ...]:
     for name in seen:
         if seen.count(name) > 1:
             raise ProfileError(
-                f"two of the hardware profiles are called '{name}'; change the 'name' in one of them"
+                f"two of the hardware profiles are called '{name}'; rename one of them"
             )
     return tuple(profiles)
 
@@ -90,7 +90,7 @@ def read_profile(path: Path) -> HardwareProfile:
             f"(at most {MAX_PROFILE_BYTES:,}); is it the right file?"
         )
     try:
-        return parse_profile(path.read_bytes().decode("utf-8"), name=str(path))
+        return parse_profile(path.read_bytes().decode("utf-8-sig"), name=str(path))
     except UnicodeDecodeError as error:
         raise ProfileError(
             f"hardware profile '{path}' is not UTF-8 text at byte {error.start}"

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hwmodels.ops import Buffer, Op
 
-Picojoule = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Picojoule = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
 Sentence = Annotated[str, Field(min_length=1)]
 
 

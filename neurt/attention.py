@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from transformers import Cache, PretrainedConfig
 
 from energy import MatMul, Tally, tally_call
-from energy.formulas import Conventions, row_scale
+from energy.formulas import Conventions
 from energy.matmul import Levels
+from energy.nonlinear import row_scale
 from neurt.coding import mean_over_time, repeat_over_time
 from neurt.config import SpikingConfig
 from neurt.neuron import LIF, SignedIF

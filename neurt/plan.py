@@ -3,72 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from energy import formulas
+from energy import formulas, nonlinear
 from energy.counts import Counts, LayerCount, Tally
 from energy.formulas import Attention, Conventions
 from hwmodels import Op
 from neurt.config import SpikingConfig
 from neurt.gpt2 import GPT2Shape, label
+from neurt.passes import Pass, PlanError
 
 VALUE_BYTES = 4
-
-
-class PlanError(ValueError):
-    """A pass that the model cannot do."""
-
-
-@dataclass(frozen=True)
-class Pass:
-    """One forward pass.
-
-    Attributes:
-        batch: Sequences side by side.
-        queries: New tokens per sequence.
-        keys: Attended tokens per sequence, the new ones included.
-        repeats: How many such passes.
-    """
-
-    batch: int
-    queries: int
-    keys: int
-    repeats: int = 1
-
-    @property
-    def tokens(self) -> int:
-        """New tokens in all."""
-        return self.batch * self.queries * self.repeats
-
-    @property
-    def phase(self) -> str:
-        """Its name in the tables."""
-        return "prefill" if self.queries == self.keys else f"decode@{self.keys}"
-
-
-def prefill(tokens: int, *, batch: int = 1, repeats: int = 1) -> Pass:
-    """A pass over whole sequences of `tokens` tokens."""
-    return Pass(batch, tokens, tokens, repeats)
-
-
-def decode(context: int, *, batch: int = 1, repeats: int = 1) -> Pass:
-    """One new token that attends `context` tokens, itself included, through a cache."""
-    return Pass(batch, 1, context, repeats)
-
-
-def check_pass(what: Pass, shape: GPT2Shape, name: str) -> None:
-    """Make sure that the model has a position for each token.
-
-    Raises:
-        PlanError: If it has not.
-    """
-    if what.keys > shape.positions:
-        raise PlanError(
-            f"{what.keys} tokens are more than the {shape.positions} positions of '{name}'; lower "
-            "--seq-len or --context"
-        )
 
 
 def plan_asa(
@@ -90,7 +36,7 @@ def plan_asa(
     heads = what.batch * shape.heads
     head = (heads, what.queries, what.keys, shape.width // shape.heads, heads)
     linear = partial(formulas.linear, rows, bias=True, value_bytes=VALUE_BYTES)
-    norm = formulas.layer_norm(rows, shape.width, value_bytes=VALUE_BYTES)
+    norm = nonlinear.layer_norm(rows, shape.width, value_bytes=VALUE_BYTES)
 
     def layer() -> list[tuple[str, str, Tally]]:
         return [
@@ -98,7 +44,7 @@ def plan_asa(
             ("attn.c_attn", "Conv1D", linear(shape.width, 3 * shape.width)),
             ("attn.c_proj", "Conv1D", linear(shape.width, shape.width)),
             ("attn.core.scores", "MatMul", formulas.scores(*head, **attention)),
-            ("attn.core.softmax", "ScaledSoftmax", formulas.softmax(*head[:3], **attention)),
+            ("attn.core.softmax", "ScaledSoftmax", nonlinear.softmax(*head[:3], **attention)),
             ("attn.core.mix", "MatMul", formulas.mix(*head, **attention)),
             ("ln_2", "LayerNorm", norm),
             ("mlp.c_fc", "Conv1D", linear(shape.width, shape.inner)),
@@ -106,7 +52,7 @@ def plan_asa(
             (
                 "mlp.act",
                 "NewGELUActivation",
-                formulas.gelu_tanh(rows * shape.inner, value_bytes=VALUE_BYTES),
+                nonlinear.gelu_tanh(rows * shape.inner, value_bytes=VALUE_BYTES),
             ),
         ]
 
@@ -144,7 +90,7 @@ def plan_ssa(
     head_width = shape.width // shape.heads
     pairs = heads * formulas.pairs(what.queries, what.keys, conventions.attention)
     width, inner = shape.width, shape.inner
-    norm = formulas.layer_norm(what.batch * what.queries, width, value_bytes=VALUE_BYTES)
+    norm = nonlinear.layer_norm(what.batch * what.queries, width, value_bytes=VALUE_BYTES)
     depth = 0
 
     def spikes(name: str, slots: int) -> int:
@@ -218,7 +164,7 @@ def plan_ssa(
             (
                 "attn.core.normalise",
                 "RowScale",
-                formulas.row_scale(mixed, value_bytes=VALUE_BYTES),
+                nonlinear.row_scale(mixed, value_bytes=VALUE_BYTES),
             ),
             neuron("attn.mix_neuron", "LIF", width, 1),
             linear("attn.c_proj", width, width, 1),
@@ -228,7 +174,7 @@ def plan_ssa(
             (
                 "mlp.act",
                 "NewGELUActivation",
-                formulas.gelu_tanh(what.batch * what.queries * inner, value_bytes=VALUE_BYTES),
+                nonlinear.gelu_tanh(what.batch * what.queries * inner, value_bytes=VALUE_BYTES),
             ),
             neuron("mlp.hidden_encoder", "SignedIF", inner, 2),
             linear("mlp.c_proj", inner, width, 2),
@@ -263,7 +209,7 @@ def _counts(
         (
             "transformer.ln_f",
             "LayerNorm",
-            formulas.layer_norm(rows, shape.width, value_bytes=VALUE_BYTES),
+            nonlinear.layer_norm(rows, shape.width, value_bytes=VALUE_BYTES),
         ),
         (
             "lm_head",

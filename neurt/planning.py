@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
 from hwmodels import load_profiles
-from neurt.plan import PlanError, check_pass, plan_asa, plan_ssa
+from neurt.passes import PlanError, check_pass
+from neurt.plan import plan_asa, plan_ssa
 from neurt.request import PassRequest, PlanRequest
 from neurt.source import resolve
 from reports.run import Run

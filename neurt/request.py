@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from energy.formulas import Attention, Conventions
 from neurt.config import SpikingConfig
-from neurt.plan import Pass, decode, prefill
+from neurt.passes import Pass, decode, prefill
 
 Count = Annotated[int, Field(ge=1)]
 

@@ -41,9 +41,8 @@ def print_profile(profile: HardwareProfile, console: Console) -> None:
     """Every number of a profile with its source and evidence, and what has no price."""
     console.print(f"[bold]{escape(profile.name)}[/bold]: {escape(profile.title)}")
     node = "unknown node" if profile.process_nm is None else f"{profile.process_nm:g} nm"
-    console.print(
-        f"{node}, {escape(profile.precision)}, {profile.value_bytes:g} bytes per value, {profile.scope}"
-    )
+    width = f"{profile.value_bytes:g} bytes per value"
+    console.print(f"{node}, {escape(profile.precision)}, {width}, {profile.scope}")
     table = Table()
     for heading in ("what", "pJ", "evidence", "source"):
         table.add_column(heading, justify="right" if heading == "pJ" else "left")

@@ -100,9 +100,10 @@ def _print_verdict(asa: Estimate, ssa: Estimate, console: Console) -> None:
             f"other weights and undisclosed settings: {100 * low:.2f}-{100 * high:.2f} %)."
         )
     if asa.counts.weights.startswith("random"):
+        weights = escape(asa.counts.weights)
         console.print(
-            f"[yellow]Weights are {escape(asa.counts.weights)}: dense counts are those of any weights, "
-            "spike rates and savings are not.[/yellow]"
+            f"[yellow]Weights are {weights}: dense counts are those of any weights, spike rates "
+            "and savings are not.[/yellow]"
         )
 
 
@@ -110,18 +111,19 @@ def _print_missing(asa: Estimate, ssa: Estimate, console: Console) -> None:
     for side in (asa, ssa):
         if side.unpriced:
             listed = ", ".join(f"{op.value} x {n:,}" for op, n in side.unpriced.items())
+            hw = escape(side.profile.name)
             console.print(
-                f"[dim]{side.counts.variant.upper()} without a price on {escape(side.profile.name)}: "
-                f"{listed} ({percent(side.coverage)} of the operations have one).[/dim]"
+                f"[dim]{side.counts.variant.upper()} without a price on {hw}: {listed} "
+                f"({percent(side.coverage)} of the operations have one).[/dim]"
             )
 
 
 def print_bill(bill: Estimate, console: Console) -> None:
     """Print the total of a priced table of counts."""
-    name = bill.counts.variant or "counts"
+    name = escape(f"{bill.counts.variant or 'counts'} on {bill.profile.name}")
     console.print(
-        f"{escape(f'{name} on {bill.profile.name}')}: [bold]{millijoule(bill.energy_pj())} mJ[/bold], of which "
-        f"compute {millijoule(bill.energy_pj('compute'))} mJ "
+        f"{name}: [bold]{millijoule(bill.energy_pj())} mJ[/bold], of which compute "
+        f"{millijoule(bill.energy_pj('compute'))} mJ "
         f"({bill.counts.total(Op.MAC):,} MACs, {bill.counts.total(Op.AC):,} ACs)"
     )
     if bill.unpriced:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from energy import Counts, Estimate, Saving, saving
-from energy.counts import to_csv
+from energy.countsfile import to_csv
 from hwmodels import HardwareProfile, Op
 from reports.files import prepare_directory, write_atomically, write_text
 from reports.run import PUBLISHED_SAVING, PUBLISHED_SOURCE, Run
@@ -40,7 +40,10 @@ def write_report(
     Raises:
         OutputError: If a file cannot be written.
     """
-    from reports import plot, table  # pandas and matplotlib take a second to import
+    # pandas and matplotlib take a second to import
+    from reports import style, table
+    from reports.plot_components import per_component
+    from reports.plot_layers import per_layer
 
     prepare_directory(out)
     frames = {"layers.csv": table.layers_frame(run), "savings.csv": table.savings_frame(run)}
@@ -51,12 +54,12 @@ def write_report(
         files.append(write_text(out / name, text))
     for profile, slug in zip(run.profiles, _slugs(run.profiles), strict=True):
         asa, ssa = run.estimates[profile.name]
-        for name, draw in (("layers", plot.per_layer), ("components", plot.per_component)):
+        for name, draw in (("layers", per_layer), ("components", per_component)):
             progress(f"picture of the {name} on {profile.name}")
             figure = draw(asa, ssa, run.title, run.subtitle)
             for suffix in ("png", "svg"):
                 path = out / f"{name}_{slug}.{suffix}"
-                files.append(write_atomically(path, lambda p, f=figure: plot.save(f, p)))  # type: ignore[misc]
+                files.append(write_atomically(path, lambda p, f=figure: style.save(f, p)))  # type: ignore[misc]
     files.append(write_text(out / "run.json", json.dumps(summary(run), indent=2) + "\n"))
     return files
 

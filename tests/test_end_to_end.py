@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from neurt.cli import main
-from reports import plot
+from reports import style
 
 LAYERS, WIDTH, HEADS, VOCABULARY = 2, 32, 4, 50257
 TOKENS, BATCH, WINDOWS, TIMESTEPS = 16, 2, 2, 4
@@ -290,7 +290,7 @@ def test_an_interrupt_leaves_older_files_whole(
     ]
     assert main(asked) == 0
     older = contents(tmp_path)
-    save: Callable[[Figure, Path], None] = plot.save
+    save: Callable[[Figure, Path], None] = style.save
     begun: list[str] = []
 
     def interrupted(figure: Figure, path: Path) -> None:
@@ -300,7 +300,7 @@ def test_an_interrupt_leaves_older_files_whole(
             raise KeyboardInterrupt
         save(figure, path)
 
-    monkeypatch.setattr(plot, "save", interrupted)
+    monkeypatch.setattr(style, "save", interrupted)
     capsys.readouterr()
     assert main([*asked, "--weights", "random"]) == 130
     assert capsys.readouterr().err == (

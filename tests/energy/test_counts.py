@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from energy import Counts, CountsError, Label, LayerCount, Tally
-from energy.counts import COUNT_COLUMNS, read_csv, to_csv
+from energy.countsfile import COUNT_COLUMNS, count_rows, read_csv, to_csv
 from hwmodels import Op
 
 NUMBERS = st.integers(0, 2**70)
@@ -99,7 +99,7 @@ def test_the_columns_of_the_table_are_frozen() -> None:
         "model",
         "weights",
     )
-    assert tuple(Counts("asa", (layer("fc"),)).rows()[0]) == COUNT_COLUMNS
+    assert tuple(count_rows(Counts("asa", (layer("fc"),)))[0]) == COUNT_COLUMNS
 
 
 @settings(deadline=None, max_examples=40)
@@ -351,3 +351,22 @@ def test_events_per_mac_compares_with_the_macs_replaced() -> None:
 
 def test_events_per_mac_is_unknown_where_nothing_takes_events() -> None:
     assert Counts("asa", (layer("a", {Op.MAC: 5}, dense_macs=5),)).events_per_mac is None
+
+
+def test_a_column_given_twice_is_refused(table: Path) -> None:
+    table.write_text("layer,mac,mac\na,1,2\n", encoding="utf-8")
+    with pytest.raises(CountsError, match="column 'mac' more than once"):
+        read_csv(table)
+
+
+def test_a_number_too_long_for_an_index_is_located(table: Path) -> None:
+    table.write_text(f"layer,mac,tokens\na,1,{'9' * 5000}\n", encoding="utf-8")
+    with pytest.raises(CountsError, match="line 2, column 'tokens'"):
+        read_csv(table)
+
+
+def test_counts_of_different_kinds_do_not_add() -> None:
+    asa = Counts("asa", (layer("fc"),))
+    for other in (Counts("ssa", asa.layers), Counts("asa", asa.layers, attention="causal")):
+        with pytest.raises(ValueError, match="do not add"):
+            asa + other

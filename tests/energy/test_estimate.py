@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from energy import Counts, Estimate, Label, LayerCount, Tally, estimate, saving
-from energy.counts import read_csv
+from energy.countsfile import read_csv
 from energy.estimate import GROUPS
 from hwmodels import Buffer, HardwareProfile, Op, load_profile
 
@@ -333,3 +333,9 @@ def test_truenorth_spends_its_power_on_its_events() -> None:
     assert 72e-3 / events * 1e12 == pytest.approx(26.82, abs=0.005)
     joules = estimate(counts_of({Op.AC: events}), load_profile("truenorth")).energy_pj() * 1e-12
     assert joules == pytest.approx(72e-3, rel=0.04)
+
+
+def test_an_unknown_accounting_is_refused() -> None:
+    bill = estimate(Counts("asa", ()), load_profile("45nm"))
+    with pytest.raises(ValueError, match="'computes' is not known; known are compute, full"):
+        bill.energy_pj("computes")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energy import Attention, Tally, formulas
+from energy import Attention, Tally, formulas, nonlinear
 from energy.formulas import packed_bytes, pairs
 from hwmodels import Op
 
@@ -213,7 +213,7 @@ def test_event_mix(attention: Attention, seen: int) -> None:
 
 
 def test_softmax_of_two_rows_of_three() -> None:
-    tally = formulas.softmax(1, 2, 3, attention=FULL, value_bytes=4)
+    tally = nonlinear.softmax(1, 2, 3, attention=FULL, value_bytes=4)
     assert arithmetic(tally) == {
         Op.MUL: 6,  # scale
         Op.CMP: 4,  # maximum: 2 rows x (3 - 1)
@@ -226,7 +226,7 @@ def test_softmax_of_two_rows_of_three() -> None:
 
 def test_causal_softmax_of_three_rows() -> None:
     # rows of 1, 2 and 3 scores in each of 2 heads: 12 scores, 6 rows
-    tally = formulas.softmax(2, 3, 3, attention=CAUSAL, value_bytes=4)
+    tally = nonlinear.softmax(2, 3, 3, attention=CAUSAL, value_bytes=4)
     assert arithmetic(tally) == {
         Op.MUL: 12,
         Op.CMP: 6,  # 2 x (0 + 1 + 2)
@@ -237,7 +237,7 @@ def test_causal_softmax_of_three_rows() -> None:
 
 
 def test_layer_norm_of_two_rows_of_three() -> None:
-    tally = formulas.layer_norm(2, 3, value_bytes=4)
+    tally = nonlinear.layer_norm(2, 3, value_bytes=4)
     assert arithmetic(tally) == {
         # per row: mean 2, centring 3, variance 2, epsilon 1, shift 3
         Op.ADD: 22,
@@ -254,7 +254,7 @@ def test_layer_norm_of_two_rows_of_three() -> None:
 
 
 def test_gelu_tanh_of_two_values() -> None:
-    tally = formulas.gelu_tanh(2, value_bytes=4)
+    tally = nonlinear.gelu_tanh(2, value_bytes=4)
     assert arithmetic(tally) == {
         # per value: cube 2, 0.044715 1, sqrt(2 / pi) 1, 2 u 1, 0.5 x 1, product 1
         Op.MUL: 14,
@@ -273,7 +273,7 @@ def test_softmax_counts_the_arithmetic_of_a_softmax(scores: list[float]) -> None
     weights = run_softmax([Num(score, ops) for score in scores], 0.5)
     whole = sum(math.exp(score / 2) for score in scores)
     assert [w.value for w in weights] == pytest.approx([math.exp(s / 2) / whole for s in scores])
-    tally = formulas.softmax(1, 1, len(scores), attention=FULL, value_bytes=4)
+    tally = nonlinear.softmax(1, 1, len(scores), attention=FULL, value_bytes=4)
     assert arithmetic(tally) == ops
 
 
@@ -286,7 +286,7 @@ def test_layer_norm_counts_the_arithmetic_of_a_layer_norm(row: list[float]) -> N
     deviation = math.sqrt(sum((x - mean) ** 2 for x in row) / len(row) + 1e-5)
     expected = [2 * (x - mean) / deviation + 3 for x in row]
     assert [x.value for x in normed] == pytest.approx(expected)
-    assert arithmetic(formulas.layer_norm(1, len(row), value_bytes=4)) == ops
+    assert arithmetic(nonlinear.layer_norm(1, len(row), value_bytes=4)) == ops
 
 
 @settings(deadline=None, max_examples=25)
@@ -296,15 +296,15 @@ def test_gelu_tanh_counts_the_arithmetic_of_a_gelu(x: float) -> None:
     gelu = run_gelu_tanh(Num(x, ops))
     cubic = math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)
     assert gelu.value == pytest.approx(0.5 * x * (1 + math.tanh(cubic)), abs=1e-12)
-    assert arithmetic(formulas.gelu_tanh(1, value_bytes=4)) == ops
+    assert arithmetic(nonlinear.gelu_tanh(1, value_bytes=4)) == ops
 
 
 def test_relu_compares_and_row_scale_multiplies() -> None:
-    assert arithmetic(formulas.relu(6, value_bytes=4)) == {Op.CMP: 6}
-    assert arithmetic(formulas.row_scale(6, value_bytes=4)) == {Op.MUL: 6}
+    assert arithmetic(nonlinear.relu(6, value_bytes=4)) == {Op.CMP: 6}
+    assert arithmetic(nonlinear.row_scale(6, value_bytes=4)) == {Op.MUL: 6}
     moved = {Op.ACTIVATION_READ: 24, Op.ACTIVATION_WRITE: 24}
-    assert traffic(formulas.relu(6, value_bytes=4)) == moved
-    assert traffic(formulas.row_scale(6, value_bytes=4)) == moved
+    assert traffic(nonlinear.relu(6, value_bytes=4)) == moved
+    assert traffic(nonlinear.row_scale(6, value_bytes=4)) == moved
 
 
 def test_an_embedding_is_a_look_up() -> None:

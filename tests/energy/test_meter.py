@@ -23,6 +23,7 @@ from energy import (
     count_pass,
     counting,
     exposed_attention,
+    tally_call,
 )
 from hwmodels import Op
 
@@ -276,6 +277,9 @@ class Failing(nn.Linear):
         raise FloatingPointError("out of spikes")
 
 
+tally_call.register(Failing, tally_call.dispatch(nn.Linear))
+
+
 def test_counting_leaves_no_hooks() -> None:
     model = Chain()
     with torch.no_grad(), counting(model):
@@ -318,7 +322,7 @@ def test_a_caught_exception_inside_the_block_leaves_the_audit_on() -> None:
 INTERRUPTED = """
 import torch
 from torch import nn
-from energy import UncountedOperation, counting
+from energy import UncountedOperation, counting, tally_call
 
 class Interrupted(nn.Linear):
     def forward(self, input):
@@ -331,6 +335,9 @@ class Outer(nn.Linear):
 
     def forward(self, input):
         return self.inner(input)
+
+for kind in (Interrupted, Outer):
+    tally_call.register(kind, tally_call.dispatch(nn.Linear))
 
 model, x = nn.Sequential(Outer()), torch.ones(2, 2)
 try:
@@ -511,3 +518,29 @@ def test_gpt2_small_decode_at_context_129(gpt2_small: GPT2LMHeadModel, implement
         cache = gpt2_small(ids, use_cache=True).past_key_values
     counts = count_exposed(gpt2_small, input_ids=ids[:, :1], past_key_values=cache, use_cache=True)
     assert counts.total(Op.MAC) == counts.dense_macs == 125_909_760
+
+
+class LowRank(nn.Linear):
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input) + (input @ self.weight.T) @ self.weight
+
+
+class Named(nn.Linear):
+    """Inherits its forward, so its parent's rule knows what it does."""
+
+
+def test_a_subclass_that_does_more_than_its_rule_knows_is_refused() -> None:
+    with (
+        pytest.raises(UncountedOperation, match=r"'0' \(LowRank\) has a forward of its own"),
+        counting(nn.Sequential(LowRank(2, 2))),
+    ):
+        pass
+    with counting(nn.Sequential(Named(2, 2))):
+        pass
+
+
+def test_upsampling_is_no_matrix_product() -> None:
+    model = nn.Upsample(scale_factor=2, mode="linear")
+    with counting(model) as meter:
+        model(torch.rand(1, 2, 4))
+    assert any("upsample" in name for name in meter.uncounted)

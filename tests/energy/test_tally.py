@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from transformers.activations import NewGELUActivation
 from transformers.pytorch_utils import Conv1D
 
-from energy import Attention, Conventions, Tally, formulas, tally_call
+from energy import Attention, Conventions, Tally, formulas, nonlinear, tally_call
 from energy.matmul import AttentionCore, MatMul, ScaledSoftmax
 from energy.tally import Rows, is_counted
 from hwmodels import Op
@@ -59,14 +59,14 @@ def test_embedding() -> None:
 
 
 def test_layer_norm() -> None:
-    assert tally_of(nn.LayerNorm(8), torch.rand(2, 3, 8)) == formulas.layer_norm(
+    assert tally_of(nn.LayerNorm(8), torch.rand(2, 3, 8)) == nonlinear.layer_norm(
         6, 8, value_bytes=4
     )
 
 
 def test_layer_norm_over_several_dimensions_has_one_row_per_vector_of_all_of_them() -> None:
     tally = tally_of(nn.LayerNorm((3, 8)), torch.rand(2, 3, 8))
-    assert tally == formulas.layer_norm(2, 24, value_bytes=4)
+    assert tally == nonlinear.layer_norm(2, 24, value_bytes=4)
 
 
 def test_layer_norm_without_scale_and_shift_charges_neither() -> None:
@@ -87,8 +87,8 @@ def test_layer_norm_without_a_bias_shifts_nothing() -> None:
 
 def test_activations() -> None:
     x = torch.randn(2, 3)
-    assert tally_of(NewGELUActivation(), x) == formulas.gelu_tanh(6, value_bytes=4)
-    assert tally_of(nn.ReLU(), x) == formulas.relu(6, value_bytes=4)
+    assert tally_of(NewGELUActivation(), x) == nonlinear.gelu_tanh(6, value_bytes=4)
+    assert tally_of(nn.ReLU(), x) == nonlinear.relu(6, value_bytes=4)
 
 
 @pytest.mark.parametrize("attention", Attention)
@@ -98,7 +98,7 @@ def test_softmax(attention: Attention) -> None:
     rows = tally_call(
         layer, "softmax", (scores, 1.0, None), layer(scores, 1.0, None), Conventions(attention)
     )
-    assert rows == {"": formulas.softmax(8, 3, 5, attention=attention, value_bytes=4)}
+    assert rows == {"": nonlinear.softmax(8, 3, 5, attention=attention, value_bytes=4)}
 
 
 def test_a_fused_core_has_a_row_for_each_part_and_an_unfused_one_leaves_it_to_them() -> None:
@@ -109,7 +109,7 @@ def test_a_fused_core_has_a_row_for_each_part_and_an_unfused_one_leaves_it_to_th
     # 2 x 4 query heads, 2 x 2 key heads
     assert tally_call(core, "core", args, (query, None), CAUSAL) == {
         "scores": formulas.scores(8, 3, 5, 8, 4, **how),
-        "softmax": formulas.softmax(8, 3, 5, **how),
+        "softmax": nonlinear.softmax(8, 3, 5, **how),
         "mix": formulas.mix(8, 3, 5, 8, 4, **how),
     }
     core.fused = False

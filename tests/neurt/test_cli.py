@@ -18,7 +18,7 @@ import pytest
 
 import reports.terminal
 from hwmodels import load_profile
-from neurt.cli import main, parser
+from neurt.cli import command_line, main
 
 BUILTIN = [
     "45nm",
@@ -152,7 +152,7 @@ def test_the_flags_of_every_command_and_their_defaults_are_frozen() -> None:
             for action in sub._actions
             if not isinstance(action, argparse._HelpAction)
         }
-        for name, sub in commands(parser()).items()
+        for name, sub in commands(command_line()).items()
     }
     assert found == FLAGS
 
@@ -160,7 +160,7 @@ def test_the_flags_of_every_command_and_their_defaults_are_frozen() -> None:
 def test_flags_with_a_choice_name_their_choices() -> None:
     choices = {
         action.option_strings[-1]: action.choices
-        for action in commands(parser())["profile"]._actions
+        for action in commands(command_line())["profile"]._actions
         if action.choices
     }
     assert choices == {
@@ -224,13 +224,13 @@ def test_words_that_make_no_sense_end_with_2_and_name_the_flag(
 @pytest.mark.parametrize("steps", [1, 64])
 def test_the_ends_of_the_range_of_time_steps_are_allowed(steps: int) -> None:
     words = ["plan", "--model", "gpt2-small", "--hw", "45nm", "--timesteps", str(steps)]
-    assert parser().parse_args(words).timesteps == steps
+    assert command_line().parse_args(words).timesteps == steps
 
 
 @pytest.mark.parametrize("rate", ["0", "1", "0.125"])
 def test_the_ends_of_the_range_of_spike_rates_are_allowed(rate: str) -> None:
     words = ["plan", "--model", "gpt2-small", "--hw", "45nm", "--spike-rate", rate]
-    assert parser().parse_args(words).spike_rate == float(rate)
+    assert command_line().parse_args(words).spike_rate == float(rate)
 
 
 # What is not imported

@@ -9,7 +9,8 @@ from hwmodels import Op
 from neurt.config import SpikingConfig
 from neurt.gpt2 import ALIASES, GPT2Shape, label
 from neurt.modeling import SpikingGPT2LMHeadModel
-from neurt.plan import Pass, PlanError, check_pass, decode, plan_asa, plan_ssa, prefill
+from neurt.passes import Pass, PlanError, check_pass, decode, prefill
+from neurt.plan import plan_asa, plan_ssa
 
 TINY = GPT2Shape(layers=2, width=32, heads=4, inner=128, vocabulary=101, positions=64)
 CAUSAL = Conventions(Attention.CAUSAL)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from energy import Attention, Counts, Label, LayerCount, Tally, formulas
+from energy import Attention, Counts, Label, LayerCount, Tally, formulas, nonlinear
 from hwmodels import load_profile
 from reports import Run
 
@@ -20,7 +20,7 @@ Rows = list[tuple[str, str, Label, Tally]]
 
 def analog(layers: int, width: int, heads: int, vocabulary: int, tokens: int) -> Rows:
     head = (heads, tokens, tokens, width // heads)
-    norm = formulas.layer_norm(tokens, width, value_bytes=4)
+    norm = nonlinear.layer_norm(tokens, width, value_bytes=4)
 
     def linear(fan_in: int, fan_out: int) -> Tally:
         return formulas.linear(tokens, fan_in, fan_out, bias=True, value_bytes=4)
@@ -29,7 +29,7 @@ def analog(layers: int, width: int, heads: int, vocabulary: int, tokens: int) ->
         ("ln_1", "LayerNorm", "attention", "norm", norm),
         ("attn.c_attn", "Conv1D", "attention", "qkv", linear(width, 3 * width)),
         ("attn.scores", "MatMul", "attention", "scores", formulas.scores(*head, heads, **FULL)),
-        ("attn.softmax", "Softmax", "attention", "softmax", formulas.softmax(*head[:3], **FULL)),
+        ("attn.softmax", "Softmax", "attention", "softmax", nonlinear.softmax(*head[:3], **FULL)),
         ("attn.mix", "MatMul", "attention", "mix", formulas.mix(*head, heads, **FULL)),
         ("attn.c_proj", "Conv1D", "attention", "proj", linear(width, width)),
         ("ln_2", "LayerNorm", "ffn", "norm", norm),
@@ -39,7 +39,7 @@ def analog(layers: int, width: int, heads: int, vocabulary: int, tokens: int) ->
             "GELU",
             "ffn",
             "activation",
-            formulas.gelu_tanh(tokens * 4 * width, value_bytes=4),
+            nonlinear.gelu_tanh(tokens * 4 * width, value_bytes=4),
         ),
         ("mlp.c_proj", "Conv1D", "ffn", "ffn_down", linear(4 * width, width)),
     ]
@@ -71,7 +71,7 @@ def spiking(
             rows, fan_in, fan_out, events, bias=True, bits_per_slot=2, value_bytes=4
         )
 
-    norm = formulas.layer_norm(tokens, width, value_bytes=4)
+    norm = nonlinear.layer_norm(tokens, width, value_bytes=4)
     inside = [
         ("ln_1", "LayerNorm", "attention", "norm", norm),
         ("attn.neuron", "LIF", "attention", "neuron", neuron(3 * width)),
@@ -116,7 +116,7 @@ def around(
             "ln_f",
             "LayerNorm",
             Label("head", "norm"),
-            formulas.layer_norm(tokens, width, value_bytes=4),
+            nonlinear.layer_norm(tokens, width, value_bytes=4),
         ),
         (
             "lm_head",

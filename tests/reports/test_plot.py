@@ -21,8 +21,10 @@ from matplotlib.text import Text
 
 from energy import estimate
 from hwmodels import HardwareProfile, Op
-from reports import Run, plot
-from reports.plot import per_component, per_layer, save, unit_for
+from reports import Run, style
+from reports.plot_components import per_component
+from reports.plot_layers import per_layer
+from reports.style import save, unit_for
 
 SIZES = {
     12: {"layers": 12, "width": 768, "heads": 12, "model": "gpt2-small"},
@@ -36,7 +38,7 @@ def draw(kind: str, run: Run) -> Figure:
     [(asa, ssa)] = run.estimates.values()
     by = {"layers": per_layer, "components": per_component}[kind]
     figure = by(asa, ssa, run.title, run.subtitle)
-    with mpl.rc_context(plot.STYLE):
+    with mpl.rc_context(style.STYLE):
         FigureCanvasAgg(figure).draw()
     return figure
 
@@ -120,7 +122,7 @@ def test_no_text_leaves_the_canvas(picture: Figure) -> None:
 
 
 def test_everything_drawn_fits_the_canvas(picture: Figure) -> None:
-    with mpl.rc_context(plot.STYLE):  # ticks made late are made in the style of the moment
+    with mpl.rc_context(style.STYLE):  # ticks made late are made in the style of the moment
         tight = picture.get_tightbbox()  # in inches
     width, height = picture.get_size_inches()
     assert min(tight.x0, tight.y0) >= -0.01
@@ -346,13 +348,13 @@ def test_hatches_tell_the_sides_apart_without_colour(make_run: Callable[..., Run
             for side in ["right" if bar.get_x() % 1 < 0.5 else "left"]  # type: ignore[attr-defined]
         }
         # The right bar of a pair begins at i + 0.01, the left one at i - 0.41.
-        assert bars == {("left", None), ("right", plot.SPIKING_HATCH)}
+        assert bars == {("left", None), ("right", style.SPIKING_HATCH)}
 
 
 UNPRICED_BOTH = """
 from energy import Counts, Label, LayerCount, Tally, estimate
 from hwmodels import HardwareProfile, Op
-from reports.plot import per_layer
+from reports.plot_layers import per_layer
 free = HardwareProfile(name="free", title="free", precision="fp32", value_bytes=4, prices={})
 tally = Tally({Op.MAC: 1, Op.AC: 1})
 layers = (LayerCount("h.0.a", "X", Label("ffn", "ffn_up", 0), 1, tally),)

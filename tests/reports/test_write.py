@@ -14,9 +14,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from energy import LayerCount, Tally
-from energy.counts import read_csv
+from energy.countsfile import read_csv
 from hwmodels import HardwareProfile, Op, load_profile
-from reports import OutputError, Run, plot, write_prices, write_report
+from reports import OutputError, Run, style, write_prices, write_report
 from reports.table import savings_frame
 from reports.write import NOT_MODELLED, summary
 
@@ -288,7 +288,7 @@ def fail_half_way(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None
         path.write_bytes(b"half a picture")
         raise error
 
-    monkeypatch.setattr(plot, "save", save)
+    monkeypatch.setattr(style, "save", save)
 
 
 @pytest.mark.parametrize(
