@@ -55,6 +55,7 @@ def _ours() -> tuple[type[Exception], ...]:
 
     found: list[type[Exception]] = [CountsError, ProfileError, OutputError]
     lazy = {
+        "energy.expose": ["ExposeError"],
         "energy.matmul": ["EventError"],
         "energy.meter": ["UncountedOperation"],
         "neurt.convert": ["ConversionError"],

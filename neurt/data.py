@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,20 @@ def windows(tokenizer: Any, text: str, *, tokens: int, batch: int, count: int) -
             "--windows"
         )
     return list(torch.tensor(ids[:needed]).view(count, batch, tokens))
+
+
+def check_ids(inputs: Iterable[Tensor], vocabulary: int) -> None:
+    """Make sure that a model has an embedding for each token.
+
+    Raises:
+        TextError: If the tokenizer is not the model's.
+    """
+    largest = max(int(ids.max()) for ids in inputs)
+    if largest >= vocabulary:
+        raise TextError(
+            f"the tokenizer gives the id {largest}, but the model's vocabulary has {vocabulary} "
+            "entries; the two do not belong together"
+        )
 
 
 def calibration_windows(tokenizer: Any, *, tokens: int) -> list[Tensor]:

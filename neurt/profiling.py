@@ -16,7 +16,7 @@ from energy import Counts, check_against_fvcore, count_pass, exposed_attention
 from energy.formulas import Attention, Conventions
 from hwmodels import Op, load_profiles
 from neurt.convert import convert
-from neurt.data import calibration_windows, read_text, windows
+from neurt.data import calibration_windows, check_ids, read_text, windows
 from neurt.gpt2 import GPT2Shape, label
 from neurt.models import LoadedModel, Weights, load_model
 from neurt.passes import Pass, check_pass
@@ -70,6 +70,7 @@ def run_profile(
     calibration = calibration_windows(
         loaded.tokenizer, tokens=min(shape.positions, max(what.keys, 128))
     )
+    check_ids([*inputs, *calibration], shape.vocabulary)
     progress("loading the model", 1, 1)
 
     how: dict[str, Any] = {
@@ -93,7 +94,8 @@ def run_profile(
     if request.verify:
         _verify_plan(shape, request, asa, ssa)
         _verify_fvcore(loaded, spiking, inputs[0], progress)
-        say("Verified: fvcore, the plan and the hooks agree on every row.")
+        sides = "both models" if request.conventions == Conventions() else "the analog model"
+        say(f"Verified: hooks and fvcore agree on every row, hooks and plan on {sides}.")
     facts = {"text": text_name, "calibration": "Moby-Dick, chapter 2 (packaged)"}
     return Run(
         "profile",

@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from transformers import GPT2LMHeadModel
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rewrite-golden", action="store_true", help="rewrite tests/golden")
+
+
 @pytest.fixture
 def tiny_gpt2() -> GPT2LMHeadModel:
     import torch

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from neurt.data import TextError, calibration_windows, packaged_text, read_text, windows
+from neurt.data import TextError, calibration_windows, check_ids, packaged_text, read_text, windows
 from neurt.models import gpt2_tokenizer
 
 TEXTS = ["passage.txt", "calibration.txt"]
@@ -128,3 +128,9 @@ def test_calibration_takes_512_tokens_in_all(
 def test_calibration_with_windows_that_do_not_divide_512_stays_below(tokenizer: Any) -> None:
     # 512 = 5 x 100 + 12
     assert [ids.shape for ids in calibration_windows(tokenizer, tokens=100)] == [(1, 100)] * 5
+
+
+def test_a_tokenizer_that_is_not_the_models_is_refused() -> None:
+    check_ids([torch.tensor([[0, 99]])], 100)
+    with pytest.raises(TextError, match="the id 100, but the model's vocabulary has 100 entries"):
+        check_ids([torch.tensor([[0, 1]]), torch.tensor([[100, 2]])], 100)

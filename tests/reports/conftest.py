@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -178,13 +177,13 @@ def run() -> Run:
 
 
 @pytest.fixture
-def golden() -> Callable[[str, str], None]:
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
     def check(name: str, text: str) -> None:
         path = GOLDEN / name
-        if os.environ.get("REWRITE_GOLDEN") == "1":
+        if request.config.getoption("--rewrite-golden"):
             path.write_text(text, encoding="utf-8", newline="\n")
         assert text == path.read_bytes().decode("utf-8"), (
-            f"{name} changed; if it should have, rewrite it with REWRITE_GOLDEN=1"
+            f"{name} changed; if it should have, rewrite it with --rewrite-golden"
         )
 
     return check

@@ -1,0 +1,40 @@
+"""The README says what the code does."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from hwmodels import HardwareProfile, Op
+from hwmodels.catalog import parse_profile
+from neurt.cli import command_line
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("op", Op)
+def test_every_operation_is_defined_as_in_the_code(op: Op) -> None:
+    assert f"| `{op.value}` | {op.group} | {op.definition} |" in README
+
+
+def test_the_example_profile_is_valid() -> None:
+    (example,) = re.findall(r"```toml\n(.*?)```", README, flags=re.DOTALL)
+    assert isinstance(parse_profile(example, name="README"), HardwareProfile)
+
+
+def test_the_commands_can_be_parsed() -> None:
+    lines = re.findall(r"^(?:.*&& \.venv/bin/)?(neurt-energy .*)$", README, flags=re.MULTILINE)
+    commands = [line.partition("#")[0].split() for line in lines if "|" not in line.split("#")[0]]
+    assert len(commands) >= 6
+    for _, *words in commands:
+        command_line().parse_args(words)
+
+
+def test_the_python_example_runs(monkeypatch: pytest.MonkeyPatch, capsys: object) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    found: dict[str, object] = {}
+    exec(compile(example, "README.md", "exec"), found)
+    # 5 tokens: 5 (12 L d^2 + V d) + 2 L 25 d
+    expected = 5 * (12 * 12 * 768**2 + 50257 * 768) + 2 * 12 * 25 * 768
+    assert found["counts"].dense_macs == expected  # type: ignore[attr-defined]
