@@ -35,6 +35,6 @@ def test_the_python_example_runs(monkeypatch: pytest.MonkeyPatch, capsys: object
     (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     found: dict[str, object] = {}
     exec(compile(example, "README.md", "exec"), found)
-    # 5 tokens: 5 (12 L d^2 + V d) + 2 L 25 d
-    expected = 5 * (12 * 12 * 768**2 + 50257 * 768) + 2 * 12 * 25 * 768
+    # 6 tokens: 6 (12 L d^2 + V d) + 2 L 36 d
+    expected = 6 * (12 * 12 * 768**2 + 50257 * 768) + 2 * 12 * 36 * 768
     assert found["counts"].dense_macs == expected  # type: ignore[attr-defined]
