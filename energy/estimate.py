@@ -29,6 +29,12 @@ class LayerEnergy:
     count: LayerCount
     pj: dict[Op, float] = field(default_factory=dict)
 
+    @property
+    def lacks_compute(self) -> bool:
+        """Whether a MAC or an AC has no price: the sums below are then no energy of the layer."""
+        counted = self.count.tally.ops
+        return any(counted.get(op) and op not in self.pj for op in (Op.MAC, Op.AC))
+
     def group_pj(self, group: str) -> float:
         """Energy of one heading of `GROUPS` in picojoules."""
         return math.fsum(pj for op, pj in self.pj.items() if op.group == group)
@@ -85,6 +91,11 @@ class Estimate:
     def group_pj(self, group: str) -> float:
         """Energy of one heading of `GROUPS` over all layers, in picojoules."""
         return math.fsum(layer.group_pj(group) for layer in self.layers)
+
+    @property
+    def lacks_compute(self) -> bool:
+        """Whether a MAC or an AC has no price: the totals are then no energy of the model."""
+        return any(layer.lacks_compute for layer in self.layers)
 
     @cached_property
     def unpriced(self) -> dict[Op, int]:

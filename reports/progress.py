@@ -32,7 +32,9 @@ def progress_bars(console: Console) -> Iterator[Callable[[str, int, int], None]]
         TimeElapsedColumn(),
     )
     tasks: dict[str, TaskID] = {}
-    with Progress(*columns, console=console, transient=True) as bars:
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bars:
         start = bars.add_task("starting torch", total=None)
 
         def advance(what: str, done: int, total: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from energy import Counts, Estimate, Saving, saving
+from energy import Counts, Estimate, LayerEnergy, Saving, saving
 from energy.estimate import ACCOUNTINGS, GROUPS
 from hwmodels import Op
 from reports.run import Run
@@ -99,14 +99,22 @@ def _layer_rows(bill: Estimate) -> list[dict[str, object]]:
                 "spikes": count.tally.spikes,
                 "slots": count.tally.slots,
                 "spike_rate": count.spike_rate,
-                **{f"{group}_pj": layer.group_pj(group) for group in GROUPS},
-                "energy_pj": layer.total_pj,
+                **_bill_cells(layer, layer.total_pj),
                 "unpriced": names(unpriced),
                 "model": counts.model,
                 "weights": counts.weights,
             }
         )
     return rows
+
+
+def _bill_cells(bill: Estimate | LayerEnergy, energy_pj: float) -> dict[str, float | None]:
+    """Energy by heading; empty where MACs or ACs have no price, so that a gap is never a zero."""
+    cells: dict[str, float | None] = {f"{group}_pj": bill.group_pj(group) for group in GROUPS}
+    cells["energy_pj"] = energy_pj
+    if bill.lacks_compute:
+        cells["compute_pj"] = cells["energy_pj"] = None
+    return cells
 
 
 def savings(asa: Estimate, ssa: Estimate) -> list[Saving]:
@@ -195,8 +203,7 @@ def energy_rows(bill: Estimate) -> list[dict[str, object]]:
         "layer": "TOTAL",
         "block": "",
         "component": "",
-        **{f"{group}_pj": bill.group_pj(group) for group in GROUPS},
-        "energy_pj": bill.energy_pj(),
+        **_bill_cells(bill, bill.energy_pj()),
         "unpriced": names(bill.unpriced),
         "model": bill.counts.model,
         "weights": bill.counts.weights,

@@ -18,6 +18,10 @@ def millijoule(pj: float | None) -> str:
     return "unpriced" if pj is None else f"{pj / 1e9:.4g}"
 
 
+def _with_unit(pj: float | None) -> str:
+    return millijoule(pj) + ("" if pj is None else " mJ")
+
+
 def percent(share: float | None) -> str:
     """A share as a signed percentage; a dash where there is none."""
     return "-" if share is None else f"{100 * share:.2f} %"
@@ -121,9 +125,12 @@ def _print_missing(asa: Estimate, ssa: Estimate, console: Console) -> None:
 def print_bill(bill: Estimate, console: Console) -> None:
     """Print the total of a priced table of counts."""
     name = escape(f"{bill.counts.variant or 'counts'} on {bill.profile.name}")
+    total, compute = (
+        None if bill.lacks_compute else bill.energy_pj(accounting)
+        for accounting in ("full", "compute")
+    )
     console.print(
-        f"{name}: [bold]{millijoule(bill.energy_pj())} mJ[/bold], of which compute "
-        f"{millijoule(bill.energy_pj('compute'))} mJ "
+        f"{name}: [bold]{_with_unit(total)}[/bold], of which compute {_with_unit(compute)} "
         f"({bill.counts.total(Op.MAC):,} MACs, {bill.counts.total(Op.AC):,} ACs)"
     )
     if bill.unpriced:

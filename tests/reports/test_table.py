@@ -117,10 +117,22 @@ def test_there_is_a_row_per_hardware_variant_and_layer_in_that_order(run: Run) -
 def test_the_headings_of_a_row_add_up_to_its_energy(run: Run) -> None:
     frame = layers_frame(run)
     assert (frame.energy_pj > 0).any()
+    complete = frame[frame.energy_pj.notna()]
     for row, total in zip(
-        frame[GROUP_COLUMNS].itertuples(index=False), frame.energy_pj, strict=True
+        complete[GROUP_COLUMNS].itertuples(index=False), complete.energy_pj, strict=True
     ):
         assert math.fsum(row) == pytest.approx(total, rel=1e-12)
+
+
+def test_a_row_whose_macs_have_no_price_has_no_energy_rather_than_none_of_it(run: Run) -> None:
+    frame = layers_frame(run)
+    gap = (frame.hw == "loihi") & (frame.mac > 0)  # Loihi has no multiplier
+    assert gap.any()
+    assert frame[gap].energy_pj.isna().all()
+    assert frame[gap].compute_pj.isna().all()
+    assert frame[~gap].energy_pj.notna().all()
+    _, ssa = run.estimates["loihi"]
+    assert energy_rows(ssa)[-1]["energy_pj"] is None  # the head stays dense
 
 
 def test_the_rows_add_up_to_the_totals_of_the_counts_and_of_the_bill(run: Run) -> None:
@@ -128,7 +140,8 @@ def test_the_rows_add_up_to_the_totals_of_the_counts_and_of_the_bill(run: Run) -
     for hw, pair in run.estimates.items():
         for bill in pair:
             part = frame[(frame.hw == hw) & (frame.variant == bill.counts.variant)]
-            assert math.fsum(part.energy_pj) == pytest.approx(bill.energy_pj(), rel=1e-12)
+            if not bill.lacks_compute:
+                assert math.fsum(part.energy_pj) == pytest.approx(bill.energy_pj(), rel=1e-12)
             assert part.mac.sum() == bill.counts.total(Op.MAC)
             assert part.ac.sum() == bill.counts.total(Op.AC)
             assert part.dense_macs.sum() == bill.counts.dense_macs
@@ -319,7 +332,9 @@ def test_the_energy_rows_end_in_a_total_of_the_rows_above(run: Run) -> None:
             *rows, total = energy_rows(bill)
             assert [row["layer"] for row in rows] == [layer.name for layer in bill.counts.layers]
             assert (total["layer"], total["block"], total["component"]) == ("TOTAL", "", "")
-            for column in (*GROUP_COLUMNS, "energy_pj"):
+            known = [c for c in (*GROUP_COLUMNS, "energy_pj") if total[c] is not None]
+            assert ("energy_pj" in known) is not bill.lacks_compute
+            for column in known:
                 assert math.fsum(row[column] for row in rows) == pytest.approx(  # type: ignore[misc]
                     total[column], rel=1e-12
                 )
