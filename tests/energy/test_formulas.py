@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-import math
-from collections import Counter
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energy import Attention, Tally, formulas, nonlinear
+from energy import Attention, Tally, formulas
 from energy.formulas import packed_bytes, pairs
 from hwmodels import Op
 
@@ -20,74 +17,6 @@ def arithmetic(tally: Tally) -> dict[Op, int]:
 
 def traffic(tally: Tally) -> dict[Op, int]:
     return {op: n for op, n in tally.ops.items() if op.group == "memory" and n}
-
-
-class Num:
-    """A number that counts the arithmetic done with it."""
-
-    def __init__(self, value: float, ops: Counter[Op]) -> None:
-        self.value, self.ops = value, ops
-
-    def _done(self, op: Op, value: float) -> Num:
-        self.ops[op] += 1
-        return Num(value, self.ops)
-
-    def __add__(self, other: Num | float) -> Num:
-        return self._done(Op.ADD, self.value + _value(other))
-
-    def __sub__(self, other: Num | float) -> Num:
-        return self._done(Op.ADD, self.value - _value(other))
-
-    def __mul__(self, other: Num | float) -> Num:
-        return self._done(Op.MUL, self.value * _value(other))
-
-    def __truediv__(self, other: Num) -> Num:
-        return self._done(Op.DIV, self.value / other.value)
-
-    def exp(self) -> Num:
-        return self._done(Op.EXP, math.exp(self.value))
-
-    def sqrt(self) -> Num:
-        return self._done(Op.SQRT, math.sqrt(self.value))
-
-    def larger(self, other: Num) -> Num:
-        return self._done(Op.CMP, max(self.value, other.value))
-
-
-def _value(x: Num | float) -> float:
-    return x.value if isinstance(x, Num) else x
-
-
-def total(numbers: list[Num]) -> Num:
-    first, *rest = numbers
-    for number in rest:
-        first = first + number
-    return first
-
-
-def run_softmax(scores: list[Num], scale: float) -> list[Num]:
-    scaled = [score * scale for score in scores]
-    highest = scaled[0]
-    for score in scaled[1:]:
-        highest = highest.larger(score)
-    powers = [(score - highest).exp() for score in scaled]
-    whole = total(powers)
-    return [power / whole for power in powers]
-
-
-def run_layer_norm(row: list[Num], weight: float, bias: float) -> list[Num]:
-    ops, share = row[0].ops, 1 / len(row)
-    mean = total(row) * share
-    centred = [x - mean for x in row]
-    variance = total([x * x for x in centred]) * share
-    inverse = Num(1.0, ops) / (variance + 1e-5).sqrt()
-    return [x * inverse * weight + bias for x in centred]
-
-
-def run_gelu_tanh(x: Num) -> Num:
-    inner = (x + x * x * x * 0.044715) * math.sqrt(2 / math.pi)
-    tanh = Num(1.0, x.ops) - Num(2.0, x.ops) / ((inner * 2.0).exp() + 1.0)
-    return x * 0.5 * (tanh + 1.0)
 
 
 def test_pairs_of_a_square() -> None:
@@ -210,101 +139,6 @@ def test_event_mix(attention: Attention, seen: int) -> None:
         Op.KV_SPIKE_WRITE: 12,
     }
     assert (tally.dense_macs, tally.spikes, tally.slots) == (4 * seen * 8, 11, 160)
-
-
-def test_softmax_of_two_rows_of_three() -> None:
-    tally = nonlinear.softmax(1, 2, 3, attention=FULL, value_bytes=4)
-    assert arithmetic(tally) == {
-        Op.MUL: 6,  # scale
-        Op.CMP: 4,  # maximum: 2 rows x (3 - 1)
-        Op.ADD: 10,  # 6 subtractions of the maximum + sum: 2 rows x (3 - 1)
-        Op.EXP: 6,
-        Op.DIV: 6,
-    }
-    assert traffic(tally) == {Op.ACTIVATION_READ: 24, Op.ACTIVATION_WRITE: 24}
-
-
-def test_causal_softmax_of_three_rows() -> None:
-    # rows of 1, 2 and 3 scores in each of 2 heads: 12 scores, 6 rows
-    tally = nonlinear.softmax(2, 3, 3, attention=CAUSAL, value_bytes=4)
-    assert arithmetic(tally) == {
-        Op.MUL: 12,
-        Op.CMP: 6,  # 2 x (0 + 1 + 2)
-        Op.ADD: 18,  # 12 subtractions + 2 x (0 + 1 + 2) of the sum
-        Op.EXP: 12,
-        Op.DIV: 12,
-    }
-
-
-def test_layer_norm_of_two_rows_of_three() -> None:
-    tally = nonlinear.layer_norm(2, 3, value_bytes=4)
-    assert arithmetic(tally) == {
-        # per row: mean 2, centring 3, variance 2, epsilon 1, shift 3
-        Op.ADD: 22,
-        # per row: mean 1, squares 3, variance 1, normalising 3, scale 3
-        Op.MUL: 22,
-        Op.SQRT: 2,
-        Op.DIV: 2,
-    }
-    assert traffic(tally) == {
-        Op.VECTOR_READ: 24,  # 3 scales and 3 shifts x 4 bytes
-        Op.ACTIVATION_READ: 24,
-        Op.ACTIVATION_WRITE: 24,
-    }
-
-
-def test_gelu_tanh_of_two_values() -> None:
-    tally = nonlinear.gelu_tanh(2, value_bytes=4)
-    assert arithmetic(tally) == {
-        # per value: cube 2, 0.044715 1, sqrt(2 / pi) 1, 2 u 1, 0.5 x 1, product 1
-        Op.MUL: 14,
-        # per value: x + cube 1, exp + 1 1, 1 - quotient 1, 1 + tanh 1
-        Op.ADD: 8,
-        Op.EXP: 2,
-        Op.DIV: 2,
-    }
-    assert traffic(tally) == {Op.ACTIVATION_READ: 8, Op.ACTIVATION_WRITE: 8}
-
-
-@settings(deadline=None, max_examples=25)
-@given(st.lists(st.floats(-5, 5), min_size=1, max_size=9))
-def test_softmax_counts_the_arithmetic_of_a_softmax(scores: list[float]) -> None:
-    ops: Counter[Op] = Counter()
-    weights = run_softmax([Num(score, ops) for score in scores], 0.5)
-    whole = sum(math.exp(score / 2) for score in scores)
-    assert [w.value for w in weights] == pytest.approx([math.exp(s / 2) / whole for s in scores])
-    tally = nonlinear.softmax(1, 1, len(scores), attention=FULL, value_bytes=4)
-    assert arithmetic(tally) == ops
-
-
-@settings(deadline=None, max_examples=25)
-@given(st.lists(st.floats(-5, 5), min_size=1, max_size=9))
-def test_layer_norm_counts_the_arithmetic_of_a_layer_norm(row: list[float]) -> None:
-    ops: Counter[Op] = Counter()
-    normed = run_layer_norm([Num(x, ops) for x in row], 2.0, 3.0)
-    mean = sum(row) / len(row)
-    deviation = math.sqrt(sum((x - mean) ** 2 for x in row) / len(row) + 1e-5)
-    expected = [2 * (x - mean) / deviation + 3 for x in row]
-    assert [x.value for x in normed] == pytest.approx(expected)
-    assert arithmetic(nonlinear.layer_norm(1, len(row), value_bytes=4)) == ops
-
-
-@settings(deadline=None, max_examples=25)
-@given(st.floats(-5, 5))
-def test_gelu_tanh_counts_the_arithmetic_of_a_gelu(x: float) -> None:
-    ops: Counter[Op] = Counter()
-    gelu = run_gelu_tanh(Num(x, ops))
-    cubic = math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)
-    assert gelu.value == pytest.approx(0.5 * x * (1 + math.tanh(cubic)), abs=1e-12)
-    assert arithmetic(nonlinear.gelu_tanh(1, value_bytes=4)) == ops
-
-
-def test_relu_compares_and_row_scale_multiplies() -> None:
-    assert arithmetic(nonlinear.relu(6, value_bytes=4)) == {Op.CMP: 6}
-    assert arithmetic(nonlinear.row_scale(6, value_bytes=4)) == {Op.MUL: 6}
-    moved = {Op.ACTIVATION_READ: 24, Op.ACTIVATION_WRITE: 24}
-    assert traffic(nonlinear.relu(6, value_bytes=4)) == moved
-    assert traffic(nonlinear.row_scale(6, value_bytes=4)) == moved
 
 
 def test_an_embedding_is_a_look_up() -> None:

@@ -4,11 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from energy import Attention, Counts, Label, LayerCount, Tally, formulas, nonlinear
 from hwmodels import load_profile
-from reports import Run
+from reports import Run, style
+from reports.plot_components import per_component
+from reports.plot_layers import per_layer
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -169,6 +174,20 @@ def make(
 @pytest.fixture(scope="session")
 def make_run() -> Callable[..., Run]:
     return make
+
+
+def drawn(kind: str, run: Run) -> Figure:
+    [(asa, ssa)] = run.estimates.values()
+    by = {"layers": per_layer, "components": per_component}[kind]
+    figure = by(asa, ssa, run.title, run.subtitle)
+    with mpl.rc_context(style.STYLE):
+        FigureCanvasAgg(figure).draw()
+    return figure
+
+
+@pytest.fixture(scope="session")
+def draw() -> Callable[[str, Run], Figure]:
+    return drawn
 
 
 @pytest.fixture

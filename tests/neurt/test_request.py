@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from energy import Attention, Conventions
+from neurt.config import SpikingConfig
+from neurt.passes import Pass, decode, prefill
+from neurt.request import PassRequest, PlanRequest, ProfileRequest
+
+
+def ask(kind: type[PassRequest] = PassRequest, **fields: Any) -> PassRequest:
+    return kind.model_validate({"model": "gpt2-small", "hw": ["45nm"], "out": "out"} | fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "what"),
+    [
+        ({}, prefill(128)),
+        ({"seq_len": 9, "context": 7, "batch": 2, "windows": 3}, prefill(9, batch=2, repeats=3)),
+        ({"phase": "decode"}, decode(128)),
+        (
+            {"phase": "decode", "seq_len": 9, "context": 7, "batch": 2, "windows": 3},
+            decode(7, batch=2, repeats=3),
+        ),
+    ],
+    ids=["prefill", "prefill of a batch", "decode", "decode of a batch"],
+)
+def test_the_phase_decides_which_length_counts(fields: dict[str, Any], what: Pass) -> None:
+    assert ask(**fields).what == what
+
+
+@pytest.mark.parametrize(
+    ("fields", "conventions"),
+    [
+        ({}, Conventions()),
+        ({"attention": "causal"}, Conventions(Attention.CAUSAL)),
+        ({"coincidences": True}, Conventions(Attention.FULL, coincidences=True)),
+    ],
+    ids=["defaults", "causal", "coincidences"],
+)
+def test_conventions_are_what_was_asked(fields: dict[str, Any], conventions: Conventions) -> None:
+    assert ask(**fields).conventions == conventions
+
+
+def test_the_conversion_has_the_time_steps_asked_for() -> None:
+    assert ask().spiking == SpikingConfig(timesteps=4)
+    assert ask(timesteps=7).spiking == SpikingConfig(timesteps=7)
+
+
+def test_words_become_types() -> None:
+    request = ask()
+    assert request.hw == ("45nm",)
+    assert request.out == Path("out")
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "value"),
+    [
+        (PassRequest, "seq_length", 8),
+        (PassRequest, "spike_rate", 0.5),
+        (PlanRequest, "verify", True),
+        (ProfileRequest, "spike_rate", 0.5),
+        (PassRequest, "seq_len", 0),
+        (PassRequest, "context", 0),
+        (PassRequest, "batch", -1),
+        (PassRequest, "windows", 0),
+        (PassRequest, "timesteps", 0),
+        (PassRequest, "timesteps", 65),
+        (PassRequest, "phase", "both"),
+        (PassRequest, "attention", "half"),
+        (PlanRequest, "spike_rate", -0.1),
+        (PlanRequest, "spike_rate", 1.1),
+        (PlanRequest, "spike_rate", float("nan")),
+        (ProfileRequest, "weights", "mine"),
+    ],
+)
+def test_an_unknown_field_or_a_value_out_of_range_is_refused(
+    kind: type[PassRequest], field: str, value: object
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        ask(kind, **{field: value})
+    assert [error["loc"] for error in caught.value.errors()] == [(field,)]
