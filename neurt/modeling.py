@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import AutoConfig, AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from neurt.attention import SpikingAttention
 from neurt.config import SpikingConfig
@@ -45,3 +45,8 @@ class SpikingGPT2LMHeadModel(GPT2LMHeadModel):
             block.attn = SpikingAttention(config, spiking, index)
             block.mlp = SpikingFeedForward(config, spiking)
         self.post_init()  # type: ignore[no-untyped-call]
+
+
+# So that AutoModelForCausalLM.from_pretrained and pipelines know a converted model.
+AutoConfig.register(SpikingGPT2Config.model_type, SpikingGPT2Config)
+AutoModelForCausalLM.register(SpikingGPT2Config, SpikingGPT2LMHeadModel)
