@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from transformers.activations import NewGELUActivation
 from transformers.pytorch_utils import Conv1D
 
-from energy import formulas, nonlinear
+from energy import formulas, nonlinear, products
 from energy.counts import Tally
 from energy.formulas import Attention, Conventions
 from energy.matmul import AttentionCore, Levels, MatMul, ScaledSoftmax
@@ -134,9 +134,9 @@ def _(layer: AttentionCore, name: str, args: Any, out: Any, conventions: Convent
     shape = (batch * heads, queries, key.shape[-2], width, batch * key.shape[1])
     how: Any = {"attention": conventions.attention, "value_bytes": query.element_size()}
     return {
-        "scores": formulas.scores(*shape, **how),
+        "scores": products.scores(*shape, **how),
         "softmax": nonlinear.softmax(*shape[:3], **how),
-        "mix": formulas.mix(*shape, **how),
+        "mix": products.mix(*shape, **how),
     }
 
 
@@ -155,7 +155,7 @@ def _(layer: MatMul, name: str, args: Any, out: Tensor, conventions: Conventions
     if layer.events is None:
         if layer.role is None:
             return {"": formulas.matrix_product(batch, rows, inner, columns, **how)}
-        formula = formulas.scores if layer.role == "scores" else formulas.mix
+        formula = products.scores if layer.role == "scores" else products.mix
         return {"": formula(batch, queries, keys, width, batch // layer.shared_by, **how)}
 
     operands = {"left": left, "right": right}
@@ -167,7 +167,7 @@ def _(layer: MatMul, name: str, args: Any, out: Tensor, conventions: Conventions
     uses = batch // max(1, streaming.shape[:-2].numel())
     accumulates = _accumulates(layer, left, right, events * uses, conventions)
     if layer.role is not None:
-        tally = formulas.event_attention(
+        tally = products.event_attention(
             layer.role,
             batch,
             queries,

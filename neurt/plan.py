@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from energy import formulas, nonlinear
+from energy import formulas, nonlinear, products
 from energy.counts import Counts, LayerCount, Tally
 from energy.formulas import Attention, Conventions
 from hwmodels import Op
@@ -43,9 +43,9 @@ def plan_asa(
             ("ln_1", "LayerNorm", norm),
             ("attn.c_attn", "Conv1D", linear(shape.width, 3 * shape.width)),
             ("attn.c_proj", "Conv1D", linear(shape.width, shape.width)),
-            ("attn.core.scores", "MatMul", formulas.scores(*head, **attention)),
+            ("attn.core.scores", "MatMul", products.scores(*head, **attention)),
             ("attn.core.softmax", "ScaledSoftmax", nonlinear.softmax(*head[:3], **attention)),
-            ("attn.core.mix", "MatMul", formulas.mix(*head, **attention)),
+            ("attn.core.mix", "MatMul", products.mix(*head, **attention)),
             ("ln_2", "LayerNorm", norm),
             ("mlp.c_fc", "Conv1D", linear(shape.width, shape.inner)),
             ("mlp.c_proj", "Conv1D", linear(shape.inner, shape.width)),
@@ -159,8 +159,8 @@ def plan_ssa(
             neuron("attn.encoder", "SignedIF", width, 2),
             linear("attn.c_attn", width, 3 * width, 2),
             neuron("attn.qkv_neuron", "LIF", 3 * width, 1),
-            product("attn.core.scores", formulas.event_scores, what.queries, what.keys),
-            product("attn.core.mix", formulas.event_mix, what.keys, what.queries),
+            product("attn.core.scores", products.event_scores, what.queries, what.keys),
+            product("attn.core.mix", products.event_mix, what.keys, what.queries),
             (
                 "attn.core.normalise",
                 "RowScale",

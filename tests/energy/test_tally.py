@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from transformers.activations import NewGELUActivation
 from transformers.pytorch_utils import Conv1D
 
-from energy import Attention, Conventions, Tally, formulas, nonlinear, tally_call
+from energy import Attention, Conventions, Tally, formulas, nonlinear, products, tally_call
 from energy.matmul import AttentionCore, MatMul, ScaledSoftmax
 from energy.tally import Rows, is_counted
 from hwmodels import Op
@@ -108,9 +108,9 @@ def test_a_fused_core_has_a_row_for_each_part_and_an_unfused_one_leaves_it_to_th
     how: dict[str, Any] = {"attention": Attention.CAUSAL, "value_bytes": 4}
     # 2 x 4 query heads, 2 x 2 key heads
     assert tally_call(core, "core", args, (query, None), CAUSAL) == {
-        "scores": formulas.scores(8, 3, 5, 8, 4, **how),
+        "scores": products.scores(8, 3, 5, 8, 4, **how),
         "softmax": nonlinear.softmax(8, 3, 5, **how),
-        "mix": formulas.mix(8, 3, 5, 8, 4, **how),
+        "mix": products.mix(8, 3, 5, 8, 4, **how),
     }
     core.fused = False
     assert tally_call(core, "core", args, (query, None), CAUSAL) == {}

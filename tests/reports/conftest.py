@@ -9,7 +9,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from energy import Attention, Counts, Label, LayerCount, Tally, formulas, nonlinear
+from energy import Attention, Counts, Label, LayerCount, Tally, formulas, nonlinear, products
 from hwmodels import load_profile
 from reports import Run, style
 from reports.plot_components import per_component
@@ -32,9 +32,9 @@ def analog(layers: int, width: int, heads: int, vocabulary: int, tokens: int) ->
     inside = [
         ("ln_1", "LayerNorm", "attention", "norm", norm),
         ("attn.c_attn", "Conv1D", "attention", "qkv", linear(width, 3 * width)),
-        ("attn.scores", "MatMul", "attention", "scores", formulas.scores(*head, heads, **FULL)),
+        ("attn.scores", "MatMul", "attention", "scores", products.scores(*head, heads, **FULL)),
         ("attn.softmax", "Softmax", "attention", "softmax", nonlinear.softmax(*head[:3], **FULL)),
-        ("attn.mix", "MatMul", "attention", "mix", formulas.mix(*head, heads, **FULL)),
+        ("attn.mix", "MatMul", "attention", "mix", products.mix(*head, heads, **FULL)),
         ("attn.c_proj", "Conv1D", "attention", "proj", linear(width, width)),
         ("ln_2", "LayerNorm", "ffn", "norm", norm),
         ("mlp.c_fc", "Conv1D", "ffn", "ffn_up", linear(width, 4 * width)),
@@ -85,9 +85,9 @@ def spiking(
             "MatMul",
             "attention",
             "scores",
-            formulas.event_scores(*product, **FULL),
+            products.event_scores(*product, **FULL),
         ),
-        ("attn.mix", "MatMul", "attention", "mix", formulas.event_mix(*product, **FULL)),
+        ("attn.mix", "MatMul", "attention", "mix", products.event_mix(*product, **FULL)),
         ("attn.c_proj", "EventConv1D", "attention", "proj", linear(width, width)),
         ("ln_2", "LayerNorm", "ffn", "norm", norm),
         ("mlp.neuron", "SignedIF", "ffn", "neuron", neuron(width)),
