@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
-from transformers import GPT2LMHeadModel
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from neurt.config import SpikingConfig
 from neurt.modeling import SpikingGPT2Config, SpikingGPT2LMHeadModel
@@ -15,6 +15,19 @@ from neurt.neuron import NeuronError, SpikingNeuron, calibrating
 
 class ConversionError(ValueError):
     """A model that cannot be converted."""
+
+
+def analog_of(spiking_model: SpikingGPT2LMHeadModel) -> GPT2LMHeadModel:
+    """The analog model whose parameters a converted one holds; the two share them."""
+    config = spiking_model.config.to_diff_dict()
+    for key in ("spiking", "model_type", "architectures"):
+        config.pop(key, None)
+    with torch.device("meta"):
+        model = GPT2LMHeadModel(GPT2Config(**config))
+    model.load_state_dict(dict(spiking_model.named_parameters()), strict=False, assign=True)
+    model.tie_weights()
+    model.eval()
+    return model
 
 
 def convert(

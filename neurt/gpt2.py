@@ -12,6 +12,9 @@ from typing import Any
 
 from energy.counts import Label
 
+#: Types of a `config.json` that are read: the analog model, and one that was converted.
+MODEL_TYPES = ("gpt2", "spiking_gpt2")
+
 
 class ShapeError(ValueError):
     """A configuration that is not a GPT-2."""
@@ -49,8 +52,9 @@ class GPT2Shape:
             ShapeError: If it is not a GPT-2, or a size is missing or impossible.
         """
         kind = config.get("model_type")
-        if kind != "gpt2":
-            raise ShapeError(f"model '{name}' is a {kind!r}; the types supported are: 'gpt2'")
+        if kind not in MODEL_TYPES:
+            known = ", ".join(repr(known) for known in MODEL_TYPES)
+            raise ShapeError(f"model '{name}' is a {kind!r}; the types supported are: {known}")
         activation = config.get("activation_function", "gelu_new")
         if activation != "gelu_new":
             raise ShapeError(

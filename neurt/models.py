@@ -6,24 +6,30 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
 from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
 from transformers import logging as transformers_logging
 
+from neurt.convert import analog_of
 from neurt.gpt2 import GPT2Shape
+from neurt.modeling import SpikingGPT2LMHeadModel
 from neurt.source import (
     ModelError,
     ModelSource,
     cached_revision,
     is_cached,
+    read_config,
     resolve,
     why_unreachable,
 )
 
 __all__ = ["LoadedModel", "ModelError", "Weights", "load_model"]
+
+
+Model = TypeVar("Model", GPT2LMHeadModel, SpikingGPT2LMHeadModel)
 
 
 class Weights(StrEnum):
@@ -44,6 +50,8 @@ class LoadedModel:
         tokenizer: Its tokenizer.
         weights: Where its weights came from, for example `random(seed=0)`.
         why_random: Why pretrained weights were not used, where they were asked for.
+        spiking: The converted model, where a directory holds one; `model` then shares its
+            parameters.
     """
 
     name: str
@@ -51,6 +59,7 @@ class LoadedModel:
     tokenizer: Any
     weights: str
     why_random: str = ""
+    spiking: SpikingGPT2LMHeadModel | None = None
 
 
 def load_model(name: str, weights: Weights = Weights.AUTO, seed: int = 0) -> LoadedModel:
@@ -75,10 +84,22 @@ def load_model(name: str, weights: Weights = Weights.AUTO, seed: int = 0) -> Loa
             f"pretrained weights of '{name}' cannot be had: {why_not}; download them elsewhere and "
             "give the directory, or use --weights random"
         )
+    if source.directory is not None and _is_converted(source.directory):
+        if weights is Weights.RANDOM or why_not:
+            raise ModelError(
+                f"'{name}' is a converted model, whose thresholds belong to its weights"
+                f"{f', but {why_not}' if why_not else ''}; use --weights pretrained"
+            )
+        spiking, origin = _pretrained(source, SpikingGPT2LMHeadModel)
+        spiking.eval()  # type: ignore[no-untyped-call]
+        analog = analog_of(spiking)
+        return LoadedModel(
+            source.name, analog, _tokenizer(source, analog.config), origin, spiking=spiking
+        )
     if weights is Weights.RANDOM or why_not:
         model, origin = _random(source, seed, why_not), f"random(seed={seed})"
     else:
-        model, origin = _pretrained(source)
+        model, origin = _pretrained(source, GPT2LMHeadModel)
     return LoadedModel(source.name, model.eval(), _tokenizer(source, model.config), origin, why_not)
 
 
@@ -97,13 +118,17 @@ def _why_not_pretrained(source: ModelSource) -> str:
     return why_unreachable(source.hub_id) or ""
 
 
-def _pretrained(source: ModelSource) -> tuple[GPT2LMHeadModel, str]:
+def _is_converted(directory: Path) -> bool:
+    return read_config(directory / "config.json").get("model_type") == "spiking_gpt2"
+
+
+def _pretrained(source: ModelSource, kind: type[Model]) -> tuple[Model, str]:
     where = str(source.directory or source.hub_id)
     if source.directory is None and source.shape is None:
         config = GPT2Config.from_pretrained(where, local_files_only=is_cached(where))
         GPT2Shape.from_config(config.to_dict(), source.name)  # refuses other architectures
     try:
-        loaded: Any = GPT2LMHeadModel.from_pretrained(
+        loaded: Any = kind.from_pretrained(
             where,
             use_safetensors=True,
             local_files_only=source.directory is not None or is_cached(where),

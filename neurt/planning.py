@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
 from hwmodels import load_profiles
+from neurt.config import SpikingConfig
 from neurt.passes import PlanError, check_pass
 from neurt.plan import plan_asa, plan_ssa
 from neurt.request import PassRequest, PlanRequest
@@ -37,16 +38,16 @@ def run_plan(request: PlanRequest) -> Run:
         plan_asa(source.shape, what, conventions, **about),
         plan_ssa(source.shape, what, request.spiking, request.spike_rate, conventions, **about),
         profiles,
-        settings(request) | {"spike_rate": request.spike_rate},
+        settings(request, request.spiking) | {"spike_rate": request.spike_rate},
         versions(),
         now(),
     )
 
 
-def settings(request: PassRequest) -> dict[str, object]:
-    """What was asked for, for `run.json`; file names without their directories."""
+def settings(request: PassRequest, spiking: SpikingConfig) -> dict[str, object]:
+    """What was asked for and how the model was converted, for `run.json`."""
     asked = request.model_dump(mode="json", exclude={"out", "model", "hw"}, exclude_none=True)
-    return asked | {"spiking": request.spiking.model_dump()}
+    return asked | {"timesteps": spiking.timesteps, "spiking": spiking.model_dump()}
 
 
 def versions() -> dict[str, str]:

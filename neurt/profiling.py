@@ -15,6 +15,7 @@ from transformers import DynamicCache, PreTrainedModel
 from energy import Counts, check_against_fvcore, count_pass, exposed_attention
 from energy.formulas import Attention, Conventions
 from hwmodels import Op, load_profiles
+from neurt.config import SpikingConfig
 from neurt.convert import convert
 from neurt.data import calibration_windows, check_ids, read_text, windows
 from neurt.gpt2 import GPT2Shape, label
@@ -83,26 +84,33 @@ def run_profile(
     }
     with exposed_attention(loaded.model):
         asa = _count(loaded.model, inputs, what, "counting ASA", progress, variant="asa", **how)
-    spiking = convert(
-        loaded.model,
-        request.spiking,
-        calibration,
-        lambda done, total: progress("converting", done, total),
-    )
-    how |= {"variant": "ssa", "timesteps": request.timesteps}
+    chosen, facts = request.spiking, {"text": text_name}
+    if loaded.spiking is None:
+        spiking = convert(
+            loaded.model,
+            chosen,
+            calibration,
+            lambda done, total: progress("converting", done, total),
+        )
+        facts["calibration"] = "Moby-Dick, chapter 2 (packaged)"
+    else:
+        spiking = loaded.spiking
+        chosen = SpikingConfig.model_validate(spiking.config.spiking)
+        facts["calibration"] = "stored with the model"
+        say(f"{loaded.name} is a converted model: T = {chosen.timesteps}, as stored with it.")
+    how |= {"variant": "ssa", "timesteps": chosen.timesteps}
     ssa = _count(spiking, inputs, what, "counting SSA", progress, **how)
     if request.verify:
-        _verify_plan(shape, request, asa, ssa)
+        _verify_plan(shape, request, chosen, asa, ssa)
         _verify_fvcore(loaded, spiking, inputs[0], progress)
         sides = "both models" if request.conventions == Conventions() else "the analog model"
         say(f"Verified: hooks and fvcore agree on every row, hooks and plan on {sides}.")
-    facts = {"text": text_name, "calibration": "Moby-Dick, chapter 2 (packaged)"}
     return Run(
         "profile",
         reduce(add, asa),
         reduce(add, ssa),
         profiles,
-        settings(request) | facts,
+        settings(request, chosen) | facts,
         versions(),
         now(),
     )
@@ -147,7 +155,11 @@ def _decode(model: PreTrainedModel, ids: Tensor) -> Callable[[], object]:
 
 
 def _verify_plan(
-    shape: GPT2Shape, request: ProfileRequest, asa: Sequence[Counts], ssa: Sequence[Counts]
+    shape: GPT2Shape,
+    request: ProfileRequest,
+    chosen: SpikingConfig,
+    asa: Sequence[Counts],
+    ssa: Sequence[Counts],
 ) -> None:
     """Compare each window with the closed form, given its spikes."""
     what, conventions = replace(request.what, repeats=1), request.conventions
@@ -156,7 +168,7 @@ def _verify_plan(
     if conventions == Conventions():  # otherwise it matters which spikes there were, not how many
         for counts in ssa:
             spikes = {row.name: row.tally.spikes for row in counts.layers if row.tally.slots}
-            _same(counts, plan_ssa(shape, what, request.spiking, spikes))
+            _same(counts, plan_ssa(shape, what, chosen, spikes))
 
 
 def _same(counts: Counts, planned: Counts) -> None:

@@ -14,6 +14,10 @@ from matplotlib.figure import Figure
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from neurt.cli import main
+from neurt.config import SpikingConfig
+from neurt.convert import convert
+from neurt.data import calibration_windows
+from neurt.models import load_model
 from reports import style
 
 LAYERS, WIDTH, HEADS, VOCABULARY = 2, 32, 4, 50257
@@ -341,3 +345,38 @@ def test_gpt2_small_does_the_published_number_of_macs(
     assert macs == 10_871_635_968 + 301_989_888 + 4_940_464_128
     assert macs == 16_114_089_984
     assert {row["weights"] for row in finished.rows("layers.csv")} == {"random(seed=0)"}
+
+
+def test_a_converted_model_that_was_saved_counts_as_it_did_when_it_was_made(
+    tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = words(tiny, "prefill", tmp_path / "made")
+    profile(*made, "--timesteps", "3")
+    loaded = load_model(str(tiny))
+    windows = calibration_windows(loaded.tokenizer, tokens=64)  # as many as it has positions
+    convert(loaded.model, SpikingConfig(timesteps=3), windows).save_pretrained(tmp_path / "mine")
+    said = profile(*words(tmp_path / "mine", "prefill", tmp_path / "saved"), "--verify")
+    assert "mine is a converted model: T = 3, as stored with it." in said
+
+    def counts(name: str) -> list[Row]:
+        with (tmp_path / name / "counts.csv").open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert {row.pop("model") for row in rows} <= {"tiny-gpt2", "mine"}
+        assert {row.pop("weights") for row in rows} <= {LABEL, "local(mine)"}
+        return rows
+
+    assert counts("made") == counts("saved")
+    settings = json.loads((tmp_path / "saved" / "run.json").read_bytes())["settings"]
+    assert (settings["timesteps"], settings["spiking"]["timesteps"]) == (3, 3)
+    assert settings["calibration"] == "stored with the model"
+
+
+def test_random_weights_for_a_converted_model_are_refused(
+    tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loaded = load_model(str(tiny))
+    windows = calibration_windows(loaded.tokenizer, tokens=64)
+    convert(loaded.model, SpikingConfig(), windows).save_pretrained(tmp_path / "mine")
+    asked = words(tmp_path / "mine", "prefill", tmp_path / "out")
+    assert main([*asked, "--weights", "random"]) == 1
+    assert "thresholds belong to its weights" in capsys.readouterr().err

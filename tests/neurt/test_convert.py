@@ -4,7 +4,7 @@ from torch import Tensor, nn
 from transformers import GPT2LMHeadModel
 
 from neurt.config import SpikingConfig
-from neurt.convert import ConversionError, convert
+from neurt.convert import ConversionError, analog_of, convert
 from neurt.modeling import SpikingGPT2LMHeadModel
 from neurt.neuron import SpikingNeuron
 
@@ -77,3 +77,14 @@ def test_names_the_parameter_that_is_not_finite(
         tiny_gpt2.transformer.h[1].mlp.c_fc.weight[0, 0] = float("nan")
     with pytest.raises(ConversionError, match=r"'transformer\.h\.1\.mlp\.c_fc\.weight'"):
         convert(tiny_gpt2, SpikingConfig(), [token_ids])
+
+
+@torch.no_grad()
+def test_the_analog_model_comes_back_and_shares_the_parameters(
+    tiny_gpt2: GPT2LMHeadModel, spiking: SpikingGPT2LMHeadModel, token_ids: Tensor
+) -> None:
+    again = analog_of(spiking)
+    assert type(again) is GPT2LMHeadModel
+    assert torch.equal(again(token_ids).logits, tiny_gpt2(token_ids).logits)
+    ours = {p.data_ptr() for p in spiking.parameters()}
+    assert {p.data_ptr() for p in again.parameters()} == ours

@@ -66,7 +66,10 @@ def test_the_config_that_transformers_writes_is_read(tiny_gpt2: GPT2LMHeadModel)
 def test_another_architecture_is_refused_by_name(kind: object) -> None:
     with pytest.raises(ShapeError) as caught:
         GPT2Shape.from_config(GOOD | {"model_type": kind}, "mine")
-    assert str(caught.value) == f"model 'mine' is a {kind!r}; the types supported are: 'gpt2'"
+    assert (
+        str(caught.value)
+        == f"model 'mine' is a {kind!r}; the types supported are: 'gpt2', 'spiking_gpt2'"
+    )
 
 
 def test_a_config_without_a_model_type_is_refused() -> None:
