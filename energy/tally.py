@@ -211,12 +211,10 @@ def _accumulates(
         # Query i is token past + i and sees the past + i + 1 keys up to itself.
         per_query = _count_along(left, dim=-1).flatten(0, -2).sum(0)
         return int(per_query @ torch.arange(past + 1, keys + 1))
-    if layer.streaming == "right" and layer.role == "mix":
-        # Key j is seen by every query at or after it: queries - max(0, j - past).
-        per_key = _count_along(right, dim=-1).flatten(0, -2).sum(0)
-        return int(per_key @ (queries - (torch.arange(keys) - past).clamp(min=0)))
-    if layer.streaming == "right":  # scores, K streams: its columns are the keys
-        per_key = _count_along(right, dim=-2).flatten(0, -2).sum(0)
+    if layer.streaming == "right":
+        # The keys are the rows of V, but the columns of K^T. Key j is seen by every query at or
+        # after it: queries - max(0, j - past).
+        per_key = _count_along(right, dim=-1 if layer.role == "mix" else -2).flatten(0, -2).sum(0)
         return int(per_key @ (queries - (torch.arange(keys) - past).clamp(min=0)))
     # mix, the weights stream: the mask has already zeroed what a query may not see
     return events * right.shape[-1]

@@ -86,9 +86,9 @@ def load_model(name: str, weights: Weights = Weights.AUTO, seed: int = 0) -> Loa
         )
     if source.directory is not None and _is_converted(source.directory):
         if weights is Weights.RANDOM or why_not:
+            way_out = f"but {why_not}; save it again" if why_not else "use --weights pretrained"
             raise ModelError(
-                f"'{name}' is a converted model, whose thresholds belong to its weights"
-                f"{f', but {why_not}' if why_not else ''}; use --weights pretrained"
+                f"'{name}' is a converted model, whose thresholds belong to its weights; {way_out}"
             )
         spiking, origin = _pretrained(source, SpikingGPT2LMHeadModel)
         spiking.eval()  # type: ignore[no-untyped-call]

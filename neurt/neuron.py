@@ -87,6 +87,7 @@ class SpikingNeuron(nn.Module):
         self.threshold: Tensor
         self.register_buffer("threshold", torch.ones(channels))
         self.calibrations = -1  #: inputs seen while calibrating; -1 when not calibrating
+        self.name = type(self).__name__  #: dotted name while calibrating, for error messages
 
     def step(self, v: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         """One time step: spikes and membrane potential."""
@@ -122,7 +123,8 @@ class SpikingNeuron(nn.Module):
         samples = x.detach().abs().reshape(-1, self.channels)
         if not bool(torch.isfinite(samples).all()):
             raise NeuronError(
-                "calibration met a value that is not finite; check the weights for NaN"
+                f"layer '{self.name}' was given a value that is not finite while its thresholds "
+                "were calibrated; check the weights for NaN and for values that overflow"
             )
         rank = max(1, round(self.quantile * len(samples)))
         found = samples.kthvalue(rank, dim=0).values.to(self.threshold.dtype)
@@ -170,9 +172,11 @@ def calibrating(model: nn.Module) -> Iterator[None]:
     Since neurons run in the order of the network, each is calibrated on the spikes that the
     calibrated ones before it really send.
     """
-    layers = [module for module in model.modules() if isinstance(module, SpikingNeuron)]
-    for layer in layers:
-        layer.calibrations = 0
+    layers = []
+    for name, module in model.named_modules():
+        if isinstance(module, SpikingNeuron):
+            module.calibrations, module.name = 0, name or module.name
+            layers.append(module)
     try:
         yield
     finally:

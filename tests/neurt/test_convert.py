@@ -88,3 +88,12 @@ def test_the_analog_model_comes_back_and_shares_the_parameters(
     assert torch.equal(again(token_ids).logits, tiny_gpt2(token_ids).logits)
     ours = {p.data_ptr() for p in spiking.parameters()}
     assert {p.data_ptr() for p in again.parameters()} == ours
+
+
+def test_names_the_layer_whose_input_overflows(
+    tiny_gpt2: GPT2LMHeadModel, token_ids: Tensor
+) -> None:
+    with torch.no_grad():
+        tiny_gpt2.transformer.h[1].mlp.c_fc.weight.fill_(3e38)  # finite, but sums are not
+    with pytest.raises(ConversionError, match=r"layer 'transformer\.h\.1\.mlp\.hidden_encoder'"):
+        convert(tiny_gpt2, SpikingConfig(), [token_ids])
