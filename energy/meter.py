@@ -104,7 +104,8 @@ def counting(
     """
     modules = list(model.named_modules())
     _refuse_opaque(modules)
-    counted = [(name, module) for name, module in modules if is_counted(type(module))]
+    kinds = {kind for kind in {type(module) for _, module in modules} if is_counted(kind)}
+    counted = [(name, module) for name, module in modules if type(module) in kinds]
     meter, audit = Meter(counted, conventions, label), Audit(modules)
     with ExitStack() as stack:
         # An interrupted pass runs no hooks, so its guards would outlive it.
@@ -154,21 +155,25 @@ def _ruled(kind: type[nn.Module]) -> type[nn.Module]:
 
 
 def _refuse_opaque(modules: Named) -> None:
+    # Once per type, with the first layer of that type: a model has many layers of few types.
+    first: dict[type[nn.Module], str] = {}
     for name, module in modules:
-        kind = type(module).__name__
-        if isinstance(module, (nn.MultiheadAttention, nn.TransformerEncoderLayer)):
+        first.setdefault(type(module), name)
+    for kind, name in first.items():
+        title = name or kind.__name__
+        if issubclass(kind, (nn.MultiheadAttention, nn.TransformerEncoderLayer)):
             raise UncountedOperation(
-                f"layer '{name or kind}' is nn.{kind}, whose fused kernel hides its matrix "
+                f"layer '{title}' is nn.{kind.__name__}, whose fused kernel hides its matrix "
                 "products; use a Hugging Face attention exposed with energy.exposed_attention, "
                 "or build it from nn.Linear and energy.MatMul"
             )
-        if is_counted(type(module)) and type(module).forward is not _ruled(type(module)).forward:
+        if is_counted(kind) and kind.forward is not _ruled(kind).forward:
             raise UncountedOperation(
-                f"layer '{name or kind}' ({kind}) has a forward of its own, which the rule for "
-                f"{_ruled(type(module)).__name__} does not know; register a rule for {kind} with "
+                f"layer '{title}' ({kind.__name__}) has a forward of its own, which the rule for "
+                f"{_ruled(kind).__name__} does not know; register a rule for {kind.__name__} with "
                 "energy.tally_call.register"
             )
-        if kind == "OptimizedModule":
+        if kind.__name__ == "OptimizedModule":
             raise UncountedOperation(
                 f"layer '{name or 'model'}' is compiled by torch.compile, which bypasses hooks; "
                 "count the model before compiling it"
