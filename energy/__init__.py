@@ -12,11 +12,13 @@ from energy.counts import Counts, Label, LayerCount, Tally
 from energy.countsfile import CountsError
 from energy.estimate import Estimate, LayerEnergy, Saving, estimate, saving
 from energy.formulas import Attention, Conventions
+from energy.levels import Levels
 
 if TYPE_CHECKING:
     from energy.crosscheck import check_against_fvcore
+    from energy.events import EventError, count_events
     from energy.expose import ExposeError, exposed_attention
-    from energy.matmul import EventError, Levels, MatMul
+    from energy.matmul import MatMul
     from energy.meter import UncountedOperation, count_pass, counting
     from energy.tally import tally_call
 
@@ -27,8 +29,8 @@ _NEEDS_TORCH = {
     "exposed_attention": "energy.expose",
     "ExposeError": "energy.expose",
     "MatMul": "energy.matmul",
-    "Levels": "energy.matmul",
-    "EventError": "energy.matmul",
+    "EventError": "energy.events",
+    "count_events": "energy.events",
     "tally_call": "energy.tally",
     "check_against_fvcore": "energy.crosscheck",
 }
@@ -56,6 +58,7 @@ __all__ = [
     "Saving",
     "Tally",
     "UncountedOperation",
+    "count_events",
     "count_pass",
     "counting",
     "check_against_fvcore",

@@ -134,7 +134,8 @@ class Counts:
         `dense_macs / timesteps` multiply-accumulates of the analog layer.
         """
         replaced = sum(layer.tally.dense_macs for layer in self.layers if layer.tally.slots)
-        return self.total(Op.AC) * self.timesteps / replaced if replaced else None
+        events = self.total(Op.AC, Op.SHIFT_AC)
+        return events * self.timesteps / replaced if replaced else None
 
     def only(self, *, block: str | None = None, component: str | None = None) -> Counts:
         """The layers of one block or component."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +44,19 @@ class _Logits(nn.Module):
         return logits
 
 
+@contextmanager
+def _unfolded(model: nn.Module) -> Iterator[None]:
+    """Let layers that sum the events of all time steps first multiply each step by itself."""
+    folded: list[Any] = [x for x in model.modules() if getattr(x, "unfolded", None) is False]
+    try:
+        for layer in folded:
+            layer.unfolded = True
+        yield
+    finally:
+        for layer in folded:
+            layer.unfolded = False
+
+
 #: Work that our dense MACs leave out and fvcore would count.
 _NOT_MATRIX_PRODUCTS = ("aten::layer_norm", "aten::native_layer_norm", "aten::batch_norm")
 
@@ -66,7 +81,7 @@ def check_against_fvcore(model: nn.Module, input_ids: Tensor, counts: Counts) ->
         # Not None: fvcore keeps its default handle then.
         analysis.set_op_handle(op, lambda _inputs, _outputs: Counter())
     analysis.unsupported_ops_warnings(enabled=False).uncalled_modules_warnings(enabled=False)
-    with evaluating(model), torch.no_grad(), warnings.catch_warnings():
+    with evaluating(model), _unfolded(model), torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer warns of every Python number it freezes
         by_module: Any = analysis.by_module()
         hidden = [op for op in analysis.unsupported_ops() if "attention" in op]

@@ -13,6 +13,9 @@ from hwmodels import HardwareProfile, Op
 #: Headings of the bill, in the order they are shown; see `Op.group`.
 GROUPS = ("compute", "scalar", "neuron", "routing", "memory")
 
+#: What a matrix product is made of; a part in which one of these has no price has no energy.
+COMPUTE = frozenset({Op.MAC, Op.AC, Op.SHIFT_AC})
+
 #: The two accountings of a saving.
 ACCOUNTINGS = ("compute", "full")
 
@@ -33,7 +36,7 @@ class LayerEnergy:
     def lacks_compute(self) -> bool:
         """Whether a MAC or an AC has no price: the sums below are then no energy of the layer."""
         counted = self.count.tally.ops
-        return any(counted.get(op) and op not in self.pj for op in (Op.MAC, Op.AC))
+        return any(counted.get(op) and op not in self.pj for op in COMPUTE)
 
     def group_pj(self, group: str) -> float:
         """Energy of one heading of `GROUPS` in picojoules."""
@@ -201,9 +204,7 @@ def saving(
         for side, part in zip((asa, ssa), parts, strict=True)
     ]
     energies = [
-        None
-        if lacks & {Op.MAC, Op.AC}
-        else side.energy_pj(accounting, block=block, component=component)
+        None if lacks & COMPUTE else side.energy_pj(accounting, block=block, component=component)
         for side, lacks in zip((asa, ssa), missing, strict=True)
     ]
     relevant = (op for op in Op if accounting == "full" or op.group == "compute")

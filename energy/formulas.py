@@ -7,7 +7,8 @@ Conventions:
 
 * A MAC is one multiply-accumulate of a matrix product. A bias starts the accumulator, so `K`
   products and a bias are exactly `K` MACs.
-* An AC is one event added to one accumulator: events times fan-out.
+* An AC is one event added to one accumulator: events times fan-out. An event with a payload
+  (+-2^k) is a shift-accumulate, which has its own price.
 * Each operand is read once per call and each result written once, whatever the caches do.
 * `value_bytes` is the width of an analog value; a binary slot packs into one bit, a ternary slot
   into two.
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from energy.counts import Tally
+from energy.levels import Levels
 from hwmodels import Op
 
 
@@ -80,26 +82,40 @@ def event_linear(
     events: int,
     *,
     bias: bool,
-    bits_per_slot: int,
+    levels: Levels,
     value_bytes: int,
+    steps: int = 1,
 ) -> Tally:
     """A layer fed by spikes: `events` of the `rows x fan_in` slots reach `fan_out` accumulators.
 
-    `rows` includes the time steps. The scale of an event belongs to the weight (or to the reader
-    of the accumulator), so an event costs an addition.
+    The scale of an event belongs to the weight (or to the reader of the accumulator), so an event
+    costs an addition, with a shift where it has a payload. Analog "events" are multiplied.
+
+    Args:
+        rows: Vectors, time steps included.
+        fan_in: Input features.
+        fan_out: Output features.
+        events: Events in all.
+        bias: Whether there is one.
+        levels: What an event may be.
+        value_bytes: Width of an analog value.
+        steps: Time steps whose events meet in the same accumulators.
     """
     slots = rows * fan_in
+    macs = slots * fan_out
+    analog = levels is Levels.ANALOG
+    packed = slots * value_bytes if analog else packed_bytes(slots, levels.bits_per_slot)
     return Tally(
         {
-            Op.AC: events * fan_out,
+            levels.op: macs if analog else events * fan_out,
             Op.WEIGHT_READ: fan_in * fan_out * value_bytes,
             Op.VECTOR_READ: fan_out * value_bytes if bias else 0,
-            Op.SPIKE_READ: packed_bytes(slots, bits_per_slot),
-            Op.ACTIVATION_WRITE: rows * fan_out * value_bytes,
+            Op.ACTIVATION_READ if analog else Op.SPIKE_READ: packed,
+            Op.ACTIVATION_WRITE: rows // steps * fan_out * value_bytes,
         },
-        dense_macs=rows * fan_in * fan_out,
-        spikes=events,
-        slots=slots,
+        dense_macs=macs,
+        spikes=0 if analog else events,
+        slots=0 if analog else slots,
     )
 
 
@@ -126,9 +142,7 @@ def embedding(rows: int, width: int, *, value_bytes: int) -> Tally:
     )
 
 
-def neurons(
-    updates: int, spikes: int, channels: int, *, bits_per_slot: int, value_bytes: int
-) -> Tally:
+def neurons(updates: int, spikes: int, channels: int, *, levels: Levels, value_bytes: int) -> Tally:
     """Spiking neurons: `updates` = neurons x time steps, each with a threshold per channel."""
     return Tally(
         {
@@ -138,7 +152,7 @@ def neurons(
             Op.ACTIVATION_READ: updates * value_bytes,
             Op.STATE_READ: updates * value_bytes,
             Op.STATE_WRITE: updates * value_bytes,
-            Op.SPIKE_WRITE: packed_bytes(updates, bits_per_slot),
+            Op.SPIKE_WRITE: packed_bytes(updates, levels.bits_per_slot),
         },
         spikes=spikes,
         slots=updates,
@@ -154,14 +168,16 @@ def event_product(
     stored: int,
     stored_is_spikes: bool,
     results: int,
+    levels: Levels,
     value_bytes: int,
 ) -> Tally:
-    """A product of a streaming binary operand with a stored one, without a mask."""
-    stored_bytes = packed_bytes(stored, 1) if stored_is_spikes else stored * value_bytes
+    """A product of a streaming event operand with a stored one, without a mask."""
+    bits = levels.bits_per_slot
+    stored_bytes = packed_bytes(stored, bits) if stored_is_spikes else stored * value_bytes
     return Tally(
         {
-            Op.AC: accumulates,
-            Op.SPIKE_READ: packed_bytes(slots, 1) + (stored_bytes if stored_is_spikes else 0),
+            levels.op: accumulates,
+            Op.SPIKE_READ: packed_bytes(slots, bits) + (stored_bytes if stored_is_spikes else 0),
             Op.ACTIVATION_READ: 0 if stored_is_spikes else stored_bytes,
             Op.ACTIVATION_WRITE: results * value_bytes,
         },

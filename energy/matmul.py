@@ -2,84 +2,26 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-
-class EventError(ValueError):
-    """An operand declared as spikes holds something else."""
-
-
-class Levels(StrEnum):
-    """The values that an event operand may hold."""
-
-    BINARY = "binary"  #: 0 or 1
-    TERNARY = "ternary"  #: -1, 0 or 1
-
-    @property
-    def bits_per_slot(self) -> int:
-        """Bits of one packed slot."""
-        return 1 if self is Levels.BINARY else 2
-
-    def count_events(self, operand: Tensor, name: str) -> int:
-        """Number of events in an operand, after checking that it holds nothing but events.
-
-        Args:
-            operand: The spikes, any shape.
-            name: The layer, for the error message.
-
-        Raises:
-            EventError: If a value is not one of the levels.
-        """
-        if not operand.numel():
-            return 0
-        operand = _in_memory_order(operand)
-        low, high = (float(x) for x in torch.aminmax(operand))
-        in_range = high <= 1 and low >= (0 if self is Levels.BINARY else -1)
-        # A truncated fraction is 0, so if truncation loses no non-zero value, all are +-1. Bytes
-        # are four times faster to count than floats; spikes are most of what is counted.
-        whole = operand.to(torch.int8)
-        events = _count_nonzero(whole)
-        if in_range and operand.dtype == torch.float32:
-            bits = operand.view(torch.int32)
-            if int(torch.count_nonzero(bits)) == events:
-                return events
-        is_level = (operand == 0) | ((operand if self is Levels.BINARY else operand.abs()) == 1)
-        strangers = operand.numel() - int(torch.count_nonzero(is_level))
-        if strangers:
-            allowed = "0 or 1" if self is Levels.BINARY else "-1, 0 or 1"
-            raise EventError(
-                f"layer '{name}' takes spikes, but {strangers:,} of {operand.numel():,} inputs are "
-                f"not {allowed} (range {low:.4g} .. {high:.4g}); feed it from a spiking neuron or "
-                "use the dense layer type"
-            )
-        return events
-
-
-def _count_nonzero(whole: Tensor) -> int:
-    if whole.device.type == "cpu":  # numpy counts bytes several times faster than torch
-        return int(np.count_nonzero(whole.numpy()))
-    return int(torch.count_nonzero(whole))
-
-
-def _in_memory_order(x: Tensor) -> Tensor:
-    """The same values, dimensions sorted by stride: a transposed tensor is read as it lies."""
-    return x.permute(*sorted(range(x.dim()), key=x.stride, reverse=True)).contiguous()
+from energy.levels import Levels
 
 
 class MatMul(nn.Module):
     """The product of two computed tensors, `left @ right`, as a counted layer.
 
     Args:
-        events: Which operand carries binary spikes. With `both`, `streaming` says which one is
-            delivered event by event while the other is stored.
+        events: Which operand carries spikes. With `both`, `streaming` says which one is delivered
+            event by event while the other is stored.
         role: `scores` (Q K^T) or `mix` (A V) of a causal attention, whose right operand is the
             KV cache; None for a product without a mask.
         streaming: The streaming operand of a product of two spike tensors.
+        levels: What a spike may be.
+        accumulate: The left operand has its time steps in front, (T, ..., M, K), and their events
+            are summed in the accumulators.
 
     Shape:
         left (..., M, K), right (..., K, N), result (..., M, N).
@@ -90,17 +32,35 @@ class MatMul(nn.Module):
         events: Literal["left", "right", "both"] | None = None,
         role: Literal["scores", "mix"] | None = None,
         streaming: Literal["left", "right"] = "left",
+        levels: Levels = Levels.BINARY,
+        *,
+        accumulate: bool = False,
     ) -> None:
         super().__init__()
         self.events = events
         self.role = role
         self.streaming = events if events in ("left", "right") else streaming
+        self.levels = levels
+        self.accumulate = accumulate
+        #: Multiply each time step by itself, so that a second witness sees all of them.
+        self.unfolded = False
         #: How many heads share one cached head (grouped-query attention).
         self.shared_by = 1
 
-    def forward(self, left: Tensor, right: Tensor) -> Tensor:
-        """Multiply."""
-        return left @ right
+    def forward(self, left: Tensor, right: Tensor, arriving: Tensor | None = None) -> Tensor:
+        """Multiply.
+
+        Args:
+            left: Left operand.
+            right: Right operand.
+            arriving: Events (T, ...) whose sum is the newest part of the right operand (columns of
+                K^T, rows of V), where that arrives in the same time steps as the left one. They
+                cost accumulates as well, and change no value.
+        """
+        # The events of all time steps meet the same stored operand: one product of their sum.
+        if self.accumulate and self.unfolded:
+            return (left @ right).sum(0)
+        return (left.sum(0) if self.accumulate else left) @ right
 
     def extra_repr(self) -> str:
         """Arguments for `repr`."""

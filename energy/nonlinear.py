@@ -83,6 +83,23 @@ def relu(elements: int, *, value_bytes: int) -> Tally:
     )
 
 
+def row_normalise(rows: int, width: int, events: int, *, value_bytes: int) -> Tally:
+    """Division of `rows` vectors by the sum of the events that made them.
+
+    Per event 1 addition (to the sum of its row); per row 1 division (reciprocal) and `width`
+    multiplications.
+    """
+    return Tally(
+        {
+            Op.ADD: events,
+            Op.DIV: rows,
+            Op.MUL: rows * width,
+            Op.ACTIVATION_READ: rows * width * value_bytes,
+            Op.ACTIVATION_WRITE: rows * width * value_bytes,
+        },
+    )
+
+
 def row_scale(elements: int, *, value_bytes: int) -> Tally:
     """One multiplication per element."""
     return Tally(

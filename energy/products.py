@@ -9,6 +9,7 @@ from typing import Literal
 
 from energy.counts import Tally
 from energy.formulas import Attention, packed_bytes, pairs
+from energy.levels import Levels
 from hwmodels import Op
 
 
@@ -67,49 +68,63 @@ def event_attention(
     keys: int,
     width: int,
     *,
-    left_is_spikes: bool,
-    right_is_spikes: bool,
+    left: Levels | None,
+    right: Levels | None,
     events: int,
     slots: int,
     accumulates: int,
     attention: Attention,
     value_bytes: int,
+    steps: int = 1,
+    kv_heads: int | None = None,
 ) -> Tally:
-    """A product of attention in which binary events of one operand stream over the other.
+    """A product of attention in which events of one operand stream over the other.
 
     Args:
         role: `scores` (Q K^T) or `mix` (A V).
-        heads: Products side by side: heads x batch x time steps.
+        heads: Products side by side: heads x batch, x time steps where each has its own result.
         queries: New tokens.
         keys: Attended tokens.
         width: Width of a head.
-        left_is_spikes: Whether Q (or A) is packed spikes.
-        right_is_spikes: Whether K (or V) is packed spikes in the cache.
+        left: What the events of Q (or A) may be; None for an analog operand.
+        right: What the events of K (or V), packed in the cache, may be; None for an analog one.
         events: Events of the streaming operand.
-        slots: Its entries.
-        accumulates: Events times fan-out; see `tally._accumulates`.
+        slots: Its entries, time steps included.
+        accumulates: Events times fan-out; see `accumulates.accumulates`.
         attention: Which query-key pairs are counted.
         value_bytes: Width of an analog value.
+        steps: Time steps of the left operand that meet in the same accumulators.
+        kv_heads: Cached heads; as many as `heads` unless stated.
     """
     seen = heads * pairs(queries, keys, attention)
     vectors = heads * queries * width  # Q, or the output
     read, written = (vectors, seen) if role == "scores" else (seen, vectors)
-    cached, appended = heads * keys * width, vectors
-    ops = {Op.AC: accumulates, Op.ACTIVATION_WRITE: written * value_bytes}
-    if left_is_spikes:
-        ops[Op.SPIKE_READ] = packed_bytes(read, 1)
+    kv_heads = heads if kv_heads is None else kv_heads
+    cached, appended = kv_heads * keys * width, kv_heads * queries * width
+    dense = steps * seen * width
+    streaming = left if left is not None else right
+    assert streaming is not None
+    analog = streaming is Levels.ANALOG
+    ops = {
+        streaming.op: dense if analog else accumulates,
+        Op.ACTIVATION_WRITE: written * value_bytes,
+    }
+    if left is None or analog:
+        ops[Op.ACTIVATION_READ] = steps * read * value_bytes
     else:
-        ops[Op.ACTIVATION_READ] = read * value_bytes
-    if right_is_spikes:
-        ops[Op.KV_SPIKE_READ] = packed_bytes(cached, 1)
-        ops[Op.KV_SPIKE_WRITE] = packed_bytes(appended, 1)
-    else:
+        ops[Op.SPIKE_READ] = packed_bytes(steps * read, left.bits_per_slot)
+    if right is None:
         ops[Op.KV_READ] = cached * value_bytes
         ops[Op.KV_WRITE] = appended * value_bytes
-    return Tally(ops, dense_macs=seen * width, spikes=events, slots=slots)
+    else:
+        ops[Op.KV_SPIKE_READ] = packed_bytes(cached, right.bits_per_slot)
+        ops[Op.KV_SPIKE_WRITE] = packed_bytes(appended, right.bits_per_slot)
+    return Tally(
+        ops, dense_macs=dense, spikes=0 if analog else events, slots=0 if analog else slots
+    )
 
 
-def event_scores(
+def binary_scores(
     heads: int,
     queries: int,
     keys: int,
@@ -120,15 +135,15 @@ def event_scores(
     attention: Attention,
     value_bytes: int,
 ) -> Tally:
-    """Spiking scores: binary Q streams over cached binary K; one Q spike meets each key."""
+    """Spikformer's scores: binary Q streams over cached binary K; one Q spike meets each key."""
     return event_attention(
         "scores",
         heads,
         queries,
         keys,
         width,
-        left_is_spikes=True,
-        right_is_spikes=True,
+        left=Levels.BINARY,
+        right=Levels.BINARY,
         events=events,
         slots=heads * queries * width,
         accumulates=accumulates,
@@ -137,7 +152,7 @@ def event_scores(
     )
 
 
-def event_mix(
+def binary_mix(
     heads: int,
     queries: int,
     keys: int,
@@ -148,7 +163,7 @@ def event_mix(
     attention: Attention,
     value_bytes: int,
 ) -> Tally:
-    """Spiking mix: cached binary V streams into integer weights A.
+    """Spikformer's mix: cached binary V streams into integer weights A.
 
     One V spike of key `j` adds A[i, j] to the output of each query `i` that may see it.
     """
@@ -158,8 +173,8 @@ def event_mix(
         queries,
         keys,
         width,
-        left_is_spikes=False,
-        right_is_spikes=True,
+        left=None,
+        right=Levels.BINARY,
         events=events,
         slots=heads * keys * width,
         accumulates=accumulates,

@@ -13,15 +13,16 @@ from functools import singledispatch
 from math import prod
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from transformers.activations import NewGELUActivation
 from transformers.pytorch_utils import Conv1D
 
 from energy import formulas, nonlinear, products
+from energy.accumulates import accumulates, arriving
 from energy.counts import Tally
-from energy.formulas import Attention, Conventions
-from energy.matmul import AttentionCore, Levels, MatMul, ScaledSoftmax
+from energy.events import count_events
+from energy.formulas import Conventions
+from energy.matmul import AttentionCore, MatMul, ScaledSoftmax
 
 #: Rows that one call adds to, by name below the layer; "" is the layer itself.
 Rows = Mapping[str, Tally]
@@ -160,12 +161,14 @@ def _(layer: MatMul, name: str, args: Any, out: Tensor, conventions: Conventions
 
     operands = {"left": left, "right": right}
     declared = ("left", "right") if layer.events == "both" else (layer.events,)
-    counted = {side: Levels.BINARY.count_events(operands[side], name) for side in declared}
+    counted = {side: count_events(operands[side], layer.levels, name) for side in declared}
     events, streaming = counted[layer.streaming], operands[layer.streaming]
+    steps = left.shape[0] if layer.accumulate else 1
     # An operand that is broadcast over the batch enters several products.
-    left, right = (x.expand(*out.shape[:-2], *x.shape[-2:]) for x in (left, right))
-    uses = batch // max(1, streaming.shape[:-2].numel())
-    accumulates = _accumulates(layer, left, right, events * uses, conventions)
+    lead = ([steps] if layer.accumulate else []) + list(out.shape[:-2])
+    left, right = (x.expand(*lead, *x.shape[-2:]) for x in (left, right))
+    uses = prod(lead) // max(1, streaming.shape[:-2].numel())
+    accumulated = accumulates(layer, left, right, events * uses, conventions)
     if layer.role is not None:
         tally = products.event_attention(
             layer.role,
@@ -173,63 +176,28 @@ def _(layer: MatMul, name: str, args: Any, out: Tensor, conventions: Conventions
             queries,
             keys,
             width,
-            left_is_spikes="left" in declared,
-            right_is_spikes="right" in declared,
+            left=layer.levels if "left" in declared else None,
+            right=layer.levels if "right" in declared else None,
             events=events,
             slots=streaming.numel(),
-            accumulates=accumulates,
+            accumulates=accumulated,
+            steps=steps,
+            kv_heads=batch // layer.shared_by,
             **how,
         )
+        if len(args) > 2 and args[2] is not None:
+            tally = Tally.total((tally, arriving(layer, args[2], name, conventions)))
     else:
         stored = operands["right" if layer.streaming == "left" else "left"]
         tally = formulas.event_product(
-            batch * rows * inner * columns,
+            steps * batch * rows * inner * columns,
             events,
-            accumulates,
+            accumulated,
             slots=streaming.numel(),
             stored=stored.numel(),
             stored_is_spikes=layer.events == "both",
             results=out.numel(),
+            levels=layer.levels,
             **how,
         )
     return {"": tally}
-
-
-def _accumulates(
-    layer: MatMul, left: Tensor, right: Tensor, events: int, conventions: Conventions
-) -> int:
-    """Accumulates of a product with a streaming event operand, as an exact integer."""
-    causal = layer.role is not None and conventions.attention is Attention.CAUSAL
-    if conventions.coincidences:
-        return _coincidences(layer, left, right, causal=causal)
-    queries = left.shape[-2]
-    if not causal:
-        return events * (right.shape[-1] if layer.streaming == "left" else queries)
-    keys = right.shape[-1] if layer.role == "scores" else right.shape[-2]
-    past = keys - queries
-    if layer.streaming == "left" and layer.role == "scores":
-        # Query i is token past + i and sees the past + i + 1 keys up to itself.
-        per_query = _count_along(left, dim=-1).flatten(0, -2).sum(0)
-        return int(per_query @ torch.arange(past + 1, keys + 1))
-    if layer.streaming == "right":
-        # The keys are the rows of V, but the columns of K^T. Key j is seen by every query at or
-        # after it: queries - max(0, j - past).
-        per_key = _count_along(right, dim=-1 if layer.role == "mix" else -2).flatten(0, -2).sum(0)
-        return int(per_key @ (queries - (torch.arange(keys) - past).clamp(min=0)))
-    # mix, the weights stream: the mask has already zeroed what a query may not see
-    return events * right.shape[-1]
-
-
-def _count_along(spikes: Tensor, dim: int) -> Tensor:
-    return torch.count_nonzero(spikes, dim=dim).to("cpu")
-
-
-def _coincidences(layer: MatMul, left: Tensor, right: Tensor, *, causal: bool) -> int:
-    """Pairs of non-zero left and non-zero right entries that meet in the product."""
-    if not causal or layer.role == "mix":
-        # In a causal mix the masked weights are zero, so they never coincide.
-        per_inner = _count_along(left, dim=-2) * _count_along(right, dim=-1)
-        return int(per_inner.sum())
-    queries, keys = left.shape[-2], right.shape[-1]
-    seen = torch.cumsum((right != 0).to(torch.int64), dim=-1)[..., keys - queries :]
-    return int(((left != 0).transpose(-1, -2) * seen).sum())

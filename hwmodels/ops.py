@@ -20,6 +20,7 @@ class Op(StrEnum):
 
     MAC = "mac"
     AC = "ac"
+    SHIFT_AC = "shift_ac"
     ADD = "add"
     MUL = "mul"
     DIV = "div"
@@ -78,6 +79,7 @@ class Op(StrEnum):
 _GROUPS = {
     Op.MAC: "compute",
     Op.AC: "compute",
+    Op.SHIFT_AC: "compute",
     Op.ADD: "scalar",
     Op.MUL: "scalar",
     Op.DIV: "scalar",
@@ -106,6 +108,7 @@ _BUFFERS = {
 _DEFINITIONS = {
     Op.MAC: "one multiply-accumulate of a matrix product between two analog operands",
     Op.AC: "one event (spike) added to one accumulator: a synaptic operation",
+    Op.SHIFT_AC: "one event of value +-2^k added to one accumulator: a shift and an addition",
     Op.ADD: "one addition or subtraction inside a non-linear function",
     Op.MUL: "one multiplication inside a non-linear function",
     Op.DIV: "one division inside a non-linear function",
@@ -118,8 +121,8 @@ _DEFINITIONS = {
     Op.VECTOR_READ: "bytes of biases, norm scales, thresholds and looked-up embedding rows read",
     Op.ACTIVATION_READ: "bytes of analog inputs read by a layer",
     Op.ACTIVATION_WRITE: "bytes of analog outputs written by a layer",
-    Op.SPIKE_READ: "bytes of packed spikes read (1 bit per binary slot, 2 per ternary slot)",
-    Op.SPIKE_WRITE: "bytes of packed spikes written (1 bit per binary slot, 2 per ternary slot)",
+    Op.SPIKE_READ: "bytes of packed spikes read (1 to 6 bits per slot, see `Levels`)",
+    Op.SPIKE_WRITE: "bytes of packed spikes written (1 to 6 bits per slot, see `Levels`)",
     Op.STATE_READ: "bytes of membrane potential read, once per neuron update",
     Op.STATE_WRITE: "bytes of membrane potential written, once per neuron update",
     Op.KV_READ: "bytes of analog keys or values read from the cache",

@@ -113,6 +113,13 @@ def test_events_per_mac_compares_with_the_macs_replaced() -> None:
     assert counts.events_per_mac == pytest.approx(0.6)
 
 
+def test_an_event_with_a_payload_is_an_event_per_mac_too() -> None:
+    # 400 / 4 MACs replaced by 60 accumulates and 40 shifts with an accumulate
+    plain = layer("plain", {Op.AC: 60}, dense_macs=200, spikes=6, slots=20)
+    power = layer("power", {Op.SHIFT_AC: 40}, dense_macs=200, spikes=4, slots=20)
+    assert Counts("ssa", (plain, power), timesteps=4).events_per_mac == pytest.approx(1.0)
+
+
 def test_events_per_mac_is_unknown_where_nothing_takes_events() -> None:
     assert Counts("asa", (layer("a", {Op.MAC: 5}, dense_macs=5),)).events_per_mac is None
 

@@ -68,6 +68,7 @@ def test_the_columns_of_the_table_are_frozen() -> None:
         "dense_macs",
         "mac",
         "ac",
+        "shift_ac",
         "add",
         "mul",
         "div",

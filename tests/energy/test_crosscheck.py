@@ -1,14 +1,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import GPT2LMHeadModel
 
-from energy import Attention, Conventions, Counts, check_against_fvcore, count_pass
+from energy import (
+    Attention,
+    Conventions,
+    Counts,
+    Levels,
+    MatMul,
+    check_against_fvcore,
+    count_pass,
+)
 from energy import exposed_attention as exposed
 from energy.crosscheck import Disagreement
 
@@ -106,3 +115,33 @@ def test_torch_counts_twice_as_many_flops(tiny_gpt2: GPT2LMHeadModel, input_ids:
         with FlopCounterMode(display=False) as theirs:
             tiny_gpt2(input_ids)
     assert theirs.get_total_flops() == 2 * counts.dense_macs
+
+
+class Folded(nn.Module):
+    """Two heads of scores whose 3 time steps are summed before they are multiplied."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(101, 8)
+        self.scores = MatMul("left", levels=Levels.TERNARY, accumulate=True)
+
+    def forward(self, input_ids: Tensor, use_cache: bool = False) -> SimpleNamespace:
+        keys = self.embed(input_ids)
+        events = keys.sign().expand(3, *keys.shape)
+        return SimpleNamespace(logits=self.scores(events, keys.mT))
+
+
+def test_steps_that_are_folded_are_seen_by_the_witness_and_stay_folded(input_ids: Tensor) -> None:
+    model = Folded()
+    counts = count_pass(model, lambda: model(input_ids), variant="ssa")
+    assert counts.dense_macs == 3 * 2 * 7 * 8 * 7  # steps x batch x tokens x width x tokens
+    assert check_against_fvcore(model, input_ids, counts) == []
+    assert model.scores.unfolded is False
+
+
+def test_steps_are_folded_again_when_the_witness_fails(input_ids: Tensor) -> None:
+    model = Folded()
+    counts = count_pass(model, lambda: model(input_ids), variant="ssa")
+    with pytest.raises(IndexError):
+        check_against_fvcore(model, input_ids + 101, counts)
+    assert model.scores.unfolded is False

@@ -252,6 +252,19 @@ def test_a_part_with_unpriced_macs_or_acs_has_no_saving(
     assert found.unpriced == (missing,)
 
 
+def test_a_shift_with_an_accumulate_is_compute_and_has_a_price_or_there_is_no_saving(
+    pair: Pair,
+) -> None:
+    asa, _ = pair(profile({Op.MAC: 4.0, Op.SHIFT_AC: 1.5}))
+    events = labelled("ssa", a=("attention", "qkv", {Op.SHIFT_AC: 100}))
+    for prices, pj in (({Op.MAC: 4.0, Op.SHIFT_AC: 1.5}, 150.0), ({Op.MAC: 4.0}, None)):
+        bill = estimate(events, profile(prices))
+        found = saving(asa, bill, block="attention")
+        assert (found.asa_pj, found.ssa_pj) == (400, pj)  # 100 MACs x 4 pJ, 100 shifts x 1.5
+        assert bill.lacks_compute is (pj is None)
+        assert found.unpriced == (() if pj else (Op.SHIFT_AC,))
+
+
 def test_a_part_without_unpriced_macs_has_a_saving_beside_one_with(
     pair: Pair,
 ) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energy import Attention, Tally, formulas
+from energy import Attention, Levels, Tally, formulas
 from energy.formulas import packed_bytes, pairs
 from hwmodels import Op
 
@@ -67,7 +67,7 @@ def test_a_bias_costs_a_read_and_no_mac() -> None:
 
 def test_event_linear() -> None:
     # 2 steps x 3 rows of 4 slots, 7 events, fan-out 5, ternary
-    tally = formulas.event_linear(6, 4, 5, 7, bias=True, bits_per_slot=2, value_bytes=4)
+    tally = formulas.event_linear(6, 4, 5, 7, bias=True, levels=Levels.TERNARY, value_bytes=4)
     assert arithmetic(tally) == {Op.AC: 35}  # 7 events x 5 channels
     assert traffic(tally) == {
         Op.WEIGHT_READ: 80,
@@ -76,6 +76,51 @@ def test_event_linear() -> None:
         Op.ACTIVATION_WRITE: 120,  # 6 x 5 x 4 bytes
     }
     assert (tally.dense_macs, tally.spikes, tally.slots) == (120, 7, 24)
+
+
+@pytest.mark.parametrize(
+    ("levels", "op", "packed"),
+    [
+        (Levels.BINARY, Op.AC, 3),  # 24 slots x 1 bit
+        (Levels.TERNARY, Op.AC, 6),
+        (Levels.BURST, Op.AC, 12),
+        (Levels.POWER, Op.SHIFT_AC, 18),
+    ],
+)
+def test_the_levels_of_an_event_decide_its_operation_and_its_bits(
+    levels: Levels, op: Op, packed: int
+) -> None:
+    tally = formulas.event_linear(6, 4, 5, 7, bias=True, levels=levels, value_bytes=4)
+    assert arithmetic(tally) == {op: 35}
+    assert tally.ops[Op.SPIKE_READ] == packed
+
+
+def test_steps_that_meet_in_the_same_accumulators_write_one_result() -> None:
+    apart, together = (
+        formulas.event_linear(
+            6, 4, 5, 7, bias=True, levels=Levels.TERNARY, value_bytes=4, steps=steps
+        )
+        for steps in (1, 3)
+    )
+    # 6 rows are 3 steps of 2: 2 x 5 results in place of 6 x 5
+    assert traffic(together) == traffic(apart) | {Op.ACTIVATION_WRITE: 40}
+    assert arithmetic(together) == arithmetic(apart)
+    assert together[1:] == apart[1:] == (120, 7, 24)
+
+
+def test_analog_events_are_a_dense_layer_in_each_step() -> None:
+    # 3 steps of 2 rows, whatever `events` says
+    tally = formulas.event_linear(
+        6, 4, 5, 99, bias=True, levels=Levels.ANALOG, value_bytes=4, steps=3
+    )
+    assert arithmetic(tally) == {Op.MAC: 120}  # 6 x 4 x 5
+    assert traffic(tally) == {
+        Op.WEIGHT_READ: 80,
+        Op.VECTOR_READ: 20,
+        Op.ACTIVATION_READ: 96,  # 6 x 4 x 4 bytes
+        Op.ACTIVATION_WRITE: 40,  # 2 x 5 x 4 bytes
+    }
+    assert (tally.dense_macs, tally.spikes, tally.slots) == (120, 0, 0)
 
 
 def test_matrix_product() -> None:
@@ -97,7 +142,7 @@ def test_an_embedding_is_a_look_up() -> None:
 
 def test_neurons() -> None:
     # 10 neurons x 4 steps, 7 spikes, a threshold for each of 5 channels
-    tally = formulas.neurons(40, 7, 5, bits_per_slot=1, value_bytes=4)
+    tally = formulas.neurons(40, 7, 5, levels=Levels.BINARY, value_bytes=4)
     assert arithmetic(tally) == {Op.NEURON_UPDATE: 40, Op.SPIKE: 7}
     assert traffic(tally) == {
         Op.VECTOR_READ: 20,
@@ -107,6 +152,15 @@ def test_neurons() -> None:
         Op.SPIKE_WRITE: 5,  # 40 bits
     }
     assert (tally.spikes, tally.slots, tally.dense_macs) == (7, 40, 0)
+
+
+@pytest.mark.parametrize(
+    ("levels", "packed"), [(Levels.TERNARY, 10), (Levels.BURST, 20), (Levels.POWER, 30)]
+)
+def test_neurons_write_the_bits_of_their_events(levels: Levels, packed: int) -> None:
+    tally = formulas.neurons(40, 7, 5, levels=levels, value_bytes=4)
+    assert tally.ops[Op.SPIKE_WRITE] == packed  # 40 slots x 2, 4 and 6 bits, in bytes
+    assert (tally.ops[Op.NEURON_UPDATE], tally.ops[Op.SPIKE]) == (40, 7)
 
 
 @pytest.mark.parametrize(
@@ -125,8 +179,25 @@ def test_event_product(stored_is_spikes: bool, reads: dict[Op, int]) -> None:
         stored=40,
         stored_is_spikes=stored_is_spikes,
         results=30,
+        levels=Levels.BINARY,
         value_bytes=4,
     )
     assert arithmetic(tally) == {Op.AC: 35}
     assert traffic(tally) == reads | {Op.ACTIVATION_WRITE: 120}
     assert (tally.dense_macs, tally.spikes, tally.slots) == (120, 7, 24)
+
+
+def test_a_product_with_powers_of_two_shifts() -> None:
+    tally = formulas.event_product(
+        120,
+        7,
+        35,
+        slots=24,
+        stored=40,
+        stored_is_spikes=False,
+        results=30,
+        levels=Levels.POWER,
+        value_bytes=4,
+    )
+    assert arithmetic(tally) == {Op.SHIFT_AC: 35}
+    assert tally.ops[Op.SPIKE_READ] == 18  # 24 slots x 6 bits

@@ -182,3 +182,31 @@ def test_relu_compares_and_row_scale_multiplies() -> None:
     moved = {Op.ACTIVATION_READ: 24, Op.ACTIVATION_WRITE: 24}
     assert traffic(nonlinear.relu(6, value_bytes=4)) == moved
     assert traffic(nonlinear.row_scale(6, value_bytes=4)) == moved
+
+
+def run_row_normalise(sums: list[Num], events: list[Num]) -> list[Num]:
+    """The sum of a row starts from zero, so that each event is one addition."""
+    total = Num(0.0, sums[0].ops)
+    for event in events:
+        total = total + event
+    inverse = Num(1.0, sums[0].ops) / total
+    return [x * inverse for x in sums]
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    st.lists(st.floats(-5, 5), min_size=1, max_size=6),
+    st.lists(st.sampled_from([0.25, 0.5, 1.0]), min_size=1, max_size=6),
+)
+def test_row_normalise_counts_the_arithmetic_of_a_division_by_the_events(
+    sums: list[float], events: list[float]
+) -> None:
+    ops: Counter[Op] = Counter()
+    rows = run_row_normalise([Num(x, ops) for x in sums], [Num(x, ops) for x in events])
+    assert [x.value for x in rows] == pytest.approx([x / sum(events) for x in sums])
+    tally = nonlinear.row_normalise(1, len(sums), len(events), value_bytes=4)
+    assert arithmetic(tally) == ops
+    assert traffic(tally) == {
+        Op.ACTIVATION_READ: 4 * len(sums),
+        Op.ACTIVATION_WRITE: 4 * len(sums),
+    }

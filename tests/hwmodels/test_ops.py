@@ -11,6 +11,7 @@ def test_the_columns_of_the_vocabulary_are_frozen() -> None:
     assert tuple(op.value for op in Op) == (
         "mac",
         "ac",
+        "shift_ac",
         "add",
         "mul",
         "div",
@@ -45,6 +46,7 @@ def test_the_headings_of_the_bill() -> None:
     assert headings == {
         Op.MAC: "compute",
         Op.AC: "compute",
+        Op.SHIFT_AC: "compute",
         Op.ADD: "scalar",
         Op.MUL: "scalar",
         Op.DIV: "scalar",

@@ -88,6 +88,24 @@ def test_derived_45_nm_prices_follow_from_multiply_and_add(name: str) -> None:
     assert prices[Op.NEURON_UPDATE] == pytest.approx(multiply + 4 * add)
 
 
+@pytest.mark.parametrize(
+    ("name", "pj"), [("45nm", 0.9 + 0.03), ("45nm-fp16", 0.4 + 0.03), ("45nm-int8", 0.1 + 0.03)]
+)
+def test_a_45_nm_shift_is_an_addition_to_the_exponent_and_one_to_the_accumulator(
+    name: str, pj: float
+) -> None:
+    # int8 add 0.03 pJ; an int8 weight that is shifted needs an int32 accumulator, 0.1 pJ
+    loaded = load_profile(name)
+    assert loaded.energy_pj(Op.SHIFT_AC) == pytest.approx(pj)
+    assert Op.AC in loaded.prices
+    assert loaded.energy_pj(Op.SHIFT_AC) > loaded.energy_pj(Op.AC)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("name", sorted(set(BUILTIN) - set(DIGITAL)))
+def test_no_other_hardware_has_a_price_for_a_shift(name: str) -> None:
+    assert load_profile(name).energy_pj(Op.SHIFT_AC) is None
+
+
 def test_the_45_nm_division_is_7_1_multiplications() -> None:
     assert load_profile("45nm").energy_pj(Op.DIV) == pytest.approx(7.1 * 3.7)
 
