@@ -13,7 +13,8 @@ from hwmodels import load_profile
 from neurt.config import SpikingConfig
 from neurt.gpt2 import ALIASES
 from neurt.passes import prefill
-from neurt.plan import plan_asa, plan_ssa
+from neurt.plan import plan_asa
+from neurt.plan_spiking import plan_ssa
 
 
 def main() -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from neurt.attention import SpikingAttention
 from neurt.config import SpikingConfig
+from neurt.feedforward import SpikingFeedForward
 from neurt.modeling import SpikingGPT2Config, SpikingGPT2LMHeadModel
 from neurt.neuron import NeuronError, SpikingNeuron, calibrating
+from neurt.pow2 import PowerOfTwo, output_dead_zone
 
 
 class ConversionError(ValueError):
@@ -24,7 +27,9 @@ def analog_of(spiking_model: SpikingGPT2LMHeadModel) -> GPT2LMHeadModel:
         config.pop(key, None)
     with torch.device("meta"):
         model = GPT2LMHeadModel(GPT2Config(**config))
-    model.load_state_dict(dict(spiking_model.named_parameters()), strict=False, assign=True)
+    names = dict(model.named_parameters())
+    shared = {name: x for name, x in spiking_model.named_parameters() if name in names}
+    model.load_state_dict(shared, strict=False, assign=True)
     model.tie_weights()
     model.eval()
     return model
@@ -63,16 +68,23 @@ def convert(
             raise ConversionError(
                 f"parameter '{name}' holds NaN or infinity; check the checkpoint it came from"
             )
+    config = SpikingGPT2Config(
+        **model.config.to_diff_dict(), spiking=spiking.model_dump(mode="json")
+    )
     with torch.device("meta"):  # no memory for weights that are about to be shared
-        spiking_model = SpikingGPT2LMHeadModel(
-            SpikingGPT2Config(**model.config.to_diff_dict(), spiking=spiking.model_dump())
-        )
+        spiking_model = SpikingGPT2LMHeadModel(config)
     for module in spiking_model.modules():
         if isinstance(module, SpikingNeuron):
-            module.threshold = torch.ones(module.channels, dtype=model.dtype, device=model.device)
+            ones = torch.ones(module.channels, dtype=model.dtype, device=model.device)
+            module.threshold = nn.Parameter(ones, requires_grad=False)
     spiking_model.load_state_dict(model.state_dict(), strict=False, assign=True)
     spiking_model.tie_weights()
     spiking_model.eval()  # type: ignore[no-untyped-call]
+    for block in spiking_model.modules():
+        if isinstance(block, (SpikingAttention, SpikingFeedForward)):
+            for coder, layer in block.coded:
+                if isinstance(coder, PowerOfTwo):
+                    coder.dead_zone = output_dead_zone(layer.weight)
     with torch.no_grad(), calibrating(spiking_model):
         for done, window in enumerate(calibration):
             try:
@@ -80,4 +92,7 @@ def convert(
             except NeuronError as error:
                 raise ConversionError(f"cannot convert: {error}") from error
             progress(done + 1, len(calibration))
+    for module in spiking_model.modules():
+        if isinstance(module, PowerOfTwo):  # it holds weights and keys that are needed no more
+            vars(module).pop("dead_zone", None)
     return spiking_model

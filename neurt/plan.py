@@ -1,4 +1,4 @@
-"""The same table as a measured run, in closed form from shapes alone. No torch, no weights."""
+"""The table of a measured analog run, in closed form from shapes alone. No torch, no weights."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from typing import Any
 
 from energy import formulas, nonlinear, products
 from energy.counts import Counts, LayerCount, Tally
-from energy.formulas import Attention, Conventions
+from energy.formulas import Conventions
 from hwmodels import Op
-from neurt.config import SpikingConfig
 from neurt.gpt2 import GPT2Shape, label
-from neurt.passes import Pass, PlanError
+from neurt.passes import Pass
 
 VALUE_BYTES = 4
 
@@ -56,138 +55,10 @@ def plan_asa(
             ),
         ]
 
-    return _counts("asa", shape, what, layer, conventions, about)
+    return whole_model("asa", shape, what, layer, conventions, about)
 
 
-def plan_ssa(
-    shape: GPT2Shape,
-    what: Pass,
-    spiking: SpikingConfig,
-    spike_rate: float | Mapping[str, int],
-    conventions: Conventions = Conventions(),  # noqa: B008 - frozen
-    **about: Any,
-) -> Counts:
-    """Counts of the spiking model at assumed spike rates.
-
-    Args:
-        shape: Its sizes.
-        what: The pass.
-        spiking: Choices of the conversion.
-        spike_rate: Spikes per slot everywhere, or the spikes of each row by name.
-        conventions: Choices that change a count.
-        **about: Further fields of `Counts`.
-
-    Raises:
-        PlanError: If coincidences are asked for, which no rate can tell.
-    """
-    if conventions.coincidences:
-        raise PlanError(
-            "coincidences of spikes depend on which spikes meet, not on a rate; measure them with "
-            "`neurt-energy profile`"
-        )
-    rows = spiking.timesteps * what.batch * what.queries
-    heads = spiking.timesteps * what.batch * shape.heads
-    head_width = shape.width // shape.heads
-    pairs = heads * formulas.pairs(what.queries, what.keys, conventions.attention)
-    width, inner = shape.width, shape.inner
-    norm = nonlinear.layer_norm(what.batch * what.queries, width, value_bytes=VALUE_BYTES)
-    depth = 0
-
-    def spikes(name: str, slots: int) -> int:
-        if isinstance(spike_rate, Mapping):
-            return spike_rate[f"transformer.h.{depth}.{name}"]
-        return round(spike_rate * slots)
-
-    def neuron(name: str, kind: str, channels: int, bits: int) -> tuple[str, str, Tally]:
-        updates = rows * channels
-        return (
-            name,
-            kind,
-            formulas.neurons(
-                updates,
-                spikes(name, updates),
-                channels,
-                bits_per_slot=bits,
-                value_bytes=VALUE_BYTES,
-            ),
-        )
-
-    def linear(name: str, fan_in: int, fan_out: int, bits: int) -> tuple[str, str, Tally]:
-        return (
-            name,
-            "EventConv1D",
-            formulas.event_linear(
-                rows,
-                fan_in,
-                fan_out,
-                spikes(name, rows * fan_in),
-                bias=True,
-                bits_per_slot=bits,
-                value_bytes=VALUE_BYTES,
-            ),
-        )
-
-    def product(
-        name: str, formula: Callable[..., Tally], tokens: int, other: int
-    ) -> tuple[str, str, Tally]:
-        slots = heads * tokens * head_width
-        events = spikes(name, slots)
-        # Full: every event meets every token of the other side. Causal: the share it may see.
-        accumulates = (
-            events * other
-            if conventions.attention is Attention.FULL
-            else round(events / slots * pairs * head_width)
-        )
-        tally = formula(
-            heads,
-            what.queries,
-            what.keys,
-            head_width,
-            events,
-            accumulates,
-            attention=conventions.attention,
-            value_bytes=VALUE_BYTES,
-        )
-        return name, "MatMul", tally
-
-    mixed = rows * width
-
-    def layer() -> list[tuple[str, str, Tally]]:
-        nonlocal depth
-        found = [
-            ("ln_1", "LayerNorm", norm),
-            neuron("attn.encoder", "SignedIF", width, 2),
-            linear("attn.c_attn", width, 3 * width, 2),
-            neuron("attn.qkv_neuron", "LIF", 3 * width, 1),
-            product("attn.core.scores", products.event_scores, what.queries, what.keys),
-            product("attn.core.mix", products.event_mix, what.keys, what.queries),
-            (
-                "attn.core.normalise",
-                "RowScale",
-                nonlinear.row_scale(mixed, value_bytes=VALUE_BYTES),
-            ),
-            neuron("attn.mix_neuron", "LIF", width, 1),
-            linear("attn.c_proj", width, width, 1),
-            ("ln_2", "LayerNorm", norm),
-            neuron("mlp.encoder", "SignedIF", width, 2),
-            linear("mlp.c_fc", width, inner, 2),
-            (
-                "mlp.act",
-                "NewGELUActivation",
-                nonlinear.gelu_tanh(what.batch * what.queries * inner, value_bytes=VALUE_BYTES),
-            ),
-            neuron("mlp.hidden_encoder", "SignedIF", inner, 2),
-            linear("mlp.c_proj", inner, width, 2),
-        ]
-        depth += 1
-        return found
-
-    return _counts(
-        "ssa", shape, what, layer, conventions, {"timesteps": spiking.timesteps, **about}
-    )
-
-
-def _counts(
+def whole_model(
     variant: str,
     shape: GPT2Shape,
     what: Pass,
@@ -195,6 +66,16 @@ def _counts(
     conventions: Conventions,
     about: Mapping[str, Any],
 ) -> Counts:
+    """Counts of all layers, the ones outside the transformer layers included.
+
+    Args:
+        variant: `asa` or `ssa`.
+        shape: Sizes of the model.
+        what: The pass.
+        layer: Rows of one transformer layer, called once for each in order.
+        conventions: Choices that change a count.
+        about: Further fields of `Counts`.
+    """
     rows = what.batch * what.queries
     embed = partial(formulas.embedding, width=shape.width, value_bytes=VALUE_BYTES)
     named = [

@@ -9,7 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from hwmodels import load_profiles
 from neurt.config import SpikingConfig
 from neurt.passes import PlanError, check_pass
-from neurt.plan import plan_asa, plan_ssa
+from neurt.plan import plan_asa
+from neurt.plan_spiking import plan_ssa
 from neurt.request import PassRequest, PlanRequest
 from neurt.source import resolve
 from reports.run import Run
@@ -47,7 +48,8 @@ def run_plan(request: PlanRequest) -> Run:
 def settings(request: PassRequest, spiking: SpikingConfig) -> dict[str, object]:
     """What was asked for and how the model was converted, for `run.json`."""
     asked = request.model_dump(mode="json", exclude={"out", "model", "hw"}, exclude_none=True)
-    return asked | {"timesteps": spiking.timesteps, "spiking": spiking.model_dump()}
+    conversion = spiking.model_dump(mode="json")
+    return asked | {"timesteps": spiking.timesteps, "spiking": conversion}
 
 
 def versions() -> dict[str, str]:

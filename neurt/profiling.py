@@ -17,11 +17,12 @@ from energy.formulas import Attention, Conventions
 from hwmodels import Op, load_profiles
 from neurt.config import SpikingConfig
 from neurt.convert import convert
-from neurt.data import calibration_windows, check_ids, read_text, windows
+from neurt.data import calibration_text, calibration_windows, check_ids, read_text, windows
 from neurt.gpt2 import GPT2Shape, label
 from neurt.models import LoadedModel, Weights, load_model
 from neurt.passes import Pass, check_pass
-from neurt.plan import plan_asa, plan_ssa
+from neurt.plan import plan_asa
+from neurt.plan_spiking import plan_ssa
 from neurt.planning import now, settings, versions
 from neurt.request import ProfileRequest
 from neurt.source import resolve
@@ -56,10 +57,11 @@ def run_profile(
         VerificationError: If `verify` is set and two witnesses disagree.
     """
     profiles = load_profiles(request.hw)
-    shape = resolve(request.model).shape
+    source = resolve(request.model)
+    shape = source.shape
     if shape is not None:  # before minutes are spent on loading
         check_pass(request.what, shape, request.model)
-    text, text_name = read_text(request.text)
+    text, text_name = read_text(request.text, source.directory)
 
     progress("loading the model", 0, 1)
     loaded = load_model(request.model, Weights(request.weights), request.seed)
@@ -69,7 +71,7 @@ def run_profile(
     what = request.what
     inputs = windows(loaded.tokenizer, text, tokens=what.keys, batch=what.batch, count=what.repeats)
     calibration = calibration_windows(
-        loaded.tokenizer, tokens=min(shape.positions, max(what.keys, 128))
+        loaded.tokenizer, tokens=min(shape.positions, max(what.keys, 128)), model=source.directory
     )
     check_ids([*inputs, *calibration], shape.vocabulary)
     progress("loading the model", 1, 1)
@@ -92,7 +94,7 @@ def run_profile(
             calibration,
             lambda done, total: progress("converting", done, total),
         )
-        facts["calibration"] = "Moby-Dick, chapter 2 (packaged)"
+        _, facts["calibration"] = calibration_text(source.directory)
     else:
         spiking = loaded.spiking
         chosen = SpikingConfig.model_validate(spiking.config.spiking)

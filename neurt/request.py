@@ -27,7 +27,7 @@ class PassRequest(BaseModel):
         windows: How many such passes, over consecutive text.
         attention: Which query-key pairs are counted.
         coincidences: Count only events that meet a spike on the other side.
-        timesteps: Spiking time steps.
+        spiking: Choices of the conversion.
         out: Output directory.
     """
 
@@ -42,7 +42,7 @@ class PassRequest(BaseModel):
     windows: Count = 1
     attention: Attention = Attention.FULL
     coincidences: bool = False
-    timesteps: Annotated[int, Field(ge=1, le=64)] = 4
+    spiking: SpikingConfig = SpikingConfig()
     out: Path
 
     @property
@@ -56,11 +56,6 @@ class PassRequest(BaseModel):
     def conventions(self) -> Conventions:
         """Choices that change a count."""
         return Conventions(self.attention, self.coincidences)
-
-    @property
-    def spiking(self) -> SpikingConfig:
-        """Choices of the conversion."""
-        return SpikingConfig(timesteps=self.timesteps)
 
 
 class ProfileRequest(PassRequest):

@@ -1,144 +1,255 @@
-"""Every AC of the spiking model, counted a second time with loops over spikes and fan-outs."""
+"""Every accumulate of the spiking model, counted a second time with loops over events."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from transformers import DynamicCache
 
-from energy import Attention, Conventions, MatMul, count_pass
+from energy import Attention, Conventions, Levels, MatMul, check_against_fvcore, count_pass
+from energy.counts import Counts
 from hwmodels import Op
+from neurt.config import Code
 from neurt.modeling import SpikingGPT2LMHeadModel
 from neurt.neuron import SpikingNeuron
+from neurt.softmax import RowNormalise
 from neurt.synapse import EventConv1D
 
+Converted = Callable[..., SpikingGPT2LMHeadModel]
 Seen = dict[str, list[Tensor]]
 
-
-def record(model: torch.nn.Module, ids: Tensor) -> Seen:
-    """Operands of every spiking layer, by hooks of this test's own."""
-    seen: Seen = {}
-    handles = []
-    for name, module in model.named_modules():
-        if isinstance(module, EventConv1D | MatMul | SpikingNeuron):
-
-            def keep(_m: Any, args: Any, out: Tensor, name: str = name) -> None:
-                seen[name] = [*(x for x in args if isinstance(x, Tensor)), out]
-
-            handles.append(module.register_forward_hook(keep))
-    with torch.no_grad():
-        model(ids, use_cache=False)
-    for handle in handles:
-        handle.remove()
-    return seen
+CHOICES: dict[str, dict[str, Any]] = {
+    "spikformer": {"attention": "spikformer"},
+    "softmax": {"attention": "softmax"},
+    "two streams": {"attention": "softmax", "key_value": "streamed"},
+}
+FORMS = pytest.mark.parametrize("form", CHOICES)
+CODES = pytest.mark.parametrize("code", [code for code in Code if code is not Code.EXACT])
 
 
-def linear_by_loops(spikes: Tensor, fan_out: int) -> int:
+class Run:
+    """A pass of 4 new tokens after a cached context, or of whole sequences, counted and seen."""
+
+    def __init__(self, model: SpikingGPT2LMHeadModel, ids: Tensor, context: int) -> None:
+        self.model, self.ids, self.context = model, ids, context
+
+    def __call__(self) -> None:
+        cache = DynamicCache(config=self.model.config) if self.context else None
+        if self.context:
+            self.model(self.ids[:, : self.context], past_key_values=cache, use_cache=True)
+        self.last = lambda: self.model(
+            self.ids[:, self.context :], past_key_values=cache, use_cache=cache is not None
+        )
+
+    def count(self, conventions: Conventions) -> Counts:
+        with torch.no_grad():
+            self()
+        return count_pass(self.model, self.last, variant="ssa", conventions=conventions)
+
+    def seen(self) -> Seen:
+        """Operands and result of every spiking layer, by hooks of this test's own."""
+        seen: Seen = {}
+        with torch.no_grad():
+            self()
+            handles = []
+            for name, module in self.model.named_modules():
+                if isinstance(module, EventConv1D | MatMul | SpikingNeuron | RowNormalise):
+
+                    def keep(_m: Any, args: Any, out: Tensor, name: str = name) -> None:
+                        seen[name] = [*(x for x in args if isinstance(x, Tensor)), out]
+
+                    handles.append(module.register_forward_hook(keep))
+            self.last()
+            for handle in handles:
+                handle.remove()
+        return seen
+
+
+def units(value: float, levels: Levels) -> int:
+    """Events that one value of a spike train is."""
+    return int(abs(value)) if levels is Levels.BURST else int(value != 0)
+
+
+def linear_by_loops(events: Tensor, fan_out: int, levels: Levels) -> int:
     total = 0
-    for row in spikes.reshape(-1, spikes.shape[-1]).tolist():
-        for spike in row:
-            if spike != 0:
-                for _ in range(fan_out):
-                    total += 1
+    for row in events.reshape(-1, events.shape[-1]).tolist():
+        for event in row:
+            for _ in range(units(event, levels)):
+                total += fan_out
     return total
 
 
-def scores_by_loops(q: Tensor, k: Tensor, *, causal: bool, coincidences: bool) -> int:
+def product_by_loops(
+    left: Tensor, right: Tensor, module: MatMul, *, causal: bool, coincidences: bool
+) -> int:
+    """Loops over all that meet in `left @ right`; the streaming side is added."""
+    steps = left if module.accumulate else left.unsqueeze(0)
+    queries = left.shape[-2]
+    keys = right.shape[-1] if module.role == "scores" else right.shape[-2]
     total = 0
-    for q_SD, k_ND in zip(q.flatten(0, 1).tolist(), k.mT.flatten(0, 1).tolist(), strict=True):  # noqa: N806
-        for i, query in enumerate(q_SD):
-            for c, spike in enumerate(query):
-                if spike == 0:
-                    continue
-                for j, key in enumerate(k_ND):
-                    if causal and j > i:
-                        continue
-                    if coincidences and key[c] == 0:
-                        continue
-                    total += 1
+    stored = right.reshape(-1, *right.shape[-2:]).tolist()
+    for step in steps:
+        for rows, columns in zip(step.reshape(-1, *step.shape[-2:]).tolist(), stored, strict=True):
+            for i, row in enumerate(rows):
+                for k, a in enumerate(row):
+                    for j, b in enumerate(columns[k]):
+                        key = j if module.role == "scores" else k
+                        if causal and key > keys - queries + i:
+                            continue
+                        event, other = (a, b) if module.streaming == "left" else (b, a)
+                        if event and (other or not coincidences):
+                            total += units(event, module.levels)
     return total
 
 
-def mix_by_loops(a: Tensor, v: Tensor, *, causal: bool, coincidences: bool) -> int:
+def second_stream_by_loops(events: Tensor, levels: Levels, *, causal: bool) -> int:
+    """New keys or values (T, B, H, S, D) meet every query, or those at or after them."""
+    queries = events.shape[-2]
     total = 0
-    for a_SN, v_ND in zip(a.flatten(0, 1).tolist(), v.flatten(0, 1).tolist(), strict=True):  # noqa: N806
-        for j, value in enumerate(v_ND):
-            for spike in value:
-                if spike == 0:
-                    continue
-                for i, weights in enumerate(a_SN):
-                    if causal and j > i:
-                        continue
-                    if coincidences and weights[j] == 0:
-                        continue
-                    total += 1
+    for head in events.flatten(0, 2).tolist():
+        for j, token in enumerate(head):
+            meets = queries - j if causal else queries
+            total += meets * sum(units(event, levels) for event in token)
     return total
 
 
-@pytest.mark.parametrize("attention", list(Attention))
-@pytest.mark.parametrize("coincidences", [False, True])
-def test_every_spiking_product_equals_the_loops(
-    spiking: SpikingGPT2LMHeadModel,
-    token_ids: Tensor,
-    attention: Attention,
-    coincidences: bool,
-) -> None:
-    counts = count_pass(
-        spiking,
-        lambda: spiking(token_ids, use_cache=False),
-        variant="ssa",
-        conventions=Conventions(attention, coincidences),
-    )
-    how = {"causal": attention is Attention.CAUSAL, "coincidences": coincidences}
-    seen = record(spiking, token_ids)
-    products = 0
+def check(run: Run, conventions: Conventions, *, products: int) -> None:
+    counts, seen = run.count(conventions), run.seen()
+    causal = conventions.attention is Attention.CAUSAL
+    checked = silent = 0
     for row in counts.layers:
-        module = spiking.get_submodule(row.name)
+        module = run.model.get_submodule(row.name)
+        event_ops = {op: n for op, n in row.ops.items() if n and op in (Op.AC, Op.SHIFT_AC)}
         if isinstance(module, EventConv1D):
-            expected = linear_by_loops(seen[row.name][0], module.nf)
-        elif isinstance(module, MatMul) and module.role == "scores":
-            expected = scores_by_loops(seen[row.name][0], seen[row.name][1], **how)
+            expected = linear_by_loops(seen[row.name][0], module.nf, module.levels)
         elif isinstance(module, MatMul):
-            expected = mix_by_loops(seen[row.name][0], seen[row.name][1], **how)
+            left, right, *rest = seen[row.name]
+            expected = product_by_loops(
+                left, right, module, causal=causal, coincidences=conventions.coincidences
+            )
+            if len(rest) == 2:
+                expected += second_stream_by_loops(rest[0], module.levels, causal=causal)
         else:
-            assert row.ops[Op.AC] == 0, row.name
+            assert event_ops == {}, row.name
             continue
-        products += 1
-        assert row.ops[Op.AC] == expected > 0, row.name
-    assert products == 2 * 6  # per layer: qkv, scores, mix, proj, up, down
+        checked, silent = checked + 1, silent + (not expected)
+        assert event_ops == ({module.levels.op: expected} if expected else {}), row.name
+        assert row.ops[Op.MAC] == 0
+    assert checked == products
+    assert silent <= 1
 
 
-def test_spike_rates_equal_direct_counting(
-    spiking: SpikingGPT2LMHeadModel, token_ids: Tensor
+@FORMS
+@CODES
+@pytest.mark.parametrize("attention", Attention)
+@pytest.mark.parametrize("context", [0, 3])
+def test_every_product_equals_the_loops(
+    converted: Converted,
+    token_ids: Tensor,
+    form: str,
+    code: Code,
+    attention: Attention,
+    context: int,
 ) -> None:
-    counts = count_pass(spiking, lambda: spiking(token_ids, use_cache=False), variant="ssa")
-    seen = record(spiking, token_ids)
+    model = converted(dtype=torch.float32, feedforward=code, timesteps=2, **CHOICES[form])
+    run = Run(model, token_ids[:, :5], context)
+    # per layer: qkv, scores, mix, proj, up, down
+    check(run, Conventions(attention), products=2 * 6)
+
+
+@FORMS
+@pytest.mark.parametrize("code", [Code.SIGNED_IF, Code.BURST, Code.POW2])
+@pytest.mark.parametrize("attention", Attention)
+def test_every_coincidence_equals_the_loops(
+    converted: Converted, token_ids: Tensor, form: str, code: Code, attention: Attention
+) -> None:
+    model = converted(dtype=torch.float32, feedforward=code, timesteps=2, **CHOICES[form])
+    run = Run(model, token_ids[:, :5], 2)
+    check(run, Conventions(attention, coincidences=True), products=2 * 6)
+
+
+@FORMS
+@CODES
+def test_spikes_and_slots_equal_direct_counting(
+    converted: Converted, token_ids: Tensor, form: str, code: Code
+) -> None:
+    model = converted(dtype=torch.float32, feedforward=code, timesteps=3, **CHOICES[form])
+    run = Run(model, token_ids, 0)
+    counts, seen = run.count(Conventions()), run.seen()
     for row in counts.layers:
-        module = spiking.get_submodule(row.name)
+        module = model.get_submodule(row.name)
         if isinstance(module, SpikingNeuron):
-            train = seen[row.name][-1]
+            trains = seen[row.name][-1:]
         elif isinstance(module, EventConv1D):
-            train = seen[row.name][0]
+            trains = seen[row.name][:1]
         elif isinstance(module, MatMul):
-            train = seen[row.name][0 if module.streaming == "left" else 1]
+            left, right, *second = seen[row.name][:-1]
+            trains = [left if module.streaming == "left" else right, *second]
         else:
             assert row.spike_rate is None
+            if isinstance(module, RowNormalise):  # each event that arrives is added to its row
+                arrived = seen[row.name][1].flatten().tolist()
+                assert row.ops[Op.ADD] == sum(units(x, module.levels) for x in arrived)
             continue
-        values = train.flatten().tolist()
-        assert row.spike_rate == sum(v != 0 for v in values) / len(values), row.name
+        values = [value for train in trains for value in train.flatten().tolist()]
+        assert row.tally.slots == len(values), row.name
+        assert row.tally.spikes == sum(units(v, module.levels) for v in values) > 0, row.name
 
 
-def test_counts_double_when_the_batch_doubles(
-    spiking: SpikingGPT2LMHeadModel, token_ids: Tensor
+@FORMS
+@pytest.mark.parametrize("code", Code)
+def test_fvcore_agrees_on_every_row(
+    converted: Converted, token_ids: Tensor, form: str, code: Code
 ) -> None:
+    model = converted(dtype=torch.float32, feedforward=code, timesteps=3, **CHOICES[form])
+    counts = count_pass(model, lambda: model(token_ids, use_cache=False), variant="ssa")
+    assert check_against_fvcore(model, token_ids, counts) == []
+    assert counts.dense_macs > 0
+    assert not any(getattr(module, "unfolded", False) for module in model.modules())
+
+
+@FORMS
+@pytest.mark.parametrize("code", Code)
+def test_counts_double_when_the_batch_doubles(
+    converted: Converted, token_ids: Tensor, form: str, code: Code
+) -> None:
+    model = converted(dtype=torch.float32, feedforward=code, timesteps=2, **CHOICES[form])
     once, twice = (
-        count_pass(spiking, lambda ids=ids: spiking(ids, use_cache=False), variant="ssa")
+        count_pass(model, lambda ids=ids: model(ids, use_cache=False), variant="ssa")
         for ids in (token_ids, torch.cat([token_ids, token_ids]))
     )
-    for op in (Op.AC, Op.MAC, Op.NEURON_UPDATE, Op.SPIKE, Op.ACTIVATION_WRITE, Op.KV_SPIKE_READ):
+    for op in Op:
+        if op in (Op.WEIGHT_READ, Op.VECTOR_READ):  # once per call
+            continue
         if op is Op.ACTIVATION_WRITE:
             # position embeddings are looked up once for the whole batch: 12 tokens x 32 x 4 bytes
             assert twice.total(op) == 2 * once.total(op) - 12 * 32 * 4
         else:
             assert twice.total(op) == 2 * once.total(op), op
     assert twice.dense_macs == 2 * once.dense_macs
+
+
+@CODES
+def test_a_code_that_is_exact_saves_nothing_and_the_others_multiply_nothing(
+    converted: Converted, token_ids: Tensor, code: Code
+) -> None:
+    control, coded = (
+        count_pass(
+            model,
+            lambda model=model: model(token_ids, use_cache=False),
+            variant="ssa",
+        )
+        for model in (
+            converted(dtype=torch.float32, attention="softmax", feedforward=chosen, timesteps=2)
+            for chosen in (Code.EXACT, code)
+        )
+    )
+    assert control.total(Op.MAC) == control.dense_macs == coded.dense_macs
+    assert control.total(Op.AC, Op.SHIFT_AC, Op.NEURON_UPDATE, Op.SPIKE) == 0
+    assert control.events_per_mac is None
+    head = coded.layer("lm_head").tally.dense_macs
+    assert coded.total(Op.MAC) == head

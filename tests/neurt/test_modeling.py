@@ -1,29 +1,96 @@
+from __future__ import annotations
+
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from pydantic import ValidationError
+from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM, GPT2LMHeadModel
 
+from neurt.config import Code, SpikingConfig
+from neurt.convert import convert
 from neurt.modeling import SpikingGPT2Config, SpikingGPT2LMHeadModel
+
+Converted = Callable[..., SpikingGPT2LMHeadModel]
+CHOICES: dict[str, dict[str, Any]] = {
+    "spikformer": {"attention": "spikformer"},
+    "softmax": {"attention": "softmax"},
+    "two streams": {"attention": "softmax", "key_value": "streamed"},
+}
+FORMS = pytest.mark.parametrize("form", CHOICES)
 
 
 def test_parameters_have_the_names_and_shapes_of_gpt2(
     tiny_gpt2: GPT2LMHeadModel, spiking: SpikingGPT2LMHeadModel
 ) -> None:
-    ours = {name: p.shape for name, p in spiking.named_parameters()}
+    ours = {n: p.shape for n, p in spiking.named_parameters() if not n.endswith(".threshold")}
     assert ours == {name: p.shape for name, p in tiny_gpt2.named_parameters()}
 
 
+@FORMS
+@pytest.mark.parametrize("code", Code)
 @torch.no_grad()
 def test_save_and_load_is_bit_for_bit(
-    spiking: SpikingGPT2LMHeadModel, token_ids: Tensor, tmp_path: Path
+    converted: Converted, token_ids: Tensor, tmp_path: Path, form: str, code: Code
+) -> None:
+    model = converted(
+        dtype=torch.float32, feedforward=code, timesteps=3, threshold=0.7, **CHOICES[form]
+    )
+    model.save_pretrained(tmp_path)
+    assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".safetensors"}
+    again = SpikingGPT2LMHeadModel.from_pretrained(tmp_path)
+    assert again.config.spiking == model.config.spiking
+    state, loaded = model.state_dict(), again.state_dict()
+    assert state.keys() == loaded.keys()
+    for name, values in state.items():
+        assert torch.equal(values.view(torch.int32), loaded[name].view(torch.int32)), name
+    assert not any(p.requires_grad for n, p in again.named_parameters() if "threshold" in n)
+    found, expected = (m(token_ids, use_cache=False).logits for m in (again, model))
+    assert torch.equal(found.view(torch.int32), expected.view(torch.int32))
+
+
+@FORMS
+@torch.no_grad()
+def test_a_dense_checkpoint_loads_by_name_with_thresholds_of_one(
+    tiny_gpt2: GPT2LMHeadModel, token_ids: Tensor, tmp_path: Path, form: str
+) -> None:
+    tiny_gpt2.save_pretrained(tmp_path)
+    config = SpikingGPT2Config(
+        **tiny_gpt2.config.to_diff_dict(), spiking={"feedforward": "exact", **CHOICES[form]}
+    )
+    model, info = SpikingGPT2LMHeadModel.from_pretrained(
+        tmp_path, config=config, output_loading_info=True
+    )
+    assert not info["unexpected_keys"]
+    assert not info["mismatched_keys"]
+    assert info["missing_keys"]
+    assert all(name.endswith(".threshold") for name in info["missing_keys"])
+    ours, dense = dict(model.named_parameters()), dict(tiny_gpt2.named_parameters())
+    assert all(torch.equal(ours[name], values) for name, values in dense.items())
+    thresholds = {n: p for n, p in ours.items() if n.endswith(".threshold")}
+    assert set(thresholds) == set(info["missing_keys"])
+    assert all(torch.equal(p, torch.ones_like(p)) for p in thresholds.values())
+    assert not any(p.requires_grad for p in thresholds.values())
+    if form != "spikformer":  # whose spikes need calibration
+        found, expected = (m.eval()(token_ids).logits for m in (model, tiny_gpt2))
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+
+
+@torch.no_grad()
+def test_thresholds_are_stored_beside_the_weights(
+    spiking: SpikingGPT2LMHeadModel, tmp_path: Path
 ) -> None:
     spiking.save_pretrained(tmp_path)
-    again = SpikingGPT2LMHeadModel.from_pretrained(tmp_path)
-    assert again.config.spiking == spiking.config.spiking
-    assert torch.equal(again(token_ids).logits, spiking(token_ids).logits)
+    stored = load_file(tmp_path / "model.safetensors")
+    thresholds = {n: x for n, x in stored.items() if n.endswith(".threshold")}
+    # per layer: 3 neurons in attention, 2 in the feed-forward block
+    assert len(thresholds) == 2 * 5
+    own = dict(spiking.named_parameters())
+    assert all(torch.equal(x, own[n]) for n, x in thresholds.items())
 
 
 @torch.no_grad()
@@ -49,9 +116,14 @@ def test_samples(spiking: SpikingGPT2LMHeadModel, token_ids: Tensor) -> None:
     assert out.shape == (1, 9)
 
 
+@FORMS
+@pytest.mark.parametrize("code", [Code.SIGNED_IF, Code.SAR, Code.POW2])
 def test_gradient_checkpointing_gives_the_same_gradients(
-    spiking: SpikingGPT2LMHeadModel, token_ids: Tensor
+    tiny_gpt2: GPT2LMHeadModel, token_ids: Tensor, form: str, code: Code
 ) -> None:
+    spiking = convert(tiny_gpt2, SpikingConfig(feedforward=code, **CHOICES[form]), [token_ids])
+    for parameter in spiking.parameters():
+        parameter.requires_grad_(True)  # thresholds too
     for dropout in (m for m in spiking.modules() if isinstance(m, torch.nn.Dropout)):
         dropout.p = 0.0  # or the second forward pass would drop other values
     spiking.train()
@@ -64,7 +136,7 @@ def test_gradient_checkpointing_gives_the_same_gradients(
     plain = gradients()
     spiking.activation_checkpointing_enable()
     checkpointed = gradients()
-    assert plain.keys() == checkpointed.keys()
+    assert plain.keys() == checkpointed.keys() == dict(spiking.named_parameters()).keys()
     for name, gradient in plain.items():
         assert torch.allclose(gradient, checkpointed[name], atol=1e-6), name
 
@@ -88,15 +160,57 @@ def test_generates_with_and_without_a_cache(
     assert outs[0].shape == (1, 10)
 
 
+@FORMS
+@pytest.mark.parametrize("trained", [False, True])
+@pytest.mark.parametrize("code", [code for code in Code if code is not Code.EXACT])
 def test_gradients_reach_every_parameter_of_a_block(
-    spiking: SpikingGPT2LMHeadModel, token_ids: Tensor
+    tiny_gpt2: GPT2LMHeadModel, token_ids: Tensor, form: str, code: Code, trained: bool
 ) -> None:
-    spiking.train()
-    spiking(token_ids, labels=token_ids, use_cache=False).loss.backward()
-    for name, parameter in spiking.transformer.h[0].named_parameters():
+    for block in tiny_gpt2.transformer.h:  # scores that are large enough to be coded
+        torch.nn.init.normal_(block.attn.c_attn.weight, std=0.3)
+    model = convert(tiny_gpt2, SpikingConfig(feedforward=code, **CHOICES[form]), [token_ids])
+    for name, parameter in model.named_parameters():
+        if name.endswith(".threshold"):
+            parameter.requires_grad_(trained)
+    model.train()
+    model(token_ids, labels=token_ids, use_cache=False).loss.backward()
+    for name, parameter in model.transformer.h[0].named_parameters():
+        if name.endswith(".threshold") and not trained:
+            assert parameter.grad is None, name
+        else:
+            assert parameter.grad is not None, name
+            assert bool(torch.isfinite(parameter.grad).all()), name
+            assert bool((parameter.grad != 0).any()), name
+
+
+@FORMS
+@pytest.mark.parametrize("code", Code)
+def test_logits_are_the_same_with_and_without_gradients(
+    converted: Converted, token_ids: Tensor, form: str, code: Code
+) -> None:
+    model = converted(dtype=torch.float32, feedforward=code, timesteps=3, **CHOICES[form])
+    with torch.no_grad():
+        plain = model(token_ids, use_cache=False).logits
+    graded = model(token_ids, use_cache=False).logits
+    assert plain.grad_fn is None
+    assert graded.grad_fn is not None
+    assert torch.equal(plain.view(torch.int32), graded.detach().view(torch.int32))
+
+
+@FORMS
+def test_padded_sequences_train_with_finite_gradients(
+    tiny_gpt2: GPT2LMHeadModel, token_ids: Tensor, form: str
+) -> None:
+    model = convert(tiny_gpt2, SpikingConfig(feedforward=Code.POW2, **CHOICES[form]), [token_ids])
+    for parameter in model.parameters():
+        parameter.requires_grad_(True)
+    mask = torch.ones_like(token_ids)
+    mask[0, :4] = 0  # rows of attention that see nothing
+    labels = token_ids.masked_fill(mask == 0, -100)
+    model(token_ids, attention_mask=mask, labels=labels, use_cache=False).loss.backward()
+    for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert bool(torch.isfinite(parameter.grad).all()), name
-        assert bool((parameter.grad != 0).any()), name
 
 
 def test_configuration_refuses_unknown_choices() -> None:

@@ -6,14 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from energy import count_pass
+from energy import Levels, count_events, count_pass
 from hwmodels import Op
 from neurt.neuron import (
     IF,
     LIF,
     NeuronError,
-    SignedIF,
-    SpikingNeuron,
     calibrating,
     if_step,
     lif_step,
@@ -66,16 +64,20 @@ def test_lif_is_snntorch_leaky_step_by_step() -> None:
 
 @settings(deadline=None)
 @given(x=st.floats(-1, 1), timesteps=st.integers(1, 16))
-def test_signed_if_codes_a_constant_to_half_a_level(x: float, timesteps: int) -> None:
-    neuron = SignedIF(1, quantile=1.0, alpha=2.0)
-    spikes = neuron(torch.full((timesteps, 1), x))
-    # threshold 1: the mean spike is x to within 1 / (2 T)
-    assert abs(spikes.mean().item() - x) <= 0.5 / timesteps + 1e-5
+def test_signed_if_keeps_at_most_half_a_threshold_of_a_constant_input(
+    x: float, timesteps: int
+) -> None:
+    v, sent = torch.zeros(1), 0.0
+    for _ in range(timesteps):
+        s, v = signed_if_step(v, torch.tensor([x]), torch.ones(1), 2.0)
+        sent += s.item()
+        assert abs(v.item()) <= 0.5 + 1e-6
+    # threshold 1: what was sent and what is left are what came in
+    assert sent + v.item() == pytest.approx(timesteps * x, abs=1e-5)
 
 
-@pytest.mark.parametrize("kind", [IF, SignedIF])
-def test_saturated_neuron_fires_every_step(kind: type[IF] | type[SignedIF]) -> None:
-    spikes = kind(3, quantile=1.0, alpha=2.0)(torch.full((5, 2, 3), 7.0))
+def test_saturated_neuron_fires_every_step() -> None:
+    spikes = IF(3, quantile=1.0, alpha=2.0)(torch.full((5, 2, 3), 7.0))
     assert torch.equal(spikes, torch.ones(5, 2, 3))
 
 
@@ -110,11 +112,52 @@ def test_calibration_ends_when_the_body_raises() -> None:
     assert neuron.calibrations == -1
 
 
+def test_the_layer_that_is_not_finite_is_named() -> None:
+    model = nn.Sequential(nn.Identity(), IF(2, quantile=0.5, alpha=2.0))
+    with calibrating(model), pytest.raises(NeuronError, match="layer '1'"):
+        model(torch.tensor([[[1.0, float("inf")]]]))
+
+
 def test_silent_channel_stays_silent_and_finite() -> None:
-    neuron = SignedIF(2, quantile=0.99, alpha=2.0)
+    neuron = LIF(2, quantile=0.99, alpha=2.0, tau=2.0)
     x = torch.zeros(4, 10, 2)
     with calibrating(neuron):
         assert torch.equal(neuron(x), torch.zeros_like(x))
+    assert bool((neuron.threshold > 0).all())
+
+
+@pytest.mark.parametrize("neuron", [IF(3, quantile=1, alpha=2), LIF(3, quantile=1, alpha=2, tau=2)])
+def test_the_threshold_is_a_frozen_parameter_that_can_be_trained(neuron: IF | LIF) -> None:
+    assert [name for name, _ in neuron.named_parameters()] == ["threshold"]
+    assert torch.equal(neuron.threshold, torch.ones(3))
+    x = torch.full((4, 2, 3), 0.9)
+    assert not neuron(x).requires_grad
+    neuron.threshold.requires_grad_(True)
+    neuron(x).sum().backward()
+    assert neuron.threshold.grad is not None
+    assert bool((neuron.threshold.grad < 0).all())  # a higher threshold fires less
+
+
+def test_activity_is_the_number_of_spikes_per_value_while_watched() -> None:
+    neuron = IF(3, quantile=1.0, alpha=2.0)
+    x = torch.rand(4, 5, 3, generator=torch.Generator().manual_seed(0))
+    neuron(x)
+    assert neuron.activity is None
+    neuron.watched = True
+    spikes = neuron(x)
+    assert neuron.activity is not None
+    # 4 steps of 15 values
+    assert neuron.activity.item() == pytest.approx(count_events(spikes, Levels.BINARY, "x") / 15)
+
+
+def test_spikes_are_the_same_with_and_without_gradients() -> None:
+    neuron = LIF(3, quantile=1.0, alpha=2.0, tau=2.0)
+    neuron.threshold.requires_grad_(True)
+    x = 3 * torch.randn(6, 20, 3, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        plain = neuron(x)
+    assert plain.grad_fn is None
+    assert torch.equal(neuron(x.clone().requires_grad_()), plain)
 
 
 def test_gradient_reaches_input_and_membrane_but_not_through_the_reset() -> None:
@@ -127,11 +170,8 @@ def test_gradient_reaches_input_and_membrane_but_not_through_the_reset() -> None
     assert bool((x.grad > 0).all())
 
 
-@pytest.mark.parametrize(
-    ("neuron", "bits"),
-    [(IF(5, quantile=1, alpha=2), 1), (SignedIF(5, quantile=1, alpha=2), 2)],
-)
-def test_counts_of_a_neuron_layer(neuron: SpikingNeuron, bits: int) -> None:
+@pytest.mark.parametrize("neuron", [IF(5, quantile=1, alpha=2), LIF(5, quantile=1, alpha=2, tau=2)])
+def test_counts_of_a_neuron_layer(neuron: IF | LIF) -> None:
     x = torch.randn(4, 3, 8, 5, generator=torch.Generator().manual_seed(0)) * 2
     spikes: list[Tensor] = []
     model = nn.Sequential(neuron)
@@ -142,7 +182,7 @@ def test_counts_of_a_neuron_layer(neuron: SpikingNeuron, bits: int) -> None:
     fired = sum(1 for s in spikes[0].flatten().tolist() if s != 0)
     assert row.ops[Op.SPIKE] == row.tally.spikes == fired
     assert row.ops[Op.STATE_READ] == row.ops[Op.STATE_WRITE] == 4 * updates  # FP32
-    assert row.ops[Op.SPIKE_WRITE] == updates * bits // 8
+    assert row.ops[Op.SPIKE_WRITE] == updates // 8  # a bit each
     assert row.tally.dense_macs == 0
 
 

@@ -6,11 +6,9 @@ from transformers import DynamicCache, GPT2LMHeadModel
 
 from energy import Attention, Conventions, Counts, count_pass, exposed_attention
 from hwmodels import Op
-from neurt.config import SpikingConfig
 from neurt.gpt2 import ALIASES, GPT2Shape, label
-from neurt.modeling import SpikingGPT2LMHeadModel
-from neurt.passes import Pass, PlanError, decode, prefill
-from neurt.plan import plan_asa, plan_ssa
+from neurt.passes import Pass, decode, prefill
+from neurt.plan import plan_asa
 
 TINY = GPT2Shape(layers=2, width=32, heads=4, inner=128, vocabulary=101, positions=64)
 CAUSAL = Conventions(Attention.CAUSAL)
@@ -50,31 +48,6 @@ def test_analog_plan_is_what_the_hooks_count(
     }
 
 
-@pytest.mark.parametrize("what", PASSES)
-def test_spiking_plan_with_measured_spikes_is_what_the_hooks_count(
-    spiking: SpikingGPT2LMHeadModel, what: Pass
-) -> None:
-    measured = measure(spiking, what, Conventions(), "ssa")
-    spikes = {x.name: x.tally.spikes for x in measured.layers if x.tally.slots}
-    planned = plan_ssa(TINY, what, SpikingConfig(), spikes)
-    assert {x.name: (x.kind, x.label, x.calls, x.tally) for x in measured.layers} == {
-        x.name: (x.kind, x.label, x.calls, x.tally) for x in planned.layers
-    }
-
-
-@pytest.mark.parametrize("what", PASSES)
-def test_causal_spiking_plan_agrees_where_no_spike_position_matters(
-    spiking: SpikingGPT2LMHeadModel, what: Pass
-) -> None:
-    measured = measure(spiking, what, CAUSAL, "ssa")
-    planned = plan_ssa(TINY, what, SpikingConfig(), 0.2, CAUSAL)
-    for row in measured.layers:
-        other = planned.layer(row.name).tally
-        assert (row.tally.dense_macs, row.tally.slots) == (other.dense_macs, other.slots)
-        for op in (Op.NEURON_UPDATE, Op.WEIGHT_READ, Op.KV_SPIKE_READ, Op.ACTIVATION_WRITE):
-            assert row.tally.ops.get(op, 0) == other.ops.get(op, 0), (row.name, op)
-
-
 @pytest.mark.parametrize(("name", "alias"), ALIASES.items())
 @pytest.mark.parametrize("tokens", [1, 128, 1024])
 def test_published_sizes_equal_the_closed_form(
@@ -109,24 +82,6 @@ def test_decode_traffic_of_gpt2_small() -> None:
     assert counts.total(Op.KV_WRITE) == 4 * 2 * 12 * 768
 
 
-def test_spikes_in_the_cache_are_bits() -> None:
-    shape = ALIASES["gpt2-small"][1]
-    counts = plan_ssa(shape, decode(1024), SpikingConfig(timesteps=4), 0.2)
-    assert counts.total(Op.KV_SPIKE_READ) == 75_497_472 * 4 // 32  # T bits in place of 32
-    assert counts.total(Op.KV_READ) == 0
-
-
-def test_rate_one_makes_every_slot_an_event() -> None:
-    what = prefill(8, batch=2)
-    counts = plan_ssa(TINY, what, SpikingConfig(timesteps=3), 1.0)
-    for row in counts.layers:
-        if row.tally.slots and row.tally.dense_macs:
-            assert row.tally.ops[Op.AC] == row.tally.dense_macs, row.name
-    assert counts.events_per_mac == 3  # T events for each MAC replaced
-    silent = plan_ssa(TINY, what, SpikingConfig(timesteps=3), 0.0)
-    assert silent.total(Op.AC, Op.SPIKE) == 0
-
-
 def test_windows_multiply_and_batch_doubles() -> None:
     once, thrice = plan_asa(TINY, prefill(8)), plan_asa(TINY, prefill(8, repeats=3))
     assert thrice.dense_macs == 3 * once.dense_macs
@@ -136,8 +91,3 @@ def test_windows_multiply_and_batch_doubles() -> None:
     # weights are read once per call, whatever the batch
     twice = plan_asa(TINY, prefill(8, batch=2))
     assert twice.total(Op.WEIGHT_READ) == once.total(Op.WEIGHT_READ)
-
-
-def test_refuses_what_it_cannot_know() -> None:
-    with pytest.raises(PlanError, match="coincidences"):
-        plan_ssa(TINY, prefill(8), SpikingConfig(), 0.2, Conventions(coincidences=True))

@@ -13,7 +13,12 @@ pytestmark = pytest.mark.usefixtures("alone")
 
 
 def test_a_plan_is_a_run_of_both_variants() -> None:
-    request = PlanRequest(model="gpt2-small", hw=("45nm", "loihi"), timesteps=3, out=Path("out"))
+    request = PlanRequest(
+        model="gpt2-small",
+        hw=("45nm", "loihi"),
+        spiking=SpikingConfig(timesteps=3),
+        out=Path("out"),
+    )
     run = run_plan(request)
     assert run.command == "plan"
     assert (run.asa.variant, run.ssa.variant) == ("asa", "ssa")
@@ -21,7 +26,7 @@ def test_a_plan_is_a_run_of_both_variants() -> None:
     assert (run.asa.timesteps, run.ssa.timesteps) == (1, 3)
     assert [profile.name for profile in run.profiles] == ["45nm", "loihi"]
     assert run.settings["spike_rate"] == 0.2
-    assert run.settings["spiking"] == SpikingConfig(timesteps=3).model_dump()
+    assert run.settings["spiking"] == SpikingConfig(timesteps=3).model_dump(mode="json")
     assert "python" in run.versions
 
 

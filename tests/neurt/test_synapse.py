@@ -1,6 +1,10 @@
+from __future__ import annotations
+
+from typing import Any
+
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from energy import EventError, Levels, count_pass
@@ -8,38 +12,119 @@ from hwmodels import Op
 from neurt.synapse import EventConv1D
 
 
-@pytest.fixture
-def layer() -> EventConv1D:
+def layer(levels: Levels = Levels.TERNARY, *, accumulate: bool = False) -> EventConv1D:
     torch.manual_seed(0)
-    return EventConv1D(5, 3, Levels.TERNARY)
+    made = EventConv1D(5, 3, levels, accumulate=accumulate)
+    nn.init.normal_(made.bias)
+    return made
 
 
-def test_has_the_parameters_of_the_dense_layer(layer: EventConv1D) -> None:
+def test_has_the_parameters_of_the_dense_layer() -> None:
     dense = Conv1D(5, 3)
-    dense.load_state_dict(layer.state_dict())
+    dense.load_state_dict(layer().state_dict())
     x = torch.randn(2, 4, 3)
-    assert torch.allclose(layer(x), dense(x), atol=1e-6)
+    assert torch.allclose(layer()(x), dense(x), atol=1e-6)
 
 
-def test_scale_is_the_size_of_a_spike_per_channel(layer: EventConv1D) -> None:
-    spikes = torch.tensor([[1.0, 0, -1]])
+@pytest.mark.parametrize("rows", [1, 4, 5, 9])  # the factor goes to the smaller side
+def test_scale_is_the_size_of_a_spike_per_channel(rows: int) -> None:
+    synapse = layer()
+    spikes = torch.tensor([[1.0, 0, -1]]).expand(rows, 3)
     scale = torch.tensor([2.0, 3, 4])
-    expected = 2 * layer.weight[0] - 4 * layer.weight[2] + layer.bias
-    assert torch.allclose(layer(spikes, scale)[0], expected, atol=1e-6)
+    expected = 2 * synapse.weight[0] - 4 * synapse.weight[2] + synapse.bias
+    torch.testing.assert_close(synapse(spikes, scale), expected.expand(rows, 5))
 
 
-def test_counts_events_times_fan_out(layer: EventConv1D) -> None:
-    spikes = torch.tensor([[[1.0, 0, -1], [0, 0, 1]], [[0, 0, 0], [1, 1, 1]]])
-    model = nn.Sequential(layer)
-    (row,) = count_pass(model, lambda: model(spikes), variant="ssa").layers
+@pytest.mark.parametrize("scale", [None, torch.tensor([2.0, 3, 4])])
+@pytest.mark.parametrize("unfolded", [False, True])
+@pytest.mark.parametrize("tokens", [1, 6])
+def test_accumulating_steps_share_one_bias(
+    scale: Tensor | None, unfolded: bool, tokens: int
+) -> None:
+    synapse = layer(accumulate=True)
+    synapse.unfolded = unfolded
+    spikes = torch.randint(-1, 2, (4, 2, tokens, 3), generator=torch.Generator().manual_seed(1))
+    events = spikes.float()
+    sizes = torch.ones(3) if scale is None else scale
+    expected = sum((step * sizes) @ synapse.weight for step in events) + synapse.bias
+    torch.testing.assert_close(synapse(events, scale), expected)
+
+
+def test_the_steps_of_a_layer_that_does_not_accumulate_have_a_bias_each() -> None:
+    synapse = layer()
+    events = torch.tensor([[[1.0, 0, -1]], [[0, 1, 0]]])
+    expected = torch.stack([step @ synapse.weight + synapse.bias for step in events])
+    torch.testing.assert_close(synapse(events), expected)
+
+
+@pytest.mark.parametrize("accumulate", [False, True])
+@pytest.mark.parametrize("rows", [1, 8])
+def test_gradients_reach_weight_scale_and_events(accumulate: bool, rows: int) -> None:
+    synapse = layer(accumulate=accumulate)
+    events = torch.ones(2, rows, 3, requires_grad=True)
+    scale = torch.tensor([2.0, 3, 4], requires_grad=True)
+    synapse(events, scale).sum().backward()
+    by_channel = synapse.weight.detach().sum(1)
+    # every event is worth scale_c x the sum of its weights; there are 2 x rows of them
+    assert events.grad is not None
+    torch.testing.assert_close(events.grad, (scale * by_channel).detach().expand(2, rows, 3))
+    assert scale.grad is not None
+    torch.testing.assert_close(scale.grad, 2 * rows * by_channel)
+    assert synapse.weight.grad is not None
+    torch.testing.assert_close(
+        synapse.weight.grad, (2 * rows * scale.detach())[:, None].expand(3, 5)
+    )
+
+
+SPIKES = torch.tensor([[[1.0, 0, -1], [0, 0, 1]], [[0, 0, 0], [1, 1, 1]]])
+
+
+@pytest.mark.parametrize(("accumulate", "results"), [(False, 4), (True, 2)])
+def test_counts_events_times_fan_out(accumulate: bool, results: int) -> None:
+    model = nn.Sequential(layer(accumulate=accumulate))
+    (row,) = count_pass(model, lambda: model(SPIKES), variant="ssa").layers
     assert row.ops[Op.AC] == 30  # (2 + 1 + 0 + 3) events x 5 outputs
-    assert row.ops[Op.MAC] == 0
+    assert row.ops[Op.MAC] == row.ops[Op.SHIFT_AC] == 0
     assert row.tally.dense_macs == 60  # 4 rows x 3 inputs x 5 outputs
     assert (row.tally.spikes, row.tally.slots) == (6, 12)
     assert row.ops[Op.SPIKE_READ] == 3  # 12 slots x 2 bits
+    assert row.ops[Op.ACTIVATION_WRITE] == results * 5 * 4
 
 
-def test_refuses_analog_input_by_name(layer: EventConv1D) -> None:
-    model = nn.Sequential(layer)
-    with pytest.raises(EventError, match=r"layer '0' takes spikes, but 1 of 3 .* not -1, 0 or 1"):
-        count_pass(model, lambda: model(torch.tensor([[1.0, 0.5, 0]])), variant="ssa")
+@pytest.mark.parametrize(
+    ("levels", "factor", "op", "accumulates", "read"),
+    [
+        (Levels.BURST, 3.0, Op.AC, 90, 6),  # 18 unit events x 5; 12 slots x 4 bits
+        (Levels.POWER, 0.25, Op.SHIFT_AC, 30, 9),  # 12 slots x 6 bits
+    ],
+)
+def test_counts_bursts_by_their_units_and_powers_as_shifts(
+    levels: Levels, factor: float, op: Op, accumulates: int, read: int
+) -> None:
+    model = nn.Sequential(layer(levels, accumulate=True))
+    (row,) = count_pass(model, lambda: model(factor * SPIKES), variant="ssa").layers
+    assert {x: n for x, n in row.ops.items() if x in (Op.MAC, Op.AC, Op.SHIFT_AC)} == {
+        op: accumulates
+    }
+    assert row.ops[Op.SPIKE_READ] == read
+
+
+def test_analog_input_is_multiplied_in_each_step() -> None:
+    model = nn.Sequential(layer(Levels.ANALOG, accumulate=True))
+    (row,) = count_pass(model, lambda: model(torch.rand(2, 2, 3)), variant="ssa").layers
+    assert row.ops[Op.MAC] == row.tally.dense_macs == 60
+    assert row.tally.slots == 0
+
+
+@pytest.mark.parametrize(
+    ("levels", "input_", "allowed"),
+    [
+        (Levels.TERNARY, [[1.0, 0.5, 0]], "-1, 0 or 1"),
+        (Levels.BURST, [[7.0, 8, 0]], "whole numbers from -7 to 7"),
+        (Levels.POWER, [[4.0, 3, 0]], "0 or signed powers of two"),
+    ],
+)
+def test_refuses_analog_input_by_name(levels: Levels, input_: Any, allowed: str) -> None:
+    model = nn.Sequential(layer(levels))
+    with pytest.raises(EventError, match=rf"layer '0' takes spikes, but 1 of 3 .* not {allowed}"):
+        count_pass(model, lambda: model(torch.tensor(input_)), variant="ssa")

@@ -1,0 +1,180 @@
+"""The rows of a planned spiking layer: neurons, event-driven layers, products. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Literal, NamedTuple
+
+from energy import formulas, products
+from energy.counts import Tally
+from energy.formulas import Attention as Pairs
+from energy.formulas import Conventions
+from energy.levels import Levels
+from hwmodels import Op
+from neurt.config import Code, KeyValue, SpikingConfig
+from neurt.gpt2 import GPT2Shape
+from neurt.passes import Pass
+from neurt.plan import VALUE_BYTES
+
+Row = tuple[str, str, Tally]
+
+#: Coders of the second stream of each product of attention.
+ARRIVING = {"scores": "key_encoder", "mix": "value_encoder"}
+
+
+class Rows(NamedTuple):
+    """The rows that a transformer layer is made of, at assumed spike rates.
+
+    Attributes:
+        shape: Sizes of the model.
+        what: The pass.
+        spiking: Choices of the conversion.
+        spike_rate: Spikes per slot everywhere, or the spikes of each row by full name.
+        conventions: Choices that change a count.
+        prefix: Full name of the layer, with a dot.
+    """
+
+    shape: GPT2Shape
+    what: Pass
+    spiking: SpikingConfig
+    spike_rate: float | Mapping[str, int]
+    conventions: Conventions
+    prefix: str
+
+    @property
+    def steps(self) -> int:
+        """Time steps."""
+        return self.spiking.timesteps
+
+    @property
+    def tokens(self) -> int:
+        """New tokens of the pass."""
+        return self.what.batch * self.what.queries
+
+    @property
+    def head_width(self) -> int:
+        """Channels of one head."""
+        return self.shape.width // self.shape.heads
+
+    def spikes(self, name: str, slots: int) -> int:
+        """Assumed spikes of a row with so many slots."""
+        if isinstance(self.spike_rate, Mapping):
+            return self.spike_rate[self.prefix + name]
+        return round(self.spike_rate * slots)
+
+    def neurons(self, name: str, kind: str, channels: int, levels: Levels) -> Row:
+        """Neurons that a current drives in each time step, one per channel and token."""
+        return self._updates(name, kind, self.steps * self.tokens * channels, channels, levels)
+
+    def coder(self, name: str, channels: int, code: Code) -> Row:
+        """A coder of one value per channel and token."""
+        return self.code(name, code, self.tokens * channels, channels)
+
+    def code(self, name: str, code: Code, values: int, channels: int) -> Row:
+        """A coder of so many values, with thresholds for `channels` of them."""
+        if code is Code.EXACT:  # it sends no events and compares nothing
+            return name, code.kind, Tally()
+        return self._updates(name, code.kind, self.steps * values, channels, code.levels)
+
+    def _updates(self, name: str, kind: str, updates: int, channels: int, levels: Levels) -> Row:
+        spikes = self.spikes(name, updates)
+        tally = formulas.neurons(updates, spikes, channels, levels=levels, value_bytes=VALUE_BYTES)
+        return name, kind, tally
+
+    def linear(
+        self, name: str, fan_in: int, fan_out: int, levels: Levels, *, accumulate: bool = True
+    ) -> Row:
+        """A layer fed by events; accumulated, its time steps share a result."""
+        rows = self.steps * self.tokens
+        tally = formulas.event_linear(
+            rows,
+            fan_in,
+            fan_out,
+            0 if levels is Levels.ANALOG else self.spikes(name, rows * fan_in),
+            bias=True,
+            levels=levels,
+            value_bytes=VALUE_BYTES,
+            steps=self.steps if accumulate else 1,
+        )
+        return name, "EventConv1D", tally
+
+    def binary(self, role: Literal["scores", "mix"]) -> Row:
+        """A product of Spikformer, with its own result in each time step."""
+        heads = self.steps * self.what.batch * self.shape.heads
+        queries, keys = self.what.queries, self.what.keys
+        # Queries stream over the keys; values stream into the rows of all queries.
+        tokens, others = (queries, keys) if role == "scores" else (keys, queries)
+        slots = heads * tokens * self.head_width
+        events = self.spikes(f"attn.core.{role}", slots)
+        formula = products.binary_scores if role == "scores" else products.binary_mix
+        tally = formula(
+            heads,
+            queries,
+            keys,
+            self.head_width,
+            events,
+            self._share(events, slots, heads, others),
+            attention=self.conventions.attention,
+            value_bytes=VALUE_BYTES,
+        )
+        return f"attn.core.{role}", "MatMul", tally
+
+    def _share(self, events: int, slots: int, heads: int, others: int) -> int:
+        """Full: every event meets every token of the other side. Causal: the share it may see."""
+        if self.conventions.attention is Pairs.FULL:
+            return events * others
+        pairs = formulas.pairs(self.what.queries, self.what.keys, self.conventions.attention)
+        return round(events / slots * heads * pairs * self.head_width)
+
+    def events(self, role: Literal["scores", "mix"], levels: Levels) -> Row:
+        """A product of the softmax form: events of Q, or of the weights, meet what is stored."""
+        heads = self.what.batch * self.shape.heads
+        queries, keys = self.what.queries, self.what.keys
+        slots = self.steps * heads * queries * (self.head_width if role == "scores" else keys)
+        analog = levels is Levels.ANALOG
+        coder = "attn.query_encoder" if role == "scores" else "attn.core.weight_encoder"
+        events = 0 if analog else self.spikes(coder, slots)
+        accumulates = (
+            self._share(events, slots, self.steps * heads, keys)
+            if role == "scores"
+            else events * self.head_width  # a weight that the mask hides sends no event
+        )
+        tally = products.event_attention(
+            role,
+            heads,
+            queries,
+            keys,
+            self.head_width,
+            left=levels,
+            right=None,
+            events=events,
+            slots=slots,
+            accumulates=accumulates,
+            attention=self.conventions.attention,
+            value_bytes=VALUE_BYTES,
+            steps=self.steps,
+        )
+        if self.streamed:
+            tally = Tally.total((tally, self._arriving(ARRIVING[role], levels)))
+        return f"attn.core.{role}", "MatMul", tally
+
+    @property
+    def streamed(self) -> bool:
+        """Whether K and V are events too."""
+        return self.spiking.key_value is KeyValue.STREAMED
+
+    def _arriving(self, coder: str, levels: Levels) -> Tally:
+        """The second stream: events of new keys or values meet the queries that see them."""
+        slots = self.steps * self.tokens * self.shape.width
+        what = replace(self.what, keys=self.what.queries)
+        pairs = formulas.pairs(what.queries, what.keys, self.conventions.attention)
+        if levels is Levels.ANALOG:
+            macs = slots * pairs // what.queries
+            return Tally({Op.MAC: macs, Op.ACTIVATION_READ: slots * VALUE_BYTES})
+        events = self.spikes(f"attn.{coder}", slots)
+        ops = {
+            levels.op: round(events * pairs / what.queries),
+            Op.SPIKE_READ: formulas.packed_bytes(slots, levels.bits_per_slot),
+        }
+        return Tally(ops, spikes=events, slots=slots)
