@@ -15,11 +15,16 @@ class TextError(ValueError):
     """A text that cannot be used."""
 
 
-def read_text(path: Path | None) -> tuple[str, str]:
-    """Read a text, or the English passage that the package ships.
+#: Texts that a model directory may hold: one that its training never saw, and one to calibrate on.
+HELDOUT, CALIBRATION = "heldout.txt", "calibration.txt"
+
+
+def read_text(path: Path | None, model: Path | None = None) -> tuple[str, str]:
+    """Read a text, or that of a model directory, or the English passage that the package ships.
 
     Args:
-        path: A UTF-8 text file; None for the passage.
+        path: A UTF-8 text file; None for the default.
+        model: Directory of the model that shall read it, whose `heldout.txt` is its default text.
 
     Returns:
         The text, and what reports call it.
@@ -27,6 +32,8 @@ def read_text(path: Path | None) -> tuple[str, str]:
     Raises:
         TextError: If the file cannot be read, is not UTF-8, or holds nothing but white space.
     """
+    if path is None and model is not None and (model / HELDOUT).is_file():
+        return read_text(model / HELDOUT)[0], f"{HELDOUT} of {model.resolve().name}"
     if path is None:
         return packaged_text("passage.txt"), "Moby-Dick, chapters 1 and 3 (packaged)"
     try:
@@ -86,13 +93,38 @@ def check_ids(inputs: Iterable[Tensor], vocabulary: int) -> None:
         )
 
 
-def calibration_windows(tokenizer: Any, *, tokens: int) -> list[Tensor]:
-    """The packaged calibration text as windows of at most `tokens` tokens, 512 tokens in all.
+def calibration_text(model: Path | None = None) -> tuple[str, str]:
+    """The text to calibrate a model on: its directory's own, or the packaged one.
 
-    It is another chapter than the passage that is counted by default.
+    Args:
+        model: Its directory; None for a model of the hub.
+
+    Returns:
+        The text, and what reports call it. It is another text than the one counted by default.
+
+    Raises:
+        TextError: If the directory's own cannot be read.
+    """
+    if model is not None and (model / CALIBRATION).is_file():
+        return read_text(model / CALIBRATION)[0], f"{CALIBRATION} of {model.resolve().name}"
+    return packaged_text(CALIBRATION), "Moby-Dick, chapter 2 (packaged)"
+
+
+def calibration_windows(tokenizer: Any, *, tokens: int, model: Path | None = None) -> list[Tensor]:
+    """The calibration text as windows of at most `tokens` tokens, 512 tokens in all.
+
+    Args:
+        tokenizer: Turns text into ids with `encode`.
+        tokens: Longest window.
+        model: See `calibration_text`.
+
+    Raises:
+        TextError: If the directory's own text cannot be read or is too short.
     """
     total = 512
     tokens = min(tokens, total)
-    return windows(
-        tokenizer, packaged_text("calibration.txt"), tokens=tokens, batch=1, count=total // tokens
-    )
+    text, name = calibration_text(model)
+    try:
+        return windows(tokenizer, text, tokens=tokens, batch=1, count=total // tokens)
+    except TextError as error:
+        raise TextError(f"{name} has fewer than {total} tokens; lengthen it") from error

@@ -151,6 +151,8 @@ def _pretrained(source: ModelSource, kind: type[Model]) -> tuple[Model, str]:
             f"weights of '{where}' have {len(unknown)} parameters that its config.json has no "
             f"place for, first '{unknown[0]}'; the two do not belong together"
         )
+    if source.shipped:
+        return model, f"shipped({source.name})"
     if source.directory is not None:
         return model, f"local({source.directory.resolve().name})"
     return model, f"pretrained({where}@{cached_revision(where)[:12]})"

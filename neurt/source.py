@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,10 @@ from neurt.gpt2 import ALIASES, GPT2Shape
 
 #: Seconds to wait for the hub before falling back.
 HUB_TIMEOUT_S = 5.0
+
+
+#: Trained models that the package ships, each a directory in `neurt/assets`.
+SHIPPED = ("gpt2-nano", "gpt2-nano-spiking")
 
 
 class ModelError(ValueError):
@@ -26,25 +31,31 @@ class ModelSource:
         hub_id: Its id on the hub; None for a local one.
         directory: Its local directory; None for one of the hub.
         shape: Its sizes; None while only the hub knows.
+        shipped: Whether the package ships it.
     """
 
     name: str
     hub_id: str | None
     directory: Path | None
     shape: GPT2Shape | None
+    shipped: bool = False
 
 
 def resolve(model: str) -> ModelSource:
     """Find out what a `--model` argument means, without touching the network.
 
     Args:
-        model: One of `gpt2.ALIASES`, a directory in Hugging Face format, the path of a
+        model: One of `SHIPPED` or `gpt2.ALIASES`, a directory in Hugging Face format, the path of a
             `config.json`, or a hub id such as `openai-community/gpt2`.
 
     Raises:
         ModelError: If it can be none of these.
         ShapeError: If its configuration is not a GPT-2.
     """
+    if model in SHIPPED:
+        packaged = Path(str(files("neurt.assets") / model))
+        shape = GPT2Shape.from_config(read_config(packaged / "config.json"), model)
+        return ModelSource(model, None, packaged, shape, shipped=True)
     if model in ALIASES:
         hub_id, shape = ALIASES[model]
         return ModelSource(model, hub_id, None, shape)
@@ -61,7 +72,7 @@ def resolve(model: str) -> ModelSource:
     parts = model.split("/")
     if len(parts) == 2 and all(part and not part.startswith(".") for part in parts):
         return ModelSource(model, model, None, cached_shape(model))
-    known = ", ".join(ALIASES)
+    known = ", ".join([*SHIPPED, *ALIASES])
     raise ModelError(
         f"model '{model}' is not known; give one of {known}, a directory with a config.json, or a "
         "hub id such as openai-community/gpt2"

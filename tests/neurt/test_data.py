@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 import torch
 
-from neurt.data import TextError, calibration_windows, check_ids, packaged_text, read_text, windows
+from neurt.data import (
+    TextError,
+    calibration_text,
+    calibration_windows,
+    check_ids,
+    packaged_text,
+    read_text,
+    windows,
+)
 from neurt.models import gpt2_tokenizer
 
 TEXTS = ["passage.txt", "calibration.txt"]
@@ -45,6 +53,53 @@ def test_without_a_file_the_passage_is_read() -> None:
         packaged_text("passage.txt"),
         "Moby-Dick, chapters 1 and 3 (packaged)",
     )
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    directory = tmp_path / "my-gpt2"
+    directory.mkdir()
+    (directory / "heldout.txt").write_text("unseen", encoding="utf-8")
+    (directory / "calibration.txt").write_text("one two three " * 300, encoding="utf-8")
+    return directory
+
+
+def test_a_models_own_text_is_its_default(model: Path) -> None:
+    assert read_text(None, model) == ("unseen", "heldout.txt of my-gpt2")
+
+
+def test_a_text_that_is_given_goes_before_the_models_own(model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "given.txt"
+    path.write_text("given", encoding="utf-8")
+    assert read_text(path, model) == ("given", "given.txt")
+
+
+def test_a_model_without_texts_gets_the_packaged_ones(tokenizer: Any, tmp_path: Path) -> None:
+    assert read_text(None, tmp_path) == read_text(None)
+    assert calibration_text(tmp_path) == calibration_text()
+    assert calibration_text() == (
+        packaged_text("calibration.txt"),
+        "Moby-Dick, chapter 2 (packaged)",
+    )
+    ours, packaged = (
+        torch.cat(calibration_windows(tokenizer, tokens=128, model=model))
+        for model in (tmp_path, None)
+    )
+    assert torch.equal(ours, packaged)
+
+
+def test_a_model_is_calibrated_on_its_own_text(tokenizer: Any, model: Path) -> None:
+    text, name = calibration_text(model)
+    assert name == "calibration.txt of my-gpt2"
+    found = calibration_windows(tokenizer, tokens=128, model=model)
+    assert torch.cat(found).flatten().tolist() == tokenizer.encode(text)[:512]
+
+
+def test_a_calibration_text_that_is_too_short_is_named(tokenizer: Any, model: Path) -> None:
+    (model / "calibration.txt").write_text("one two three", encoding="utf-8")
+    with pytest.raises(TextError) as caught:
+        calibration_windows(tokenizer, tokens=128, model=model)
+    assert str(caught.value) == "calibration.txt of my-gpt2 has fewer than 512 tokens; lengthen it"
 
 
 def test_a_file_is_read_as_utf8_and_called_by_its_name(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from transformers import GPT2Config, GPT2LMHeadModel, GPT2Tokenizer, PreTrainedT
 from neurt.data import packaged_text
 from neurt.gpt2 import ShapeError
 from neurt.models import ModelError, Weights, gpt2_tokenizer, load_model
+from neurt.pretrain import perplexity
+from neurt.source import resolve
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 
@@ -90,6 +92,37 @@ def test_a_directory_is_loaded_with_its_weights(saved: Path, weights: Weights) -
     assert not torch.equal(
         logits(loaded.model), logits(load_model(str(saved), Weights.RANDOM).model)
     )
+
+
+def test_the_shipped_model_is_trained_and_says_so() -> None:
+    loaded = load_model("gpt2-nano")
+    assert (loaded.name, loaded.weights, loaded.why_random) == (
+        "gpt2-nano",
+        "shipped(gpt2-nano)",
+        "",
+    )
+    assert next(loaded.model.parameters()).dtype == torch.float32
+    directory = resolve("gpt2-nano").directory
+    assert directory is not None
+    card = (directory / "README.md").read_text(encoding="utf-8")
+    claimed = float(card.split("held-out perplexity | ")[1].split()[0])
+    ids = loaded.tokenizer.encode((directory / "heldout.txt").read_text(encoding="utf-8"))
+    found = perplexity(loaded.model, [torch.tensor(ids[:4096])], 256)
+    # Another part of the held-out text than the card's; a broken model has hundreds or thousands.
+    assert found.perplexity == pytest.approx(claimed, rel=0.3)
+
+
+def test_the_shipped_texts_are_its_own_and_differ() -> None:
+    directory = resolve("gpt2-nano").directory
+    assert directory is not None
+    heldout, calibration = (
+        {part.strip() for part in (directory / name).read_text(encoding="utf-8").split("\n\n")}
+        for name in ("heldout.txt", "calibration.txt")
+    )
+    assert heldout
+    assert calibration
+    greetings = {part for part in heldout & calibration if len(part) < 100}
+    assert heldout & calibration == greetings  # "To the Senate and House of Representatives:"
 
 
 def test_a_config_json_loads_the_weights_beside_it(saved: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from neurt.gpt2 import ALIASES, GPT2Shape, ShapeError
 from neurt.source import (
+    SHIPPED,
     ModelError,
     ModelSource,
     cached_shape,
@@ -77,6 +78,23 @@ def test_an_alias_is_its_hub_model(alias: str) -> None:
 def test_the_shape_of_a_published_hub_id_is_known_without_the_hub(alias: str) -> None:
     hub_id, shape = ALIASES[alias]
     assert resolve(hub_id) == ModelSource(hub_id, hub_id, None, shape)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_model_is_a_directory_of_the_package(name: str) -> None:
+    source = resolve(name)
+    assert (source.name, source.hub_id, source.shipped) == (name, None, True)
+    assert source.directory is not None
+    assert source.directory.parent.name == "assets"
+    assert source.shape == GPT2Shape.from_config(
+        read_config(source.directory / "config.json"), name
+    )
+
+
+def test_a_directory_of_the_same_name_is_reached_by_its_path(directory: Path) -> None:
+    directory.rename(directory.parent / "gpt2-nano")
+    assert resolve("gpt2-nano").shipped
+    assert not resolve("./gpt2-nano").shipped
 
 
 def test_a_directory_is_called_by_its_name(directory: Path) -> None:
@@ -149,8 +167,9 @@ def test_a_nonsense_name_lists_the_known_ones(name: str) -> None:
     with pytest.raises(ModelError) as caught:
         resolve(name)
     assert str(caught.value) == (
-        f"model '{name}' is not known; give one of gpt2-small, gpt2-medium, gpt2-large, gpt2-xl, "
-        "a directory with a config.json, or a hub id such as openai-community/gpt2"
+        f"model '{name}' is not known; give one of gpt2-nano, gpt2-nano-spiking, gpt2-small, "
+        "gpt2-medium, gpt2-large, gpt2-xl, a directory with a config.json, or a hub id such as "
+        "openai-community/gpt2"
     )
 
 
