@@ -1,0 +1,106 @@
+"""The flags of `evaluate`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def add_evaluate_command(
+    verbs: Any, handler: Callable[[argparse.Namespace], None]
+) -> argparse.ArgumentParser:
+    """Add the command.
+
+    Args:
+        verbs: Where commands are added (`ArgumentParser.add_subparsers`).
+        handler: Runs it; becomes `run` of the parsed request.
+
+    Returns:
+        Its parser, so that the flags of the conversion can be added.
+    """
+    evaluate: argparse.ArgumentParser = verbs.add_parser(
+        "evaluate", help="perplexity and closeness of a spiking model beside its analog one"
+    )
+    add_reading_flags(evaluate)
+    evaluate.add_argument(
+        "--baseline",
+        type=Path,
+        metavar="DIR",
+        help="analog model that a converted one is compared with (default: DIR/analog of --model "
+        "DIR where there is one, else the analog model with the same parameters)",
+    )
+    evaluate.set_defaults(run=handler)
+    return evaluate
+
+
+def add_reading_flags(command: argparse.ArgumentParser) -> None:
+    """Add the flags that say which model reads which text how."""
+    command.add_argument(
+        "--model",
+        required=True,
+        help="an analog model, which is converted, or a converted one: a name, a directory in "
+        "Hugging Face format, or a hub id",
+    )
+    command.add_argument(
+        "--weights",
+        choices=("auto", "pretrained", "random"),
+        default="auto",
+        help="auto: from the cache or the hub, else random, and said so (default: auto)",
+    )
+    command.add_argument("--seed", type=int, default=0, help="seed of random weights (default: 0)")
+    command.add_argument(
+        "--hw",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="hardware profile, by name or .toml file; may be repeated (default: 45nm)",
+    )
+    command.add_argument(
+        "--text", type=Path, metavar="FILE", help="UTF-8 text to read (default: the model's own)"
+    )
+    command.add_argument(
+        "--max-tokens",
+        type=_at_least(2),
+        default=8192,
+        metavar="N",
+        help="read no more than the first N tokens (default: 8192)",
+    )
+    command.add_argument(
+        "--window",
+        type=_at_least(2),
+        metavar="N",
+        help="tokens per window (default: the positions of the model, at most 256)",
+    )
+    command.add_argument(
+        "--stride",
+        type=_at_least(1),
+        metavar="N",
+        help="tokens from one window to the next (default: half a window)",
+    )
+    command.add_argument(
+        "--batch", type=_at_least(1), default=8, metavar="N", help="windows at a time (default: 8)"
+    )
+    command.add_argument(
+        "--attention",
+        choices=("full", "causal"),
+        default="full",
+        help="count all query-key pairs, or the causal half (default: full)",
+    )
+    command.add_argument(
+        "--out", type=Path, metavar="DIR", help="output directory (default: runs/TIME-MODEL)"
+    )
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"must be an integer, not {text!r}") from None
+        if value < least:
+            raise argparse.ArgumentTypeError(f"must be at least {least}, not {value}")
+        return value
+
+    return read
