@@ -7,12 +7,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from neurt.flags_conversion import add_conversion_flags
+from neurt.flags_evaluate import add_evaluate_command
+from neurt.flags_finetune import add_finetune_command
+from neurt.flags_sweep import add_sweep_command
+from neurt.flags_training import add_training_commands
 from neurt.gpt2 import ALIASES
+from neurt.source import SHIPPED
 
 EPILOG = """examples:
   neurt-energy profile --model gpt2-small --hw 45nm
   neurt-energy profile --model ./my-gpt2 --hw 45nm --hw loihi --phase decode --context 512
   neurt-energy plan --model gpt2-xl --hw 45nm --seq-len 1000 --spike-rate 0.15
+  neurt-energy evaluate --model gpt2-nano --form softmax --code pow2
+  neurt-energy sweep --model gpt2-nano --jobs 2
+  neurt-energy finetune --model gpt2-nano --text sotu --out my-spiking-gpt2
   neurt-energy price counts.csv --hw my-chip.toml
   neurt-energy hw show 45nm
 """
@@ -25,13 +34,17 @@ Handler = Callable[[argparse.Namespace], None]
 class Commands:
     """What runs for each command."""
 
+    evaluate: Handler
+    finetune: Handler
     hw_list: Handler
     hw_schema: Handler
     hw_show: Handler
     hw_validate: Handler
     plan: Handler
+    pretrain: Handler
     price: Handler
     profile: Handler
+    sweep: Handler
 
 
 def parser(commands: Commands) -> argparse.ArgumentParser:
@@ -72,6 +85,11 @@ def parser(commands: Commands) -> argparse.ArgumentParser:
     )
     plan.set_defaults(run=commands.plan)
 
+    add_conversion_flags(add_evaluate_command(verbs, commands.evaluate))
+    add_sweep_command(verbs, commands.sweep)
+    add_training_commands(verbs, commands.pretrain)
+    add_conversion_flags(add_finetune_command(verbs, commands.finetune))
+
     price = verbs.add_parser("price", help="price a table of counts")
     price.add_argument("counts", type=Path, help="a CSV with at least: layer, mac, ac")
     _hw_flag(price)
@@ -98,7 +116,7 @@ def _pass_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--model",
         required=True,
-        help=f"{', '.join(ALIASES)}, a directory in Hugging Face format, or a hub id",
+        help=f"{', '.join((*SHIPPED, *ALIASES))}, a directory in Hugging Face format, or a hub id",
     )
     _hw_flag(command)
     command.add_argument(
@@ -134,13 +152,7 @@ def _pass_flags(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="in a product of two spike tensors, count only events that meet a spike",
     )
-    command.add_argument(
-        "--timesteps",
-        type=_timesteps,
-        default=4,
-        metavar="T",
-        help="spiking time steps, 1 to 64 (default: 4)",
-    )
+    add_conversion_flags(command)
     command.add_argument(
         "--out", type=Path, metavar="DIR", help="output directory (default: runs/TIME-MODEL)"
     )
@@ -163,13 +175,6 @@ def _count(text: str) -> int:
         raise argparse.ArgumentTypeError(f"must be an integer, not {text!r}") from None
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
-    return value
-
-
-def _timesteps(text: str) -> int:
-    value = _count(text)
-    if value > 64:
-        raise argparse.ArgumentTypeError(f"must be at most 64, not {value}")
     return value
 
 

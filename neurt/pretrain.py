@@ -19,7 +19,7 @@ from neurt.corpus import excerpt, read_corpus
 from neurt.data import CALIBRATION, HELDOUT
 from neurt.modelcard import HeldOut, model_card
 from neurt.saving import round_weights, save_model
-from neurt.training import TrainingError, processes, train
+from neurt.training import processes, train
 from neurt.training_request import PretrainRequest
 from neurt.vocabulary import encode_documents, fast_tokenizer, train_tokenizer
 from reports.files import write_atomically, write_text
@@ -115,7 +115,6 @@ def run_pretrain(
     if not main:
         return None
     round_weights(model, request.save_dtype)
-    _check_finite(model, request.save_dtype)
     progress("held-out perplexity", 0, 1)
     held_out = perplexity(model, encode_documents(tokenizer, corpus.held_out), request.tokens)
     progress("held-out perplexity", 1, 1)
@@ -181,14 +180,6 @@ def perplexity(model: GPT2LMHeadModel, documents: Sequence[Tensor], window: int)
             total += float(nn.functional.cross_entropy(logits.double(), ids[1:], reduction="sum"))
             predicted += len(ids) - 1
     return HeldOut(math.exp(total / predicted), predicted, window)
-
-
-def _check_finite(model: GPT2LMHeadModel, dtype: str) -> None:
-    for name, parameter in model.named_parameters():
-        if not parameter.isfinite().all():
-            raise TrainingError(
-                f"'{name}' is too large for {dtype}; resume with --save-dtype float32"
-            )
 
 
 def _draw(rows: Sequence[MetricsRow], title: str, directory: Path) -> list[Path]:

@@ -97,7 +97,7 @@ def _say_unpriced(
             op
             for layer in side.counts.layers
             if layer.label.depth in depths
-            for op in (Op.MAC, Op.AC)
+            for op in (Op.MAC, Op.AC, Op.SHIFT_AC)
             if layer.tally.ops.get(op) and side.profile.energy_pj(op) is None
         }
         lines += [

@@ -131,7 +131,7 @@ def print_bill(bill: Estimate, console: Console) -> None:
     )
     console.print(
         f"{name}: [bold]{_with_unit(total)}[/bold], of which compute {_with_unit(compute)} "
-        f"({bill.counts.total(Op.MAC):,} MACs, {bill.counts.total(Op.AC):,} ACs)"
+        f"({bill.counts.total(Op.MAC):,} MACs, {bill.counts.total(Op.AC, Op.SHIFT_AC):,} ACs)"
     )
     if bill.unpriced:
         listed = ", ".join(f"{op.value} x {n:,}" for op, n in bill.unpriced.items())

@@ -140,6 +140,25 @@ def test_the_witnesses_agree_under_another_convention(
     assert "Verified: " in profile("profile", *asked, convention, "--verify")
 
 
+def test_the_witnesses_agree_on_another_conversion(tiny: Path, tmp_path: Path) -> None:
+    said = profile(
+        *("profile", "--model", str(tiny), "--hw", "45nm", "--seq-len", "8", "--verify"),
+        *("--form", "softmax", "--code", "pow2", "--attention-code", "burst"),
+        *("--key-value", "streamed", "--timesteps", "3", "--out", str(tmp_path)),
+    )
+    assert "hooks and plan on both models." in said
+    finished = Finished("prefill", tmp_path, said)
+    found = finished.layers("45nm", "ssa")
+    for name, op in (("attn.core.scores", "ac"), ("mlp.c_proj", "shift_ac")):
+        row = found[f"transformer.h.1.{name}"]
+        assert {key: row[key] != "0" for key in ("mac", "ac", "shift_ac")} == {
+            key: key == op for key in ("mac", "ac", "shift_ac")
+        }
+    settings = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))["settings"]
+    assert settings["spiking"]["feedforward"] == "pow2"
+    assert settings["spiking"]["attention_code"] == "burst"
+
+
 def test_every_row_carries_the_weights(finished: Finished) -> None:
     for name in ("counts.csv", "layers.csv", "savings.csv"):
         assert {row["weights"] for row in finished.rows(name)} == {LABEL}, name

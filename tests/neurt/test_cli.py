@@ -145,7 +145,7 @@ def test_help_listing_planning_and_pricing_do_not_import_torch(tiny: Path, tmp_p
 def test_an_unknown_model_is_one_line_with_the_known_ones(fails: Fails) -> None:
     for verb in ("plan", "profile"):
         said = fails(verb, "--model", "gpt3", "--hw", "45nm", "--out", "out")
-        assert said.startswith("model 'gpt3' is not known; give one of gpt2-small, gpt2-medium,")
+        assert said.startswith("model 'gpt3' is not known; give one of gpt2-nano, gpt2-nano-")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,18 @@ from neurt.cli import command_line, main
 
 pytestmark = pytest.mark.usefixtures("alone")
 
-PASS_FLAGS = {
+CONVERSION_FLAGS = {
+    "--timesteps": 4,
+    "--form": "spikformer",
+    "--code": "signed_if",
+    "--attention-code": None,
+    "--key-value": "stored",
+    "--threshold": 1.0,
+    "--attention-threshold": None,
+    "--calibrate": "quantile",
+    "--lif-quantile": 0.6,
+}
+PASS_FLAGS = CONVERSION_FLAGS | {
     "--model": None,
     "--hw": None,
     "--phase": "prefill",
@@ -19,9 +30,10 @@ PASS_FLAGS = {
     "--windows": 1,
     "--attention": "full",
     "--coincidences": False,
-    "--timesteps": 4,
     "--out": None,
 }
+#: The flags of other commands are frozen beside the files that add them.
+ELSEWHERE = {"evaluate", "sweep", "pretrain", "finetune"}
 FLAGS = {
     "profile": PASS_FLAGS | {"--weights": "auto", "--seed": 0, "--text": None, "--verify": False},
     "plan": PASS_FLAGS | {"--spike-rate": 0.2},
@@ -51,23 +63,46 @@ def test_the_flags_of_every_command_and_their_defaults_are_frozen() -> None:
         }
         for name, sub in commands(command_line()).items()
     }
-    assert found == FLAGS
+    assert found.keys() == FLAGS.keys() | ELSEWHERE
+    assert {name: flags for name, flags in found.items() if name not in ELSEWHERE} == FLAGS
+
+
+@pytest.mark.parametrize("command", ["evaluate", "finetune"])
+def test_commands_that_convert_have_the_flags_of_the_conversion(command: str) -> None:
+    found = {
+        action.option_strings[-1]: action.default
+        for action in commands(command_line())[command]._actions
+        if action.option_strings
+    }
+    assert found | CONVERSION_FLAGS == found
 
 
 def test_flags_with_a_choice_name_their_choices() -> None:
     choices = {
-        action.option_strings[-1]: action.choices
+        action.option_strings[-1]: tuple(action.choices)
         for action in commands(command_line())["profile"]._actions
         if action.choices
     }
+    codes = ("signed_if", "burst", "multi_threshold", "sar", "pow2", "exact")
     assert choices == {
+        "--form": ("spikformer", "softmax"),
+        "--code": codes,
+        "--attention-code": codes,
+        "--key-value": ("stored", "streamed"),
+        "--calibrate": ("quantile", "mse"),
         "--phase": ("prefill", "decode"),
         "--attention": ("full", "causal"),
         "--weights": ("auto", "pretrained", "random"),
     }
 
 
-@pytest.mark.parametrize("words", [[], ["profile"], ["plan"], ["price"], ["hw"], ["hw", "show"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        *([], ["profile"], ["plan"], ["evaluate"], ["sweep"], ["pretrain"], ["finetune"]),
+        *(["price"], ["hw"], ["hw", "show"]),
+    ],
+)
 def test_every_command_has_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([*words, "--help"])

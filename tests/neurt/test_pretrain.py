@@ -14,9 +14,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2LMHeadModel
 from neurt.checkpoint import CHECKPOINT, CheckpointError
 from neurt.corpus import CorpusError
 from neurt.pretrain import new_model, perplexity, run_pretrain
-from neurt.training import TrainingError
 from neurt.training_request import PretrainRequest, RequestError
 from neurt.vocabulary import VocabularyError
+from reports.files import OutputError
 from reports.metrics import read_metrics
 
 FILES = [
@@ -200,10 +200,11 @@ def test_weights_too_large_for_the_file_are_refused(
         return model
 
     monkeypatch.setattr("neurt.pretrain.new_model", large)
-    with pytest.raises(TrainingError) as caught:
+    with pytest.raises(OutputError) as caught:
         run_pretrain(request_of(save_dtype="float16", learning_rate=1e-9))
     assert str(caught.value) == (
-        "'transformer.wpe.weight' is too large for float16; resume with --save-dtype float32"
+        "parameter 'transformer.wpe.weight' is not finite in float16; use --save-dtype "
+        "float32"
     )
     assert (tmp_path / "tiny" / CHECKPOINT).exists()
 

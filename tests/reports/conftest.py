@@ -9,7 +9,17 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from energy import Attention, Counts, Label, LayerCount, Tally, formulas, nonlinear, products
+from energy import (
+    Attention,
+    Counts,
+    Label,
+    LayerCount,
+    Levels,
+    Tally,
+    formulas,
+    nonlinear,
+    products,
+)
 from hwmodels import load_profile
 from reports import Run, style
 from reports.plot_components import per_component
@@ -67,12 +77,12 @@ def spiking(
 
     def neuron(channels: int) -> Tally:
         slots = rows * channels
-        return formulas.neurons(slots, slots // 8, channels, bits_per_slot=1, value_bytes=4)
+        return formulas.neurons(slots, slots // 8, channels, levels=Levels.BINARY, value_bytes=4)
 
     def linear(fan_in: int, fan_out: int, share: int = 8) -> Tally:
         events = rows * fan_in // share
         return formulas.event_linear(
-            rows, fan_in, fan_out, events, bias=True, bits_per_slot=2, value_bytes=4
+            rows, fan_in, fan_out, events, bias=True, levels=Levels.TERNARY, value_bytes=4
         )
 
     norm = nonlinear.layer_norm(tokens, width, value_bytes=4)
@@ -85,9 +95,9 @@ def spiking(
             "MatMul",
             "attention",
             "scores",
-            products.event_scores(*product, **FULL),
+            products.binary_scores(*product, **FULL),
         ),
-        ("attn.mix", "MatMul", "attention", "mix", products.event_mix(*product, **FULL)),
+        ("attn.mix", "MatMul", "attention", "mix", products.binary_mix(*product, **FULL)),
         ("attn.c_proj", "EventConv1D", "attention", "proj", linear(width, width)),
         ("ln_2", "LayerNorm", "ffn", "norm", norm),
         ("mlp.neuron", "SignedIF", "ffn", "neuron", neuron(width)),

@@ -40,6 +40,7 @@ def test_the_columns_of_layers_csv_are_frozen() -> None:
         "dense_macs",
         "mac",
         "ac",
+        "shift_ac",
         "neuron_update",
         "spikes",
         "slots",
@@ -68,6 +69,7 @@ def test_the_columns_of_savings_csv_are_frozen() -> None:
         "asa_mac",
         "ssa_mac",
         "ssa_ac",
+        "ssa_shift_ac",
         "events_per_mac",
         "unpriced",
         "timesteps",
@@ -169,10 +171,45 @@ def test_a_layer_row_is_the_arithmetic_of_its_shapes(run: Run) -> None:
     )
 
 
+def shifted(run: Run) -> Run:
+    """The same run, in which the Q, K, V projections take events with a payload."""
+    layers = tuple(
+        replace(x, tally=x.tally._replace(ops={**x.tally.ops, Op.AC: 0, Op.SHIFT_AC: x.ops[Op.AC]}))
+        if x.label.component == "qkv"
+        else x
+        for x in run.ssa.layers
+    )
+    return replace(run, ssa=replace(run.ssa, layers=layers))
+
+
+def test_events_with_a_payload_have_a_column_and_a_price_of_their_own(run: Run) -> None:
+    frame = layers_frame(shifted(run)).set_index(["hw", "variant", "layer"])
+    row = frame.loc["45nm", "ssa", "h.1.attn.c_attn"]
+    assert (row.ac, row.shift_ac) == (0, 768)
+    assert row.compute_pj == pytest.approx(768 * (0.9 + 0.03))
+    assert frame.loc["loihi", "ssa", "h.1.attn.c_attn"].unpriced.split()[0] == "shift_ac"
+    assert pd.isna(frame.loc["loihi", "ssa", "h.1.attn.c_attn"].compute_pj)
+    parts = savings_frame(shifted(run)).set_index(["hw", "block", "component", "accounting"])
+    part = parts.loc["45nm", "attention", "total", "compute"]
+    # of 2 x 1,024 events 2 x 768 are those of the projections
+    assert (part.ssa_shift_ac, part.ssa_ac) == (2 * 768, 2 * 256)
+    assert part.events_per_mac == pytest.approx(2048 / 2560)
+    assert part.ssa_pj == pytest.approx(1536 * 0.93 + 512 * 0.9)
+
+
 def test_counts_stay_integers_in_the_file(run: Run) -> None:
     text = layers_frame(run).to_csv(index=False)
     for row in csv.DictReader(io.StringIO(text)):
-        for column in ("calls", "dense_macs", "mac", "ac", "neuron_update", "spikes", "slots"):
+        for column in (
+            "calls",
+            "dense_macs",
+            "mac",
+            "ac",
+            "shift_ac",
+            "neuron_update",
+            "spikes",
+            "slots",
+        ):
             assert row[column].isdecimal(), (row["layer"], column)
         assert row["depth"].isdecimal() or not row["depth"]
 

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from energy import estimate
-from hwmodels import load_profile
+from hwmodels import Op, load_profile
 from reports import Run
 from reports.terminal import millijoule, percent, print_bill, print_run
 
@@ -140,6 +140,19 @@ def test_a_bill_says_total_compute_and_the_counts_behind_it(make_run: Callable[.
         "(1,600 MACs, 4,096 ACs)"
     )
     assert second == "without a price: sqrt x 20, spike x 128"
+
+
+def test_a_bill_counts_events_with_a_payload_among_the_accumulates(
+    make_run: Callable[..., Run],
+) -> None:
+    run = make_run()
+    layers = tuple(
+        replace(x, tally=x.tally._replace(ops={**x.tally.ops, Op.AC: 0, Op.SHIFT_AC: x.ops[Op.AC]}))
+        for x in run.ssa.layers
+    )
+    first = bill_text(replace(run, ssa=replace(run.ssa, layers=layers)), "45nm").splitlines()[0]
+    # 1,600 MACs x 4.6 + 4,096 x 0.93 pJ = 11,169.3 pJ
+    assert "of which compute 1.117e-05 mJ (1,600 MACs, 4,096 ACs)" in first
 
 
 def test_a_bill_of_nameless_counts_with_every_price_is_one_line(

@@ -1,0 +1,39 @@
+"""Errors that explain themselves in one line."""
+
+from __future__ import annotations
+
+import sys
+
+from energy.countsfile import CountsError
+from hwmodels import ProfileError
+from reports.files import OutputError
+
+#: By module, so that none is imported for its errors: those of others cannot occur.
+_LAZY = {
+    "energy.events": ["EventError"],
+    "energy.expose": ["ExposeError"],
+    "energy.meter": ["UncountedOperation"],
+    "neurt.checkpoint": ["CheckpointError"],
+    "neurt.convert": ["ConversionError"],
+    "neurt.corpus": ["CorpusError"],
+    "neurt.data": ["TextError"],
+    "neurt.gpt2": ["ShapeError"],
+    "neurt.passes": ["PlanError"],
+    "neurt.profiling": ["VerificationError"],
+    "neurt.source": ["ModelError"],
+    "neurt.sweep": ["SweepError"],
+    "neurt.training": ["TrainingError"],
+    "neurt.training_request": ["RequestError"],
+    "neurt.vocabulary": ["VocabularyError"],
+    "neurt.windows": ["QualityError"],
+    "reports.metrics": ["MetricsError"],
+}
+
+
+def explained(error: BaseException) -> bool:
+    """Whether an error explains itself in one line; then it is not a bug of this program."""
+    found: list[type[Exception]] = [CountsError, ProfileError, OutputError]
+    for module, names in _LAZY.items():
+        if module in sys.modules:
+            found += [getattr(sys.modules[module], name) for name in names]
+    return isinstance(error, tuple(found))
