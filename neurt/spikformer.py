@@ -124,8 +124,9 @@ class SpikformerAttention(SpikingAttention):
         if cache is not None:
             k, v = cache.update(k, v, self.layer_idx)
         mixed = self.core(q, k, v, mask).unflatten(1, (self.timesteps, -1)).transpose(0, 1)
-        scale = self.mix_neuron.threshold / self.timesteps
-        out: Tensor = self.c_proj(self.mix_neuron(self.merge_heads(mixed)), scale)
+        spikes = self.mix_neuron(self.merge_heads(mixed))
+        # Not before: while the neurons are calibrated, that line moves their thresholds.
+        out: Tensor = self.c_proj(spikes, self.mix_neuron.threshold / self.timesteps)
         return out
 
     @property

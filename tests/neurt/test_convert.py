@@ -204,3 +204,30 @@ def test_names_the_layer_whose_input_overflows(
         tiny_gpt2.transformer.h[1].mlp.c_fc.weight.fill_(3e38)  # finite, but sums are not
     with pytest.raises(ConversionError, match=r"layer 'transformer\.h\.1\.mlp\.hidden_encoder'"):
         convert(tiny_gpt2, SpikingConfig(), [token_ids])
+
+
+@pytest.mark.parametrize("form", Attention)
+@pytest.mark.parametrize("code", [Code.SIGNED_IF, Code.BURST, Code.SAR, Code.EXACT])
+def test_thresholds_are_those_of_what_the_neurons_then_receive(
+    tiny_gpt2: GPT2LMHeadModel, form: Attention, code: Code
+) -> None:
+    # One window: calibrated on the way, the model must see the same again in a plain pass.
+    window = torch.randint(0, 101, (1, 48), generator=torch.Generator().manual_seed(5))
+    chosen = SpikingConfig(attention=form, feedforward=code, timesteps=3)
+    model = convert(tiny_gpt2, chosen, [window])
+    received: dict[str, Tensor] = {}
+    for name, module in model.named_modules():
+        if isinstance(module, SpikingNeuron):
+            module.register_forward_pre_hook(
+                lambda _layer, args, name=name: received.__setitem__(name, args[0])
+            )
+    with torch.no_grad():
+        model(window, use_cache=False)
+    thresholds = {name: model.get_submodule(name).threshold for name in received}
+    for name, x in received.items():
+        neuron = model.get_submodule(name)
+        assert isinstance(neuron, SpikingNeuron)
+        neuron.calibrations = 0
+        before = thresholds[name].detach().clone()
+        neuron.calibrate(x)
+        torch.testing.assert_close(before, neuron.threshold.detach(), msg=name)
