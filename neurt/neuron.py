@@ -99,10 +99,19 @@ class SpikingNeuron(nn.Module):
         return f"{self.channels}, quantile={self.quantile}"
 
     def find_threshold(self, samples: Tensor) -> Tensor:
-        """Thresholds (C,) for samples (n, C) of the input."""
+        """Thresholds (C,) for samples (n, C) of the input: a quantile of what is not zero.
+
+        A current of no spikes at all is common, and a threshold of zero would make spikes that
+        are worth nothing. A channel that is always silent gets the median of the others.
+        """
         assert self.quantile is not None
-        rank = max(1, round(self.quantile * len(samples)))
-        return samples.abs().kthvalue(rank, dim=0).values
+        sizes = samples.abs().sort(dim=0).values
+        silent = (sizes == 0).sum(0)
+        heard = len(samples) - silent
+        rank = silent + (self.quantile * heard).round().to(torch.int64).clamp(min=1)
+        found = sizes.gather(0, (rank - 1).clamp(max=len(samples) - 1).unsqueeze(0))[0]
+        usual = found[heard > 0].median() if bool((heard > 0).any()) else found.new_ones(())
+        return torch.where(heard > 0, found, usual)
 
     @torch.no_grad()
     def calibrate(self, x: Tensor) -> None:

@@ -194,3 +194,20 @@ def test_doubling_the_timesteps_doubles_the_updates() -> None:
         return count_pass(neuron, lambda: neuron(x), variant="ssa").total(Op.NEURON_UPDATE)
 
     assert updates(8) == 2 * updates(4)
+
+
+def test_a_quantile_is_one_of_what_is_not_zero() -> None:
+    # 4, 1, 3, 2 among eight zeros: the 0.5 quantile is the 2nd of 4, so 2. One value: itself. A
+    # silent channel: the median of the others, 2 and 7, of which torch takes the lower.
+    channels = [[4, 0, 1, 0, 0, 3, 0, 0, -2, 0, 0, 0], [0] * 11 + [-7], [0] * 12]
+    neuron = IF(3, quantile=0.5, alpha=2.0)
+    neuron.calibrations = 0
+    neuron.calibrate(torch.tensor(channels, dtype=torch.float32).T.reshape(3, 4, 3))
+    assert neuron.threshold.tolist() == [2, 7, 2]
+
+
+def test_neurons_that_hear_nothing_at_all_keep_a_threshold_of_one() -> None:
+    neuron = IF(2, quantile=0.5, alpha=2.0)
+    neuron.calibrations = 0
+    neuron.calibrate(torch.zeros(3, 4, 2))
+    assert neuron.threshold.tolist() == [1, 1]
