@@ -25,7 +25,10 @@ def add_finetune_command(
         Its parser, so that the flags of the conversion can be added.
     """
     finetune: argparse.ArgumentParser = verbs.add_parser(
-        "finetune", help="convert a model and train its spiking version"
+        "finetune",
+        help="convert a model and train its spiking version",
+        epilog="several processes, on GPUs or CPUs: accelerate launch --multi_gpu "
+        "--num_processes N -m neurt.cli finetune ... (its --cpu starts one process, whatever N)",
     )
     finetune.add_argument(
         "--model",

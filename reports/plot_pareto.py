@@ -72,7 +72,7 @@ def pareto_picture(points: Sequence[Point]) -> Figure:
             axes.set_xlabel(f"{name} (MACs and events)")
             _events_axis(axes, shown, saving, events)
         changes = [p["perplexity_change"] for p in points if math.isfinite(p["perplexity_change"])]
-        grid[0].set_ylim(min(0, *changes, 0) * 1.3 - 0.3 * _LINEAR, max(0.3, *changes, 0) * 1.6)
+        grid[0].set_ylim(min(0, *changes, 0) * 1.6 - 0.3 * _LINEAR, max(0.3, *changes, 0) * 1.6)
         grid[0].set_ylabel("change of perplexity")
         figure.legend(handles=_legend(points), loc="outside lower center", ncols=4)
         title = (

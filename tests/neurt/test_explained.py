@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib import import_module
+from pkgutil import iter_modules
 
 import pytest
 
@@ -40,3 +41,18 @@ def test_nothing_is_imported_to_tell() -> None:
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["False", "False"]
+
+
+def test_no_error_of_ours_is_forgotten() -> None:
+    unexplained = [
+        name
+        for room in ("hwmodels", "energy", "reports", "neurt")
+        for module in iter_modules(import_module(room).__path__, f"{room}.")
+        for name, kind in vars(import_module(module.name)).items()
+        if isinstance(kind, type)
+        and kind.__module__ == module.name
+        and issubclass(kind, Exception)
+        and not explained(kind("a sentence"))
+    ]
+    # convert() catches it and says the same as a ConversionError.
+    assert unexplained == ["NeuronError"]

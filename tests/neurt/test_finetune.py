@@ -217,10 +217,11 @@ def test_the_model_it_came_from_is_as_it_was(ask: Ask, trained: Path) -> None:
 # What is trained
 
 
+@pytest.mark.parametrize("spiking", [SpikingConfig(), POW2], ids=["spikformer", "softmax"])
 def test_the_attention_blocks_and_all_thresholds_learn_by_default(
-    ask: Ask, trained: Path, tmp_path: Path
+    ask: Ask, trained: Path, tmp_path: Path, spiking: SpikingConfig
 ) -> None:
-    finetuned(ask(spiking=POW2))
+    finetuned(ask(spiking=spiking))
     before = load_file(trained / "model.safetensors")
     after, analog = weights(tmp_path / "out"), weights(tmp_path / "out" / "analog")
     for name, tensor in before.items():
@@ -362,23 +363,22 @@ def run(words, out, kill_at=None):
 
 *words, step = sys.argv[1:]
 print(run(words, "whole"))
-for number, kill_at in enumerate((
-    f"layerwise step {step}:", "layerwise: held-out", f"distilled step {step}:",
-    f"analog step {step}:",
-)):
-    print(run(words, f"killed{number}", kill_at))
-    print(run([*words, "--resume"], f"killed{number}"))
+steps = [f"{stage} step {step}:" for stage in ("layerwise", "distilled", "analog")]
+for kill_at in (steps[0], "layerwise: held-out", *steps[1:]):
+    print(run(words, "killed", kill_at))
+    words = [word for word in words if word != "--resume"] + ["--resume"]
+print(run(words, "killed"))
 """
 
 
-def test_killed_at_any_point_it_ends_as_an_uninterrupted_one(
+def test_killed_again_and_again_it_ends_as_an_uninterrupted_one(
     trained: Path, passages: Path, tmp_path: Path
 ) -> None:
     # A process of the command line is killed (signal 9) at a random step of each stage and between
-    # two of them, and continued. They are forked, so that torch is imported once.
-    step = random.SystemRandom().randint(1, 4)
+    # two of them, and continued each time. They are forked, so that torch is imported once.
+    step = random.SystemRandom().randint(2, 5)
     words = ["finetune", "--model", str(trained), "--text", str(passages), "--batch", "2"]
-    words += ["--layer-steps", "5", "--steps", "5", "--tokens", "16", "--save-every", "2"]
+    words += ["--layer-steps", "6", "--steps", "6", "--tokens", "16", "--save-every", "2"]
     run = subprocess.run(
         [sys.executable, "-c", KILLED, *words, "--held-out-tokens", "32", str(step)],
         capture_output=True,
@@ -386,9 +386,8 @@ def test_killed_at_any_point_it_ends_as_an_uninterrupted_one(
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         check=True,
     )
-    assert run.stdout.split() == ["0", *["-9", "0"] * 4], run.stderr
-    for number in range(4):
-        same_results(tmp_path / "whole", tmp_path / f"killed{number}")
+    assert run.stdout.split() == ["0", "-9", "-9", "-9", "-9", "0"], run.stderr
+    same_results(tmp_path / "whole", tmp_path / "killed")
 
 
 def test_scraps_of_a_killed_process_are_cleared_away(

@@ -117,3 +117,8 @@ def test_no_steps_are_allowed_and_the_baseline_may_be_left_out(verbs: Verbs) -> 
     words = ["--steps", "0", "--layer-steps", "0", "--warmup-steps", "0", "--no-baseline"]
     given = verbs[0].parse_args([*NEEDED, *words])
     assert (given.steps, given.layer_steps, given.warmup_steps, given.baseline) == (0, 0, 0, False)
+
+
+def test_help_says_how_several_processes_are_started(verbs: Verbs) -> None:
+    said = " ".join(verbs[1].format_help().split())
+    assert "accelerate launch --multi_gpu --num_processes N -m neurt.cli finetune ..." in said
