@@ -214,3 +214,20 @@ def test_spikes_of_one_kind_are_not_taken_for_another(
     assert count_events(torch.tensor(values), wide, "x") > 0
     with pytest.raises(EventError):
         count_events(torch.tensor(values), narrow, "x")
+
+
+def test_a_tensor_that_was_counted_and_then_changed_is_counted_again() -> None:
+    spikes = torch.tensor([0.0, 1.0, 1.0])
+    assert count_events(spikes, Levels.BINARY, "x") == 2
+    assert count_events(spikes, Levels.BINARY, "x") == 2
+    spikes[0] = 1
+    assert count_events(spikes, Levels.BINARY, "x") == 3
+    spikes[0] = -1
+    assert count_events(spikes, Levels.TERNARY, "x") == 3
+    with pytest.raises(EventError):
+        count_events(spikes, Levels.BINARY, "x")
+
+
+def test_a_tensor_of_inference_mode_is_counted() -> None:
+    with torch.inference_mode():
+        assert count_events(torch.ones(3), Levels.BINARY, "x") == 3

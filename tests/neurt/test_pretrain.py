@@ -203,8 +203,7 @@ def test_weights_too_large_for_the_file_are_refused(
     with pytest.raises(OutputError) as caught:
         run_pretrain(request_of(save_dtype="float16", learning_rate=1e-9))
     assert str(caught.value) == (
-        "parameter 'transformer.wpe.weight' is not finite in float16; use --save-dtype "
-        "float32"
+        "parameter 'transformer.wpe.weight' is not finite in float16; use --save-dtype float32"
     )
     assert (tmp_path / "tiny" / CHECKPOINT).exists()
 
