@@ -11,7 +11,7 @@ from neurt.flags_conversion import add_conversion_flags
 from neurt.flags_evaluate import add_evaluate_command
 from neurt.flags_finetune import add_finetune_command
 from neurt.flags_sweep import add_sweep_command
-from neurt.flags_training import add_training_commands
+from neurt.flags_training import add_training_commands, at_least
 from neurt.gpt2 import ALIASES
 from neurt.source import SHIPPED
 
@@ -126,20 +126,32 @@ def _pass_flags(command: argparse.ArgumentParser) -> None:
         help="whole sequences, or one new token through a cache (default: prefill)",
     )
     command.add_argument(
-        "--seq-len", type=_count, default=128, metavar="N", help="tokens in prefill (default: 128)"
+        "--seq-len",
+        type=at_least(1),
+        default=128,
+        metavar="N",
+        help="tokens in prefill (default: 128)",
     )
     command.add_argument(
         "--context",
-        type=_count,
+        type=at_least(1),
         default=128,
         metavar="N",
         help="attended tokens in decode, the new one included (default: 128)",
     )
     command.add_argument(
-        "--batch", type=_count, default=1, metavar="N", help="sequences side by side (default: 1)"
+        "--batch",
+        type=at_least(1),
+        default=1,
+        metavar="N",
+        help="sequences side by side (default: 1)",
     )
     command.add_argument(
-        "--windows", type=_count, default=1, metavar="N", help="passes over the text (default: 1)"
+        "--windows",
+        type=at_least(1),
+        default=1,
+        metavar="N",
+        help="passes over the text (default: 1)",
     )
     command.add_argument(
         "--attention",
@@ -166,16 +178,6 @@ def _hw_flag(command: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="hardware profile, by name or .toml file; may be repeated",
     )
-
-
-def _count(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be an integer, not {text!r}") from None
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
-    return value
 
 
 def _share(text: str) -> float:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from neurt.flags_training import at_least
+
 
 def add_evaluate_command(
     verbs: Any, handler: Callable[[argparse.Namespace], None]
@@ -62,25 +64,25 @@ def add_reading_flags(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--max-tokens",
-        type=_at_least(2),
+        type=at_least(2),
         default=8192,
         metavar="N",
         help="read no more than the first N tokens (default: 8192)",
     )
     command.add_argument(
         "--window",
-        type=_at_least(2),
+        type=at_least(2),
         metavar="N",
         help="tokens per window (default: the positions of the model, at most 256)",
     )
     command.add_argument(
         "--stride",
-        type=_at_least(1),
+        type=at_least(1),
         metavar="N",
         help="tokens from one window to the next (default: half a window)",
     )
     command.add_argument(
-        "--batch", type=_at_least(1), default=8, metavar="N", help="windows at a time (default: 8)"
+        "--batch", type=at_least(1), default=8, metavar="N", help="windows at a time (default: 8)"
     )
     command.add_argument(
         "--attention",
@@ -91,16 +93,3 @@ def add_reading_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--out", type=Path, metavar="DIR", help="output directory (default: runs/TIME-MODEL)"
     )
-
-
-def _at_least(least: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"must be an integer, not {text!r}") from None
-        if value < least:
-            raise argparse.ArgumentTypeError(f"must be at least {least}, not {value}")
-        return value
-
-    return read
