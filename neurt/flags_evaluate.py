@@ -37,8 +37,8 @@ def add_evaluate_command(
     return evaluate
 
 
-def add_reading_flags(command: argparse.ArgumentParser) -> None:
-    """Add the flags that say which model reads which text how."""
+def add_model_flags(command: argparse.ArgumentParser) -> None:
+    """Add the flags that say which model, and which weights of it."""
     command.add_argument(
         "--model",
         required=True,
@@ -51,6 +51,11 @@ def add_reading_flags(command: argparse.ArgumentParser) -> None:
         default="auto",
         help="auto: from the cache or the hub, else random, and said so (default: auto)",
     )
+
+
+def add_reading_flags(command: argparse.ArgumentParser) -> None:
+    """Add the flags that say which model reads which text how."""
+    add_model_flags(command)
     command.add_argument("--seed", type=int, default=0, help="seed of random weights (default: 0)")
     command.add_argument(
         "--hw",

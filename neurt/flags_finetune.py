@@ -9,6 +9,7 @@ from typing import Any
 
 from neurt.corpus import SOTU
 from neurt.finetune_request import FinetuneRequest
+from neurt.flags_evaluate import add_model_flags
 from neurt.flags_training import at_least, number
 
 
@@ -30,18 +31,7 @@ def add_finetune_command(
         epilog="several processes, on GPUs or CPUs: accelerate launch --multi_gpu "
         "--num_processes N -m neurt.cli finetune ... (its --cpu starts one process, whatever N)",
     )
-    finetune.add_argument(
-        "--model",
-        required=True,
-        help="an analog model, which is converted, or a converted one: a name, a directory in "
-        "Hugging Face format, or a hub id",
-    )
-    finetune.add_argument(
-        "--weights",
-        choices=("auto", "pretrained", "random"),
-        default="auto",
-        help="auto: from the cache or the hub, else random, and said so (default: auto)",
-    )
+    add_model_flags(finetune)
     finetune.add_argument(
         "--text",
         required=True,
