@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -22,6 +21,7 @@ from neurt.saving import round_weights, save_model
 from neurt.training import processes, train
 from neurt.training_request import PretrainRequest
 from neurt.vocabulary import encode_documents, fast_tokenizer, train_tokenizer
+from reports.evaluation import Quality
 from reports.files import write_atomically, write_text
 from reports.metrics import MetricsRow
 
@@ -179,7 +179,8 @@ def perplexity(model: GPT2LMHeadModel, documents: Sequence[Tensor], window: int)
             logits = model(input_ids=ids[None], use_cache=False).logits[0, :-1]
             total += float(nn.functional.cross_entropy(logits.double(), ids[1:], reduction="sum"))
             predicted += len(ids) - 1
-    return HeldOut(math.exp(total / predicted), predicted, window)
+    # `Quality` knows what to say where the exponential overflows.
+    return HeldOut(Quality(predicted, total, 0).perplexity, predicted, window)
 
 
 def _draw(rows: Sequence[MetricsRow], title: str, directory: Path) -> list[Path]:

@@ -222,3 +222,11 @@ def test_what_cannot_be_trained_leaves_nothing(
     with pytest.raises(error):
         run_pretrain(request_of(**change))
     assert not (tmp_path / "tiny").exists()
+
+
+def test_a_loss_whose_exponential_overflows_is_an_infinite_perplexity(
+    tiny_gpt2: GPT2LMHeadModel,
+) -> None:
+    with torch.no_grad():
+        tiny_gpt2.transformer.ln_f.weight.mul_(1e5)  # logits of +-1e4: far over 709 nats
+    assert perplexity(tiny_gpt2, [torch.arange(20)], 10).perplexity == float("inf")
