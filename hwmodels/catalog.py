@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
-from pydantic import ValidationError
+from hwmodels.compose import as_table
+from hwmodels.document import Document, compose, validated
+from hwmodels.profile import HardwareProfile, ProfileError
 
-from hwmodels.profile import HardwareProfile
+__all__ = [
+    "ProfileError",
+    "load_profile",
+    "load_profiles",
+    "load_sibling",
+    "parse_profile",
+    "profile_names",
+    "read_profile",
+    "read_profiles",
+    "siblings",
+]
 
 ENTRY_POINT_GROUP = "neurt_energy.hardware"
 
-#: A profile is a page of text; anything much larger is the wrong file.
-MAX_PROFILE_BYTES = 1_000_000
 
+class _Source(NamedTuple):
+    """What a name stands for."""
 
-class ProfileError(ValueError):
-    """A hardware profile that cannot be found or read."""
+    open: Callable[[], Document]
+    precision: str | None = None
 
 
 def profile_names() -> list[str]:
@@ -32,27 +44,15 @@ def load_profile(name_or_path: str | Path) -> HardwareProfile:
     """Load a profile by name, or from a TOML file.
 
     Args:
-        name_or_path: A name from `profile_names`, or the path of a `.toml` file.
+        name_or_path: A name from `profile_names`, the path of a `.toml` file, or `FILE.toml:int8`
+            for another precision of that file.
 
     Raises:
         ProfileError: If there is no such profile, or it does not follow the schema; the message
             names the profile and the key.
     """
-    text = str(name_or_path)
-    source = _sources().get(text)
-    if source is not None:
-        return source()
-    path = Path(text)
-    try:
-        is_path = path.suffix == ".toml" or path.exists()
-    except OSError:  # a name that no file can have
-        is_path = False
-    if is_path:
-        return read_profile(path)
-    raise ProfileError(
-        f"hardware profile '{text}' is not known; known are {', '.join(_sources())}, "
-        "or give the path of a .toml file"
-    )
+    source = _find(str(name_or_path))
+    return compose(source.open(), source.precision, _find_beside)
 
 
 def load_profiles(names: Iterable[str | Path]) -> tuple[HardwareProfile, ...]:
@@ -72,33 +72,53 @@ def load_profiles(names: Iterable[str | Path]) -> tuple[HardwareProfile, ...]:
     return tuple(profiles)
 
 
+def siblings(name_or_path: str | Path) -> dict[str, str]:
+    """The precisions of the hardware that a profile belongs to.
+
+    Args:
+        name_or_path: As for `load_profile`.
+
+    Returns:
+        What to load by precision, the default of the hardware first: {"fp32": "45nm", "int8":
+        "45nm-int8"}. The profile itself is among them.
+
+    Raises:
+        ProfileError: If there is no such profile, or its default is at fault.
+    """
+    document = _find(str(name_or_path)).open()
+    default = compose(document, None, _find_beside).precision
+    return {default: document.reference(None)} | {
+        precision: document.reference(precision) for precision in document.precisions
+    }
+
+
+def load_sibling(name_or_path: str | Path, precision: str) -> HardwareProfile | None:
+    """The same hardware at another precision, or None where it has none.
+
+    Raises:
+        ProfileError: If the profile cannot be found, or either of the two is at fault.
+    """
+    sibling = siblings(name_or_path).get(precision)
+    return None if sibling is None else load_profile(sibling)
+
+
 def read_profile(path: Path) -> HardwareProfile:
-    """Read one TOML file.
+    """Read the default profile of one TOML file.
 
     Raises:
         ProfileError: If the file cannot be read, is not TOML, or does not follow the schema.
     """
-    if not path.exists():
-        raise ProfileError(f"hardware profile '{path}' does not exist")
-    if not path.is_file():
-        raise ProfileError(
-            f"hardware profile '{path}' is not a file; give the path of a .toml file"
-        )
-    if (size := path.stat().st_size) > MAX_PROFILE_BYTES:
-        raise ProfileError(
-            f"hardware profile '{path}' has {size:,} bytes, but a profile is a page of text "
-            f"(at most {MAX_PROFILE_BYTES:,}); is it the right file?"
-        )
-    try:
-        return parse_profile(path.read_bytes().decode("utf-8-sig"), name=str(path))
-    except UnicodeDecodeError as error:
-        raise ProfileError(
-            f"hardware profile '{path}' is not UTF-8 text at byte {error.start}"
-        ) from error
-    except OSError as error:
-        raise ProfileError(
-            f"hardware profile '{path}' cannot be read: {error.strerror or error}"
-        ) from error
+    return compose(Document.read(path), None, _find_beside)
+
+
+def read_profiles(path: Path) -> tuple[HardwareProfile, ...]:
+    """Read all precisions of one TOML file, the default first.
+
+    Raises:
+        ProfileError: As for `read_profile`, of any of them.
+    """
+    document = Document.read(path)
+    return tuple(compose(document, p, _find_beside) for p in (None, *document.precisions))
 
 
 def parse_profile(text: str, *, name: str) -> HardwareProfile:
@@ -112,60 +132,64 @@ def parse_profile(text: str, *, name: str) -> HardwareProfile:
         ProfileError: If the text is not TOML or does not follow the schema; names the first key
             at fault, its value and the rule.
     """
+    return compose(Document.parse(text, name), None, _find_beside)
+
+
+def _find(reference: str, folder: Path = Path()) -> _Source:
+    if (source := _sources().get(reference)) is not None:
+        return source
+    head, colon, precision = reference.rpartition(":")
+    if colon and head.endswith(".toml"):
+        return _Source(lambda: Document.read(folder / head), precision)
+    path = folder / reference
     try:
-        return HardwareProfile.model_validate(tomllib.loads(text))
-    except RecursionError as error:
-        raise ProfileError(
-            f"hardware profile '{name}' is not valid TOML: nested too deep"
-        ) from error
-    except ValidationError as error:
-        raise ProfileError(f"hardware profile '{name}': {_first_fault(error)}") from error
-    except ValueError as error:  # TOMLDecodeError, or a number that Python refuses
-        raise ProfileError(f"hardware profile '{name}' is not valid TOML: {error}") from error
+        is_path = path.suffix == ".toml" or path.exists()
+    except OSError:  # a name that no file can have
+        is_path = False
+    if is_path:
+        return _Source(lambda: Document.read(path))
+    raise ProfileError(
+        f"hardware profile '{reference}' is not known; known are {', '.join(_sources())}, "
+        "or give the path of a .toml file"
+    )
 
 
-def _first_fault(error: ValidationError) -> str:
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"] if part != "[key]")
-    message = first["msg"].removeprefix("Value error, ")
-    more = f" ({error.error_count() - 1} more faults)" if error.error_count() > 1 else ""
-    if not key:  # a rule that spans several keys names them itself
-        return message + more
-    if first["type"] == "extra_forbidden":
-        return f"unknown key '{key}'; `neurt-energy hw schema` lists the keys" + more
-    if first["type"] == "missing":
-        return f"key '{key}' is missing" + more
-    return f"key '{key}' (= {first['input']!r}): {message}" + more
+def _find_beside(reference: str, folder: Path | None) -> tuple[Document, str | None]:
+    # What a file extends: files are looked for where it is, not where the user is.
+    source = _find(reference, folder or Path())
+    return source.open(), source.precision
 
 
 @cache
-def _sources() -> dict[str, Callable[[], HardwareProfile]]:
-    found: dict[str, Callable[[], HardwareProfile]] = {}
-    builtin = sorted(
-        (entry for entry in files("hwmodels.builtin").iterdir() if entry.name.endswith(".toml")),
-        key=lambda entry: entry.name.removesuffix(".toml"),
-    )
-    for entry in builtin:
-        name = entry.name.removesuffix(".toml")
-        text = entry.read_text(encoding="utf-8")
-        found[name] = lambda text=text, name=name: parse_profile(text, name=name)  # type: ignore[misc]
+def _sources() -> dict[str, _Source]:
+    documents = [
+        Document.parse(entry.read_text(encoding="utf-8"), entry.name.removesuffix(".toml"))
+        for entry in files("hwmodels.builtin").iterdir()
+        if entry.name.endswith(".toml")
+    ]
+    found: dict[str, _Source] = {}
+    for document in sorted(documents, key=lambda document: document.name):
+        for precision in (None, *document.precisions):
+            source = _Source(lambda document=document: document, precision)  # type: ignore[misc]
+            found.setdefault(document.reference(precision), source)
     for point in entry_points(group=ENTRY_POINT_GROUP):
-        found.setdefault(point.name, lambda point=point: _from_plugin(point))  # type: ignore[misc]
+        found.setdefault(point.name, _Source(lambda point=point: _plugged_in(point)))  # type: ignore[misc]
     return found
 
 
-def _from_plugin(point: EntryPoint) -> HardwareProfile:
+def _plugged_in(point: EntryPoint) -> Document:
+    plugin = f"hardware profile '{point.name}' of the plug-in '{point.value}'"
     try:
         loaded = point.load()
         profile = loaded() if callable(loaded) else loaded
-    except Exception as error:  # somebody else's code: whatever it raises, name the profile
+        # Dumped here: a profile that was made without validation may fail to.
+        table = as_table(profile) if isinstance(profile, HardwareProfile) else None
+    except (Exception, SystemExit) as error:  # somebody else's code: whatever it raises
+        raise ProfileError(f"{plugin} failed: {type(error).__name__}: {error}") from error
+    if table is None:
         raise ProfileError(
-            f"hardware profile '{point.name}' of the plug-in '{point.value}' failed: "
-            f"{type(error).__name__}: {error}"
-        ) from error
-    if not isinstance(profile, HardwareProfile):
-        raise ProfileError(
-            f"hardware profile '{point.name}' of the plug-in '{point.value}' is a "
-            f"{type(profile).__name__}; it must be a HardwareProfile or a function returning one"
+            f"{plugin} is a {type(profile).__name__}; it must be a HardwareProfile or a function "
+            "returning one"
         )
-    return profile
+    validated(table, plugin)
+    return Document(point.name, table)

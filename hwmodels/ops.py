@@ -29,6 +29,7 @@ class Op(StrEnum):
     CMP = "cmp"
     NEURON_UPDATE = "neuron_update"
     SPIKE = "spike"
+    SPIKE_HOP = "spike_hop"
     WEIGHT_READ = "weight_read_bytes"
     VECTOR_READ = "vector_read_bytes"
     ACTIVATION_READ = "activation_read_bytes"
@@ -61,6 +62,11 @@ class Op(StrEnum):
         return _BUFFERS.get(self)
 
     @property
+    def is_counted(self) -> bool:
+        """Whether a meter can count it; a hop follows from a mapping of layers onto cores."""
+        return self is not Op.SPIKE_HOP
+
+    @property
     def is_read(self) -> bool:
         """Whether a traffic operation reads (otherwise it writes)."""
         return self.value.endswith("_read_bytes")
@@ -88,6 +94,7 @@ _GROUPS = {
     Op.CMP: "scalar",
     Op.NEURON_UPDATE: "neuron",
     Op.SPIKE: "routing",
+    Op.SPIKE_HOP: "routing",
 }
 
 _BUFFERS = {
@@ -117,6 +124,7 @@ _DEFINITIONS = {
     Op.CMP: "one comparison inside a non-linear function",
     Op.NEURON_UPDATE: "one integrate, compare and reset of one neuron in one time step",
     Op.SPIKE: "one spike emitted by a neuron (routing)",
+    Op.SPIKE_HOP: "one spike carried over one link between cores: follows from a mapping of layers",
     Op.WEIGHT_READ: "bytes of weight matrices read, once per call of a layer",
     Op.VECTOR_READ: "bytes of biases, norm scales, thresholds and looked-up embedding rows read",
     Op.ACTIVATION_READ: "bytes of analog inputs read by a layer",

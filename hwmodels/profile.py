@@ -2,97 +2,31 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from hwmodels.dataflow import Dataflow
 from hwmodels.ops import Buffer, Op
-
-Picojoule = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
-Sentence = Annotated[str, Field(min_length=1)]
-
-
-class Evidence(StrEnum):
-    """How the source obtained a number; see the definition of each grade."""
-
-    MEASURED = "measured"
-    SIMULATED = "simulated"
-    DERIVED = "derived"
-    PROJECTED = "projected"
-    UNVERIFIED = "unverified"
-
-    @property
-    def definition(self) -> str:
-        """What the grade claims, in one sentence."""
-        return {
-            Evidence.MEASURED: "measured on silicon",
-            Evidence.SIMULATED: "from circuit or gate-level simulation",
-            Evidence.DERIVED: "arithmetic on other numbers that are cited",
-            Evidence.PROJECTED: "an estimate of the source, method not stated",
-            Evidence.UNVERIFIED: "not read at the source by this project",
-        }[self]
+from hwmodels.prices import (
+    ByteWidth,
+    Core,
+    MemoryLevel,
+    Nanometre,
+    Price,
+    Record,
+    Sentence,
+    StaticPower,
+    SystemFigure,
+    Throughput,
+)
 
 
-class _Record(BaseModel):
-    """Frozen, and an unknown key is an error: a misspelt price must not become an unpriced one."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class ProfileError(ValueError):
+    """A hardware profile that cannot be found or read."""
 
 
-class Price(_Record):
-    """The energy of one operation.
-
-    Attributes:
-        pj: Energy of one operation in picojoules.
-        source: Citation with table or figure.
-        evidence: How the source obtained the number.
-        note: What a reader must know to use it.
-    """
-
-    pj: Picojoule
-    source: Sentence
-    evidence: Evidence
-    note: str = ""
-
-
-class MemoryLevel(_Record):
-    """One level of memory.
-
-    Attributes:
-        read_pj_per_byte: Energy to read one byte, in picojoules.
-        write_pj_per_byte: Energy to write one byte, in picojoules.
-        capacity_bytes: Size of one instance; None where it is not a limit (DRAM).
-        source: Citation with table or figure.
-        evidence: How the source obtained the number.
-        note: What a reader must know to use it.
-    """
-
-    read_pj_per_byte: Picojoule
-    write_pj_per_byte: Picojoule
-    capacity_bytes: Annotated[int, Field(gt=0)] | None = None
-    source: Sentence
-    evidence: Evidence
-    note: str = ""
-
-
-class StaticPower(_Record):
-    """What the chip draws when nothing happens.
-
-    Attributes:
-        watts: Power in watts.
-        source: Citation with table or figure.
-        evidence: How the source obtained the number.
-        note: What a reader must know to use it.
-    """
-
-    watts: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    source: Sentence
-    evidence: Evidence
-    note: str = ""
-
-
-class HardwareProfile(_Record):
+class HardwareProfile(Record):
     """The price list of one piece of hardware.
 
     An operation is *priced* (here, or through the memory level its buffer is placed in),
@@ -109,24 +43,41 @@ class HardwareProfile(_Record):
             leakage, neurons and routing inside, and forbids further terms.
         prices: Price of each operation that is not memory traffic.
         memory: Memory levels by name.
-        placement: Which level each buffer lives in.
+        placement: The levels each buffer may live in, nearest first: it lives in the first that
+            it fits in, and in the last where it fits in none.
+        dataflow: How often what was counted once per call moves through memory.
         included: Operations paid for by another price, each with the reason.
         static_power: Static power of the chip; None where unknown.
+        throughput: Operations per second of the whole chip, from which latency, and with it
+            static energy, follows.
+        core: What one core holds; with it and a price of `spike_hop`, spikes are routed.
+        system: Measured figures of a whole system, for comparison.
         assumptions: What a reader must accept to use the numbers, one sentence each.
     """
 
     name: Sentence
     title: Sentence
-    process_nm: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    process_nm: Nanometre | None = None
     precision: Sentence
-    value_bytes: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    value_bytes: ByteWidth
     scope: Literal["per_term", "all_in"] = "per_term"
     prices: dict[Op, Price]
     memory: dict[str, MemoryLevel] = Field(default_factory=dict)
-    placement: dict[Buffer, str] = Field(default_factory=dict)
+    placement: dict[Buffer, tuple[str, ...]] = Field(default_factory=dict)
+    dataflow: Dataflow = Dataflow.LAYERWISE
     included: dict[Op, Sentence] = Field(default_factory=dict)
     static_power: StaticPower | None = None
+    throughput: dict[Op, Throughput] = Field(default_factory=dict)
+    core: Core | None = None
+    system: tuple[SystemFigure, ...] = ()
     assumptions: tuple[Sentence, ...] = ()
+
+    @field_validator("placement", mode="before")
+    @classmethod
+    def _one_level_is_a_list(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {k: [v] if isinstance(v, str) else v for k, v in value.items()}
 
     @model_validator(mode="after")
     def _check(self) -> HardwareProfile:
@@ -136,37 +87,41 @@ class HardwareProfile(_Record):
                     f"prices.{op} is memory traffic: give its energy per byte in a memory level "
                     f"and place '{op.buffer}' there"
                 )
-        for buffer, level in self.placement.items():
-            if level not in self.memory:
-                known = ", ".join(self.memory) or "none"
-                raise ValueError(
-                    f"placement.{buffer} names the memory level '{level}', but the levels are: "
-                    f"{known}"
-                )
+        for buffer, levels in self.placement.items():
+            for level in levels or ("",):
+                if level not in self.memory:
+                    known = ", ".join(self.memory) or "none"
+                    raise ValueError(
+                        f"placement.{buffer} names the memory level '{level}', but the levels "
+                        f"are: {known}"
+                    )
         for op in self.included:
             if op in self.prices or (op.buffer is not None and op.buffer in self.placement):
                 raise ValueError(f"included.{op} is priced as well: keep one of the two")
         if self.scope == "all_in":
-            extra = [k for k in ("memory", "placement", "static_power") if getattr(self, k)]
-            if len(self.prices) != 1 or extra:
+            prices = [] if len(self.prices) == 1 else [f"{len(self.prices)} prices"]
+            terms = ("memory", "placement", "static_power", "core")
+            found = prices + [term for term in terms if getattr(self, term)]
+            if found:
                 raise ValueError(
-                    "an all_in profile has one price with everything inside it; move "
-                    f"{', '.join(extra) or 'the other prices'} to `included` or use scope "
-                    '= "per_term"'
+                    "an all_in profile has one price with everything inside it, but here are "
+                    f"{', '.join(found)}: name what the price pays for in `included`, or use "
+                    'scope = "per_term"'
                 )
         return self
 
+    def is_priced(self, op: Op) -> bool:
+        """Whether the operation is priced here or included in another price."""
+        return op in self.prices or op in self.included or op.buffer in self.placement
+
     def energy_pj(self, op: Op) -> float | None:
-        """Energy of one `op` in picojoules (per byte for traffic).
+        """Energy of one operation that is not memory traffic, in picojoules.
+
+        The price of traffic depends on where the buffer fits; see `energy.placement`.
 
         Returns:
             The price; 0.0 where another price includes it; None where it is unpriced.
         """
         if op in self.prices:
             return self.prices[op].pj
-        if op in self.included:
-            return 0.0
-        level = self.memory.get(self.placement.get(op.buffer, "")) if op.buffer else None
-        if level is None:
-            return None
-        return level.read_pj_per_byte if op.is_read else level.write_pj_per_byte
+        return 0.0 if op in self.included else None

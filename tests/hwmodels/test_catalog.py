@@ -7,16 +7,38 @@ from typing import Any
 
 import pytest
 
-from hwmodels import Op, ProfileError, catalog, load_profile, profile_names
+from hwmodels import (
+    Op,
+    ProfileError,
+    catalog,
+    load_profile,
+    load_profiles,
+    load_sibling,
+    profile_names,
+    siblings,
+)
+from hwmodels.document import MAX_PROFILE_BYTES
 
 BUILTIN = [
     "45nm",
     "45nm-fp16",
     "45nm-int8",
+    "45nm-int32",
+    "7nm",
+    "7nm-bf16",
+    "7nm-int8",
+    "darwin3",
+    "generic-22nm",
     "kerasspiking-arm",
     "kerasspiking-cpu",
     "kerasspiking-gpu",
     "loihi",
+    "loihi-sanafe",
+    "northpole",
+    "odin",
+    "seneca",
+    "spinnaker2-hoppner2019",
+    "spinnaker2-hoppner2021",
     "truenorth",
 ]
 
@@ -58,8 +80,8 @@ def written(tmp_path: Path) -> Callable[[str], Path]:
 
 
 @pytest.mark.parametrize("name", BUILTIN)
-def test_every_builtin_profile_loads(name: str) -> None:
-    assert load_profile(name).prices
+def test_every_builtin_profile_loads_under_its_own_name(name: str) -> None:
+    assert load_profile(name).name == name
 
 
 def test_the_builtin_profiles_come_first_and_in_order() -> None:
@@ -72,7 +94,7 @@ def test_a_file_loads_by_its_path(
 ) -> None:
     mine = load_profile(spelling(written(GOOD)))
     assert mine.energy_pj(Op.MAC) == 2.0
-    assert mine.energy_pj(Op.WEIGHT_READ) == 1.0
+    assert mine.is_priced(Op.WEIGHT_READ)
 
 
 def test_a_file_needs_no_suffix(tmp_path: Path) -> None:
@@ -102,7 +124,15 @@ def test_a_file_needs_no_suffix(tmp_path: Path) -> None:
         ("value_bytes = 4", "value_bytes = 4\nprocess_nm = -1", "key 'process_nm' (= -1)"),
         ("value_bytes = 4", 'value_bytes = 4\nscope = "some"', "key 'scope' (= 'some')"),
         ("read_pj_per_byte = 1.0", "read_pj_per_byte = -1", "memory.ram.read_pj_per_byte' (= -1)"),
-        ("write_pj_per_byte = 3.0\n", "", "key 'memory.ram.write_pj_per_byte' is missing"),
+        ("write_pj_per_byte = 3.0\n", "", "read_pj_per_byte and write_pj_per_byte, or a curve"),
+        ("pj = 2.0", 'pj = "2 W"', "'prices.mac.pj' (= '2 W'): must be a number, or an energy"),
+        ("pj = 2.0", 'pj = "2 pj"', "'prices.mac.pj' (= '2 pj'): its unit 'pj' is not known"),
+        ("pj = 2.0", 'pj = "nan pJ"', "'prices.mac.pj' (= 'nan pJ'): must be a number"),
+        ("value_bytes = 4", 'value_bytes = "4 nm"', "key 'value_bytes' (= '4 nm'): must be"),
+        ("value_bytes = 4", "value_bytes = true", "key 'value_bytes' (= True)"),
+        ("value_bytes = 4", "value_bytes = 4\nextends = 45", "key 'extends' (= 45) must be a name"),
+        ("value_bytes = 4", 'value_bytes = 4\nunpriced = "exp"', "'unpriced' (= 'exp') must be"),
+        ("value_bytes = 4", 'value_bytes = 4\nprecisions = "int8"', "'precisions' must hold"),
         (
             "[memory.ram]",
             "[memory.ram]\ncapacity_bytes = 0",
@@ -157,7 +187,7 @@ def test_a_rule_between_keys_names_the_key_and_a_way_out(
 @pytest.mark.parametrize(
     ("extra", "named"),
     [
-        (SECOND_PRICE, "the other prices"),
+        (SECOND_PRICE, "2 prices"),
         ('[static_power]\nwatts = 1\nsource = "x"\nevidence = "measured"\n', "static_power"),
     ],
 )
@@ -212,10 +242,18 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_page_of_text_may_be_as_large_as_the_limit(written: Callable[[str], Path]) -> None:
-    padding = "#" * (catalog.MAX_PROFILE_BYTES - len(GOOD))
+    padding = "#" * (MAX_PROFILE_BYTES - len(GOOD))
     assert load_profile(written(GOOD + padding)).name == "mine"
     with pytest.raises(ProfileError, match=r"mine.toml' has 1,000,001 bytes"):
         load_profile(written(GOOD + padding + "#"))
+
+
+def test_a_large_file_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    with path.open("wb") as file:
+        file.truncate(100_000_000)  # sparse
+    with pytest.raises(ProfileError, match=r"mine.toml' has 100,000,000 bytes, but a profile is"):
+        load_profile(path)
 
 
 @pytest.mark.parametrize("name", ["46nm", "45NM", "x" * 300], ids=["46nm", "45NM", "long"])
@@ -240,6 +278,26 @@ def broken():
 
 def number():
     return 42
+
+def leaves():
+    raise SystemExit(3)
+
+def nan():
+    mine = load_profile("45nm")
+    cheap = mine.prices["mac"].model_copy(update={"pj": float("nan")})
+    return mine.model_copy(update={"prices": {"mac": cheap}})
+
+def negative():
+    mine = load_profile("45nm")
+    return mine.model_copy(update={"value_bytes": -4})
+
+def wrong():
+    return HardwareProfile.model_construct(name="wrong", title="t", precision="p", prices=42)
+
+def uncited():
+    mine = load_profile("45nm")
+    cheap = mine.prices["mac"].model_copy(update={"source": ""})
+    return mine.model_copy(update={"prices": {"mac": cheap}})
 """
 
 ENTRY_POINTS = """\
@@ -248,6 +306,11 @@ chip = neurt_test_chips:chip
 ready = neurt_test_chips:ready
 broken = neurt_test_chips:broken
 number = neurt_test_chips:number
+leaves = neurt_test_chips:leaves
+nan = neurt_test_chips:nan
+negative = neurt_test_chips:negative
+wrong = neurt_test_chips:wrong
+uncited = neurt_test_chips:uncited
 absent = neurt_test_chips:nothing
 unimportable = neurt_test_no_such_module:chip
 45nm = neurt_test_chips:broken
@@ -284,6 +347,11 @@ def test_an_installed_profile_loads_by_its_name(name: str) -> None:
     [
         ("broken", r"'neurt_test_chips:broken' failed: ZeroDivisionError: no chip today"),
         ("number", r"'neurt_test_chips:number' is a int; it must be a HardwareProfile"),
+        ("leaves", r"'neurt_test_chips:leaves' failed: SystemExit: 3"),
+        ("nan", r"'neurt_test_chips:nan': key 'prices.mac.pj' \(= nan\): .*finite"),
+        ("negative", r"'neurt_test_chips:negative': key 'value_bytes' \(= -4"),
+        ("wrong", r"'neurt_test_chips:wrong': key "),
+        ("uncited", r"'neurt_test_chips:uncited': key 'prices.mac.source' \(= ''\)"),
         ("absent", r"'neurt_test_chips:nothing' failed: AttributeError"),
         ("unimportable", r"'neurt_test_no_such_module:chip' failed: ModuleNotFoundError"),
     ],
@@ -307,3 +375,41 @@ def test_the_rest_of_the_catalogue_works_beside_a_failing_plug_in() -> None:
 def test_a_plug_in_does_not_take_the_name_of_a_builtin_profile() -> None:
     assert load_profile("45nm").name == "45nm"
     assert profile_names().count("45nm") == 1
+
+
+INT8 = """
+[precisions.int8]
+value_bytes = 1
+prices.mac = { pj = 0.5, source = "another bench", evidence = "simulated" }
+"""
+
+
+def test_the_precisions_of_one_hardware_are_siblings(written: Callable[[str], Path]) -> None:
+    forty_five = {"fp32": "45nm", "fp16": "45nm-fp16", "int8": "45nm-int8", "int32": "45nm-int32"}
+    assert siblings("45nm") == siblings("45nm-int8") == forty_five
+    path = written(GOOD + INT8)
+    assert siblings(path) == {"fp32": str(path), "int8": f"{path}:int8"}
+    assert load_sibling("45nm", "int8") == load_profile("45nm-int8")
+    assert load_sibling(f"{path}:int8", "fp32") == load_profile(path)
+    assert load_sibling("45nm", "int4") is None
+    assert load_sibling("truenorth", "int8") is None
+
+
+@pytest.mark.usefixtures("plugins")
+def test_a_plug_in_is_its_only_sibling() -> None:
+    assert siblings("chip") == {"fp32": "chip"}
+
+
+@pytest.mark.usefixtures("plugins")
+def test_a_file_extends_a_plug_in(written: Callable[[str], Path]) -> None:
+    loaded = load_profile(written('extends = "chip"\nname = "mine"'))
+    assert loaded.prices == load_profile("45nm").prices
+
+
+def test_a_profile_and_its_child_are_two(written: Callable[[str], Path]) -> None:
+    path = written('extends = "45nm"')
+    names = [profile.name for profile in load_profiles(["45nm", path, str(path)])]
+    assert names == ["45nm", "mine"]
+    path.write_text('extends = "45nm"\nname = "45nm"', encoding="utf-8")
+    with pytest.raises(ProfileError, match="two of the hardware profiles are called '45nm'"):
+        load_profiles(["45nm", path])

@@ -20,6 +20,7 @@ def test_the_columns_of_the_vocabulary_are_frozen() -> None:
         "cmp",
         "neuron_update",
         "spike",
+        "spike_hop",
         "weight_read_bytes",
         "vector_read_bytes",
         "activation_read_bytes",
@@ -55,6 +56,7 @@ def test_the_headings_of_the_bill() -> None:
         Op.CMP: "scalar",
         Op.NEURON_UPDATE: "neuron",
         Op.SPIKE: "routing",
+        Op.SPIKE_HOP: "routing",
     }
     assert {op.group for op in TRAFFIC} == {"memory"}
 
@@ -85,6 +87,10 @@ def test_a_traffic_operation_reads_or_writes() -> None:
         Op.KV_WRITE,
         Op.KV_SPIKE_WRITE,
     }
+
+
+def test_only_hops_are_derived() -> None:
+    assert [op for op in Op if not op.is_counted] == [Op.SPIKE_HOP]
 
 
 def test_packed_spikes_and_arithmetic_do_not_follow_the_width_of_a_value() -> None:

@@ -1,0 +1,159 @@
+"""A profile made of another: what a file that says `extends`, or one of its precisions, changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hwmodels.ops import Buffer, Op
+from hwmodels.prices import Price, Record
+from hwmodels.profile import HardwareProfile, ProfileError
+
+#: Keys of a file that say how it is composed; they are not part of the profile.
+DIRECTIVES = ("extends", "precisions", "unpriced")
+
+#: Tables of named entries. Entries are replaced one by one and whole: half of a price with half of
+#: another's citation would be a number that nobody printed.
+TABLES = ("prices", "memory", "placement", "included", "throughput")
+
+_CITED_TABLES = ("prices", "memory", "throughput")
+_CITED_RECORDS = ("static_power", "core")
+
+
+def overlay(
+    base: Mapping[str, Any], change: Mapping[str, Any], *, name: str, onto: str
+) -> dict[str, Any]:
+    """Lay a partial profile over a whole one.
+
+    Entries of tables and all other keys are replaced whole, assumptions are appended, `unpriced`
+    takes prices out, and an operation that the change prices is no longer included, or the other
+    way round. The result still has to be validated.
+
+    Args:
+        base: A profile as TOML has it.
+        change: A partial one.
+        name: What to call the change in an error message.
+        onto: What to call the base.
+
+    Raises:
+        ProfileError: If the change replaces a number without a citation of its own, or contradicts
+            itself in what it leaves unpriced.
+    """
+    for key, record in _cited(change):
+        lacks = [f"'{part}'" for part in ("source", "evidence") if part not in record]
+        if lacks and any(key == other for other, _ in _cited(base)):
+            raise ProfileError(
+                f"hardware profile '{name}': {key} replaces that of '{onto}' whole, so it must "
+                f"bring its own {' and '.join(lacks)}"
+            )
+    whole = _without(base, change, name)
+    for key, value in change.items():
+        if key in DIRECTIVES:
+            continue
+        if key in TABLES and isinstance(value, Mapping) and isinstance(whole.get(key), dict):
+            whole[key] |= value
+        elif key == "assumptions" and isinstance(value, list | tuple):
+            whole[key] = [*whole.get(key, ()), *value]
+        else:
+            whole[key] = value
+    return whole
+
+
+def with_prices(
+    profile: HardwareProfile, prices: Mapping[Op, Price], *, name: str, **others: Any
+) -> HardwareProfile:
+    """A profile with other prices: what a plug-in returns that computes them.
+
+    Args:
+        profile: What to start from.
+        prices: Prices to replace or add.
+        name: Name of the new profile.
+        **others: Other fields; tables are laid over those of `profile`, assumptions are appended.
+
+    Raises:
+        pydantic.ValidationError: If the result is not a valid profile.
+        ProfileError: If `unpriced` or a citation is at fault, as in `overlay`.
+    """
+    change = {"title": derived_title(profile.title, name), **others, "name": name}
+    change = {key: _plain(value) for key, value in change.items()} | {"prices": _plain(prices)}
+    whole = overlay(as_table(profile), change, name=name, onto=profile.name)
+    return HardwareProfile.model_validate(whole)
+
+
+def derived_title(title: object, name: str) -> str:
+    """The title of a profile that has none of its own."""
+    return f"{title}, changed by {name}"
+
+
+def as_table(profile: HardwareProfile) -> dict[str, Any]:
+    """A profile as TOML would have it, without what is at its default."""
+    table: dict[str, Any] = _plain(profile)
+    return table
+
+
+def _plain(value: Any) -> Any:
+    # Records become tables, so that a price made without validation is validated after all.
+    if isinstance(value, Record):
+        return value.model_dump(mode="json", exclude_defaults=True, warnings=False)
+    if isinstance(value, Mapping):
+        return {key: _plain(entry) for key, entry in value.items()}
+    return [_plain(entry) for entry in value] if isinstance(value, list | tuple) else value
+
+
+def _cited(table: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for outer in _CITED_TABLES:
+        entries = table.get(outer)
+        if isinstance(entries, Mapping):
+            for key, record in entries.items():
+                if isinstance(record, Mapping):
+                    yield f"{outer}.{key}", record
+    for key in _CITED_RECORDS:
+        if isinstance(record := table.get(key), Mapping):
+            yield key, record
+
+
+def _without(base: Mapping[str, Any], change: Mapping[str, Any], name: str) -> dict[str, Any]:
+    # The base without what the change prices in another way, or not at all.
+    whole = {k: dict(v) if k in TABLES and isinstance(v, Mapping) else v for k, v in base.items()}
+    prices, included, placement = (_keys(change, k) for k in ("prices", "included", "placement"))
+    unpriced = _unpriced(change, name)
+    for op in sorted(unpriced & (prices | included | placement)):
+        raise ProfileError(
+            f"hardware profile '{name}': '{op}' is unpriced and priced as well: keep one of the two"
+        )
+    paid = {op for op in Op if op in prices or (op.buffer is not None and op.buffer in placement)}
+    free = {b for b in Buffer if all(op in included for op in Op if op.buffer is b)}
+    dropped = {
+        op for op in Op if op in unpriced or (op.buffer is not None and op.buffer in unpriced)
+    }
+    for table, keys in (
+        ("prices", included | unpriced),
+        ("included", paid - included | dropped),
+        ("placement", free - placement | unpriced),
+    ):
+        if isinstance(entries := whole.get(table), dict):
+            for key in keys:
+                entries.pop(key, None)
+    return whole
+
+
+def _keys(table: Mapping[str, Any], key: str) -> set[str]:
+    return set(table[key]) if isinstance(table.get(key), Mapping) else set()
+
+
+def _unpriced(change: Mapping[str, Any], name: str) -> set[str]:
+    listed = change.get("unpriced", [])
+    if not isinstance(listed, list) or not all(isinstance(entry, str) for entry in listed):
+        raise ProfileError(
+            f"hardware profile '{name}': key 'unpriced' (= {listed!r}) must be a list of "
+            'operations and buffers, such as ["exp", "kv_cache"]'
+        )
+    for entry in listed:
+        if entry not in (*Op, *Buffer):
+            rule = f"neither an operation nor a buffer ({', '.join(Buffer)})"
+        elif entry in list(Op) and (buffer := Op(entry).buffer) is not None:
+            rule = f"memory traffic: name its buffer '{buffer}' instead"
+        else:
+            continue
+        raise ProfileError(f"hardware profile '{name}': unpriced names '{entry}', which is {rule}")
+    return set(listed)

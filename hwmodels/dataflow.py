@@ -1,0 +1,67 @@
+"""Named dataflows: how often what was counted once per call really moves through memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+
+class Dataflow(StrEnum):
+    """How a spiking layer is executed; dense layers move each operand once per call in all."""
+
+    LAYERWISE = "layerwise"
+    STEPWISE = "stepwise"
+    EVENT_DRIVEN = "event-driven"
+    TIME_BATCHED = "time-batched"
+
+    @property
+    def rules(self) -> Rules:
+        """What moves how often."""
+        return _RULES[self]
+
+    @property
+    def definition(self) -> str:
+        """The dataflow in one sentence."""
+        return _DEFINITIONS[self]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What moves how often in a spiking layer.
+
+    Attributes:
+        weights: Read once per call (all time steps share it), per time step, or per event.
+        inputs: The analog input of a coder: read once per call, or in each time step.
+        state: Membrane potentials: through memory in each time step, or resident in registers for
+            all time steps of a neuron.
+        accumulators: Partial sums: resident in registers, or read and written per event.
+        spikes: One to six bits per slot, or one 32-bit address per event.
+    """
+
+    weights: Literal["call", "step", "event"] = "call"
+    inputs: Literal["call", "step"] = "call"
+    state: Literal["step", "resident"] = "step"
+    accumulators: Literal["resident", "event"] = "resident"
+    spikes: Literal["packed", "addresses"] = "packed"
+
+
+_RULES = {
+    Dataflow.LAYERWISE: Rules(),
+    Dataflow.STEPWISE: Rules(weights="step", inputs="step"),
+    Dataflow.EVENT_DRIVEN: Rules(
+        weights="event", inputs="step", accumulators="event", spikes="addresses"
+    ),
+    Dataflow.TIME_BATCHED: Rules(state="resident"),
+}
+
+_DEFINITIONS = {
+    Dataflow.LAYERWISE: "layer by layer, all time steps at once: weights and inputs are read once "
+    "per call, membrane potentials pass through memory in each time step",
+    Dataflow.STEPWISE: "time step by time step: weights, inputs and membrane potentials pass "
+    "through memory in each of them",
+    Dataflow.EVENT_DRIVEN: "event by event: each event is a 32-bit address that fetches its "
+    "weights and updates its accumulators in memory",
+    Dataflow.TIME_BATCHED: "neuron by neuron, all its time steps in a row: as layerwise, and the "
+    "membrane potential stays in a register",
+}

@@ -1,0 +1,125 @@
+"""What differs between two profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hwmodels.ops import Op
+from hwmodels.prices import Cited, MemoryLevel
+from hwmodels.profile import HardwareProfile
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of a profile.
+
+    Attributes:
+        text: Its value as it is read by people.
+        number: Its value, where it is a number.
+        citation: What it rests on; None for what needs no source.
+    """
+
+    text: str
+    number: float | None = None
+    citation: Cited | None = None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An entry that is not the same in two profiles.
+
+    Attributes:
+        key: Where it is, as in TOML.
+        a: What the first profile says; None if nothing.
+        b: What the second says.
+    """
+
+    key: str
+    a: Entry | None
+    b: Entry | None
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times the first the second is; None where either is no number, or zero."""
+        if self.a is None or self.b is None or not self.a.number or self.b.number is None:
+            return None
+        return self.b.number / self.a.number
+
+
+def differences(a: HardwareProfile, b: HardwareProfile) -> list[Difference]:
+    """Everything that differs in value, spread or evidence, in the order of the schema.
+
+    Names, titles, notes, assumptions and the wording of citations are not compared.
+    """
+    first, second = dict(_entries(a)), dict(_entries(b))
+    found = [Difference(key, first.get(key), second.get(key)) for key in first | second]
+    changed = [entry for entry in found if _claim(entry.a) != _claim(entry.b)]
+    return sorted(changed, key=_section)
+
+
+def size(count: float) -> str:
+    """An amount of data for people: 1 MiB, 24 MiB, 1000 B."""
+    for factor, unit in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if count >= factor and (count * 16) % factor == 0:
+            return f"{count / factor:g} {unit}"
+    return f"{count:g} B"
+
+
+def curve(level: MemoryLevel) -> str:
+    """The points of a memory level: "8 KiB: 1.25, 1 MiB: 12.5"."""
+    return ", ".join(f"{size(at)}: {pj:g}" for at, pj in level.curve)
+
+
+_SECTIONS = (
+    *("process_nm", "precision", "value_bytes", "scope", "dataflow"),
+    *("prices", "placement", "memory", "static_power", "throughput", "core", "system"),
+)
+
+
+def _section(difference: Difference) -> int:
+    return _SECTIONS.index(difference.key.partition(".")[0])
+
+
+def _claim(entry: Entry | None) -> tuple[object, ...] | None:
+    if entry is None:
+        return None
+    cited = entry.citation
+    exact = entry.text if entry.number is None else entry.number
+    return (exact, cited.spread, cited.evidence) if cited else (exact,)
+
+
+def _entries(profile: HardwareProfile) -> Iterator[tuple[str, Entry]]:
+    node = profile.process_nm
+    yield "process_nm", Entry("unknown" if node is None else f"{node:g}", node)
+    yield "precision", Entry(profile.precision)
+    yield "value_bytes", Entry(f"{profile.value_bytes:g}", profile.value_bytes)
+    yield "scope", Entry(profile.scope)
+    yield "dataflow", Entry(profile.dataflow.value)
+    for op in Op:
+        if op in profile.prices:
+            price = profile.prices[op]
+            yield f"prices.{op}", Entry(f"{price.pj:g}", price.pj, price)
+        elif op in profile.included:
+            yield f"prices.{op}", Entry("included", 0.0)
+    for buffer, levels in profile.placement.items():
+        yield f"placement.{buffer}", Entry(" else ".join(levels))
+    for name, level in profile.memory.items():
+        for key in ("read_pj_per_byte", "write_pj_per_byte"):
+            if (pj := getattr(level, key)) is not None:
+                yield f"memory.{name}.{key}", Entry(f"{pj:g}", pj, level)
+        if level.curve:
+            yield f"memory.{name}.curve", Entry(curve(level), None, level)
+        if level.capacity_bytes is not None:
+            held = Entry(size(level.capacity_bytes), level.capacity_bytes, level)
+            yield f"memory.{name}.capacity_bytes", held
+    if (static := profile.static_power) is not None:
+        yield "static_power.watts", Entry(f"{static.watts:g}", static.watts, static)
+    for op, rate in profile.throughput.items():
+        yield f"throughput.{op}", Entry(f"{rate.per_second:g}", rate.per_second, rate)
+    if (core := profile.core) is not None:
+        yield "core.synapses", Entry(f"{core.synapses}", core.synapses, core)
+        yield "core.neurons", Entry(f"{core.neurons}", core.neurons, core)
+    for figure in profile.system:
+        shown = Entry(f"{figure.value:g} {figure.unit}", figure.value, figure)
+        yield f"system.{figure.what}", shown

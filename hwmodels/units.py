@@ -1,0 +1,122 @@
+"""Numbers with a unit, as a data sheet prints them: "81e-12 J", "20.3 pJ/bit", "1 MiB".
+
+A plain number is in the unit that its key names. Only a string costs the import of pint.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+if TYPE_CHECKING:
+    from pint import UnitRegistry
+
+_NUMBER = r"[+-]?(?:\d{1,30}\.?\d{0,30}|\.\d{1,30})(?:[eE][+-]?\d{1,3})?"
+_NAME = r"[A-Za-zµμ]{1,30}(?:\s?(?:\^|\*\*)\s?-?\d)?"
+#: Names of units joined by * and /. Narrower than what pint reads, which is arithmetic at will.
+_QUANTITY = re.compile(rf"\s*({_NUMBER})\s*((?:1?\s?/\s?)?{_NAME}(?:\s?[*/]\s?{_NAME}){{0,4}})\s*")
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What a number of a profile measures.
+
+    Attributes:
+        unit: The unit that the key of a plain number names.
+        kind: The quantity in words, with an article.
+        example: A string that may be written.
+    """
+
+    unit: str
+    kind: str
+    example: str
+
+    def read(self, value: Any) -> Any:
+        """Turn a string with a unit into a number of this quantity's unit; pass on all else.
+
+        Raises:
+            ValueError: If a string is no number with a unit of this quantity.
+        """
+        if not isinstance(value, str):
+            return value
+        rule = f'must be a number, or {self.kind} with its unit such as "{self.example}"'
+        match = _QUANTITY.fullmatch(value)
+        if match is None:
+            raise ValueError(rule)
+        number, unit = match.groups()
+        registry = _registry()
+        try:
+            parsed = registry.parse_units(f"1{unit}" if unit.startswith("/") else unit)
+        except (AttributeError, ValueError) as error:  # not defined, or a number like "nan"
+            raise ValueError(f"its unit '{unit}' is not known; it {rule}") from error
+        quantity = registry.Quantity(Decimal(number), parsed)
+        if not quantity.is_compatible_with(self.unit):
+            raise ValueError(rule)
+        amount: Decimal = quantity.to(self.unit).magnitude
+        whole = amount == amount.to_integral_value() and abs(amount) < 1 << 63
+        return int(amount) if whole else float(amount)
+
+
+ENERGY = Quantity("pJ", "an energy", "0.9 pJ")
+ENERGY_PER_BYTE = Quantity("pJ/byte", "an energy per byte", "20.3 pJ/bit")
+DATA = Quantity("byte", "an amount of data", "1 MiB")
+POWER = Quantity("W", "a power", "104 mW")
+RATE = Quantity("1/s", "a rate", "1e12/s")
+LENGTH = Quantity("nm", "a length", "45 nm")
+
+
+def reading(quantity: Quantity) -> BeforeValidator:
+    """The validator of a number that may be written with a unit."""
+    return BeforeValidator(quantity.read)
+
+
+def schema(quantity: Quantity, **number: Any) -> WithJsonSchema:
+    """The JSON Schema of a number that may be written with a unit.
+
+    Args:
+        quantity: What it measures.
+        **number: Schema of the plain number.
+    """
+    text = {"type": "string", "pattern": r"^\s*[+-]?[\d.]", "examples": [quantity.example]}
+    return WithJsonSchema({"anyOf": [{"type": "number", **number}, text]}, mode="validation")
+
+
+@cache
+def _registry() -> UnitRegistry[Any]:
+    from pint import UnitRegistry
+
+    # Decimal: 81e-12 J is 81 pJ, not 81.00000000000001. Not pint's own list of units: there, a
+    # bit is a pure number, by which a price per bit would pass for one per operation.
+    registry: UnitRegistry[Any] = UnitRegistry(None, non_int_type=Decimal)
+    registry.load_definitions(_DEFINITIONS.splitlines())
+    return registry
+
+
+_DEFINITIONS = """\
+femto- = 1e-15 = f-
+pico- = 1e-12 = p-
+nano- = 1e-9 = n-
+micro- = 1e-6 = µ- = μ- = u-
+milli- = 1e-3 = m-
+kilo- = 1e3 = k-
+mega- = 1e6 = M-
+giga- = 1e9 = G-
+tera- = 1e12 = T-
+peta- = 1e15 = P-
+kibi- = 1024 = Ki-
+mebi- = 1048576 = Mi-
+gibi- = 1073741824 = Gi-
+meter = [length] = m = metre
+second = [time] = s
+joule = [energy] = J
+watt = joule / second = W
+hour = 3600 * second = h
+bit = [information]
+byte = 8 * bit = B
+hertz = 1 / second = Hz
+"""
