@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from energy.counts import Counts, Label, LayerCount, Tally
 from energy.countsfile import CountsError
-from energy.estimate import Estimate, LayerEnergy, Saving, estimate, saving
+from energy.estimate import Estimate, LayerEnergy, estimate
 from energy.formulas import Attention, Conventions
 from energy.levels import Levels
+from energy.pricing import price_many
+from energy.saving import Saving, saving
 
 if TYPE_CHECKING:
     from energy.crosscheck import check_against_fvcore
@@ -63,6 +65,7 @@ __all__ = [
     "counting",
     "check_against_fvcore",
     "estimate",
+    "price_many",
     "exposed_attention",
     "saving",
     "tally_call",

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
 
 from energy.counts import Counts, LayerCount
-from hwmodels import HardwareProfile, Op
+from energy.pricing import COMPUTE, prepare, terms
+from hwmodels import Dataflow, HardwareProfile, Op
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["ACCOUNTINGS", "COMPUTE", "GROUPS", "Estimate", "LayerEnergy", "estimate"]
 
 #: Headings of the bill, in the order they are shown; see `Op.group`.
 GROUPS = ("compute", "scalar", "neuron", "routing", "memory")
-
-#: What a matrix product is made of; a part in which one of these has no price has no energy.
-COMPUTE = frozenset({Op.MAC, Op.AC, Op.SHIFT_AC})
 
 #: The two accountings of a saving.
 ACCOUNTINGS = ("compute", "full")
@@ -25,12 +32,14 @@ class LayerEnergy:
     """The bill of one layer.
 
     Attributes:
-        count: What was counted.
+        count: What was counted, as executed.
         pj: Energy by operation in picojoules; operations without a price are missing.
+        level_pj: Energy of memory traffic by memory level, in picojoules.
     """
 
     count: LayerCount
     pj: dict[Op, float] = field(default_factory=dict)
+    level_pj: dict[str, float] = field(default_factory=dict)
 
     @property
     def lacks_compute(self) -> bool:
@@ -58,19 +67,38 @@ class Estimate:
     """The bill of one variant of a model on one piece of hardware.
 
     Attributes:
-        counts: What was counted.
+        counts: What was counted, as executed under the dataflow.
         profile: The price list.
         layers: One bill per layer, in the order of the counts.
+        dataflow: How often operands move.
+        latency_s: Seconds that the pass takes; None where unknown.
     """
 
     counts: Counts
     profile: HardwareProfile
     layers: tuple[LayerEnergy, ...]
+    dataflow: Dataflow = Dataflow.LAYERWISE
+    latency_s: float | None = None
+
+    @property
+    def static_pj(self) -> float | None:
+        """Static power times latency in picojoules; None where either is unknown.
+
+        The one price of an all-in profile includes it, so there it is 0.
+        """
+        if self.profile.scope == "all_in":
+            return 0.0
+        if self.profile.static_power is None or self.latency_s is None:
+            return None
+        return self.profile.static_power.watts * self.latency_s * 1e12
 
     def energy_pj(
         self, accounting: str = "full", *, block: str | None = None, component: str | None = None
     ) -> float:
         """Sum over the layers of one block or component, in picojoules.
+
+        Static energy belongs to no layer: it is in the full sum over the whole model, where it is
+        known.
 
         Args:
             accounting: `compute` (MACs and ACs) or `full` (everything that has a price).
@@ -84,16 +112,31 @@ class Estimate:
             raise ValueError(
                 f"accounting '{accounting}' is not known; known are {', '.join(ACCOUNTINGS)}"
             )
+        whole = accounting == "full" and block is None and component is None
         return math.fsum(
-            layer.compute_pj if accounting == "compute" else layer.total_pj
-            for layer in self.layers
-            if (block is None or layer.count.label.block == block)
-            and (component is None or layer.count.label.component == component)
+            (
+                (self.static_pj or 0.0) if whole else 0.0,
+                *(
+                    layer.compute_pj if accounting == "compute" else layer.total_pj
+                    for layer in self.layers
+                    if (block is None or layer.count.label.block == block)
+                    and (component is None or layer.count.label.component == component)
+                ),
+            )
         )
 
     def group_pj(self, group: str) -> float:
         """Energy of one heading of `GROUPS` over all layers, in picojoules."""
         return math.fsum(layer.group_pj(group) for layer in self.layers)
+
+    @cached_property
+    def level_pj(self) -> dict[str, float]:
+        """Energy of memory traffic by memory level, in picojoules, nearest level first."""
+        found = {
+            name: math.fsum(layer.level_pj.get(name, 0.0) for layer in self.layers)
+            for name in self.profile.memory
+        }
+        return {name: pj for name, pj in found.items() if pj}
 
     @property
     def lacks_compute(self) -> bool:
@@ -106,7 +149,7 @@ class Estimate:
         found: Counter[Op] = Counter()
         for layer in self.counts.layers:
             for op, number in layer.ops.items():
-                if number and self.profile.energy_pj(op) is None:
+                if number and not self.profile.is_priced(op):
                     found[op] += number
         return {op: found[op] for op in Op if op in found}
 
@@ -117,102 +160,91 @@ class Estimate:
         unpriced = sum(n for op, n in self.unpriced.items() if op.group != "memory")
         return 1 - unpriced / counted if counted else 1.0
 
+    def to_frame(self) -> DataFrame:
+        """One row per layer; see `energy.frames.estimate_frame`."""
+        from energy.frames import estimate_frame
 
-def estimate(counts: Counts, profile: HardwareProfile) -> Estimate:
+        return estimate_frame(self)
+
+    def _repr_html_(self) -> str:
+        from energy.frames import estimate_html
+
+        return estimate_html(self)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(f"<bill of {self.counts.variant} on {self.profile.name}>")
+
+    def __add__(self, other: Estimate) -> Estimate:
+        """The bill of two phases of the same model on the same hardware.
+
+        Raises:
+            ValueError: If they are not.
+        """
+        if (self.profile, self.dataflow) != (other.profile, other.dataflow):
+            raise ValueError(
+                f"bills on '{self.profile.name}' ({self.dataflow}) and '{other.profile.name}' "
+                f"({other.dataflow}) do not add"
+            )
+        phase = self.counts.phase if self.counts.phase == other.counts.phase else "request"
+        counts = replace(self.counts, phase=phase) + replace(other.counts, phase=phase)
+        known = self.latency_s is not None and other.latency_s is not None
+        return Estimate(
+            counts,
+            self.profile,
+            tuple(
+                LayerEnergy(count, _sum(a.pj, b.pj), _sum(a.level_pj, b.level_pj))
+                for count, a, b in zip(counts.layers, self.layers, other.layers, strict=True)
+            ),
+            self.dataflow,
+            (self.latency_s or 0.0) + (other.latency_s or 0.0) if known else None,
+        )
+
+
+Key = TypeVar("Key")
+
+
+def _sum(a: Mapping[Key, float], b: Mapping[Key, float]) -> dict[Key, float]:
+    return {key: a.get(key, 0.0) + b.get(key, 0.0) for key in {**a, **b}}
+
+
+def estimate(
+    counts: Counts,
+    profile: HardwareProfile,
+    *,
+    dataflow: Dataflow | None = None,
+    latency_s: float | None = None,
+) -> Estimate:
     """Price counts.
 
     Args:
         counts: What was counted.
         profile: The price list; memory traffic is rescaled to its `value_bytes`.
+        dataflow: How often operands move; that of the profile unless given.
+        latency_s: Seconds that the pass takes; from the throughput of the profile unless given.
     """
-    pj_per = {op: _pj_per_counted(op, counts, profile) for op in Op}
-    return Estimate(
-        counts,
-        profile,
-        tuple(
-            LayerEnergy(
-                layer,
-                {
-                    op: number * pj
-                    for op, number in layer.ops.items()
-                    if number and (pj := pj_per[op]) is not None
-                },
-            )
-            for layer in counts.layers
-        ),
-    )
+    dataflow = dataflow or profile.dataflow
+    work = prepare(counts, dataflow, profile.core)
+    bills: list[LayerEnergy] = [LayerEnergy(row) for row in work.counts.layers]
+    for term in terms(work, profile):
+        value = term.constant.pj(profile) * term.scale if term.constant else 0.0
+        for i in np.flatnonzero(term.amounts):
+            pj, bill = float(term.amounts[i]) * value, bills[i]
+            bill.pj[term.op] = bill.pj.get(term.op, 0.0) + pj
+            if term.constant and term.constant.level:
+                level = term.constant.level
+                bill.level_pj[level] = bill.level_pj.get(level, 0.0) + pj
+    if latency_s is None:
+        latency_s = _latency_s(work.counts, profile)
+    return Estimate(work.counts, profile, tuple(bills), dataflow, latency_s)
 
 
-def _pj_per_counted(op: Op, counts: Counts, profile: HardwareProfile) -> float | None:
-    pj = profile.energy_pj(op)
-    if pj is not None and op.scales_with_precision:
-        pj *= profile.value_bytes / counts.value_bytes
-    return pj
+def _latency_s(counts: Counts, profile: HardwareProfile) -> float | None:
+    """Seconds at full use of the chip, one kind of operation after the other.
 
-
-@dataclass(frozen=True)
-class Saving:
-    """What the spiking variant saves in one part of the model.
-
-    Attributes:
-        block: Block, or `total`.
-        component: Component, or `total` of the block.
-        accounting: `compute` or `full`.
-        asa_pj: Energy of the analog variant in picojoules; None where a MAC or AC is unpriced.
-        ssa_pj: Energy of the spiking variant in picojoules; None likewise.
-        unpriced: Operations of either side that have no price and are therefore missing.
+    None where the profile does not say how fast it does a kind of product that occurs.
     """
-
-    block: str
-    component: str
-    accounting: str
-    asa_pj: float | None
-    ssa_pj: float | None
-    unpriced: tuple[Op, ...]
-
-    @property
-    def saving(self) -> float | None:
-        """1 - SSA / ASA; None where a side is unpriced or the analog part costs nothing."""
-        if self.asa_pj is None or self.ssa_pj is None or self.asa_pj == 0:
-            return None
-        return 1 - self.ssa_pj / self.asa_pj
-
-
-def saving(
-    asa: Estimate,
-    ssa: Estimate,
-    accounting: str = "compute",
-    *,
-    block: str | None = None,
-    component: str | None = None,
-) -> Saving:
-    """Compare the two variants in one part of the model.
-
-    A part whose MACs or ACs have no price has no energy: the comparison would be between what
-    happens to be priced. Other operations without a price are named in `unpriced`.
-
-    Args:
-        asa: Bill of the analog variant.
-        ssa: Bill of the spiking variant.
-        accounting: `compute` or `full`.
-        block: Only this block; None for all.
-        component: Only this component; None for all.
-    """
-    parts = [side.counts.only(block=block, component=component) for side in (asa, ssa)]
-    missing = [
-        {op for op in Op if part.total(op) and side.profile.energy_pj(op) is None}
-        for side, part in zip((asa, ssa), parts, strict=True)
-    ]
-    energies = [
-        None if lacks & COMPUTE else side.energy_pj(accounting, block=block, component=component)
-        for side, lacks in zip((asa, ssa), missing, strict=True)
-    ]
-    relevant = (op for op in Op if accounting == "full" or op.group == "compute")
-    return Saving(
-        block or "total",
-        component or "total",
-        accounting,
-        energies[0],
-        energies[1],
-        tuple(op for op in relevant if op in missing[0] | missing[1]),
-    )
+    if not profile.throughput or any(
+        counts.total(op) and op not in profile.throughput for op in COMPUTE
+    ):
+        return None
+    return math.fsum(counts.total(op) / how.per_second for op, how in profile.throughput.items())

@@ -39,10 +39,13 @@ class Conventions:
         attention: Which query-key pairs are counted.
         coincidences: In a product with a spike operand, count only the events that meet a
             non-zero on the other side, instead of every event of the streaming operand.
+        zeros: In dense layers, count the multiply-accumulates whose activation is zero. They stay
+            among the MACs; an activation-sparse baseline takes them off.
     """
 
     attention: Attention = Attention.FULL
     coincidences: bool = False
+    zeros: bool = False
 
 
 def packed_bytes(slots: int, bits_per_slot: int) -> int:
@@ -142,14 +145,26 @@ def embedding(rows: int, width: int, *, value_bytes: int) -> Tally:
     )
 
 
-def neurons(updates: int, spikes: int, channels: int, *, levels: Levels, value_bytes: int) -> Tally:
-    """Spiking neurons: `updates` = neurons x time steps, each with a threshold per channel."""
+def neurons(
+    updates: int, spikes: int, channels: int, *, inputs: int, levels: Levels, value_bytes: int
+) -> Tally:
+    """Spiking neurons, each with a threshold per channel.
+
+    Args:
+        updates: Neurons x time steps.
+        spikes: Spikes sent.
+        channels: Thresholds.
+        inputs: Values that drive them: as many as updates, or as neurons where the same value
+            drives every time step.
+        levels: What a spike may be.
+        value_bytes: Width of an analog value.
+    """
     return Tally(
         {
             Op.NEURON_UPDATE: updates,
             Op.SPIKE: spikes,
             Op.VECTOR_READ: channels * value_bytes,
-            Op.ACTIVATION_READ: updates * value_bytes,
+            Op.ACTIVATION_READ: inputs * value_bytes,
             Op.STATE_READ: updates * value_bytes,
             Op.STATE_WRITE: updates * value_bytes,
             Op.SPIKE_WRITE: packed_bytes(updates, levels.bits_per_slot),

@@ -234,11 +234,14 @@ def tally_neurons(
     layer: SpikingNeuron, name: str, args: Any, out: Tensor, conventions: Conventions
 ) -> dict[str, Tally]:
     """Count one call of a layer of neurons, from the spikes (T, ..., C) that it sent."""
+    x: Tensor = args[0]
+    repeated = x.dim() == out.dim() and x.stride(0) == 0  # the same current in each time step
     return {
         "": neurons(
             out.numel(),
             count_events(out, layer.levels, name),
             layer.channels,
+            inputs=x.numel() // len(x) if repeated else x.numel(),
             levels=layer.levels,
             value_bytes=out.element_size(),
         )

@@ -63,9 +63,16 @@ class Rows(NamedTuple):
             return self.spike_rate[self.prefix + name]
         return round(self.spike_rate * slots)
 
-    def neurons(self, name: str, kind: str, channels: int, levels: Levels) -> Row:
-        """Neurons that a current drives in each time step, one per channel and token."""
-        return self._updates(name, kind, self.steps * self.tokens * channels, channels, levels)
+    def neurons(
+        self, name: str, kind: str, channels: int, levels: Levels, *, repeated: bool = False
+    ) -> Row:
+        """Neurons, one per channel and token, that a current drives in each time step.
+
+        With `repeated` it is the same current in each of them.
+        """
+        values = self.tokens * channels
+        inputs = values if repeated else self.steps * values
+        return self._updates(name, kind, values, channels, levels, inputs)
 
     def coder(self, name: str, channels: int, code: Code) -> Row:
         """A coder of one value per channel and token."""
@@ -75,11 +82,20 @@ class Rows(NamedTuple):
         """A coder of so many values, with thresholds for `channels` of them."""
         if code is Code.EXACT:  # it sends no events and compares nothing
             return name, code.kind, Tally()
-        return self._updates(name, code.kind, self.steps * values, channels, code.levels)
+        return self._updates(name, code.kind, values, channels, code.levels, values)
 
-    def _updates(self, name: str, kind: str, updates: int, channels: int, levels: Levels) -> Row:
-        spikes = self.spikes(name, updates)
-        tally = formulas.neurons(updates, spikes, channels, levels=levels, value_bytes=VALUE_BYTES)
+    def _updates(
+        self, name: str, kind: str, values: int, channels: int, levels: Levels, inputs: int
+    ) -> Row:
+        updates = self.steps * values
+        tally = formulas.neurons(
+            updates,
+            self.spikes(name, updates),
+            channels,
+            inputs=inputs,
+            levels=levels,
+            value_bytes=VALUE_BYTES,
+        )
         return name, kind, tally
 
     def linear(

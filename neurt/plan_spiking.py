@@ -88,7 +88,9 @@ class _Layer(Rows):
         return [
             self.coder("attn.encoder", width, code),
             self.linear("attn.c_attn", width, 3 * width, code.levels, accumulate=not code.averages),
-            self.neurons("attn.qkv_neuron", "LIF", 3 * width, Levels.BINARY),
+            self.neurons(
+                "attn.qkv_neuron", "LIF", 3 * width, Levels.BINARY, repeated=not code.averages
+            ),
             self.binary("scores"),
             self.binary("mix"),
             ("attn.core.normalise", "RowScale", scaled),

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energy import Counts, Estimate, Label, LayerCount, Tally, estimate, saving
+from energy import Counts, Label, LayerCount, Tally, estimate
 from energy.countsfile import read_csv
 from energy.estimate import GROUPS
 from hwmodels import Buffer, HardwareProfile, Op, load_profile
@@ -27,7 +26,10 @@ COUNTS = st.lists(OPS, min_size=1, max_size=4).map(lambda layers: counts_of(*lay
 def counts_of(*layers: dict[Op, int], **about: Any) -> Counts:
     return Counts(
         "asa",
-        tuple(LayerCount(f"layer{i}", "Linear", tally=Tally(ops)) for i, ops in enumerate(layers)),
+        tuple(
+            LayerCount(f"layer{i}", "Linear", calls=1, tally=Tally(ops))
+            for i, ops in enumerate(layers)
+        ),
         **about,
     )
 
@@ -54,8 +56,9 @@ def scaled(original: HardwareProfile, factor: float) -> HardwareProfile:
     for price in keys["prices"].values():
         price["pj"] *= factor
     for level in keys["memory"].values():
-        level["read_pj_per_byte"] *= factor
-        level["write_pj_per_byte"] *= factor
+        level["curve"] = [(size, pj * factor) for size, pj in level["curve"]]
+        for part in ("read_pj_per_byte", "write_pj_per_byte"):
+            level[part] = None if level[part] is None else level[part] * factor
     return HardwareProfile.model_validate(keys)
 
 
@@ -93,9 +96,9 @@ def test_the_bill_doubles_with_the_counts(counts: Counts, name: str) -> None:
 
 
 @settings(deadline=None, max_examples=50)
-@given(COUNTS, st.sampled_from(PROFILES))
-def test_the_bill_is_the_sum_over_layers(counts: Counts, name: str) -> None:
-    chip = load_profile(name)
+@given(COUNTS, st.sampled_from([profile(), load_profile("loihi"), load_profile("truenorth")]))
+def test_the_bill_is_the_sum_over_layers(counts: Counts, chip: HardwareProfile) -> None:
+    # Where layers share on-chip memory (45nm), what one holds moves the others; see placement.
     alone = [estimate(replace(counts, layers=(x,)), chip).energy_pj() for x in counts.layers]
     bill = estimate(counts, chip)
     assert bill.energy_pj() == pytest.approx(sum(alone))
@@ -130,7 +133,7 @@ def test_every_counted_operation_is_on_the_bill_or_in_unpriced(counts: Counts, n
     assert billed | bill.unpriced.keys() == counted
     assert not billed & bill.unpriced.keys()
     assert all(number == counts.total(op) for op, number in bill.unpriced.items())
-    assert all(chip.energy_pj(op) is None for op in bill.unpriced)
+    assert not any(chip.is_priced(op) for op in bill.unpriced)
 
 
 def test_an_unpriced_operation_is_not_a_free_one() -> None:
@@ -200,96 +203,6 @@ def test_energy_of_a_block_or_component() -> None:
     assert bill.energy_pj(block="head") == 0
 
 
-Pair = Callable[[HardwareProfile], tuple[Estimate, Estimate]]
-
-
-@pytest.fixture
-def pair() -> Pair:
-    asa = labelled(
-        "asa", a=("attention", "qkv", {Op.MAC: 100}), b=("ffn", "ffn_up", {Op.MAC: 100, Op.EXP: 10})
-    )
-    ssa = labelled(
-        "ssa",
-        a=("attention", "qkv", {Op.AC: 100, Op.NEURON_UPDATE: 10}),
-        b=("ffn", "ffn_up", {Op.MAC: 100, Op.EXP: 10}),
-    )
-    return lambda chip: (estimate(asa, chip), estimate(ssa, chip))
-
-
-def test_a_saving_is_one_minus_the_ratio(
-    pair: Pair,
-) -> None:
-    chip = profile({Op.MAC: 4.0, Op.AC: 1.0, Op.NEURON_UPDATE: 5.0, Op.EXP: 2.0})
-    found = saving(*pair(chip), block="attention")
-    assert (found.block, found.component, found.accounting) == ("attention", "total", "compute")
-    assert (found.asa_pj, found.ssa_pj) == (400, 100)
-    assert found.saving == pytest.approx(0.75)
-    # 100 ACs and 10 neuron updates x 5 pJ
-    assert saving(*pair(chip), "full", block="attention").ssa_pj == 150
-    # 800 + 10 exponentials x 2 pJ against 100 + 50 + 400 + 20
-    assert saving(*pair(chip), "full").saving == pytest.approx(1 - 570 / 820)
-    assert saving(*pair(chip), "full").unpriced == ()
-
-
-def test_a_loss_is_a_negative_saving(
-    pair: Pair,
-) -> None:
-    chip = profile({Op.MAC: 1.0, Op.AC: 3.0})
-    assert saving(*pair(chip), component="qkv").saving == -2
-
-
-@pytest.mark.parametrize("missing", [Op.MAC, Op.AC])
-@pytest.mark.parametrize("accounting", ["compute", "full"])
-def test_a_part_with_unpriced_macs_or_acs_has_no_saving(
-    pair: Pair, missing: Op, accounting: str
-) -> None:
-    chip = profile({op: 1.0 for op in PRICED if op is not missing})
-    found = saving(*pair(chip), accounting, block="attention")
-    assert found.saving is None
-    # 100 ACs, and 10 neuron updates in the full accounting
-    ssa_pj = 110 if accounting == "full" else 100
-    assert (found.asa_pj, found.ssa_pj) == ((None, ssa_pj) if missing is Op.MAC else (100, None))
-    assert found.unpriced == (missing,)
-
-
-def test_a_shift_with_an_accumulate_is_compute_and_has_a_price_or_there_is_no_saving(
-    pair: Pair,
-) -> None:
-    asa, _ = pair(profile({Op.MAC: 4.0, Op.SHIFT_AC: 1.5}))
-    events = labelled("ssa", a=("attention", "qkv", {Op.SHIFT_AC: 100}))
-    for prices, pj in (({Op.MAC: 4.0, Op.SHIFT_AC: 1.5}, 150.0), ({Op.MAC: 4.0}, None)):
-        bill = estimate(events, profile(prices))
-        found = saving(asa, bill, block="attention")
-        assert (found.asa_pj, found.ssa_pj) == (400, pj)  # 100 MACs x 4 pJ, 100 shifts x 1.5
-        assert bill.lacks_compute is (pj is None)
-        assert found.unpriced == (() if pj else (Op.SHIFT_AC,))
-
-
-def test_a_part_without_unpriced_macs_has_a_saving_beside_one_with(
-    pair: Pair,
-) -> None:
-    chip = profile({Op.MAC: 1.0})
-    assert saving(*pair(chip), block="ffn").saving == 0
-    assert saving(*pair(chip)).saving is None
-
-
-def test_other_unpriced_operations_are_named_in_the_full_accounting(
-    pair: Pair,
-) -> None:
-    chip = profile({Op.MAC: 4.0, Op.AC: 1.0})
-    assert saving(*pair(chip), "full").unpriced == (Op.EXP, Op.NEURON_UPDATE)
-    assert saving(*pair(chip), "full").saving is not None
-    assert saving(*pair(chip), "compute").unpriced == ()
-    assert saving(*pair(chip), "full", block="attention").unpriced == (Op.NEURON_UPDATE,)
-
-
-def test_a_part_that_costs_nothing_has_no_saving(
-    pair: Pair,
-) -> None:
-    found = saving(*pair(profile()), block="head")
-    assert (found.asa_pj, found.ssa_pj, found.saving) == (0, 0, None)
-
-
 def test_spikingformer_8_512_of_the_imagenet_energy_log(tmp_path: Path) -> None:
     # Spikingformer repository, imagenet energy log: 8-512, T = 4, 224 x 224. MACs are the first
     # convolution (4 x 27 x 64 x 224^2) and the head (513,000); the attention's ACs come from mean
@@ -346,6 +259,70 @@ def test_truenorth_spends_its_power_on_its_events() -> None:
     assert 72e-3 / events * 1e12 == pytest.approx(26.82, abs=0.005)
     joules = estimate(counts_of({Op.AC: events}), load_profile("truenorth")).energy_pj() * 1e-12
     assert joules == pytest.approx(72e-3, rel=0.04)
+
+
+def test_static_energy_is_power_times_latency_or_unknown() -> None:
+    counts = counts_of({Op.MAC: 100})
+    watts = {"watts": 0.5, "source": "a bench", "evidence": "measured"}
+    chip = profile(static_power=watts)
+    assert estimate(counts, chip).static_pj is None  # no latency
+    assert estimate(counts, profile(), latency_s=2.0).static_pj is None  # no power
+    bill = estimate(counts, chip, latency_s=3e-9)
+    assert bill.static_pj == pytest.approx(1500)  # 0.5 W x 3 ns
+    assert bill.energy_pj() == pytest.approx(1500 + 200)
+    assert bill.energy_pj("compute") == bill.energy_pj(block="other") == 200
+    assert estimate(counts, load_profile("truenorth")).static_pj == 0  # inside the one price
+
+
+def test_latency_follows_from_the_throughput_where_it_covers_the_products() -> None:
+    rate = {"source": "a bench", "evidence": "measured"}
+    chip = profile(
+        throughput={"mac": {"per_second": 1e9, **rate}, "cmp": {"per_second": 1e8, **rate}}
+    )
+    # 100 MACs at 1 ns and 5 comparisons at 10 ns
+    assert estimate(counts_of({Op.MAC: 100, Op.CMP: 5}), chip).latency_s == pytest.approx(150e-9)
+    assert estimate(counts_of({Op.MAC: 100, Op.AC: 1}), chip).latency_s is None
+    assert estimate(counts_of({Op.MAC: 100}), chip, latency_s=1.0).latency_s == 1.0
+
+
+def test_static_energy_is_there_when_nothing_is_counted() -> None:
+    watts = {"watts": 2.0, "source": "a bench", "evidence": "measured"}
+    bill = estimate(counts_of({}), profile(static_power=watts), latency_s=1e-12)
+    assert bill.energy_pj() == pytest.approx(2.0)
+
+
+def test_traffic_is_billed_by_memory_level() -> None:
+    cited = {"source": "a bench", "evidence": "measured"}
+    flat = {"read_pj_per_byte": 3.0, "write_pj_per_byte": 5.0, **cited}
+    chip = profile(
+        memory={"near": flat | {"capacity_bytes": 100}, "far": {**flat, "read_pj_per_byte": 7.0}},
+        placement={"weights": ["near", "far"], "activations": "near"},
+    )
+    counts = counts_of({Op.WEIGHT_READ: 80, Op.ACTIVATION_READ: 9}, {Op.WEIGHT_READ: 30})
+    bill = estimate(counts, chip)
+    # 110 bytes of weights do not fit in 100: 110 x 7; 9 bytes of activations x 3
+    assert bill.level_pj == {"near": 27.0, "far": 770.0}
+    assert [layer.level_pj for layer in bill.layers] == [
+        {"far": 560.0, "near": 27.0},
+        {"far": 210.0},
+    ]
+    assert sum(bill.level_pj.values()) == bill.group_pj("memory")
+
+
+def test_the_bills_of_two_phases_add() -> None:
+    watts = {"watts": 1.0, "source": "a bench", "evidence": "measured"}
+    chip = profile(static_power=watts)
+    first = estimate(counts_of({Op.MAC: 3}, phase="prefill", tokens=5), chip, latency_s=1e-12)
+    second = estimate(
+        counts_of({Op.MAC: 4, Op.KV_READ: 2}, phase="decode@6", tokens=1), chip, latency_s=2e-12
+    )
+    both = first + second
+    assert both.layers[0].pj == {Op.MAC: 14.0, Op.KV_READ: 6.0}
+    assert (both.counts.phase, both.counts.tokens, both.counts.total(Op.MAC)) == ("request", 6, 7)
+    assert both.static_pj == pytest.approx(3.0)
+    assert both.energy_pj() == pytest.approx(first.energy_pj() + second.energy_pj())
+    with pytest.raises(ValueError, match="do not add"):
+        first + estimate(second.counts, load_profile("loihi"))
 
 
 def test_an_unknown_accounting_is_refused() -> None:

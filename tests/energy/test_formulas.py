@@ -105,7 +105,7 @@ def test_steps_that_meet_in_the_same_accumulators_write_one_result() -> None:
     # 6 rows are 3 steps of 2: 2 x 5 results in place of 6 x 5
     assert traffic(together) == traffic(apart) | {Op.ACTIVATION_WRITE: 40}
     assert arithmetic(together) == arithmetic(apart)
-    assert together[1:] == apart[1:] == (120, 7, 24)
+    assert together[1:] == apart[1:] == (120, 7, 24, None)
 
 
 def test_analog_events_are_a_dense_layer_in_each_step() -> None:
@@ -142,11 +142,11 @@ def test_an_embedding_is_a_look_up() -> None:
 
 def test_neurons() -> None:
     # 10 neurons x 4 steps, 7 spikes, a threshold for each of 5 channels
-    tally = formulas.neurons(40, 7, 5, levels=Levels.BINARY, value_bytes=4)
+    tally = formulas.neurons(40, 7, 5, inputs=10, levels=Levels.BINARY, value_bytes=4)
     assert arithmetic(tally) == {Op.NEURON_UPDATE: 40, Op.SPIKE: 7}
     assert traffic(tally) == {
         Op.VECTOR_READ: 20,
-        Op.ACTIVATION_READ: 160,
+        Op.ACTIVATION_READ: 40,  # the same 10 values in each step
         Op.STATE_READ: 160,
         Op.STATE_WRITE: 160,
         Op.SPIKE_WRITE: 5,  # 40 bits
@@ -158,7 +158,7 @@ def test_neurons() -> None:
     ("levels", "packed"), [(Levels.TERNARY, 10), (Levels.BURST, 20), (Levels.POWER, 30)]
 )
 def test_neurons_write_the_bits_of_their_events(levels: Levels, packed: int) -> None:
-    tally = formulas.neurons(40, 7, 5, levels=levels, value_bytes=4)
+    tally = formulas.neurons(40, 7, 5, inputs=10, levels=levels, value_bytes=4)
     assert tally.ops[Op.SPIKE_WRITE] == packed  # 40 slots x 2, 4 and 6 bits, in bytes
     assert (tally.ops[Op.NEURON_UPDATE], tally.ops[Op.SPIKE]) == (40, 7)
 

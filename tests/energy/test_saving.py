@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from energy import Counts, Estimate, Label, LayerCount, Tally, estimate, saving
+from hwmodels import Buffer, HardwareProfile, Op
+
+PRICED = [op for op in Op if op.buffer is None]
+
+
+def profile(pj: dict[Op, float] | None = None) -> HardwareProfile:
+    """Every operation that is not traffic costs 2 pJ unless said otherwise, a byte 3 or 5."""
+    cited = {"source": "a bench", "evidence": "measured"}
+    prices = dict.fromkeys(PRICED, 2.0) if pj is None else pj
+    keys: dict[str, Any] = {
+        "name": "mine",
+        "title": "A chip of mine",
+        "precision": "fp32",
+        "value_bytes": 4,
+        "prices": {op: {"pj": price, **cited} for op, price in prices.items()},
+        "memory": {"ram": {"read_pj_per_byte": 3.0, "write_pj_per_byte": 5.0, **cited}},
+        "placement": dict.fromkeys(Buffer, "ram"),
+    }
+    return HardwareProfile.model_validate(keys)
+
+
+def labelled(variant: str, **layers: tuple[str, str, dict[Op, int]]) -> Counts:
+    return Counts(
+        variant,
+        tuple(
+            LayerCount(name, "Linear", Label(block, component), 1, Tally(ops))
+            for name, (block, component, ops) in layers.items()
+        ),
+    )
+
+
+Pair = Callable[[HardwareProfile], tuple[Estimate, Estimate]]
+
+
+@pytest.fixture
+def pair() -> Pair:
+    asa = labelled(
+        "asa", a=("attention", "qkv", {Op.MAC: 100}), b=("ffn", "ffn_up", {Op.MAC: 100, Op.EXP: 10})
+    )
+    ssa = labelled(
+        "ssa",
+        a=("attention", "qkv", {Op.AC: 100, Op.NEURON_UPDATE: 10}),
+        b=("ffn", "ffn_up", {Op.MAC: 100, Op.EXP: 10}),
+    )
+    return lambda chip: (estimate(asa, chip), estimate(ssa, chip))
+
+
+def test_a_saving_is_one_minus_the_ratio(
+    pair: Pair,
+) -> None:
+    chip = profile({Op.MAC: 4.0, Op.AC: 1.0, Op.NEURON_UPDATE: 5.0, Op.EXP: 2.0})
+    found = saving(*pair(chip), block="attention")
+    assert (found.block, found.component, found.accounting) == ("attention", "total", "compute")
+    assert (found.asa_pj, found.ssa_pj) == (400, 100)
+    assert found.saving == pytest.approx(0.75)
+    # 100 ACs and 10 neuron updates x 5 pJ
+    assert saving(*pair(chip), "full", block="attention").ssa_pj == 150
+    # 800 + 10 exponentials x 2 pJ against 100 + 50 + 400 + 20
+    assert saving(*pair(chip), "full").saving == pytest.approx(1 - 570 / 820)
+    assert saving(*pair(chip), "full").unpriced == ()
+
+
+def test_a_loss_is_a_negative_saving(
+    pair: Pair,
+) -> None:
+    chip = profile({Op.MAC: 1.0, Op.AC: 3.0})
+    assert saving(*pair(chip), component="qkv").saving == -2
+
+
+@pytest.mark.parametrize("missing", [Op.MAC, Op.AC])
+@pytest.mark.parametrize("accounting", ["compute", "full"])
+def test_a_part_with_unpriced_macs_or_acs_has_no_saving(
+    pair: Pair, missing: Op, accounting: str
+) -> None:
+    chip = profile({op: 1.0 for op in PRICED if op is not missing})
+    found = saving(*pair(chip), accounting, block="attention")
+    assert found.saving is None
+    # 100 ACs, and 10 neuron updates in the full accounting
+    ssa_pj = 110 if accounting == "full" else 100
+    assert (found.asa_pj, found.ssa_pj) == ((None, ssa_pj) if missing is Op.MAC else (100, None))
+    assert found.unpriced == (missing,)
+
+
+def test_a_shift_with_an_accumulate_is_compute_and_has_a_price_or_there_is_no_saving(
+    pair: Pair,
+) -> None:
+    asa, _ = pair(profile({Op.MAC: 4.0, Op.SHIFT_AC: 1.5}))
+    events = labelled("ssa", a=("attention", "qkv", {Op.SHIFT_AC: 100}))
+    for prices, pj in (({Op.MAC: 4.0, Op.SHIFT_AC: 1.5}, 150.0), ({Op.MAC: 4.0}, None)):
+        bill = estimate(events, profile(prices))
+        found = saving(asa, bill, block="attention")
+        assert (found.asa_pj, found.ssa_pj) == (400, pj)  # 100 MACs x 4 pJ, 100 shifts x 1.5
+        assert bill.lacks_compute is (pj is None)
+        assert found.unpriced == (() if pj else (Op.SHIFT_AC,))
+
+
+def test_a_part_without_unpriced_macs_has_a_saving_beside_one_with(
+    pair: Pair,
+) -> None:
+    chip = profile({Op.MAC: 1.0})
+    assert saving(*pair(chip), block="ffn").saving == 0
+    assert saving(*pair(chip)).saving is None
+
+
+def test_other_unpriced_operations_are_named_in_the_full_accounting(
+    pair: Pair,
+) -> None:
+    chip = profile({Op.MAC: 4.0, Op.AC: 1.0})
+    assert saving(*pair(chip), "full").unpriced == (Op.EXP, Op.NEURON_UPDATE)
+    assert saving(*pair(chip), "full").saving is not None
+    assert saving(*pair(chip), "compute").unpriced == ()
+    assert saving(*pair(chip), "full", block="attention").unpriced == (Op.NEURON_UPDATE,)
+
+
+def test_a_part_that_costs_nothing_has_no_saving(
+    pair: Pair,
+) -> None:
+    found = saving(*pair(profile()), block="head")
+    assert (found.asa_pj, found.ssa_pj, found.saving) == (0, 0, None)
+
+
+def test_static_energy_counts_where_both_sides_know_it(pair: Pair) -> None:
+    watts = {"watts": 1.0, "source": "a bench", "evidence": "measured"}
+    chip = profile({Op.MAC: 4.0, Op.AC: 1.0, Op.EXP: 0.0, Op.NEURON_UPDATE: 0.0})
+    chip = HardwareProfile.model_validate(chip.model_dump() | {"static_power": watts})
+    asa, ssa = pair(chip)  # 800 and 100 + 400 pJ
+    slow, fast = replace(asa, latency_s=2e-10), replace(ssa, latency_s=1e-10)  # 200 and 100 pJ
+    both = saving(slow, fast, "full")
+    assert (both.asa_pj, both.ssa_pj) == pytest.approx((1000, 600))
+    assert saving(slow, fast, "full", block="attention").asa_pj == 400
+    assert saving(slow, ssa, "full") == saving(asa, ssa, "full")
