@@ -6,9 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hwmodels import Op
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 @dataclass(frozen=True)
@@ -38,24 +41,29 @@ class Tally(NamedTuple):
         dense_macs: Multiply-accumulates that a machine blind to spikes would do.
         spikes: Non-zero entries of the event operand (synapses) or of the output (neurons).
         slots: Entries of that tensor, so that spike rate = spikes / slots.
+        zero_macs: Those of the MACs whose activation is zero; None where nobody looked.
     """
 
     ops: Mapping[Op, int] = MappingProxyType({})
     dense_macs: int = 0
     spikes: int = 0
     slots: int = 0
+    zero_macs: int | None = None
 
     @staticmethod
     def total(tallies: Iterable[Tally]) -> Tally:
         """Sum of tallies."""
         ops: Counter[Op] = Counter()
         dense_macs = spikes = slots = 0
+        zero_macs: int | None = None
         for tally in tallies:
             ops.update(tally.ops)
             dense_macs += tally.dense_macs
             spikes += tally.spikes
             slots += tally.slots
-        return Tally({op: n for op, n in ops.items() if n}, dense_macs, spikes, slots)
+            if tally.zero_macs is not None:
+                zero_macs = (zero_macs or 0) + tally.zero_macs
+        return Tally({op: n for op, n in ops.items() if n}, dense_macs, spikes, slots, zero_macs)
 
 
 @dataclass(frozen=True)
@@ -127,6 +135,11 @@ class Counts:
         return sum(layer.tally.dense_macs for layer in self.layers)
 
     @property
+    def zeros_measured(self) -> bool:
+        """Whether multiply-accumulates with a zero activation were counted."""
+        return any(layer.tally.zero_macs is not None for layer in self.layers)
+
+    @property
     def events_per_mac(self) -> float | None:
         """Accumulates per analog multiply-accumulate replaced; None where no layer takes events.
 
@@ -160,13 +173,28 @@ class Counts:
                 return layer
         raise KeyError(name)
 
+    def to_frame(self) -> DataFrame:
+        """One row per layer; see `energy.frames.counts_frame`."""
+        from energy.frames import counts_frame
+
+        return counts_frame(self)
+
+    def _repr_html_(self) -> str:
+        from energy.frames import counts_html
+
+        return counts_html(self)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(f"<counts of {self.variant}, {self.model}: {len(self.layers)} layers>")
+
     def __add__(self, other: Counts) -> Counts:
         """Counts of two passes of the same model.
 
         Raises:
             ValueError: If the two are not of the same model, counted in the same way.
         """
-        for field_name in ("variant", "phase", "timesteps", "attention", "value_bytes"):
+        alike = ("variant", "phase", "timesteps", "attention", "value_bytes", "zeros_measured")
+        for field_name in alike:
             ours, theirs = getattr(self, field_name), getattr(other, field_name)
             if ours != theirs:
                 raise ValueError(f"counts with {field_name} {ours!r} and {theirs!r} do not add")

@@ -12,6 +12,8 @@ from typing import Any
 from energy.counts import Counts, Label, LayerCount, Tally
 from hwmodels import Op
 
+_COUNTED = tuple(op for op in Op if op.is_counted)
+
 #: Columns of `counts.csv`, in order; frozen by a test.
 COUNT_COLUMNS = (
     "variant",
@@ -22,7 +24,8 @@ COUNT_COLUMNS = (
     "depth",
     "calls",
     "dense_macs",
-    *(op.value for op in Op),
+    "zero_macs",
+    *(op.value for op in _COUNTED),
     "spikes",
     "slots",
     "phase",
@@ -52,7 +55,8 @@ def count_rows(counts: Counts) -> list[dict[str, object]]:
             "depth": "" if layer.label.depth is None else layer.label.depth,
             "calls": layer.calls,
             "dense_macs": layer.tally.dense_macs,
-            **{op.value: layer.tally.ops.get(op, 0) for op in Op},
+            "zero_macs": "" if layer.tally.zero_macs is None else layer.tally.zero_macs,
+            **{op.value: layer.tally.ops.get(op, 0) for op in _COUNTED},
             "spikes": layer.tally.spikes,
             "slots": layer.tally.slots,
             "phase": counts.phase,
@@ -68,29 +72,32 @@ def count_rows(counts: Counts) -> list[dict[str, object]]:
     ]
 
 
-def to_csv(variants: Iterable[Counts]) -> str:
-    """The counts of several variants as the text of one `counts.csv`."""
+def to_csv(passes: Iterable[Counts]) -> str:
+    """The counts of variants, and of the phases of each, as the text of one `counts.csv`."""
     out = io.StringIO()
     writer = csv.DictWriter(out, COUNT_COLUMNS, lineterminator="\n")
     writer.writeheader()
-    for counts in variants:
+    for counts in passes:
         writer.writerows(count_rows(counts))
     return out.getvalue()
 
 
 def read_csv(path: Path) -> list[Counts]:
-    """Read counts back, one `Counts` per variant, in the order of the file.
+    """Read counts back, one `Counts` per variant and phase, in the order of the file.
+
+    The phases of a whole request stay apart, since each may live in another memory: the bill of a
+    variant is the sum of the bills of its phases.
 
     Counts from elsewhere are welcome: `layer` and one column named after an `Op` are enough, and a
     mean-rate count may have a fraction. Other columns are taken where they are known and left
-    alone where they are not.
+    alone where they are not. An empty `zero_macs` is a layer whose zeros nobody counted.
 
     Args:
         path: A CSV file with a header.
 
     Raises:
-        CountsError: If the file cannot be read, lacks a column, or has a value that is not a
-            finite number >= 0; names line and column.
+        CountsError: If the file cannot be read, lacks a column, has a value that is not a finite
+            number >= 0, or more multiply-accumulates by zero than there are; names line and column.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -115,22 +122,23 @@ def _parse(reader: csv.DictReader[str], path: Path) -> list[Counts]:
             f"counts '{path}' need the column 'layer' and at least one of "
             f"{', '.join(op.value for op in Op)}; the header is: {', '.join(header) or 'empty'}"
         )
-    layers: dict[str, list[LayerCount]] = {}
-    about: dict[str, dict[str, Any]] = {}
+    layers: dict[tuple[str, str], list[LayerCount]] = {}
+    about: dict[tuple[str, str], dict[str, Any]] = {}
     for row in reader:
         where = f"counts '{path}', line {reader.line_num}"
         if None in row or None in row.values():
             raise CountsError(f"{where} has not the {len(header)} columns of the header")
-        variant = row.get("variant", "")
-        layers.setdefault(variant, []).append(_parse_layer(row, counted, where))
+        key = row.get("variant", ""), row.get("phase", "")
+        layers.setdefault(key, []).append(_parse_layer(row, counted, where))
         described = _parse_about(row, where)
-        if about.setdefault(variant, described) != described:
+        if about.setdefault(key, described) != described:
             raise CountsError(
-                f"{where} describes another run than the rows above it; give each run a 'variant'"
+                f"{where} describes another run than the rows above it of the same variant and "
+                "phase; give each run a 'variant'"
             )
     if not layers:
         raise CountsError(f"counts '{path}' have a header but no rows")
-    return [Counts(variant, tuple(layers[variant]), **about[variant]) for variant in layers]
+    return [Counts(key[0], tuple(rows), **about[key]) for key, rows in layers.items()]
 
 
 def _index(row: Mapping[str, str], column: str, where: str, minimum: int) -> int | None:
@@ -167,6 +175,12 @@ def _parse_layer(row: Mapping[str, str], counted: Iterable[Op], where: str) -> L
             raise CountsError(f"{where}, column '{column}' (= {value}) must not be negative")
         return value
 
+    ops = {op: value for op in counted if (value := positive(op.value))}
+    zero_macs = positive("zero_macs") if row.get("zero_macs", "").strip() else None
+    if zero_macs is not None and zero_macs > (macs := ops.get(Op.MAC, 0)):
+        raise CountsError(
+            f"{where}, column 'zero_macs' (= {zero_macs}) must not exceed column 'mac' (= {macs})"
+        )
     return LayerCount(
         name=row["layer"],
         kind=row.get("kind", ""),
@@ -177,10 +191,11 @@ def _parse_layer(row: Mapping[str, str], counted: Iterable[Op], where: str) -> L
         ),
         calls=positive("calls"),
         tally=Tally(
-            {op: value for op in counted if (value := positive(op.value))},
+            ops,
             positive("dense_macs"),
             positive("spikes"),
             positive("slots"),
+            zero_macs,
         ),
     )
 

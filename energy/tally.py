@@ -13,6 +13,7 @@ from functools import singledispatch
 from math import prod
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from transformers.activations import NewGELUActivation
 from transformers.pytorch_utils import Conv1D
@@ -57,27 +58,24 @@ def is_counted(kind: type[nn.Module]) -> bool:
 
 @tally_call.register
 def _(layer: nn.Linear, name: str, args: Any, out: Tensor, conventions: Conventions) -> Rows:
-    x: Tensor = args[0]
-    return {
-        "": formulas.linear(
-            x.numel() // layer.in_features,
-            layer.in_features,
-            layer.out_features,
-            bias=layer.bias is not None,
-            value_bytes=x.element_size(),
-        )
-    }
+    fan_in, fan_out, bias = layer.in_features, layer.out_features, layer.bias is not None
+    return {"": _dense(args[0], fan_in, fan_out, bias, conventions)}
 
 
 @tally_call.register
 def _(layer: Conv1D, name: str, args: Any, out: Tensor, conventions: Conventions) -> Rows:
-    x: Tensor = args[0]
     fan_in, fan_out = layer.weight.shape
-    return {
-        "": formulas.linear(
-            x.numel() // fan_in, fan_in, fan_out, bias=True, value_bytes=x.element_size()
-        )
-    }
+    return {"": _dense(args[0], fan_in, fan_out, True, conventions)}
+
+
+def _dense(x: Tensor, fan_in: int, fan_out: int, bias: bool, conventions: Conventions) -> Tally:
+    rows, width = x.numel() // fan_in, x.element_size()
+    tally = formulas.linear(rows, fan_in, fan_out, bias=bias, value_bytes=width)
+    if not conventions.zeros:
+        return tally
+    # Each zero of the input is multiplied by a row of weights.
+    zeros = x.numel() - int(torch.count_nonzero(x))
+    return tally._replace(zero_macs=zeros * fan_out)
 
 
 @tally_call.register

@@ -16,6 +16,7 @@ TALLIES = st.builds(
     NUMBERS,
     NUMBERS,
     NUMBERS,
+    st.none() | NUMBERS,
 )
 
 
@@ -33,6 +34,26 @@ def test_tallies_add_field_by_field() -> None:
     )
     assert total == Tally({Op.MAC: 5, Op.AC: 5}, dense_macs=10, spikes=3, slots=8)
     assert Tally.total([]) == Tally()
+
+
+def test_zeros_add_where_somebody_looked() -> None:
+    seen, unseen = Tally({Op.MAC: 6}, zero_macs=2), Tally({Op.MAC: 6})
+    assert Tally.total([seen, seen]).zero_macs == 4
+    assert Tally.total([seen, unseen]).zero_macs == 2
+    assert Tally.total([unseen, unseen]).zero_macs is None
+    assert Tally.total([Tally(zero_macs=0)]).zero_macs == 0  # looked, and found none
+
+
+def test_zeros_are_measured_if_one_layer_was_looked_at() -> None:
+    seen, unseen = layer("a", {Op.MAC: 6}, zero_macs=0), layer("b", {Op.MAC: 6})
+    assert Counts("asa", (seen, unseen)).zeros_measured
+    assert not Counts("asa", (unseen,)).zeros_measured
+
+
+def test_counts_with_and_without_zeros_do_not_add() -> None:
+    seen, unseen = layer("a", {Op.MAC: 6}, zero_macs=2), layer("a", {Op.MAC: 6})
+    with pytest.raises(ValueError, match="zeros_measured True and False do not add"):
+        Counts("asa", (seen,)) + Counts("asa", (unseen,))
 
 
 @settings(deadline=None, max_examples=40)

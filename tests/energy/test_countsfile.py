@@ -13,20 +13,23 @@ from hwmodels import Op
 
 NUMBERS = st.integers(0, 2**70)
 WORDS = st.text(st.sampled_from("az09 .,;:'\"()[]=äµ\n"), min_size=1, max_size=12)
-TALLIES = st.builds(
-    Tally,
-    st.dictionaries(st.sampled_from(Op), st.integers(1, 2**70), max_size=6),
-    NUMBERS,
-    NUMBERS,
-    NUMBERS,
-)
+COUNTED = [op for op in Op if op.is_counted]
+
+
+@st.composite
+def tallies(draw: st.DrawFn) -> Tally:
+    ops = draw(st.dictionaries(st.sampled_from(COUNTED), st.integers(1, 2**70), max_size=6))
+    zeros = draw(st.none() | st.integers(0, ops.get(Op.MAC, 0)))
+    return Tally(ops, draw(NUMBERS), draw(NUMBERS), draw(NUMBERS), zeros)
+
+
 LAYERS = st.builds(
     LayerCount,
     WORDS,
     WORDS,
     st.builds(Label, WORDS, WORDS, st.none() | st.integers(0, 99)),
     st.integers(0, 99),
-    TALLIES,
+    tallies(),
 )
 
 
@@ -66,6 +69,7 @@ def test_the_columns_of_the_table_are_frozen() -> None:
         "depth",
         "calls",
         "dense_macs",
+        "zero_macs",
         "mac",
         "ac",
         "shift_ac",
@@ -101,6 +105,35 @@ def test_the_columns_of_the_table_are_frozen() -> None:
         "weights",
     )
     assert tuple(count_rows(Counts("asa", (layer("fc"),)))[0]) == COUNT_COLUMNS
+
+
+def test_a_hop_is_no_count_but_may_be_read(table: Path) -> None:
+    assert "spike_hop" not in COUNT_COLUMNS
+    table.write_text("layer,spike_hop\nfc,7\n", encoding="utf-8")
+    assert read_csv(table)[0].total(Op.SPIKE_HOP) == 7
+
+
+def test_zeros_that_nobody_counted_are_an_empty_cell(table: Path) -> None:
+    layers = (
+        layer("looked", {Op.MAC: 6}, zero_macs=0),
+        layer("found", {Op.MAC: 6}, zero_macs=6),
+        layer("unseen", {Op.MAC: 6}),
+    )
+    assert [row["zero_macs"] for row in count_rows(Counts("asa", layers))] == [0, 6, ""]
+    table.write_text("layer,mac,zero_macs\na,6,0\nb,6,6\nc,6, \n", encoding="utf-8")
+    assert [x.tally.zero_macs for x in read_csv(table)[0].layers] == [0, 6, None]
+
+
+def test_a_table_from_before_the_zeros_has_none(table: Path) -> None:
+    table.write_text("layer,mac\nfc,12\n", encoding="utf-8")
+    assert not read_csv(table)[0].zeros_measured
+
+
+def test_more_zeros_than_products_are_a_mistake(table: Path) -> None:
+    table.write_text("layer,mac,zero_macs\na,6,7\n", encoding="utf-8")
+    says = r"line 2, column 'zero_macs' \(= 7\) must not exceed column 'mac' \(= 6\)"
+    with pytest.raises(CountsError, match=says):
+        read_csv(table)
 
 
 @settings(deadline=None, max_examples=40)
@@ -149,6 +182,16 @@ def test_a_large_integer_is_read_exactly(table: Path) -> None:
 def test_tables_from_elsewhere_are_welcome(table: Path, text: str) -> None:
     table.write_bytes(text.encode())
     assert read_csv(table)[0].layers == (LayerCount("fc", "", tally=Tally({Op.MAC: 7})),)
+
+
+def test_the_phases_of_a_request_stay_apart(table: Path) -> None:
+    rows = "asa,prefill,a,4,7\nssa,prefill,a,4,1\nasa,decode@5,a,1,9\nasa,prefill,b,4,8\n"
+    table.write_text(f"variant,phase,layer,tokens,mac\n{rows}", encoding="utf-8")
+    found = read_csv(table)
+    about = [(x.variant, x.phase, x.tokens, x.total(Op.MAC)) for x in found]
+    assert about == [("asa", "prefill", 4, 15), ("ssa", "prefill", 4, 1), ("asa", "decode@5", 1, 9)]
+    table.write_text(to_csv(found), encoding="utf-8")
+    assert read_csv(table) == found
 
 
 def test_variants_come_in_the_order_of_the_file(table: Path) -> None:
@@ -201,10 +244,12 @@ def test_a_description_that_is_no_number_is_located(table: Path, column: str, va
     assert "line 2" in str(caught.value)
 
 
-@pytest.mark.parametrize(("column", "other"), [("tokens", "9"), ("phase", "decode"), ("batch", "")])
+@pytest.mark.parametrize(("column", "other"), [("tokens", "9"), ("batch", "")])
 def test_two_runs_under_one_variant_are_refused(table: Path, column: str, other: str) -> None:
     table.write_text(f"layer,mac,{column}\na,1,7\nb,1,7\na,1,{other}\n", encoding="utf-8")
-    with pytest.raises(CountsError, match=r"line 4 describes another run .* 'variant'"):
+    with pytest.raises(
+        CountsError, match=r"line 4 describes another run .* phase; give each run a 'variant'"
+    ):
         read_csv(table)
 
 

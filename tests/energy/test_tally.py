@@ -4,16 +4,28 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 from transformers.activations import NewGELUActivation
 from transformers.pytorch_utils import Conv1D
 
-from energy import Attention, Conventions, Tally, formulas, nonlinear, products, tally_call
+from energy import (
+    Attention,
+    Conventions,
+    Tally,
+    count_pass,
+    formulas,
+    nonlinear,
+    products,
+    tally_call,
+)
 from energy.matmul import AttentionCore, MatMul, ScaledSoftmax
 from energy.tally import Rows, is_counted
 from hwmodels import Op
 
 CAUSAL = Conventions(Attention.CAUSAL)
+ZEROS = Conventions(zeros=True)
 
 
 def tally_of(
@@ -51,6 +63,46 @@ def test_traffic_follows_the_width_of_the_values() -> None:
     assert wide[Op.MAC] == narrow[Op.MAC]
     for op in (Op.WEIGHT_READ, Op.VECTOR_READ, Op.ACTIVATION_READ, Op.ACTIVATION_WRITE):
         assert wide[op] == 4 * narrow[op] > 0  # 8 and 2 bytes
+
+
+def test_zeros_are_counted_only_if_asked_for() -> None:
+    x = torch.tensor([[0.0, 1.0, -0.0, 2.0], [0.0, 0.0, 0.0, 1.0]])
+    layer = nn.Linear(4, 5)
+    assert tally_of(layer, x).zero_macs is None
+    counted = tally_of(layer, x, conventions=ZEROS)
+    assert counted.zero_macs == 25  # 2 + 3 zeros, each before 5 outputs
+    assert counted._replace(zero_macs=None) == tally_of(layer, x)  # and change nothing else
+    conv = Conv1D(5, 4)
+    assert tally_of(conv, x, conventions=ZEROS).zero_macs == 25
+    assert tally_of(conv, torch.ones(2, 4), conventions=ZEROS).zero_macs == 0
+
+
+def test_the_zeros_of_a_relu_network_are_those_of_its_products() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 3))
+    x = torch.randn(5, 6)
+    counts = count_pass(model, lambda: model(x), variant="asa", conventions=ZEROS)
+    hidden = model[1](model[0](x))
+    products_of_zero = sum(
+        1 for row in hidden.tolist() for value in row for _ in range(3) if value * 1.0 == 0.0
+    )
+    assert counts.layer("0").tally.zero_macs == 0
+    assert counts.layer("1").tally.zero_macs is None  # a ReLU multiplies nothing
+    assert counts.layer("2").tally.zero_macs == products_of_zero
+    assert 0 < products_of_zero < 5 * 16 * 3
+    assert counts.zeros_measured
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(st.lists(st.sampled_from([0.0, -0.0, 1.5]), min_size=3, max_size=3), max_size=4),
+    st.integers(1, 4),
+)
+def test_there_are_no_more_zeros_than_products(rows: list[list[float]], fan_out: int) -> None:
+    x = torch.tensor(rows).reshape(-1, 3)
+    tally = tally_of(nn.Linear(3, fan_out), x, conventions=ZEROS)
+    assert tally.zero_macs is not None
+    assert 0 <= tally.zero_macs <= tally.ops[Op.MAC] == len(rows) * 3 * fan_out
 
 
 def test_embedding() -> None:
