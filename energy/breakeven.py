@@ -1,0 +1,169 @@
+"""How many spikes a spiking layer may send before it costs what the analog layer costs.
+
+The energy of the spiking side is linear in its spikes: accumulates, emitted spikes, their routing,
+and, where weights or spikes move per event, that traffic too, are proportional to them, and the
+rest is there without any. So two bills of the spiking side, without events and with known ones,
+give the line, and the bill of the analog side gives the place where it is crossed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+def break_even(asa_pj: float, silent_pj: float, busy_pj: float) -> float | None:
+    """Events, as a multiple of those of the busy bill, at which both sides cost the same.
+
+    silent + x (busy - silent) = asa, so x = (asa - silent) / (busy - silent).
+
+    Args:
+        asa_pj: Energy of the analog side in picojoules.
+        silent_pj: Energy of the spiking side without an event.
+        busy_pj: Energy of the spiking side with events.
+
+    Returns:
+        The multiple; None where there is none: the silent side costs more already, or events cost
+        nothing.
+    """
+    if silent_pj > asa_pj or busy_pj <= silent_pj:
+        return None
+    return (asa_pj - silent_pj) / (busy_pj - silent_pj)
+
+
+class Verdict(StrEnum):
+    """Whether there are spike rates at which the spiking side costs less."""
+
+    NEVER = "never wins"
+    BELOW = "wins below"
+    ALWAYS = "always wins"
+    SILENT = "no event seen"
+    UNPRICED = "unpriced"
+
+    @property
+    def definition(self) -> str:
+        """What it says, in one sentence."""
+        return {
+            Verdict.NEVER: "the spiking side costs as much without a single event",
+            Verdict.BELOW: "the spiking side costs less below the break-even rate",
+            Verdict.ALWAYS: "the spiking side costs less at every rate that its code can send",
+            Verdict.SILENT: "nothing was sent, so what an event costs is unknown",
+            Verdict.UNPRICED: "operations that differ between the sides have no price",
+        }[self]
+
+
+class Bound(StrEnum):
+    """What the priced part of two bills says of a break-even, where the rest has no price."""
+
+    AT_MOST = "at most"  #: all that is missing is on the spiking side
+    AT_LEAST = "at least"  #: all that is missing is on the analog side
+    UNKNOWN = "unknown"  #: it is on both sides
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is compared: some rows of the analog model with those that replace them.
+
+    Attributes:
+        name: What it is called in tables.
+        kind: `layer`, `product`, `block` or `model`.
+        component: Component of a layer or product; empty for the others.
+        includes: What is in it, in words.
+        analog: Names of rows of the analog model; None for all of them and static energy.
+        spiking: Names of rows of the spiking model; None likewise.
+        highest_rate: Events that a slot can hold in one time step.
+    """
+
+    name: str
+    kind: str
+    component: str
+    includes: str
+    analog: frozenset[str] | None
+    spiking: frozenset[str] | None
+    highest_rate: float = 1.0
+
+
+@dataclass(frozen=True)
+class BreakEven:
+    """The line of one part in one accounting, and where it meets the analog bill.
+
+    Attributes:
+        part: What is compared.
+        accounting: `compute` or `full`.
+        timesteps: Time steps of the spiking side.
+        asa_pj: Energy of the analog side in picojoules; what both sides do equally often and has
+            no price is in none of the three.
+        silent_pj: Energy of the spiking side without an event.
+        busy_pj: Energy of the spiking side with the events of the two fields below.
+        busy_rate: Spikes per slot and time step, each slot weighted by its fan-out.
+        busy_events_per_mac: Accumulates per multiply-accumulate that they replace.
+        unpriced: What differs between the sides and has no price: then there is no break-even, at
+            best a bound.
+        cancelled: What has no price but occurs equally often on both sides: it cannot move it.
+        bound: What is known nevertheless; None where everything that matters is priced.
+    """
+
+    part: Part
+    accounting: str
+    timesteps: int
+    asa_pj: float
+    silent_pj: float
+    busy_pj: float
+    busy_rate: float
+    busy_events_per_mac: float
+    unpriced: tuple[str, ...] = ()
+    cancelled: tuple[str, ...] = ()
+    bound: Bound | None = None
+
+    @property
+    def priced_rate(self) -> float | None:
+        """Break-even rate of what has a price: with a `bound`, it is one of the true rate."""
+        share = break_even(self.asa_pj, self.silent_pj, self.busy_pj)
+        return None if share is None else share * self.busy_rate
+
+    @property
+    def share(self) -> float | None:
+        """Break-even as a multiple of the busy events; None where there is none, or unpriced."""
+        return None if self.bound else break_even(self.asa_pj, self.silent_pj, self.busy_pj)
+
+    @property
+    def rate(self) -> float | None:
+        """Break-even in spikes per slot and time step; above 1 if no code can send so many."""
+        return None if self.share is None else self.share * self.busy_rate
+
+    @property
+    def events_per_mac(self) -> float | None:
+        """Break-even in accumulates per multiply-accumulate that they replace."""
+        return None if self.share is None else self.share * self.busy_events_per_mac
+
+    @property
+    def spikes_per_synapse(self) -> float | None:
+        """Break-even in spikes that arrive at a synapse per token: time steps x rate."""
+        return None if self.rate is None else self.timesteps * self.rate
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether there are rates at which the spiking side costs less."""
+        if self.silent_pj >= self.asa_pj and self.bound in (None, Bound.AT_MOST):
+            return Verdict.NEVER
+        if self.bound in (Bound.AT_MOST, Bound.UNKNOWN) or self.silent_pj >= self.asa_pj:
+            return Verdict.UNPRICED
+        if not self.busy_rate:
+            return Verdict.SILENT
+        if self.priced_rate is None or self.priced_rate > self.part.highest_rate:
+            return Verdict.ALWAYS
+        return Verdict.UNPRICED if self.bound else Verdict.BELOW
+
+    @property
+    def busy_saves(self) -> bool | None:
+        """Whether the spiking side costs less with the busy events; None where no price tells."""
+        saves = self.busy_pj < self.asa_pj
+        certain = {None: True, Bound.AT_MOST: not saves, Bound.AT_LEAST: saves}
+        return saves if certain.get(self.bound, False) else None
+
+    def saving(self, rate: float) -> float | None:
+        """1 - SSA / ASA of what has a price, at a spike rate; None where there is no such line."""
+        if not self.asa_pj or not self.busy_rate:
+            return None
+        grown = rate / self.busy_rate * (self.busy_pj - self.silent_pj)
+        return 1 - (self.silent_pj + grown) / self.asa_pj
