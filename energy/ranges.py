@@ -1,0 +1,109 @@
+"""How far each constant of a profile may be off, and who says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hwmodels import Evidence, HardwareProfile, Price
+from hwmodels.prices import Cited
+
+#: How far a constant is varied if nobody states how far it may be off: divided and multiplied by
+#: so much. Chosen by this project; no source grades its numbers like this.
+GRADE_FACTORS = {
+    Evidence.MEASURED: 1.1,
+    Evidence.SIMULATED: 1.2,
+    Evidence.DERIVED: 1.3,
+    Evidence.PROJECTED: 1.5,
+    Evidence.UNVERIFIED: 2.0,
+}
+
+
+class Origin(StrEnum):
+    """Who says how far a constant may be off."""
+
+    STATED = "stated"
+    SOURCES = "sources conflict"
+    GRADE = "our choice"
+
+    @property
+    def definition(self) -> str:
+        """Where the range comes from, in one sentence."""
+        grades = ", ".join(f"{grade} x/{by:g}" for grade, by in GRADE_FACTORS.items())
+        return {
+            Origin.STATED: "the range that the profile states",
+            Origin.SOURCES: "from the lowest to the highest value that conflicting sources print",
+            Origin.GRADE: f"chosen by this project from the evidence grade: {grades}",
+        }[self]
+
+
+@dataclass(frozen=True)
+class UncertainConstant:
+    """One number of a profile that energy is proportional to, and how far it may be off.
+
+    A memory level is one constant: its reads, its writes and all points of its curve move
+    together.
+
+    Attributes:
+        hw: Name of the profile.
+        name: Where it stands in the profile: `prices.mac`, `memory.dram`, `static_power` or
+            `throughput.mac`.
+        values: The number; of a memory level its lowest and highest energy per byte.
+        unit: Its unit.
+        low: Lowest value, as a multiple of the number.
+        high: Highest value, likewise.
+        origin: Who says so.
+        evidence: How its source obtained it.
+        source: Citation.
+    """
+
+    hw: str
+    name: str
+    values: tuple[float, ...]
+    unit: str
+    low: float
+    high: float
+    origin: Origin
+    evidence: Evidence
+    source: str
+
+
+def constants_of(profile: HardwareProfile) -> tuple[UncertainConstant, ...]:
+    """The constants of a profile that energy depends on, in the order of the profile.
+
+    What a core holds is none of them: it decides how far a spike travels, in steps.
+    """
+
+    def constant(name: str, cited: Cited, unit: str, *values: float) -> UncertainConstant:
+        low, high, origin = _range(cited)
+        spread = tuple(sorted({min(values), max(values)}))
+        grade, source = cited.evidence, cited.source
+        return UncertainConstant(profile.name, name, spread, unit, low, high, origin, grade, source)
+
+    def all_of_them() -> Iterator[UncertainConstant]:
+        for op, price in profile.prices.items():
+            yield constant(f"prices.{op}", price, "pJ", price.pj)
+        for name, level in profile.memory.items():
+            flat = (level.read_pj_per_byte, level.write_pj_per_byte)
+            points = [pj for _, pj in level.curve] or [pj for pj in flat if pj is not None]
+            yield constant(f"memory.{name}", level, "pJ/byte", *points)
+        if (static := profile.static_power) is not None:
+            yield constant("static_power", static, "W", static.watts)
+        for op, rate in profile.throughput.items():
+            yield constant(f"throughput.{op}", rate, "per second", rate.per_second)
+
+    return tuple(all_of_them())
+
+
+def _range(cited: Cited) -> tuple[float, float, Origin]:
+    """Lowest and highest multiple of a constant, and who says so."""
+    if cited.spread is not None:
+        return *cited.spread, Origin.STATED
+    if isinstance(cited, Price) and cited.pj:
+        # A value of 0 is no multiple of another that can be drawn from a logarithmic range.
+        multiples = [1.0, *(other.pj / cited.pj for other in cited.others if other.pj)]
+        if len(set(multiples)) > 1:
+            return min(multiples), max(multiples), Origin.SOURCES
+    factor = GRADE_FACTORS[cited.evidence]
+    return 1 / factor, factor, Origin.GRADE
