@@ -1,0 +1,113 @@
+# Numbers that nobody here wrote, through the public interface. Data: tests/golden/published.toml.
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from energy import Counts, Estimate, LayerCount, Tally, estimate
+from hwmodels import Buffer, HardwareProfile, Op, load_profile
+from neurt.gpt2 import ALIASES
+from neurt.passes import decode, prefill
+from neurt.plan import plan_asa
+
+PUBLISHED = tomllib.loads(
+    (Path(__file__).parent / "golden" / "published.toml").read_text(encoding="utf-8")
+)
+GPT2 = ALIASES["gpt2-small"][1]
+
+
+def by_name(row: Mapping[str, Any]) -> str:
+    return str(row.get("model", row.get("hw")))
+
+
+def bill_of(ops: Mapping[str, float], hw: str) -> Estimate:
+    # Mean-rate counts have a fraction; the bill is linear in them all the same.
+    tally = Tally({Op(name): number for name, number in ops.items()})  # type: ignore[misc]
+    return estimate(Counts("ssa", (LayerCount("all", "all", tally=tally),)), load_profile(hw))
+
+
+@pytest.mark.parametrize("row", PUBLISHED["energy"], ids=by_name)
+def test_a_published_energy_follows_from_its_published_operations(row: dict[str, Any]) -> None:
+    bill = bill_of(row["ops"], row["hw"])
+    assert bill.unpriced == {}
+    assert bill.energy_pj("full") * 1e-9 == pytest.approx(
+        row["printed_mj"], rel=0, abs=row["tolerance_mj"] or 1e-24
+    )
+
+
+def test_the_multiply_accumulates_of_the_spikingformer_log() -> None:
+    # 4 steps x 3 x 9 inputs x 64 channels x 224^2 positions, and the classifier: 347,329,512
+    log = PUBLISHED["spikingformer"]
+    first = log["first_layer"]
+    convolution = first["timesteps"] * first["fan_in"] * first["channels"] * first["side"] ** 2
+    assert convolution + log["head_macs"] == log["printed_macs"]
+
+
+def test_the_attention_of_the_spikingformer_log_follows_from_mean_rates() -> None:
+    # T h N d_h^2 sum over blocks of (min(r_K, r_V) + r_Q), to the 12 digits that are printed
+    log = PUBLISHED["spikingformer"]
+    dense = log["timesteps"] * log["heads"] * log["tokens"] * log["head_width"] ** 2
+    rates = sum(min(k, v) + q for q, k, v in log["rates"])
+    assert dense * rates == pytest.approx(log["printed_attention_acs"], rel=1e-11)
+
+
+def test_the_power_of_truenorth_over_its_events() -> None:
+    # 72 mW / (1048576 x 20 x 128 per second) = 26.82 pJ; the profile has the printed 26 pJ
+    chip = PUBLISHED["truenorth"]
+    events = chip["neurons"] * chip["hertz"] * chip["synapses"]
+    assert chip["watts"] / events * 1e12 == pytest.approx(chip["recomputed_pj"], abs=0.005)
+    second = bill_of({"ac": events}, "truenorth").energy_pj() * 1e-12
+    assert second == pytest.approx(chip["watts"], rel=0.04)
+
+
+def in_dram(hw: str) -> HardwareProfile:
+    return load_profile(hw).model_copy(update={"placement": dict.fromkeys(Buffer, ("dram",))})
+
+
+@pytest.mark.parametrize("row", PUBLISHED["decode"], ids=by_name)
+def test_decode_of_gpt2_small_moves_what_the_closed_form_says(row: dict[str, Any]) -> None:
+    # weights: bytes (12 L d^2 + V d); KV: 2 L d n bytes; both at 162.5 pJ per byte
+    profile = in_dram(row["hw"])
+    for context, printed_mj in row["dram_mj"].items():
+        bill = estimate(plan_asa(GPT2, decode(int(context))), profile)
+        scale = profile.value_bytes / bill.counts.value_bytes
+        assert bill.counts.total(Op.WEIGHT_READ) * scale == row["weight_bytes"]
+        expected_kv = row["kv_bytes_at_1024"] * int(context) / 1024
+        assert bill.counts.total(Op.KV_READ) * scale == expected_kv
+        moved_pj = sum(
+            layer.pj.get(Op.WEIGHT_READ, 0.0) + layer.pj.get(Op.KV_READ, 0.0)
+            for layer in bill.layers
+        )
+        assert moved_pj * 1e-9 == pytest.approx(printed_mj, rel=0, abs=0.0051)
+    if "mac_mj_at_1024" in row:
+        assert bill.energy_pj("compute") * 1e-9 == pytest.approx(row["mac_mj_at_1024"], abs=0.0005)
+
+
+def test_the_arithmetic_of_gpt2_small() -> None:
+    printed = PUBLISHED["gpt2_small"]
+    bill = estimate(plan_asa(GPT2, prefill(128)), load_profile("45nm"))
+    assert bill.counts.total(Op.MAC) == printed["prefill_128_macs"]
+    assert bill.energy_pj("compute") * 1e-9 == pytest.approx(printed["prefill_128_mj"], abs=0.0005)
+    assert plan_asa(GPT2, decode(1024)).total(Op.MAC) == printed["decode_1024_macs"]
+
+
+@pytest.mark.parametrize(
+    ("hw", "weights", "kv_cache"),
+    # 24 MiB = 25,165,824 bytes: 494 MB and 124 MB of weights do not fit. The KV cache does at
+    # INT8 (18.9 MB) and not at FP32 (75.5 MB).
+    [("45nm", "dram", "dram"), ("45nm-int8", "dram", "sram"), ("7nm-int8", "dram", "sram")],
+)
+def test_a_shipped_profile_keeps_on_the_chip_what_fits(
+    hw: str, weights: str, kv_cache: str
+) -> None:
+    bill = estimate(plan_asa(GPT2, decode(1024)), load_profile(hw))
+    homes = {"lm_head": weights, "transformer.h.0.attn.core.scores": kv_cache}
+    for layer in bill.layers:
+        if home := homes.pop(layer.count.name, None):
+            op = Op.WEIGHT_READ if layer.count.name == "lm_head" else Op.KV_READ
+            assert layer.level_pj[home] >= layer.pj[op] > 0
+    assert homes == {}
