@@ -1,0 +1,176 @@
+/* The pictures of energy: bars per transformer layer and per component, ASA beside SSA. */
+const bars = (() => {
+  "use strict";
+
+  const { unit, energy, byId, colour } = format;
+  const { CONFIG, axis, layout } = charts;
+  const SIDES = [
+    ["asa", "ASA", ""],
+    ["ssa", "SSA", "/"],
+  ];
+
+  /* Bars stack by component in compute-only accounting, and otherwise by kind of operation. */
+  function heights(side, data, accounting, bins, size) {
+    const full = accounting === "full";
+    const found = new Map();
+    for (let i = 0; i < bins.length; i++) {
+      if (bins[i] < 0) continue;
+      const add = (key, pj) => {
+        if (!pj) return;
+        if (!found.has(key)) found.set(key, new Float64Array(size));
+        found.get(key)[bins[i]] += pj;
+      };
+      if (full) for (const group of data.world.groups) add(group, side.groups[group][i]);
+      else add(side.counts.component[i], side.groups.compute[i]);
+    }
+    return found;
+  }
+
+  const lacking = (view) => SIDES.filter(([side]) => view[side].lacks.some(Boolean)).map(([, name]) => name);
+
+  function stacked(data, view, bins, labels, horizontal) {
+    const full = view.chosen.accounting === "full";
+    const kind = full ? "groups" : "components";
+    const sides = SIDES.map(([side]) =>
+      heights(view[side], data, view.chosen.accounting, bins[side], labels.length),
+    );
+    const keys = full
+      ? data.world.groups
+      : [...Object.keys(data.colours.components), ...new Set(sides.flatMap((found) => [...found.keys()]))];
+    const tallest = Math.max(
+      0,
+      ...sides.flatMap((found) =>
+        labels.map((_, i) => [...found.values()].reduce((total, column) => total + column[i], 0)),
+      ),
+    );
+    const [scale, name] = unit(tallest);
+    const traces = [...new Set(keys)].flatMap((key) =>
+      sides.flatMap((found, s) => {
+        if (!found.has(key)) return [];
+        const values = Array.from(found.get(key), (pj) => pj / scale);
+        const text = data.names[kind][key] ?? key;
+        const only = SIDES[s][0] === "asa" || !sides[0].has(key);
+        return [
+          {
+            type: "bar",
+            orientation: horizontal ? "h" : "v",
+            name: text,
+            legendgroup: key,
+            showlegend: only,
+            offsetgroup: SIDES[s][0],
+            x: horizontal ? values : labels,
+            y: horizontal ? labels : values,
+            customdata: Array.from(found.get(key), energy),
+            hovertemplate: `${SIDES[s][1]} %{${horizontal ? "y" : "x"}}<br>${safe(text)}: %{customdata}<extra></extra>`,
+            marker: {
+              color: data.colours[kind][key] ?? colour("muted"),
+              line: { width: 0 },
+              pattern: {
+                shape: SIDES[s][2],
+                fillmode: "overlay",
+                fgcolor: colour("hatch"),
+                fgopacity: 0.75,
+                size: 6,
+                solidity: 0.2,
+              },
+            },
+          },
+        ];
+      }),
+    );
+    return { traces, unit: name };
+  }
+
+  // Plotly reads tags such as <b> in texts.
+  const safe = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;");
+
+  function layers(data, view) {
+    const depths = view.asa.counts.depth.concat(view.ssa.counts.depth).map((depth) => depth ?? -1);
+    const size = Math.max(0, ...depths.map((depth) => depth + 1));
+    const bins = {
+      asa: view.asa.counts.depth.map((d) => d ?? -1),
+      ssa: view.ssa.counts.depth.map((d) => d ?? -1),
+    };
+    const labels = Array.from({ length: size }, (_, i) => String(i));
+    const { traces, unit: name } = stacked(data, view, bins, labels, false);
+    const outside = SIDES.map(([side, title]) => {
+      const column = view.chosen.accounting === "full" ? view[side].total : view[side].groups.compute;
+      const rows = bins[side].flatMap((depth, i) => (depth < 0 ? [i] : []));
+      const unknown = rows.some((i) => view[side].lacks[i]);
+      return `${title} ${energy(unknown ? null : saving.total(column, rows))}`;
+    });
+    const gap = lacking(view);
+    byId("layers-note").textContent =
+      `Left: analog (ASA). Right, hatched: spiking (SSA). Outside of the layers ` +
+      `(embeddings, final norm, head): ${outside.join(", ")}.` +
+      (gap.length ? ` MACs or ACs of ${gap.join(" and ")} have no price and are missing.` : "");
+    Plotly.react(
+      "plot-layers",
+      traces,
+      layout({
+        xaxis: axis({
+          title: { text: "transformer layer" },
+          type: "category",
+          showgrid: false,
+          tickmode: size > 24 ? "linear" : "auto",
+          dtick: 2,
+          tickangle: 0,
+        }),
+        yaxis: axis({ title: { text: `energy (${name})` }, rangemode: "tozero" }),
+      }),
+      CONFIG,
+    );
+  }
+
+  function components(data, view) {
+    const every = data.blocks.flatMap(([, components]) => components);
+    const parts = data.blocks.flatMap(([block, components]) =>
+      components.map((component) => {
+        const several = every.filter((other) => other === component).length > 1;
+        return {
+          block,
+          component,
+          label: safe(`${data.names.components[component] ?? component}${several ? ` (${block})` : ""}`),
+        };
+      }),
+    );
+    const bins = Object.fromEntries(
+      SIDES.map(([side]) => [
+        side,
+        view[side].counts.name.map((_, i) =>
+          parts.findIndex(
+            ({ block, component }) =>
+              block === view[side].counts.block[i] && component === view[side].counts.component[i],
+          ),
+        ),
+      ]),
+    );
+    const { traces, unit: name } = stacked(
+      data,
+      view,
+      bins,
+      parts.map(({ label }) => label),
+      true,
+    );
+    Plotly.react(
+      "plot-components",
+      traces,
+      layout({
+        height: 90 + 30 * parts.length,
+        margin: { l: 8, r: 10, t: 10, b: 46 },
+        xaxis: axis({ title: { text: `energy (${name})` }, rangemode: "tozero" }),
+        yaxis: axis({
+          type: "category",
+          automargin: true,
+          showgrid: false,
+          autorange: "reversed",
+          categoryorder: "array",
+          categoryarray: parts.map(({ label }) => label),
+        }),
+      }),
+      CONFIG,
+    );
+  }
+
+  return { layers, components };
+})();

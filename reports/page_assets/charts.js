@@ -1,0 +1,127 @@
+/* How pictures look, and the one of saving against spike rate. */
+const charts = (() => {
+  "use strict";
+
+  const { byId, colour, digits } = format;
+  const CONFIG = {
+    displaylogo: false,
+    responsive: true,
+    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+  };
+  const RATES = Array.from({ length: 13 }, (_, i) => i / 4);
+
+  const axis = (more) => ({
+    gridcolor: colour("line"),
+    zerolinecolor: colour("strong-line"),
+    linecolor: colour("strong-line"),
+    ...more,
+  });
+
+  const layout = (more) => ({
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    font: { family: "system-ui, sans-serif", size: 12, color: colour("ink") },
+    margin: { l: 58, r: 10, t: 10, b: 46 },
+    bargap: 0.25,
+    barmode: "stack",
+    hovermode: "closest",
+    hoverlabel: { font: { family: "system-ui, sans-serif" } },
+    legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, traceorder: "normal" },
+    ...more,
+  });
+
+  function rate(data, view) {
+    const { chosen } = view;
+    const most = Math.max(3, Math.ceil(1.2 * chosen.rate));
+    const factors = [...new Set([...RATES.map((x) => (x * most) / 3), chosen.rate])].sort((a, b) => a - b);
+    const points = factors.map(settings.spiking(data, chosen));
+    const filled = (ssa) =>
+      `${digits(
+        (100 * saving.total(ssa.counts.spikes, saving.rows(ssa))) /
+          (saving.total(ssa.counts.slots, saving.rows(ssa)) || 1),
+        3,
+      )} % of slots`;
+    const blocks = [
+      ["attention", "attention block", "accent"],
+      ["ffn", "feed-forward block", "second"],
+      [null, "model", "ink"],
+    ].filter(([block]) => block === null || data.blocks.some(([name]) => name === block));
+    const at = factors.indexOf(chosen.rate);
+    const now = [];
+    let lowest = 0;
+    const traces = blocks.map(([block, name, tone], i) => {
+      const values = points
+        .map((ssa) => saving.of(data.world, view.asa, ssa, chosen.accounting, block).saving)
+        .map((share) => (share === null ? null : 100 * share));
+      lowest = Math.min(lowest, ...values);
+      now.push(values[at]);
+      return {
+        type: "scatter",
+        mode: "lines",
+        name,
+        x: factors,
+        y: values,
+        text: points.map(filled),
+        line: { color: colour(tone), width: 2, dash: ["solid", "dash", "dot"][i] },
+        hovertemplate: `${name}, spikes × %{x:.3g} (%{text}): %{y:.2f} %<extra></extra>`,
+      };
+    });
+    traces.push({
+      type: "scatter",
+      mode: "markers",
+      x: now.map(() => chosen.rate),
+      y: now,
+      showlegend: false,
+      hoverinfo: "skip",
+      marker: { size: 10, color: blocks.map(([, , tone]) => colour(tone)) },
+    });
+    const known = now.some((value) => value !== null);
+    const [low, high] = data.published.range.map((share) => 100 * share);
+    byId("rate-note").textContent =
+      (known ? "Dots: the current setting. " : "No saving is known: MACs or ACs have no price. ") +
+      "The band is what was published for the attention block of other weights, " +
+      `${low.toFixed(2)}–${high.toFixed(2)} %. Below zero, spikes cost more.`;
+    Plotly.react(
+      "plot-rate",
+      traces,
+      layout({
+        xaxis: axis({ title: { text: "factor on the spike rate of the run" }, range: [0, most] }),
+        yaxis: axis({
+          title: {
+            text: `saving (%), ${chosen.accounting === "full" ? "everything priced" : "MACs and ACs"}`,
+          },
+          range: [Math.max(-150, lowest - 5), 104],
+        }),
+        shapes: [
+          {
+            type: "rect",
+            xref: "paper",
+            x0: 0,
+            x1: 1,
+            y0: low,
+            y1: high,
+            line: { width: 0 },
+            fillcolor: colour("accent"),
+            opacity: 0.12,
+            layer: "below",
+          },
+        ],
+        annotations: [
+          {
+            xref: "paper",
+            x: 0.995,
+            y: high,
+            xanchor: "right",
+            yanchor: "top",
+            showarrow: false,
+            text: "published, other weights",
+            font: { size: 11, color: colour("muted") },
+          },
+        ],
+      }),
+      CONFIG,
+    );
+  }
+
+  return { CONFIG, axis, layout, rate };
+})();

@@ -1,0 +1,58 @@
+/* Numbers and elements. Text goes into the document as text, never as markup. */
+const format = (() => {
+  "use strict";
+
+  const UNITS = [
+    [1e12, "J"],
+    [1e9, "mJ"],
+    [1e6, "µJ"],
+    [1e3, "nJ"],
+    [1, "pJ"],
+  ];
+  const minus = (text) => text.replace(/^-/, "−");
+
+  /* Picojoules per unit, and the unit in which the largest value has one to three digits. */
+  const unit = (largest) => UNITS.find(([scale]) => largest >= scale) ?? UNITS[UNITS.length - 1];
+
+  const digits = (value, many = 4) =>
+    minus(
+      Math.abs(value) >= 10 ** many || value === 0
+        ? Math.round(value).toLocaleString("en")
+        : String(Number(value.toPrecision(many))),
+    );
+
+  function energy(pj) {
+    if (pj === null) return "unpriced";
+    const [scale, name] = unit(Math.abs(pj));
+    return `${digits(pj / scale)} ${name}`;
+  }
+
+  const percent = (share) => (share === null ? "–" : `${minus((100 * share).toFixed(2))} %`);
+  const count = (value) => (Number.isInteger(value) ? value.toLocaleString("en") : digits(value, 6));
+  const millijoule = (pj) => (pj === null ? "unpriced" : digits(pj / 1e9));
+
+  /* A large number in four digits, with k, M, G or T. */
+  function compact(value) {
+    const [scale, name] = [
+      [1e12, " T"],
+      [1e9, " G"],
+      [1e6, " M"],
+      [1e3, " k"],
+    ].find(([s]) => value >= s) ?? [1, ""];
+    return digits(value / scale) + name;
+  }
+
+  function element(tag, attributes = {}, ...children) {
+    const made = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (value !== null && value !== undefined) made.setAttribute(name, value);
+    }
+    made.append(...children.filter((child) => child !== null));
+    return made;
+  }
+
+  const byId = (id) => document.getElementById(id);
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+
+  return { unit, digits, energy, percent, count, compact, millijoule, element, byId, colour };
+})();
