@@ -1,0 +1,164 @@
+"""Read the directory of a run back, and check that it is still what was written."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from energy import Counts
+from energy.countsfile import CountsError, read_csv
+from reports.record import Record, RunError, Totals, is_changed, read_record
+from reports.run import Phase, Run, merged
+from reports.steps import StepCount, StepsError, read_steps
+from reports.write import counts_summary, savings_summary
+
+#: Energies that differ by less are the same, added in another order.
+_SAME = 1e-9
+
+#: Counts by variant and phase.
+_Found = dict[tuple[str, str], Counts]
+
+
+def read_run(directory: Path) -> Run:
+    """Make the run again that a directory holds.
+
+    Args:
+        directory: As written by `reports.write_report`; of its files `run.json` and `counts.csv`
+            are read.
+
+    Returns:
+        The same run: a report of it has the same bytes.
+
+    Raises:
+        RunError: If a file is missing, cut short or of another format, if the counts are not those
+            that `run.json` describes, or if their energies are not those it states.
+    """
+    if not directory.is_dir():
+        raise RunError(
+            f"run '{directory}' is no directory; give one that `neurt-energy profile` or `plan` "
+            "has written"
+        )
+    record = read_record(directory)
+    counts = _counts(directory, record)
+    request = tuple(
+        Phase(phase.name, *_pair(counts, phase.counts), generated=phase.generated)
+        for phase in record.request
+    )
+    whole = [record.counts["asa"], record.counts["ssa"]]
+    try:
+        if request:
+            asa = merged((phase.asa for phase in request), whole[0].phase)
+            ssa = merged((phase.ssa for phase in request), whole[1].phase)
+        else:
+            asa, ssa = _pair(counts, record.counts)
+    except ValueError as error:
+        raise RunError(f"run '{directory}': its phases are not of one model: {error}") from error
+    for side, totals in zip((asa, ssa), whole, strict=True):
+        _compare(directory, side, totals)
+    run = Run(
+        record.command,
+        asa,
+        ssa,
+        tuple(entry.profile for entry in record.hardware.values()),
+        record.settings,
+        record.versions,
+        record.created,
+        request,
+        record.dataflow,
+        record.latency_s,
+        _steps(directory, record),
+        record.int8,
+    )
+    _compare_energies(directory, run, record)
+    return run
+
+
+def _pair(counts: dict[tuple[str, str], Counts], of: dict[str, Totals]) -> tuple[Counts, Counts]:
+    return counts["asa", of["asa"].phase], counts["ssa", of["ssa"].phase]
+
+
+def _counts(directory: Path, record: Record) -> _Found:
+    """The counts of each variant and phase, as `run.json` describes them."""
+    changed = is_changed(directory, "counts.csv", record)
+    try:
+        found = {(one.variant, one.phase): one for one in read_csv(directory / "counts.csv")}
+    except CountsError as error:
+        raise RunError(
+            f"run '{directory}': counts.csv is cut short or was edited: {error}"
+        ) from error
+    for variant, totals in _described(record):
+        side = found.get((variant, totals.phase))
+        if side is None:
+            raise RunError(
+                f"run '{directory}': counts.csv has no rows of {variant}, {totals.phase}; it is "
+                "cut short, or not of this run"
+            )
+        found[variant, totals.phase] = side = replace(side, uncounted=totals.uncounted)
+        _compare(directory, side, totals)
+    if changed:
+        raise RunError(
+            f"run '{directory}': counts.csv is not the file that run.json describes, though its "
+            "totals are (SHA-256 differs); put the original back, or price it with `neurt-energy "
+            "price`"
+        )
+    return found
+
+
+def _steps(directory: Path, record: Record) -> tuple[StepCount, ...]:
+    if "steps.csv" not in record.sha256:
+        return ()
+    if is_changed(directory, "steps.csv", record):
+        raise RunError(
+            f"run '{directory}': steps.csv is not the file that run.json describes (SHA-256 "
+            "differs); put the original back"
+        )
+    try:
+        return read_steps(directory / "steps.csv")
+    except StepsError as error:
+        raise RunError(f"run '{directory}': {error}") from error
+
+
+def _described(record: Record) -> Iterator[tuple[str, Totals]]:
+    if record.request:
+        for phase in record.request:
+            yield from phase.counts.items()
+    else:
+        yield from record.counts.items()
+
+
+def _compare(directory: Path, side: Counts, totals: Totals) -> None:
+    """Make sure that counts add up to what `run.json` states."""
+    stated = {"phase": totals.phase, "uncounted": totals.uncounted, **(totals.model_extra or {})}
+    for key, ours in counts_summary(side).items():
+        if stated.get(key) != ours:
+            raise RunError(
+                f"run '{directory}': {key} of {side.variant}, {totals.phase}, is {ours} in "
+                f"counts.csv but {stated.get(key)} in run.json; one of the two was edited: put "
+                "the original back, or price the counts with `neurt-energy price`"
+            )
+
+
+def _compare_energies(directory: Path, run: Run, record: Record) -> None:
+    """Make sure that counts and prices still give the energies that `run.json` states."""
+    for hw, pair in run.estimates.items():
+        stated = record.hardware[hw]
+        for part, ours in savings_summary(*pair).items():
+            for accounting, found in ours.items():
+                theirs = getattr(stated, part).get(accounting, {})
+                for key in ("asa_pj", "ssa_pj"):
+                    if not _alike(found[key], theirs.get(key)):
+                        made = record.versions.get("neurt-energy", "of another version")
+                        raise RunError(
+                            f"run '{directory}': {key} of the {part.replace('_', ' ')} "
+                            f"({accounting}) on {hw} is {found[key]} by its counts and prices but "
+                            f"{theirs.get(key)} in run.json: it was edited, or neurt-energy {made} "
+                            "priced otherwise; price counts.csv again with `neurt-energy price`"
+                        )
+
+
+def _alike(ours: object, theirs: object) -> bool:
+    if isinstance(ours, float) and isinstance(theirs, (int, float)):
+        return math.isclose(ours, theirs, rel_tol=_SAME)
+    return ours == theirs
