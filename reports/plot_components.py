@@ -11,6 +11,8 @@ from energy import Estimate, saving
 from reports.style import (
     COMPONENT_NAMES,
     GROUP_COLOURS,
+    PAGE_WIDTH,
+    SMALL,
     SPIKING_HATCH,
     STYLE,
     headline,
@@ -27,7 +29,7 @@ def per_component(asa: Estimate, ssa: Estimate, title: str, subtitle: str) -> Fi
         for component in components
     ]
     with mpl.rc_context(STYLE | {"axes.grid.axis": "x"}):
-        figure = Figure(figsize=(7.2, 1.2 + 0.3 * len(parts)), layout="constrained")
+        figure = Figure(figsize=(PAGE_WIDTH, 1.2 + 0.3 * len(parts)), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
         for axes, accounting in ((left, "compute"), (right, "full")):
             _bars(axes, asa, ssa, parts, accounting)
@@ -95,7 +97,10 @@ def _bars(
     axes.set_xlim(0, 1.18 * largest / scale if largest else 1)
     axes.set_xlabel(f"energy ({unit})")
     axes.grid(axis="y", visible=False)
+    axes.tick_params(axis="y", length=0)
 
 
 def _beside(axes: Axes, x: float, y: float, text: str) -> None:
-    axes.annotate(text, (x, y), xytext=(3, 0), textcoords="offset points", va="center", fontsize=7)
+    axes.annotate(
+        text, (x, y), xytext=(3, 0), textcoords="offset points", va="center", fontsize=SMALL
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,9 +16,12 @@ from reports.style import (
     COMPONENT_NAMES,
     GROUP_COLOURS,
     GROUP_NAMES,
+    PAGE_WIDTH,
+    SMALL,
     SPIKING_HATCH,
     STYLE,
     headline,
+    layer_ticks,
     unit_for,
 )
 
@@ -32,20 +37,21 @@ def per_layer(asa: Estimate, ssa: Estimate, title: str, subtitle: str) -> Figure
         (layer.label.depth for layer in asa.counts.layers if layer.label.depth is not None),
         default=0,
     )
+    sides = (asa, ssa)
     with mpl.rc_context(STYLE):
-        width = min(12.0, max(7.2, 3.2 + 0.24 * layers))
-        figure = Figure(figsize=(width, 5.2), layout="constrained")
-        axes = figure.subplots(2, 2, width_ratios=(layers, max(1.5, layers / 12)), sharex="col")
-        for row, by, name in (
-            (0, "component", "compute only: MACs and ACs, by component"),
-            (1, "group", "everything that has a price, by kind of operation"),
-        ):
-            inside, outside = axes[row]
+        figure = Figure(figsize=(PAGE_WIDTH, 5.9), layout="constrained")
+        rows: Any = figure.subfigures(2, 1)
+        panels = (
+            ("component", "compute only: MACs and ACs, by component"),
+            ("group", "everything that has a price, by kind of operation"),
+        )
+        for row, (by, name) in zip(rows, panels, strict=True):
+            inside, outside = row.subplots(1, 2, width_ratios=(max(8, layers), 3 + layers / 12))
+            used = _stack(inside, sides, list(range(layers)), by)
+            used |= _stack(outside, sides, [None], by)
             inside.set_title(name)
-            used = _stack(inside, (asa, ssa), list(range(layers)), by)
-            used |= _stack(outside, (asa, ssa), [None], by)
-            outside.legend(handles=_legend(by, used), loc="center left", bbox_to_anchor=(1.02, 0.5))
-        axes[1, 0].set_xlabel("transformer layer")
+            inside.set_xlabel("transformer layer")
+            row.legend(handles=_legend(by, used), loc="outside lower center", ncols=4)
         headline(figure, title, subtitle, asa, ssa)
     return figure
 
@@ -62,7 +68,7 @@ def _stack(
         base = [0.0] * len(depths)
         for key, values in side.items():
             scaled = [value / scale for value in values]
-            axes.bar(
+            bars = axes.bar(
                 [i + offset for i in range(len(depths))],
                 scaled,
                 0.4,
@@ -72,16 +78,17 @@ def _stack(
                 linewidth=0.3,
                 hatch=hatch,
             )
+            for bar in bars:  # which lie inside the axes; to ask each of them takes a second
+                bar.set_in_layout(False)
             base = [b + v for b, v in zip(base, scaled, strict=True)]
-    axes.set_ylabel(f"energy ({unit})")
     tallest = max(totals) / scale
     axes.set_ylim(0, 1.08 * tallest if tallest else 1)
-    if not tallest:
+    if tallest:
+        axes.set_ylabel(f"energy ({unit})")
+    else:
         axes.set_yticks([])
     _say_unpriced(axes, sides, depths)
-    every = 1 if len(depths) <= 24 else 2
-    ticks = range(0, len(depths), every)
-    axes.set_xticks(ticks, ["outside" if depths[i] is None else str(depths[i]) for i in ticks])
+    layer_ticks(axes, depths)
     axes.set_xlim(-0.6, len(depths) - 0.4)
     axes.grid(axis="x", visible=False)
     return {key for side in heights for key, values in side.items() if any(values)}
@@ -112,12 +119,12 @@ def _say_unpriced(
             "\n".join(lines),
             transform=axes.transAxes,
             rotation=90,
-            fontsize=7,
+            fontsize=SMALL,
             ha="center",
             va="center",
         )
     else:
-        axes.set_title(f"({'; '.join(lines)})", loc="right", fontsize=7)
+        axes.set_title(f"({'; '.join(lines)})", loc="right", fontsize=SMALL)
 
 
 def _legend(by: str, used: set[str]) -> list[Patch]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from reports.run import PUBLISHED_CHANGE, PUBLISHED_SAVING
-from reports.style import STYLE
+from reports.style import PAGE_WIDTH, STYLE, titled
 
 if TYPE_CHECKING:
     from reports.sweep import Point
@@ -62,7 +61,7 @@ def pareto_picture(points: Sequence[Point]) -> Figure:
     first = points[0]
     left_out = 0
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 3.9), layout="constrained")
+        figure = Figure(figsize=(PAGE_WIDTH, 3.9), layout="constrained")
         grid = figure.subplots(1, 2, sharey=True)
         for axes, (saving, events, name) in zip(grid, _PANELS, strict=True):
             shown = [p for p in points if _fits(p, saving)]
@@ -75,16 +74,15 @@ def pareto_picture(points: Sequence[Point]) -> Figure:
         grid[0].set_ylim(min(0, *changes, 0) * 1.6 - 0.3 * _LINEAR, max(0.3, *changes, 0) * 1.6)
         grid[0].set_ylabel("change of perplexity")
         figure.legend(handles=_legend(points), loc="outside lower center", ncols=4)
-        title = (
+        lines = [
             f"{first['model']}, weights {first['weights']}, {first['hw']}, "
-            f"{first['attention']} attention counted\n"
+            f"{first['attention']} attention counted",
             f"{first['text']}: {first['tokens']:,} tokens, window {first['window']}, stride "
-            f"{first['stride']}, analog perplexity {first['analog_perplexity']:.2f}"
-        )
+            f"{first['stride']}, analog perplexity {first['analog_perplexity']:.2f}",
+        ]
         if left_out:
-            title += f"\n{left_out} of {len(points)} points lie outside"
-        lines = [part for line in title.split("\n") for part in textwrap.wrap(line, 120)]
-        figure.suptitle("\n".join(lines), fontsize=8, x=0.01, ha="left")
+            lines.append(f"{left_out} of {len(points)} points lie outside")
+        titled(figure, *lines)
     return figure
 
 

@@ -13,7 +13,7 @@ from energy import Counts
 from hwmodels import HardwareProfile, Op
 from reports.evaluation import Evaluation
 from reports.quality import at_depth
-from reports.style import STYLE
+from reports.style import PAGE_WIDTH, STYLE, layer_ticks, titled
 
 #: Label, colour and marker of each line; the markers tell them apart in grey.
 _ATTENTION = ("attention", "#0072B2", "o")
@@ -34,8 +34,7 @@ def quality_picture(evaluation: Evaluation) -> Figure:
     compared = evaluation.comparison
     depths = [layer.layer for layer in compared.layers]
     with mpl.rc_context(STYLE):
-        width = min(12.0, max(7.2, 3.2 + 0.24 * len(depths)))
-        figure = Figure(figsize=(width, 5.2), layout="constrained")
+        figure = Figure(figsize=(PAGE_WIDTH, 4.6), layout="constrained")
         above, below = figure.subplots(2, 1, sharex=True)
         cosines = (
             (_ATTENTION, [layer.cosine_attention for layer in compared.layers]),
@@ -50,14 +49,13 @@ def quality_picture(evaluation: Evaluation) -> Figure:
         lowest = min((value for _, values in cosines for value in values), default=1.0)
         above.set_ylim(1 - 1.08 * max(1 - lowest, 1e-3), 1 + 0.06 * max(1 - lowest, 1e-3))
         _events(below, evaluation, depths)
-        every = 1 if len(depths) <= 24 else 2
-        below.set_xticks(depths[::every])
+        layer_ticks(below, depths)
         below.set_xlim(-0.5, len(depths) - 0.5)
         below.set_xlabel("transformer layer")
         for axes in (above, below):
             if axes.get_legend_handles_labels()[0]:
                 axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
-        figure.suptitle(_headline(evaluation, int(width * 16)), fontsize=8, x=0.01, ha="left")
+        titled(figure, *_headline(evaluation))
     return figure
 
 
@@ -113,13 +111,12 @@ def _events(axes: Axes, evaluation: Evaluation, depths: list[int]) -> None:
     axes.set_ylim(0, 1.08 * highest if highest else 1)
 
 
-def _headline(evaluation: Evaluation, columns: int) -> str:
+def _headline(evaluation: Evaluation) -> tuple[str, ...]:
     compared = evaluation.comparison
-    lines = (
+    return (
         evaluation.title,
         evaluation.subtitle,
         f"perplexity {compared.analog.perplexity:.2f} analog, {compared.spiking.perplexity:.2f} "
         f"spiking ({100 * compared.perplexity_change:+.2f} %)",
         "; ".join(profile.title for profile in evaluation.profiles),
     )
-    return "\n".join(part for line in lines for part in textwrap.wrap(line, columns))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -12,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from reports.metrics import MetricsRow
-from reports.style import STYLE
+from reports.style import PAGE_WIDTH, STYLE, titled
 
 #: Scalars of an objective that get a panel, with the name of its axis.
 BELOW = {"spike_rate": "spikes per slot", "events_per_mac": "events per MAC"}
@@ -32,7 +31,7 @@ def training_picture(rows: Sequence[MetricsRow], title: str) -> Figure:
     stages = [(name, list(group)) for name, group in groupby(rows, key=lambda row: row.stage)]
     below = [name for name in BELOW if any(name in row.scalars for row in rows)]
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 2.9 + 1.5 * len(below)), layout="constrained")
+        figure = Figure(figsize=(PAGE_WIDTH, 2.9 + 1.5 * len(below)), layout="constrained")
         ratios = [2, *(1 for _ in below)]
         grid = figure.subplots(
             len(ratios), len(stages), sharex="col", squeeze=False, height_ratios=ratios
@@ -55,7 +54,7 @@ def training_picture(rows: Sequence[MetricsRow], title: str) -> Figure:
                 panel.set_visible(panel in filled)
         figure.align_ylabels(grid[:, 0])
         grid[0, -1].legend(loc="upper right")
-        figure.suptitle("\n".join(textwrap.wrap(title, 122)), fontsize=8, x=0.01, ha="left")
+        titled(figure, title)
     return figure
 
 

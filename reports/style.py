@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-import textwrap
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from energy import Estimate
+from hwmodels import Op
+
+#: Inches across both columns of a paper, and across one of them: pictures are drawn in the size in
+#: which they are printed, so that a font is as large as it says.
+PAGE_WIDTH, COLUMN_WIDTH = 7.0, 3.4
+#: Points of the smallest text.
+SMALL = 6.5
 
 #: Okabe and Ito's palette, ordered so that neighbours differ in lightness too.
 COMPONENT_COLOURS = {
@@ -50,6 +60,8 @@ COMPONENT_NAMES = {
     "lm_head": "language-model head",
 }
 SPIKING_HATCH = "////"
+_TITLE_SIZE = 8
+_CAPITALS = ("ac", "dram", "hbm", "mac", "sram")
 
 STYLE: Any = {
     "font.family": "DejaVu Sans",
@@ -90,10 +102,62 @@ def unit_for(largest_pj: float) -> tuple[float, str]:
 
 def headline(figure: Figure, title: str, subtitle: str, asa: Estimate, ssa: Estimate) -> None:
     """Model, hardware and what has no price, above a picture."""
-    missing = sorted({op.value for side in (asa, ssa) for op in side.unpriced})
     lines = [title, f"{asa.profile.title}; {subtitle}"]
-    if missing:
+    if missing := _missing(asa, ssa):
         lines.append(f"without a price, so not in the picture: {', '.join(missing)}")
-    columns = int(figure.get_figwidth() * 17)
-    wrapped = [part for line in lines for part in textwrap.wrap(line, columns)]
-    figure.suptitle("\n".join(wrapped), fontsize=8, x=0.01, ha="left")
+    titled(figure, *lines)
+
+
+def _missing(asa: Estimate, ssa: Estimate) -> list[str]:
+    """What has no price, in a word for memory traffic where that is all of it."""
+    missing = {op for side in (asa, ssa) for op in side.unpriced}
+    moved = {
+        op for op in Op if op.group == "memory" and (any(x.counts.total(op) for x in (asa, ssa)))
+    }
+    whole = moved if moved <= missing else frozenset[Op]()
+    return sorted(op.value for op in missing - whole) + ["memory traffic"] * bool(whole)
+
+
+def titled(figure: Figure, *lines: str) -> None:
+    """Lines above a picture, wrapped to its width; it grows for those beyond the third."""
+    points = 72 * 0.95 * figure.get_figwidth()
+    wrapped = [part for line in lines for part in _wrapped(line, points)]
+    more = max(0, len(wrapped) - 3) * 1.2 * _TITLE_SIZE / 72
+    figure.set_figheight(figure.get_figheight() + more)
+    figure.suptitle("\n".join(wrapped), fontsize=_TITLE_SIZE, x=0.01, ha="left")
+
+
+def _wrapped(line: str, points: float) -> Iterator[str]:
+    """Parts of a line that are no wider than so many points, broken between words if it can be."""
+    rest = " ".join(line.split())
+    while rest:
+        end = len(rest)
+        if _points(rest) > points:
+            end = next((i for i in range(1, end) if _points(rest[: i + 1]) > points), end)
+            end = rest.rfind(" ", 0, end + 1) if " " in rest[1 : end + 1] else end
+        yield rest[:end].rstrip()
+        rest = rest[end:].lstrip()
+
+
+def _points(text: str) -> float:
+    """Width of a line of a title."""
+    return sum(_advance(character) for character in text)
+
+
+@cache
+def _advance(character: str) -> float:
+    font = get_font(findfont(FontProperties(family=STYLE["font.family"])))
+    font.set_size(_TITLE_SIZE, 72)
+    return font.load_char(ord(character)).linearHoriAdvance / 65536
+
+
+def spelled(name: str) -> str:
+    """A name for people: the usual short names of memories and operations in capitals."""
+    return " ".join(w.upper() if w in _CAPITALS else w for w in name.replace("_", " ").split())
+
+
+def layer_ticks(axes: Axes, depths: Sequence[int | None]) -> None:
+    """Numbers of transformer layers below an axis, as many as have room."""
+    every = next(step for step in (1, 2, 5, 10, 20, 50, 100, 1000) if len(depths) <= 24 * step)
+    ticks = range(0, len(depths), every)
+    axes.set_xticks(ticks, ["outside" if depths[i] is None else f"{depths[i]}" for i in ticks])

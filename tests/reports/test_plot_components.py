@@ -13,8 +13,9 @@ def test_each_component_carries_its_change(make_run: Callable[..., Run]) -> None
     # Half as many ACs as MACs: 1 - 0.5 x 0.9 / 4.6 = 90 %; as many: 1 - 0.9 / 4.6 = 80 %.
     changes = ["-80 %", "-90 %", "-90 %", "-90 %", "-90 %", "-90 %", "±0 %"]
     assert [text.get_text() for text in left.texts] == changes
-    # With everything priced, LayerNorms and embeddings cost both sides the same.
-    assert [text.get_text() for text in right.texts].count("±0 %") == 5
+    # With everything priced, LayerNorms, the activation and the head cost both sides almost the
+    # same; the thresholds make the array of weights larger, and a byte of it dearer by 0.5 %.
+    assert [text.get_text() for text in right.texts].count("±0 %") == 4
 
 
 def test_the_components_are_listed_downwards_in_the_order_of_the_forward_pass(

@@ -55,7 +55,8 @@ def test_the_stacks_of_a_layer_are_as_high_as_its_energy(make_run: Callable[...,
 def test_the_legend_names_what_is_visible_and_nothing_else(make_run: Callable[..., Run]) -> None:
     run = make_run("loihi")
     [(asa, ssa)] = run.estimates.values()
-    [legend] = [axes.get_legend() for axes in per_layer(asa, ssa, "t", "s").axes[1:2]]
+    above, _below = per_layer(asa, ssa, "t", "s").subfigs
+    [legend] = above.legends
     # On Loihi the analog side and the head have no price: five event layers are left.
     assert [text.get_text() for text in legend.get_texts()] == [
         "Q, K, V projections",

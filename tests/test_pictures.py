@@ -1,0 +1,295 @@
+"""Each kind of picture, for 12, 24 and 36 layers, in the size in which it is printed.
+
+With `NEURT_PICTURES=DIR` in the environment they are written there too, to be looked at.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from functools import cache
+from itertools import combinations, product
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+
+from energy import Counts
+from neurt.breakeven import run_breakeven
+from neurt.breakeven_request import BreakEvenRequest
+from neurt.config import Attention, SpikingConfig
+from neurt.gpt2 import ALIASES
+from neurt.planning import run_plan
+from neurt.request import PlanRequest
+from neurt.roofline import decode_rooflines
+from reports import Run, style
+from reports.evaluation import Comparison, Evaluation, LayerSimilarity, Quality
+from reports.metrics import MetricsRow
+from reports.phases import phase_bills
+from reports.plot_breakeven import breakeven_picture
+from reports.plot_components import per_component
+from reports.plot_layers import per_layer
+from reports.plot_pareto import pareto_picture
+from reports.plot_phases import per_phase
+from reports.plot_quality import quality_picture
+from reports.plot_roofline import roofline_picture
+from reports.plot_spike_rates import spike_rates
+from reports.plot_tornado import tornado
+from reports.plot_training import training_picture
+from reports.sensitivity import Study
+from reports.steps import StepCount
+
+MODELS = {12: "gpt2-small", 24: "gpt2-medium", 36: "gpt2-large"}
+TIMESTEPS = {12: 4, 24: 8, 36: 16}
+WEIGHTS = "pretrained(openai-community/gpt2-large@0123456789ab)"
+#: Points: no text is smaller.
+SMALLEST = 6.5
+
+
+@cache
+def planned(layers: int, hw: str, **asked: Any) -> Run:
+    """A run whose layers differ, as those of a measured one do."""
+    spiking = SpikingConfig(attention=Attention.SOFTMAX, timesteps=TIMESTEPS[layers])
+    request = PlanRequest(model=MODELS[layers], hw=(hw,), spiking=spiking, out=Path("x"), **asked)
+    run = run_plan(request)
+    sizes = asdict(ALIASES[MODELS[layers]][1])
+    phases = tuple(replace(p, asa=of_weights(p.asa), ssa=varied(p.ssa)) for p in run.request)
+    return replace(
+        run,
+        command="profile",
+        asa=of_weights(run.asa),
+        ssa=varied(run.ssa),
+        request=phases,
+        settings={**run.settings, "shape": sizes},
+    )
+
+
+def of_weights(counts: Counts) -> Counts:
+    return replace(counts, weights=WEIGHTS)
+
+
+def varied(counts: Counts) -> Counts:
+    def drawn(n: int) -> int:
+        return round(n * chance.uniform(0.05, 1.9))
+
+    chance = random.Random(7)
+    rows = (
+        replace(row, tally=row.tally._replace(spikes=drawn(row.tally.spikes)))
+        for row in counts.layers
+    )
+    return replace(of_weights(counts), layers=tuple(rows))
+
+
+def steps(counts: Counts) -> tuple[StepCount, ...]:
+    chance, many = random.Random(11), counts.timesteps
+    return tuple(
+        StepCount(row.name, row.label, step, round(n * chance.uniform(0.02, 0.45)), n)
+        for row in counts.layers
+        if row.label.component == "neuron" and (n := row.tally.slots // many)
+        for step in range(many)
+    )
+
+
+def layers_picture(layers: int, hw: str = "45nm") -> Figure:
+    run = planned(layers, hw)
+    return per_layer(*run.estimates[hw], run.title, run.subtitle)
+
+
+def components_picture(layers: int, hw: str = "45nm") -> Figure:
+    run = planned(layers, hw)
+    return per_component(*run.estimates[hw], run.title, run.subtitle)
+
+
+def spikes_picture(layers: int, *, by_step: bool = True) -> Figure:
+    run = planned(layers, "45nm")
+    found = spike_rates(run.ssa, steps(run.ssa) if by_step else (), run.title, run.subtitle)
+    assert found is not None
+    return found
+
+
+def phases_picture(layers: int, hw: str = "45nm", **request: int) -> Figure:
+    run = planned(layers, hw, **request)
+    return per_phase(phase_bills(run, hw), run.title, run.subtitle)
+
+
+def tornado_picture(layers: int) -> Figure:
+    return tornado(Study(*planned(layers, "45nm").estimates["45nm"], 200, 3), "attention")
+
+
+def decode_picture(layers: int, hw: str = "45nm") -> Figure:
+    [found] = decode_rooflines(planned(layers, hw))
+    return roofline_picture(found)
+
+
+def break_even_picture(layers: int) -> Figure:
+    [case] = run_breakeven(BreakEvenRequest(hw=("45nm",), model=MODELS[layers]))
+    return breakeven_picture(case)
+
+
+def closeness_picture(layers: int) -> Figure:
+    run, chance = planned(layers, "45nm"), random.Random(3)
+    similar = tuple(
+        LayerSimilarity(depth, *(chance.uniform(0.6, 0.99) for _ in range(3)), 0, 0, 0)
+        for depth in range(layers)
+    )
+    compared = Comparison(
+        *(Quality(8191, 8191 * nats, 4000) for nats in (4.36, 4.41)),
+        top1_agreement=0.75,
+        kl_nats=0.125,
+        cosine_final=0.875,
+        layers=similar,
+        asa=run.asa,
+        ssa=run.ssa,
+        window=64,
+        stride=32,
+        windows=3,
+    )
+    conversion = {"attention": "softmax", "feedforward": "signed_if"}
+    return quality_picture(Evaluation(compared, conversion, "a.txt", run.profiles, {}, {}, ""))
+
+
+def loss_picture(layers: int) -> Figure:
+    def rows(stage: str, loss: float, scalars: dict[str, float]) -> Iterator[MetricsRow]:
+        for i in range(1, 400):
+            now = {"loss": loss + 4 / i**0.5, **{k: v / i**0.1 for k, v in scalars.items()}}
+            yield MetricsRow(i, stage, 65536 * i, now, 1.0, 1e-3, 500.0)
+
+    spikes = {"spike_rate": 0.3, "events_per_mac": 0.9}
+    found = [*rows("distil", 2.0, {}), *rows("task", 3.0, spikes)]
+    return training_picture(
+        found, f"{MODELS[layers]}, weights {WEIGHTS}, T = 4, 65,536 tokens a step"
+    )
+
+
+def trade_off_picture(layers: int) -> Figure:
+    def points() -> Iterator[dict[str, Any]]:
+        codes = (("signed_if", 0.45, 0.8), ("pow2", 0.6, 0.012), ("sar", 0.25, 0.1))
+        forms = ("spikformer", "softmax")
+        for (code, events, loss), form, count in product(codes, forms, (1, 2, 4, 8, 16)):
+            spent, change = events * count**0.8, loss / count + (form == "spikformer")
+            yield {
+                "model": MODELS[layers],
+                "weights": WEIGHTS,
+                "hw": "45nm",
+                "attention": "full",
+                "text": "heldout.txt",
+                "tokens": 8191,
+                "window": 256,
+                "stride": 128,
+                "analog_perplexity": 78.31,
+                "attention_form": form,
+                "feedforward_form": code,
+                "timesteps": count,
+                "perplexity_change": change,
+                "attention_events_per_mac": spent,
+                "events_per_mac": spent,
+                "attention_block_saving_compute": 1 - spent * 0.2,
+                "model_saving_compute": 0.7 - 0.7 * spent * 0.2,
+            }
+
+    return pareto_picture(list(points()))
+
+
+Draw = Callable[[int], Figure]
+KINDS: dict[str, Draw] = {
+    "layers": layers_picture,
+    "layers on loihi": lambda n: layers_picture(n, "loihi"),
+    "components": components_picture,
+    "components on kerasspiking": lambda n: components_picture(n, "kerasspiking-gpu"),
+    "spike rates": spikes_picture,
+    "spike rates without steps": lambda n: spikes_picture(n, by_step=False),
+    "phases, one": phases_picture,
+    "phases, two": lambda n: phases_picture(n, prompt=512, generate=8),
+    "phases on kerasspiking": lambda n: phases_picture(n, "kerasspiking-gpu"),
+    "tornado": tornado_picture,
+    "roofline": decode_picture,
+    "roofline on 7nm": lambda n: decode_picture(n, "7nm-bf16"),
+    "break-even": break_even_picture,
+    "quality": closeness_picture,
+    "training": loss_picture,
+    "pareto": trade_off_picture,
+}
+
+
+#: Of the others one size is enough.
+AT_EACH_SIZE = ("layers", "components", "spike rates", "phases, one", "tornado", "roofline")
+CASES = [(kind, n) for kind, n in product(KINDS, MODELS) if n == 36 or kind in AT_EACH_SIZE]
+
+
+@pytest.fixture(scope="module", params=CASES, ids=lambda p: f"{p[0]}, {p[1]}")
+def picture(request: pytest.FixtureRequest) -> Figure:
+    kind, layers = request.param
+    figure = KINDS[kind](layers)
+    if directory := os.environ.get("NEURT_PICTURES"):
+        name = f"{kind} {layers}".replace(",", "").replace(" ", "_")
+        style.save(figure, Path(directory) / f"{name}.png")
+    with mpl.rc_context(style.STYLE):
+        figure.draw_without_rendering()
+    return figure
+
+
+def texts(figure: Figure) -> list[Text]:
+    """What is written; matplotlib keeps labels of ticks that lie outside of the axis, too."""
+    hidden, seen = set(), []
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis, *(c.xaxis for c in axes.child_axes)):
+            low, high = sorted(axis.get_view_interval())
+            for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
+                labels = (tick.label1, tick.label2)
+                inside = low <= tick.get_loc() <= high and axes.get_visible()
+                hidden.update(labels)
+                seen += [label for label in labels if inside and label.get_visible()]
+    others = [text for text in figure.findobj(Text) if text not in hidden and text.get_visible()]
+    return [text for text in dict.fromkeys((*others, *seen)) if text.get_text().strip()]  # type: ignore[union-attr]
+
+
+def box(text: Text) -> Bbox:
+    """Where it stands, without the line that joins it to something."""
+    return Text.get_window_extent(text)
+
+
+def test_it_is_as_wide_as_a_column_or_as_the_page(picture: Figure) -> None:
+    assert picture.get_figwidth() in (3.4, 7.0)
+    assert picture.get_figheight() <= 9  # so that a caption has room below it
+
+
+def test_no_text_is_too_small(picture: Figure) -> None:
+    assert min(text.get_fontsize() for text in texts(picture)) >= SMALLEST
+
+
+def test_no_text_leaves_the_canvas(picture: Figure) -> None:
+    width, height = picture.bbox.x1, picture.bbox.y1
+    outside = [
+        text.get_text()
+        for text in texts(picture)
+        if (at := box(text)).x0 < -0.5
+        or at.y0 < -0.5
+        or at.x1 > width + 0.5
+        or at.y1 > height + 0.5
+    ]
+    assert outside == []
+
+
+def test_no_two_texts_overlap(picture: Figure) -> None:
+    boxes = [(text.get_text(), box(text)) for text in texts(picture)]
+    assert len(boxes) > 10
+    overlapping = [
+        (a, b)
+        for (a, one), (b, other) in combinations(boxes, 2)
+        # Half a pixel of anti-aliasing is no overlap.
+        if min(one.x1, other.x1) - max(one.x0, other.x0) > 0.5
+        and min(one.y1, other.y1) - max(one.y0, other.y0) > 0.5
+    ]
+    assert overlapping == []
+
+
+def test_it_says_which_model_with_which_weights(picture: Figure) -> None:
+    said = " ".join(" ".join(text.get_text() for text in texts(picture)).split())
+    assert any(model in said for model in MODELS.values())
+    assert "weights" in said or "break-even" in said  # a plan of break-evens has none
