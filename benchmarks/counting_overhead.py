@@ -21,7 +21,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from energy import count_pass, exposed_attention
 from neurt.config import SpikingConfig
-from neurt.convert import convert
+from neurt.conversion import convert
 from neurt.data import calibration_windows, packaged_text, windows
 from neurt.gpt2 import label
 from neurt.models import gpt2_tokenizer

@@ -42,7 +42,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from energy.audit import Audit
 from neurt.config import SpikingConfig
-from neurt.convert import convert
+from neurt.conversion import convert
 
 
 def random_like(x: Tensor) -> Tensor:

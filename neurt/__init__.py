@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 from neurt.config import SpikingConfig
 
 if TYPE_CHECKING:
-    from neurt.convert import ConversionError, convert
+    from neurt.conversion import ConversionError, convert
+    from neurt.in_memory import profile_model
     from neurt.modeling import SpikingGPT2Config, SpikingGPT2LMHeadModel
     from neurt.models import LoadedModel, ModelError, load_model
 
 _NEEDS_TORCH = {
-    "convert": "neurt.convert",
-    "ConversionError": "neurt.convert",
+    "convert": "neurt.conversion",
+    "ConversionError": "neurt.conversion",
+    "profile_model": "neurt.in_memory",
     "SpikingGPT2Config": "neurt.modeling",
     "SpikingGPT2LMHeadModel": "neurt.modeling",
     "load_model": "neurt.models",
@@ -41,4 +43,5 @@ __all__ = [
     "SpikingGPT2LMHeadModel",
     "convert",
     "load_model",
+    "profile_model",
 ]

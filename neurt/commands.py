@@ -6,22 +6,22 @@ Imports are late, so that a command waits only for what it needs.
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwmodels import HardwareProfile
-from neurt.flags import Commands
+from neurt.console import terminal_console
+from neurt.flags import Commands, Handler
 from neurt.flags_conversion import FIELDS, conversion_of
+from neurt.hw_commands import HW_HANDLERS
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from neurt.profiling import Progress
+    from neurt.stages import Progress
 
 
 def _fields(request: argparse.Namespace, directory: Path) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def _directory(request: argparse.Namespace, before: str | None = None) -> Path:
 
 
 def _profile(request: argparse.Namespace) -> None:
-    console = _console()
+    console = terminal_console()
     directory = _directory(request)
     with _spinner(console) as progress:
         from neurt.profiling import run_profile
@@ -57,67 +57,24 @@ def _plan(request: argparse.Namespace) -> None:
 
     directory = _directory(request)
     run = run_plan(PlanRequest(**_fields(request, directory)))
-    _report(run, directory, _console())
+    _report(run, directory, terminal_console())
 
 
 def _report(run: Any, directory: Path, console: Console) -> None:
+    from neurt.roofline import decode_rooflines
+    from reports.baselines import compare, print_baselines
+    from reports.phases import print_phases
+    from reports.roofline import write_rooflines
     from reports.terminal import print_run
     from reports.write import write_report
 
     print_run(run, console)
+    print_phases(run, console)
+    print_baselines(run, compare(run), console)
     with console.status("writing") if console.is_terminal else nullcontext():
         files = write_report(run, directory)
+        files += write_rooflines(decode_rooflines(run), directory)
     _written(files, directory, console)
-
-
-def _price(request: argparse.Namespace) -> None:
-    from energy import estimate
-    from energy.countsfile import read_csv
-    from hwmodels import load_profiles
-    from reports.files import prepare_directory
-    from reports.terminal import print_bill
-    from reports.write import write_prices
-
-    console = _console()
-    variants = read_csv(request.counts)
-    profiles = load_profiles(request.hw)
-    bills = [estimate(counts, profile) for profile in profiles for counts in variants]
-    for bill in bills:
-        print_bill(bill, console)
-    path = write_prices(bills, prepare_directory(request.out) / "energy.csv")
-    console.print(f"Written to {path}", markup=False)
-
-
-def _hw_list(_request: argparse.Namespace) -> None:
-    from reports.hardware import print_profiles
-
-    print_profiles(_console())
-
-
-def _hw_show(request: argparse.Namespace) -> None:
-    from hwmodels import load_profile
-    from reports.hardware import print_profile
-
-    print_profile(load_profile(request.name), _console())
-
-
-def _hw_validate(request: argparse.Namespace) -> None:
-    from hwmodels.catalog import read_profile
-
-    profile = read_profile(request.file)
-    print(f"{request.file}: valid profile '{profile.name}', {len(profile.prices)} prices")
-
-
-def _hw_schema(_request: argparse.Namespace) -> None:
-    print(json.dumps(HardwareProfile.model_json_schema(), indent=2))
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    # A pipe has no width of its own; tables are made for a wide one rather than cut.
-    width = None if sys.stdout.isatty() else 132
-    return Console(width=width, highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
 def _spinner(console: Console) -> AbstractContextManager[Progress]:
@@ -127,7 +84,7 @@ def _spinner(console: Console) -> AbstractContextManager[Progress]:
 
 
 def _evaluate(request: argparse.Namespace) -> None:
-    console = _console()
+    console = terminal_console()
     directory = _directory(request)
     with _spinner(console) as progress:
         from neurt.evaluate_request import EvaluateRequest
@@ -142,7 +99,7 @@ def _evaluate(request: argparse.Namespace) -> None:
 
 
 def _sweep(request: argparse.Namespace) -> None:
-    console = _console()
+    console = terminal_console()
     directory = _directory(request, "sweep")  # the same again, where the points are kept
     with _spinner(console) as progress:
         from neurt.sweep import run_sweep
@@ -157,7 +114,7 @@ def _sweep(request: argparse.Namespace) -> None:
 
 
 def _pretrain(request: argparse.Namespace) -> None:
-    console = _console()
+    console = terminal_console()
     with _spinner(console) as progress:
         from neurt.pretrain import run_pretrain
         from neurt.training_request import PretrainRequest
@@ -169,7 +126,7 @@ def _pretrain(request: argparse.Namespace) -> None:
 
 
 def _finetune(request: argparse.Namespace) -> None:
-    console = _console()
+    console = terminal_console()
     with _spinner(console) as progress:
         from neurt.finetune import run_finetune
         from neurt.finetune_request import FinetuneRequest
@@ -193,16 +150,27 @@ def _written(files: Sequence[Path], directory: Path, console: Console) -> None:
     console.print(f"\nWritten to {directory}: {names}", markup=False)
 
 
+def _from(module: str) -> Handler:
+    """The `run` of a module that is imported when the command is used."""
+
+    def run(request: argparse.Namespace) -> None:
+        import_module(module).run(request)
+
+    return run
+
+
 COMMANDS = Commands(
+    breakeven=_from("neurt.breakeven_command"),
+    check=_from("neurt.check_command"),
     evaluate=_evaluate,
     finetune=_finetune,
-    hw_list=_hw_list,
-    hw_schema=_hw_schema,
-    hw_show=_hw_show,
-    hw_validate=_hw_validate,
+    hw=HW_HANDLERS,
     plan=_plan,
     pretrain=_pretrain,
-    price=_price,
+    price=_from("neurt.price_command"),
     profile=_profile,
+    report=_from("neurt.report_command"),
+    reproduce=_from("neurt.reproduce_command"),
+    sensitivity=_from("neurt.sensitivity_command"),
     sweep=_sweep,
 )

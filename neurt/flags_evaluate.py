@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from neurt.flags_pass import add_dataflow_flag
 from neurt.flags_training import at_least
 
 
@@ -87,8 +88,9 @@ def add_reading_flags(command: argparse.ArgumentParser) -> None:
         help="tokens from one window to the next (default: half a window)",
     )
     command.add_argument(
-        "--batch", type=at_least(1), default=8, metavar="N", help="windows at a time (default: 8)"
+        "--batch", type=at_least(1), default=1, metavar="N", help="windows at a time (default: 1)"
     )
+    add_dataflow_flag(command)
     command.add_argument(
         "--attention",
         choices=("full", "causal"),

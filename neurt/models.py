@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
 from transformers import logging as transformers_logging
 
-from neurt.convert import analog_of
+from neurt.conversion import analog_of
 from neurt.gpt2 import GPT2Shape
 from neurt.modeling import SpikingGPT2LMHeadModel
 from neurt.source import (

@@ -1,14 +1,15 @@
-"""Which forward pass is meant."""
+"""Which forward passes are meant: one, or the many of a whole request."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from neurt.gpt2 import GPT2Shape
 
 
 class PlanError(ValueError):
-    """A pass that the model cannot do."""
+    """Passes that contradict each other, or that the model cannot do."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,30 @@ class Pass:
         return "prefill" if self.queries == self.keys else f"decode@{self.keys}"
 
 
+@dataclass(frozen=True)
+class Stage:
+    """Passes of one kind, which are reported together.
+
+    Attributes:
+        name: `prefill` or `decode`.
+        passes: In the order in which they run; at least one.
+    """
+
+    name: str
+    passes: tuple[Pass, ...]
+
+    @property
+    def phase(self) -> str:
+        """Its name in the tables, with the contexts it covers."""
+        first, last = self.passes[0], self.passes[-1]
+        return first.phase if first == last else f"{first.phase}-{last.keys}"
+
+    @property
+    def generated(self) -> int:
+        """Tokens that come out of it for each sequence: each pass predicts one."""
+        return sum(one.repeats for one in self.passes)
+
+
 def prefill(tokens: int, *, batch: int = 1, repeats: int = 1) -> Pass:
     """A pass over whole sequences of `tokens` tokens."""
     return Pass(batch, tokens, tokens, repeats)
@@ -46,6 +71,29 @@ def prefill(tokens: int, *, batch: int = 1, repeats: int = 1) -> Pass:
 def decode(context: int, *, batch: int = 1, repeats: int = 1) -> Pass:
     """One new token that attends `context` tokens, itself included, through a cache."""
     return Pass(batch, 1, context, repeats)
+
+
+def whole_request(
+    prompt: int, generate: int, *, batch: int = 1, repeats: int = 1
+) -> tuple[Stage, ...]:
+    """The prefill of `prompt` tokens and the decode steps that complete `generate` new ones.
+
+    The prefill predicts the first new token, so `generate - 1` steps follow, at the contexts
+    `prompt + 1` to `prompt + generate - 1`; the last new token is never fed back. Where one token
+    is asked for there is no decode.
+
+    Args:
+        prompt: Tokens of the prompt.
+        generate: New tokens, at least 1.
+        batch: Requests side by side, in step.
+        repeats: How many such batches, one after the other.
+    """
+    first = Stage("prefill", (prefill(prompt, batch=batch, repeats=repeats),))
+    steps = tuple(
+        decode(context, batch=batch, repeats=repeats)
+        for context in range(prompt + 1, prompt + generate)
+    )
+    return (first, Stage("decode", steps)) if steps else (first,)
 
 
 def check_pass(what: Pass, shape: GPT2Shape, name: str) -> None:
@@ -57,5 +105,15 @@ def check_pass(what: Pass, shape: GPT2Shape, name: str) -> None:
     if what.keys > shape.positions:
         raise PlanError(
             f"{what.keys} tokens are more than the {shape.positions} positions of '{name}'; lower "
-            "--seq-len or --context"
+            "--seq-len, --context, --prompt or --generate"
         )
+
+
+def check_stages(stages: Iterable[Stage], shape: GPT2Shape, name: str) -> None:
+    """Make sure that the model has a position for each token of each pass.
+
+    Raises:
+        PlanError: If it has not.
+    """
+    longest = max((one for stage in stages for one in stage.passes), key=lambda one: one.keys)
+    check_pass(longest, shape, name)

@@ -26,7 +26,7 @@ from reports.files import write_atomically, write_text
 from reports.metrics import MetricsRow
 
 if TYPE_CHECKING:
-    from neurt.profiling import Progress
+    from neurt.stages import Progress
 
 HELDOUT_CHARACTERS = 60_000
 CALIBRATION_CHARACTERS = 20_000

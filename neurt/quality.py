@@ -54,7 +54,7 @@ def compare(
     *,
     window: int,
     stride: int,
-    batch: int = 8,
+    batch: int = 1,
     conventions: Conventions = Conventions(),  # noqa: B008 - frozen
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Comparison:

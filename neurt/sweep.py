@@ -25,7 +25,7 @@ from reports.files import prepare_directory, write_text
 from reports.sweep import SWEEP_COLUMNS, Sweep
 
 if TYPE_CHECKING:
-    from neurt.profiling import Progress
+    from neurt.stages import Progress
 
 #: Rows of one point, one per hardware, by column of `sweep.csv`.
 Rows = list[dict[str, Any]]

@@ -13,14 +13,14 @@ from torch import nn
 from transformers import GPT2LMHeadModel
 
 from neurt.config import SpikingConfig
-from neurt.convert import ConversionError, convert
+from neurt.conversion import ConversionError, convert
 from neurt.data import calibration_text, calibration_windows
 from neurt.finetune_request import FinetuneRequest
 from neurt.modeling import SpikingGPT2LMHeadModel
 from neurt.models import LoadedModel, ModelError, Weights, load_model
 
 if TYPE_CHECKING:
-    from neurt.profiling import Progress
+    from neurt.stages import Progress
 
 #: Sub-directory of a fine-tuned model that holds the analog model with the same training.
 BASELINE = "analog"

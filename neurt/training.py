@@ -32,7 +32,7 @@ from reports.files import prepare_directory
 from reports.metrics import MetricsRow, read_metrics, write_metrics
 
 if TYPE_CHECKING:
-    from neurt.profiling import Progress
+    from neurt.stages import Progress
 
 METRICS = "metrics.csv"
 #: Lines that a training says about its loss.

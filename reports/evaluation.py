@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from energy import Counts, Estimate, estimate
-from hwmodels import HardwareProfile
+from hwmodels import Dataflow, HardwareProfile
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,7 @@ class Evaluation:
         settings: Everything that was chosen, for `run.json`.
         versions: Software, for `run.json`.
         created: When, in ISO format.
+        dataflow: How often operands move; None for what each profile says.
     """
 
     comparison: Comparison
@@ -131,13 +132,17 @@ class Evaluation:
     settings: Mapping[str, object]
     versions: Mapping[str, str]
     created: str
+    dataflow: Dataflow | None = None
 
     @cached_property
     def estimates(self) -> dict[str, tuple[Estimate, Estimate]]:
         """Bills of the analog and of the spiking model, by profile name."""
         compared = self.comparison
         return {
-            profile.name: (estimate(compared.asa, profile), estimate(compared.ssa, profile))
+            profile.name: (
+                estimate(compared.asa, profile, dataflow=self.dataflow),
+                estimate(compared.ssa, profile, dataflow=self.dataflow),
+            )
             for profile in self.profiles
         }
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -64,10 +66,23 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
     except OSError as error:
         raise OutputError(f"'{path}' cannot be written: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it is not there, or its folder is none
+            temporary.unlink()
     return path
 
 
 def write_text(path: Path, text: str) -> Path:
     """Write UTF-8 text with Unix line ends."""
     return write_atomically(path, lambda p: p.write_text(text, encoding="utf-8", newline="\n"))
+
+
+def slugs(names: Iterable[str]) -> list[str]:
+    """A part of a file name for each name, all different."""
+    found: list[str] = []
+    for name in names:
+        stem = slug = re.sub(r"[^A-Za-z0-9._-]+", "-", name)
+        number = 2
+        while slug in found:
+            slug, number = f"{stem}-{number}", number + 1
+        found.append(slug)
+    return found

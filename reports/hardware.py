@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from hwmodels import HardwareProfile, Op, ProfileError, load_profile, profile_names
+from hwmodels import HardwareProfile, MemoryLevel, Op, ProfileError, load_profile, profile_names
+from hwmodels.diff import curve, size
+from hwmodels.prices import Cited
 
 
 def print_profiles(console: Console) -> None:
     """One line per profile; a plug-in that fails is named, the others are listed."""
     table = Table()
-    for heading in ("name", "title", "precision", "MAC (pJ)", "AC (pJ)", "neuron (pJ)", "scope"):
-        table.add_column(heading, justify="right" if "pJ" in heading else "left")
+    table.add_column("name", no_wrap=True)  # to be typed
+    for heading in ("title", "precision"):
+        table.add_column(heading)
+    for heading in ("MAC pJ", "AC pJ", "neuron pJ"):
+        table.add_column(heading, justify="right")
+    for heading in ("scope", "sources"):
+        table.add_column(heading)
     for name in profile_names():
         try:
             profile = load_profile(name)
         except ProfileError as error:
-            table.add_row(escape(name), f"[red]{escape(str(error))}[/red]", "", "", "", "", "")
+            table.add_row(escape(name), f"[red]{escape(str(error))}[/red]", *[""] * 6)
             continue
         table.add_row(
             escape(name),
@@ -26,6 +35,7 @@ def print_profiles(console: Console) -> None:
             escape(profile.precision),
             *(_price(profile, op) for op in (Op.MAC, Op.AC, Op.NEURON_UPDATE)),
             profile.scope,
+            _agreement(profile),
         )
     console.print(table)
 
@@ -37,38 +47,88 @@ def _price(profile: HardwareProfile, op: Op) -> str:
     return "included" if op in profile.included else f"{pj:g}"
 
 
+def _agreement(profile: HardwareProfile) -> str:
+    worst = max(profile.prices, key=lambda op: profile.prices[op].conflict, default=None)
+    if worst is None or profile.prices[worst].conflict == 1:
+        return ""
+    return f"{worst} differs x{profile.prices[worst].conflict:.3g}"
+
+
 def print_profile(profile: HardwareProfile, console: Console) -> None:
-    """Every number of a profile with its source and evidence, and what has no price."""
+    """Every number of a profile with its range, evidence and source, and what has no price."""
     console.print(f"[bold]{escape(profile.name)}[/bold]: {escape(profile.title)}")
     node = "unknown node" if profile.process_nm is None else f"{profile.process_nm:g} nm"
     width = f"{profile.value_bytes:g} bytes per value"
     console.print(f"{node}, {escape(profile.precision)}, {width}, {profile.scope}")
+    console.print(f"dataflow {profile.dataflow}: {profile.dataflow.definition}")
     table = Table()
-    for heading in ("what", "pJ", "evidence", "source"):
-        table.add_column(heading, justify="right" if heading == "pJ" else "left")
-    for op, price in profile.prices.items():
-        note = f" ({price.note})" if price.note else ""
-        table.add_row(op.value, f"{price.pj:g}", price.evidence.value, escape(price.source + note))
-    for name, level in profile.memory.items():
-        buffers = ", ".join(b.value for b, where in profile.placement.items() if where == name)
-        note = f" ({level.note})" if level.note else ""
-        table.add_row(
-            escape(f"{name}, per byte: {buffers or 'unused'}"),
-            f"{level.read_pj_per_byte:g} / {level.write_pj_per_byte:g}",
-            level.evidence.value,
-            escape(level.source + note),
-        )
-    console.print(table)
-    if profile.static_power:
-        static = profile.static_power
-        console.print(
-            f"static power {static.watts:g} W ({static.evidence}; {escape(static.source)})"
-        )
+    for heading in ("what", "pJ", "range", "evidence", "source"):
+        table.add_column(heading, justify="right" if heading in ("pJ", "range") else "left")
+    for row in _rows(profile):
+        table.add_row(*map(escape, row))
+    if table.row_count:
+        console.print(table)
+    for line in _lines(profile):
+        console.print(line, markup=False)
     for reason in dict.fromkeys(profile.included.values()):
         ops = ", ".join(op.value for op, why in profile.included.items() if why == reason)
         console.print(f"[dim]{ops}: {escape(reason)}[/dim]")
-    unpriced = [op.value for op in Op if profile.energy_pj(op) is None]
+    unpriced = [op.value for op in Op if not profile.is_priced(op)]
     if unpriced:
         console.print(f"[yellow]without a price: {', '.join(unpriced)}[/yellow]")
     for assumption in profile.assumptions:
-        console.print(f"- {escape(assumption)}")
+        console.print(f"- {assumption}", markup=False)
+
+
+def _rows(profile: HardwareProfile) -> Iterator[tuple[str, ...]]:
+    for op, price in profile.prices.items():
+        source = source_of(price)
+        if price.others:
+            others = "; ".join(f"{other.pj:g} pJ, {other.source}" for other in price.others)
+            source += f". Sources conflict by a factor of {price.conflict:.3g}; others: {others}"
+        spread = _range(price, price.pj)
+        yield op.value, f"{price.pj:g}", spread, price.evidence.value, source
+    for name, level in profile.memory.items():
+        buffers = ", ".join(b.value for b, where in profile.placement.items() if name in where)
+        held = f", holds {size(level.capacity_bytes)}" if level.capacity_bytes else ""
+        what = f"{name}, per byte: {buffers or 'unused'}{held}"
+        yield what, *_memory(level), level.evidence.value, source_of(level)
+
+
+def _memory(level: MemoryLevel) -> tuple[str, str]:
+    read, write = level.read_pj_per_byte, level.write_pj_per_byte
+    if read is None or write is None:
+        times = f"x{level.spread[0]:g} to x{level.spread[1]:g}" if level.spread else ""
+        return curve(level).replace(", ", "\n"), times
+    if read == write:
+        return f"{read:g}", _range(level, read)
+    ranges = dict.fromkeys(r for r in (_range(level, read), _range(level, write)) if r)
+    return f"{read:g} / {write:g}", " / ".join(ranges)
+
+
+def _range(number: Cited, value: float) -> str:
+    return "" if number.spread is None else " to ".join(f"{value * x:g}" for x in number.spread)
+
+
+def _lines(profile: HardwareProfile) -> Iterator[str]:
+    for buffer, levels in profile.placement.items():
+        if len(levels) > 1:
+            yield f"{buffer}: in {', else in '.join(levels)}"
+    if (static := profile.static_power) is not None:
+        yield f"static power {static.watts:g} W ({_grounds(static)})"
+    for op, rate in profile.throughput.items():
+        yield f"throughput {rate.per_second:g} {op} per second ({_grounds(rate)})"
+    if (core := profile.core) is not None:
+        yield f"core of {core.synapses:,} synapses, {core.neurons:,} neurons ({_grounds(core)})"
+    for figure in profile.system:
+        shown = f"{figure.value:g} {figure.unit}, {figure.what}"
+        yield f"measured system, not part of a bill: {shown} ({_grounds(figure)})"
+
+
+def source_of(number: Cited) -> str:
+    """Citation and note of a number."""
+    return f"{number.source} ({number.note})" if number.note else number.source
+
+
+def _grounds(number: Cited) -> str:
+    return f"{number.evidence}; {source_of(number)}"

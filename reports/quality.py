@@ -42,7 +42,9 @@ QUALITY_COLUMNS = (
     "feedforward_events_per_mac",
     "spike_rate",
     "attention",
+    "batch",
     "hw",
+    "dataflow",
     "attention_block_saving_compute",
     "attention_block_saving_full",
     "model_saving_compute",
@@ -111,13 +113,18 @@ def quality_frame(evaluation: Evaluation) -> pd.DataFrame:
         "feedforward_events_per_mac": ssa.only(block="ffn").events_per_mac,
         "spike_rate": spike_rate(ssa),
         "attention": ssa.attention,
+        "batch": ssa.batch,
     }
     rows = []
     for hw, (asa, ssa_bill) in evaluation.estimates.items():
         unpriced = saving(asa, ssa_bill, "full").unpriced
         rows.append(
             same
-            | {"hw": hw, "unpriced": " ".join(op.value for op in unpriced)}
+            | {
+                "hw": hw,
+                "dataflow": str(asa.dataflow),
+                "unpriced": " ".join(op.value for op in unpriced),
+            }
             | _savings(asa, ssa_bill)
         )
     return pd.DataFrame(rows, columns=list(QUALITY_COLUMNS))

@@ -7,6 +7,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from energy import Estimate, Saving, saving
+from energy.estimate import ACCOUNTINGS
+from energy.sensitivity import interval
 from hwmodels import Op
 from reports.run import PUBLISHED_SAVING, Run
 from reports.table import present
@@ -34,6 +36,7 @@ def print_run(run: Run, console: Console) -> None:
         console.print(_table(run, asa, ssa))
         _print_verdict(asa, ssa, console)
         _print_missing(asa, ssa, console)
+        _print_assumptions(ssa, console)
     uncounted = {**run.asa.uncounted, **run.ssa.uncounted}
     if uncounted:
         listed = ", ".join(f"{name} x {n}" for name, n in sorted(uncounted.items()))
@@ -103,6 +106,13 @@ def _print_verdict(asa: Estimate, ssa: Estimate, console: Console) -> None:
             f"Attention block, compute only: [bold]{percent(ours)}[/bold] saved (published, for "
             f"other weights and undisclosed settings: {100 * low:.2f}-{100 * high:.2f} %)."
         )
+    for accounting in ACCOUNTINGS:
+        if (found := interval(asa, ssa, accounting, "attention")) is not None:
+            console.print(
+                f"[dim]Attention block, {accounting}: between {percent(found.low)} and "
+                f"{percent(found.high)} if the prices are off as far as their evidence allows "
+                f"(5-95 % of {found.samples:,} samples, seed {found.seed}).[/dim]"
+            )
     if asa.counts.weights.startswith("random"):
         weights = escape(asa.counts.weights)
         console.print(
@@ -120,6 +130,13 @@ def _print_missing(asa: Estimate, ssa: Estimate, console: Console) -> None:
                 f"[dim]{side.counts.variant.upper()} without a price on {hw}: {listed} "
                 f"({percent(side.coverage)} of the operations have one).[/dim]"
             )
+
+
+def _print_assumptions(bill: Estimate, console: Console) -> None:
+    static = "" if bill.static_pj is not None else " Static energy: unpriced, no latency or power."
+    console.print(f"[dim]Dataflow {bill.dataflow}: {bill.dataflow.definition}.{static}[/dim]")
+    for assumption in bill.profile.assumptions:
+        console.print(f"[dim]- {escape(assumption)}[/dim]")
 
 
 def print_bill(bill: Estimate, console: Console) -> None:

@@ -96,8 +96,9 @@ def _layer_table(evaluation: Evaluation) -> Table:
 
 def _saving_table(evaluation: Evaluation) -> Table:
     table = _table(
-        "Saved by the spiking model on exactly these passes",
-        "hardware",
+        "Saved by the spiking model on exactly these passes, "
+        f"batch {evaluation.comparison.ssa.batch}",
+        "hardware, dataflow",
         *(
             f"{part}\n{accounting}"
             for part in ("attention block", "feed-forward", "model")
@@ -110,5 +111,5 @@ def _saving_table(evaluation: Evaluation) -> Table:
             for block in ("attention", "ffn", None)
             for accounting in ACCOUNTINGS
         )
-        table.add_row(escape(hw), *map(percent, shares))
+        table.add_row(escape(f"{hw}, {bills[0].dataflow}"), *map(percent, shares))
     return table

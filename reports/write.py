@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
-import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from energy import Counts, Estimate, Saving, saving
 from energy.countsfile import to_csv
-from hwmodels import HardwareProfile, Op
-from reports.files import prepare_directory, write_atomically, write_text
+from energy.estimate import ACCOUNTINGS
+from hwmodels import Op
+from reports.files import prepare_directory, slugs, write_atomically, write_text
 from reports.run import PUBLISHED_SAVING, PUBLISHED_SOURCE, Run
+from reports.steps import steps_csv
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: Version of `run.json` and `counts.csv` together; `reports.read` takes no other.
+FORMAT = 2
 
 #: What no report of this version contains, said in each of them.
 NOT_MODELLED = (
     "residual additions, dropout and sampling (listed as uncounted)",
-    "control, clock, instruction fetch, interconnect between chips, leakage",
-    "accumulator traffic and data reuse inside a matrix product",
-    "latency",
+    "control, clock, instruction fetch, links between chips",
+    "registers, tiles and fusion: each result goes to memory and comes back",
+    "leakage where no latency is known",
 )
 
 
 def write_report(
     run: Run, out: Path, progress: Callable[[str], None] = lambda _: None
 ) -> list[Path]:
-    """Write `counts.csv`, `layers.csv`, `savings.csv`, the pictures and `run.json`.
+    """Write the tables, the pictures, the page and `run.json`.
 
     Args:
         run: What to report.
@@ -41,50 +51,105 @@ def write_report(
         OutputError: If a file cannot be written.
     """
     # pandas and matplotlib take a second to import
-    from reports import style, table
+    from reports import baselines, table
+    from reports.markdown import summary_markdown
+    from reports.page import page
+    from reports.phases import phase_bills, phases_csv
     from reports.plot_components import per_component
     from reports.plot_layers import per_layer
+    from reports.plot_phases import per_phase
+    from reports.plot_spike_rates import spike_rates
 
     prepare_directory(out)
-    frames = {"layers.csv": table.layers_frame(run), "savings.csv": table.savings_frame(run)}
+    found = baselines.compare(run)
+    frames = {
+        "layers.csv": table.layers_frame(run),
+        "savings.csv": table.savings_frame(run),
+        "baselines.csv": baselines.baselines_frame(run, found),
+    }
     progress("tables")
-    files = [write_text(out / "counts.csv", to_csv((run.asa, run.ssa)))]
+    texts = {**counted(run), "phases.csv": phases_csv(run)}
+    files = [write_text(out / name, text) for name, text in texts.items()]
     for name, frame in frames.items():
         text = frame.to_csv(index=False, lineterminator="\n")
         files.append(write_text(out / name, text))
-    for profile, slug in zip(run.profiles, _slugs(run.profiles), strict=True):
-        asa, ssa = run.estimates[profile.name]
-        for name, draw in (("layers", per_layer), ("components", per_component)):
-            progress(f"picture of the {name} on {profile.name}")
-            figure = draw(asa, ssa, run.title, run.subtitle)
-            for suffix in ("png", "svg"):
-                path = out / f"{name}_{slug}.{suffix}"
-                files.append(write_atomically(path, lambda p, f=figure: style.save(f, p)))  # type: ignore[misc]
+    files.append(write_text(out / "summary.md", summary_markdown(run, found)))
+    figure: Figure | None
+    if (figure := spike_rates(run.ssa, run.steps, run.title, run.subtitle)) is not None:
+        progress("picture of the spike rates")
+        files += _pictures(figure, out / "spike_rates")
+    hardware = [profile.name for profile in run.profiles]
+    for hw, slug in zip(hardware, slugs(hardware), strict=True):
+        pair = run.estimates[hw]
+        figures: dict[str, Callable[[str, str], Figure]] = {
+            "layers": partial(per_layer, *pair),
+            "components": partial(per_component, *pair),
+        }
+        if len(run.phases) > 1:
+            figures["phases"] = partial(per_phase, phase_bills(run, hw))
+        for name, draw in figures.items():
+            progress(f"picture of the {name} on {hw}")
+            files += _pictures(draw(run.title, run.subtitle), out / f"{name}_{slug}")
+    progress("page")
+    files.append(write_text(out / "report.html", page(run)))
     files.append(write_text(out / "run.json", json.dumps(summary(run), indent=2) + "\n"))
     return files
 
 
+def _pictures(figure: Figure, stem: Path) -> list[Path]:
+    from reports import style
+
+    return [
+        write_atomically(stem.with_name(f"{stem.name}.{suffix}"), partial(style.save, figure))
+        for suffix in ("png", "svg")
+    ]
+
+
+def counted(run: Run) -> dict[str, str]:
+    """The files that hold what was counted, with their text.
+
+    `counts.csv` has both variants, phase by phase; `steps.csv` is there if spikes were counted by
+    time step.
+    """
+    sides = (side for phase in run.phases for side in (phase.asa, phase.ssa))
+    texts = {"counts.csv": to_csv(sides)}
+    return texts | {"steps.csv": steps_csv(run.steps)} if run.steps else texts
+
+
 def summary(run: Run) -> dict[str, object]:
-    """The content of `run.json`: totals, provenance, assumptions, what is missing."""
+    """The content of `run.json`: totals, provenance, assumptions, what is missing.
+
+    With `counts.csv` (and `steps.csv`) it is the whole run: `reports.read.read_run` makes the same
+    run of them.
+    """
     return {
+        "format": FORMAT,
+        "sha256": {name: sha256(text.encode()) for name, text in counted(run).items()},
         "command": run.command,
         "created": run.created,
         "model": run.asa.model,
         "weights": run.asa.weights,
         "settings": dict(run.settings),
         "versions": dict(run.versions),
-        "counts": {counts.variant: _counts_summary(counts) for counts in (run.asa, run.ssa)},
+        "dataflow": run.dataflow,
+        "latency_s": dict(run.latency_s),
+        "int8": {
+            name: profile.model_dump(mode="json", exclude_none=True)
+            for name, profile in run.int8.items()
+        },
+        "counts": {side.variant: counts_summary(side) for side in (run.asa, run.ssa)},
+        "request": [
+            {
+                "name": phase.name,
+                "generated": phase.generated,
+                "counts": {side.variant: counts_summary(side) for side in (phase.asa, phase.ssa)},
+            }
+            for phase in run.request
+        ],
         "hardware": {
             name: {
                 "profile": asa.profile.model_dump(mode="json", exclude_none=True),
-                "attention_block": {
-                    accounting: _saving_summary(saving(asa, ssa, accounting, block="attention"))
-                    for accounting in ("compute", "full")
-                },
-                "model": {
-                    accounting: _saving_summary(saving(asa, ssa, accounting))
-                    for accounting in ("compute", "full")
-                },
+                **savings_summary(asa, ssa),
                 "coverage": {"asa": asa.coverage, "ssa": ssa.coverage},
                 "unpriced": {
                     side.counts.variant: {op.value: n for op, n in side.unpriced.items()}
@@ -99,7 +164,13 @@ def summary(run: Run) -> dict[str, object]:
     }
 
 
-def _counts_summary(counts: Counts) -> dict[str, object]:
+def sha256(data: bytes) -> str:
+    """The hash of a file of the run, in hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def counts_summary(counts: Counts) -> dict[str, object]:
+    """Totals of counts, and what of them `counts.csv` has no column for."""
     return {
         "dense_macs": counts.dense_macs,
         **{op.value: counts.total(op) for op in Op},
@@ -110,6 +181,17 @@ def _counts_summary(counts: Counts) -> dict[str, object]:
         "batch": counts.batch,
         "attention": counts.attention,
         "uncounted": dict(counts.uncounted),
+    }
+
+
+def savings_summary(asa: Estimate, ssa: Estimate) -> dict[str, dict[str, dict[str, object]]]:
+    """What is saved in the attention block and in the model, by accounting."""
+    return {
+        name: {
+            accounting: _saving_summary(saving(asa, ssa, accounting, block=block))
+            for accounting in ACCOUNTINGS
+        }
+        for name, block in (("attention_block", "attention"), ("model", None))
     }
 
 
@@ -136,15 +218,3 @@ def write_prices(bills: Iterable[Estimate], path: Path) -> Path:
     for bill in bills:
         writer.writerows(energy_rows(bill))
     return write_text(path, text.getvalue())
-
-
-def _slugs(profiles: Iterable[HardwareProfile]) -> list[str]:
-    """A part of a file name for each profile, all different."""
-    slugs: list[str] = []
-    for profile in profiles:
-        stem = slug = re.sub(r"[^A-Za-z0-9._-]+", "-", profile.name)
-        number = 2
-        while slug in slugs:
-            slug, number = f"{stem}-{number}", number + 1
-        slugs.append(slug)
-    return slugs

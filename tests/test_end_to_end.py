@@ -15,7 +15,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from neurt.cli import main
 from neurt.config import SpikingConfig
-from neurt.convert import convert
+from neurt.conversion import convert
 from neurt.data import calibration_windows
 from neurt.models import load_model
 from reports import style
@@ -25,11 +25,12 @@ TOKENS, BATCH, WINDOWS, TIMESTEPS = 16, 2, 2, 4
 
 LABEL = "local(tiny-gpt2)"
 
+TABLES = ("counts.csv", "steps.csv", "phases.csv", "layers.csv", "savings.csv", "baselines.csv")
 FILES = {
-    "counts.csv",
-    "layers.csv",
-    "savings.csv",
-    "run.json",
+    *TABLES,
+    *("summary.md", "report.html", "run.json", "roofline.csv"),
+    *("spike_rates.png", "spike_rates.svg"),
+    *("roofline_45nm.png", "roofline_45nm.svg"),  # Loihi has no prices of memory
     *(
         f"{name}_{hw}.{suffix}"
         for name in ("layers", "components")
@@ -120,7 +121,7 @@ def test_the_files_are_there_and_no_others(finished: Finished) -> None:
 
 def test_the_run_says_its_weights_and_where_the_files_are(finished: Finished) -> None:
     assert f"tiny-gpt2: weights={LABEL}\n" in finished.said
-    assert f"Written to {finished.out}: counts.csv, layers.csv, savings.csv," in finished.said
+    assert f"Written to {finished.out}: {', '.join(TABLES)}, summary.md," in finished.said
 
 
 @pytest.mark.parametrize("windows", [1, 2])
@@ -301,10 +302,13 @@ def test_the_same_command_gives_the_same_bytes(
 ) -> None:
     profile(*words(tiny, finished.phase, tmp_path / "again"))
     first, again = contents(finished.out), contents(tmp_path / "again")
-    # Only the time in run.json is another.
-    old, new = (json.loads(found.pop("run.json")) for found in (first, again))
+    # Only the time is another, in what states it.
+    for found in (first, again):
+        created = json.loads(found["run.json"])["created"].encode()
+        stated = [name for name, data in found.items() if created in data]
+        assert stated == ["report.html", "run.json", "summary.md"]
+        found |= {name: found[name].replace(created, b"TIME") for name in stated}
     assert again == first
-    assert old | {"created": None} == new | {"created": None}
 
 
 def test_an_interrupt_leaves_older_files_whole(
@@ -333,15 +337,14 @@ def test_an_interrupt_leaves_older_files_whole(
         "neurt-energy: interrupted; files already in place are whole\n"
     )
     now = contents(tmp_path)
-    # Three tables and one picture were finished; the others are the older ones, and no half file
+    # The tables and one picture were finished; the others are the older ones, and no half file
     # is beside them.
     assert begun == [".png", ".svg"]
     assert set(now) == set(older)
     assert {name for name in now if now[name] != older[name]} == {
-        "counts.csv",
-        "layers.csv",
-        "savings.csv",
-        "layers_45nm.png",
+        *TABLES,
+        "summary.md",
+        "spike_rates.png",
     }
     assert b"random(seed=0)" in now["counts.csv"]
     assert json.loads(now["run.json"])["weights"] == LABEL

@@ -9,7 +9,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from neurt.config import SpikingConfig
-from neurt.convert import convert
+from neurt.conversion import convert
 from neurt.modeling import SpikingGPT2LMHeadModel
 from neurt.pretrain import run_pretrain
 from neurt.training_request import PretrainRequest

@@ -562,15 +562,6 @@ def test_a_builtin_profile_is_shown(name: str, capsys: pytest.CaptureFixture[str
     assert all(f"- {assumption}" in said for assumption in profile.assumptions)
 
 
-@pytest.mark.parametrize("name", BUILTIN)
-def test_a_builtin_profile_is_valid(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["hw", "validate", str(builtin(name))]) == 0
-    prices = len(load_profile(name).prices)
-    assert capsys.readouterr().out == (
-        f"{builtin(name)}: valid profile '{name}', {prices} prices\n"
-    )
-
-
 def test_a_profile_of_ones_own_is_shown_and_valid(
     toml: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -588,12 +579,6 @@ def validator(capsys: pytest.CaptureFixture[str]) -> Any:
     schema = json.loads(capsys.readouterr().out)
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(schema)
-
-
-@pytest.mark.parametrize("name", BUILTIN)
-def test_the_schema_accepts_a_builtin_profile(validator: Any, name: str) -> None:
-    profile = tomllib.loads(builtin(name).read_text(encoding="utf-8"))
-    assert [error.message for error in validator.iter_errors(profile)] == []
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
 
 from hwmodels import ProfileError
 from neurt.config import SpikingConfig
-from neurt.convert import convert
+from neurt.conversion import convert
 from neurt.data import TextError
 from neurt.evaluate_request import EvaluateRequest
 from neurt.evaluating import run_evaluate

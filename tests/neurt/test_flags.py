@@ -20,28 +20,53 @@ CONVERSION_FLAGS = {
     "--calibrate": "quantile",
     "--lif-quantile": 0.6,
 }
-PASS_FLAGS = CONVERSION_FLAGS | {
-    "--model": None,
-    "--hw": None,
-    "--phase": "prefill",
-    "--seq-len": 128,
-    "--context": 128,
-    "--batch": 1,
-    "--windows": 1,
-    "--attention": "full",
-    "--coincidences": False,
-    "--out": None,
+EXECUTION_FLAGS: dict[str, object] = {"--dataflow": None, "--latency": {}}
+PASS_FLAGS = (
+    CONVERSION_FLAGS
+    | EXECUTION_FLAGS
+    | {
+        "--model": None,
+        "--hw": None,
+        "--phase": None,
+        "--seq-len": 128,
+        "--context": 128,
+        "--prompt": None,
+        "--generate": None,
+        "--batch": 1,
+        "--windows": 1,
+        "--attention": "full",
+        "--coincidences": False,
+        "--mixed": False,
+        "--out": None,
+    }
+)
+MEASURING_FLAGS = {
+    "--weights": "auto",
+    "--seed": 0,
+    "--text": None,
+    "--verify": False,
+    "--zeros": False,
 }
 #: The flags of other commands are frozen beside the files that add them.
-ELSEWHERE = {"evaluate", "sweep", "pretrain", "finetune"}
+ELSEWHERE = {
+    *(
+        "evaluate",
+        "sweep",
+        "pretrain",
+        "finetune",
+        "breakeven",
+        "sensitivity",
+        "check",
+        "report",
+        "reproduce",
+    ),
+    *("hw list", "hw show", "hw diff", "hw new", "hw validate", "hw schema"),
+}
 FLAGS = {
-    "profile": PASS_FLAGS | {"--weights": "auto", "--seed": 0, "--text": None, "--verify": False},
+    "profile": PASS_FLAGS | MEASURING_FLAGS,
     "plan": PASS_FLAGS | {"--spike-rate": 0.2},
-    "price": {"counts": None, "--hw": None, "--out": Path()},
-    "hw list": {},
-    "hw show": {"name": None},
-    "hw validate": {"file": None},
-    "hw schema": {},
+    "price": EXECUTION_FLAGS
+    | {"counts": None, "--hw": None, "--accounting": "bill", "--out": Path()},
 }
 
 
@@ -92,6 +117,7 @@ def test_flags_with_a_choice_name_their_choices() -> None:
         "--calibrate": ("quantile", "mse"),
         "--phase": ("prefill", "decode"),
         "--attention": ("full", "causal"),
+        "--dataflow": ("layerwise", "stepwise", "event-driven", "time-batched"),
         "--weights": ("auto", "pretrained", "random"),
     }
 
@@ -100,7 +126,7 @@ def test_flags_with_a_choice_name_their_choices() -> None:
     "words",
     [
         *([], ["profile"], ["plan"], ["evaluate"], ["sweep"], ["pretrain"], ["finetune"]),
-        *(["price"], ["hw"], ["hw", "show"]),
+        *(["price"], ["breakeven"], ["sensitivity"], ["check"], ["hw"], ["hw", "show"]),
     ],
 )
 def test_every_command_has_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -132,6 +158,9 @@ def test_every_command_has_help(words: list[str], capsys: pytest.CaptureFixture[
         (["profile", "--model", "x", "--hw", "45nm", "--spike-rate", "0.1"], "--spike-rate"),
         (["price", "--hw", "45nm"], "counts"),
         (["price", "counts.csv"], "--hw"),
+        (["price", "counts.csv", "--hw", "45nm", "--dataflow", "best"], "--dataflow"),
+        (["price", "counts.csv", "--hw", "45nm", "--latency", "1"], "--latency"),
+        (["price", "counts.csv", "--hw", "45nm", "--accounting", "x"], "--accounting"),
         (["hw"], "COMMAND"),
         (["hw", "show"], "name"),
         (["hw", "validate"], "file"),

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, GPT2LMHeadModel
 
 from neurt.config import Code, SpikingConfig
-from neurt.convert import convert
+from neurt.conversion import convert
 from neurt.modeling import SpikingGPT2Config, SpikingGPT2LMHeadModel
 
 Converted = Callable[..., SpikingGPT2LMHeadModel]

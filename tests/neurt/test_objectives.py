@@ -11,7 +11,7 @@ from transformers import GPT2LMHeadModel
 
 import neurt.objectives
 from neurt.config import Attention, Code
-from neurt.convert import analog_of
+from neurt.conversion import analog_of
 from neurt.modeling import SpikingGPT2LMHeadModel
 from neurt.objectives import Continuation, Distillation, LayerMatch, Trained, trainable
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from energy import Attention, Conventions
 from neurt.config import SpikingConfig
-from neurt.passes import Pass, decode, prefill
+from neurt.passes import Pass, PlanError, decode, prefill, whole_request
 from neurt.request import PassRequest, PlanRequest, ProfileRequest
 
 
@@ -30,7 +30,40 @@ def ask(kind: type[PassRequest] = PassRequest, **fields: Any) -> PassRequest:
     ids=["prefill", "prefill of a batch", "decode", "decode of a batch"],
 )
 def test_the_phase_decides_which_length_counts(fields: dict[str, Any], what: Pass) -> None:
-    assert ask(**fields).what == what
+    [stage] = ask(**fields).stages
+    assert stage.passes == (what,)
+    assert stage.name == ("decode" if fields.get("phase") == "decode" else "prefill")
+    assert ask(**fields).phase_name == what.phase
+
+
+def test_a_prompt_and_new_tokens_are_a_whole_request() -> None:
+    request = ask(prompt=512, generate=128, batch=2, windows=3)
+    assert request.stages == whole_request(512, 128, batch=2, repeats=3)
+    assert request.phase_name == "request 512+128"
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"prompt": 5}, "--generate is missing"),
+        ({"generate": 5}, "--prompt is missing"),
+        ({"prompt": 5, "generate": 5, "phase": "decode"}, "--phase decode is one pass"),
+        ({"latency_s": {"asa": 0.5}}, "--latency is given for asa alone"),
+        (
+            {"latency_s": {"asa": 0.5, "ssa": 1}, "hw": ["45nm", "loihi"]},
+            "--latency is that of one chip, but --hw names 45nm, loihi",
+        ),
+    ],
+    ids=["no new tokens", "no prompt", "a phase as well", "one variant", "two chips"],
+)
+def test_a_request_that_contradicts_itself_is_refused(fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(PlanError, match=said):
+        _ = ask(**fields).stages
+
+
+def test_only_a_measured_run_looks_for_zeros() -> None:
+    assert ask(ProfileRequest, zeros=True).conventions == Conventions(zeros=True)
+    assert not ask(ProfileRequest).conventions.zeros
 
 
 @pytest.mark.parametrize(
@@ -69,6 +102,10 @@ def test_words_become_types() -> None:
         (PassRequest, "batch", -1),
         (PassRequest, "windows", 0),
         (PassRequest, "phase", "both"),
+        (PassRequest, "prompt", 0),
+        (PassRequest, "generate", 0),
+        (PassRequest, "zeros", True),
+        (PassRequest, "dataflow", "sideways"),
         (PassRequest, "attention", "half"),
         (PlanRequest, "spike_rate", -0.1),
         (PlanRequest, "spike_rate", 1.1),
@@ -82,6 +119,14 @@ def test_an_unknown_field_or_a_value_out_of_range_is_refused(
     with pytest.raises(ValidationError) as caught:
         ask(kind, **{field: value})
     assert [error["loc"] for error in caught.value.errors()] == [(field,)]
+
+
+@pytest.mark.parametrize(
+    "latency", [{"asa": 0}, {"asa": -1}, {"ssa": float("inf")}, {"ssa": float("nan")}, {"ann": 1}]
+)
+def test_a_latency_is_of_a_variant_and_above_0(latency: dict[str, float]) -> None:
+    with pytest.raises(ValidationError):
+        ask(latency_s=latency)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from transformers.models.gpt2.modeling_gpt2 import GPT2Attention
 from energy import EventError, Levels, count_pass
 from hwmodels import Op
 from neurt.config import Attention, Code, KeyValue, SpikingConfig
-from neurt.convert import analog_of
+from neurt.conversion import analog_of
 from neurt.modeling import SpikingGPT2LMHeadModel
 from neurt.pow2 import DEAD_WEIGHT, PowerOfTwo
 from neurt.softmax import RowNormalise, SoftmaxAttention, SoftmaxCore

@@ -10,7 +10,7 @@ import torch
 from transformers import GPT2LMHeadModel
 
 from neurt.config import Attention, Code, SpikingConfig
-from neurt.convert import ConversionError, analog_of, convert
+from neurt.conversion import ConversionError, analog_of, convert
 from neurt.data import calibration_windows
 from neurt.finetune_request import FinetuneRequest
 from neurt.models import LoadedModel, ModelError, load_model

@@ -77,7 +77,9 @@ def spiking(
 
     def neuron(channels: int) -> Tally:
         slots = rows * channels
-        return formulas.neurons(slots, slots // 8, channels, levels=Levels.BINARY, value_bytes=4)
+        return formulas.neurons(
+            slots, slots // 8, channels, inputs=slots, levels=Levels.BINARY, value_bytes=4
+        )
 
     def linear(fan_in: int, fan_out: int, share: int = 8) -> Tally:
         events = rows * fan_in // share

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reports import OutputError, prepare_directory
-from reports.files import write_atomically, write_text
+from reports.files import slugs, write_atomically, write_text
 
 
 def test_a_directory_is_made_with_its_parents_and_left_empty(tmp_path: Path) -> None:
@@ -124,3 +124,18 @@ def test_a_directory_of_the_same_name_is_an_output_error(tmp_path: Path) -> None
 def test_a_missing_directory_is_an_output_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="No such file or directory"):
         write_text(tmp_path / "absent" / "a.txt", "text")
+
+
+def test_slugs_are_fit_for_file_names_and_all_different() -> None:
+    assert slugs(["45nm", "my chip/2", "my chip:2", "my-chip-2"]) == [
+        "45nm",
+        "my-chip-2",
+        "my-chip-2-2",
+        "my-chip-2-3",
+    ]
+
+
+def test_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("old", encoding="utf-8")
+    with pytest.raises(OutputError, match="cannot be written: Not a directory"):
+        write_text(tmp_path / "file" / "table.csv", "new")

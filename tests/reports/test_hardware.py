@@ -12,16 +12,7 @@ from rich.console import Console
 from hwmodels import HardwareProfile, Op, catalog, load_profile, profile_names
 from reports.hardware import print_profile, print_profiles
 
-BUILTIN = (
-    "45nm",
-    "45nm-fp16",
-    "45nm-int8",
-    "kerasspiking-arm",
-    "kerasspiking-cpu",
-    "kerasspiking-gpu",
-    "loihi",
-    "truenorth",
-)
+BUILTIN = tuple(profile_names())
 
 
 def listed() -> dict[str, list[str]]:
@@ -56,10 +47,16 @@ def test_a_row_has_title_precision_three_prices_and_scope() -> None:
         "0.9",
         "7.3",
         "per_term",
+        "",
     ]
     # No MAC on Loihi, and neurons are inside the all-in price of TrueNorth.
     assert rows["loihi"][3:6] == ["-", "23.6", "81"]
-    assert rows["truenorth"][3:] == ["-", "26", "included", "all_in"]
+    assert rows["truenorth"][3:7] == ["-", "26", "included", "all_in"]
+
+
+def test_a_conflict_of_sources_is_listed_by_its_factor() -> None:
+    # 450 pJ in one source, 10 in the other
+    assert listed()["spinnaker2-hoppner2019"][7] == "ac differs x45"
 
 
 @pytest.fixture
@@ -94,34 +91,85 @@ def test_every_number_is_shown_with_its_evidence_and_source(name: str) -> None:
     profile = load_profile(name)
     text = shown(profile)
     assert f"{profile.name}: {profile.title}" in text
+    assert f"dataflow {profile.dataflow}: {profile.dataflow.definition}" in text
     for op, price in profile.prices.items():
         [line] = [line for line in text.splitlines() if line.startswith(f"│ {op.value} ")]
         cells = [cell.strip() for cell in line.strip("│").split("│")]
         note = f" ({price.note})" if price.note else ""
-        assert cells == [op.value, f"{price.pj:g}", price.evidence.value, price.source + note]
+        assert [cells[0], cells[1], cells[3]] == [op.value, f"{price.pj:g}", price.evidence.value]
+        assert cells[4].startswith(price.source + note)
+        for other in price.others:
+            assert f"{other.pj:g} pJ, {other.source}" in cells[4]
     for level, memory in profile.memory.items():
         [line] = [line for line in text.splitlines() if line.startswith(f"│ {level}, per byte")]
-        assert f"{memory.read_pj_per_byte:g} / {memory.write_pj_per_byte:g}" in line
         assert memory.source in line
     for assumption in profile.assumptions:
         assert f"- {assumption}" in text
     for op, reason in profile.included.items():
         [line] = [line for line in text.splitlines() if line.endswith(f": {reason}")]
         assert op.value in line.removesuffix(f": {reason}").split(", ")
+    for figure in profile.system:
+        assert f"{figure.value:g} {figure.unit}, {figure.what}" in text
 
 
 @pytest.mark.parametrize("name", BUILTIN)
 def test_what_has_no_price_is_listed(name: str) -> None:
     profile = load_profile(name)
-    unpriced = [op.value for op in Op if profile.energy_pj(op) is None]
+    unpriced = [op.value for op in Op if not profile.is_priced(op)]
     assert unpriced
     assert f"without a price: {', '.join(unpriced)}" in shown(profile)
 
 
-def test_a_memory_level_lists_its_buffers() -> None:
-    text = shown(load_profile("45nm"))
-    assert "dram, per byte: weights, kv_cache" in text
-    assert "sram_1mb, per byte: activations, spikes, state" in text
+CITED = {"source": "a bench", "evidence": "measured"}
+
+
+def mine(**changed: Any) -> HardwareProfile:
+    keys = {"name": "mine", "title": "A chip", "precision": "fp32", "value_bytes": 4, "prices": {}}
+    return HardwareProfile.model_validate(keys | changed)
+
+
+def test_a_memory_level_lists_its_buffers_its_size_and_its_prices() -> None:
+    text = shown(
+        mine(
+            memory={
+                "sram": {"curve": [[8192, 1.25], [2**20, 12.5]], "capacity_bytes": 2**21, **CITED},
+                "dram": {"read_pj_per_byte": 2, "write_pj_per_byte": 3, "spread": [1, 2], **CITED},
+                "flash": {"read_pj_per_byte": 9, "write_pj_per_byte": 9, **CITED},
+            },
+            placement={"weights": ["sram", "dram"], "state": "sram"},
+        )
+    )
+    rows = [[c.strip() for c in line.strip("│").split("│")] for line in text.splitlines()]
+    assert ["sram, per byte: weights, state, holds 2 MiB", "8 KiB: 1.25", "", "measured"] in [
+        row[:4] for row in rows
+    ]
+    assert ["", "1 MiB: 12.5", "", "", ""] in rows
+    assert ["dram, per byte: weights", "2 / 3", "2 to 4 / 3 to 6", "measured", "a bench"] in rows
+    assert ["flash, per byte: unused", "9", "", "measured", "a bench"] in rows
+    assert "weights: in sram, else in dram" in text
+    assert "state: in" not in text
+
+
+def test_what_sources_disagree_on_is_said() -> None:
+    others = [{"pj": 10, "source": "another"}]
+    price = {"pj": 450, "spread": [0.5, 2], "others": others, "note": "early", **CITED}
+    text = shown(mine(prices={"ac": price}))
+    says = "a bench (early). Sources conflict by a factor of 45; others: 10 pJ, another"
+    assert says in text
+    assert " 225 to 900 " in text
+
+
+def test_what_a_chip_holds_and_does_is_shown() -> None:
+    text = shown(
+        mine(
+            throughput={"mac": {"per_second": 1e12, **CITED}},
+            core={"synapses": 2**20, "neurons": 1024, "note": "of 128", **CITED},
+            system=[{"what": "gpt2", "value": 3, "unit": "mJ/token", **CITED}],
+        )
+    )
+    assert "throughput 1e+12 mac per second (measured; a bench)" in text
+    assert "core of 1,048,576 synapses, 1,024 neurons (measured; a bench (of 128))" in text
+    assert "measured system, not part of a bill: 3 mJ/token, gpt2 (measured; a bench)" in text
 
 
 def test_static_power_and_node_are_shown_where_known() -> None:

@@ -60,7 +60,7 @@ def test_the_columns_are_frozen() -> None:
         "model,weights,analog_weights,attention_form,feedforward_form,timesteps,conversion,text,"
         "tokens,window,stride,analog_perplexity,spiking_perplexity,perplexity_change,"
         "analog_accuracy,spiking_accuracy,top1_agreement,kl_nats,cosine_final,events_per_mac,"
-        "attention_events_per_mac,feedforward_events_per_mac,spike_rate,attention,hw,"
+        "attention_events_per_mac,feedforward_events_per_mac,spike_rate,attention,batch,hw,dataflow,"
         "attention_block_saving_compute,attention_block_saving_full,model_saving_compute,"
         "model_saving_full,unpriced"
     )
@@ -90,7 +90,7 @@ def test_there_is_a_row_per_hardware_with_its_savings(make_run: Callable[..., Ru
         assert ours[column] == saving(*run.estimates["45nm"], accounting, block=block).saving
     # 2,048 ACs x 0.9 pJ for 2,560 MACs x 4.6 pJ, see test_table: 1 - 0.8 x 0.9 / 4.6.
     assert ours.attention_block_saving_compute == pytest.approx(0.8434783)
-    assert ours.unpriced == "exp sqrt spike"
+    assert ours.unpriced == "exp sqrt"
     # MACs have no price on Loihi: no saving, rather than a false one.
     assert frame.iloc[1][list(QUALITY_COLUMNS[-5:-1])].isna().all()
 

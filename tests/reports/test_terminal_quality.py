@@ -39,7 +39,7 @@ def said(evaluation: Evaluation) -> str:
 
 
 def cells(text: str, name: str) -> list[str]:
-    [line] = [line for line in text.splitlines() if line.startswith(f"│ {name} ")]
+    [line] = [line for line in text.splitlines() if line.startswith((f"│ {name} ", f"│ {name}, "))]
     return [cell.strip() for cell in line.strip("│").split("│")][1:]
 
 

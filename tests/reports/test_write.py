@@ -13,12 +13,14 @@ from xml.etree import ElementTree
 import pytest
 from matplotlib.figure import Figure
 
-from energy import LayerCount, Tally
+from energy import Label, LayerCount, Tally
 from energy.countsfile import read_csv
 from hwmodels import HardwareProfile, Op, load_profile
 from reports import OutputError, Run, style, write_prices, write_report
+from reports.run import Phase, merged
+from reports.steps import StepCount
 from reports.table import savings_frame
-from reports.write import NOT_MODELLED, summary
+from reports.write import FORMAT, NOT_MODELLED, counted, sha256, summary
 
 PICTURES_45NM = [
     "layers_45nm.png",
@@ -27,7 +29,10 @@ PICTURES_45NM = [
     "components_45nm.svg",
 ]
 PICTURES_LOIHI = [name.replace("45nm", "loihi") for name in PICTURES_45NM]
-TABLES = ["counts.csv", "layers.csv", "savings.csv"]
+CSVS = ["counts.csv", "phases.csv", "layers.csv", "savings.csv", "baselines.csv"]
+TABLES = [*CSVS, "summary.md"]
+RATES = ["spike_rates.png", "spike_rates.svg"]
+LAST = ["report.html", "run.json"]
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +53,8 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Run], Path]:
 @pytest.mark.parametrize(
     ("hw", "names"),
     [
-        (["45nm"], [*TABLES, *PICTURES_45NM, "run.json"]),
-        (["45nm", "loihi"], [*TABLES, *PICTURES_45NM, *PICTURES_LOIHI, "run.json"]),
+        (["45nm"], [*TABLES, *RATES, *PICTURES_45NM, *LAST]),
+        (["45nm", "loihi"], [*TABLES, *RATES, *PICTURES_45NM, *PICTURES_LOIHI, *LAST]),
     ],
     ids=["one profile", "two profiles"],
 )
@@ -62,7 +67,12 @@ def test_the_files_of_a_report(
     # No temporary file is left beside them.
     assert {path.name for path in tmp_path.iterdir()} == set(names)
     assert [line for line in said if "picture" in line] == [
-        f"picture of the {name} on {profile}" for profile in hw for name in ("layers", "components")
+        "picture of the spike rates",
+        *(
+            f"picture of the {name} on {profile}"
+            for profile in hw
+            for name in ("layers", "components")
+        ),
     ]
 
 
@@ -123,7 +133,7 @@ def test_every_table_and_run_json_carry_the_weights_label(
         [bill for pair in run.estimates.values() for bill in pair], tmp_path / "energy.csv"
     )
     tables = [*sorted(written(run).glob("*.csv")), tmp_path / "energy.csv"]
-    assert [path.name for path in tables] == [*TABLES, "energy.csv"]
+    assert [path.name for path in tables] == [*sorted(CSVS), "energy.csv"]
     for path in tables:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
@@ -138,6 +148,38 @@ def read_json(out: Path) -> dict[str, Any]:
     text = (out / "run.json").read_text(encoding="utf-8")
     loaded: dict[str, Any] = json.loads(text, parse_constant=refuse)
     return loaded
+
+
+def test_the_phases_of_a_request_are_apart_in_counts_csv_and_whole_in_run_json(
+    make_run: Callable[..., Run],
+) -> None:
+    run = make_run("45nm")
+    later = tuple(replace(side, phase="decode@5", tokens=1) for side in (run.asa, run.ssa))
+    request = (Phase("prefill", run.asa, run.ssa), Phase("decode", *later))
+    whole = (merged(pair, "request 4+2") for pair in ((run.asa, later[0]), (run.ssa, later[1])))
+    run = replace(run, asa=next(whole), ssa=next(whole), request=request)
+    rows = list(csv.DictReader(io.StringIO(counted(run)["counts.csv"])))
+    assert list(dict.fromkeys((row["phase"], row["variant"]) for row in rows)) == [
+        ("prefill", "asa"),
+        ("prefill", "ssa"),
+        ("decode@5", "asa"),
+        ("decode@5", "ssa"),
+    ]
+    found: dict[str, Any] = summary(run)  # type: ignore[assignment]
+    assert found["counts"]["asa"]["tokens"] == 5
+    assert [phase["counts"]["asa"]["tokens"] for phase in found["request"]] == [4, 1]
+
+
+def test_run_json_has_a_format_and_the_hash_of_what_was_counted(
+    run: Run, written: Callable[[Run], Path]
+) -> None:
+    found = read_json(written(run))
+    data = (written(run) / "counts.csv").read_bytes()
+    assert found["format"] == FORMAT
+    assert found["sha256"] == {"counts.csv": sha256(data)}
+    label = Label("attention", "neuron", 0)
+    stepped = replace(run, steps=(StepCount("h.0.n", label, 0, 1, 2),))
+    assert list(counted(stepped)) == ["counts.csv", "steps.csv"]
 
 
 def test_run_json_says_what_was_run(run: Run, written: Callable[[Run], Path]) -> None:
@@ -170,8 +212,8 @@ def test_run_json_says_what_has_no_price_and_what_was_not_counted(
     assert found["not_modelled"] == list(NOT_MODELLED)
     # LayerNorms: 5 x 4 rows, one root each. Softmax: 2 x 2 heads x 4 x 4; GELU: 2 x 4 x 32.
     assert found["hardware"]["45nm"]["unpriced"]["asa"] == {"exp": 64 + 256, "sqrt": 20}
-    # Of the neurons of a layer 16 x (24 + 8) / 8 spike, twice.
-    assert found["hardware"]["45nm"]["unpriced"]["ssa"] == {"sqrt": 20, "spike": 128}
+    # Its spikes are paid for as memory traffic, and it has neither a softmax nor a GELU.
+    assert found["hardware"]["45nm"]["unpriced"]["ssa"] == {"sqrt": 20}
     coverage = found["hardware"]["45nm"]["coverage"]
     assert 0.9 < coverage["asa"] < 1
     assert coverage["asa"] == run.estimates["45nm"][0].coverage
@@ -267,7 +309,8 @@ def test_a_profile_name_with_odd_characters_makes_a_plain_file_name(
     write_report(renamed(make_run(), "my chip/v2: µ"), tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {
         *TABLES,
-        "run.json",
+        *RATES,
+        *LAST,
         "layers_my-chip-v2-.png",
         "layers_my-chip-v2-.svg",
         "components_my-chip-v2-.png",
@@ -279,8 +322,8 @@ def test_profiles_of_similar_names_do_not_overwrite_each_others_pictures(
     make_run: Callable[..., Run], tmp_path: Path
 ) -> None:
     files = write_report(renamed(make_run(), "my chip", "my-chip"), tmp_path)
-    # Three tables, run.json, and two pictures in two formats for each.
-    assert len(set(files)) == 4 + 2 * 4
+    # The tables, the spike rates, page and run.json, and two pictures in two formats for each.
+    assert len(set(files)) == len(TABLES) + 2 + 2 + 2 * 4
 
 
 def fail_half_way(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
@@ -318,7 +361,7 @@ def test_the_picture_that_cannot_be_written_is_named(
     make_run: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fail_half_way(monkeypatch, OSError(errno.ENOSPC, "No space left on device"))
-    with pytest.raises(OutputError, match=r"layers_45nm\.png' cannot be written: No space left"):
+    with pytest.raises(OutputError, match=r"spike_rates\.png' cannot be written: No space left"):
         write_report(make_run(), tmp_path)
     # What was finished before is whole; of the picture there is nothing.
     assert {path.name for path in tmp_path.iterdir()} == set(TABLES)

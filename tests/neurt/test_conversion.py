@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from neurt.config import Attention, Code, KeyValue, SpikingConfig
-from neurt.convert import ConversionError, analog_of, convert
+from neurt.conversion import ConversionError, analog_of, convert
 from neurt.modeling import SpikingGPT2LMHeadModel
 from neurt.neuron import SpikingNeuron
 from neurt.pow2 import DEAD_WEIGHT, PowerOfTwo, output_dead_zone
