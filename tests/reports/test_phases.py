@@ -101,7 +101,7 @@ def test_each_phase_is_shared_by_its_own_tokens(whole: Run) -> None:
 
 
 def test_what_has_no_price_is_named_and_not_zero(whole: Run) -> None:
-    # On 45nm: spikes are paid for as memory traffic, and static power is unknown. On Loihi: no MACs.
+    # On 45nm spikes are paid for as memory traffic, and static power is unknown; on Loihi no MACs.
     routing = row(whole, hw="45nm", variant="ssa", phase="decode", part="routing")
     assert (routing["energy_pj"], routing["unpriced"]) == (0.0, "")
     static = row(whole, hw="45nm", variant="asa", phase="request", part="static")
