@@ -122,6 +122,12 @@ def _parse(reader: csv.DictReader[str], path: Path) -> list[Counts]:
             f"counts '{path}' need the column 'layer' and at least one of "
             f"{', '.join(op.value for op in Op)}; the header is: {', '.join(header) or 'empty'}"
         )
+    for column in set(header) - {*COUNT_COLUMNS, *(op.value for op in Op)}:
+        if meant := _meant(column):
+            raise CountsError(
+                f"counts '{path}' have the column '{column}', which is not known; if '{meant}' is "
+                "meant, call it so, else give it a name that cannot be taken for one"
+            )
     layers: dict[tuple[str, str], list[LayerCount]] = {}
     about: dict[tuple[str, str], dict[str, Any]] = {}
     for row in reader:
@@ -139,6 +145,12 @@ def _parse(reader: csv.DictReader[str], path: Path) -> list[Counts]:
     if not layers:
         raise CountsError(f"counts '{path}' have a header but no rows")
     return [Counts(key[0], tuple(rows), **about[key]) for key, rows in layers.items()]
+
+
+def _meant(column: str) -> str | None:
+    """The operation that an unknown column is likely to be: in another case, or in the plural."""
+    word = column.strip().casefold()
+    return next((op.value for op in Op if word.rstrip("s") == op.value.rstrip("s")), None)
 
 
 def _index(row: Mapping[str, str], column: str, where: str, minimum: int) -> int | None:

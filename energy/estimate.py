@@ -247,4 +247,8 @@ def _latency_s(counts: Counts, profile: HardwareProfile) -> float | None:
         counts.total(op) and op not in profile.throughput for op in COMPUTE
     ):
         return None
-    return math.fsum(counts.total(op) / how.per_second for op, how in profile.throughput.items())
+    scale = profile.value_bytes / counts.value_bytes
+    return math.fsum(
+        counts.total(op) * (scale if op.scales_with_precision else 1.0) / how.per_second
+        for op, how in profile.throughput.items()
+    )

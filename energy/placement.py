@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from energy.counts import Counts
 from hwmodels import Buffer, HardwareProfile, Op
+from hwmodels.dataflow import Rules
 
 #: In the order in which room is given away.
 BUFFERS = (Buffer.WEIGHTS, Buffer.KV_CACHE, Buffer.STATE, Buffer.SPIKES, Buffer.ACTIVATIONS)
@@ -43,11 +44,16 @@ class Footprints:
     packed: Floats
 
 
-def footprints(counts: Counts) -> Footprints:
+def footprints(counts: Counts, rules: Rules = Rules()) -> Footprints:  # noqa: B008 - frozen
     """Footprints of counted facts: each operand once per call.
 
     Where calls differ, as the contexts of decode steps do, it is their mean. A membrane potential
-    is one value for all time steps.
+    is one value for all time steps. Accumulators that events update in memory are one value per
+    result.
+
+    Args:
+        counts: As counted.
+        rules: What the dataflow keeps in memory.
     """
     scaled, packed = np.zeros((2, len(counts.layers), len(BUFFERS)))
     for i, row in enumerate(counts.layers):
@@ -55,7 +61,13 @@ def footprints(counts: Counts) -> Footprints:
         for op, column, scales in HELD:
             if number := ops.get(op):
                 (scaled if scales else packed)[i, column] += number / calls
-    scaled[:, BUFFERS.index(Buffer.STATE)] /= counts.timesteps
+    state = scaled[:, BUFFERS.index(Buffer.STATE)]
+    state /= counts.timesteps
+    if rules.accumulators == "event":
+        for i, row in enumerate(counts.layers):
+            ops = row.tally.ops
+            if row.tally.slots and (ops.get(Op.AC) or ops.get(Op.SHIFT_AC)):
+                state[i] += ops.get(Op.ACTIVATION_WRITE, 0) / max(1, row.calls)
     for table in (scaled, packed):
         table[:, :PERSISTENT] = table[:, :PERSISTENT].sum(axis=0)
     return Footprints(scaled, packed)

@@ -88,7 +88,7 @@ def prepare(counts: Counts, dataflow: Dataflow, core: Core | None) -> Work:
                 if op not in amounts:
                     amounts[op] = np.zeros(len(run.layers))
                 amounts[op][i] = number
-    return Work(run, amounts, footprints(counts))
+    return Work(run, amounts, footprints(counts, dataflow.rules))
 
 
 def terms(work: Work, profile: HardwareProfile) -> list[Term]:

@@ -6,13 +6,13 @@ from enum import StrEnum
 from math import inf
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from hwmodels.units import DATA, ENERGY, ENERGY_PER_BYTE, LENGTH, POWER, RATE, reading, schema
 
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
-Sentence = Annotated[str, Field(min_length=1)]
+Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Whole = Annotated[int, Field(gt=0, strict=True)]
 
 # Numbers that a file may write with a unit.
@@ -49,7 +49,8 @@ class Evidence(StrEnum):
             Evidence.SIMULATED: "from circuit or gate-level simulation",
             Evidence.DERIVED: "arithmetic on other numbers that are cited",
             Evidence.PROJECTED: "an estimate of the source, method not stated",
-            Evidence.UNVERIFIED: "not read at the source by this project",
+            Evidence.UNVERIFIED: "not read at the source by this project, nor found alike in "
+            "several places that quote it",
         }[self]
 
 

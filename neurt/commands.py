@@ -25,18 +25,24 @@ if TYPE_CHECKING:
 
 
 def _fields(request: argparse.Namespace, directory: Path) -> dict[str, Any]:
-    skipped = {"run", *FIELDS}
+    skipped = {"run", "force", *FIELDS}
     given = {key: value for key, value in vars(request).items() if key not in skipped}
     return given | {"hw": tuple(request.hw), "out": directory, "spiking": conversion_of(request)}
 
 
 def _directory(request: argparse.Namespace, before: str | None = None) -> Path:
     """The output directory; by default one that is named after the time and the model."""
-    from reports.files import check_directory
+    from reports.files import OutputError, check_directory
 
     name = Path(request.model).name or "model"
     before = before or time.strftime("%Y%m%d-%H%M%S")
-    return check_directory(request.out or Path("runs") / f"{before}-{name}")
+    directory = check_directory(request.out or Path("runs") / f"{before}-{name}")
+    if (directory / "run.json").exists() and not getattr(request, "force", True):
+        raise OutputError(
+            f"output directory '{directory}' already holds a run; choose another --out, or --force "
+            "to replace it"
+        )
+    return directory
 
 
 def _profile(request: argparse.Namespace) -> None:

@@ -64,6 +64,9 @@ def add_pass_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--out", type=Path, metavar="DIR", help="output directory (default: runs/TIME-MODEL)"
     )
+    command.add_argument(
+        "--force", action="store_true", help="replace the run that the output directory holds"
+    )
 
 
 def add_measuring_flags(command: argparse.ArgumentParser) -> None:

@@ -108,6 +108,9 @@ def settings(request: PassRequest, spiking: SpikingConfig, shape: GPT2Shape) -> 
     """What was asked for, the sizes of the model and how it was converted, for `run.json`."""
     asked = request.model_dump(mode="json", exclude={"out", "model", "hw"}, exclude_none=True)
     conversion = spiking.model_dump(mode="json")
+    # Of a request, the lengths of single passes say nothing.
+    for key in ("seq_len", "context") if request.prompt is not None else ():
+        asked.pop(key)
     what = {"phase": request.stages[0].name if request.prompt is None else "request"}
     about = {"timesteps": spiking.timesteps, "spiking": conversion, "shape": asdict(shape)}
     return asked | what | about

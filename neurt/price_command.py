@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from energy import Counts, Estimate, estimate
 from energy.countsfile import read_csv
-from hwmodels import Dataflow, HardwareProfile, load_profiles
+from hwmodels import Dataflow, HardwareProfile, ProfileError, load_profiles
 from neurt.console import terminal_console
 from reports.files import prepare_directory
 
@@ -26,7 +26,7 @@ def run(request: argparse.Namespace) -> None:
 
     Raises:
         CountsError: If the counts cannot be read.
-        ProfileError: If a hardware profile cannot be loaded.
+        ProfileError: If a hardware profile cannot be loaded, or a latency is given for several.
         LemaireError: If the accounting needs prices that the profile has not.
         OutputError: If a file cannot be written.
     """
@@ -47,6 +47,10 @@ def _bill(
     from reports.terminal import print_bill
     from reports.write import write_prices
 
+    if request.latency_s and len(profiles) > 1:
+        raise ProfileError(
+            f"--latency is that of one chip, but --hw names {', '.join(request.hw)}; give one --hw"
+        )
     flow = Dataflow(request.dataflow) if request.dataflow else None
     variants = dict.fromkeys(one.variant for one in counts)
 

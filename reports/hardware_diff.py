@@ -16,7 +16,8 @@ def print_differences(a: HardwareProfile, b: HardwareProfile, console: Console) 
         console.print(f"{letter} [bold]{escape(profile.name)}[/bold]: {escape(profile.title)}")
     table = Table(show_lines=True)
     for heading in ("what", "A", "B", "B / A", "source of A", "source of B"):
-        table.add_column(heading, justify="right" if heading in ("A", "B", "B / A") else "left")
+        number = heading in ("A", "B", "B / A")
+        table.add_column(heading, justify="right" if number else "left", overflow="fold")
     for difference in differences(a, b):
         cells = (_value(difference.a), _value(difference.b), _ratio(difference))
         sources = (_source(difference.a), _source(difference.b))

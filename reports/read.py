@@ -57,6 +57,7 @@ def read_run(directory: Path) -> Run:
         raise RunError(f"run '{directory}': its phases are not of one model: {error}") from error
     for side, totals in zip((asa, ssa), whole, strict=True):
         _compare(directory, side, totals)
+    _compare_provenance(directory, asa, ssa, record)
     run = Run(
         record.command,
         asa,
@@ -137,6 +138,23 @@ def _compare(directory: Path, side: Counts, totals: Totals) -> None:
                 f"run '{directory}': {key} of {side.variant}, {totals.phase}, is {ours} in "
                 f"counts.csv but {stated.get(key)} in run.json; one of the two was edited: put "
                 "the original back, or price the counts with `neurt-energy price`"
+            )
+
+
+def _compare_provenance(directory: Path, asa: Counts, ssa: Counts, record: Record) -> None:
+    """Make sure that `run.json` speaks of the run that was counted."""
+    settings = record.settings
+    for key, ours, stated in (
+        ("model", asa.model, record.model),
+        ("weights", asa.weights, record.weights),
+        ("time steps", ssa.timesteps, settings.get("timesteps")),
+        ("attention", asa.attention, settings.get("attention")),
+        ("batch", asa.batch, settings.get("batch")),
+    ):
+        if stated is not None and ours != stated:
+            raise RunError(
+                f"run '{directory}': the {key} of counts.csv is {ours} but {stated} in run.json; "
+                "one of the two was edited: put the original back"
             )
 
 

@@ -47,6 +47,8 @@ class Record(BaseModel):
     sha256: dict[str, str]
     command: str
     created: str
+    model: str
+    weights: str
     settings: dict[str, Any]
     versions: dict[str, str]
     dataflow: Dataflow | None
@@ -80,7 +82,12 @@ def read_record(directory: Path) -> Record:
             f"{name} is that of `neurt-energy {command}`; give a directory that `profile` or "
             "`plan` has written"
         )
-    version = found.get("format", 1)
+    version = found.get("format")
+    if version is None:
+        raise RunError(
+            f"{name} says no format: it is of a version before formats, or no run.json of "
+            "neurt-energy; run the command again that wrote it"
+        )
     if version != FORMAT:
         newer = isinstance(version, int) and version > FORMAT
         way_out = (

@@ -102,7 +102,7 @@ def _layer_rows(bill: Estimate) -> list[dict[str, object]]:
                 "spikes": count.tally.spikes,
                 "slots": count.tally.slots,
                 "spike_rate": count.spike_rate,
-                **_bill_cells(layer, layer.total_pj),
+                **_bill_cells(layer, layer.total_pj, unpriced),
                 "unpriced": names(unpriced),
                 "model": counts.model,
                 "weights": counts.weights,
@@ -111,9 +111,14 @@ def _layer_rows(bill: Estimate) -> list[dict[str, object]]:
     return rows
 
 
-def _bill_cells(bill: Estimate | LayerEnergy, energy_pj: float) -> dict[str, float | None]:
-    """Energy by heading; empty where MACs or ACs have no price, so that a gap is never a zero."""
-    cells: dict[str, float | None] = {f"{group}_pj": bill.group_pj(group) for group in GROUPS}
+def _bill_cells(
+    bill: Estimate | LayerEnergy, energy_pj: float, unpriced: Iterable[Op]
+) -> dict[str, float | None]:
+    """Energy by heading; empty where something has no price and nothing else has, never a zero."""
+    gaps = {op.group for op in unpriced}
+    cells: dict[str, float | None] = {
+        f"{group}_pj": bill.group_pj(group) or (None if group in gaps else 0.0) for group in GROUPS
+    }
     cells["energy_pj"] = energy_pj
     if bill.lacks_compute:
         cells["compute_pj"] = cells["energy_pj"] = None
@@ -191,6 +196,7 @@ ENERGY_COLUMNS = (
     "block",
     "component",
     *(f"{group}_pj" for group in GROUPS),
+    "static_pj",
     "energy_pj",
     "unpriced",
     "model",
@@ -200,16 +206,18 @@ ENERGY_COLUMNS = (
 
 def energy_rows(bill: Estimate) -> list[dict[str, object]]:
     """The rows of `energy.csv`: one per layer, and a `TOTAL`."""
-    rows = [{column: row[column] for column in ENERGY_COLUMNS} for row in _layer_rows(bill)]
+    # Static energy belongs to no layer.
+    rows = [{column: row.get(column) for column in ENERGY_COLUMNS} for row in _layer_rows(bill)]
     total: dict[str, object] = {
         "hw": bill.profile.name,
         "variant": bill.counts.variant,
         "layer": "TOTAL",
         "block": "",
         "component": "",
-        **_bill_cells(bill, bill.energy_pj()),
+        **_bill_cells(bill, bill.energy_pj(), bill.unpriced),
+        "static_pj": bill.static_pj,
         "unpriced": names(bill.unpriced),
         "model": bill.counts.model,
         "weights": bill.counts.weights,
     }
-    return [*rows, total]
+    return [*rows, {column: total[column] for column in ENERGY_COLUMNS}]

@@ -1,15 +1,29 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from transformers import GPT2LMHeadModel
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rewrite-golden", action="store_true", help="rewrite tests/golden")
+
+
+@pytest.fixture
+def sketched(monkeypatch: pytest.MonkeyPatch) -> None:
+    # For tests of other files of a report: pictures are made, but only their title is written, for
+    # rendering takes half a second each.
+    from reports import style
+
+    def write(figure: Figure, path: Path) -> None:
+        path.write_text(figure.get_suptitle(), encoding="utf-8")
+
+    monkeypatch.setattr(style, "save", write)
 
 
 @pytest.fixture

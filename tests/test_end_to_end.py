@@ -126,6 +126,7 @@ def test_the_run_says_its_weights_and_where_the_files_are(finished: Finished) ->
 
 @pytest.mark.parametrize("windows", [1, 2])
 @pytest.mark.parametrize("phase", ["prefill", "decode"])
+@pytest.mark.usefixtures("sketched")
 def test_the_witnesses_agree_and_the_run_says_so(
     tiny: Path, tmp_path: Path, phase: str, windows: int
 ) -> None:
@@ -134,6 +135,7 @@ def test_the_witnesses_agree_and_the_run_says_so(
 
 
 @pytest.mark.parametrize("convention", ["--attention=causal", "--coincidences"])
+@pytest.mark.usefixtures("sketched")
 def test_the_witnesses_agree_under_another_convention(
     tiny: Path, tmp_path: Path, convention: str
 ) -> None:
@@ -141,6 +143,7 @@ def test_the_witnesses_agree_under_another_convention(
     assert "Verified: " in profile("profile", *asked, convention, "--verify")
 
 
+@pytest.mark.usefixtures("sketched")
 def test_the_witnesses_agree_on_another_conversion(tiny: Path, tmp_path: Path) -> None:
     said = profile(
         *("profile", "--model", str(tiny), "--hw", "45nm", "--seq-len", "8", "--verify"),
@@ -311,6 +314,20 @@ def test_the_same_command_gives_the_same_bytes(
     assert again == first
 
 
+@pytest.mark.usefixtures("sketched")
+def test_a_run_is_replaced_only_by_force(
+    tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["plan", "--model", str(tiny), "--seq-len", "8", "--hw", "45nm", "--out", str(tmp_path)]
+    assert main(asked) == 0
+    older = contents(tmp_path)
+    assert main([*asked, "--spike-rate", "0.5"]) == 1
+    assert f"output directory '{tmp_path}' already holds a run" in capsys.readouterr().err
+    assert contents(tmp_path) == older
+    assert main([*asked, "--spike-rate", "0.5", "--force"]) == 0
+    assert contents(tmp_path)["counts.csv"] != older["counts.csv"]
+
+
 def test_an_interrupt_leaves_older_files_whole(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -332,7 +349,7 @@ def test_an_interrupt_leaves_older_files_whole(
 
     monkeypatch.setattr(style, "save", interrupted)
     capsys.readouterr()
-    assert main([*asked, "--weights", "random"]) == 130
+    assert main([*asked, "--weights", "random", "--force"]) == 130
     assert capsys.readouterr().err == (
         "neurt-energy: interrupted; files already in place are whole\n"
     )
@@ -369,6 +386,7 @@ def test_gpt2_small_does_the_published_number_of_macs(
     assert {row["weights"] for row in finished.rows("layers.csv")} == {"random(seed=0)"}
 
 
+@pytest.mark.usefixtures("sketched")
 def test_a_converted_model_that_was_saved_counts_as_it_did_when_it_was_made(
     tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,7 +9,7 @@ const bill = (() => {
   const { sum, scaled, executed } = execution;
 
   /* Bytes that each buffer holds during one call of each layer: values, and packed spikes. */
-  function footprints(world, counts) {
+  function footprints(world, counts, rules) {
     const size = counts.name.length;
     const tables = [false, true].map(() => world.buffers.map(() => new Float64Array(size)));
     for (const { op, buffer, scales, held } of world.ops) {
@@ -19,7 +19,13 @@ const bill = (() => {
       for (let i = 0; i < size; i++) into[i] += column[i] / Math.max(1, counts.calls[i]);
     }
     const state = tables[0][world.buffers.indexOf("state")];
-    for (let i = 0; i < size; i++) state[i] /= counts.timesteps;
+    const of = (op, i) => (counts.ops[op] ? counts.ops[op][i] : 0);
+    for (let i = 0; i < size; i++) {
+      state[i] /= counts.timesteps;
+      // Accumulators that events update in memory are one value per result.
+      if (rules.accumulators === "event" && counts.slots[i] && (of("ac", i) || of("shift_ac", i)))
+        state[i] += of("activation_write_bytes", i) / Math.max(1, counts.calls[i]);
+    }
     for (const table of tables) {
       for (let j = 0; j < world.persistent; j++) table[j].fill(sum(table[j]));
     }
@@ -73,7 +79,7 @@ const bill = (() => {
     const run = executed(world, counts, world.dataflows[dataflow].rules, profile.core);
     const size = run.name.length;
     const scale = profile.value_bytes / counts.value_bytes;
-    const [values, packed] = footprints(world, counts);
+    const [values, packed] = footprints(world, counts, world.dataflows[dataflow].rules);
     const held = values.map((column, j) => column.map((n, i) => n * scale + packed[j][i]));
     const names = Object.keys(profile.memory);
     const places = place(world, held, profile, names, size);
@@ -118,13 +124,15 @@ const bill = (() => {
       lacks,
       profile,
       dataflow,
-      latency: duration(run, profile),
+      latency: duration(world, run, profile),
     });
   }
 
   /* Seconds at full use of the chip; null where the profile does not say. */
-  function duration(run, profile) {
-    const total = (op) => (run.ops[op] ? sum(run.ops[op]) : 0);
+  function duration(world, run, profile) {
+    const scale = profile.value_bytes / run.value_bytes;
+    const factor = Object.fromEntries(world.ops.map(({ op, scales }) => [op, scales ? scale : 1]));
+    const total = (op) => (run.ops[op] ? sum(run.ops[op]) * factor[op] : 0);
     const known = Object.entries(profile.throughput ?? {});
     if (!known.length || COMPUTE.some((op) => total(op) && !(op in profile.throughput))) return null;
     return sum(known.map(([op, how]) => total(op) / how.per_second));

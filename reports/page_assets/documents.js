@@ -72,23 +72,30 @@ const documents = (() => {
     for (const side of sides) {
       const { counts, groups } = side;
       const all = counts.name.map((_, i) => i);
-      const row = (lacks, total, of, rest) => ({
+      // A heading of which something has no price and nothing else has is a gap, not a zero.
+      const gaps = (names) =>
+        new Set(world.ops.filter(({ op }) => names.includes(op)).map(({ group }) => group));
+      const row = (lacks, total, of, missing, rest) => ({
         hw: side.profile.name,
         variant: counts.variant,
         model: counts.model,
         weights: counts.weights,
-        ...Object.fromEntries(world.groups.map((group) => [`${group}_pj`, of(groups[group])])),
+        ...Object.fromEntries(world.groups.map((group) => [
+            `${group}_pj`,
+            of(groups[group]) || (gaps(missing).has(group) ? null : 0),
+          ]),
+        ),
+        unpriced: missing.join(" "),
         energy_pj: total,
         ...(lacks ? { compute_pj: null, energy_pj: null } : {}),
         ...rest,
       });
       for (const i of all) {
         rows.push(
-          row(side.lacks[i], side.total[i], (column) => column[i], {
+          row(side.lacks[i], side.total[i], (column) => column[i], unpriced(world, side, i), {
             layer: counts.name[i],
             block: counts.block[i],
             component: counts.component[i],
-            unpriced: unpriced(world, side, i).join(" "),
           }),
         );
       }
@@ -98,13 +105,8 @@ const documents = (() => {
           all.some((i) => side.lacks[i]),
           sum(side.total) + (side.static ?? 0),
           sum,
-          {
-            layer: "TOTAL",
-            unpriced: world.ops
-              .filter(({ op }) => op in side.unpriced)
-              .map(({ op }) => op)
-              .join(" "),
-          },
+          world.ops.filter(({ op }) => op in side.unpriced).map(({ op }) => op),
+          { layer: "TOTAL", static_pj: side.static },
         ),
       );
     }

@@ -78,7 +78,7 @@ const execution = (() => {
       change(["spike_read_bytes", "spike_write_bytes"], (i, n) => (n ? spikes[i] * world.address_bytes : 0));
     }
     const run = { ...counts, ops };
-    if (core) ops.spike_hop = hops(run, core);
+    if (core) ops.spike_hop = hops(counts, core); // cores hold what was counted, not what moves
     return run;
   }
 

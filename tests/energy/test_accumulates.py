@@ -134,7 +134,7 @@ def test_accumulates_are_counted_as_by_loops_over_the_events(case: Case) -> None
     assert tally.dense_macs == len(meetings)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(cases())
 def test_spikes_and_slots_are_those_of_the_streaming_operand(case: Case) -> None:
     tally = tally_of(case.layer, case.left, case.right, conventions=case.conventions)
@@ -143,7 +143,7 @@ def test_spikes_and_slots_are_those_of_the_streaming_operand(case: Case) -> None
     assert (tally.spikes, tally.slots) == ((0, 0) if analog else (case.spikes, operand.numel()))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=20)
 @given(cases())
 def test_every_count_of_an_event_product_is_an_integer(case: Case) -> None:
     tally = tally_of(case.layer, case.left, case.right, conventions=case.conventions)
@@ -154,7 +154,7 @@ def test_every_count_of_an_event_product_is_an_integer(case: Case) -> None:
 # A second stream
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(st.data())
 def test_new_keys_and_values_meet_the_queries_that_see_them(
     data: st.DataObject,

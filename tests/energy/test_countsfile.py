@@ -316,3 +316,13 @@ def test_a_number_too_long_for_an_index_is_located(table: Path) -> None:
     table.write_text(f"layer,mac,tokens\na,1,{'9' * 5000}\n", encoding="utf-8")
     with pytest.raises(CountsError, match="line 2, column 'tokens'"):
         read_csv(table)
+
+
+@pytest.mark.parametrize(("column", "meant"), [("macs", "mac"), ("MAC", "mac"), ("ACs", "ac")])
+def test_a_column_that_is_nearly_an_operation_is_refused(
+    tmp_path: Path, column: str, meant: str
+) -> None:
+    path = tmp_path / "counts.csv"
+    path.write_text(f"layer,{column},add\na,1000,2\n", encoding="utf-8")
+    with pytest.raises(CountsError, match=f"column '{column}', which is not known; if '{meant}'"):
+        read_csv(path)

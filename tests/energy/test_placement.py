@@ -7,7 +7,7 @@ import pytest
 
 from energy import Counts, LayerCount, Tally
 from energy.placement import BUFFERS, footprints, place
-from hwmodels import Buffer, HardwareProfile, Op
+from hwmodels import Buffer, Dataflow, HardwareProfile, Op
 
 CITED = {"source": "a bench", "evidence": "measured"}
 NEAR, FAR = 0, 1
@@ -90,3 +90,18 @@ def test_what_lives_near_never_exceeds_the_capacity(capacity: int) -> None:
     places = place(sizes, chip(capacity))
     assert ((sizes * (places == NEAR)).sum(axis=1) <= capacity).all()
     assert (places >= 0).all()
+
+
+def test_accumulators_that_events_update_are_one_value_per_result() -> None:
+    synapses = Tally({Op.AC: 5, Op.ACTIVATION_WRITE: 240, Op.WEIGHT_READ: 8}, slots=9)
+    dense = Tally({Op.MAC: 5, Op.ACTIVATION_WRITE: 240})
+    counts = Counts(
+        "ssa",
+        (LayerCount("a", "L", calls=2, tally=synapses), LayerCount("b", "L", calls=1, tally=dense)),
+        timesteps=4,
+    )
+    state = BUFFERS.index(Buffer.STATE)
+    in_registers = footprints(counts, Dataflow.LAYERWISE.rules)
+    in_memory = footprints(counts, Dataflow.EVENT_DRIVEN.rules)
+    assert in_registers.scaled[:, state].tolist() == [0, 0]
+    assert in_memory.scaled[:, state].tolist() == [120, 0]  # 240 bytes in 2 calls

@@ -42,41 +42,7 @@ BUILTIN = [
     "truenorth",
 ]
 
-GOOD = """\
-name = "mine"
-title = "A chip of mine"
-precision = "fp32"
-value_bytes = 4
-
-[placement]
-weights = "ram"
-
-[included]
-spike = "inside the mac"
-
-[prices.mac]
-pj = 2.0
-source = "a bench"
-evidence = "measured"
-
-[memory.ram]
-read_pj_per_byte = 1.0
-write_pj_per_byte = 3.0
-source = "a bench"
-evidence = "measured"
-"""
-
 SECOND_PRICE = '[prices.ac]\npj = 1.0\nsource = "a bench"\nevidence = "measured"\n'
-
-
-@pytest.fixture
-def written(tmp_path: Path) -> Callable[[str], Path]:
-    def write(text: str) -> Path:
-        path = tmp_path / "mine.toml"
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    return write
 
 
 @pytest.mark.parametrize("name", BUILTIN)
@@ -90,16 +56,16 @@ def test_the_builtin_profiles_come_first_and_in_order() -> None:
 
 @pytest.mark.parametrize("spelling", [str, Path])
 def test_a_file_loads_by_its_path(
-    written: Callable[[str], Path], spelling: Callable[[Path], str | Path]
+    good: str, written: Callable[[str], Path], spelling: Callable[[Path], str | Path]
 ) -> None:
-    mine = load_profile(spelling(written(GOOD)))
+    mine = load_profile(spelling(written(good)))
     assert mine.energy_pj(Op.MAC) == 2.0
     assert mine.is_priced(Op.WEIGHT_READ)
 
 
-def test_a_file_needs_no_suffix(tmp_path: Path) -> None:
+def test_a_file_needs_no_suffix(good: str, tmp_path: Path) -> None:
     path = tmp_path / "mine"
-    path.write_text(GOOD, encoding="utf-8")
+    path.write_text(good, encoding="utf-8")
     assert load_profile(path).name == "mine"
 
 
@@ -147,10 +113,10 @@ def test_a_file_needs_no_suffix(tmp_path: Path) -> None:
     ],
 )
 def test_a_faulty_key_is_named_with_its_value(
-    written: Callable[[str], Path], old: str, new: str, says: str
+    good: str, written: Callable[[str], Path], old: str, new: str, says: str
 ) -> None:
-    assert old in GOOD
-    path = written(GOOD.replace(old, new, 1))
+    assert old in good
+    path = written(good.replace(old, new, 1))
     with pytest.raises(ProfileError) as caught:
         load_profile(path)
     assert f"hardware profile '{path}'" in str(caught.value)
@@ -173,10 +139,10 @@ def test_a_faulty_key_is_named_with_its_value(
     ],
 )
 def test_a_rule_between_keys_names_the_key_and_a_way_out(
-    written: Callable[[str], Path], old: str, new: str, key: str, way_out: str
+    good: str, written: Callable[[str], Path], old: str, new: str, key: str, way_out: str
 ) -> None:
-    assert old in GOOD
-    path = written(GOOD.replace(old, new, 1))
+    assert old in good
+    path = written(good.replace(old, new, 1))
     with pytest.raises(ProfileError) as caught:
         load_profile(path)
     assert f"hardware profile '{path}'" in str(caught.value)
@@ -192,23 +158,23 @@ def test_a_rule_between_keys_names_the_key_and_a_way_out(
     ],
 )
 def test_an_all_in_profile_refuses_extra_terms(
-    written: Callable[[str], Path], extra: str, named: str
+    good: str, written: Callable[[str], Path], extra: str, named: str
 ) -> None:
-    head, prices = GOOD.split("[placement]")[0], GOOD[GOOD.index("[prices.mac]") :]
+    head, prices = good.split("[placement]")[0], good[good.index("[prices.mac]") :]
     lone = head + 'scope = "all_in"\n' + prices.split("[memory.ram]")[0]
     assert load_profile(written(lone)).scope == "all_in"
     with pytest.raises(ProfileError, match=f"all_in profile has one price.*{named}"):
         load_profile(written(lone + extra))
 
 
-def test_further_faults_are_counted(written: Callable[[str], Path]) -> None:
-    faulty = GOOD.replace("pj = 2.0", "pj = -2.0").replace("value_bytes = 4", "value_bytes = 0")
+def test_further_faults_are_counted(good: str, written: Callable[[str], Path]) -> None:
+    faulty = good.replace("pj = 2.0", "pj = -2.0").replace("value_bytes = 4", "value_bytes = 0")
     with pytest.raises(ProfileError, match=r"'value_bytes' \(= 0\).*\(1 more faults\)"):
         load_profile(written(faulty))
 
 
-def test_broken_toml_is_located(written: Callable[[str], Path]) -> None:
-    path = written(GOOD.replace("[placement]", "[placement"))
+def test_broken_toml_is_located(good: str, written: Callable[[str], Path]) -> None:
+    path = written(good.replace("[placement]", "[placement"))
     with pytest.raises(ProfileError, match=r"mine.toml' is not valid TOML: .*line 6"):
         load_profile(path)
 
@@ -241,11 +207,13 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         load_profile(tmp_path / "absent.toml")
 
 
-def test_a_page_of_text_may_be_as_large_as_the_limit(written: Callable[[str], Path]) -> None:
-    padding = "#" * (MAX_PROFILE_BYTES - len(GOOD))
-    assert load_profile(written(GOOD + padding)).name == "mine"
+def test_a_page_of_text_may_be_as_large_as_the_limit(
+    good: str, written: Callable[[str], Path]
+) -> None:
+    padding = "#" * (MAX_PROFILE_BYTES - len(good))
+    assert load_profile(written(good + padding)).name == "mine"
     with pytest.raises(ProfileError, match=r"mine.toml' has 1,000,001 bytes"):
-        load_profile(written(GOOD + padding + "#"))
+        load_profile(written(good + padding + "#"))
 
 
 def test_a_large_file_is_not_read(tmp_path: Path) -> None:
@@ -384,10 +352,12 @@ prices.mac = { pj = 0.5, source = "another bench", evidence = "simulated" }
 """
 
 
-def test_the_precisions_of_one_hardware_are_siblings(written: Callable[[str], Path]) -> None:
+def test_the_precisions_of_one_hardware_are_siblings(
+    good: str, written: Callable[[str], Path]
+) -> None:
     forty_five = {"fp32": "45nm", "fp16": "45nm-fp16", "int8": "45nm-int8", "int32": "45nm-int32"}
     assert siblings("45nm") == siblings("45nm-int8") == forty_five
-    path = written(GOOD + INT8)
+    path = written(good + INT8)
     assert siblings(path) == {"fp32": str(path), "int8": f"{path}:int8"}
     assert load_sibling("45nm", "int8") == load_profile("45nm-int8")
     assert load_sibling(f"{path}:int8", "fp32") == load_profile(path)

@@ -9,30 +9,6 @@ from hwmodels import Op, ProfileError, load_profile
 from hwmodels.catalog import read_profiles
 from hwmodels.document import Document
 
-GOOD = """\
-name = "mine"
-title = "A chip of mine"
-precision = "fp32"
-value_bytes = 4
-
-[placement]
-weights = "ram"
-
-[included]
-spike = "inside the mac"
-
-[prices.mac]
-pj = 2.0
-source = "a bench"
-evidence = "measured"
-
-[memory.ram]
-read_pj_per_byte = 1.0
-write_pj_per_byte = 3.0
-source = "a bench"
-evidence = "measured"
-"""
-
 INT8 = """
 [precisions.int8]
 value_bytes = 1
@@ -40,18 +16,8 @@ prices.mac = { pj = 0.5, source = "another bench", evidence = "simulated" }
 """
 
 
-@pytest.fixture
-def written(tmp_path: Path) -> Callable[[str], Path]:
-    def write(text: str) -> Path:
-        path = tmp_path / "mine.toml"
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    return write
-
-
-def test_a_file_holds_several_precisions(written: Callable[[str], Path]) -> None:
-    path = written(GOOD + INT8)
+def test_a_file_holds_several_precisions(good: str, written: Callable[[str], Path]) -> None:
+    path = written(good + INT8)
     assert load_profile(path).energy_pj(Op.MAC) == 2.0
     int8 = load_profile(f"{path}:int8")
     assert (int8.name, int8.precision, int8.title) == ("mine-int8", "int8", "A chip of mine, int8")
@@ -61,23 +27,25 @@ def test_a_file_holds_several_precisions(written: Callable[[str], Path]) -> None
     assert [profile.name for profile in read_profiles(path)] == ["mine", "mine-int8"]
 
 
-def test_a_precision_that_is_not_there(written: Callable[[str], Path]) -> None:
-    path = written(GOOD + INT8)
+def test_a_precision_that_is_not_there(good: str, written: Callable[[str], Path]) -> None:
+    path = written(good + INT8)
     says = r"mine.toml' has no precision 'int4'; it has fp32 \(the default\), int8"
     with pytest.raises(ProfileError, match=says):
         load_profile(f"{path}:int4")
 
 
-def test_a_fault_of_a_precision_names_the_precision(written: Callable[[str], Path]) -> None:
-    path = written(GOOD + INT8.replace("0.5", "-0.5"))
+def test_a_fault_of_a_precision_names_the_precision(
+    good: str, written: Callable[[str], Path]
+) -> None:
+    path = written(good + INT8.replace("0.5", "-0.5"))
     assert load_profile(path).name == "mine"
     with pytest.raises(ProfileError, match=r"mine.toml:int8': key 'prices.mac.pj' \(= -0.5\)"):
         load_profile(f"{path}:int8")
 
 
-def test_a_file_extends_a_file_beside_it(tmp_path: Path) -> None:
+def test_a_file_extends_a_file_beside_it(good: str, tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
-    (tmp_path / "base.toml").write_text(GOOD + INT8, encoding="utf-8")
+    (tmp_path / "base.toml").write_text(good + INT8, encoding="utf-8")
     child = tmp_path / "deep" / "child.toml"
     child.write_text('extends = "../base.toml:int8"\nvalue_bytes = 2', encoding="utf-8")
     loaded = load_profile(child)
@@ -113,19 +81,19 @@ def test_what_extends_nothing_sound_is_named(
 
 
 @pytest.mark.parametrize("key", ["extends", "precisions"])
-def test_a_precision_is_only_a_change(written: Callable[[str], Path], key: str) -> None:
-    path = written(GOOD + f"[precisions.int8.{key}]")
+def test_a_precision_is_only_a_change(good: str, written: Callable[[str], Path], key: str) -> None:
+    path = written(good + f"[precisions.int8.{key}]")
     with pytest.raises(ProfileError, match=f"unknown key 'precisions.int8.{key}'"):
         load_profile(path)
 
 
-def test_the_default_is_not_a_precision_twice(written: Callable[[str], Path]) -> None:
+def test_the_default_is_not_a_precision_twice(good: str, written: Callable[[str], Path]) -> None:
     with pytest.raises(ProfileError, match=r"'precisions.fp32' is the precision of its default"):
-        load_profile(written(GOOD + "[precisions.fp32]"))
+        load_profile(written(good + "[precisions.fp32]"))
 
 
-def test_a_reference_leads_to_a_precision(tmp_path: Path) -> None:
+def test_a_reference_leads_to_a_precision(good: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
-    assert Document.parse(GOOD, "mine").reference(None) == "mine"
-    assert Document.parse(GOOD, "mine").reference("int8") == "mine-int8"
-    assert Document.parse(GOOD, str(path), path).reference("int8") == f"{path}:int8"
+    assert Document.parse(good, "mine").reference(None) == "mine"
+    assert Document.parse(good, "mine").reference("int8") == "mine-int8"
+    assert Document.parse(good, str(path), path).reference("int8") == f"{path}:int8"

@@ -1,3 +1,4 @@
+import argparse
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
@@ -58,6 +59,21 @@ def converted() -> Callable[..., SpikingGPT2LMHeadModel]:
             return model
 
     return make
+
+
+@pytest.fixture
+def refusal(
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[[argparse.ArgumentParser, list[str]], str]:
+    # The last line that a parser says when it refuses these words, which it must.
+
+    def refuse(parser: argparse.ArgumentParser, words: list[str]) -> str:
+        with pytest.raises(SystemExit) as caught:
+            parser.parse_args(words)
+        assert caught.value.code == 2
+        return capsys.readouterr().err.splitlines()[-1]
+
+    return refuse
 
 
 @pytest.fixture

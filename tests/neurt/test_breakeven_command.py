@@ -36,6 +36,7 @@ def table(path: Path) -> list[dict[str, str]]:
     return rows
 
 
+@pytest.mark.usefixtures("sketched")
 def test_a_table_and_a_picture_without_further_words(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -51,6 +52,7 @@ def test_a_table_and_a_picture_without_further_words(
     assert {row["model"] for row in table(directory / "breakeven.csv")} == {"gpt2-small"}
 
 
+@pytest.mark.usefixtures("sketched")
 def test_a_run_and_a_shape(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shape, what, spiking = GPT2Shape(1, 16, 2, 64), prefill(8), SpikingConfig(timesteps=2)
     counts = tmp_path / "counts.csv"

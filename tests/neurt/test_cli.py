@@ -203,6 +203,7 @@ def test_more_tokens_than_positions_are_one_line(
 @pytest.mark.parametrize(
     "words", [["--seq-len", "64"], ["--phase", "decode", "--context", "64"]], ids=" ".join
 )
+@pytest.mark.usefixtures("sketched")
 def test_the_last_position_is_still_allowed(tiny: Path, tmp_path: Path, words: list[str]) -> None:
     assert main(["plan", "--model", "tiny", "--hw", "45nm", "--out", "out", *words]) == 0
     assert (tmp_path / "out" / "run.json").is_file()
@@ -293,6 +294,7 @@ def test_two_profiles_of_one_name_are_refused(
     assert "'45nm'" in said
 
 
+@pytest.mark.usefixtures("sketched")
 def test_a_profile_given_twice_is_taken_once(tiny: Path, tmp_path: Path) -> None:
     words = ["plan", "--model", "tiny", "--seq-len", "8", "--out", "out"]
     assert main([*words, "--hw", "45nm", "--hw", "loihi", "--hw", "45nm"]) == 0
@@ -359,6 +361,7 @@ def test_a_directory_where_a_file_should_be_is_one_line(fails: Fails, tmp_path: 
     assert said == "'energy.csv' cannot be written: Is a directory"
 
 
+@pytest.mark.usefixtures("sketched")
 def test_without_out_the_files_go_below_runs(tiny: Path, tmp_path: Path) -> None:
     assert main(["plan", "--model", "tiny", "--hw", "45nm", "--seq-len", "8"]) == 0
     [directory] = (tmp_path / "runs").iterdir()
@@ -430,7 +433,13 @@ def test_an_interrupt_is_130_and_one_line(
 
 
 def test_a_signal_while_measuring_is_130_and_one_line(tiny: Path, tmp_path: Path) -> None:
-    script = "import sys; from neurt.cli import main; sys.exit(main())"
+    # A shell that runs the tests in its background would have them ignore the signal.
+    script = (
+        "import signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from neurt.cli import main\n"
+        "sys.exit(main())"
+    )
     words = ["profile", "--model", "tiny", "--hw", "45nm", "--out", "out"]
     # 9,600 tokens in windows of 48 take far longer than the signal.
     size = ["--seq-len", "48", "--windows", "200", "--timesteps", "64", "--weights", "random"]
@@ -518,6 +527,7 @@ def test_each_profile_and_variant_has_its_rows_and_its_total(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("hw", ["45nm", "45nm-int8", "loihi"])
+@pytest.mark.usefixtures("sketched")
 def test_the_price_of_planned_counts_is_the_plan(tiny: Path, tmp_path: Path, hw: str) -> None:
     plan = ["plan", "--model", "tiny", "--hw", hw, "--seq-len", "8", "--out", "planned"]
     assert main(plan) == 0

@@ -24,6 +24,7 @@ def words_of(model: Path, *more: str) -> list[str]:
     return ["--model", str(model), *more]
 
 
+@pytest.mark.usefixtures("sketched")
 def test_sweep_keeps_its_points_where_the_same_command_finds_them(
     trained: Path,
     tmp_path: Path,
@@ -51,6 +52,7 @@ def test_sweep_keeps_its_points_where_the_same_command_finds_them(
     assert capsys.readouterr().out == "1 of 1 points are known already.\n" + first
 
 
+@pytest.mark.usefixtures("sketched")
 def test_evaluate_writes_what_it_prints(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -69,6 +71,7 @@ def test_evaluate_writes_what_it_prints(
     assert str(row["spiking_perplexity"])[:4] in said
 
 
+@pytest.mark.usefixtures("sketched")
 def test_finetune_says_what_each_stage_found(
     trained: Path, passages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -38,6 +38,7 @@ PASS_FLAGS = (
         "--coincidences": False,
         "--mixed": False,
         "--out": None,
+        "--force": False,
     }
 )
 MEASURING_FLAGS = {

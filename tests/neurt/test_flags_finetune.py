@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from neurt.config import SpikingConfig
 from neurt.finetune_request import FinetuneRequest
 from neurt.flags_conversion import FIELDS, add_conversion_flags, conversion_of
 from neurt.flags_finetune import add_finetune_command
+
+Refusal = Callable[[argparse.ArgumentParser, list[str]], str]
 
 FLAGS = {
     "--model": None,
@@ -103,12 +106,9 @@ def test_what_has_no_default_must_be_given(
     ],
 )
 def test_bad_values_are_named(
-    verbs: Verbs, capsys: pytest.CaptureFixture[str], flag: str, value: str, said: str
+    verbs: Verbs, refusal: Refusal, flag: str, value: str, said: str
 ) -> None:
-    with pytest.raises(SystemExit) as caught:
-        verbs[0].parse_args([*NEEDED, flag, value])
-    assert caught.value.code == 2
-    error = capsys.readouterr().err.splitlines()[-1]
+    error = refusal(verbs[0], [*NEEDED, flag, value])
     assert f"argument {flag}: " in error
     assert said in error
 

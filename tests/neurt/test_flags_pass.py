@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from neurt.flags_pass import (
     add_pass_flags,
 )
 from neurt.request import PassRequest, ProfileRequest
+
+Refusal = Callable[[argparse.ArgumentParser, list[str]], str]
 
 HW = {"--hw": None}
 EXECUTION = {"--dataflow": None, "--latency": {}}
@@ -39,6 +42,7 @@ PASS = (
         "--coincidences": False,
         "--mixed": False,
         "--out": None,
+        "--force": False,
     }
 )
 
@@ -79,7 +83,8 @@ WORDS = ["--model", "m", "--hw", "45nm", "--out", "o"]
 
 def test_the_flags_are_the_fields_of_a_request(command: argparse.ArgumentParser) -> None:
     parsed = command.parse_args(WORDS)
-    given = {key: value for key, value in vars(parsed).items() if key not in FIELDS}
+    skipped = {"force", *FIELDS}  # whether to overwrite is no fact of a run
+    given = {key: value for key, value in vars(parsed).items() if key not in skipped}
     asked = ProfileRequest(**given, spiking=conversion_of(parsed))
     assert asked == ProfileRequest(model="m", hw=("45nm",), out=Path("o"))
     assert given.keys() == ProfileRequest.model_fields.keys() - {"spiking"}
@@ -117,11 +122,8 @@ def test_one_command_line_leaves_nothing_for_the_next(command: argparse.Argument
     ],
 )
 def test_bad_values_are_named(
-    command: argparse.ArgumentParser, capsys: pytest.CaptureFixture[str], words: str, said: str
+    command: argparse.ArgumentParser, refusal: Refusal, words: str, said: str
 ) -> None:
-    with pytest.raises(SystemExit) as caught:
-        command.parse_args([*WORDS, *words.split()])
-    assert caught.value.code == 2
-    error = capsys.readouterr().err.splitlines()[-1]
+    error = refusal(command, [*WORDS, *words.split()])
     assert f"argument {words.split()[0]}: " in error
     assert said in error

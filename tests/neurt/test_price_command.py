@@ -112,3 +112,9 @@ def test_counts_of_one_phase_are_priced_as_before(price: Price, counts: list[Cou
     rows = price("--hw", "45nm")
     expected = estimate(counts[0], load_profile("45nm")).energy_pj()
     assert total(rows, "asa") == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_latency_is_that_of_one_chip(price: Price, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["price", "counts.csv", "--hw", "45nm", "--hw", "loihi", "--latency", "asa=1"]
+    assert main(words) == 1
+    assert "--latency is that of one chip" in capsys.readouterr().err

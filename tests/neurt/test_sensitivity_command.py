@@ -57,6 +57,7 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.usefixtures("sketched")
 def test_the_files_of_a_table_are_put_beside_it(directory: Path, asked: Ask) -> None:
     said = asked(directory / "counts.csv", "--hw", "45nm", "--hw", "loihi", "--seed", "3")
     assert said.endswith(
@@ -74,6 +75,7 @@ def test_the_files_of_a_table_are_put_beside_it(directory: Path, asked: Ask) -> 
     assert float(row["saving"]) == expected
 
 
+@pytest.mark.usefixtures("sketched")
 def test_a_run_is_read_and_block_dataflow_and_directory_are_those_asked_for(
     directory: Path, tmp_path: Path, asked: Ask
 ) -> None:

@@ -234,7 +234,8 @@ assert processes().num_processes == 2
 out = Path(sys.argv[1])
 objective = Bigram(0.0)
 run(out / "run", objective)
-print("weight", objective.table.weight.sum().item(), flush=True)
+# In one piece: the launcher starts Python unbuffered, and both write to one pipe.
+sys.stdout.write(f"weight {objective.table.weight.sum().item()}\\n")
 try:
     run(out / "odd", settings=SETTINGS.model_copy(update={"batch": 3}))
 except TrainingError as error:

@@ -20,10 +20,20 @@ from energy import (
     nonlinear,
     products,
 )
-from hwmodels import load_profile
+from energy.breakeven import BreakEven, Part
+from energy.estimate import ACCOUNTINGS
+from hwmodels import load_profile, load_profiles
+from neurt.plan import plan_asa
+from neurt.plan_spiking import plan_ssa
+from neurt.reproduce import described
+from neurt.reproduce_request import ReproduceRequest
+from neurt.source import resolve
 from reports import Run, style
+from reports.breakeven import Case
 from reports.plot_components import per_component
 from reports.plot_layers import per_layer
+from reports.reproduce import Reproduction
+from reports.roofline import Roofline, TokenCost
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -193,7 +203,7 @@ def drawn(kind: str, run: Run) -> Figure:
     by = {"layers": per_layer, "components": per_component}[kind]
     figure = by(asa, ssa, run.title, run.subtitle)
     with mpl.rc_context(style.STYLE):
-        FigureCanvasAgg(figure).draw()
+        FigureCanvasAgg(figure).figure.draw_without_rendering()
     return figure
 
 
@@ -205,6 +215,85 @@ def draw() -> Callable[[str, Run], Figure]:
 @pytest.fixture
 def run() -> Run:
     return make("45nm", "loihi")
+
+
+#: Line of each part: 2 pJ without an event and 16 pJ for one in each slot, against 10 pJ.
+PARTS = (
+    ("low", "layer", "ffn_up", 0.1),
+    ("high", "layer", "ffn_down", 0.8),
+    ("ffn block", "block", "", 0.25),
+)
+
+
+@pytest.fixture
+def make_case() -> Callable[..., Case]:
+    asa, ssa = make("45nm").estimates["45nm"]
+
+    def case(*, measured: bool) -> Case:
+        found = tuple(
+            BreakEven(
+                Part(name, kind, component, "a layer", None, None),
+                *(accounting, 4, 10.0, 2.0, 2.0 + 16 * rate, rate, 4 * rate),
+            )
+            for name, kind, component, rate in PARTS
+            for accounting in ACCOUNTINGS
+        )
+        return Case("tiny, measured" if measured else "tiny", measured, asa, ssa, found)
+
+    return case
+
+
+def roofline(hw: str = "45nm", **changes: object) -> Roofline:
+    """One decade per factor 16 of the context; weights shared by the batch."""
+    costs = tuple(
+        TokenCost(variant, batch, context, 2e6, 8e8 / batch, 1e5 * context, 3e4 + batch, ("exp",))
+        for variant in ("asa", "ssa")
+        for batch in (1, 8, 64)
+        for context in (1, 16, 256, 1000)
+    )
+    facts: dict[str, object] = {
+        "profile": load_profile(hw),
+        "dataflow": "layerwise",
+        "costs": costs,
+        "crossings": {("asa", 64): 126},
+        "title": "tiny, weights random(seed=0), T = 4",
+        "model": "tiny",
+        "weights": "random(seed=0)",
+        "timesteps": 4,
+        "rates": "measured in prefill",
+    }
+    return Roofline(**{**facts, **changes})  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def make_roofline() -> Callable[..., Roofline]:
+    return roofline
+
+
+def reproduction(
+    rate: float = 0.25, weights: str = "", model: str = "", **changes: Any
+) -> Reproduction:
+    """Closed forms at an assumed rate; `model` is a name instead of their own."""
+    asked = ReproduceRequest(**{"tokens": 32, "out": Path("x")} | changes)
+    profiles, found = load_profiles(asked.hw), []
+    for point in asked.points():
+        shape, [what] = resolve(point.model).shape, point.stages[0].passes
+        assert shape is not None
+        how = {"model": model or point.model, "weights": weights or f"assumed(rate={rate})"}
+        found.append(
+            described(
+                point,
+                plan_asa(shape, what, point.conventions, **how),
+                plan_ssa(shape, what, point.spiking, rate, point.conventions, **how),
+                profiles,
+            )
+        )
+    return Reproduction(tuple(found))
+
+
+@pytest.fixture(scope="session")
+def make_reproduction() -> Callable[..., Reproduction]:
+    return reproduction
 
 
 @pytest.fixture

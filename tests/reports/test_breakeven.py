@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from energy.breakeven import Bound, BreakEven, Part
-from energy.estimate import ACCOUNTINGS
+from energy.breakeven import Bound
 from energy.thresholds import THRESHOLDS
-from reports import Run
 from reports.breakeven import (
     BREAKEVEN_COLUMNS,
     THRESHOLD_COLUMNS,
@@ -23,31 +21,6 @@ from reports.breakeven import (
 from reports.files import OutputError
 
 Make = Callable[..., Case]
-
-#: Line of each part: 2 pJ without an event and 16 pJ for one in each slot, against 10 pJ.
-PARTS = (
-    ("low", "layer", "ffn_up", 0.1),
-    ("high", "layer", "ffn_down", 0.8),
-    ("ffn block", "block", "", 0.25),
-)
-
-
-@pytest.fixture
-def make_case(make_run: Callable[..., Run]) -> Make:
-    asa, ssa = make_run("45nm").estimates["45nm"]
-
-    def make(*, measured: bool) -> Case:
-        found = tuple(
-            BreakEven(
-                Part(name, kind, component, "a layer", None, None),
-                *(accounting, 4, 10.0, 2.0, 2.0 + 16 * rate, rate, 4 * rate),
-            )
-            for name, kind, component, rate in PARTS
-            for accounting in ACCOUNTINGS
-        )
-        return Case("tiny, measured" if measured else "tiny", measured, asa, ssa, found)
-
-    return make
 
 
 def test_the_columns_are_frozen() -> None:

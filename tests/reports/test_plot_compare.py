@@ -19,7 +19,7 @@ from reports.style import SMALL, STYLE
 def drawn(found: Comparison) -> Figure:
     figure = side_by_side(found)
     with mpl.rc_context(STYLE):
-        FigureCanvasAgg(figure).draw()
+        FigureCanvasAgg(figure).figure.draw_without_rendering()
     return figure
 
 

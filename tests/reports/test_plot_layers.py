@@ -114,7 +114,7 @@ def test_a_picture_does_not_depend_on_the_hash_seed_of_the_process() -> None:
             text=True,
             check=True,
         ).stdout
-        for seed in "0123"
+        for seed in "012"  # three orders of these operations; 3 has that of 0
     }
     assert len(said) == 1
     title = said.pop()

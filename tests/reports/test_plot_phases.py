@@ -30,7 +30,7 @@ def whole(make_run: Callable[..., Run]) -> Run:
 def drawn(run: Run, hw: str = "45nm") -> Figure:
     figure = per_phase(phase_bills(run, hw), run.title, run.subtitle)
     with mpl.rc_context(style.STYLE):
-        FigureCanvasAgg(figure).draw()
+        FigureCanvasAgg(figure).figure.draw_without_rendering()
     return figure
 
 

@@ -42,7 +42,7 @@ def evaluated(run: Run, layers: int = 2, cosine: float = 0.9) -> Evaluation:
 def drawn(evaluation: Evaluation) -> Figure:
     figure = quality_picture(evaluation)
     with mpl.rc_context(style.STYLE):
-        FigureCanvasAgg(figure).draw()
+        FigureCanvasAgg(figure).figure.draw_without_rendering()
     return figure
 
 

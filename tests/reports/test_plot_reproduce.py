@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -10,39 +12,22 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from hwmodels import load_profiles
-from neurt.plan import plan_asa
-from neurt.plan_spiking import plan_ssa
-from neurt.reproduce import described
-from neurt.reproduce_request import ReproduceRequest
-from neurt.source import resolve
 from reports import style
 from reports.plot_reproduce import reproduce_picture
 from reports.reproduce import Reproduction
 
+Made = Callable[..., Reproduction]
 
-def made(rate: float = 0.2, weights: str = "random(seed=0)", **changes: Any) -> Reproduction:
-    asked = ReproduceRequest(**{"tokens": 32, "out": Path("x")} | changes)
-    profiles, found = load_profiles(asked.hw), []
-    for point in asked.points():
-        shape, [what] = resolve(point.model).shape, point.stages[0].passes
-        assert shape is not None
-        how = {"model": point.model, "weights": weights}
-        found.append(
-            described(
-                point,
-                plan_asa(shape, what, point.conventions, **how),
-                plan_ssa(shape, what, point.spiking, rate, point.conventions, **how),
-                profiles,
-            )
-        )
-    return Reproduction(tuple(found))
+
+@pytest.fixture(scope="module")
+def made(make_reproduction: Made) -> Made:
+    return partial(make_reproduction, rate=0.2, weights="random(seed=0)")
 
 
 def drawn(found: Reproduction) -> Figure:
     figure = reproduce_picture(found)
     with mpl.rc_context(style.STYLE):
-        FigureCanvasAgg(figure).draw()
+        FigureCanvasAgg(figure).figure.draw_without_rendering()
     return figure
 
 
@@ -69,7 +54,7 @@ CASES: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(params=CASES, scope="module")
-def figure(request: pytest.FixtureRequest) -> Figure:
+def figure(made: Made, request: pytest.FixtureRequest) -> Figure:
     return drawn(made(**CASES[request.param]))
 
 
@@ -112,14 +97,14 @@ def test_no_label_is_cut(figure: Figure) -> None:
         assert box.y1 < height + 0.5, text.get_text()
 
 
-def test_a_mark_stands_at_its_saving() -> None:
+def test_a_mark_stands_at_its_saving(made: Made) -> None:
     found = made(**CASES["one"])
     [axes] = drawn(found).axes
     marks = [line.get_xdata()[0] for line in axes.lines if line.get_marker() not in (None, "None")]
     assert marks == pytest.approx([1 - row["saving"] for row in found.rows])
 
 
-def test_model_weights_phase_tokens_and_conventions_are_named() -> None:
+def test_model_weights_phase_tokens_and_conventions_are_named(made: Made) -> None:
     figure = drawn(made(**CASES["one"]))
     said = " ".join(text.get_text() for text in visible(figure))
     for words in (
@@ -133,12 +118,12 @@ def test_model_weights_phase_tokens_and_conventions_are_named() -> None:
         assert words in said
 
 
-def test_hardware_without_a_price_says_so() -> None:
+def test_hardware_without_a_price_says_so(made: Made) -> None:
     texts = [x.get_text() for x in visible(drawn(made(hw=("45nm", "loihi"), timesteps=(2,))))]
     assert texts.count("no price for\nMACs or events") == 1
 
 
-def test_the_same_table_gives_the_same_bytes(tmp_path: Path) -> None:
+def test_the_same_table_gives_the_same_bytes(made: Made, tmp_path: Path) -> None:
     contents = []
     for name in ("a", "b"):
         figure = reproduce_picture(made(**CASES["one"]))

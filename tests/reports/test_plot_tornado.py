@@ -24,7 +24,7 @@ CITED = {"source": "a bench", "evidence": "measured"}
 def drawn(study: Study, block: str | None = "attention") -> Figure:
     figure = tornado(study, block)
     with mpl.rc_context(STYLE):
-        FigureCanvasAgg(figure).draw()
+        FigureCanvasAgg(figure).figure.draw_without_rendering()
     return figure
 
 

@@ -213,3 +213,26 @@ def test_what_is_no_directory_is_named(run: Run, directory: Directory, tmp_path:
     for path in (tmp_path / "absent", directory(run) / "run.json"):
         with pytest.raises(RunError, match=r"is no directory; give one that `neurt-energy"):
             read_run(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (
+            lambda found: found.update(model="gpt2-xl"),
+            "the model of counts.csv is tiny but gpt2-xl",
+        ),
+        (lambda found: found.update(weights="pretrained"), "the weights of counts.csv is random"),
+        (lambda found: found["settings"].update(timesteps=8), "the time steps of counts.csv is 4"),
+    ],
+)
+def test_a_record_that_speaks_of_another_run_is_refused(
+    run: Run, tmp_path: Path, change: Callable[[dict[str, Any]], None], named: str
+) -> None:
+    write_report(run, tmp_path)
+    path = tmp_path / "run.json"
+    found = json.loads(path.read_text(encoding="utf-8"))
+    change(found)
+    path.write_text(json.dumps(found), encoding="utf-8")
+    with pytest.raises(RunError, match=named):
+        read_run(tmp_path)

@@ -5,18 +5,13 @@ import csv
 import io
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from energy import saving
-from hwmodels import load_profiles
-from neurt.plan import plan_asa
-from neurt.plan_spiking import plan_ssa
-from neurt.reproduce import described
-from neurt.reproduce_request import ReproduceRequest
-from neurt.source import resolve
 from reports.files import OutputError
 from reports.reproduce import (
     REPRODUCE_COLUMNS,
@@ -31,24 +26,12 @@ from reports.run import PUBLISHED_SAVING
 LOW, HIGH = PUBLISHED_SAVING
 
 
-def made(rate: float = 0.25, **changes: Any) -> Reproduction:
-    asked = ReproduceRequest(
-        **{"models": ("gpt2-nano",), "timesteps": (4,), "tokens": 32, "out": Path("x")} | changes
-    )
-    profiles, found = load_profiles(asked.hw), []
-    for point in asked.points():
-        shape, [what] = resolve(point.model).shape, point.stages[0].passes
-        assert shape is not None
-        how = {"model": point.model, "weights": f"assumed(rate={rate})"}
-        found.append(
-            described(
-                point,
-                plan_asa(shape, what, point.conventions, **how),
-                plan_ssa(shape, what, point.spiking, rate, point.conventions, **how),
-                profiles,
-            )
-        )
-    return Reproduction(tuple(found))
+Made = Callable[..., Reproduction]
+
+
+@pytest.fixture
+def made(make_reproduction: Made) -> Made:
+    return partial(make_reproduction, models=("gpt2-nano",), timesteps=(4,))
 
 
 def row(found: Reproduction, **chosen: Any) -> Row:
@@ -57,11 +40,11 @@ def row(found: Reproduction, **chosen: Any) -> Row:
     return one
 
 
-def test_the_table_is_the_golden_one(golden: Callable[[str, str], None]) -> None:
+def test_the_table_is_the_golden_one(made: Made, golden: Callable[[str, str], None]) -> None:
     golden("reproduce.csv", reproduce_csv(made(models=("gpt2-nano", "gpt2-small"))))
 
 
-def test_columns_are_frozen() -> None:
+def test_columns_are_frozen(made: Made) -> None:
     assert (
         *("model", "weights", "timesteps", "hw", "precision"),
         *("form", "code", "streams", "attention", "projections", "accounting"),
@@ -88,7 +71,14 @@ def test_columns_are_frozen() -> None:
 @pytest.mark.parametrize("projections", ["with", "without"])
 @pytest.mark.parametrize("timesteps", [2, 8])
 def test_the_ends_of_the_range_imply_events_and_rates(
-    hw: str, mac: float, ac: float, at_low: float, at_high: float, projections: str, timesteps: int
+    made: Made,
+    hw: str,
+    mac: float,
+    ac: float,
+    at_low: float,
+    at_high: float,
+    projections: str,
+    timesteps: int,
 ) -> None:
     one = row(made(timesteps=(timesteps,)), hw=hw, projections=projections)
     for end, share, printed in (("low", LOW, at_low), ("high", HIGH, at_high)):
@@ -101,7 +91,7 @@ def test_the_ends_of_the_range_imply_events_and_rates(
 @pytest.mark.parametrize("form", ["spikformer", "softmax"])
 @pytest.mark.parametrize("accounting", ["compute", "full"])
 def test_a_model_with_the_implied_rate_saves_the_published_share(
-    form: str, accounting: str
+    made: Made, form: str, accounting: str
 ) -> None:
     how = {"forms": (form,), "timesteps": (2,), "hw": ("45nm",), "models": ("gpt2-medium",)}
     implied = row(made(**how), accounting=accounting)["spike_rate_at_low"]
@@ -117,7 +107,7 @@ def test_a_model_with_the_implied_rate_saves_the_published_share(
     assert found["spike_rate"] == pytest.approx(implied, rel=1e-3)
 
 
-def test_streams_of_softmax_attention_imply_fewer_spikes_per_slot() -> None:
+def test_streams_of_softmax_attention_imply_fewer_spikes_per_slot(made: Made) -> None:
     # Without projections and with all four operands coded, an event of each side meets the other:
     # as many events per MAC, of about twice the slots.
     how = {"forms": ("softmax",), "hw": ("45nm",)}
@@ -142,11 +132,11 @@ def test_a_saving_stands_below_inside_or_above(share: float, where: str) -> None
     # at T = 4 and 45 nm the range is 0.188 to 0.451 spikes per slot
     [(0.1, "above"), (0.3, "inside"), (0.5, "below")],
 )
-def test_rows_say_where_they_stand(rate: float, where: str) -> None:
+def test_rows_say_where_they_stand(made: Made, rate: float, where: str) -> None:
     assert row(made(rate))["stands"] == where
 
 
-def test_the_block_is_the_block_of_the_other_tables() -> None:
+def test_the_block_is_the_block_of_the_other_tables(made: Made) -> None:
     found = made()
     asa, ssa = found.measured[0].run.estimates["45nm"]
     for accounting in ("compute", "full"):
@@ -158,7 +148,7 @@ def test_the_block_is_the_block_of_the_other_tables() -> None:
         assert one["model_saving"] == saving(asa, ssa, accounting).saving
 
 
-def test_products_alone_are_all_pairs_times_the_width_twice() -> None:
+def test_products_alone_are_all_pairs_times_the_width_twice(made: Made) -> None:
     # 4 layers x 2 x 32^2 x 128 MACs x 4.6 pJ; causal: 32 x 33 pairs
     full = row(made(), projections="without")
     assert full["asa_pj"] == pytest.approx(4 * 2 * 32**2 * 128 * 4.6, rel=1e-12)
@@ -167,7 +157,7 @@ def test_products_alone_are_all_pairs_times_the_width_twice() -> None:
     assert causal["asa_pj"] == pytest.approx(4 * 32 * 33 * 128 * 4.6, rel=1e-12)
 
 
-def test_baselines_stand_beside() -> None:
+def test_baselines_stand_beside(made: Made) -> None:
     one = row(made())
     # b = ceil(log2(4 + 1)) = 3; INT8: 0.23 of 4.6 pJ on the analog side
     assert one["twin_bits"] == 3
@@ -177,7 +167,7 @@ def test_baselines_stand_beside() -> None:
     assert int8["saving_vs_int8"] == int8["saving"]
 
 
-def test_without_a_price_there_is_no_number() -> None:
+def test_without_a_price_there_is_no_number(made: Made) -> None:
     one = row(made(hw=("loihi",)), hw="loihi")
     for name in ("asa_pj", "saving", "events_per_mac_at_low", "spike_rate_at_high"):
         assert one[name] is None
@@ -185,7 +175,7 @@ def test_without_a_price_there_is_no_number() -> None:
     assert one["events_per_mac"] == pytest.approx(1.0, rel=1e-3)  # 4 x 0.25
 
 
-def test_a_control_without_events_has_a_saving_and_no_rate() -> None:
+def test_a_control_without_events_has_a_saving_and_no_rate(made: Made) -> None:
     one = row(made(forms=("softmax",), codes=("exact",)))
     # analog values in each of 4 steps
     assert one["saving"] == pytest.approx(-3.0)
@@ -193,7 +183,7 @@ def test_a_control_without_events_has_a_saving_and_no_rate() -> None:
         assert one[name] is None
 
 
-def test_files_are_written_the_same_each_time(tmp_path: Path) -> None:
+def test_files_are_written_the_same_each_time(made: Made, tmp_path: Path) -> None:
     contents = []
     for _ in range(2):
         files = write_reproduction(made(hw=("45nm",)), tmp_path)
@@ -203,13 +193,13 @@ def test_files_are_written_the_same_each_time(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(contents[0])
 
 
-def test_a_directory_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_written_is_said(made: Made, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
     with pytest.raises(OutputError, match="choose another --out"):
         write_reproduction(made(hw=("45nm",)), tmp_path / "out")
 
 
-def test_what_holds_for_all_is_said_once() -> None:
+def test_what_holds_for_all_is_said_once(made: Made) -> None:
     found = made()
     assert found.facts == "prefill, 32 tokens, batch 1"
     run = replace(found.measured[0].run.asa, tokens=4096, batch=2)

@@ -3,18 +3,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from hwmodels import load_profiles
-from neurt.plan import plan_asa
-from neurt.plan_spiking import plan_ssa
-from neurt.reproduce import described
-from neurt.reproduce_request import ReproduceRequest
-from neurt.source import resolve
 from reports.reproduce import Reproduction
 from reports.reproduce_table import (
     COLUMNS,
@@ -26,24 +21,13 @@ from reports.reproduce_table import (
 Golden = Callable[[str, str], None]
 
 
-def made(model: str = "", **changes: Any) -> Reproduction:
-    asked = ReproduceRequest(
-        **{"models": ("gpt2-nano",), "timesteps": (4,), "tokens": 32, "out": Path("x")} | changes
-    )
-    profiles, found = load_profiles(asked.hw), []
-    for point in asked.points():
-        shape, [what] = resolve(point.model).shape, point.stages[0].passes
-        assert shape is not None
-        how = {"model": model or point.model, "weights": "shipped(gpt2-nano)"}
-        found.append(
-            described(
-                point,
-                plan_asa(shape, what, point.conventions, **how),
-                plan_ssa(shape, what, point.spiking, 0.25, point.conventions, **how),
-                profiles,
-            )
-        )
-    return Reproduction(tuple(found))
+Made = Callable[..., Reproduction]
+
+
+@pytest.fixture
+def made(make_reproduction: Made) -> Made:
+    one = {"models": ("gpt2-nano",), "timesteps": (4,)}
+    return partial(make_reproduction, weights="shipped(gpt2-nano)", **one)
 
 
 BOTH: dict[str, Any] = {"models": ("gpt2-nano", "gpt2-small"), "timesteps": (2, 8)}
@@ -56,19 +40,19 @@ def printed(found: Reproduction, width: int = 132) -> str:
     return said.get()
 
 
-def test_the_tables_are_the_golden_ones(golden: Golden) -> None:
+def test_the_tables_are_the_golden_ones(made: Made, golden: Golden) -> None:
     golden("reproduce.md", reproduce_markdown(made(**BOTH)))
     golden("reproduce.tex", reproduce_latex(made(**BOTH)))
 
 
-def test_each_row_of_markdown_has_each_column() -> None:
+def test_each_row_of_markdown_has_each_column(made: Made) -> None:
     lines = [x for x in reproduce_markdown(made(**BOTH)).splitlines() if x.startswith("|")]
     # a heading, the marks, the published row; 2 models x 2 time steps x 3 constants x 2 scopes
     assert len(lines) == 3 + 2 * 2 * 3 * 2
     assert {line.count("|") for line in lines} == {len(COLUMNS) + 1}
 
 
-def test_conventions_are_columns_everywhere() -> None:
+def test_conventions_are_columns_everywhere(made: Made) -> None:
     found = made()
     headings = reproduce_markdown(found).splitlines()[2]
     tex = reproduce_latex(found).partition(r"\toprule")[2].partition(r"\midrule")[0]
@@ -77,14 +61,14 @@ def test_conventions_are_columns_everywhere() -> None:
         assert f" {name} &" in tex
 
 
-def test_units_stand_in_the_headings() -> None:
+def test_units_stand_in_the_headings(made: Made) -> None:
     tex = reproduce_latex(made()).partition(r"\midrule")[0]
     for unit in ("(mJ)", r"(\%)", "(per MAC)", "(per slot)"):
         assert unit in tex
     assert "ASA (mJ)" in reproduce_markdown(made())
 
 
-def test_the_published_range_stands_first() -> None:
+def test_the_published_range_stands_first(made: Made) -> None:
     found = made()
     first = reproduce_markdown(found).splitlines()[4]
     assert "64.71–85.28" in first
@@ -92,7 +76,7 @@ def test_the_published_range_stands_first() -> None:
     assert r"64.71--85.28" in reproduce_latex(found).partition(r"\midrule")[2].splitlines()[1]
 
 
-def test_a_name_with_markup_in_it_stays_a_name() -> None:
+def test_a_name_with_markup_in_it_stays_a_name(made: Made) -> None:
     found = made(model="a|b_[red]<b>&50%")
     assert "| a\\|b_[red]<b>&50% |" in reproduce_markdown(found)
     escaped = r"a\textbar{}b\_{[}red{]}\textless{}b\textgreater{}\&50\%"
@@ -100,7 +84,7 @@ def test_a_name_with_markup_in_it_stays_a_name() -> None:
     assert "a|b_[red]<b>&50%" in "".join(printed(found, 400).split())
 
 
-def test_the_terminal_says_once_what_all_rows_share() -> None:
+def test_the_terminal_says_once_what_all_rows_share(made: Made) -> None:
     said = " ".join(printed(made()).split())
     assert "constants" in said  # three of them
     assert "form spikformer, code signed_if, streams Q,V, pairs full" in said
@@ -110,7 +94,7 @@ def test_the_terminal_says_once_what_all_rows_share() -> None:
     assert "causal" in several
 
 
-def test_no_cell_is_cut_or_folded_on_132_columns() -> None:
+def test_no_cell_is_cut_or_folded_on_132_columns(made: Made) -> None:
     said = printed(made(models=("gpt2-medium",), timesteps=(2, 16)))
     assert "…" not in said
     # 2 time steps x 3 constants x 2 scopes
@@ -121,7 +105,7 @@ def test_no_cell_is_cut_or_folded_on_132_columns() -> None:
     assert {len(row) for row in rows} == {13}
 
 
-def test_what_has_no_price_is_a_dash() -> None:
+def test_what_has_no_price_is_a_dash(made: Made) -> None:
     rows = [x for x in reproduce_markdown(made(hw=("loihi",))).splitlines() if "loihi" in x]
     assert len(rows) == 2
     for row in rows:
@@ -131,7 +115,7 @@ def test_what_has_no_price_is_a_dash() -> None:
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
-def test_latex_compiles_and_fits_its_page(tmp_path: Path) -> None:
+def test_latex_compiles_and_fits_its_page(made: Made, tmp_path: Path) -> None:
     found = made(**BOTH)
     names = made(model=r"a\b~c^d|e*[1]<f>&%$#_{}µ–")
     (tmp_path / "one.tex").write_text(reproduce_latex(found), encoding="utf-8")

@@ -65,6 +65,7 @@ def test_the_table_has_each_constant_of_each_saving(
     assert all(tuple(row) == SENSITIVITY_COLUMNS for row in found)
 
 
+@pytest.mark.usefixtures("sketched")
 def test_a_row_says_how_far_the_constant_may_be_off_and_what_that_does(
     make_run: Callable[..., Run], tmp_path: Path
 ) -> None:
@@ -103,6 +104,7 @@ def test_a_saving_that_does_not_exist_is_a_row_that_says_why(
         assert "mac" in row["unpriced"].split()
 
 
+@pytest.mark.usefixtures("sketched")
 def test_each_hardware_has_a_picture_of_its_own(
     make_run: Callable[..., Run], tmp_path: Path
 ) -> None:
@@ -126,6 +128,7 @@ def test_each_hardware_has_a_picture_of_its_own(
     ]
 
 
+@pytest.mark.usefixtures("sketched")
 def test_a_block_without_layers_is_no_part_and_cannot_be_shown(
     make_run: Callable[..., Run], tmp_path: Path
 ) -> None:

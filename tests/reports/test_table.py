@@ -9,8 +9,9 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from energy import Counts, Label, LayerCount, Tally
-from hwmodels import Op
+from energy import Counts, Label, LayerCount, Tally, estimate
+from energy.estimate import GROUPS
+from hwmodels import Evidence, Op, StaticPower, load_profile
 from reports import Run
 from reports.table import (
     ENERGY_COLUMNS,
@@ -93,6 +94,7 @@ def test_the_columns_of_energy_csv_are_frozen() -> None:
         "neuron_pj",
         "routing_pj",
         "memory_pj",
+        "static_pj",
         "energy_pj",
         "unpriced",
         "model",
@@ -121,7 +123,10 @@ def test_the_headings_of_a_row_add_up_to_its_energy(run: Run) -> None:
     assert (frame.energy_pj > 0).any()
     complete = frame[frame.energy_pj.notna()]
     for row, total in zip(
-        complete[GROUP_COLUMNS].itertuples(index=False), complete.energy_pj, strict=True
+        # A heading of which nothing has a price is empty.
+        complete[GROUP_COLUMNS].fillna(0).itertuples(index=False),
+        complete.energy_pj,
+        strict=True,
     ):
         assert math.fsum(row) == pytest.approx(total, rel=1e-12)
 
@@ -387,3 +392,19 @@ def test_the_energy_rows_end_in_a_total_of_the_rows_above(run: Run) -> None:
 def test_operations_in_one_cell_are_separated_by_spaces() -> None:
     assert names([Op.MAC, Op.KV_READ]) == "mac kv_read_bytes"
     assert names([]) == ""
+
+
+def test_a_heading_without_any_price_is_a_gap_and_static_energy_stands_beside_it(run: Run) -> None:
+    bill = estimate(run.ssa, load_profile("northpole"))
+    *rows, total = energy_rows(bill)
+    assert [total[f"{group}_pj"] for group in GROUPS] == [None, None, None, None, None]
+    assert total["static_pj"] is None
+    assert all(row["static_pj"] is None for row in rows)
+    chip = load_profile("45nm").model_copy(
+        update={"static_power": StaticPower(watts=2, source="a bench", evidence=Evidence.MEASURED)}
+    )
+    warm = estimate(run.ssa, chip, latency_s=1e-9)
+    *_, total = energy_rows(warm)
+    assert total["static_pj"] == pytest.approx(2000)  # 2 W x 1 ns
+    parts = [total[f"{group}_pj"] for group in GROUPS]
+    assert total["energy_pj"] == pytest.approx(sum(parts) + 2000)  # type: ignore[arg-type]

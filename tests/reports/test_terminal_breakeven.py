@@ -7,38 +7,11 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from energy.breakeven import Bound, BreakEven, Part
-from energy.estimate import ACCOUNTINGS
-from reports import Run
+from energy.breakeven import Bound, BreakEven
 from reports.breakeven import Case
 from reports.terminal_breakeven import print_breakeven
 
 Make = Callable[..., Case]
-
-#: Line of each part: 2 pJ without an event and 16 pJ for one in each slot, against 10 pJ.
-PARTS = (
-    ("low", "layer", "ffn_up", 0.1),
-    ("high", "layer", "ffn_down", 0.8),
-    ("ffn block", "block", "", 0.25),
-)
-
-
-@pytest.fixture
-def make_case(make_run: Callable[..., Run]) -> Make:
-    asa, ssa = make_run("45nm").estimates["45nm"]
-
-    def make(*, measured: bool) -> Case:
-        found = tuple(
-            BreakEven(
-                Part(name, kind, component, "a layer", None, None),
-                *(accounting, 4, 10.0, 2.0, 2.0 + 16 * rate, rate, 4 * rate),
-            )
-            for name, kind, component, rate in PARTS
-            for accounting in ACCOUNTINGS
-        )
-        return Case("tiny, measured" if measured else "tiny", measured, asa, ssa, found)
-
-    return make
 
 
 def said(*cases: Case) -> str:

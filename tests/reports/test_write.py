@@ -58,6 +58,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Run], Path]:
     ],
     ids=["one profile", "two profiles"],
 )
+@pytest.mark.usefixtures("sketched")
 def test_the_files_of_a_report(
     make_run: Callable[..., Run], tmp_path: Path, hw: list[str], names: list[str]
 ) -> None:
@@ -303,6 +304,7 @@ def renamed(run: Run, *names: str) -> Run:
     return replace(run, profiles=profiles)
 
 
+@pytest.mark.usefixtures("sketched")
 def test_a_profile_name_with_odd_characters_makes_a_plain_file_name(
     make_run: Callable[..., Run], tmp_path: Path
 ) -> None:
@@ -318,6 +320,7 @@ def test_a_profile_name_with_odd_characters_makes_a_plain_file_name(
     }
 
 
+@pytest.mark.usefixtures("sketched")
 def test_profiles_of_similar_names_do_not_overwrite_each_others_pictures(
     make_run: Callable[..., Run], tmp_path: Path
 ) -> None:
@@ -342,6 +345,7 @@ def fail_half_way(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None
     ],
     ids=["disk full", "interrupt"],
 )
+@pytest.mark.usefixtures("sketched")
 def test_older_files_survive_when_writing_fails_half_way(
     make_run: Callable[..., Run],
     tmp_path: Path,
@@ -367,6 +371,7 @@ def test_the_picture_that_cannot_be_written_is_named(
     assert {path.name for path in tmp_path.iterdir()} == set(TABLES)
 
 
+@pytest.mark.usefixtures("sketched")
 def test_a_missing_directory_is_made(run: Run, tmp_path: Path) -> None:
     files = write_report(run, tmp_path / "runs" / "first")
     assert all(path.parent == tmp_path / "runs" / "first" for path in files)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from energy import Counts, Label, LayerCount, Tally, estimate, saving
 from energy.estimate import GROUPS
-from hwmodels import Buffer, Dataflow, HardwareProfile, Op, profile_names
+from hwmodels import Buffer, Dataflow, HardwareProfile, Op, load_profile, profile_names
 from reports import Run
 from reports.page_data import page_data
 from reports.run import Phase, merged
@@ -118,7 +118,7 @@ def profiles(draw: st.DrawFn) -> HardwareProfile:
         table["core"] = {"synapses": draw(st.integers(1, 10**6)), "neurons": 64, **CITED}
     if draw(st.booleans()):
         table["static_power"] = {"watts": 0.5, **CITED}
-        ops = draw(st.sets(st.sampled_from(plain)))
+        ops = draw(st.sets(st.sampled_from(list(Op))))
         table["throughput"] = {op: {"per_second": draw(st.floats(1, 1e12)), **CITED} for op in ops}
     return HardwareProfile.model_validate(table)
 
@@ -166,6 +166,21 @@ def test_each_built_in_profile_gives_the_bills_and_savings_of_python(
 ) -> None:
     run = replace(make_run(hw), dataflow=dataflow)
     compare(evaluate, run, *run.estimates[hw], {})
+
+
+@pytest.mark.parametrize("dataflow", Dataflow)
+def test_spikes_travel_between_the_cores_that_the_layers_need_in_any_dataflow(
+    evaluate: Evaluate, make_run: Callable[..., Run], dataflow: Dataflow
+) -> None:
+    small = load_profile("loihi")
+    core = small.core
+    assert core is not None
+    # Layers of up to 8 x 32 weights take many cores of 10, so how far spikes go depends on them.
+    chip = small.model_copy(update={"core": core.model_copy(update={"synapses": 10})})
+    run = replace(make_run("loihi"), profiles=(chip,), dataflow=dataflow)
+    asa, ssa = run.estimates["loihi"]
+    assert ssa.counts.total(Op.SPIKE_HOP) > 10 * ssa.counts.total(Op.SPIKE)
+    compare(evaluate, run, asa, ssa, {})
 
 
 def compare(evaluate: Evaluate, run: Run, asa: Any, ssa: Any, chosen: dict[str, Any]) -> None:
