@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from energy.counts import Counts, LayerCount
+from energy.latency import time_at_full_use_s
 from energy.pricing import COMPUTE, prepare, terms
 from hwmodels import Dataflow, HardwareProfile, Op
 
@@ -234,21 +235,5 @@ def estimate(
                 level = term.constant.level
                 bill.level_pj[level] = bill.level_pj.get(level, 0.0) + pj
     if latency_s is None:
-        latency_s = _latency_s(work.counts, profile)
+        latency_s = time_at_full_use_s(work.counts, profile)
     return Estimate(work.counts, profile, tuple(bills), dataflow, latency_s)
-
-
-def _latency_s(counts: Counts, profile: HardwareProfile) -> float | None:
-    """Seconds at full use of the chip, one kind of operation after the other.
-
-    None where the profile does not say how fast it does a kind of product that occurs.
-    """
-    if not profile.throughput or any(
-        counts.total(op) and op not in profile.throughput for op in COMPUTE
-    ):
-        return None
-    scale = profile.value_bytes / counts.value_bytes
-    return math.fsum(
-        counts.total(op) * (scale if op.scales_with_precision else 1.0) / how.per_second
-        for op, how in profile.throughput.items()
-    )

@@ -6,10 +6,9 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from importlib.metadata import version
 from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
@@ -19,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from hwmodels import load_profiles
 from hwmodels.catalog import profile_names
 from neurt.evaluate_request import EvaluateRequest
-from neurt.source import ModelSource, cached_revision, is_cached, read_config, resolve
+from neurt.points import PointError, fingerprint
+from neurt.source import ModelSource, read_config, resolve
 from neurt.sweep_request import SweepRequest
 from reports.files import prepare_directory, write_text
 from reports.sweep import SWEEP_COLUMNS, Sweep
@@ -202,23 +202,12 @@ def _absolute(point: EvaluateRequest) -> EvaluateRequest:
 
 def _decides(request: SweepRequest, source: ModelSource) -> str:
     """What decides the results beside the request: model, texts, prices, this program."""
-    digest = hashlib.sha256(version("neurt-energy").encode())
+    try:
+        digest = hashlib.sha256(fingerprint(source, request.text).encode())
+    except PointError as error:
+        raise SweepError(str(error)) from error
     for profile in load_profiles(request.hw):
         digest.update(profile.model_dump_json().encode())
-    files: Iterable[Path] = []
-    if source.directory is not None:
-        kept = {".safetensors", ".json", ".txt"}
-        files = sorted(path for path in source.directory.iterdir() if path.suffix in kept)
-    else:
-        assert source.hub_id is not None
-        digest.update(f"{is_cached(source.hub_id)} {cached_revision(source.hub_id)}".encode())
-    for path in (*files, *([request.text] if request.text is not None else [])):
-        digest.update(path.name.encode())
-        try:
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-        except OSError as error:
-            raise SweepError(f"'{path}' cannot be read: {error.strerror or error}") from error
     return digest.hexdigest()
 
 

@@ -285,14 +285,6 @@ def test_latency_follows_from_the_throughput_where_it_covers_the_products() -> N
     assert estimate(counts_of({Op.MAC: 100}), chip, latency_s=1.0).latency_s == 1.0
 
 
-def test_bytes_take_the_time_of_the_precision_of_the_profile() -> None:
-    rate = {"per_second": 1.0, "source": "a bench", "evidence": "measured"}
-    chip = profile(value_bytes=1, throughput={"weight_read_bytes": rate, "spike_read_bytes": rate})
-    # 48 bytes of FP32 are 12 of INT8; packed spikes stay 5
-    counts = counts_of({Op.WEIGHT_READ: 48, Op.SPIKE_READ: 5})
-    assert estimate(counts, chip).latency_s == pytest.approx(17.0)
-
-
 def test_static_energy_is_there_when_nothing_is_counted() -> None:
     watts = {"watts": 2.0, "source": "a bench", "evidence": "measured"}
     bill = estimate(counts_of({}), profile(static_power=watts), latency_s=1e-12)

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import neurt.points
 import neurt.sweep
 from hwmodels import ProfileError
 from neurt.evaluate_request import EvaluateRequest
@@ -207,8 +208,8 @@ def test_weights_that_have_come_into_the_cache_are_evaluated(
 ) -> None:
     # --weights auto took random ones as long as there were none.
     run_sweep(ask(model="gpt2-small"))
-    monkeypatch.setattr(neurt.sweep, "is_cached", lambda _: True)
-    monkeypatch.setattr(neurt.sweep, "cached_revision", lambda _: "607a30d783df")
+    monkeypatch.setattr(neurt.points, "is_cached", lambda _: True)
+    monkeypatch.setattr(neurt.points, "cached_revision", lambda _: "607a30d783df")
     run_sweep(ask(model="gpt2-small"))
     assert len(evaluations.done) == 8
 
