@@ -23,7 +23,7 @@ from energy import count_pass, exposed_attention
 from neurt.config import SpikingConfig
 from neurt.conversion import convert
 from neurt.data import calibration_windows, packaged_text, windows
-from neurt.gpt2 import label
+from neurt.families import label
 from neurt.models import gpt2_tokenizer
 
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-from neurt.gpt2 import ALIASES
+from neurt.families import ALIASES
 
 IMPORTS = "import torch, transformers, fvcore.nn, neurt.profiling, reports.plot_layers, pandas"
 

@@ -11,7 +11,7 @@ import time
 from energy import estimate
 from hwmodels import load_profile
 from neurt.config import SpikingConfig
-from neurt.gpt2 import ALIASES
+from neurt.families import ALIASES
 from neurt.passes import prefill
 from neurt.plan import plan_asa
 from neurt.plan_spiking import plan_ssa

@@ -19,7 +19,7 @@ from energy import Counts
 from energy.pricing import price_many
 from hwmodels import HardwareProfile, load_profile
 from neurt.config import SpikingConfig
-from neurt.gpt2 import ALIASES
+from neurt.families import ALIASES
 from neurt.passes import prefill
 from neurt.plan_spiking import plan_ssa
 

@@ -18,6 +18,7 @@ from energy.saving import Saving, saving
 
 if TYPE_CHECKING:
     from energy.crosscheck import check_against_fvcore
+    from energy.elementwise import Multiply, Rotary
     from energy.events import EventError, count_events
     from energy.expose import ExposeError, exposed_attention
     from energy.matmul import MatMul
@@ -31,6 +32,8 @@ _NEEDS_TORCH = {
     "exposed_attention": "energy.expose",
     "ExposeError": "energy.expose",
     "MatMul": "energy.matmul",
+    "Multiply": "energy.elementwise",
+    "Rotary": "energy.elementwise",
     "EventError": "energy.events",
     "count_events": "energy.events",
     "tally_call": "energy.tally",
@@ -57,6 +60,8 @@ __all__ = [
     "LayerEnergy",
     "Levels",
     "MatMul",
+    "Multiply",
+    "Rotary",
     "Saving",
     "Tally",
     "UncountedOperation",

@@ -43,7 +43,8 @@ def arriving(layer: MatMul, spikes: Tensor, name: str, conventions: Conventions)
     """What the second stream of a product of attention adds to the first.
 
     New keys (or values) that arrive as events while the queries (or weights) do: each event also
-    meets what has been accumulated of every query that sees its token.
+    meets what has been accumulated of every query that sees its token, in each of the heads that
+    share it.
 
     Args:
         layer: The product.
@@ -56,14 +57,14 @@ def arriving(layer: MatMul, spikes: Tensor, name: str, conventions: Conventions)
     causal = conventions.attention is Attention.CAUSAL
     if layer.levels is Levels.ANALOG:  # a control: every slot is multiplied
         seen = slots * (tokens + 1) // 2 if causal else slots * tokens
-        return Tally({Op.MAC: seen, Op.ACTIVATION_READ: slots * spikes.element_size()})
+        return Tally({Op.MAC: seen * layer.shared_by, Op.ACTIVATION_READ: slots * spikes.element_size()})
     if causal:
         per_token = _events_along(spikes, -1, layer.levels).flatten(0, -2).sum(0)
         accumulated = int(per_token @ torch.arange(tokens, 0, -1))
     else:
         accumulated = events * tokens
     ops = {
-        layer.levels.op: accumulated,
+        layer.levels.op: accumulated * layer.shared_by,
         Op.SPIKE_READ: packed_bytes(slots, layer.levels.bits_per_slot),
     }
     return Tally(ops, spikes=events, slots=slots)

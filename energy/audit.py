@@ -12,6 +12,9 @@ from typing import Any
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from energy.counts import Tally
+from energy.loose import is_attention, loose_tally
+
 #: The modules of a model with their dotted names.
 Named = Sequence[tuple[str, nn.Module]]
 
@@ -33,11 +36,15 @@ class Audit(TorchDispatchMode):
         r"logical|^any|^all|is_|sym_|fill_|_unsafe|unfold|new_"
     )
 
-    def __init__(self, modules: Named) -> None:
+    def __init__(self, modules: Named, *, keeps: bool = False) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._keeps = keeps
         #: One guard per counted layer that is running; inside of them nothing is audited.
         self.pauses: list[object] = []
+        #: Calls of products that nobody counted, by operation and module.
         self.loose: Counter[tuple[str, str]] = Counter()
+        #: Counts of products that were kept (with `keeps`), by operation and module.
+        self.kept: dict[tuple[str, str], list[Tally]] = {}
         self.other: Counter[Any] = Counter()
         self._known: dict[Any, str | None] = {}
         self._modules = modules
@@ -50,16 +57,22 @@ class Audit(TorchDispatchMode):
             name = func._overloadpacket.__name__
             contracts = self.CONTRACTS.search(name) and not self.HARMLESS.search(name)
             self._known[func] = name if contracts else None
+        out = func(*args, **(kwargs or {}))
         if (product := self._known[func]) is not None:
-            self.loose[product, self._running_module()] += 1
-        return func(*args, **(kwargs or {}))
+            where = product, self._running_module()
+            if self._keeps and (tally := loose_tally(product, args, out)) is not None:
+                self.kept.setdefault(where, []).append(tally)
+            else:
+                self.loose[where] += 1
+        return out
 
     def elementwise(self) -> dict[str, int]:
         """Arithmetic that ran outside counted layers, by the name of the operation."""
         found: Counter[str] = Counter()
         for func, calls in self.other.items():
             name = func._overloadpacket.__name__
-            if self._known[func] is None and not self.MOVES.search(name):
+            softmax = self._keeps and is_attention(name)
+            if softmax or (self._known[func] is None and not self.MOVES.search(name)):
                 found[name] += calls
         return dict(found)
 

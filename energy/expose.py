@@ -1,7 +1,7 @@
 """Give the attention of a Hugging Face model a module of its own, so that hooks can see it.
 
 Uses transformers' own extension point: an attention function, registered under a name, which calls
-the core of the attention module it is given.
+the core of the attention module it is given. Rotary positions and gates: `expose_elementwise`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedM
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from energy.expose_elementwise import counted_gates, counted_rotary, rotation_of
 from energy.matmul import AttentionCore
 
 _PREFIX = "neurt_exposed_"
@@ -26,20 +27,26 @@ class ExposeError(ValueError):
 
 
 @contextmanager
-def exposed_attention(model: PreTrainedModel, *, fused: bool = True) -> Iterator[None]:
+def exposed_attention(
+    model: PreTrainedModel, *, fused: bool = True, partial: bool = False
+) -> Iterator[None]:
     """Route the attention of a model through counted cores inside the block.
 
-    Each attention module gets a child `core` (an `AttentionCore`); on exit it is removed and the
-    model's own implementation is back.
+    Each attention module gets a child `core` (an `AttentionCore`), with a child `rotary` where it
+    applies rotary positions, and each gated feed-forward a child `multiply`; on exit they are gone
+    and the model's own implementation is back.
 
     Args:
         model: A Hugging Face model that uses transformers' attention interface.
         fused: Run the model's own kernel, which leaves speed and logits as they are; otherwise
             run the two products and the softmax as modules, for a second witness that cannot see
             into fused kernels.
+        partial: Expose what can be, if need be no attention at all, in a model of a family that
+            multiplies in ways of its own; count such a model with `loose=True`.
 
     Raises:
-        ExposeError: If the model is exposed already, or has no attention module that could be.
+        ExposeError: If the model is exposed already, or (unless `partial`) has no attention module
+            that could be.
     """
     if not isinstance(model, PreTrainedModel):
         raise ExposeError(
@@ -50,10 +57,11 @@ def exposed_attention(model: PreTrainedModel, *, fused: bool = True) -> Iterator
     if own.startswith(_PREFIX):
         raise ExposeError("the attention of this model is exposed already")
     attentions = [module for module in model.modules() if _is_attention(module)]
-    if not attentions:
+    if not attentions and not partial:
         raise ExposeError(
             f"{type(model).__name__} has no attention module that uses transformers' attention "
-            "interface; build its products from energy.MatMul instead"
+            "interface; build its products from energy.MatMul, or count it with partial=True and "
+            "loose=True"
         )
     name = _PREFIX + own
     AttentionInterface.register(name, _call_core)
@@ -62,20 +70,25 @@ def exposed_attention(model: PreTrainedModel, *, fused: bool = True) -> Iterator
     )
     try:
         for attention in attentions:
-            attention.core = AttentionCore(_kernel(attention, own))
+            attention.core = AttentionCore(_kernel(attention, own), rotation_of(attention))
             attention.core.fused = fused
             attention.core.train(attention.training)
-        model.set_attn_implementation(name)
-        yield
+        if attentions:
+            model.set_attn_implementation(name)
+        with counted_rotary(attentions), counted_gates(model):
+            yield
     finally:
         for attention in attentions:
             if hasattr(attention, "core"):
                 del attention.core
-        model.set_attn_implementation(own)
+        if attentions:
+            model.set_attn_implementation(own)
 
 
 def _is_attention(module: nn.Module) -> bool:
-    return type(module).__name__.endswith("Attention") and hasattr(module, "layer_idx")
+    kind = type(module)
+    asks_interface = hasattr(sys.modules[kind.__module__], "ALL_ATTENTION_FUNCTIONS")
+    return kind.__name__.endswith("Attention") and hasattr(module, "layer_idx") and asks_interface
 
 
 def _kernel(attention: nn.Module, implementation: str) -> object:

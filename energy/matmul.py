@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from energy.elementwise import Rotary, Rotation
 from energy.levels import Levels
 
 
@@ -46,6 +47,8 @@ class MatMul(nn.Module):
         self.unfolded = False
         #: How many heads share one cached head (grouped-query attention).
         self.shared_by = 1
+        #: Whether the attention that a product with a role belongs to is causal.
+        self.causal = True
 
     def forward(self, left: Tensor, right: Tensor, arriving: Tensor | None = None) -> Tensor:
         """Multiply.
@@ -76,12 +79,21 @@ class AttentionCore(nn.Module):
 
     Args:
         kernel: A Hugging Face attention function, called when fused.
+        rotation: The function that turns its queries and keys by their positions, before they are
+            cached; the attention module calls it through the child `rotary`, which exists only
+            where there is one.
     """
 
-    def __init__(self, kernel: object) -> None:
+    def __init__(self, kernel: object, rotation: Rotation | None = None) -> None:
         super().__init__()
         self.kernel = kernel
         self.fused = True
+        #: Whether the last call was causal; a bidirectional one has no pair to leave out.
+        self.causal = True
+        #: Whether the scores of the last call were capped by a tanh.
+        self.capped = False
+        if rotation is not None:
+            self.rotary = Rotary(rotation)
         self.scores = MatMul(role="scores")
         self.softmax = ScaledSoftmax()
         self.mix = MatMul(role="mix")
@@ -96,6 +108,7 @@ class AttentionCore(nn.Module):
         owner: nn.Module,
         scaling: float,
         dropout: float = 0.0,
+        softcap: float | None = None,
         **kwargs: object,
     ) -> tuple[Tensor, Tensor | None]:
         """Attend.
@@ -104,26 +117,44 @@ class AttentionCore(nn.Module):
             query: (batch, heads, queries, width).
             key: (batch, kv_heads, keys, width).
             value: (batch, kv_heads, keys, width).
-            mask: None for plain causal attention, boolean (True: visible) or additive.
+            mask: None for plain attention, causal unless the owner says otherwise; boolean (True:
+                visible) or additive.
             owner: The Hugging Face attention module.
             scaling: Factor of the scores.
             dropout: Dropout probability of the weights.
+            softcap: Largest size of a scaled score, which a tanh sees to; None for no bound.
             **kwargs: Passed on to the kernel.
 
         Returns:
             The mixed values (batch, queries, heads, width), and the weights where known.
+
+        Raises:
+            NotImplementedError: If the kernel adds something to the scores that no rule counts.
         """
+        for word in ("s_aux", "position_bias"):
+            if kwargs.get(word) is not None:
+                raise NotImplementedError(
+                    f"{type(owner).__name__} gives its attention '{word}', which the counted core "
+                    "does not know; build its attention from energy.MatMul instead"
+                )
+        self.causal = bool(getattr(owner, "is_causal", True))
+        self.capped = softcap is not None
         if self.fused:
+            if softcap is not None:
+                kwargs["softcap"] = softcap
             assert callable(self.kernel)
             out: tuple[Tensor, Tensor | None] = self.kernel(
                 owner, query, key, value, mask, scaling=scaling, dropout=dropout, **kwargs
             )
             return out
+        for part in (self.scores, self.softmax, self.mix):
+            part.causal = self.causal
         groups = query.shape[1] // key.shape[1]
         self.scores.shared_by = self.mix.shared_by = groups
         if groups > 1:
             key, value = (x.repeat_interleave(groups, dim=1) for x in (key, value))
-        weights = self.softmax(self.scores(query, key.transpose(-1, -2)), scaling, mask)
+        scores = self.scores(query, key.transpose(-1, -2))
+        weights = self.softmax(scores, scaling, mask, softcap)
         weights = nn.functional.dropout(weights, dropout, self.training)
         return self.mix(weights, value).transpose(1, 2), weights
 
@@ -131,14 +162,26 @@ class AttentionCore(nn.Module):
 class ScaledSoftmax(nn.Module):
     """Softmax over the keys that a query may see."""
 
-    def forward(self, scores: Tensor, scaling: float, mask: Tensor | None) -> Tensor:
-        """Weights of (..., queries, keys) scores; without a mask, plain causal attention."""
+    def __init__(self) -> None:
+        super().__init__()
+        #: Whether a query sees no later key.
+        self.causal = True
+
+    def forward(
+        self, scores: Tensor, scaling: float, mask: Tensor | None, softcap: float | None = None
+    ) -> Tensor:
+        """Weights of (..., queries, keys) scores; without a mask, as `causal` says."""
+        scores = scores * scaling
+        if softcap is not None:
+            scores = (scores / softcap).tanh() * softcap
+        if mask is None and not self.causal:
+            return scores.softmax(-1)
         if mask is None:
             queries, keys = scores.shape[-2:]
             mask = torch.ones(queries, keys, dtype=torch.bool, device=scores.device)
             mask = mask.tril(keys - queries)
         if mask.dtype == torch.bool:
-            weights = (scores * scaling).masked_fill(~mask, float("-inf")).softmax(-1)
+            weights = scores.masked_fill(~mask, float("-inf")).softmax(-1)
             # A padded query sees nothing; torch's kernels give it zeros.
             return weights.masked_fill(~mask.any(-1, keepdim=True), 0)
-        return (scores * scaling + mask).softmax(-1)
+        return (scores + mask).softmax(-1)

@@ -20,6 +20,8 @@ from energy.audit import Audit, Named
 from energy.counts import Counts, Label, LayerCount, Tally
 from energy.formulas import Conventions
 from energy.matmul import AttentionCore
+from energy.recognise import recognise
+from energy.rules import is_known, ruled
 from energy.tally import is_counted, tally_call
 
 LabelLayer = Callable[[str], Label]
@@ -35,6 +37,8 @@ class Meter:
     def __init__(self, counted: Named, conventions: Conventions, label: LabelLayer) -> None:
         self.conventions = conventions
         self.uncounted: Counter[str] = Counter()
+        #: Products outside of counted layers, by operation and module.
+        self.loose: dict[tuple[str, str], list[Tally]] = {}
         self._layers = [x for x in counted if not isinstance(x[1], AttentionCore)]
         self._calls: dict[str, list[Tally]] = {name: [] for name, _ in self._layers}
         self._label = label
@@ -56,18 +60,29 @@ class Meter:
             variant: `asa` or `ssa`.
             **about: Further fields of `Counts`.
         """
+        layers = [
+            LayerCount(
+                name,
+                type(module).__name__,
+                self._label(name),
+                len(self._calls[name]),
+                Tally.total(self._calls[name]),
+            )
+            for name, module in self._layers
+        ]
+        layers += [
+            LayerCount(
+                f"{where}.({operation})",
+                operation,
+                Label(component=f"({operation})"),
+                len(calls),
+                Tally.total(calls),
+            )
+            for (operation, where), calls in self.loose.items()
+        ]
         return Counts(
             variant,
-            tuple(
-                LayerCount(
-                    name,
-                    type(module).__name__,
-                    self._label(name),
-                    len(self._calls[name]),
-                    Tally.total(self._calls[name]),
-                )
-                for name, module in self._layers
-            ),
+            tuple(layers),
             attention=str(self.conventions.attention),
             uncounted=dict(self.uncounted),
             **about,
@@ -83,6 +98,8 @@ def counting(
     model: nn.Module,
     conventions: Conventions = Conventions(),  # noqa: B008 - frozen
     label: LabelLayer = _no_label,
+    *,
+    loose: bool = False,
 ) -> Iterator[Meter]:
     """Count every matrix product of the forward passes run inside the block.
 
@@ -93,6 +110,8 @@ def counting(
             counted layers.
         conventions: Choices that change a count.
         label: Says what a layer is in the architecture, from its name.
+        loose: Count products outside of counted layers from their shapes where that can be done,
+            in rows named `<module>.(<operation>)`; see `energy.loose`. Otherwise refuse them.
 
     Yields:
         The meter.
@@ -103,10 +122,11 @@ def counting(
         EventError: If an operand declared as spikes holds something else.
     """
     modules = list(model.named_modules())
+    recognise(module for _, module in modules)
     _refuse_opaque(modules)
     kinds = {kind for kind in {type(module) for _, module in modules} if is_counted(kind)}
     counted = [(name, module) for name, module in modules if type(module) in kinds]
-    meter, audit = Meter(counted, conventions, label), Audit(modules)
+    meter, audit = Meter(counted, conventions, label), Audit(modules, keeps=loose)
     with ExitStack() as stack:
         # An interrupted pass runs no hooks, so its guards would outlive it.
         stack.callback(audit.pauses.clear)
@@ -115,6 +135,7 @@ def counting(
         stack.enter_context(audit)
         yield meter
     meter.uncounted.update(audit.elementwise())
+    meter.loose.update(audit.kept)
     if audit.loose:
         found = ", ".join(f"{op} in '{where}'" for op, where in list(audit.loose)[:3])
         raise UncountedOperation(
@@ -149,11 +170,6 @@ def _hook(
     stack.callback(hook.remove)
 
 
-def _ruled(kind: type[nn.Module]) -> type[nn.Module]:
-    """The class whose rule a layer type inherits."""
-    return next(parent for parent in kind.__mro__ if parent in tally_call.registry)
-
-
 def _refuse_opaque(modules: Named) -> None:
     # Once per type, with the first layer of that type: a model has many layers of few types.
     first: dict[type[nn.Module], str] = {}
@@ -167,10 +183,10 @@ def _refuse_opaque(modules: Named) -> None:
                 "products; use a Hugging Face attention exposed with energy.exposed_attention, "
                 "or build it from nn.Linear and energy.MatMul"
             )
-        if is_counted(kind) and kind.forward is not _ruled(kind).forward:
+        if is_counted(kind) and not is_known(kind):
             raise UncountedOperation(
                 f"layer '{title}' ({kind.__name__}) has a forward of its own, which the rule for "
-                f"{_ruled(kind).__name__} does not know; register a rule for {kind.__name__} with "
+                f"{ruled(kind).__name__} does not know; register a rule for {kind.__name__} with "
                 "energy.tally_call.register"
             )
         if kind.__name__ == "OptimizedModule":
@@ -202,6 +218,7 @@ def count_pass(
     variant: str,
     conventions: Conventions = Conventions(),  # noqa: B008 - frozen
     label: LabelLayer = _no_label,
+    loose: bool = False,
     **about: Any,
 ) -> Counts:
     """Count one forward pass in evaluation mode, without gradients.
@@ -212,12 +229,13 @@ def count_pass(
         variant: `asa` or `ssa`.
         conventions: Choices that change a count.
         label: Says what a layer is in the architecture, from its name.
+        loose: Count products outside of counted layers too; see `counting`.
         **about: Further fields of `Counts`.
 
     Raises:
         UncountedOperation: If a matrix product escaped.
         EventError: If an operand declared as spikes holds something else.
     """
-    with evaluating(model), counting(model, conventions, label) as meter:
+    with evaluating(model), counting(model, conventions, label, loose=loose) as meter:
         run()
     return meter.counts(variant, **about)

@@ -134,6 +134,7 @@ def binary_scores(
     *,
     attention: Attention,
     value_bytes: int,
+    kv_heads: int | None = None,
 ) -> Tally:
     """Spikformer's scores: binary Q streams over cached binary K; one Q spike meets each key."""
     return event_attention(
@@ -149,6 +150,7 @@ def binary_scores(
         accumulates=accumulates,
         attention=attention,
         value_bytes=value_bytes,
+        kv_heads=kv_heads,
     )
 
 
@@ -162,10 +164,12 @@ def binary_mix(
     *,
     attention: Attention,
     value_bytes: int,
+    kv_heads: int | None = None,
 ) -> Tally:
     """Spikformer's mix: cached binary V streams into integer weights A.
 
-    One V spike of key `j` adds A[i, j] to the output of each query `i` that may see it.
+    One V spike of key `j` adds A[i, j] to the output of each query `i` that may see it, in each of
+    the heads that share it.
     """
     return event_attention(
         "mix",
@@ -176,8 +180,9 @@ def binary_mix(
         left=None,
         right=Levels.BINARY,
         events=events,
-        slots=heads * keys * width,
+        slots=(heads if kv_heads is None else kv_heads) * keys * width,
         accumulates=accumulates,
         attention=attention,
         value_bytes=value_bytes,
+        kv_heads=kv_heads,
     )

@@ -1,59 +1,28 @@
-"""Which formula counts which layer type.
-
-`tally_call` is a `singledispatch` function on the layer: a subclass inherits its parent's rule,
-the closest rule wins, and anybody adds a layer type with `@tally_call.register` beside its
-definition. A type without a rule is not counted, and the audit of `energy.meter` makes sure that
-it holds no matrix product.
-"""
+"""The rules for layers with a matrix product or a look-up; see `energy.rules`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import singledispatch
 from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers.activations import NewGELUActivation
 from transformers.pytorch_utils import Conv1D
 
-from energy import formulas, nonlinear, products
+from energy import (
+    formulas,
+    nonlinear,
+    products,
+    tally_elementwise,  # noqa: F401 - registers the other rules
+)
 from energy.accumulates import accumulates, arriving
 from energy.counts import Tally
 from energy.events import count_events
-from energy.formulas import Conventions
-from energy.matmul import AttentionCore, MatMul, ScaledSoftmax
+from energy.formulas import Attention, Conventions
+from energy.matmul import AttentionCore, MatMul
+from energy.rules import Rows, is_counted, tally_call
 
-#: Rows that one call adds to, by name below the layer; "" is the layer itself.
-Rows = Mapping[str, Tally]
-
-
-@singledispatch
-def tally_call(
-    layer: nn.Module, name: str, args: tuple[Any, ...], out: Any, conventions: Conventions
-) -> Rows:
-    """Count one call of a layer.
-
-    Args:
-        layer: The layer that ran.
-        name: Its dotted name, for error messages.
-        args: Its positional arguments, in the order of its `forward`.
-        out: What it returned.
-        conventions: Choices that change a count.
-
-    Returns:
-        A tally for the layer (key `""`) and for parts that have no module of their own.
-
-    Raises:
-        TypeError: If no rule is registered for the type.
-    """
-    raise TypeError(f"layer '{name}' ({type(layer).__name__}) has no counting rule")
-
-
-def is_counted(kind: type[nn.Module]) -> bool:
-    """Whether a rule is registered for the type or one of its parents."""
-    return tally_call.dispatch(kind) is not tally_call.dispatch(object)
+__all__ = ["Rows", "is_counted", "tally_call"]
 
 
 @tally_call.register
@@ -85,57 +54,20 @@ def _(layer: nn.Embedding, name: str, args: Any, out: Tensor, conventions: Conve
 
 
 @tally_call.register
-def _(layer: nn.LayerNorm, name: str, args: Any, out: Tensor, conventions: Conventions) -> Rows:
-    width = prod(layer.normalized_shape)
-    return {
-        "": nonlinear.layer_norm(
-            out.numel() // width,
-            width,
-            scale=layer.weight is not None,
-            shift=layer.bias is not None,
-            value_bytes=out.element_size(),
-        )
-    }
-
-
-@tally_call.register
-def _(
-    layer: NewGELUActivation, name: str, args: Any, out: Tensor, conventions: Conventions
-) -> Rows:
-    return {"": nonlinear.gelu_tanh(out.numel(), value_bytes=out.element_size())}
-
-
-@tally_call.register
-def _(layer: nn.ReLU, name: str, args: Any, out: Tensor, conventions: Conventions) -> Rows:
-    return {"": nonlinear.relu(out.numel(), value_bytes=out.element_size())}
-
-
-@tally_call.register
-def _(layer: ScaledSoftmax, name: str, args: Any, out: Tensor, conventions: Conventions) -> Rows:
-    queries, keys = out.shape[-2:]
-    return {
-        "": nonlinear.softmax(
-            out.shape[:-2].numel(),
-            queries,
-            keys,
-            attention=conventions.attention,
-            value_bytes=out.element_size(),
-        )
-    }
-
-
-@tally_call.register
 def _(layer: AttentionCore, name: str, args: Any, out: Any, conventions: Conventions) -> Rows:
     if not layer.fused:
         return {}  # the children counted themselves
-    query, key = args[0], args[1]
-    batch, heads, queries, width = query.shape
-    shape = (batch * heads, queries, key.shape[-2], width, batch * key.shape[1])
-    how: Any = {"attention": conventions.attention, "value_bytes": query.element_size()}
+    query, key, value = args[:3]
+    batch, heads, queries = query.shape[:3]
+    pairs, cached = (batch * heads, queries, key.shape[-2]), batch * key.shape[1]
+    how: Any = {
+        "attention": conventions.attention if layer.causal else Attention.FULL,
+        "value_bytes": query.element_size(),
+    }
     return {
-        "scores": products.scores(*shape, **how),
-        "softmax": nonlinear.softmax(*shape[:3], **how),
-        "mix": products.mix(*shape, **how),
+        "scores": products.scores(*pairs, query.shape[-1], cached, **how),
+        "softmax": nonlinear.softmax(*pairs, **how, capped=layer.capped),
+        "mix": products.mix(*pairs, value.shape[-1], cached, **how),
     }
 
 
@@ -150,7 +82,7 @@ def _(layer: MatMul, name: str, args: Any, out: Tensor, conventions: Conventions
     )
     how: dict[str, Any] = {"value_bytes": out.element_size()}
     if layer.role is not None:
-        how["attention"] = conventions.attention
+        how["attention"] = conventions.attention if layer.causal else Attention.FULL
     if layer.events is None:
         if layer.role is None:
             return {"": formulas.matrix_product(batch, rows, inner, columns, **how)}

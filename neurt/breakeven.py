@@ -15,24 +15,13 @@ from energy.part_breakeven import part_break_even, silenced
 from hwmodels import Dataflow, HardwareProfile, Op, load_profiles
 from neurt.breakeven_request import BreakEvenRequest
 from neurt.config import Code
-from neurt.gpt2 import GPT2Shape
+from neurt.families import FAMILIES, Family, Shape
 from neurt.passes import PlanError, check_pass
 from neurt.plan import VALUE_BYTES, plan_asa
 from neurt.plan_rows import Rows
 from neurt.plan_spiking import plan_ssa
 from neurt.source import resolve
 from reports.breakeven import Case
-
-#: Which coders feed a product, by name within a transformer layer; they are billed with it. The
-#: neurons of Q, K and V of Spikformer feed two products, so they are billed with the block alone.
-_FEEDS = {
-    "attn.c_attn": ("attn.encoder",),
-    "attn.core.scores": ("attn.query_encoder", "attn.key_encoder"),
-    "attn.core.mix": ("attn.core.weight_encoder", "attn.value_encoder"),
-    "attn.c_proj": ("attn.mix_encoder", "attn.mix_neuron"),
-    "mlp.c_fc": ("mlp.encoder",),
-    "mlp.c_proj": ("mlp.hidden_encoder",),
-}
 
 
 class BreakEvenError(ValueError):
@@ -84,7 +73,7 @@ def _shapes(request: BreakEvenRequest) -> Iterator[_Sides]:
     what, spiking = request.what, request.spiking
     for fan_in, fan_out in dict.fromkeys(request.shapes):
         name = f"{fan_in}x{fan_out}"
-        sizes = GPT2Shape(1, fan_in, 1, fan_out)
+        sizes = Shape(1, fan_in, 1, fan_out)
         dense = formulas.linear(what.tokens, fan_in, fan_out, bias=True, value_bytes=VALUE_BYTES)
         asa = Counts("asa", (_row(name, "Linear", dense),), name)
         asa = replace(asa, phase=what.phase, batch=what.batch, tokens=what.tokens)
@@ -95,7 +84,9 @@ def _shapes(request: BreakEvenRequest) -> Iterator[_Sides]:
                 timesteps=spiking.timesteps,
                 layers=(
                     _row(*rows.coder("encoder", fan_in, spiking.feedforward)),
-                    _row(*rows.linear(name, fan_in, fan_out, spiking.feedforward.levels)),
+                    _row(
+                        *rows.linear(name, fan_in, fan_out, spiking.feedforward.levels, bias=True)
+                    ),
                 ),
             )
             for rate in (0.0, 1.0)
@@ -155,7 +146,10 @@ def _run(request: BreakEvenRequest) -> Iterator[_Sides]:
 
 
 def _layers(asa: Counts, ssa: Counts, *, by_depth: bool) -> Iterator[Part]:
-    """Each event layer with the coders that feed it alone: one by one, or those of all depths."""
+    """Event layers with the coders that feed them alone: one by one, or those of all depths.
+
+    Layers that share a coder (Q, K and V, or the gate and what it multiplies) are one.
+    """
     analog, spiking = ({row.name for row in counts.layers} for counts in (asa, ssa))
     groups: dict[str, list[LayerCount]] = {}
     for row in ssa.layers:
@@ -165,10 +159,14 @@ def _layers(asa: Counts, ssa: Counts, *, by_depth: bool) -> Iterator[Part]:
                     f"layer '{row.name}' takes events, but the analog variant has no such layer; "
                     "give counts of one model and its conversion"
                 )
-            groups.setdefault(row.name if by_depth else row.label.component, []).append(row)
-    for name, rows in groups.items():
+            shared = min(_coders(row.name) & spiking, default=row.name)
+            groups.setdefault(shared if by_depth else row.label.component, []).append(row)
+    for component, rows in groups.items():
         products = {row.name for row in rows}
         coders = {coder for row in products for coder in _coders(row)} & spiking
+        path = rows[0].name.rpartition(".")[0]
+        short = "+".join(row.name.rpartition(".")[2] for row in rows)
+        name = f"{path}.{short}" if by_depth else component
         shapes = "/".join(sorted({size for row in rows if (size := _size(row, ssa))}))
         includes = f"{shapes or 'two activations'}, {'with its coder' if coders else 'no neurons'}"
         fed = [row for row in ssa.layers if row.name in coders]
@@ -183,7 +181,31 @@ def _layers(asa: Counts, ssa: Counts, *, by_depth: bool) -> Iterator[Part]:
         )
 
 
+def _feeds(family: Family) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Products by name within a transformer layer, and the coders that are billed with them.
+
+    The neurons of Q, K and V of Spikformer feed two products, so they are billed with the block
+    alone.
+    """
+    attention, feedforward = family.attention, family.feedforward
+    of_attention = {
+        **dict.fromkeys(attention.inputs, ("encoder",)),
+        "core.scores": ("query_encoder", "key_encoder"),
+        "core.mix": ("core.weight_encoder", "value_encoder"),
+        attention.output: ("mix_encoder", "mix_neuron"),
+    }
+    for product, coders in of_attention.items():
+        yield f"{attention.path}.{product}", tuple(f"{attention.path}.{one}" for one in coders)
+    for product in feedforward.into_hidden:
+        yield feedforward.name(product), (feedforward.name("encoder"),)
+    yield feedforward.name(feedforward.down), (feedforward.name("hidden_encoder"),)
+
+
+_FEEDS = {product: coders for family in FAMILIES for product, coders in _feeds(family)}
+
+
 def _coders(name: str) -> set[str]:
+    """Names of the coders that may feed a product, given its full name."""
     for product, coders in _FEEDS.items():
         if name == product or name.endswith(f".{product}"):
             return {name.removesuffix(product) + coder for coder in coders}

@@ -10,6 +10,8 @@ For training, each coder passes the gradient of the coded value straight through
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -34,6 +36,10 @@ class Coder(SpikingNeuron):
 
     #: Whether the value is the mean over time of the events; otherwise their sum.
     averages = True
+    #: Shape in which the thresholds meet the input, where channels are not its last dimension.
+    arranged: tuple[int, ...] | None = None
+    #: Takes the place of the code while it is measured what the loss feels of an error in it.
+    stand_in: Callable[[Tensor], Tensor] | None = None
 
     def __init__(
         self,
@@ -64,15 +70,18 @@ class Coder(SpikingNeuron):
 
     def forward(self, x: Tensor) -> Tensor:
         """Code an analog input (..., C) as events (T, ..., C)."""
+        if self.stand_in is not None:
+            return self.stand_in(x)
         if self.calibrations >= 0:
             self.calibrate(x)
+        threshold = self.threshold if self.arranged is None else self.threshold.view(self.arranged)
         if not torch.is_grad_enabled():
-            events = self.encode(x, self.threshold)
+            events = self.encode(x, threshold)
             if self.levels is not Levels.ANALOG:
                 # A comparison with NaN is false, and so would be silence: let it pass on.
                 events[-1].add_(x, alpha=0)
             return events
-        events, events_per_value = self.encode_differentiably(x.detach(), self.threshold)
+        events, events_per_value = self.encode_differentiably(x.detach(), threshold)
         # Zero in the forward pass; in the backward pass the sum of the events is x / scale.
         units = x if self.scale is None else x / self.scale
         if self.watched and self.levels is not Levels.ANALOG:

@@ -168,6 +168,8 @@ def _from(module: str) -> Handler:
 COMMANDS = Commands(
     breakeven=_from("neurt.breakeven_command"),
     check=_from("neurt.check_command"),
+    convert=_from("neurt.convert_command"),
+    count=_from("neurt.count_command"),
     evaluate=_evaluate,
     finetune=_finetune,
     hw=HW_HANDLERS,

@@ -42,6 +42,11 @@ class Code(StrEnum):
         """Whether the value is the mean over time of the events; otherwise their sum."""
         return self in (Code.SIGNED_IF, Code.BURST, Code.MULTI_THRESHOLD)
 
+    @property
+    def scaled(self) -> bool:
+        """Whether an event is worth a constant of its channel; otherwise its own value."""
+        return self not in (Code.POW2, Code.EXACT)
+
 
 _KINDS = {
     Code.SIGNED_IF: "SignedIF",
@@ -66,6 +71,13 @@ class KeyValue(StrEnum):
 
     STORED = "stored"  #: analog, in the cache
     STREAMED = "streamed"  #: coded too, in the same time steps: a product of two streams
+
+
+class DeadZone(StrEnum):
+    """How wide the dead zones of the code `pow2` are, below which a value is silent."""
+
+    OUTPUT = "output"  #: equally wide at the output of the layer behind, and in nats for Q
+    LOSS = "loss"  #: where an accumulate that is saved costs the same loss in every channel
 
 
 class SpikingConfig(BaseModel):
@@ -97,6 +109,7 @@ class SpikingConfig(BaseModel):
     feedforward: Code = Code.SIGNED_IF
     attention_code: Code | None = None
     key_value: KeyValue = KeyValue.STORED
+    dead_zone: DeadZone = DeadZone.OUTPUT
     threshold: Factor = 1.0
     attention_threshold: Factor | None = None
     tau: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 2.0

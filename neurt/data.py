@@ -10,6 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from neurt.wikitext import detokenised
+from reports.files import write_text
+
 
 class TextError(ValueError):
     """A text that cannot be used."""
@@ -18,13 +21,19 @@ class TextError(ValueError):
 #: Texts that a model directory may hold: one that its training never saw, and one to calibrate on.
 HELDOUT, CALIBRATION = "heldout.txt", "calibration.txt"
 
+#: Tokens to calibrate on, unless more are asked for.
+CALIBRATION_TOKENS = 512
 
-def read_text(path: Path | None, model: Path | None = None) -> tuple[str, str]:
+
+def read_text(
+    path: Path | None, model: Path | None = None, *, detokenise: bool = False
+) -> tuple[str, str]:
     """Read a text, or that of a model directory, or the English passage that the package ships.
 
     Args:
         path: A UTF-8 text file; None for the default.
         model: Directory of the model that shall read it, whose `heldout.txt` is its default text.
+        detokenise: Undo the spacing of WikiText, see `wikitext.detokenised`.
 
     Returns:
         The text, and what reports call it.
@@ -44,7 +53,18 @@ def read_text(path: Path | None, model: Path | None = None) -> tuple[str, str]:
         raise TextError(f"text '{path}' cannot be read: {error.strerror or error}") from error
     if not text.strip():
         raise TextError(f"text '{path}' is empty; give a text of at least one window")
-    return text, path.name
+    return (detokenised(text), f"{path.name}, detokenised") if detokenise else (text, path.name)
+
+
+def copy_texts(model: Path | None, directory: Path) -> None:
+    """Give what is made of a model the texts that its directory holds, for the same comparisons.
+
+    Raises:
+        OutputError: If they cannot be written.
+    """
+    for name in (HELDOUT, CALIBRATION):
+        if model is not None and (model / name).is_file():
+            write_text(directory / name, (model / name).read_text(encoding="utf-8"))
 
 
 def packaged_text(name: str) -> str:
@@ -93,37 +113,53 @@ def check_ids(inputs: Iterable[Tensor], vocabulary: int) -> None:
         )
 
 
-def calibration_text(model: Path | None = None) -> tuple[str, str]:
-    """The text to calibrate a model on: its directory's own, or the packaged one.
+def calibration_text(
+    model: Path | None = None, own: Path | None = None, *, detokenise: bool = False
+) -> tuple[str, str]:
+    """The text to calibrate a model on: the user's, its directory's, or the packaged one.
 
     Args:
         model: Its directory; None for a model of the hub.
+        own: A UTF-8 text file of the user.
+        detokenise: Undo the spacing of WikiText in the user's.
 
     Returns:
         The text, and what reports call it. It is another text than the one counted by default.
 
     Raises:
-        TextError: If the directory's own cannot be read.
+        TextError: If a file cannot be read.
     """
+    if own is not None:
+        return read_text(own, detokenise=detokenise)
     if model is not None and (model / CALIBRATION).is_file():
         return read_text(model / CALIBRATION)[0], f"{CALIBRATION} of {model.resolve().name}"
     return packaged_text(CALIBRATION), "Moby-Dick, chapter 2 (packaged)"
 
 
-def calibration_windows(tokenizer: Any, *, tokens: int, model: Path | None = None) -> list[Tensor]:
-    """The calibration text as windows of at most `tokens` tokens, 512 tokens in all.
+def calibration_windows(
+    tokenizer: Any,
+    *,
+    tokens: int,
+    model: Path | None = None,
+    own: Path | None = None,
+    total: int = CALIBRATION_TOKENS,
+    detokenise: bool = False,
+) -> list[Tensor]:
+    """The calibration text as windows of at most `tokens` tokens.
 
     Args:
         tokenizer: Turns text into ids with `encode`.
         tokens: Longest window.
         model: See `calibration_text`.
+        own: See `calibration_text`.
+        total: Tokens in all; what does not fill a window is left out.
+        detokenise: See `calibration_text`.
 
     Raises:
-        TextError: If the directory's own text cannot be read or is too short.
+        TextError: If the text cannot be read or is too short.
     """
-    total = 512
     tokens = min(tokens, total)
-    text, name = calibration_text(model)
+    text, name = calibration_text(model, own, detokenise=detokenise)
     try:
         return windows(tokenizer, text, tokens=tokens, batch=1, count=total // tokens)
     except TextError as error:

@@ -24,6 +24,9 @@ class EvaluateRequest(BaseModel):
             model with the same parameters.
         hw: Names or paths of hardware profiles; none for `45nm`.
         text: Text to read; None for the model's default.
+        detokenise: Undo the spacing of WikiText, in `text` and in `calibration`.
+        calibration: Text to calibrate a conversion on; None for the model's default.
+        calibration_tokens: Tokens of it.
         max_tokens: Longest part of the text that is read, in tokens from its start.
         window: Tokens per window; None for the positions of the model, at most 256.
         stride: Tokens from the start of a window to that of the next; None for half a window.
@@ -43,6 +46,9 @@ class EvaluateRequest(BaseModel):
     baseline: Path | None = None
     hw: tuple[str, ...] = ("45nm",)
     text: Path | None = None
+    detokenise: bool = False
+    calibration: Path | None = None
+    calibration_tokens: Annotated[int, Field(ge=2)] = 512
     max_tokens: Annotated[int, Field(ge=2)] = 8192
     window: Annotated[int, Field(ge=2)] | None = None
     stride: Annotated[int, Field(ge=1)] | None = None

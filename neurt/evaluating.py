@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from transformers import GPT2LMHeadModel
+from transformers import PreTrainedModel
 
 from hwmodels import load_profiles
 from neurt.conversion import convert
 from neurt.data import calibration_text, calibration_windows, check_ids, read_text
 from neurt.evaluate_request import EvaluateRequest
-from neurt.gpt2 import GPT2Shape
+from neurt.families import read_shape
 from neurt.models import LoadedModel, ModelError, Weights, load_model
 from neurt.planning import now, versions
 from neurt.quality import compare
@@ -49,13 +49,13 @@ def run_evaluate(
     source = resolve(request.model)
     if source.shape is not None:  # before minutes are spent on loading
         _windows(request, source.shape.positions)
-    text, text_name = read_text(request.text, source.directory)
+    text, text_name = read_text(request.text, source.directory, detokenise=request.detokenise)
 
     progress("loading the model", 0, 1)
-    loaded = load_model(request.model, Weights(request.weights), request.seed)
+    loaded = load_model(request.model, Weights(request.weights), request.seed, progress)
     why = f" ({loaded.why_random})" if loaded.why_random else ""
     say(f"{loaded.name}: weights={loaded.weights}{why}")
-    shape = GPT2Shape.from_config(loaded.model.config.to_dict(), loaded.name)
+    shape = read_shape(loaded.model.config.to_dict(), loaded.name)
     window, stride = _windows(request, shape.positions)
     analog, analog_weights = _baseline(request.baseline, source.directory, loaded, say)
     ids = torch.tensor(loaded.tokenizer.encode(text)[: request.max_tokens], dtype=torch.long)
@@ -67,6 +67,9 @@ def run_evaluate(
             loaded.tokenizer,
             tokens=min(shape.positions, max(window, 128)),
             model=source.directory,
+            own=request.calibration,
+            total=request.calibration_tokens,
+            detokenise=request.detokenise,
         )
         check_ids([ids, *calibration], shape.vocabulary)
         spiking = convert(
@@ -75,7 +78,9 @@ def run_evaluate(
             calibration,
             lambda done, total: progress("converting", done, total),
         )
-        _, calibrated = calibration_text(source.directory)
+        _, calibrated = calibration_text(
+            source.directory, request.calibration, detokenise=request.detokenise
+        )
     else:
         spiking, calibrated = loaded.spiking, "stored with the model"
         timesteps = spiking.config.spiking["timesteps"]
@@ -116,7 +121,7 @@ def _windows(request: EvaluateRequest, positions: int) -> tuple[int, int]:
 
 def _baseline(
     asked: Path | None, directory: Path | None, loaded: LoadedModel, say: Callable[[str], None]
-) -> tuple[GPT2LMHeadModel, str]:
+) -> tuple[PreTrainedModel, str]:
     """The analog model to compare with, and where its weights came from."""
     if loaded.spiking is None:
         if asked is not None:

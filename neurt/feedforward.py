@@ -6,53 +6,88 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig
 from transformers.activations import ACT2FN
 
+from energy import Multiply
 from neurt.coder import Coder
 from neurt.codes import make_coder
 from neurt.config import SpikingConfig
+from neurt.families import family_of, read_shape
 from neurt.neuron import SpikingNeuron
-from neurt.synapse import EventConv1D
+from neurt.synapse import Synapse, make_synapse
 
 
 class SpikingFeedForward(nn.Module):
-    """GPT-2 feed-forward on spikes, with the parameters of the analog one (`c_fc`, `c_proj`).
+    """A feed-forward block on spikes, with the parameters and the names of the analog one.
 
-    analog input -> coder -> c_fc -> activation -> coder -> c_proj.
+    analog input -> coder -> up -> activation -> coder -> down, and where there is a gate,
+    analog input -> coder -> gate, up -> activation(gate) * up -> coder -> down.
 
-    The activation is evaluated on the accumulated current, once per token, so that it stays exact
-    and only the coding of its input and output is approximate.
+    Activation and gate are evaluated on the accumulated currents, once per token, so that they
+    stay exact and only the coding of their inputs and of their result is approximate.
 
     Args:
-        config: GPT-2 configuration.
+        config: Configuration of the model.
         spiking: Choices of the conversion.
     """
 
     def __init__(self, config: PretrainedConfig, spiking: SpikingConfig) -> None:
         super().__init__()
-        width = config.hidden_size
-        inner = config.n_inner if config.n_inner is not None else 4 * width
-        self.encoder = make_coder(width, spiking, of_attention=False)
-        self.c_fc = EventConv1D(inner, width, self.encoder.levels, accumulate=True)
-        self.act = ACT2FN[config.activation_function]
-        self.hidden_encoder = make_coder(inner, spiking, of_attention=False)
-        self.c_proj = EventConv1D(width, inner, self.hidden_encoder.levels, accumulate=True)
-        self.dropout = nn.Dropout(config.resid_pdrop)
+        family, shape = family_of(config.model_type), read_shape(config.to_dict(), "the model")
+        self.layout = family.feedforward
+
+        def synapse(fan_out: int, coder: Coder) -> Synapse:
+            return make_synapse(
+                family.linear, fan_out, coder.channels, coder.levels, bias=shape.ffn_bias
+            )
+
+        self.encoder = make_coder(shape.width, spiking, of_attention=False)
+        if self.layout.gate is not None:
+            self.add_module(self.layout.gate, synapse(shape.inner, self.encoder))
+        self.add_module(self.layout.up, synapse(shape.inner, self.encoder))
+        self.add_module(self.layout.activation, ACT2FN[shape.activation])
+        if self.layout.gate is not None:
+            self.multiply = Multiply()
+        self.hidden_encoder = make_coder(shape.inner, spiking, of_attention=False)
+        self.add_module(self.layout.down, synapse(shape.width, self.hidden_encoder))
+        self.dropout = nn.Dropout(getattr(config, "resid_pdrop", 0.0))  # of GPT-2
 
     def forward(self, hidden_states: Tensor) -> Tensor:
         """Analog output (B, S, C) of analog input (B, S, C)."""
-        hidden = self.act(self.c_fc(self.encoder(hidden_states), self.encoder.scale))
+        events, scale = self.encoder(hidden_states), self.encoder.scale
+        activation = getattr(self, self.layout.activation)
+        up = getattr(self, self.layout.up)(events, scale)
+        if self.layout.gate is None:
+            hidden = activation(up)
+        else:
+            gate = getattr(self, self.layout.gate)(events, scale)
+            hidden = self.multiply(activation(gate), up)
         events = self.hidden_encoder(hidden)
-        out: Tensor = self.dropout(self.c_proj(events, self.hidden_encoder.scale))
+        down = getattr(self, self.layout.down)
+        out: Tensor = self.dropout(down(events, self.hidden_encoder.scale))
         return out
 
     @property
-    def coded(self) -> list[tuple[Coder, EventConv1D]]:
-        """The coders and the layer that each of them feeds."""
-        return [(self.encoder, self.c_fc), (self.hidden_encoder, self.c_proj)]
+    def coded(self) -> list[tuple[Coder, list[Synapse]]]:
+        """The coders, and the layers that each of them feeds."""
+        first = [name for name in (self.layout.gate, self.layout.up) if name is not None]
+        return [
+            (self.encoder, [getattr(self, name) for name in first]),
+            (self.hidden_encoder, [getattr(self, self.layout.down)]),
+        ]
+
+    def fan_outs(self) -> list[tuple[Coder, float]]:
+        """The coders, and the accumulates that one event of each causes."""
+        return [
+            (coder, sum(layer.fan_out_weight.shape[1] for layer in layers))
+            for coder, layers in self.coded
+        ]
 
     def macs(self, tokens: int) -> int:
         """MACs per token of the analog block, however long the sequence."""
-        return 2 * self.encoder.channels * self.hidden_encoder.channels
+        return sum(macs for _, macs in self.drives(tokens))
 
     def drives(self, tokens: int) -> list[tuple[SpikingNeuron, int]]:
         """The neurons, and the MACs per token that their events replace."""
-        return [(coder, self.macs(tokens) // 2) for coder in (self.encoder, self.hidden_encoder)]
+        return [
+            (coder, sum(layer.fan_out_weight.numel() for layer in layers))
+            for coder, layers in self.coded
+        ]

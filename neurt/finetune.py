@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from transformers import GPT2LMHeadModel
+from transformers import PreTrainedModel
 
 from neurt.checkpoint import CHECKPOINT, MODEL, CheckpointError
 from neurt.config import SpikingConfig
 from neurt.corpus import CorpusError, read_corpus
-from neurt.data import CALIBRATION, HELDOUT, check_ids
+from neurt.data import check_ids, copy_texts
+from neurt.families import read_shape
 from neurt.finetune_request import FinetuneRequest
-from neurt.modeling import SpikingGPT2LMHeadModel
+from neurt.modeling import SpikingLanguageModel
 from neurt.models import LoadedModel, Weights, load_model
 from neurt.objectives import Continuation, Distillation, LayerMatch, trainable
 from neurt.passes import PlanError
@@ -76,10 +77,11 @@ def run_finetune(
     if main:
         check_directory(request.out)
     progress("loading the model", 0, 1)
-    loaded = load_model(request.model, Weights(request.weights))
-    if request.tokens > loaded.model.config.n_positions:
+    loaded = load_model(request.model, Weights(request.weights), progress=progress)
+    shape = read_shape(loaded.model.config.to_dict(), loaded.name)
+    if request.tokens > shape.positions:
         raise PlanError(
-            f"--tokens (= {request.tokens}) is more than the {loaded.model.config.n_positions} "
+            f"--tokens (= {request.tokens}) is more than the {shape.positions} "
             f"positions of '{request.model}'; lower it"
         )
     why = f" ({loaded.why_random})" if loaded.why_random else ""
@@ -89,13 +91,13 @@ def run_finetune(
     held_out = _encode(loaded, corpus.held_out)[: request.held_out_tokens]
     if len(held_out) < 2:
         raise CorpusError(f"the held-out part of '{request.text}' is one token; give a longer text")
-    check_ids([ids, held_out], loaded.model.config.vocab_size)
+    check_ids([ids, held_out], shape.vocabulary)
     progress("loading the model", 1, 1)
     student = student_of(request, loaded, directory, progress)
     facts = facts_of(request, loaded, directory, teacher)
     judged: list[Judged] = []
 
-    def judge(stage: str, model: GPT2LMHeadModel, steps: int) -> None:
+    def judge(stage: str, model: PreTrainedModel, steps: int) -> None:
         if model is not teacher:  # what is measured is what is saved
             round_weights(model, request.save_dtype)
         if main:
@@ -179,7 +181,7 @@ def _encode(loaded: LoadedModel, documents: list[str]) -> Tensor:
     return torch.tensor([i for text in documents for i in (*loaded.tokenizer.encode(text), *tail)])
 
 
-def _title(loaded: LoadedModel, student: SpikingGPT2LMHeadModel) -> str:
+def _title(loaded: LoadedModel, student: SpikingLanguageModel) -> str:
     chosen = SpikingConfig.model_validate(student.config.spiking)
     return (
         f"{loaded.name}, weights {loaded.weights}, {chosen.attention} attention, "
@@ -190,8 +192,8 @@ def _title(loaded: LoadedModel, student: SpikingGPT2LMHeadModel) -> str:
 def _write(
     request: FinetuneRequest,
     loaded: LoadedModel,
-    student: SpikingGPT2LMHeadModel,
-    baseline: GPT2LMHeadModel | None,
+    student: SpikingLanguageModel,
+    baseline: PreTrainedModel | None,
     result: Finetuned,
 ) -> None:
     """The model directory; the checkpoints go when everything else is there."""
@@ -199,9 +201,7 @@ def _write(
     from reports.plot_training import training_picture
 
     out, source = prepare_directory(request.out), resolve(request.model).directory
-    for name in (HELDOUT, CALIBRATION):
-        if source is not None and (source / name).is_file():
-            write_text(out / name, (source / name).read_text(encoding="utf-8"))
+    copy_texts(source, out)
     write_stages(result, out / "stages.csv")
     if result.metrics:
         write_metrics(result.metrics, out / METRICS)

@@ -19,6 +19,8 @@ class FinetuneRequest(BaseModel):
         weights: `auto`, `pretrained` or `random`.
         text: See `corpus.read_corpus`; every tenth document is held out.
         spiking: Choices of the conversion; those of a converted model stay.
+        calibration: Text to calibrate on; None for the model's default.
+        calibration_tokens: Tokens of it.
         train: `ssa`: the attention blocks and all thresholds; `thresholds`; or `all`. Of the
             analog model the same, but for thresholds.
         layer_steps: Steps of stage 1, each attention block by itself; none if only thresholds
@@ -46,6 +48,8 @@ class FinetuneRequest(BaseModel):
     weights: Literal["auto", "pretrained", "random"] = "auto"
     text: str
     spiking: SpikingConfig = SpikingConfig()
+    calibration: Path | None = None
+    calibration_tokens: Annotated[int, Field(ge=2)] = 512
     train: Literal["ssa", "thresholds", "all"] = "ssa"
     layer_steps: Annotated[int, Field(ge=0)] = 200
     steps: Annotated[int, Field(ge=0)] = 200

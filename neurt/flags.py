@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from neurt.flags_breakeven import add_breakeven_command
 from neurt.flags_check import add_check_command
 from neurt.flags_conversion import add_conversion_flags
+from neurt.flags_convert import add_convert_command
+from neurt.flags_count import add_count_command
 from neurt.flags_evaluate import add_evaluate_command
 from neurt.flags_finetune import add_finetune_command
 from neurt.flags_hw import add_hw_commands
@@ -25,6 +27,8 @@ EPILOG = """examples:
   neurt-energy profile --model ./my-gpt2 --hw 45nm --hw loihi --phase decode --context 512
   neurt-energy plan --model gpt2-xl --hw 45nm --seq-len 1000 --spike-rate 0.15
   neurt-energy plan --model gpt2-small --hw 7nm --prompt 512 --generate 128
+  neurt-energy count --model ./my-gpt-neox --hw 45nm --phase decode --context 1024
+  neurt-energy convert --model gpt2-nano --form softmax --code pow2 --out my-spiking-gpt2
   neurt-energy evaluate --model gpt2-nano --form softmax --code pow2
   neurt-energy sweep --model gpt2-nano --jobs 2
   neurt-energy finetune --model gpt2-nano --text sotu --out my-spiking-gpt2
@@ -47,6 +51,8 @@ class Commands:
 
     breakeven: Handler
     check: Handler
+    convert: Handler
+    count: Handler
     evaluate: Handler
     finetune: Handler
     hw: Mapping[str, Handler]
@@ -86,6 +92,8 @@ def parser(commands: Commands) -> argparse.ArgumentParser:
     )
     plan.set_defaults(run=commands.plan)
 
+    add_count_command(verbs, commands.count)
+    add_convert_command(verbs, commands.convert)
     add_conversion_flags(add_evaluate_command(verbs, commands.evaluate))
     add_sweep_command(verbs, commands.sweep)
     add_training_commands(verbs, commands.pretrain)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from neurt.config import Attention, Code, KeyValue, SpikingConfig
+from neurt.config import Attention, Code, DeadZone, KeyValue, SpikingConfig
+from neurt.flags_training import at_least
 
 #: Names of the flags, as argparse stores them.
 FIELDS = (
@@ -13,6 +15,7 @@ FIELDS = (
     "code",
     "attention_code",
     "key_value",
+    "dead_zone",
     "threshold",
     "attention_threshold",
     "lif_quantile",
@@ -55,6 +58,14 @@ def add_conversion_flags(command: argparse.ArgumentParser) -> None:
         "too (default: stored)",
     )
     command.add_argument(
+        "--dead-zone",
+        choices=[str(how) for how in DeadZone],
+        default="output",
+        help="below which values of the code pow2 are silent: equally wide at the output of the "
+        "layer behind, or where an accumulate saved costs the same loss everywhere, measured by "
+        "gradients (default: output)",
+    )
+    command.add_argument(
         "--threshold",
         type=factor,
         default=1.0,
@@ -84,6 +95,32 @@ def add_conversion_flags(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_calibration_flags(command: argparse.ArgumentParser) -> None:
+    """Add the flags that say which text a conversion is calibrated on."""
+    command.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="FILE",
+        help="UTF-8 text to calibrate a conversion on (default: the model's own, else Moby-Dick)",
+    )
+    command.add_argument(
+        "--calibration-tokens",
+        type=at_least(2),
+        default=512,
+        metavar="N",
+        help="tokens of it (default: 512)",
+    )
+
+
+def add_detokenise_flag(command: argparse.ArgumentParser) -> None:
+    """Add the flag that makes prose of WikiText."""
+    command.add_argument(
+        "--detokenise",
+        action="store_true",
+        help="undo the spacing of WikiText in the given texts: ` @-@ ` is `-` again, and so on",
+    )
+
+
 def conversion_of(request: argparse.Namespace) -> SpikingConfig:
     """The conversion that parsed flags ask for."""
     return SpikingConfig(
@@ -92,6 +129,7 @@ def conversion_of(request: argparse.Namespace) -> SpikingConfig:
         feedforward=request.code,
         attention_code=request.attention_code,
         key_value=request.key_value,
+        dead_zone=request.dead_zone,
         threshold=request.threshold,
         attention_threshold=request.attention_threshold,
         attention_quantile=request.lif_quantile,

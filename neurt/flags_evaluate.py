@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from neurt.flags_conversion import add_calibration_flags, add_detokenise_flag
 from neurt.flags_pass import add_dataflow_flag
 from neurt.flags_training import at_least
 
@@ -68,6 +69,8 @@ def add_reading_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--text", type=Path, metavar="FILE", help="UTF-8 text to read (default: the model's own)"
     )
+    add_calibration_flags(command)
+    add_detokenise_flag(command)
     command.add_argument(
         "--max-tokens",
         type=at_least(2),

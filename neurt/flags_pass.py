@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from hwmodels import Dataflow
-from neurt.flags_conversion import add_conversion_flags, factor
+from neurt.families import ALIASES
+from neurt.flags_conversion import (
+    add_calibration_flags,
+    add_conversion_flags,
+    add_detokenise_flag,
+    factor,
+)
 from neurt.flags_training import at_least
-from neurt.gpt2 import ALIASES
-from neurt.source import SHIPPED
+from neurt.source import SHIPPED, SMOLLM2
 
 
 def add_pass_flags(command: argparse.ArgumentParser) -> None:
@@ -19,7 +24,8 @@ def add_pass_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--model",
         required=True,
-        help=f"{', '.join((*SHIPPED, *ALIASES))}, a directory in Hugging Face format, or a hub id",
+        help=f"{', '.join((*SHIPPED, *ALIASES, SMOLLM2))}, a directory in Hugging Face format, a "
+        "config.json (plan), a .gguf file, or a hub id",
     )
     add_hw_flag(command)
     command.add_argument(
@@ -81,6 +87,8 @@ def add_measuring_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--text", type=Path, metavar="FILE", help="UTF-8 text to run on (default: Moby-Dick)"
     )
+    add_calibration_flags(command)
+    add_detokenise_flag(command)
     command.add_argument(
         "--verify", action="store_true", help="compare every row with fvcore and with the plan"
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from neurt.config import Attention, Code
+from neurt.config import Attention, Code, DeadZone
 from neurt.flags_conversion import factor, timesteps
 from neurt.flags_evaluate import add_reading_flags
 from neurt.flags_training import at_least
@@ -46,6 +46,7 @@ def add_sweep_command(verbs: Any, handler: Callable[[argparse.Namespace], None])
         ("--thresholds", factor, None, [0.5, 1.0, 2.0], "factors on calibrated thresholds"),
         ("--attention-thresholds", factor, None, [], "other factors for the attention block"),
         ("--calibrate", str, ["quantile", "mse"], ["mse"], "how a code finds its range"),
+        ("--dead-zones", str, [str(x) for x in DeadZone], ["output"], "of pow2 in softmax form"),
     ):
         words = " ".join(str(x) for x in default) or "the same"
         sweep.add_argument(

@@ -9,15 +9,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import GPT2LMHeadModel, PreTrainedModel
+from transformers import PreTrainedModel
 
 from energy import Attention, exposed_attention
 from hwmodels import Dataflow, HardwareProfile, load_profile
 from neurt.config import SpikingConfig
-from neurt.conversion import ConversionError, analog_of, convert
+from neurt.conversion import analog_of, check_convertible, convert
 from neurt.data import check_ids
-from neurt.gpt2 import GPT2Shape, label
-from neurt.modeling import SpikingGPT2LMHeadModel
+from neurt.families import label, read_shape
+from neurt.modeling import SpikingLanguageModel
 from neurt.passes import check_stages
 from neurt.planning import assemble, int8_prices, settings
 from neurt.request import PassRequest
@@ -43,7 +43,7 @@ def profile_model(
     The model is left as it was: its mode, its attention, its parameters.
 
     Args:
-        model: A `GPT2LMHeadModel`, or a `SpikingGPT2LMHeadModel` converted before.
+        model: A language model of a family that can be converted, or one converted before.
         input_ids: Token ids (batch, tokens), or those of one sequence.
         hw: Hardware, by name, file or profile.
         spiking: Choices of the conversion; a converted model has its own.
@@ -65,19 +65,16 @@ def profile_model(
         ProfileError: If a hardware profile cannot be loaded.
         ValueError: If `input_ids` are no token ids, or a converted model is given `spiking`.
     """
-    if type(model) not in (GPT2LMHeadModel, SpikingGPT2LMHeadModel):
-        raise ConversionError(
-            f"cannot profile a {type(model).__name__}; give a transformers GPT2LMHeadModel, or one "
-            "that `neurt.convert` made of it"
-        )
-    converted = isinstance(model, SpikingGPT2LMHeadModel)
+    converted = isinstance(model, SpikingLanguageModel)
+    if not converted:
+        check_convertible(model)
     if converted and spiking is not None:
         raise ValueError("a converted model has its own spiking configuration; leave out `spiking`")
     profiles = tuple(one if isinstance(one, HardwareProfile) else load_profile(one) for one in hw)
     if not profiles:
         raise ValueError("no hardware to price on; give `hw` at least one profile")
     ids = _token_ids(input_ids, model)
-    shape = GPT2Shape.from_config(model.config.to_dict(), name or "the model")
+    shape = read_shape(model.config.to_dict(), name or "the model")
     windows = [ids] if calibration is None else [_token_ids(x, model) for x in calibration]
     check_ids([ids, *windows], shape.vocabulary)
     chosen = SpikingConfig.model_validate(model.config.spiking) if converted else spiking
@@ -111,10 +108,10 @@ def _measure(
     weights: str,
     same_text: bool,
 ) -> Run:
-    stages, shape = request.stages, GPT2Shape.from_config(model.config.to_dict(), request.model)
+    stages, shape = request.stages, read_shape(model.config.to_dict(), request.model)
     how: dict[str, Any] = {"model": request.model, "weights": weights, "label": label}
     how |= {"conventions": request.conventions, "batch": request.batch}
-    converted = isinstance(model, SpikingGPT2LMHeadModel)
+    converted = isinstance(model, SpikingLanguageModel)
     analog = analog_of(model) if converted else model
     with exposed_attention(analog):
         [asa] = count_stages(analog, [ids], stages, "counting ASA", variant="asa", **how)

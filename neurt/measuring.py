@@ -6,7 +6,7 @@ import os
 from typing import NamedTuple
 
 from energy import Counts
-from neurt.gpt2 import GPT2Shape
+from neurt.families import Shape, family_of
 from neurt.request import ProfileRequest
 from neurt.side_by_side import Progress
 
@@ -49,7 +49,7 @@ def measure(point: ProfileRequest, threads: int | None, progress: Progress) -> F
     return Found(run.asa, run.ssa, tuple(said))
 
 
-def peak_bytes(shape: GPT2Shape, point: ProfileRequest) -> int:
+def peak_bytes(shape: Shape, point: ProfileRequest) -> int:
     """Memory that the process of a run takes at most, from sizes alone.
 
     Parameters, and an embedding more while random ones are made; logits as they are and twice as
@@ -57,18 +57,32 @@ def peak_bytes(shape: GPT2Shape, point: ProfileRequest) -> int:
     the feed-forward block, and the pairs of attention. A benchmark compares it with measured peaks.
     """
     width, inner, tokens = shape.width, shape.inner, point.seq_len
-    per_layer = 4 * width * width + 2 * width * inner + 9 * width + inner
-    embeddings = (2 * shape.vocabulary + shape.positions) * width
+    family = family_of(shape.model_type)
+    learned_positions = shape.positions if family.angles is None else 0
+    embeddings = ((2 if shape.tied else 3) * shape.vocabulary + learned_positions) * width
     longest = max(tokens, min(shape.positions, 128))  # of the calibration text
     steps = point.spiking.timesteps
     values = (
         embeddings
-        + shape.layers * per_layer
+        + shape.layers * layer_parameters(shape)
         + 3 * longest * shape.vocabulary
         + 4 * steps * longest * inner
         + 3 * steps * shape.heads * longest * longest
     )
     return _IDLE_BYTES + 4 * values
+
+
+def layer_parameters(shape: Shape) -> int:
+    """Weights, biases and norms of a transformer layer."""
+    family = family_of(shape.model_type)
+    width, inner = shape.width, shape.inner
+    made, into = shape.query_width + 2 * shape.kv_width, len(family.feedforward.into_hidden)
+    weights = width * (made + shape.query_width + (into + 1) * inner)
+    biases = (
+        made * shape.qkv_bias + width * shape.out_bias + (into * inner + width) * shape.ffn_bias
+    )
+    norms = 2 * width * (2 if family.norm == "LayerNorm" else 1)
+    return weights + biases + norms
 
 
 #: Of a process that has imported everything and run a tiny model, and some room.

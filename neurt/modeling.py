@@ -1,19 +1,15 @@
-"""The spiking GPT-2 as a Hugging Face model."""
+"""Spiking language models as Hugging Face models, one for each class of transformers."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    GPT2Config,
-    GPT2LMHeadModel,
-    GPT2Model,
-)
+import transformers
+from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
+from transformers import initialization as init
 
 from neurt.config import Attention, SpikingConfig
+from neurt.families import FAMILIES, SPIKING, analog_type, family_of
 from neurt.feedforward import SpikingFeedForward
 from neurt.neuron import SpikingNeuron
 from neurt.softmax import SoftmaxAttention
@@ -22,58 +18,32 @@ from neurt.spikformer import SpikformerAttention
 _FORMS = {Attention.SPIKFORMER: SpikformerAttention, Attention.SOFTMAX: SoftmaxAttention}
 
 
-class SpikingGPT2Config(GPT2Config):
-    """A GPT-2 configuration with the choices of the conversion.
-
-    Args:
-        spiking: The fields of a `SpikingConfig`.
-        **kwargs: Fields of `GPT2Config`.
-    """
-
-    model_type = "spiking_gpt2"
-
-    def __init__(self, spiking: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        self.spiking = SpikingConfig.model_validate(spiking or {}).model_dump(mode="json")
-        super().__init__(**kwargs)
-
-
-class SpikingGPT2Model(GPT2Model):
-    """The transformer without its head, with spike-based blocks."""
-
-    config_class = SpikingGPT2Config
-    # The mask then comes as booleans, or not at all where plain causal attention is enough.
-    _supports_flash_attn = False
-
-    def __init__(self, config: SpikingGPT2Config) -> None:
-        super().__init__(config)
-        spiking = SpikingConfig.model_validate(config.spiking)
-        for index, block in enumerate(self.h):
-            block.attn = _FORMS[spiking.attention](config, spiking, index)
-            block.mlp = SpikingFeedForward(config, spiking)
-        self.post_init()  # type: ignore[no-untyped-call]
-
-    def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, SpikingNeuron):  # a dense checkpoint has no thresholds
-            nn.init.ones_(module.threshold)
-        else:
-            super()._init_weights(module)  # type: ignore[no-untyped-call]
-
-
-class SpikingGPT2LMHeadModel(GPT2LMHeadModel):
-    """GPT-2 with spike-based attention and feed-forward blocks.
+class SpikingLanguageModel(PreTrainedModel):
+    """What all converted models have in common.
 
     Parameters keep the names and shapes of the dense model, so a dense checkpoint loads into it;
     the thresholds of the neurons are parameters beside them. Embeddings, norms, the residual stream
     and the language-model head stay analog.
     """
 
-    config_class = SpikingGPT2Config
+    # The mask then comes as booleans, or not at all where plain causal attention is enough.
     _supports_flash_attn = False
 
-    def __init__(self, config: SpikingGPT2Config) -> None:
+    def __init__(self, config: PretrainedConfig) -> None:
         super().__init__(config)
-        self.transformer = SpikingGPT2Model(config)
+        family, spiking = family_of(config.model_type), SpikingConfig.model_validate(config.spiking)
+        for index, layer in enumerate(self.get_submodule(family.layers).children()):
+            attention = _FORMS[spiking.attention](config, spiking, index)
+            layer.set_submodule(family.attention.path, attention)
+            layer.set_submodule(family.feedforward.path, SpikingFeedForward(config, spiking))
         self.post_init()  # type: ignore[no-untyped-call]
+
+    def initialize_weights(self) -> None:
+        """Initialise what a checkpoint lacks; a dense one has no thresholds."""
+        super().initialize_weights()  # type: ignore[no-untyped-call]
+        for module in self.modules():
+            if isinstance(module, SpikingNeuron):
+                init.ones_(module.threshold)
 
     @classmethod
     def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
@@ -86,6 +56,66 @@ class SpikingGPT2LMHeadModel(GPT2LMHeadModel):
         return loaded
 
 
-# So that AutoModelForCausalLM.from_pretrained and pipelines know a converted model.
-AutoConfig.register(SpikingGPT2Config.model_type, SpikingGPT2Config)
-AutoModelForCausalLM.register(SpikingGPT2Config, SpikingGPT2LMHeadModel)
+_CLASSES: dict[str, type[SpikingLanguageModel]] = {}
+
+
+def analog_class(model_type: str) -> type[PreTrainedModel]:
+    """The analog language model of a known type.
+
+    Args:
+        model_type: As in `config.json`, of the analog model or of what is converted from it.
+    """
+    family, kind = family_of(model_type), analog_type(model_type)
+    found: type[PreTrainedModel] = getattr(transformers, family.classes[kind] + family.model)
+    return found
+
+
+def spiking_class(model_type: str) -> type[SpikingLanguageModel]:
+    """The converted language model of a known type, for example `SpikingLlamaForCausalLM`.
+
+    Args:
+        model_type: As in `config.json`, of the analog model or of what is converted from it.
+    """
+    return _CLASSES[analog_type(model_type)]
+
+
+def _define(kind: str) -> None:
+    """Make the classes of one `model_type`, and let the Auto classes of transformers know them."""
+    analog = analog_class(kind)
+    analog_config: Any = analog.config_class
+
+    class SpikingModelConfig(analog_config):  # type: ignore[misc]
+        """The configuration of the analog model with the choices of the conversion.
+
+        Args:
+            spiking: The fields of a `SpikingConfig`.
+            **kwargs: Fields of the analog configuration.
+        """
+
+        model_type = SPIKING + kind
+
+        def __init__(self, spiking: dict[str, Any] | None = None, **kwargs: Any) -> None:
+            self.spiking = SpikingConfig.model_validate(spiking or {}).model_dump(mode="json")
+            super().__init__(**kwargs)
+
+    class SpikingModel(SpikingLanguageModel, analog):  # type: ignore[misc, valid-type]
+        __doc__ = f"A converted `{analog.__name__}`.\n{SpikingLanguageModel.__doc__}"
+        config_class = SpikingModelConfig
+
+    names = {SpikingModelConfig: analog_config.__name__, SpikingModel: analog.__name__}
+    for made, of in names.items():
+        made.__name__ = made.__qualname__ = f"Spiking{of}"
+        globals()[made.__name__] = made  # where whoever unpickles or documents it looks
+    AutoConfig.register(SpikingModelConfig.model_type, SpikingModelConfig)
+    AutoModelForCausalLM.register(SpikingModelConfig, SpikingModel)
+    _CLASSES[kind] = SpikingModel
+
+
+for _kind in (kind for family in FAMILIES if family.feedforward.path for kind in family.classes):
+    _define(_kind)
+
+#: The best known of them by name.
+SpikingGPT2LMHeadModel = spiking_class("gpt2")
+SpikingGPT2Config = SpikingGPT2LMHeadModel.config_class
+SpikingLlamaForCausalLM = spiking_class("llama")
+SpikingLlamaConfig = SpikingLlamaForCausalLM.config_class

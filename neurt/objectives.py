@@ -11,11 +11,12 @@ import torch
 from accelerate.utils import reduce
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
-from transformers import GPT2LMHeadModel
+from transformers import PreTrainedModel
 
 from neurt.activity import Activity
 from neurt.codes import Exact
-from neurt.modeling import SpikingGPT2LMHeadModel
+from neurt.families import family_of
+from neurt.modeling import SpikingLanguageModel
 from neurt.neuron import SpikingNeuron
 from neurt.pretrain import LanguageModelling
 
@@ -34,7 +35,9 @@ class _Exponential(nn.Module):
 
 
 @contextmanager
-def trainable(model: nn.Module, what: Trained, *, attention_only: bool = False) -> Iterator[None]:
+def trainable(
+    model: PreTrainedModel, what: Trained, *, attention_only: bool = False
+) -> Iterator[None]:
     """Let the chosen parameters be trained inside the block; thresholds by their logarithms.
 
     Args:
@@ -43,9 +46,10 @@ def trainable(model: nn.Module, what: Trained, *, attention_only: bool = False) 
         attention_only: Leave out what lies outside the attention blocks.
     """
     model.requires_grad_(False)
+    attention = f".{family_of(model.config.model_type).attention.path}."
     neurons = []
     for name, module in model.named_modules():
-        inside = ".attn." in f".{name}."
+        inside = attention in f".{name}."
         wanted = inside if attention_only or what == "ssa" else what == "all"
         for own, parameter in module.named_parameters(recurse=False):
             if own != "threshold":
@@ -78,11 +82,11 @@ class _WithoutDropout(nn.Module):
 class _Imitation(_WithoutDropout):
     """A student and the analog model that it imitates."""
 
-    def __init__(self, student: SpikingGPT2LMHeadModel, teacher: GPT2LMHeadModel) -> None:
+    def __init__(self, student: SpikingLanguageModel, teacher: PreTrainedModel) -> None:
         super().__init__()
         self.student = student
         # A copy, since the original may share weights with the student.
-        self.teacher: GPT2LMHeadModel = copy.deepcopy(teacher)
+        self.teacher: PreTrainedModel = copy.deepcopy(teacher)
         self.teacher.eval()
         self.teacher.requires_grad_(False)
 
@@ -100,10 +104,10 @@ class LayerMatch(_Imitation):
 
     def forward(self, ids: Tensor) -> dict[str, Tensor]:
         """Losses of windows (B, S)."""
-        seen: list[tuple[Tensor, Tensor]] = []
+        seen: list[tuple[tuple[Any, ...], dict[str, Any], Tensor]] = []
 
         def remember(_layer: nn.Module, args: Any, kwargs: Any, out: Any) -> None:
-            seen.append((args[0] if args else kwargs["hidden_states"], out[0]))
+            seen.append((args, kwargs, out[0]))
 
         handles = [
             attention.register_forward_hook(remember, with_kwargs=True)
@@ -111,13 +115,15 @@ class LayerMatch(_Imitation):
         ]
         try:
             with torch.no_grad():
-                self.teacher.transformer(ids, use_cache=False)
+                self.teacher.base_model(ids, use_cache=False)
         finally:
             for handle in handles:
                 handle.remove()
         errors = [
-            ((attention(x)[0] - y).square().sum((1, 2)) / y.square().sum((1, 2))).mean()
-            for attention, (x, y) in zip(_attentions(self.student), seen, strict=True)
+            (
+                (attention(*args, **kwargs)[0] - y).square().sum((1, 2)) / y.square().sum((1, 2))
+            ).mean()
+            for attention, (args, kwargs, y) in zip(_attentions(self.student), seen, strict=True)
         ]
         return {"loss": torch.stack(errors).mean()}
 
@@ -139,8 +145,8 @@ class Distillation(_Imitation):
 
     def __init__(
         self,
-        student: SpikingGPT2LMHeadModel,
-        teacher: GPT2LMHeadModel,
+        student: SpikingLanguageModel,
+        teacher: PreTrainedModel,
         target_events_per_mac: float | None = None,
     ) -> None:
         super().__init__(student, teacher)
@@ -179,5 +185,7 @@ class Continuation(_WithoutDropout, LanguageModelling):
     """What the analog model is given beside stage 2: the next token, as there without dropout."""
 
 
-def _attentions(model: GPT2LMHeadModel) -> list[nn.Module]:
-    return [module for name, module in model.named_modules() if name.endswith(".attn")]
+def _attentions(model: PreTrainedModel) -> list[nn.Module]:
+    family = family_of(model.config.model_type)
+    layers = model.get_submodule(family.layers).children()
+    return [layer.get_submodule(family.attention.path) for layer in layers]

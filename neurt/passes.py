@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from neurt.gpt2 import GPT2Shape
+from neurt.families import Shape
 
 
 class PlanError(ValueError):
@@ -96,7 +96,7 @@ def whole_request(
     return (first, Stage("decode", steps)) if steps else (first,)
 
 
-def check_pass(what: Pass, shape: GPT2Shape, name: str) -> None:
+def check_pass(what: Pass, shape: Shape, name: str) -> None:
     """Make sure that the model has a position for each token.
 
     Raises:
@@ -109,7 +109,7 @@ def check_pass(what: Pass, shape: GPT2Shape, name: str) -> None:
         )
 
 
-def check_stages(stages: Iterable[Stage], shape: GPT2Shape, name: str) -> None:
+def check_stages(stages: Iterable[Stage], shape: Shape, name: str) -> None:
     """Make sure that the model has a position for each token of each pass.
 
     Raises:

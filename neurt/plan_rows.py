@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from energy import formulas, products
@@ -13,11 +12,9 @@ from energy.formulas import Conventions
 from energy.levels import Levels
 from hwmodels import Op
 from neurt.config import Code, KeyValue, SpikingConfig
-from neurt.gpt2 import GPT2Shape
+from neurt.families import Family, Shape, family_of
 from neurt.passes import Pass
-from neurt.plan import VALUE_BYTES
-
-Row = tuple[str, str, Tally]
+from neurt.plan import VALUE_BYTES, Row
 
 #: Coders of the second stream of each product of attention.
 ARRIVING = {"scores": "key_encoder", "mix": "value_encoder"}
@@ -35,7 +32,7 @@ class Rows(NamedTuple):
         prefix: Full name of the layer, with a dot.
     """
 
-    shape: GPT2Shape
+    shape: Shape
     what: Pass
     spiking: SpikingConfig
     spike_rate: float | Mapping[str, int]
@@ -53,9 +50,13 @@ class Rows(NamedTuple):
         return self.what.batch * self.what.queries
 
     @property
-    def head_width(self) -> int:
-        """Channels of one head."""
-        return self.shape.width // self.shape.heads
+    def family(self) -> Family:
+        """The architecture."""
+        return family_of(self.shape.model_type)
+
+    def attention(self, part: str) -> str:
+        """Name of a part of attention."""
+        return f"{self.family.attention.path}.{part}"
 
     def spikes(self, name: str, slots: int) -> int:
         """Assumed spikes of a row with so many slots."""
@@ -99,7 +100,14 @@ class Rows(NamedTuple):
         return name, kind, tally
 
     def linear(
-        self, name: str, fan_in: int, fan_out: int, levels: Levels, *, accumulate: bool = True
+        self,
+        name: str,
+        fan_in: int,
+        fan_out: int,
+        levels: Levels,
+        *,
+        bias: bool,
+        accumulate: bool = True,
     ) -> Row:
         """A layer fed by events; accumulated, its time steps share a result."""
         rows = self.steps * self.tokens
@@ -108,60 +116,64 @@ class Rows(NamedTuple):
             fan_in,
             fan_out,
             0 if levels is Levels.ANALOG else self.spikes(name, rows * fan_in),
-            bias=True,
+            bias=bias,
             levels=levels,
             value_bytes=VALUE_BYTES,
             steps=self.steps if accumulate else 1,
         )
-        return name, "EventConv1D", tally
+        return name, f"Event{self.family.linear}", tally
 
     def binary(self, role: Literal["scores", "mix"]) -> Row:
         """A product of Spikformer, with its own result in each time step."""
-        heads = self.steps * self.what.batch * self.shape.heads
+        shape, each = self.shape, self.steps * self.what.batch
+        heads, kv_heads = each * shape.heads, each * shape.kv_heads
         queries, keys = self.what.queries, self.what.keys
-        # Queries stream over the keys; values stream into the rows of all queries.
-        tokens, others = (queries, keys) if role == "scores" else (keys, queries)
-        slots = heads * tokens * self.head_width
-        events = self.spikes(f"attn.core.{role}", slots)
+        name = self.attention(f"core.{role}")
+        # Queries stream over the keys; values stream into the rows of all queries, of each head
+        # that shares them.
+        slots = (heads * queries if role == "scores" else kv_heads * keys) * shape.head_width
+        met = keys if role == "scores" else queries * shape.heads // shape.kv_heads
+        events = self.spikes(name, slots)
         formula = products.binary_scores if role == "scores" else products.binary_mix
         tally = formula(
             heads,
             queries,
             keys,
-            self.head_width,
+            shape.head_width,
             events,
-            self._share(events, slots, heads, others),
+            self._share(events, slots, heads, met),
             attention=self.conventions.attention,
             value_bytes=VALUE_BYTES,
+            kv_heads=kv_heads,
         )
-        return f"attn.core.{role}", "MatMul", tally
+        return name, "MatMul", tally
 
-    def _share(self, events: int, slots: int, heads: int, others: int) -> int:
+    def _share(self, events: int, slots: int, heads: int, met: int) -> int:
         """Full: every event meets every token of the other side. Causal: the share it may see."""
         if self.conventions.attention is Pairs.FULL:
-            return events * others
+            return events * met
         pairs = formulas.pairs(self.what.queries, self.what.keys, self.conventions.attention)
-        return round(events / slots * heads * pairs * self.head_width)
+        return round(events / slots * heads * pairs * self.shape.head_width)
 
     def events(self, role: Literal["scores", "mix"], levels: Levels) -> Row:
         """A product of the softmax form: events of Q, or of the weights, meet what is stored."""
-        heads = self.what.batch * self.shape.heads
+        heads, width = self.what.batch * self.shape.heads, self.shape.head_width
         queries, keys = self.what.queries, self.what.keys
-        slots = self.steps * heads * queries * (self.head_width if role == "scores" else keys)
+        slots = self.steps * heads * queries * (width if role == "scores" else keys)
         analog = levels is Levels.ANALOG
-        coder = "attn.query_encoder" if role == "scores" else "attn.core.weight_encoder"
-        events = 0 if analog else self.spikes(coder, slots)
+        coder = "query_encoder" if role == "scores" else "core.weight_encoder"
+        events = 0 if analog else self.spikes(self.attention(coder), slots)
         accumulates = (
             self._share(events, slots, self.steps * heads, keys)
             if role == "scores"
-            else events * self.head_width  # a weight that the mask hides sends no event
+            else events * width  # a weight that the mask hides sends no event
         )
         tally = products.event_attention(
             role,
             heads,
             queries,
             keys,
-            self.head_width,
+            width,
             left=levels,
             right=None,
             events=events,
@@ -170,10 +182,11 @@ class Rows(NamedTuple):
             attention=self.conventions.attention,
             value_bytes=VALUE_BYTES,
             steps=self.steps,
+            kv_heads=self.what.batch * self.shape.kv_heads,
         )
         if self.streamed:
             tally = Tally.total((tally, self._arriving(ARRIVING[role], levels)))
-        return f"attn.core.{role}", "MatMul", tally
+        return self.attention(f"core.{role}"), "MatMul", tally
 
     @property
     def streamed(self) -> bool:
@@ -182,15 +195,15 @@ class Rows(NamedTuple):
 
     def _arriving(self, coder: str, levels: Levels) -> Tally:
         """The second stream: events of new keys or values meet the queries that see them."""
-        slots = self.steps * self.tokens * self.shape.width
-        what = replace(self.what, keys=self.what.queries)
-        pairs = formulas.pairs(what.queries, what.keys, self.conventions.attention)
+        slots = self.steps * self.tokens * self.shape.kv_width
+        queries, shared_by = self.what.queries, self.shape.heads // self.shape.kv_heads
+        pairs = formulas.pairs(queries, queries, self.conventions.attention) * shared_by
         if levels is Levels.ANALOG:
-            macs = slots * pairs // what.queries
+            macs = slots * pairs // queries
             return Tally({Op.MAC: macs, Op.ACTIVATION_READ: slots * VALUE_BYTES})
-        events = self.spikes(f"attn.{coder}", slots)
+        events = self.spikes(self.attention(coder), slots)
         ops = {
-            levels.op: round(events * pairs / what.queries),
+            levels.op: round(events * pairs / queries),
             Op.SPIKE_READ: formulas.packed_bytes(slots, levels.bits_per_slot),
         }
         return Tally(ops, spikes=events, slots=slots)

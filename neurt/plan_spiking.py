@@ -9,15 +9,15 @@ from energy import nonlinear
 from energy.counts import Counts
 from energy.formulas import Conventions
 from energy.levels import Levels
-from neurt.config import Attention, Code, SpikingConfig
-from neurt.gpt2 import GPT2Shape
+from neurt.config import Attention, Code, DeadZone, SpikingConfig
+from neurt.families import Shape, family_of
 from neurt.passes import Pass, PlanError
-from neurt.plan import VALUE_BYTES, whole_model
-from neurt.plan_rows import ARRIVING, Row, Rows
+from neurt.plan import VALUE_BYTES, Row, activation, norm, projections, rotary, whole_model
+from neurt.plan_rows import ARRIVING, Rows
 
 
 def plan_ssa(
-    shape: GPT2Shape,
+    shape: Shape,
     what: Pass,
     spiking: SpikingConfig,
     spike_rate: float | Mapping[str, int],
@@ -35,23 +35,29 @@ def plan_ssa(
         **about: Further fields of `Counts`.
 
     Raises:
-        PlanError: If coincidences are asked for, which no rate can tell.
+        PlanError: If coincidences are asked for, which no rate can tell, or the architecture cannot
+            be converted.
     """
     if conventions.coincidences:
         raise PlanError(
             "coincidences of spikes depend on which spikes meet, not on a rate; measure them with "
             "`neurt-energy profile`"
         )
-    depth = 0
+    family = family_of(shape.model_type)
+    if not family.feedforward.path:
+        raise PlanError(
+            f"a model of type '{shape.model_type}' cannot be converted: the feed-forward block of "
+            f"{family.name} is no module of its own that a spiking one could replace; of the types "
+            "supported, convert another"
+        )
 
-    def layer() -> list[Row]:
-        nonlocal depth
-        rows = _Layer(shape, what, spiking, spike_rate, conventions, f"transformer.h.{depth}.")
-        depth += 1
-        return rows.all()
+    def layer(prefix: str) -> list[Row]:
+        return _Layer(shape, what, spiking, spike_rate, conventions, prefix).all()
 
+    alike = [] if isinstance(spike_rate, Mapping) else layer("")
+    about = {"timesteps": spiking.timesteps, **about}
     return whole_model(
-        "ssa", shape, what, layer, conventions, {"timesteps": spiking.timesteps, **about}
+        "ssa", shape, what, (lambda _prefix: alike) if alike else layer, conventions, about
     )
 
 
@@ -59,78 +65,110 @@ class _Layer(Rows):
     """One transformer layer."""
 
     def all(self) -> list[Row]:
-        """Its rows, in the order of the modules."""
-        width, inner = self.shape.width, self.shape.inner
-        norm = nonlinear.layer_norm(self.tokens, width, value_bytes=VALUE_BYTES)
+        """Its rows, in the order in which they work."""
+        shape, family = self.shape, self.family
         attention = {
             Attention.SPIKFORMER: self._spikformer,
             Attention.SOFTMAX: self._softmax,
         }[self.spiking.attention]
-        code = self.spiking.feedforward
         return [
-            ("ln_1", "LayerNorm", norm),
+            norm(family.norms[0], shape, self.tokens),
             *attention(),
-            ("ln_2", "LayerNorm", norm),
-            self.coder("mlp.encoder", width, code),
-            self.linear("mlp.c_fc", width, inner, code.levels),
-            (
-                "mlp.act",
-                "NewGELUActivation",
-                nonlinear.gelu_tanh(self.tokens * inner, value_bytes=VALUE_BYTES),
-            ),
-            self.coder("mlp.hidden_encoder", inner, code),
-            self.linear("mlp.c_proj", inner, width, code.levels),
+            norm(family.norms[1], shape, self.tokens),
+            *self._feedforward(),
         ]
 
-    def _spikformer(self) -> list[Row]:
-        width, code = self.shape.width, self.spiking.code_of_attention
-        scaled = nonlinear.row_scale(self.steps * self.tokens * width, value_bytes=VALUE_BYTES)
+    def _feedforward(self) -> list[Row]:
+        shape, layout, code = self.shape, self.family.feedforward, self.spiking.feedforward
+        how: Any = {"levels": code.levels, "bias": shape.ffn_bias}
         return [
-            self.coder("attn.encoder", width, code),
-            self.linear("attn.c_attn", width, 3 * width, code.levels, accumulate=not code.averages),
+            self.coder(layout.name("encoder"), shape.width, code),
+            *(
+                self.linear(layout.name(part), shape.width, shape.inner, **how)
+                for part in layout.into_hidden
+            ),
+            *activation(shape, self.tokens),
+            self.coder(layout.name("hidden_encoder"), shape.inner, code),
+            self.linear(layout.name(layout.down), shape.inner, shape.width, **how),
+        ]
+
+    def _into_attention(self, *, accumulate: bool = True) -> list[Row]:
+        """The coder of the block's input, and the projections that its events reach."""
+        shape, code = self.shape, self.spiking.code_of_attention
+        how: Any = {"bias": shape.qkv_bias, "accumulate": accumulate}
+        return [
+            self.coder(self.attention("encoder"), shape.width, code),
+            *(
+                self.linear(self.attention(name), shape.width, fan_out, code.levels, **how)
+                for name, fan_out in projections(shape)
+            ),
+        ]
+
+    def _queries(self, code: Code) -> Row:
+        """The coder of Q. Its thresholds belong to K, so the heads that share K share them."""
+        shape = self.shape
+        channels = shape.kv_width if code.scaled else shape.query_width
+        values = self.tokens * shape.query_width
+        return self.code(self.attention("query_encoder"), code, values, channels)
+
+    def _out_of_attention(self, levels: Levels) -> Row:
+        shape = self.shape
+        name, bias = self.attention(self.family.attention.output), shape.out_bias
+        return self.linear(name, shape.query_width, shape.width, levels, bias=bias)
+
+    def _spikformer(self) -> list[Row]:
+        shape, code = self.shape, self.spiking.code_of_attention
+        # The currents of a code whose value is a mean are rotated, and drive neurons, step by step.
+        once, all_channels = not code.averages, shape.query_width + 2 * shape.kv_width
+        mixed = self.steps * self.tokens * shape.query_width
+        return [
+            *self._into_attention(accumulate=once),
+            *rotary(shape, self.what, 1 if once else self.steps),
             self.neurons(
-                "attn.qkv_neuron", "LIF", 3 * width, Levels.BINARY, repeated=not code.averages
+                self.attention("qkv_neuron"), "LIF", all_channels, Levels.BINARY, repeated=once
             ),
             self.binary("scores"),
             self.binary("mix"),
-            ("attn.core.normalise", "RowScale", scaled),
-            self.neurons("attn.mix_neuron", "LIF", width, Levels.BINARY),
-            self.linear("attn.c_proj", width, width, Levels.BINARY),
+            (
+                self.attention("core.normalise"),
+                "RowScale",
+                nonlinear.row_scale(mixed, value_bytes=VALUE_BYTES),
+            ),
+            self.neurons(self.attention("mix_neuron"), "LIF", shape.query_width, Levels.BINARY),
+            self._out_of_attention(Levels.BINARY),
         ]
 
     def _softmax(self) -> list[Row]:
-        width, code = self.shape.width, self.spiking.code_of_attention
+        shape, code = self.shape, self.spiking.code_of_attention
         what, pairs = self.what, self.conventions.attention
-        heads = what.batch * self.shape.heads
+        heads = what.batch * shape.heads
         softmax = nonlinear.softmax(
             heads, what.queries, what.keys, attention=pairs, value_bytes=VALUE_BYTES
         )
-        weights = heads * what.queries * what.keys
+        by_head = self.spiking.dead_zone is DeadZone.LOSS  # thresholds of the weights
+        weights, encoder = heads * what.queries * what.keys, self.attention("core.weight_encoder")
         arrived = (
             self.steps * weights  # every slot of an analog code holds something
             if code is Code.EXACT
-            else self.spikes("attn.core.weight_encoder", self.steps * weights)
+            else self.spikes(encoder, self.steps * weights)
+        )
+        normalise = nonlinear.row_normalise(
+            heads * what.queries, shape.head_width, arrived, value_bytes=VALUE_BYTES
         )
         return [
-            self.coder("attn.encoder", width, code),
-            self.linear("attn.c_attn", width, 3 * width, code.levels),
-            self.coder("attn.query_encoder", width, code),
+            *self._into_attention(),
+            *rotary(shape, what),
+            self._queries(code),
             *(
-                self.coder(f"attn.{name}", width, code)
+                self.coder(self.attention(name), shape.kv_width, code)
                 for name in ARRIVING.values()
                 if self.streamed
             ),
             self.events("scores", code.levels),
-            ("attn.core.softmax", "ScaledSoftmax", softmax),
-            self.code("attn.core.weight_encoder", code, weights, channels=1),
+            (self.attention("core.softmax"), "ScaledSoftmax", softmax),
+            self.code(encoder, code, weights, channels=shape.heads if by_head else 1),
             self.events("mix", code.levels),
-            (
-                "attn.core.normalise",
-                "RowNormalise",
-                nonlinear.row_normalise(
-                    heads * what.queries, self.head_width, arrived, value_bytes=VALUE_BYTES
-                ),
-            ),
-            self.coder("attn.mix_encoder", width, code),
-            self.linear("attn.c_proj", width, width, code.levels),
+            (self.attention("core.normalise"), "RowNormalise", normalise),
+            self.coder(self.attention("mix_encoder"), shape.query_width, code),
+            self._out_of_attention(code.levels),
         ]

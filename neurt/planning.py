@@ -12,7 +12,7 @@ from typing import Any
 
 from hwmodels import HardwareProfile, load_profile, load_profiles, load_sibling
 from neurt.config import SpikingConfig
-from neurt.gpt2 import GPT2Shape
+from neurt.families import Shape
 from neurt.passes import PlanError, check_stages
 from neurt.plan import plan_asa
 from neurt.plan_spiking import plan_ssa
@@ -104,7 +104,7 @@ def int8_prices(request: PassRequest) -> dict[str, HardwareProfile]:
     return {name: profile for name, profile in found.items() if profile is not None}
 
 
-def settings(request: PassRequest, spiking: SpikingConfig, shape: GPT2Shape) -> dict[str, object]:
+def settings(request: PassRequest, spiking: SpikingConfig, shape: Shape) -> dict[str, object]:
     """What was asked for, the sizes of the model and how it was converted, for `run.json`."""
     asked = request.model_dump(mode="json", exclude={"out", "model", "hw"}, exclude_none=True)
     conversion = spiking.model_dump(mode="json")

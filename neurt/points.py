@@ -92,21 +92,23 @@ def point_stem(point: ProfileRequest, source: ModelSource, decides: str) -> str:
     return f"{slug}-{_digest((asked + decides).encode())}"
 
 
-def fingerprint(source: ModelSource, text: Path | None) -> str:
+def fingerprint(source: ModelSource, *texts: Path | None) -> str:
     """A digest of what decides counts beside the request: model, texts, this program.
 
     Args:
         source: The model.
-        text: A text of the user's own; None for the default, which belongs to the model.
+        *texts: Texts of the user's own; None for a default, which belongs to the model.
 
     Raises:
         PointError: If a file cannot be read.
     """
     digest = hashlib.sha256(" ".join(map(version, _PACKAGES)).encode())
-    files = [] if text is None else [text]
+    files = [text for text in texts if text is not None]
     if source.directory is not None:
         kept = {".safetensors", ".json", ".txt"}
         files += sorted(path for path in source.directory.iterdir() if path.suffix in kept)
+    elif source.file is not None:
+        files.append(source.file)
     else:
         assert source.hub_id is not None
         digest.update(f"{is_cached(source.hub_id)} {cached_revision(source.hub_id)}".encode())

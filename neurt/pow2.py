@@ -43,7 +43,7 @@ def output_dead_zone(weight: Tensor) -> DeadZone:
     return dead_zone
 
 
-def score_dead_zone(keys: Tensor, scaling: float, heads: int) -> DeadZone:
+def score_dead_zone(keys: Tensor, scaling: float, head_width: int) -> DeadZone:
     """Dead zones of queries that blur the scores by `DEAD_SHARE` nats.
 
     An error e of channel c moves the scores by scaling e k_c:
@@ -52,13 +52,13 @@ def score_dead_zone(keys: Tensor, scaling: float, heads: int) -> DeadZone:
     Args:
         keys: Keys (B, S, C) that the queries will meet.
         scaling: Factor of the scores.
-        heads: Attention heads; D = C / heads channels make one score.
+        head_width: Channels D that make one score.
     """
 
     def dead_zone(samples: Tensor) -> Tensor:
         sizes = keys.detach().square().flatten(0, -2).mean(0).sqrt()
         sizes = sizes.clamp(min=torch.finfo(keys.dtype).tiny ** 0.5)
-        zones: Tensor = DEAD_SHARE * (3 * heads / keys.shape[-1]) ** 0.5 / (scaling * sizes)
+        zones: Tensor = DEAD_SHARE * (3 / head_width) ** 0.5 / (scaling * sizes)
         return zones
 
     return dead_zone

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 from transformers import logging as transformers_logging
 
 from neurt.checkpoint import CHECKPOINT
@@ -48,7 +48,7 @@ class Pretrained:
 class LanguageModelling(nn.Module):
     """The objective of pretraining: the next token."""
 
-    def __init__(self, model: GPT2LMHeadModel) -> None:
+    def __init__(self, model: PreTrainedModel) -> None:
         super().__init__()
         self.model = model
 
@@ -162,7 +162,7 @@ def new_model(request: PretrainRequest) -> GPT2LMHeadModel:
         return GPT2LMHeadModel(config)
 
 
-def perplexity(model: GPT2LMHeadModel, documents: Sequence[Tensor], window: int) -> HeldOut:
+def perplexity(model: PreTrainedModel, documents: Sequence[Tensor], window: int) -> HeldOut:
     """How well a model predicts documents, in windows that do not overlap.
 
     Args:

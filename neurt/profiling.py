@@ -11,7 +11,7 @@ from hwmodels import load_profiles
 from neurt.config import SpikingConfig
 from neurt.conversion import convert
 from neurt.data import calibration_text, calibration_windows, check_ids, read_text, windows
-from neurt.gpt2 import GPT2Shape, label
+from neurt.families import label, read_shape
 from neurt.models import LoadedModel, Weights, load_model
 from neurt.passes import check_stages
 from neurt.planning import assemble, int8_prices, settings
@@ -54,19 +54,24 @@ def run_profile(
     shape = source.shape
     if shape is not None:  # before minutes are spent on loading
         check_stages(stages, shape, request.model)
-    text, text_name = read_text(request.text, source.directory)
+    text, text_name = read_text(request.text, source.directory, detokenise=request.detokenise)
 
     progress("loading the model", 0, 1)
-    loaded = load_model(request.model, Weights(request.weights), request.seed)
+    loaded = load_model(request.model, Weights(request.weights), request.seed, progress)
     say(_announce(loaded))
-    shape = GPT2Shape.from_config(loaded.model.config.to_dict(), loaded.name)
+    shape = read_shape(loaded.model.config.to_dict(), loaded.name)
     check_stages(stages, shape, request.model)
     longest = stages[-1].passes[-1].keys
     inputs = windows(
         loaded.tokenizer, text, tokens=longest, batch=request.batch, count=request.windows
     )
     calibration = calibration_windows(
-        loaded.tokenizer, tokens=min(shape.positions, max(longest, 128)), model=source.directory
+        loaded.tokenizer,
+        tokens=min(shape.positions, max(longest, 128)),
+        model=source.directory,
+        own=request.calibration,
+        total=request.calibration_tokens,
+        detokenise=request.detokenise,
     )
     check_ids([*inputs, *calibration], shape.vocabulary)
     progress("loading the model", 1, 1)
@@ -92,7 +97,9 @@ def run_profile(
             calibration,
             lambda done, total: progress("converting", done, total),
         )
-        _, facts["calibration"] = calibration_text(source.directory)
+        _, facts["calibration"] = calibration_text(
+            source.directory, request.calibration, detokenise=request.detokenise
+        )
     else:
         spiking = loaded.spiking
         chosen = SpikingConfig.model_validate(spiking.config.spiking)

@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import GPT2LMHeadModel
+from transformers import PreTrainedModel
 
 from energy import Conventions, Counts, count_pass, exposed_attention
-from neurt.gpt2 import label
-from neurt.modeling import SpikingGPT2LMHeadModel
+from neurt.families import Shape, family_of, label, read_shape
+from neurt.modeling import SpikingLanguageModel
 from neurt.windows import QualityError, Window, batches, check_windows, plan_windows
 from reports.evaluation import Comparison, LayerSimilarity, Quality
 
@@ -48,8 +48,8 @@ class _Reading:
 
 
 def compare(
-    analog: GPT2LMHeadModel,
-    spiking: GPT2LMHeadModel,
+    analog: PreTrainedModel,
+    spiking: PreTrainedModel,
     ids: Tensor,
     *,
     window: int,
@@ -66,7 +66,7 @@ def compare(
 
     Args:
         analog: The model that sets the standard; its attention is exposed meanwhile.
-        spiking: The converted model, or any other GPT-2 of the same sizes.
+        spiking: The converted model, or any other model of the same sizes.
         ids: Token ids of the text, (tokens,).
         window: Tokens per window, 2 to the positions of the models.
         stride: Tokens from the start of a window to that of the next, 1 to `window`.
@@ -78,14 +78,14 @@ def compare(
         QualityError: If text, window or stride do not fit the models, the models do not fit each
             other, or a prediction is not finite.
     """
-    _check(analog, spiking, ids, window, stride)
+    shape = _check(analog, spiking, ids, window, stride)
     plan = plan_windows(ids.numel(), window, stride)
     sums: _Sums = defaultdict(float)
     counts: list[tuple[Counts, Counts]] = []
     done = 0
     with ExitStack() as stack:
         for model in (analog, spiking):
-            if not isinstance(model, SpikingGPT2LMHeadModel):
+            if not isinstance(model, SpikingLanguageModel):
                 stack.enter_context(exposed_attention(model))
         for part in batches(plan, batch):
             progress(done, len(plan))
@@ -109,7 +109,7 @@ def compare(
                     for name in ("residual", "attention", "feedforward")
                 },
             )
-            for depth in range(analog.config.n_layer)
+            for depth in range(shape.layers)
         ),
         asa=asa_counts,
         ssa=ssa_counts,
@@ -120,28 +120,32 @@ def compare(
 
 
 def _check(
-    analog: GPT2LMHeadModel, spiking: GPT2LMHeadModel, ids: Tensor, window: int, stride: int
-) -> None:
-    for size in ("n_layer", "n_embd", "vocab_size"):
-        ours, theirs = getattr(analog.config, size), getattr(spiking.config, size)
+    analog: PreTrainedModel, spiking: PreTrainedModel, ids: Tensor, window: int, stride: int
+) -> Shape:
+    shape, other = (
+        read_shape(model.config.to_dict(), model.config.model_type) for model in (analog, spiking)
+    )
+    for size in ("layers", "width", "vocabulary"):
+        ours, theirs = getattr(shape, size), getattr(other, size)
         if ours != theirs:
             raise QualityError(
                 f"the analog model has {size} = {ours}, the spiking one {theirs}; compare a model "
                 "with the one it was converted from"
             )
-    check_windows(window, stride, min(analog.config.n_positions, spiking.config.n_positions))
-    vocabulary = analog.config.vocab_size
+    check_windows(window, stride, min(shape.positions, other.positions))
+    vocabulary = shape.vocabulary
     if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < vocabulary:
         raise QualityError(
             f"the text has token ids from {int(ids.min())} to {int(ids.max())}, but the models' "
             f"vocabulary has {vocabulary} entries; use the tokenizer that belongs to them"
         )
+    return shape
 
 
 def _add_batch(
     sums: _Sums,
-    analog: GPT2LMHeadModel,
-    spiking: GPT2LMHeadModel,
+    analog: PreTrainedModel,
+    spiking: PreTrainedModel,
     ids: Tensor,
     part: list[Window],
     conventions: Conventions,
@@ -156,11 +160,11 @@ def _add_batch(
 
 
 def _read(
-    name: str, model: GPT2LMHeadModel, ids: Tensor, part: list[Window], conventions: Conventions
+    name: str, model: PreTrainedModel, ids: Tensor, part: list[Window], conventions: Conventions
 ) -> _Reading:
     """Let one model read a batch of windows, counted."""
     inputs = torch.stack([ids[one.start : one.stop] for one in part]).to(model.device)
-    is_spiking = isinstance(model, SpikingGPT2LMHeadModel)
+    is_spiking = isinstance(model, SpikingLanguageModel)
     logits: list[Tensor] = []
     with _hidden_states(model, part) as hidden:
         counts = count_pass(
@@ -183,7 +187,7 @@ def _read(
 
 
 @contextmanager
-def _hidden_states(model: GPT2LMHeadModel, part: list[Window]) -> Iterator[dict[_Place, Tensor]]:
+def _hidden_states(model: PreTrainedModel, part: list[Window]) -> Iterator[dict[_Place, Tensor]]:
     """Collect, during a forward pass inside the block, the hidden states that predict a score.
 
     Hooks, because `output_hidden_states` has neither what the blocks add nor the last residual.
@@ -197,12 +201,12 @@ def _hidden_states(model: GPT2LMHeadModel, part: list[Window]) -> Iterator[dict[
 
         return hook
 
-    places: dict[_Place, nn.Module] = {_FINAL: model.transformer.ln_f}
-    block: Any
-    for depth, block in enumerate(model.transformer.h):
-        places[depth, "residual"] = block
-        places[depth, "attention"] = block.attn
-        places[depth, "feedforward"] = block.mlp
+    family = family_of(model.config.model_type)
+    places: dict[_Place, nn.Module] = {_FINAL: model.get_submodule(family.final_norm)}
+    for depth, layer in enumerate(model.get_submodule(family.layers).children()):
+        places[depth, "residual"] = layer
+        places[depth, "attention"] = layer.get_submodule(family.attention.path)
+        places[depth, "feedforward"] = layer.get_submodule(family.feedforward.path)
     with ExitStack() as stack:
         for place, module in places.items():
             stack.callback(module.register_forward_hook(collect(place)).remove)

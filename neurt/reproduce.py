@@ -10,6 +10,7 @@ from energy import Counts, LayerCount
 from energy.breakeven import Part
 from hwmodels import HardwareProfile, load_profiles
 from neurt.config import Attention, Code, KeyValue, SpikingConfig
+from neurt.families import is_converted
 from neurt.measuring import GIB, STAGES, Found, measure, memory_bytes, peak_bytes
 from neurt.passes import PlanError
 from neurt.points import Points, fingerprint, point_stem
@@ -23,7 +24,7 @@ from reports.run import Run
 
 #: Neurons whose spikes go into the projections; those of a product of attention are its own.
 _OF_PROJECTIONS = ("attn.encoder", "attn.mix_encoder", "attn.mix_neuron")
-_PRODUCTS = ("scores", "softmax", "mix")
+_PRODUCTS = ("rotary", "scores", "softmax", "mix")
 
 
 class ReproduceError(RuntimeError):
@@ -107,7 +108,7 @@ def _source(model: str, point: ProfileRequest) -> ModelSource:
         )
     if source.directory is not None:
         kind = read_config(source.directory / "config.json").get("model_type")
-        if kind == "spiking_gpt2":
+        if is_converted(kind):
             raise ReproduceError(
                 f"'{model}' is a converted model, of which there is one conversion only; give the "
                 "analog model, or measure this one with neurt-energy profile"

@@ -113,6 +113,9 @@ class ProfileRequest(PassRequest):
         weights: `auto`, `pretrained` or `random`.
         seed: Seed of random weights.
         text: Text to run on; None for the packaged passage.
+        detokenise: Undo the spacing of WikiText, in `text` and in `calibration`.
+        calibration: Text to calibrate a conversion on; None for the model's default.
+        calibration_tokens: Tokens of it.
         verify: Also compare every row with fvcore and with the plan.
         zeros: Also count the multiply-accumulates of dense layers whose activation is zero.
     """
@@ -120,6 +123,9 @@ class ProfileRequest(PassRequest):
     weights: Literal["auto", "pretrained", "random"] = "auto"
     seed: int = 0
     text: Path | None = None
+    detokenise: bool = False
+    calibration: Path | None = None
+    calibration_tokens: Annotated[int, Field(ge=2)] = 512
     verify: bool = False
     zeros: bool = False
 

@@ -14,7 +14,7 @@ from energy.formulas import pairs
 from energy.pricing import COMPUTE, prepare, terms
 from hwmodels import Buffer, Dataflow, HardwareProfile
 from neurt.config import Attention, SpikingConfig
-from neurt.gpt2 import GPT2Shape, ShapeError
+from neurt.families import Shape, ShapeError, family_of
 from neurt.passes import decode
 from neurt.plan import plan_asa
 from neurt.plan_spiking import plan_ssa
@@ -52,12 +52,13 @@ def decode_rooflines(run: Run, batches: tuple[int, ...] = BATCHES) -> tuple[Roof
     if not isinstance(sizes, Mapping):
         return ()
     try:
-        shape = GPT2Shape(**sizes)
+        shape = Shape(**sizes)
+        family_of(shape.model_type)
         spiking = SpikingConfig.model_validate(run.settings["spiking"])
     except (TypeError, KeyError, ValueError) as error:
         raise ShapeError(
-            "the settings of the run describe no GPT-2 and its conversion ('shape' and 'spiking'): "
-            f"{' '.join(str(error).split())}; run the command again that wrote it"
+            "the settings of the run describe no known model and its conversion ('shape' and "
+            f"'spiking'): {' '.join(str(error).split())}; run the command again that wrote it"
         ) from error
     rates: Rates = measured_rates(run, spiking)
     said = f"measured in {run.phases[-1].name}"
@@ -98,7 +99,7 @@ def measured_rates(run: Run, spiking: SpikingConfig) -> dict[str, float]:
 class _Model(NamedTuple):
     """A model and its conversion, of which decode steps are counted."""
 
-    shape: GPT2Shape
+    shape: Shape
     spiking: SpikingConfig
     rates: Rates
 

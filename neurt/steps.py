@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from energy import Label, Levels
-from neurt.gpt2 import label as label_of_gpt2
+from neurt.families import label as label_of_model
 from neurt.neuron import SpikingNeuron
 from reports.steps import StepCount
 
@@ -30,7 +30,7 @@ class StepMeter:
         label: Says what a layer is in the architecture, from its name.
     """
 
-    def __init__(self, model: nn.Module, label: Callable[[str], Label] = label_of_gpt2) -> None:
+    def __init__(self, model: nn.Module, label: Callable[[str], Label] = label_of_model) -> None:
         self._label = label
         self._neurons = [
             (name, module)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from hwmodels import load_profiles
 from hwmodels.catalog import profile_names
 from neurt.evaluate_request import EvaluateRequest
+from neurt.families import is_converted
 from neurt.points import PointError, fingerprint
 from neurt.source import ModelSource, read_config, resolve
 from neurt.sweep_request import SweepRequest
@@ -60,7 +61,7 @@ def run_sweep(
     source = resolve(request.model)
     if source.directory is not None:
         kind = read_config(source.directory / "config.json").get("model_type")
-        if kind == "spiking_gpt2":
+        if is_converted(kind):
             raise SweepError(
                 f"'{request.model}' is a converted model, of which there is one conversion only; "
                 "sweep the analog model, or judge this one with neurt-energy evaluate"
@@ -116,6 +117,7 @@ def evaluate_point(point: EvaluateRequest, threads: int | None = None) -> Rows |
         "attention_code": str(chosen.code_of_attention),
         "threshold": chosen.threshold,
         "attention_threshold": chosen.threshold_of_attention,
+        "dead_zone": str(chosen.dead_zone),
     }
     rows = frame.astype(object).to_dict(orient="records")
     return [{str(key): _plain(value) for key, value in row.items()} | extra for row in rows]
@@ -190,12 +192,13 @@ def _on_ray(
 def _absolute(point: EvaluateRequest) -> EvaluateRequest:
     """The same point for a process that may have another working directory."""
     source, builtin = resolve(point.model), profile_names()
-    local = source.directory is not None and not source.shipped
+    local = (source.directory or source.file) is not None and not source.shipped
     return point.model_copy(
         update={
             "model": str(Path(point.model).resolve()) if local else point.model,
             "hw": tuple(hw if hw in builtin else str(Path(hw).resolve()) for hw in point.hw),
             "text": None if point.text is None else point.text.resolve(),
+            "calibration": None if point.calibration is None else point.calibration.resolve(),
         }
     )
 
@@ -203,7 +206,7 @@ def _absolute(point: EvaluateRequest) -> EvaluateRequest:
 def _decides(request: SweepRequest, source: ModelSource) -> str:
     """What decides the results beside the request: model, texts, prices, this program."""
     try:
-        digest = hashlib.sha256(fingerprint(source, request.text).encode())
+        digest = hashlib.sha256(fingerprint(source, request.text, request.calibration).encode())
     except PointError as error:
         raise SweepError(str(error)) from error
     for profile in load_profiles(request.hw):
@@ -212,7 +215,7 @@ def _decides(request: SweepRequest, source: ModelSource) -> str:
 
 
 def _name(point: EvaluateRequest, decides: str) -> str:
-    asked = point.model_dump_json(exclude={"out", "text"})
+    asked = point.model_dump_json(exclude={"out", "text", "calibration"})
     return hashlib.sha256((asked + decides).encode()).hexdigest()[:24] + ".json"
 
 

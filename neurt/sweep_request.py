@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from neurt.config import Attention as Form
-from neurt.config import Code, Factor, SpikingConfig
+from neurt.config import Code, DeadZone, Factor, SpikingConfig
 from neurt.evaluate_request import EvaluateRequest
 
 Steps = Annotated[int, Field(ge=1, le=64)]
@@ -24,6 +24,7 @@ class SweepRequest(EvaluateRequest):
         thresholds: Factors on the thresholds of the feed-forward block.
         attention_thresholds: Factors on those of the attention block; none for the same.
         calibrate: `quantile`, `mse`, or both.
+        dead_zones: How wide those of `pow2` in softmax attention are; the others have one way.
         jobs: Processes side by side on this machine.
         ray: Address of a Ray cluster to run on instead; `local` starts one here.
     """
@@ -40,6 +41,7 @@ class SweepRequest(EvaluateRequest):
     thresholds: tuple[Factor, ...] = (0.5, 1.0, 2.0)
     attention_thresholds: tuple[Factor, ...] = ()
     calibrate: tuple[Literal["quantile", "mse"], ...] = ("mse",)
+    dead_zones: tuple[DeadZone, ...] = (DeadZone.OUTPUT,)
     jobs: Annotated[int, Field(ge=1)] = 1
     ray: str | None = None
 
@@ -47,19 +49,22 @@ class SweepRequest(EvaluateRequest):
         """One request per combination, without those that differ in nothing that matters."""
         common = self.model_dump(include=set(EvaluateRequest.model_fields) - {"spiking"})
         found: dict[str, EvaluateRequest] = {}
-        for form, code, steps, threshold, of_attention, calibrate in product(
+        for form, code, steps, threshold, of_attention, calibrate, dead_zone in product(
             self.forms,
             self.codes,
             self.timesteps,
             self.thresholds,
             self.attention_thresholds or (None,),
             self.calibrate,
+            self.dead_zones,
         ):
+            chooses = code is Code.POW2 and form is Form.SOFTMAX
             fixed = code is Code.EXACT  # it has neither thresholds nor a range
             spiking = SpikingConfig(
                 attention=form,
                 feedforward=code,
                 timesteps=steps,
+                dead_zone=dead_zone if chooses else DeadZone.OUTPUT,
                 threshold=1.0 if fixed else threshold,
                 attention_threshold=None if fixed else of_attention,
                 # The greedy code needs no range either.

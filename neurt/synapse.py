@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from energy import Levels, Tally, count_events, tally_call
 from energy.formulas import Conventions, event_linear
 
 
-class EventConv1D(Conv1D):
-    """A `Conv1D` (GPT-2's linear layer, weight (in, out)) whose input is spikes.
-
-    Args:
-        fan_out: Output features.
-        fan_in: Input features.
-        levels: The values a spike may have.
-        accumulate: Sum the currents of all time steps in the same accumulators: the readout of
-            events (T, ..., in) is then one current (..., out). Otherwise each step has its own.
+class Synapse(nn.Module):
+    """What the linear layers that take events have in common.
 
     The size of a spike is per input channel and belongs to the synapse, y = b + (s * scale) W, so
     that the events themselves carry no analog value.
+
+    Attributes:
+        levels: The values a spike may have.
+        accumulate: Sum the currents of all time steps in the same accumulators: the readout of
+            events (T, ..., in) is then one current (..., out). Otherwise each step has its own.
+        unfolded: Multiply each time step by itself, so that a second witness sees all of them.
     """
 
-    def __init__(self, fan_out: int, fan_in: int, levels: Levels, *, accumulate: bool) -> None:
-        super().__init__(fan_out, fan_in)  # type: ignore[no-untyped-call]
-        self.levels = levels
-        self.accumulate = accumulate
-        #: Multiply each time step by itself, so that a second witness sees all of them.
-        self.unfolded = False
+    levels: Levels
+    accumulate: bool
+    unfolded: bool
+
+    def takes(self, levels: Levels, *, accumulate: bool) -> None:
+        """Say what arrives; called once, while the layer is made."""
+        self.levels, self.accumulate, self.unfolded = levels, accumulate, False
+
+    @property
+    def fan_out_weight(self) -> Tensor:
+        """Weights as (in, out)."""
+        raise NotImplementedError
 
     def forward(self, x: Tensor, scale: Tensor | None = None) -> Tensor:
         """Currents (T, ..., out), or (..., out) if accumulated, of spikes (T, ..., in).
@@ -40,32 +46,103 @@ class EventConv1D(Conv1D):
             x: The spikes.
             scale: Size of a spike per channel (in,); None for 1.
         """
+        weight = self.fan_out_weight
+        fan_out = weight.shape[1]
         if self.accumulate and not self.unfolded:  # one product of the sum is the sum of T products
             x = x.sum(0)
         rows = x.reshape(-1, x.shape[-1])
-        weight: Tensor = self.weight
-        if scale is not None and len(rows) < self.nf:  # whichever factor is smaller
+        if scale is not None and len(rows) < fan_out:  # whichever factor is smaller
             rows = rows * scale
         elif scale is not None:
             weight = weight * scale.unsqueeze(-1)
+        bias: Any = self.bias  # None, where there is none
         if self.accumulate and self.unfolded:
-            return torch.mm(rows, weight).view(*x.shape[:-1], self.nf).sum(0) + self.bias
-        return torch.addmm(self.bias, rows, weight).view(*x.shape[:-1], self.nf)
+            total = torch.mm(rows, weight).view(*x.shape[:-1], fan_out).sum(0)
+            return total if bias is None else total + bias
+        out = torch.mm(rows, weight) if bias is None else torch.addmm(bias, rows, weight)
+        return out.view(*x.shape[:-1], fan_out)
+
+
+class EventConv1D(Synapse, Conv1D):
+    """A `Conv1D` (GPT-2's linear layer, weight (in, out)) whose input is spikes.
+
+    Args:
+        fan_out: Output features.
+        fan_in: Input features.
+        levels: The values a spike may have.
+        accumulate: See `Synapse`.
+    """
+
+    def __init__(self, fan_out: int, fan_in: int, levels: Levels, *, accumulate: bool) -> None:
+        super().__init__(fan_out, fan_in)  # type: ignore[no-untyped-call]
+        self.takes(levels, accumulate=accumulate)
+
+    @property
+    def fan_out_weight(self) -> Tensor:
+        """Weights as (in, out)."""
+        weight: Tensor = self.weight
+        return weight
+
+
+class EventLinear(Synapse, nn.Linear):
+    """An `nn.Linear` (weight (out, in)) whose input is spikes.
+
+    Args:
+        fan_out: Output features.
+        fan_in: Input features.
+        levels: The values a spike may have.
+        accumulate: See `Synapse`.
+        bias: Whether there is one.
+    """
+
+    def __init__(
+        self, fan_out: int, fan_in: int, levels: Levels, *, accumulate: bool, bias: bool
+    ) -> None:
+        super().__init__(fan_in, fan_out, bias=bias)
+        self.takes(levels, accumulate=accumulate)
+
+    @property
+    def fan_out_weight(self) -> Tensor:
+        """Weights as (in, out)."""
+        return self.weight.T
+
+
+def make_synapse(
+    kind: str, fan_out: int, fan_in: int, levels: Levels, *, accumulate: bool = True, bias: bool
+) -> Synapse:
+    """The event-driven layer in the place of a dense one.
+
+    Args:
+        kind: Class of the dense one, `Conv1D` or `Linear`.
+        fan_out: Output features.
+        fan_in: Input features.
+        levels: The values a spike may have.
+        accumulate: See `Synapse`.
+        bias: Whether there is one; a `Conv1D` always has.
+    """
+    if kind == "Conv1D":
+        return EventConv1D(fan_out, fan_in, levels, accumulate=accumulate)
+    return EventLinear(fan_out, fan_in, levels, accumulate=accumulate, bias=bias)
+
+
+def weights_of(layers: Sequence[Synapse]) -> Tensor:
+    """Weights (in, out) of layers that receive the same events, as of one."""
+    return torch.cat([layer.fan_out_weight.detach() for layer in layers], dim=1)
 
 
 @tally_call.register
 def _(
-    layer: EventConv1D, name: str, args: Any, out: Tensor, conventions: Conventions
+    layer: Synapse, name: str, args: Any, out: Tensor, conventions: Conventions
 ) -> dict[str, Tally]:
     x: Tensor = args[0]
-    fan_in, fan_out = layer.weight.shape
+    fan_in, fan_out = layer.fan_out_weight.shape
     return {
         "": event_linear(
             x.numel() // fan_in,
             fan_in,
             fan_out,
             count_events(x, layer.levels, name),
-            bias=True,
+            bias=layer.bias is not None,
             levels=layer.levels,
             value_bytes=x.element_size(),
             steps=x.shape[0] if layer.accumulate else 1,

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
-from transformers import GPT2LMHeadModel
+from transformers import PreTrainedModel
 
 from neurt.config import SpikingConfig
 from neurt.conversion import ConversionError, convert
 from neurt.data import calibration_text, calibration_windows
+from neurt.families import read_shape
 from neurt.finetune_request import FinetuneRequest
-from neurt.modeling import SpikingGPT2LMHeadModel
+from neurt.modeling import SpikingLanguageModel
 from neurt.models import LoadedModel, ModelError, Weights, load_model
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ BASELINE = "analog"
 
 def teacher_of(
     loaded: LoadedModel, directory: Path | None, say: Callable[[str], None]
-) -> GPT2LMHeadModel:
+) -> PreTrainedModel:
     """The analog model that sets the standard.
 
     For a converted model that is the one in its directory `analog`, which was trained beside it:
@@ -50,11 +51,8 @@ def teacher_of(
         say(f"Teacher: the analog model with the parameters of {loaded.name} (no {beside}).")
         return loaded.model
     found = load_model(str(beside), Weights.PRETRAINED)
-    sizes = [
-        [getattr(model.config, size) for size in ("n_layer", "n_embd", "n_positions", "vocab_size")]
-        for model in (found.model, loaded.model)
-    ]
-    if found.spiking is not None or sizes[0] != sizes[1]:
+    shapes = [read_shape(model.config.to_dict(), "it") for model in (found.model, loaded.model)]
+    if found.spiking is not None or shapes[0] != shapes[1]:
         raise ModelError(
             f"'{beside}' is not the analog model of '{loaded.name}'; restore it, or move it away"
         )
@@ -64,7 +62,7 @@ def teacher_of(
 
 def student_of(
     request: FinetuneRequest, loaded: LoadedModel, directory: Path | None, progress: Progress
-) -> SpikingGPT2LMHeadModel:
+) -> SpikingLanguageModel:
     """The spiking model, with weights of its own, so that no other model learns with it.
 
     Raises:
@@ -78,18 +76,24 @@ def student_of(
                     f"parameter '{name}' holds NaN or infinity; check the checkpoint it came from"
                 )
         return copy.deepcopy(loaded.spiking)
-    tokens = min(loaded.model.config.n_positions, 128)
+    tokens = min(read_shape(loaded.model.config.to_dict(), loaded.name).positions, 128)
     student = convert(
         loaded.model,
         request.spiking,
-        calibration_windows(loaded.tokenizer, tokens=tokens, model=directory),
+        calibration_windows(
+            loaded.tokenizer,
+            tokens=tokens,
+            model=directory,
+            own=request.calibration,
+            total=request.calibration_tokens,
+        ),
         lambda done, total: progress("converting", done, total),
     )
     return copy.deepcopy(student)
 
 
 def facts_of(
-    request: FinetuneRequest, loaded: LoadedModel, directory: Path | None, teacher: GPT2LMHeadModel
+    request: FinetuneRequest, loaded: LoadedModel, directory: Path | None, teacher: PreTrainedModel
 ) -> dict[str, object]:
     """What decides the result beside the settings of a stage, in the order worth telling.
 
@@ -98,12 +102,13 @@ def facts_of(
     """
     own = loaded.spiking
     asked = request.spiking if own is None else SpikingConfig.model_validate(own.config.spiking)
-    calibration = calibration_text(directory)[0] if own is None else ""
+    calibration = calibration_text(directory, request.calibration)[0] if own is None else ""
     return {
         "model": loaded.name,
         "conversion": asked.model_dump_json(),
         "train": request.train,
         "layer_steps": request.layer_steps,
+        "calibration_tokens": request.calibration_tokens if own is None else None,
         "target_events_per_mac": request.target_events_per_mac,
         "sha256 of its weights": _digest(loaded.model if own is None else own),
         "sha256 of its teacher": _digest(teacher),

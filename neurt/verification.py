@@ -12,7 +12,7 @@ from energy import Counts, check_against_fvcore, count_pass, exposed_attention
 from energy.formulas import Attention, Conventions
 from hwmodels import Op
 from neurt.config import SpikingConfig
-from neurt.gpt2 import GPT2Shape
+from neurt.families import Shape
 from neurt.passes import Pass
 from neurt.plan import plan_asa
 from neurt.plan_spiking import plan_ssa
@@ -24,7 +24,7 @@ class VerificationError(RuntimeError):
     """Two witnesses disagree about a count."""
 
 
-def verify_analog(shape: GPT2Shape, request: ProfileRequest, what: Pass, counts: Counts) -> None:
+def verify_analog(shape: Shape, request: ProfileRequest, what: Pass, counts: Counts) -> None:
     """Compare the counts of one pass of the analog model with the closed form.
 
     Raises:
@@ -35,7 +35,7 @@ def verify_analog(shape: GPT2Shape, request: ProfileRequest, what: Pass, counts:
 
 
 def verify_spiking(
-    shape: GPT2Shape, request: ProfileRequest, chosen: SpikingConfig, what: Pass, counts: Counts
+    shape: Shape, request: ProfileRequest, chosen: SpikingConfig, what: Pass, counts: Counts
 ) -> None:
     """Compare the counts of one pass of the spiking model with the closed form, given its spikes.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from energy import Counts, Estimate, estimate
+from energy.baselines import Baseline, baselines
 from hwmodels import Dataflow, HardwareProfile
 
 
@@ -142,6 +143,21 @@ class Evaluation:
             profile.name: (
                 estimate(compared.asa, profile, dataflow=self.dataflow),
                 estimate(compared.ssa, profile, dataflow=self.dataflow),
+            )
+            for profile in self.profiles
+        }
+
+    @cached_property
+    def twins(self) -> dict[str, Baseline]:
+        """The spiking model beside the quantised twin of the analog one, by profile name."""
+        compared = self.comparison
+        return {
+            profile.name: next(
+                one
+                for one in baselines(
+                    [compared.asa], [compared.ssa], profile, int8=None, dataflow=self.dataflow
+                )
+                if one.name == "twin"
             )
             for profile in self.profiles
         }

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from energy import Counts, Estimate, saving
+from energy.baselines import Baseline
 from energy.countsfile import to_csv
 from energy.estimate import ACCOUNTINGS
 from reports.evaluation import Evaluation
@@ -49,6 +50,11 @@ QUALITY_COLUMNS = (
     "attention_block_saving_full",
     "model_saving_compute",
     "model_saving_full",
+    "attention_block_saving_twin_compute",
+    "attention_block_saving_twin_full",
+    "model_saving_twin_compute",
+    "model_saving_twin_full",
+    "twin_bits",
     "unpriced",
 )
 
@@ -126,6 +132,7 @@ def quality_frame(evaluation: Evaluation) -> pd.DataFrame:
                 "unpriced": " ".join(op.value for op in unpriced),
             }
             | _savings(asa, ssa_bill)
+            | _against_twin(evaluation.twins[hw])
         )
     return pd.DataFrame(rows, columns=list(QUALITY_COLUMNS))
 
@@ -137,6 +144,16 @@ def _savings(asa: Estimate, ssa: Estimate) -> dict[str, float | None]:
         for name, block in (("attention_block", "attention"), ("model", None))
         for accounting in ACCOUNTINGS
     }
+
+
+def _against_twin(twin: Baseline) -> dict[str, float | None]:
+    bills = {
+        f"{name}_saving_twin_{accounting}": twin.saving(accounting, block=block)
+        for name, block in (("attention_block", "attention"), ("model", None))
+        for accounting in ACCOUNTINGS
+    }
+    shares = {name: found.saving if found else None for name, found in bills.items()}
+    return shares | {"twin_bits": twin.activation_bits}
 
 
 def layer_quality_frame(evaluation: Evaluation) -> pd.DataFrame:

@@ -47,6 +47,7 @@ GROUP_NAMES = {
 }
 COMPONENT_NAMES = {
     "qkv": "Q, K, V projections",
+    "rotary": "rotary positions",
     "scores": "scores Q Kᵀ",
     "softmax": "softmax / row scale",
     "mix": "mix A V",

@@ -16,7 +16,14 @@ from reports.files import prepare_directory, write_atomically, write_text
 from reports.quality import QUALITY_COLUMNS
 
 #: Columns of `sweep.csv`; frozen by a test.
-SWEEP_COLUMNS = (*QUALITY_COLUMNS, "attention_code", "threshold", "attention_threshold", "pareto")
+SWEEP_COLUMNS = (
+    *QUALITY_COLUMNS,
+    "attention_code",
+    "dead_zone",
+    "threshold",
+    "attention_threshold",
+    "pareto",
+)
 
 #: One point on one hardware, by column.
 Point = Mapping[str, Any]

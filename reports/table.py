@@ -13,8 +13,8 @@ from reports.run import Run
 
 #: Blocks and their components, in the order of the forward pass.
 ORDER = {
-    "embedding": ("embedding",),
-    "attention": ("norm", "neuron", "qkv", "scores", "softmax", "mix", "proj"),
+    "embedding": ("embedding", "rotary"),
+    "attention": ("norm", "neuron", "qkv", "rotary", "scores", "softmax", "mix", "proj"),
     "ffn": ("norm", "neuron", "ffn_up", "activation", "ffn_down"),
     "head": ("norm", "lm_head"),
 }

@@ -112,4 +112,15 @@ def _saving_table(evaluation: Evaluation) -> Table:
             for accounting in ACCOUNTINGS
         )
         table.add_row(escape(f"{hw}, {bills[0].dataflow}"), *map(percent, shares))
+        twin = evaluation.twins[hw]
+        found = (
+            twin.saving(accounting, block=block)
+            for block in ("attention", "ffn", None)
+            for accounting in ACCOUNTINGS
+        )
+        table.add_row(
+            escape(f"  from its {twin.title}"),
+            *(percent(one.saving if one else None) for one in found),
+            style="dim",
+        )
     return table

@@ -24,7 +24,7 @@ from energy import Counts
 from neurt.breakeven import run_breakeven
 from neurt.breakeven_request import BreakEvenRequest
 from neurt.config import Attention, SpikingConfig
-from neurt.gpt2 import ALIASES
+from neurt.families import ALIASES
 from neurt.planning import run_plan
 from neurt.request import PlanRequest
 from neurt.roofline import decode_rooflines

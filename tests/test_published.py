@@ -10,7 +10,7 @@ import pytest
 
 from energy import Counts, Estimate, LayerCount, Tally, estimate
 from hwmodels import Buffer, HardwareProfile, Op, load_profile
-from neurt.gpt2 import ALIASES
+from neurt.families import ALIASES
 from neurt.passes import decode, prefill
 from neurt.plan import plan_asa
 

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from energy import Attention, Conventions, EventError, Levels, MatMul, Tally, tally_call
 from energy.matmul import AttentionCore, ScaledSoftmax
@@ -193,3 +193,60 @@ def test_unfused_attention_is_the_kernel_for_grouped_heads_too(kv_heads: int) ->
     unfused, weights = core(query, key, value, None, owner=core, scaling=0.3)
     torch.testing.assert_close(unfused, fused)
     assert weights.shape == (2, 4, 5, 5)
+
+
+class Owner(nn.Module):
+    """An attention module, as its core sees it."""
+
+    def __init__(self, *, causal: bool) -> None:
+        super().__init__()
+        self.is_causal = causal
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_without_a_mask_the_owner_says_whether_attention_is_causal(causal: bool) -> None:
+    core = AttentionCore(None)
+    core.fused = False
+    query = torch.rand(1, 2, 3, 4)
+    _, weights = core(query, query, query, None, owner=Owner(causal=causal), scaling=0.5)
+    assert weights is not None
+    assert bool((weights.triu(1) == 0).all()) is causal
+    assert core.mix.causal is core.softmax.causal is core.scores.causal is causal
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_a_causal_count_of_a_bidirectional_product_has_all_pairs(causal: bool) -> None:
+    layer, x = MatMul(role="scores"), torch.rand(2, 3, 4)
+    layer.causal = causal
+    tally = tally_of(layer, x, x.mT, Conventions(Attention.CAUSAL))
+    assert tally.ops[Op.MAC] == 2 * 4 * (6 if causal else 9)
+
+
+def test_scores_are_capped_as_asked() -> None:
+    core = AttentionCore(None)
+    core.fused = False
+    query = 9 * torch.rand(1, 2, 3, 4)
+    how: Any = {"owner": Owner(causal=False), "scaling": 0.5}
+    _, weights = core(query, query, query, None, softcap=2.0, **how)
+    expected = (2 * (query @ query.mT / 4).tanh()).softmax(-1)
+    torch.testing.assert_close(weights, expected)
+    assert core.capped
+    core(query, query, query, None, **how)
+    assert not core.capped
+
+
+def test_a_cap_reaches_the_kernel_only_where_there_is_one() -> None:
+    seen: list[dict[str, Any]] = []
+    core = AttentionCore(lambda *_, **words: seen.append(words) or (None, None))
+    x = torch.rand(1, 2, 3, 4)
+    for softcap in (None, 2.0):
+        core(x, x, x, None, owner=Owner(causal=True), scaling=0.5, softcap=softcap)
+    assert [words.get("softcap") for words in seen] == [None, 2.0]
+    assert "softcap" not in seen[0]
+
+
+@pytest.mark.parametrize("word", ["s_aux", "position_bias"])
+def test_a_kernel_that_adds_to_the_scores_is_refused(word: str) -> None:
+    core, x = AttentionCore(None), torch.rand(1, 2, 3, 4)
+    with pytest.raises(NotImplementedError, match=rf"Owner gives its attention '{word}'"):
+        core(x, x, x, None, owner=Owner(causal=True), scaling=0.5, **{word: x})

@@ -49,6 +49,10 @@ class Num:
     def sqrt(self) -> Num:
         return self._done(Op.SQRT, math.sqrt(self.value))
 
+    def positive(self) -> bool:
+        self.ops[Op.CMP] += 1
+        return self.value > 0
+
     def larger(self, other: Num) -> Num:
         return self._done(Op.CMP, max(self.value, other.value))
 
@@ -210,3 +214,92 @@ def test_row_normalise_counts_the_arithmetic_of_a_division_by_the_events(
         Op.ACTIVATION_READ: 4 * len(sums),
         Op.ACTIVATION_WRITE: 4 * len(sums),
     }
+
+
+def run_rms_norm(row: list[Num], weight: float) -> list[Num]:
+    ops, share = row[0].ops, 1 / len(row)
+    inverse = Num(1.0, ops) / (total([x * x for x in row]) * share + 1e-6).sqrt()
+    return [x * inverse * weight for x in row]
+
+
+def run_sigmoid(x: Num) -> Num:
+    return Num(1.0, x.ops) / (Num(-x.value, x.ops).exp() + 1.0)
+
+
+def run_gelu_erf(x: Num) -> Num:
+    u = x * math.sqrt(0.5)
+    sign = 1 if u.positive() else -1
+    u = Num(sign * u.value, x.ops)
+    t = Num(1.0, x.ops) / (u * 0.3275911 + 1.0)
+    polynomial = t * 1.061405429
+    for a in (-1.453152027, 1.421413741, -0.284496736, 0.254829592):
+        polynomial = (polynomial + a) * t
+    erf = Num(1.0, x.ops) - polynomial * Num(-(u * u).value, x.ops).exp()
+    return x * 0.5 * (Num(sign * erf.value, x.ops) + 1.0)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.floats(-5, 5), min_size=1, max_size=9))
+def test_rms_norm_counts_the_arithmetic_of_rms_norm(row: list[float]) -> None:
+    ops: Counter[Op] = Counter()
+    out = run_rms_norm([Num(x, ops) for x in row], 0.7)
+    root = math.sqrt(sum(x * x for x in row) / len(row) + 1e-6)
+    assert [x.value for x in out] == pytest.approx([0.7 * x / root for x in row])
+    tally = nonlinear.rms_norm(1, len(row), value_bytes=4)
+    assert arithmetic(tally) == ops
+    assert traffic(tally) == {
+        Op.VECTOR_READ: 4 * len(row),
+        Op.ACTIVATION_READ: 4 * len(row),
+        Op.ACTIVATION_WRITE: 4 * len(row),
+    }
+
+
+def test_rms_norm_of_two_rows_of_four() -> None:
+    ops = nonlinear.rms_norm(2, 4, value_bytes=2).ops
+    assert ops[Op.MUL] == 26  # 2 x (4 squares, 1 mean, 4 normalised, 4 scaled)
+    assert ops[Op.ADD] == 8  # 2 x (3 of the sum, 1 epsilon)
+    assert (ops[Op.SQRT], ops[Op.DIV]) == (2, 2)
+    plain = nonlinear.rms_norm(2, 4, scale=False, value_bytes=2).ops
+    assert (plain[Op.MUL], plain[Op.VECTOR_READ]) == (18, 0)
+    for formula in (nonlinear.rms_norm, nonlinear.layer_norm):
+        with_one = formula(2, 4, offset=True, value_bytes=2).ops
+        assert with_one[Op.ADD] == formula(2, 4, value_bytes=2).ops[Op.ADD] + 4  # 1 + weight, once
+
+
+@pytest.mark.parametrize("x", [-6.0, -2.5, -0.3, 0.0, 0.7, 1.9, 7.0])
+def test_the_gelus_and_silu_count_the_arithmetic_that_approximates_them(x: float) -> None:
+    exact = 0.5 * x * (1 + math.erf(x / math.sqrt(2)))
+    silu = x / (1 + math.exp(-x))
+    quick = x / (1 + math.exp(-1.702 * x))
+    for run, formula, expected in (
+        (run_gelu_erf, nonlinear.gelu_erf, exact),
+        (lambda x: x * run_sigmoid(x), nonlinear.silu, silu),
+        (lambda x: x * run_sigmoid(x * 1.702), nonlinear.quick_gelu, quick),
+    ):
+        ops: Counter[Op] = Counter()
+        assert run(Num(x, ops)).value == pytest.approx(expected, abs=1e-6)
+        tally = formula(1, value_bytes=4)
+        assert arithmetic(tally) == ops
+        assert traffic(tally) == {Op.ACTIVATION_READ: 4, Op.ACTIVATION_WRITE: 4}
+
+
+def test_squared_relu_multiply_and_rotary() -> None:
+    assert arithmetic(nonlinear.relu_squared(3, value_bytes=4)) == {Op.CMP: 3, Op.MUL: 3}
+    product = nonlinear.multiply(3, value_bytes=4)
+    assert arithmetic(product) == {Op.MUL: 3}
+    assert traffic(product) == {Op.ACTIVATION_READ: 24, Op.ACTIVATION_WRITE: 12}
+    # 12 elements turned by the angles of 3 positions and 2 channels
+    turned = nonlinear.rotary(12, 6, value_bytes=4)
+    assert arithmetic(turned) == {Op.MUL: 24, Op.ADD: 12}
+    assert traffic(turned) == {Op.ACTIVATION_READ: 72, Op.ACTIVATION_WRITE: 48}
+    table = nonlinear.rotary_angles(3, 2, value_bytes=4)
+    assert arithmetic(table) == {}
+    assert traffic(table) == {Op.VECTOR_READ: 24, Op.ACTIVATION_WRITE: 24}
+
+
+def test_capped_scores_cost_a_tanh_and_two_multiplications_each() -> None:
+    how = {"attention": FULL, "value_bytes": 4}
+    plain = arithmetic(nonlinear.softmax(1, 2, 3, **how))  # type: ignore[arg-type]
+    capped = arithmetic(nonlinear.softmax(1, 2, 3, capped=True, **how))  # type: ignore[arg-type]
+    more = {op: capped[op] - plain[op] for op in capped if capped[op] != plain[op]}
+    assert more == {Op.MUL: 18, Op.ADD: 12, Op.EXP: 6, Op.DIV: 6}  # 6 scores

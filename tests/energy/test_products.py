@@ -71,6 +71,19 @@ def test_binary_mix(attention: Attention, seen: int) -> None:
     assert (tally.dense_macs, tally.spikes, tally.slots) == (4 * seen * 8, 11, 160)
 
 
+def test_spikes_of_cached_heads_that_are_shared() -> None:
+    # 4 heads on 2 cached ones: bits and events of V are of those two, results of all four.
+    how: Any = {"attention": FULL, "value_bytes": 4, "kv_heads": 2}
+    scores = products.binary_scores(4, 3, 5, 8, 11, 55, **how)
+    mix = products.binary_mix(4, 3, 5, 8, 11, 66, **how)
+    for tally in (scores, mix):
+        assert tally.ops[Op.KV_SPIKE_READ] == 10  # 2 x 5 x 8 bits
+        assert tally.ops[Op.KV_SPIKE_WRITE] == 6
+        assert tally.dense_macs == 4 * 15 * 8
+    assert (scores.slots, scores.ops[Op.SPIKE_READ]) == (96, 12)  # of Q
+    assert (mix.slots, mix.ops[Op.ACTIVATION_WRITE]) == (80, 384)
+
+
 @pytest.mark.parametrize(("attention", "seen"), [(FULL, 15), (CAUSAL, 12)])
 @pytest.mark.parametrize("role", ["scores", "mix"])
 def test_event_attention_over_steps_that_meet_in_the_same_accumulators(

@@ -7,7 +7,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
-from transformers.activations import NewGELUActivation
 from transformers.pytorch_utils import Conv1D
 
 from energy import (
@@ -20,8 +19,7 @@ from energy import (
     products,
     tally_call,
 )
-from energy.matmul import AttentionCore, MatMul, ScaledSoftmax
-from energy.tally import Rows, is_counted
+from energy.matmul import AttentionCore
 from hwmodels import Op
 
 CAUSAL = Conventions(Attention.CAUSAL)
@@ -110,49 +108,6 @@ def test_embedding() -> None:
     assert tally == formulas.embedding(3, 8, value_bytes=4)
 
 
-def test_layer_norm() -> None:
-    assert tally_of(nn.LayerNorm(8), torch.rand(2, 3, 8)) == nonlinear.layer_norm(
-        6, 8, value_bytes=4
-    )
-
-
-def test_layer_norm_over_several_dimensions_has_one_row_per_vector_of_all_of_them() -> None:
-    tally = tally_of(nn.LayerNorm((3, 8)), torch.rand(2, 3, 8))
-    assert tally == nonlinear.layer_norm(2, 24, value_bytes=4)
-
-
-def test_layer_norm_without_scale_and_shift_charges_neither() -> None:
-    plain = tally_of(nn.LayerNorm(8, elementwise_affine=False), torch.rand(2, 8)).ops
-    affine = tally_of(nn.LayerNorm(8), torch.rand(2, 8)).ops
-    assert plain.get(Op.VECTOR_READ, 0) == 0
-    assert plain[Op.MUL] == affine[Op.MUL] - 16  # 2 rows x 8 scales
-    assert plain[Op.ADD] == affine[Op.ADD] - 16  # 2 rows x 8 shifts
-
-
-def test_layer_norm_without_a_bias_shifts_nothing() -> None:
-    scaled = tally_of(nn.LayerNorm(8, bias=False), torch.rand(2, 8)).ops
-    affine = tally_of(nn.LayerNorm(8), torch.rand(2, 8)).ops
-    assert scaled[Op.VECTOR_READ] == 32  # 8 scales x 4 bytes
-    assert scaled[Op.MUL] == affine[Op.MUL]
-    assert scaled[Op.ADD] == affine[Op.ADD] - 16  # 2 rows x 8 shifts
-
-
-def test_activations() -> None:
-    x = torch.randn(2, 3)
-    assert tally_of(NewGELUActivation(), x) == nonlinear.gelu_tanh(6, value_bytes=4)
-    assert tally_of(nn.ReLU(), x) == nonlinear.relu(6, value_bytes=4)
-
-
-@pytest.mark.parametrize("attention", Attention)
-def test_softmax(attention: Attention) -> None:
-    layer = ScaledSoftmax()
-    scores = torch.rand(2, 4, 3, 5)
-    rows = tally_call(
-        layer, "softmax", (scores, 1.0, None), layer(scores, 1.0, None), Conventions(attention)
-    )
-    assert rows == {"": nonlinear.softmax(8, 3, 5, attention=attention, value_bytes=4)}
-
-
 def test_a_fused_core_has_a_row_for_each_part_and_an_unfused_one_leaves_it_to_them() -> None:
     core = AttentionCore(None)
     query, key = torch.rand(2, 4, 3, 8), torch.rand(2, 2, 5, 8)
@@ -168,45 +123,28 @@ def test_a_fused_core_has_a_row_for_each_part_and_an_unfused_one_leaves_it_to_th
     assert tally_call(core, "core", args, (query, None), CAUSAL) == {}
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [nn.Linear, Conv1D, nn.Embedding, nn.LayerNorm, nn.ReLU, MatMul, AttentionCore, ScaledSoftmax],
-)
-def test_a_type_with_a_rule_is_counted(kind: type[nn.Module]) -> None:
-    assert is_counted(kind)
+def test_values_may_be_wider_than_keys() -> None:
+    core = AttentionCore(None)
+    query, key, value = torch.rand(1, 4, 3, 8), torch.rand(1, 2, 3, 8), torch.rand(1, 2, 3, 5)
+    rows = tally_call(core, "core", (query, key, value, None), (query, None), Conventions())
+    how: Any = {"attention": Attention.FULL, "value_bytes": 4}
+    assert rows["scores"] == products.scores(4, 3, 3, 8, 2, **how)
+    assert rows["mix"] == products.mix(4, 3, 3, 5, 2, **how)
 
 
-@pytest.mark.parametrize("kind", [nn.Module, nn.Dropout, nn.Sequential, nn.Conv2d, nn.Bilinear])
-def test_a_type_without_a_rule_is_not_counted(kind: type[nn.Module]) -> None:
-    assert not is_counted(kind)
+def test_grouped_heads_are_cached_once() -> None:
+    core = AttentionCore(None)
+    query, key = torch.rand(2, 6, 1, 8), torch.rand(2, 2, 9, 8)
+    ops = tally_call(core, "core", (query, key, key, None), (query, None), CAUSAL)["scores"].ops
+    assert ops[Op.MAC] == 2 * 6 * 9 * 8  # of each query head
+    assert ops[Op.KV_READ] == 2 * 2 * 9 * 8 * 4  # 2 sequences, 2 cached heads, 9 keys of 8
+    assert ops[Op.KV_WRITE] == 2 * 2 * 1 * 8 * 4
 
 
-def test_a_type_without_a_rule_cannot_be_tallied() -> None:
-    with pytest.raises(TypeError, match=r"layer 'drop' \(Dropout\) has no counting rule"):
-        tally_call(nn.Dropout(), "drop", (), None, Conventions())
-
-
-class Inherited(nn.Linear):
-    """Has the rule of its parent."""
-
-
-class Doubled(nn.Linear):
-    """Has a rule of its own."""
-
-
-class DoubledAgain(Doubled):
-    """Has the rule of the closest parent."""
-
-
-@tally_call.register
-def _(layer: Doubled, name: str, args: Any, out: Tensor, conventions: Conventions) -> Rows:
-    return {"": Tally({Op.MAC: 2 * layer.weight.numel()})}
-
-
-def test_a_subclass_inherits_the_closest_rule() -> None:
-    x = torch.rand(1, 4)
-    assert tally_of(Inherited(4, 5), x).ops[Op.MAC] == 20
-    assert tally_of(Doubled(4, 5), x).ops[Op.MAC] == 40
-    assert tally_of(DoubledAgain(4, 5), x).ops[Op.MAC] == 40
-    assert is_counted(Inherited)
-    assert is_counted(DoubledAgain)
+def test_a_bidirectional_core_has_no_pair_to_leave_out() -> None:
+    core = AttentionCore(None)
+    core.causal = False
+    query = torch.rand(1, 2, 3, 8)
+    rows = tally_call(core, "core", (query, query, query, None), (query, None), CAUSAL)
+    assert rows["scores"].ops[Op.MAC] == 2 * 3 * 3 * 8
+    assert rows["softmax"].ops[Op.EXP] == 2 * 3 * 3

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel
+import transformers
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
 from neurt.config import SpikingConfig
 from neurt.conversion import convert
-from neurt.modeling import SpikingGPT2LMHeadModel
+from neurt.modeling import SpikingGPT2LMHeadModel, SpikingLanguageModel
 from neurt.pretrain import run_pretrain
 from neurt.training_request import PretrainRequest
 
@@ -61,6 +62,67 @@ def converted() -> Callable[..., SpikingGPT2LMHeadModel]:
     return make
 
 
+@pytest.fixture(scope="session")
+def decoder() -> Callable[..., PreTrainedModel]:
+    """`decoder("qwen2", heads=6, kv_heads=2, dtype=torch.float64, **config)`: an analog model.
+
+    No parameter is at its default: attention is not flat, norms have gains and biases values.
+    Nobody may change it.
+    """
+
+    @cache
+    def make(
+        kind: str = "llama",
+        heads: int = 4,
+        kv_heads: int = 2,
+        dtype: torch.dtype = torch.float32,
+        rope: tuple[tuple[str, Any], ...] = (("rope_theta", 10000.0),),
+        **sizes: Any,
+    ) -> PreTrainedModel:
+        defaults = {"vocab_size": 101, "max_position_embeddings": 64, "sliding_window": None}
+        prefix = {"llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2"}[kind]
+        config = getattr(transformers, f"{prefix}Config")(
+            num_hidden_layers=2,
+            hidden_size=8 * heads,
+            num_attention_heads=heads,
+            num_key_value_heads=kv_heads,
+            intermediate_size=40,
+            rope_parameters={"rope_type": "default", "rope_theta": 10000.0} | dict(rope),
+            **defaults | sizes,
+            **dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id")),
+        )
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            model: PreTrainedModel = getattr(transformers, f"{prefix}ForCausalLM")(config)
+            for name, parameter in model.named_parameters():
+                if ".self_attn." in name or parameter.dim() == 1:
+                    center = 1.0 if "norm" in name else 0.0
+                    torch.nn.init.normal_(parameter, mean=center, std=0.3)
+        return model.eval().to(dtype)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def converted_decoder(
+    decoder: Callable[..., PreTrainedModel],
+) -> Callable[..., SpikingLanguageModel]:
+    """`converted_decoder("llama", heads=6, attention=.., ...)`: in float64, as `converted`."""
+
+    @cache
+    def make(
+        kind: str = "llama",
+        heads: int = 4,
+        kv_heads: int = 2,
+        dtype: torch.dtype = torch.float64,
+        **choices: Any,
+    ) -> SpikingLanguageModel:
+        text = torch.randint(0, 101, (2, 32), generator=torch.Generator().manual_seed(7))
+        return convert(decoder(kind, heads, kv_heads, dtype), SpikingConfig(**choices), [text])
+
+    return make
+
+
 @pytest.fixture
 def refusal(
     capsys: pytest.CaptureFixture[str],
@@ -105,3 +167,91 @@ def trained(tmp_path_factory: pytest.TempPathFactory, passages: Path) -> Path:
     how = {"steps": 150, "batch": 8, "tokens": 32, "warmup_steps": 10, "learning_rate": 1e-2}
     run_pretrain(PretrainRequest(text=str(passages), out=out, **sizes, **how))
     return out
+
+
+@pytest.fixture
+def write_gguf(tmp_path: Path) -> Callable[..., Path]:
+    """`write_gguf(model, kind="F32", drop=(), **metadata)`: the file llama.cpp would make of it.
+
+    With the names and the writer of the package gguf. Metadata replace what is written otherwise
+    (dots as two underscores), or leave it out where they are None; `vocabulary` is a list of
+    tokens, as long as the model's embedding where it is not given.
+    """
+    import gguf
+
+    def write(
+        model: Any,
+        kind: str = "F32",
+        name: str = "tiny.gguf",
+        drop: tuple[str, ...] = (),
+        **metadata: Any,
+    ) -> Path:
+        config = model.config
+        arch = {"mistral": "llama"}.get(config.model_type, config.model_type)
+        number = next(key for key, value in gguf.MODEL_ARCH_NAMES.items() if value == arch)
+        names = gguf.get_tensor_name_map(number, config.num_hidden_layers)
+        writer = gguf.GGUFWriter(tmp_path / name, arch)
+        state = dict(model.state_dict())
+        if config.tie_word_embeddings:
+            del state["lm_head.weight"]
+        for parameter, value in state.items():
+            tensor, rows = names.get_name(parameter, (".weight", ".bias")), value.float().numpy()
+            part = tensor.split(".")[-2]
+            if arch == "llama" and part in ("attn_q", "attn_k"):
+                grouped = part == "attn_k"
+                heads = config.num_key_value_heads if grouped else config.num_attention_heads
+                # `permute` of convert_hf_to_gguf.py
+                pairs = rows.reshape(heads, 2, -1, *rows.shape[1:])
+                rows = pairs.swapaxes(1, 2).reshape(rows.shape)
+            if arch == "gpt2" and tensor.startswith("blk.") and rows.ndim == 2:
+                rows = rows.T
+            if tensor not in drop:
+                how = gguf.GGMLQuantizationType[kind if rows.ndim == 2 else "F32"]
+                writer.add_tensor(tensor, gguf.quants.quantize(rows.copy(), how), raw_dtype=how)
+        for key, value in (_written(config, arch) | metadata).items():
+            key = key.replace("__", ".").replace("ARCH", arch)
+            adds = {str: "string", bool: "bool", int: "uint32", float: "float32", list: "array"}
+            if value is not None:
+                getattr(writer, f"add_{adds[type(value)]}")(key, value)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        return tmp_path / name
+
+    return write
+
+
+def _written(config: Any, arch: str) -> dict[str, Any]:
+    """The metadata of a file, `ARCH` for its architecture."""
+    from tokenizers import pre_tokenizers
+
+    sizes = {
+        "embedding_length": config.hidden_size,
+        "block_count": config.num_hidden_layers,
+        "attention__head_count": config.num_attention_heads,
+        "context_length": config.max_position_embeddings,
+    }
+    if arch == "gpt2":
+        sizes |= {
+            "feed_forward_length": config.n_inner or 4 * config.n_embd,
+            "attention__layer_norm_epsilon": config.layer_norm_epsilon,
+        }
+    else:
+        sizes |= {
+            "feed_forward_length": config.intermediate_size,
+            "attention__head_count_kv": config.num_key_value_heads,
+            "attention__layer_norm_rms_epsilon": config.rms_norm_eps,
+            "rope__freq_base": config.rope_parameters["rope_theta"],
+        }
+    tokens = ["<|end|>", *sorted(pre_tokenizers.ByteLevel.alphabet()), "Ġt", "he", "Ġthe"]
+    tokens += [f"<|{number}|>" for number in range(len(tokens), config.vocab_size)]
+    types = [3, *[1] * 259, *[3] * (len(tokens) - 260)]
+    return {f"ARCH__{key}": value for key, value in sizes.items()} | {
+        "tokenizer__ggml__model": "gpt2",
+        "tokenizer__ggml__pre": "gpt-2",
+        "tokenizer__ggml__tokens": tokens,
+        "tokenizer__ggml__token_type": types,
+        "tokenizer__ggml__merges": ["Ġ t", "h e", "Ġt he"],
+        "tokenizer__ggml__eos_token_id": 0,
+    }

@@ -10,7 +10,7 @@ from torch import Tensor
 from energy import Conventions, Counts, count_pass
 from neurt.activity import Activity
 from neurt.config import Attention, Code, KeyValue
-from neurt.gpt2 import label
+from neurt.families import label
 from neurt.modeling import SpikingGPT2LMHeadModel
 from neurt.neuron import SpikingNeuron
 

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, GPT2Config
 
-from neurt.attention import SpikingAttention
-from neurt.config import Attention, Code, KeyValue
-from neurt.modeling import SpikingGPT2LMHeadModel
+from neurt.attention import SpikingAttention, grouped
+from neurt.config import Attention, Code, KeyValue, SpikingConfig
+from neurt.conversion import convert
+from neurt.modeling import SpikingGPT2LMHeadModel, SpikingLanguageModel
 
 Converted = Callable[..., SpikingGPT2LMHeadModel]
 
@@ -223,7 +224,7 @@ def test_heads_are_slices_of_the_width() -> None:
 )
 def test_a_form_is_told_what_a_query_may_see(given: Tensor | None, seen: Any) -> None:
     class Recording(SpikingAttention):
-        def attend(self, x: Tensor, cache: Any, mask: Tensor | None) -> Tensor:
+        def attend(self, x: Tensor, cache: Any, mask: Tensor | None, angles: Any) -> Tensor:
             self.mask = mask
             return x
 
@@ -241,3 +242,116 @@ def test_a_form_must_say_how_it_attends_and_what_it_codes() -> None:
         attention(torch.ones(1, 2, 6))
     with pytest.raises(NotImplementedError):
         _ = attention.coded
+
+
+# Heads that share cached ones, rotary positions, three projections
+
+Decoders = Callable[..., SpikingLanguageModel]
+SHARED = pytest.mark.parametrize(
+    ("kind", "heads", "kv_heads"),
+    [("llama", 4, 2), ("qwen2", 6, 2), ("mistral", 4, 1), ("llama", 4, 4)],
+    ids=["two share one", "three share one", "all share one", "each its own"],
+)
+GROUPED_CODES = pytest.mark.parametrize("code", [Code.SIGNED_IF, Code.SAR, Code.POW2, Code.EXACT])
+
+
+@pytest.fixture
+def rotary_model(
+    converted_decoder: Decoders, kind: str, heads: int, kv_heads: int, form: str, code: Code
+) -> SpikingLanguageModel:
+    return converted_decoder(kind, heads, kv_heads, feedforward=code, timesteps=3, **CHOICES[form])
+
+
+@FORMS
+@SHARED
+@GROUPED_CODES
+@torch.no_grad()
+def test_sharing_heads_see_neither_the_future_nor_padding(
+    rotary_model: SpikingLanguageModel, token_ids: Tensor
+) -> None:
+    alone = rotary_model(token_ids, use_cache=False).logits
+    changed = token_ids.clone()
+    changed[:, 8:] = (changed[:, 8:] + 1) % 101
+    other = rotary_model(changed, use_cache=False).logits
+    torch.testing.assert_close(other[:, :8], alone[:, :8], **TIGHT)
+    assert not torch.allclose(other[:, 8:], alone[:, 8:], atol=1e-3)
+    padded = rotary_model(**left_padded(token_ids[:, :9], [3, 1]), use_cache=False).logits
+    torch.testing.assert_close(padded[0, 3:], alone[0, :9], **TIGHT)
+    torch.testing.assert_close(padded[1, 1:10], alone[1, :9], **TIGHT)
+    assert bool(torch.isfinite(padded).all())
+
+
+@FORMS
+@SHARED
+@GROUPED_CODES
+@torch.no_grad()
+def test_sharing_heads_decode_through_a_cache_that_holds_them_once(
+    rotary_model: SpikingLanguageModel, token_ids: Tensor, kv_heads: int, form: str
+) -> None:
+    whole = rotary_model(token_ids, use_cache=False).logits
+    cache = DynamicCache(config=rotary_model.config)
+    pieces = [
+        rotary_model(token_ids[:, start:stop], past_key_values=cache, use_cache=True).logits
+        for start, stop in ((0, 5), (5, 6), (6, 9), (9, 10), (10, 12))
+    ]
+    torch.testing.assert_close(torch.cat(pieces, dim=1), whole, **TIGHT)
+    # Spikformer folds its three steps into the heads.
+    folded = 3 if form == "spikformer" else 1
+    assert cache.layers[1].keys.shape == (2, folded * kv_heads, 12, 8)
+    assert cache.layers[1].values.shape == (2, folded * kv_heads, 12, 8)
+
+
+@FORMS
+@SHARED
+@pytest.mark.parametrize("code", [Code.SAR, Code.POW2])
+def test_sharing_heads_generate_a_padded_batch_with_and_without_a_cache(
+    rotary_model: SpikingLanguageModel, token_ids: Tensor
+) -> None:
+    batch = left_padded(token_ids[:, :5], [2, 0])
+    how = {"max_new_tokens": 5, "do_sample": False, "pad_token_id": 0}
+    found = [
+        rotary_model.generate(
+            batch["input_ids"],
+            attention_mask=batch["attention_mask"],
+            use_cache=use_cache,
+            num_beams=beams,
+            **how,
+        )
+        for use_cache in (True, False)
+        for beams in (1, 3)
+    ]
+    assert torch.equal(found[0], found[2])
+    assert torch.equal(found[1], found[3])
+    # Padding in front of the shorter one changes nothing: as it is generated alone.
+    alone = rotary_model.generate(
+        token_ids[:1, :5], attention_mask=torch.ones(1, 5, dtype=torch.long), **how
+    )
+    assert torch.equal(found[0][:1, 2:], alone)
+
+
+def test_query_heads_of_a_group_meet_the_head_that_they_share() -> None:
+    q = torch.arange(6.0).view(1, 6, 1, 1)
+    k = torch.tensor([10.0, 20]).view(1, 2, 1, 1)
+    left, right, _ = grouped(q, k, k)
+    # heads 0, 1, 2 share the first, 3, 4, 5 the second
+    assert (left * right).flatten().tolist() == [0, 10, 20, 60, 80, 100]
+    own = torch.ones(1, 6, 1, 1)
+    assert all(a is b for a, b in zip(grouped(q, own, own), (q, own, own), strict=True))
+
+
+@pytest.mark.parametrize("window", [2, 5])
+@torch.no_grad()
+def test_a_sliding_window_hides_what_is_long_ago(
+    decoder: Callable[..., Any], token_ids: Tensor, window: int
+) -> None:
+    analog = decoder("mistral", dtype=torch.float64, sliding_window=window)
+    exact = SpikingConfig(attention=Attention.SOFTMAX, feedforward=Code.EXACT, timesteps=2)
+    model = convert(analog, exact, [token_ids])
+    expected = analog(token_ids, use_cache=False).logits
+    torch.testing.assert_close(model(token_ids, use_cache=False).logits, expected, **TIGHT)
+    cache = DynamicCache(config=model.config)
+    steps = [
+        model(token_ids[:, i : i + 1], past_key_values=cache, use_cache=True).logits
+        for i in range(12)
+    ]
+    torch.testing.assert_close(torch.cat(steps, dim=1), expected, **TIGHT)

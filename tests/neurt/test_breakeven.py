@@ -15,7 +15,7 @@ from hwmodels import Dataflow, load_profile
 from neurt.breakeven import BreakEvenError, run_breakeven
 from neurt.breakeven_request import BreakEvenRequest
 from neurt.config import Attention, Code, KeyValue, SpikingConfig
-from neurt.gpt2 import ALIASES, GPT2Shape
+from neurt.families import ALIASES, Shape
 from neurt.passes import PlanError, decode, prefill
 from neurt.plan import plan_asa
 from neurt.plan_spiking import plan_ssa
@@ -23,7 +23,7 @@ from reports.breakeven import Case
 
 pytestmark = pytest.mark.usefixtures("alone")
 
-TINY = GPT2Shape(2, 32, 4, 128, vocabulary=101, positions=64)
+TINY = Shape(2, 32, 4, 128, vocabulary=101, positions=64)
 CHIP = """
 extends = "45nm"
 name = "chip"
@@ -176,6 +176,43 @@ def test_at_the_break_even_rate_a_planned_model_saves_nothing(
     bill = estimate(there, load_profile(chip), dataflow=dataflow)
     assert bill.energy_pj() == pytest.approx(case.asa.energy_pj(), rel=1e-4)  # whole spikes
     assert case.asa.dataflow is (dataflow or Dataflow.LAYERWISE)
+
+
+def test_layers_that_share_a_coder_are_one(tmp_path: Path, chip: str) -> None:
+    bare = {"qkv_bias": False, "out_bias": False, "ffn_bias": False}
+    sizes = {"layers": 2, "width": 32, "heads": 4, "kv_heads": 2, "inner": 48}
+    shape = Shape(**sizes, **bare, model_type="llama", activation="silu")
+    asa, ssa = plan_asa(shape, prefill(16)), plan_ssa(shape, prefill(16), SpikingConfig(), 0.2)
+    [case] = ask(hw=(chip,), run=written(tmp_path / "counts.csv", asa, ssa))
+    found = by_name(case, "full")
+    assert len(found) == 2 * 6 + 3
+    qkv = found["model.layers.1.self_attn.q_proj+k_proj+v_proj"].part
+    assert qkv.includes == "32x16/32x32, with its coder"
+    parts = {name.removeprefix("model.layers.1.self_attn.") for name in qkv.spiking or ()}
+    assert parts == {"q_proj", "k_proj", "v_proj", "encoder"}
+    assert qkv.analog == (qkv.spiking or frozenset()) - {"model.layers.1.self_attn.encoder"}
+    up = found["model.layers.0.mlp.gate_proj+up_proj"].part
+    assert (up.component, up.includes) == ("ffn_up", "32x48, with its coder")
+    config = {
+        "model_type": "llama",
+        "num_hidden_layers": 2,
+        "hidden_size": 32,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "intermediate_size": 48,
+        "vocab_size": 50257,
+        "max_position_embeddings": 64,
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    [plan] = ask(hw=(chip,), model=str(tmp_path), seq_len=16)
+    kinds = {one.part.name: (one.part.kind, one.part.includes) for one in plan.found}
+    assert kinds["qkv"] == ("layer", "32x16/32x32, with its coder")
+    assert kinds["ffn_up"] == ("layer", "32x48, with its coder")
+    for name, one in found.items():  # at one rate, the break-evens of the closed form
+        same = by_name(plan, "full")[one.part.component or name]
+        assert one.verdict is same.verdict
+        if same.rate is not None:
+            assert one.rate == pytest.approx(same.rate, rel=1e-2)  # spikes are whole
 
 
 @pytest.mark.parametrize("directory", [True, False])

@@ -11,8 +11,8 @@ import pytest
 from energy.countsfile import to_csv
 from neurt.breakeven_command import run
 from neurt.config import SpikingConfig
+from neurt.families import Shape
 from neurt.flags_breakeven import add_breakeven_command
-from neurt.gpt2 import GPT2Shape
 from neurt.passes import prefill
 from neurt.plan import plan_asa
 from neurt.plan_spiking import plan_ssa
@@ -54,7 +54,7 @@ def test_a_table_and_a_picture_without_further_words(
 
 @pytest.mark.usefixtures("sketched")
 def test_a_run_and_a_shape(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    shape, what, spiking = GPT2Shape(1, 16, 2, 64), prefill(8), SpikingConfig(timesteps=2)
+    shape, what, spiking = Shape(1, 16, 2, 64), prefill(8), SpikingConfig(timesteps=2)
     counts = tmp_path / "counts.csv"
     pair = plan_asa(shape, what), plan_ssa(shape, what, spiking, 0.1)
     counts.write_text(to_csv(pair), encoding="utf-8")

@@ -14,10 +14,10 @@ from energy import Attention, Conventions, Levels, MatMul, check_against_fvcore,
 from energy.counts import Counts
 from hwmodels import Op
 from neurt.config import Code
-from neurt.modeling import SpikingGPT2LMHeadModel
+from neurt.modeling import SpikingGPT2LMHeadModel, SpikingLanguageModel
 from neurt.neuron import SpikingNeuron
 from neurt.softmax import RowNormalise
-from neurt.synapse import EventConv1D
+from neurt.synapse import Synapse
 
 Converted = Callable[..., SpikingGPT2LMHeadModel]
 Seen = dict[str, list[Tensor]]
@@ -34,7 +34,7 @@ CODES = pytest.mark.parametrize("code", [code for code in Code if code is not Co
 class Run:
     """A pass of 4 new tokens after a cached context, or of whole sequences, counted and seen."""
 
-    def __init__(self, model: SpikingGPT2LMHeadModel, ids: Tensor, context: int) -> None:
+    def __init__(self, model: SpikingLanguageModel, ids: Tensor, context: int) -> None:
         self.model, self.ids, self.context = model, ids, context
 
     def __call__(self) -> None:
@@ -57,7 +57,7 @@ class Run:
             self()
             handles = []
             for name, module in self.model.named_modules():
-                if isinstance(module, EventConv1D | MatMul | SpikingNeuron | RowNormalise):
+                if isinstance(module, Synapse | MatMul | SpikingNeuron | RowNormalise):
 
                     def keep(_m: Any, args: Any, out: Tensor, name: str = name) -> None:
                         seen[name] = [*(x for x in args if isinstance(x, Tensor)), out]
@@ -86,13 +86,17 @@ def linear_by_loops(events: Tensor, fan_out: int, levels: Levels) -> int:
 def product_by_loops(
     left: Tensor, right: Tensor, module: MatMul, *, causal: bool, coincidences: bool
 ) -> int:
-    """Loops over all that meet in `left @ right`; the streaming side is added."""
+    """Loops over all that meet in `left @ right`; the streaming side is added.
+
+    Query heads that share a cached one meet it each by itself.
+    """
     steps = left if module.accumulate else left.unsqueeze(0)
     queries = left.shape[-2]
     keys = right.shape[-1] if module.role == "scores" else right.shape[-2]
     total = 0
-    stored = right.reshape(-1, *right.shape[-2:]).tolist()
     for step in steps:
+        shared = right.expand(*step.shape[:-2], *right.shape[-2:])
+        stored = shared.reshape(-1, *right.shape[-2:]).tolist()
         for rows, columns in zip(step.reshape(-1, *step.shape[-2:]).tolist(), stored, strict=True):
             for i, row in enumerate(rows):
                 for k, a in enumerate(row):
@@ -106,14 +110,18 @@ def product_by_loops(
     return total
 
 
-def second_stream_by_loops(events: Tensor, levels: Levels, *, causal: bool) -> int:
-    """New keys or values (T, B, H, S, D) meet every query, or those at or after them."""
+def second_stream_by_loops(events: Tensor, module: MatMul, *, causal: bool) -> int:
+    """New keys or values (T, B, K, S, D) meet every query, or those at or after them.
+
+    Of each query head that shares them.
+    """
     queries = events.shape[-2]
     total = 0
     for head in events.flatten(0, 2).tolist():
         for j, token in enumerate(head):
             meets = queries - j if causal else queries
-            total += meets * sum(units(event, levels) for event in token)
+            for _ in range(module.shared_by):
+                total += meets * sum(units(event, module.levels) for event in token)
     return total
 
 
@@ -124,15 +132,16 @@ def check(run: Run, conventions: Conventions, *, products: int) -> None:
     for row in counts.layers:
         module = run.model.get_submodule(row.name)
         event_ops = {op: n for op, n in row.ops.items() if n and op in (Op.AC, Op.SHIFT_AC)}
-        if isinstance(module, EventConv1D):
-            expected = linear_by_loops(seen[row.name][0], module.nf, module.levels)
+        if isinstance(module, Synapse):
+            fan_out = module.fan_out_weight.shape[1]
+            expected = linear_by_loops(seen[row.name][0], fan_out, module.levels)
         elif isinstance(module, MatMul):
             left, right, *rest = seen[row.name]
             expected = product_by_loops(
                 left, right, module, causal=causal, coincidences=conventions.coincidences
             )
             if len(rest) == 2:
-                expected += second_stream_by_loops(rest[0], module.levels, causal=causal)
+                expected += second_stream_by_loops(rest[0], module, causal=causal)
         else:
             assert event_ops == {}, row.name
             continue
@@ -178,13 +187,16 @@ def test_spikes_and_slots_equal_direct_counting(
     converted: Converted, token_ids: Tensor, form: str, code: Code
 ) -> None:
     model = converted(dtype=torch.float32, feedforward=code, timesteps=3, **CHOICES[form])
-    run = Run(model, token_ids, 0)
+    check_spikes(Run(model, token_ids, 0))
+
+
+def check_spikes(run: Run) -> None:
     counts, seen = run.count(Conventions()), run.seen()
     for row in counts.layers:
-        module = model.get_submodule(row.name)
+        module = run.model.get_submodule(row.name)
         if isinstance(module, SpikingNeuron):
             trains = seen[row.name][-1:]
-        elif isinstance(module, EventConv1D):
+        elif isinstance(module, Synapse):
             trains = seen[row.name][:1]
         elif isinstance(module, MatMul):
             left, right, *second = seen[row.name][:-1]
@@ -253,3 +265,104 @@ def test_a_code_that_is_exact_saves_nothing_and_the_others_multiply_nothing(
     assert control.events_per_mac is None
     head = coded.layer("lm_head").tally.dense_macs
     assert coded.total(Op.MAC) == head
+
+
+# Heads that share keys and values, three projections, a gate
+
+Decoders = Callable[..., SpikingLanguageModel]
+SHARED = pytest.mark.parametrize(
+    ("kind", "heads", "kv_heads"), [("llama", 4, 2), ("qwen2", 6, 2), ("mistral", 4, 1)]
+)
+# per layer: q, k, v, scores, mix, o, gate, up, down
+PRODUCTS = 2 * 9
+
+
+@SHARED
+@FORMS
+@CODES
+@pytest.mark.parametrize("attention", Attention)
+@pytest.mark.parametrize("context", [0, 3])
+def test_every_product_of_shared_heads_equals_the_loops(
+    converted_decoder: Decoders,
+    token_ids: Tensor,
+    kind: str,
+    heads: int,
+    kv_heads: int,
+    form: str,
+    code: Code,
+    attention: Attention,
+    context: int,
+) -> None:
+    how = {"feedforward": code, "timesteps": 2, **CHOICES[form]}
+    model = converted_decoder(kind, heads, kv_heads, torch.float32, **how)
+    check(Run(model, token_ids[:, :5], context), Conventions(attention), products=PRODUCTS)
+
+
+@SHARED
+@FORMS
+@pytest.mark.parametrize("code", [Code.SIGNED_IF, Code.BURST, Code.POW2])
+@pytest.mark.parametrize("attention", Attention)
+def test_every_coincidence_of_shared_heads_equals_the_loops(
+    converted_decoder: Decoders,
+    token_ids: Tensor,
+    kind: str,
+    heads: int,
+    kv_heads: int,
+    form: str,
+    code: Code,
+    attention: Attention,
+) -> None:
+    how = {"feedforward": code, "timesteps": 2, **CHOICES[form]}
+    model = converted_decoder(kind, heads, kv_heads, torch.float32, **how)
+    what = Conventions(attention, coincidences=True)
+    check(Run(model, token_ids[:, :5], 2), what, products=PRODUCTS)
+
+
+@pytest.mark.parametrize("context", [0, 3])
+@pytest.mark.parametrize("form", ["softmax", "two streams"])
+def test_dead_zones_by_loss_are_counted_as_what_they_send(
+    converted_decoder: Decoders, token_ids: Tensor, form: str, context: int
+) -> None:
+    how = {"feedforward": Code.POW2, "dead_zone": "loss", "threshold": 0.01, **CHOICES[form]}
+    model = converted_decoder("qwen2", 6, 2, torch.float32, **how)
+    check(Run(model, token_ids[:, :5], context), Conventions(), products=PRODUCTS)
+
+
+@SHARED
+@FORMS
+@CODES
+def test_spikes_and_slots_of_shared_heads_equal_direct_counting(
+    converted_decoder: Decoders,
+    token_ids: Tensor,
+    kind: str,
+    heads: int,
+    kv_heads: int,
+    form: str,
+    code: Code,
+) -> None:
+    how = {"feedforward": code, "timesteps": 3, **CHOICES[form]}
+    model = converted_decoder(kind, heads, kv_heads, torch.float32, **how)
+    check_spikes(Run(model, token_ids, 0))
+
+
+@SHARED
+@FORMS
+@pytest.mark.parametrize("code", Code)
+def test_fvcore_agrees_on_every_row_of_shared_heads(
+    converted_decoder: Decoders,
+    token_ids: Tensor,
+    kind: str,
+    heads: int,
+    kv_heads: int,
+    form: str,
+    code: Code,
+) -> None:
+    how = {"feedforward": code, "timesteps": 3, **CHOICES[form]}
+    model = converted_decoder(kind, heads, kv_heads, torch.float32, **how)
+    counts = count_pass(model, lambda: model(token_ids, use_cache=False), variant="ssa")
+    assert check_against_fvcore(model, token_ids, counts) == []
+    # Per token and layer: 2 d H D + 2 d K D in the projections, 2 H D S in the products, and three
+    # layers of the feed-forward block; the head besides. Spikformer's work comes once per step.
+    width, kv, inner, tokens, steps = 8 * heads, 8 * kv_heads, 40, 12, 3
+    per_token = 2 * width * (width + kv) + 2 * width * tokens + 3 * width * inner
+    assert counts.dense_macs == 2 * tokens * (2 * per_token * steps + 101 * width)

@@ -154,9 +154,10 @@ def test_an_unknown_model_is_one_line_with_the_known_ones(fails: Fails) -> None:
         ("{", "is not valid JSON"),
         ("[]", "must hold a JSON object"),
         (
-            '{"model_type": "llama"}',
-            "is a 'llama'; the types supported are: 'gpt2', 'spiking_gpt2'",
+            '{"model_type": "bert"}',
+            "is a 'bert', which is no decoder of a known family; the types supported are: 'gpt2', ",
         ),
+        ('{"model_type": "llama"}', "'num_attention_heads' (= None) must be an integer >= 1"),
         ('{"model_type": "gpt2", "n_layer": 2, "n_embd": 32}', "'n_head' (= None)"),
         (
             '{"model_type": "gpt2", "n_layer": 2, "n_embd": 32, "n_head": 4, "n_inner": "big"}',

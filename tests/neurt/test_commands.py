@@ -165,3 +165,35 @@ def test_asking_for_help_imports_neither_torch_nor_pictures() -> None:
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout.split() == []
+
+
+@pytest.mark.parametrize("verb", ["profile", "evaluate", "convert", "finetune"])
+@pytest.mark.parametrize(
+    ("words", "this"),
+    [
+        ([], "signed_if in spikformer attention"),
+        (["--form", "softmax", "--code", "sar"], "sar in softmax attention"),
+        (["--form", "spikformer", "--code", "pow2"], "pow2 in spikformer attention"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_dead_zones_by_loss_where_there_are_none_are_refused_in_one_line(
+    trained: Path,
+    passages: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    verb: str,
+    words: list[str],
+    this: str,
+) -> None:
+    more = {
+        "profile": ["--hw", "45nm", "--seq-len", "16"],
+        "finetune": ["--text", str(passages), "--tokens", "16"],
+    }
+    asked = words_of(trained, "--dead-zone", "loss", "--out", "out", *words, *more.get(verb, []))
+    assert main([verb, *asked]) != 0
+    said = capsys.readouterr().err.strip().splitlines()
+    assert len([line for line in said if "dead zones by loss" in line]) == 1
+    assert this in said[-1]
+    assert "Traceback" not in "".join(said)
+    assert not (tmp_path / "out" / "model.safetensors").exists()

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
-from neurt.config import Attention, Code, KeyValue, SpikingConfig
+from neurt.config import Attention, Code, DeadZone, KeyValue, SpikingConfig
 from neurt.conversion import ConversionError, analog_of, convert
 from neurt.modeling import SpikingGPT2LMHeadModel
 from neurt.neuron import SpikingNeuron
@@ -231,3 +233,197 @@ def test_thresholds_are_those_of_what_the_neurons_then_receive(
         before = thresholds[name].detach().clone()
         neuron.calibrate(x)
         torch.testing.assert_close(before, neuron.threshold.detach(), msg=name)
+
+
+# Llama and what is built like it
+
+Decoder = Callable[..., PreTrainedModel]
+SHARED = pytest.mark.parametrize(
+    ("kind", "heads", "kv_heads"),
+    [("llama", 4, 2), ("qwen2", 6, 2), ("mistral", 4, 1), ("llama", 4, 4)],
+)
+
+
+@pytest.mark.parametrize("key_value", KeyValue)
+@pytest.mark.parametrize("timesteps", [1, 3])
+@SHARED
+@torch.no_grad()
+def test_without_an_error_of_coding_the_logits_are_those_of_a_decoder(
+    decoder: Decoder,
+    key_value: KeyValue,
+    timesteps: int,
+    kind: str,
+    heads: int,
+    kv_heads: int,
+) -> None:
+    ids = torch.randint(0, 101, (3, 7), generator=torch.Generator().manual_seed(3))
+    padding = torch.ones_like(ids)
+    padding[0, :3] = padding[2, :6] = 0  # left padding, in one case all but the last token
+    for dtype, error in ((torch.float32, 1e-5), (torch.float64, 1e-11)):
+        analog = decoder(kind, heads, kv_heads, dtype)
+        model = convert(analog, exact(timesteps, key_value), [ids])
+        for how in ({}, {"attention_mask": padding}):
+            expected, found = (m(ids, use_cache=False, **how).logits for m in (analog, model))
+            seen = padding.bool() if how else torch.ones_like(ids).bool()
+            torch.testing.assert_close(found[seen], expected[seen], atol=error, rtol=error)
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        {"attention_bias": True, "mlp_bias": True},
+        {"head_dim": 6},
+        {"tie_word_embeddings": True},
+        {"rope": (("rope_theta", 100.0),)},
+        {"rope": (("rope_type", "linear"), ("factor", 4.0))},
+        {"rope": (("rope_type", "dynamic"), ("factor", 4.0)), "max_position_embeddings": 8},
+        {"rope": (("rope_type", "yarn"), ("factor", 4.0)), "max_position_embeddings": 8},
+        {
+            "rope": (
+                ("rope_type", "llama3"),
+                ("factor", 8.0),
+                ("low_freq_factor", 1.0),
+                ("high_freq_factor", 4.0),
+                ("original_max_position_embeddings", 8),
+            )
+        },
+        {"kind": "qwen2", "use_sliding_window": True, "sliding_window": 3, "max_window_layers": 1},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("key_value", KeyValue)
+@torch.no_grad()
+def test_the_control_is_exact_for_the_variants_of_a_decoder_and_comes_back(
+    decoder: Decoder, token_ids: Tensor, variant: dict[str, Any], key_value: KeyValue
+) -> None:
+    analog = decoder(dtype=torch.float64, **variant)
+    model = convert(analog, exact(2, key_value), [token_ids[:, :6]])
+    expected = analog(token_ids, use_cache=False).logits
+    found = model(token_ids, use_cache=False).logits
+    torch.testing.assert_close(found, expected, atol=1e-9, rtol=0)
+    again = analog_of(model)
+    assert type(again) is type(analog)
+    assert torch.equal(again(token_ids, use_cache=False).logits, expected)
+
+
+@SHARED
+@pytest.mark.parametrize("form", Attention)
+@torch.no_grad()
+def test_parameters_of_a_decoder_are_shared_and_its_buffers_survive(
+    decoder: Decoder, token_ids: Tensor, kind: str, heads: int, kv_heads: int, form: Attention
+) -> None:
+    analog = decoder(kind, heads, kv_heads, torch.float64)
+    before = analog(token_ids, use_cache=False).logits
+    model = convert(analog, SpikingConfig(attention=form, feedforward=Code.SAR), [token_ids])
+    again = analog_of(model)
+    dense = {name: p.data_ptr() for name, p in analog.named_parameters()}
+    ours = {name: p.data_ptr() for name, p in model.named_parameters()}
+    assert {name: at for name, at in ours.items() if not name.endswith("threshold")} == dense
+    assert {name: p.data_ptr() for name, p in again.named_parameters()} == dense
+    thresholds = [p for name, p in model.named_parameters() if name.endswith("threshold")]
+    assert thresholds
+    assert all(p.dtype == torch.float64 and not p.requires_grad for p in thresholds)
+    assert all(bool((p > 0).all() and (p != 1).any()) for p in thresholds)
+    buffers = dict(analog.named_buffers())
+    assert any(name.endswith("inv_freq") for name in buffers)
+    for copy_ in (model, again):
+        found = dict(copy_.named_buffers())
+        assert found.keys() == buffers.keys()
+        for name, values in buffers.items():
+            assert torch.equal(found[name], values), name
+            assert found[name].data_ptr() != values.data_ptr(), name
+    assert torch.equal(analog(token_ids, use_cache=False).logits, before)
+    assert torch.equal(again(token_ids, use_cache=False).logits, before)
+    assert not any(values.is_meta for values in [*model.parameters(), *again.parameters()])
+
+
+@SHARED
+@pytest.mark.parametrize("key_value", KeyValue)
+@torch.no_grad()
+def test_finer_codes_come_closer_to_a_decoder(
+    decoder: Decoder, key_value: KeyValue, kind: str, heads: int, kv_heads: int
+) -> None:
+    analog = decoder(kind, heads, kv_heads, torch.float64)
+    ids = torch.randint(0, 101, (2, 32), generator=torch.Generator().manual_seed(7))
+    expected = analog(ids).logits
+    for code in (Code.SIGNED_IF, Code.SAR, Code.POW2):
+        errors = []
+        for timesteps, factor in ((1, 1.0), (4, 0.3), (16, 0.003)):
+            chosen = SpikingConfig(
+                attention=Attention.SOFTMAX,
+                feedforward=code,
+                timesteps=timesteps,
+                key_value=key_value,
+                threshold=factor if code is Code.POW2 else 1.0,
+                input_quantile=1.0,
+            )
+            found = convert(analog, chosen, [ids])(ids).logits
+            errors.append(float((found - expected).norm() / expected.norm()))
+        assert errors[0] > errors[1] > errors[2], (code, errors)
+        assert errors[2] < errors[0] / 4, (code, errors)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("dead_zone", DeadZone)
+@torch.no_grad()
+def test_a_model_in_half_precision_stays_so(
+    decoder: Decoder, token_ids: Tensor, dtype: torch.dtype, dead_zone: DeadZone
+) -> None:
+    chosen = SpikingConfig(attention=Attention.SOFTMAX, feedforward=Code.POW2, dead_zone=dead_zone)
+    model = convert(copy.deepcopy(decoder()).to(dtype), chosen, [token_ids])
+    assert {p.dtype for p in model.parameters()} == {dtype}
+    assert bool(torch.isfinite(model(token_ids).logits).all())
+
+
+# Dead zones by what the loss feels
+
+
+LOSS = SpikingConfig(
+    attention=Attention.SOFTMAX, feedforward=Code.POW2, dead_zone=DeadZone.LOSS, timesteps=4
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "this"),
+    [
+        ({"attention": Attention.SPIKFORMER}, "pow2 in spikformer attention"),
+        ({"feedforward": Code.SAR}, "sar in softmax attention"),
+        ({"attention_code": Code.EXACT}, "exact, pow2 in softmax attention"),
+        ({"feedforward": Code.BURST, "attention_code": Code.POW2}, "burst, pow2 in softmax"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_dead_zones_by_loss_are_refused_where_there_are_none(
+    tiny_gpt2: GPT2LMHeadModel, token_ids: Tensor, changes: dict[str, Any], this: str
+) -> None:
+    with pytest.raises(ConversionError) as caught:
+        convert(tiny_gpt2, LOSS.model_copy(update=changes), [token_ids])
+    said = str(caught.value)
+    assert "\n" not in said
+    assert this in said
+    assert said.endswith("for which dead zones by output are calibrated")
+
+
+def test_a_prediction_that_is_not_finite_is_a_conversion_that_cannot_be(
+    tiny_gpt2: GPT2LMHeadModel, token_ids: Tensor
+) -> None:
+    with torch.no_grad():
+        tiny_gpt2.transformer.h[1].mlp.c_fc.weight.fill_(3e38)  # finite, but sums are not
+    with pytest.raises(ConversionError, match=r"^cannot convert: a prediction on the calib"):
+        convert(tiny_gpt2, LOSS, [token_ids])
+
+
+@torch.no_grad()
+def test_dead_zones_by_loss_tell_progress_and_leave_the_analog_model(
+    decoder: Decoder, token_ids: Tensor
+) -> None:
+    analog = decoder("qwen2", dtype=torch.float64)
+    before = analog(token_ids).logits
+    told: list[tuple[int, int]] = []
+    windows = [token_ids[:1], token_ids[1:]]
+    model = convert(analog, LOSS, windows, lambda *done: told.append(done))
+    assert told == [(0, 2), (1, 2), (2, 2)]
+    assert all(p.requires_grad and p.grad is None for p in analog.parameters())
+    assert torch.equal(analog(token_ids).logits, before)
+    assert not any(p.requires_grad for n, p in model.named_parameters() if "threshold" in n)
+    assert not torch.equal(model(token_ids).logits, before)

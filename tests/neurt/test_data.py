@@ -11,6 +11,7 @@ from neurt.data import (
     calibration_text,
     calibration_windows,
     check_ids,
+    copy_texts,
     packaged_text,
     read_text,
     windows,
@@ -189,3 +190,84 @@ def test_a_tokenizer_that_is_not_the_models_is_refused() -> None:
     check_ids([torch.tensor([[0, 99]])], 100)
     with pytest.raises(TextError, match="the id 100, but the model's vocabulary has 100 entries"):
         check_ids([torch.tensor([[0, 1]]), torch.tensor([[100, 2]])], 100)
+
+
+# WikiText, and a calibration text of the user's own
+
+
+@pytest.fixture
+def wiki(tmp_path: Path) -> Path:
+    path = tmp_path / "wiki.txt"
+    path.write_text("a well @-@ known , good man 's word . \n" * 60, encoding="utf-8")
+    return path
+
+
+def test_a_text_is_detokenised_where_asked_for_and_says_so(wiki: Path) -> None:
+    prose = "a well-known, good man's word.\n"
+    assert read_text(wiki, detokenise=True) == (prose * 60, "wiki.txt, detokenised")
+    assert read_text(wiki)[1] == "wiki.txt"
+    assert "@-@" in read_text(wiki)[0]
+
+
+def test_only_texts_of_the_user_are_detokenised(model: Path) -> None:
+    (model / "heldout.txt").write_text("so @-@ so", encoding="utf-8")
+    (model / "calibration.txt").write_text("so @-@ so", encoding="utf-8")
+    assert read_text(None, model, detokenise=True) == ("so @-@ so", "heldout.txt of my-gpt2")
+    expected = ("so @-@ so", "calibration.txt of my-gpt2")
+    assert calibration_text(model, detokenise=True) == expected
+    assert read_text(None, detokenise=True) == read_text(None)
+
+
+@pytest.mark.parametrize("detokenise", [False, True])
+def test_a_calibration_text_that_is_given_goes_before_the_models_own(
+    tokenizer: Any, model: Path, wiki: Path, detokenise: bool
+) -> None:
+    text, name = calibration_text(model, wiki, detokenise=detokenise)
+    assert (text, name) == read_text(wiki, detokenise=detokenise)
+    how = {"own": wiki, "detokenise": detokenise, "total": 100}
+    found = calibration_windows(tokenizer, tokens=32, model=model, **how)
+    assert [ids.shape for ids in found] == [(1, 32)] * 3
+    assert torch.cat(found).flatten().tolist() == tokenizer.encode(text)[:96]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "total", "shapes"),
+    [
+        (128, 2, [(1, 2)]),
+        (128, 127, [(1, 127)]),
+        (128, 128, [(1, 128)]),
+        (128, 255, [(1, 128)]),
+        (128, 256, [(1, 128)] * 2),
+        (2, 5, [(1, 2)] * 2),
+    ],
+)
+def test_calibration_takes_no_more_tokens_than_asked_for(
+    tokenizer: Any, wiki: Path, tokens: int, total: int, shapes: list[tuple[int, int]]
+) -> None:
+    found = calibration_windows(tokenizer, tokens=tokens, own=wiki, total=total)
+    assert [ids.shape for ids in found] == shapes
+
+
+def test_a_calibration_text_of_the_user_that_cannot_be_used_is_named(
+    tokenizer: Any, tmp_path: Path, wiki: Path
+) -> None:
+    with pytest.raises(TextError, match=r"^wiki.txt has fewer than 100000 tokens; lengthen it$"):
+        calibration_windows(tokenizer, tokens=32, own=wiki, total=100_000)
+    with pytest.raises(TextError, match=r"'.*absent.txt' cannot be read"):
+        calibration_windows(tokenizer, tokens=32, own=tmp_path / "absent.txt")
+
+
+def test_texts_of_a_model_are_copied_as_they_are(model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (model / "config.json").write_text("{}", encoding="utf-8")
+    copy_texts(model, out)
+    assert {path.name for path in out.iterdir()} == {"heldout.txt", "calibration.txt"}
+    for name in ("heldout.txt", "calibration.txt"):
+        assert (out / name).read_bytes() == (model / name).read_bytes()
+    (model / "heldout.txt").unlink()
+    other = tmp_path / "other"
+    other.mkdir()
+    copy_texts(model, other)
+    copy_texts(None, other)
+    assert {path.name for path in other.iterdir()} == {"calibration.txt"}

@@ -44,7 +44,15 @@ def test_words_become_types() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"max_tokens": 1}, {"window": 1}, {"stride": 0}, {"batch": 0}, {"windows": 3}]
+    "changes",
+    [
+        {"max_tokens": 1},
+        {"window": 1},
+        {"stride": 0},
+        {"batch": 0},
+        {"calibration_tokens": 1},
+        {"windows": 3},
+    ],
 )
 def test_what_cannot_be_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match=next(iter(changes))):

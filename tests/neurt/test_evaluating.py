@@ -10,9 +10,10 @@ import torch
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
 
+import neurt.evaluating
 from hwmodels import ProfileError
 from neurt.config import SpikingConfig
-from neurt.conversion import convert
+from neurt.conversion import ConversionError, convert
 from neurt.data import TextError
 from neurt.evaluate_request import EvaluateRequest
 from neurt.evaluating import run_evaluate
@@ -202,7 +203,7 @@ def test_a_baseline_that_is_none_is_refused(
     deeper = GPT2LMHeadModel(GPT2Config(**CONFIG | {"n_layer": 2}))
     other = save(deeper, tmp_path / "other")
     assert fails(QualityError, converted, baseline=other).startswith(
-        "the analog model has n_layer = 2, the spiking one 1;"
+        "the analog model has layers = 2, the spiking one 1;"
     )
     (other / "model.safetensors").unlink()
     assert fails(ModelError, converted, baseline=other).startswith("pretrained weights of ")
@@ -215,3 +216,60 @@ def test_a_baseline_that_reads_other_tokens_is_refused(
     words = {letter: index for index, letter in enumerate(letters)} | {"<|endoftext|>": 256}
     GPT2Tokenizer(vocab=words, merges=[]).save_pretrained(analog)
     assert "has another tokenizer than 'tuned'" in fails(ModelError, converted, baseline=analog)
+
+
+# What a conversion is calibrated on
+
+
+@pytest.fixture
+def calibrated(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
+    # The windows that conversions were given.
+    found: list[list[int]] = []
+
+    def watched(model: Any, spiking: Any, windows: Any, *rest: Any) -> Any:
+        found.extend(ids.flatten().tolist() for ids in windows)
+        return convert(model, spiking, windows, *rest)
+
+    monkeypatch.setattr(neurt.evaluating, "convert", watched)
+    return found
+
+
+@pytest.mark.parametrize("detokenise", [False, True])
+def test_a_conversion_is_calibrated_on_the_users_text(
+    evaluate: Run, analog: Path, tmp_path: Path, calibrated: list[list[int]], detokenise: bool
+) -> None:
+    own, text = tmp_path / "own.txt", tmp_path / "text.txt"
+    own.write_text("a well @-@ known , man . \n" * 20, encoding="utf-8")
+    text.write_text("It is a well @-@ known whale . \n" * 20, encoding="utf-8")
+    how = {"calibration": own, "calibration_tokens": 150, "text": text}
+    found, _ = evaluate(analog, **how, detokenise=detokenise)
+    read = "a well-known, man.\n" if detokenise else "a well @-@ known , man . \n"
+    ids = TOKENIZER.encode(read * 20)
+    assert calibrated == [ids[:64], ids[64:128]]  # 150 = 2 x 64 + 22
+    suffix = ", detokenised" if detokenise else ""
+    assert (found.text, found.settings["calibration"]) == (f"text.txt{suffix}", f"own.txt{suffix}")
+    assert found.settings["calibration_tokens"] == 150
+    assert found.settings["detokenise"] is detokenise
+
+
+def test_a_converted_model_is_not_calibrated_again(
+    evaluate: Run, converted: Path, tmp_path: Path, calibrated: list[list[int]]
+) -> None:
+    found, _ = evaluate(converted, calibration=tmp_path / "nobody-reads-this.txt")
+    assert calibrated == []
+    assert found.settings["calibration"] == "stored with the model"
+
+
+def test_a_calibration_text_that_cannot_be_used_is_refused(
+    fails: Fails, analog: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.txt"
+    assert "cannot be read" in fails(TextError, analog, calibration=own)
+    own.write_text("short", encoding="utf-8")
+    expected = "own.txt has fewer than 512 tokens; lengthen it"
+    assert fails(TextError, analog, calibration=own) == expected
+
+
+def test_dead_zones_by_loss_where_there_are_none_are_refused(fails: Fails, analog: Path) -> None:
+    said = fails(ConversionError, analog, spiking=SpikingConfig(dead_zone="loss"))
+    assert "this is signed_if in spikformer attention" in said

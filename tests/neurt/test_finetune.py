@@ -25,6 +25,7 @@ from neurt.config import Attention, Code, SpikingConfig
 from neurt.corpus import CorpusError
 from neurt.finetune import UNFINISHED, run_finetune
 from neurt.finetune_request import FinetuneRequest
+from neurt.modeling import spiking_class
 from neurt.objectives import Distillation
 from neurt.passes import PlanError
 from neurt.pretrain import perplexity
@@ -653,3 +654,33 @@ def test_a_perplexity_that_is_not_finite_is_said(
     with pytest.raises(TrainingError, match="analog: the held-out perplexity is nan; check the"):
         run_finetune(ask())
     assert not (tmp_path / "out").exists()
+
+
+# Llama and what is built like it
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen2"])
+@pytest.mark.parametrize("form", Attention)
+def test_a_decoder_is_tuned_and_written(
+    decoder: Callable[..., Any], trained: Path, ask: Ask, tmp_path: Path, kind: str, form: Attention
+) -> None:
+    analog = decoder(kind, 6, 2, vocab_size=280)
+    analog.save_pretrained(tmp_path / "mine")
+    AutoTokenizer.from_pretrained(trained).save_pretrained(tmp_path / "mine")
+    own = tmp_path / "own.txt"
+    own.write_text("The whale is a whale of a whale. " * 40, encoding="utf-8")
+    spiking = SpikingConfig(attention=form, feedforward=Code.POW2, timesteps=2)
+    how = {"spiking": spiking, "calibration": own, "calibration_tokens": 128}
+    found = run_finetune(ask(model=str(tmp_path / "mine"), **how))
+    assert found is not None
+    assert found.judged[0].stage == "analog"
+    again = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
+    assert type(again) is spiking_class(kind)
+    assert SpikingConfig.model_validate(again.config.spiking) == spiking
+    beside = AutoModelForCausalLM.from_pretrained(tmp_path / "out" / "analog")
+    assert type(beside) is type(analog)
+    # What was trained has moved, and nothing else: embeddings are those of the analog model.
+    ours, dense = dict(again.named_parameters()), dict(analog.named_parameters())
+    moved = {name for name, values in dense.items() if not torch.equal(values, ours[name])}
+    assert moved
+    assert all(".self_attn." in name for name in moved)

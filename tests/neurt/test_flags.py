@@ -15,6 +15,7 @@ CONVERSION_FLAGS = {
     "--code": "signed_if",
     "--attention-code": None,
     "--key-value": "stored",
+    "--dead-zone": "output",
     "--threshold": 1.0,
     "--attention-threshold": None,
     "--calibrate": "quantile",
@@ -45,12 +46,16 @@ MEASURING_FLAGS = {
     "--weights": "auto",
     "--seed": 0,
     "--text": None,
+    "--calibration": None,
+    "--calibration-tokens": 512,
+    "--detokenise": False,
     "--verify": False,
     "--zeros": False,
 }
 #: The flags of other commands are frozen beside the files that add them.
 ELSEWHERE = {
     *(
+        "convert",
         "evaluate",
         "sweep",
         "pretrain",
@@ -58,6 +63,7 @@ ELSEWHERE = {
         "breakeven",
         "sensitivity",
         "check",
+        "count",
         "report",
         "reproduce",
     ),
@@ -93,7 +99,7 @@ def test_the_flags_of_every_command_and_their_defaults_are_frozen() -> None:
     assert {name: flags for name, flags in found.items() if name not in ELSEWHERE} == FLAGS
 
 
-@pytest.mark.parametrize("command", ["evaluate", "finetune"])
+@pytest.mark.parametrize("command", ["evaluate", "finetune", "convert"])
 def test_commands_that_convert_have_the_flags_of_the_conversion(command: str) -> None:
     found = {
         action.option_strings[-1]: action.default
@@ -115,6 +121,7 @@ def test_flags_with_a_choice_name_their_choices() -> None:
         "--code": codes,
         "--attention-code": codes,
         "--key-value": ("stored", "streamed"),
+        "--dead-zone": ("output", "loss"),
         "--calibrate": ("quantile", "mse"),
         "--phase": ("prefill", "decode"),
         "--attention": ("full", "causal"),
@@ -126,7 +133,16 @@ def test_flags_with_a_choice_name_their_choices() -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        *([], ["profile"], ["plan"], ["evaluate"], ["sweep"], ["pretrain"], ["finetune"]),
+        *(
+            [],
+            ["profile"],
+            ["plan"],
+            ["convert"],
+            ["evaluate"],
+            ["sweep"],
+            ["pretrain"],
+            ["finetune"],
+        ),
         *(["price"], ["breakeven"], ["sensitivity"], ["check"], ["hw"], ["hw", "show"]),
     ],
 )

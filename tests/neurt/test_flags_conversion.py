@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from neurt.config import Attention, Code, KeyValue, SpikingConfig
+from neurt.config import Attention, Code, DeadZone, KeyValue, SpikingConfig
 from neurt.flags_conversion import FIELDS, add_conversion_flags, conversion_of
 
 
@@ -30,6 +30,7 @@ def test_every_flag_is_one_of_the_fields() -> None:
         (["--code", "pow2"], SpikingConfig(feedforward=Code.POW2)),
         (["--attention-code", "sar"], SpikingConfig(attention_code=Code.SAR)),
         (["--key-value", "streamed"], SpikingConfig(key_value=KeyValue.STREAMED)),
+        (["--dead-zone", "loss"], SpikingConfig(dead_zone=DeadZone.LOSS)),
         (["--threshold", "0.5"], SpikingConfig(threshold=0.5)),
         (["--attention-threshold", "3"], SpikingConfig(attention_threshold=3.0)),
         (["--calibrate", "mse"], SpikingConfig(input_quantile=None)),
@@ -54,6 +55,7 @@ def test_each_flag_makes_its_choice_and_no_other(words: list[str], expected: Spi
         (["--attention-threshold", "low"], "must be a number"),
         (["--form", "asa"], "--form"),
         (["--code", "rate"], "--code"),
+        (["--dead-zone", "wide"], "--dead-zone"),
         (["--calibrate", "0.9"], "--calibrate"),
         (["--lif-quantile", "0"], "--lif-quantile"),
         (["--lif-quantile", "1.5"], "--lif-quantile"),

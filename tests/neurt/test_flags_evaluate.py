@@ -29,6 +29,7 @@ def test_what_is_not_said_is_the_default_of_the_request() -> None:
 def test_every_flag_arrives() -> None:
     words = (
         "--weights random --seed 3 --baseline b --hw loihi --hw 45nm --text t.txt "
+        "--calibration c.txt --calibration-tokens 77 --detokenise "
         "--max-tokens 99 --window 32 --stride 8 --batch 2 --attention causal"
     )
     assert request(*words.split()) == EvaluateRequest(
@@ -38,6 +39,9 @@ def test_every_flag_arrives() -> None:
         baseline=Path("b"),
         hw=("loihi", "45nm"),
         text=Path("t.txt"),
+        calibration=Path("c.txt"),
+        calibration_tokens=77,
+        detokenise=True,
         max_tokens=99,
         window=32,
         stride=8,
@@ -65,6 +69,7 @@ def test_the_flags_of_the_conversion_can_be_added() -> None:
         ("--stride 0", "argument --stride: must be at least 1, not 0"),
         ("--batch x", "argument --batch: must be an integer, not 'x'"),
         ("--max-tokens 1", "argument --max-tokens: must be at least 2, not 1"),
+        ("--calibration-tokens 1", "argument --calibration-tokens: must be at least 2, not 1"),
         ("--attention half", "argument --attention: invalid choice: 'half'"),
     ],
 )

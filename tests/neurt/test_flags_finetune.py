@@ -17,6 +17,8 @@ FLAGS = {
     "--model": None,
     "--weights": "auto",
     "--text": None,
+    "--calibration": None,
+    "--calibration-tokens": 512,
     "--train": "ssa",
     "--layer-steps": 200,
     "--steps": 200,
@@ -89,6 +91,7 @@ def test_what_has_no_default_must_be_given(
     ("flag", "value", "said"),
     [
         ("--weights", "mine", "invalid choice: 'mine'"),
+        ("--calibration-tokens", "1", "must be at least 2, not 1"),
         ("--train", "ffn", "invalid choice: 'ffn'"),
         ("--layer-steps", "-1", "must be at least 0, not -1"),
         ("--steps", "1.5", "must be an integer, not '1.5'"),

@@ -23,6 +23,9 @@ MEASURING = {
     "--weights": "auto",
     "--seed": 0,
     "--text": None,
+    "--calibration": None,
+    "--calibration-tokens": 512,
+    "--detokenise": False,
     "--verify": False,
     "--zeros": False,
 }

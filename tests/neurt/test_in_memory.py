@@ -1,24 +1,25 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
-from transformers import BertConfig, BertModel, GPT2LMHeadModel
+from transformers import BertConfig, BertModel, GPT2LMHeadModel, PreTrainedModel
 
 from hwmodels import Dataflow, ProfileError, load_profile
 from neurt import SpikingConfig, profile_model
-from neurt.conversion import ConversionError
+from neurt.conversion import ConversionError, convert
 from neurt.data import TextError
-from neurt.gpt2 import GPT2Shape
+from neurt.families import Shape, read_shape
 from neurt.modeling import SpikingGPT2LMHeadModel
 from neurt.passes import PlanError, prefill
 from neurt.plan import plan_asa
 from reports.table import LAYER_COLUMNS
 
-TINY = GPT2Shape(layers=2, width=32, heads=4, inner=128, vocabulary=101, positions=64)
+TINY = Shape(layers=2, width=32, heads=4, inner=128, vocabulary=101, positions=64)
 
 
 def test_a_model_in_memory_is_counted_as_the_plan_says(
@@ -128,7 +129,9 @@ def test_what_cannot_be_done_is_explained(tiny_gpt2: GPT2LMHeadModel) -> None:
     with pytest.raises(ValueError, match="give `hw` at least one profile"):
         profile_model(tiny_gpt2, [1], hw=())
     config = BertConfig(hidden_size=8, num_attention_heads=2, num_hidden_layers=1, vocab_size=9)
-    with pytest.raises(ConversionError, match="cannot profile a BertModel; give a transformers"):
+    with pytest.raises(
+        ConversionError, match="cannot convert a BertModel; give one of transformers"
+    ):
         profile_model(BertModel(config), [1])
 
 
@@ -138,3 +141,25 @@ def test_a_model_is_called_after_the_directory_it_came_from(
     tiny_gpt2.save_pretrained(tmp_path / "mine")
     loaded = GPT2LMHeadModel.from_pretrained(tmp_path / "mine")
     assert profile_model(loaded, [1]).asa.model == "mine"
+
+
+@pytest.mark.parametrize("form", ["softmax", "spikformer"])
+@pytest.mark.parametrize("kind", ["llama", "mistral", "qwen2"])
+def test_a_decoder_in_memory_is_counted_as_the_plan_says(
+    decoder: Callable[..., PreTrainedModel], token_ids: Tensor, kind: str, form: str
+) -> None:
+    model = decoder(kind, 6, 2)
+    config = model.config.to_dict()
+    spiking = SpikingConfig(attention=form, feedforward="sar", timesteps=2)
+    run = profile_model(model, token_ids, spiking=spiking)
+    planned = plan_asa(read_shape(config, kind), prefill(12, batch=2))
+    assert {x.name: x.tally for x in run.asa.layers} == {x.name: x.tally for x in planned.layers}
+    assert {x.name for x in planned.layers} >= {f"model.layers.{i}.mlp.multiply" for i in (0, 1)}
+    assert run.asa.model == f"{type(model).__name__}"
+    assert run.ssa.only(block="attention").events_per_mac > 0
+    assert "other" not in {layer.label.block for layer in (*run.asa.layers, *run.ssa.layers)}
+    assert model.config.to_dict() == config
+    assert not any(module._forward_hooks for module in model.modules())
+    # A converted one is counted as the conversion above.
+    again = profile_model(convert(model, spiking, [token_ids]), token_ids)
+    assert (again.asa.layers, again.ssa.layers) == (run.asa.layers, run.ssa.layers)

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from neurt.config import SpikingConfig
-from neurt.gpt2 import ALIASES, GPT2Shape
-from neurt.measuring import GIB, STAGES, Found, measure, memory_bytes, peak_bytes
+from neurt.families import ALIASES, Shape
+from neurt.measuring import GIB, STAGES, Found, layer_parameters, measure, memory_bytes, peak_bytes
 from neurt.request import ProfileRequest
 
 pytestmark = pytest.mark.usefixtures("alone")
@@ -42,8 +42,20 @@ def test_an_error_that_explains_itself_comes_back_as_text(trained: Path) -> None
 def test_the_expected_memory_is_a_sum_of_sizes() -> None:
     # parameters 2 x (4 x 8^2 + 2 x 8 x 32 + 9 x 8 + 32) = 1,744 and (2 x 50 + 16) x 8 = 928;
     # 3 x 16 x 50 = 2,400 logits; 4 x 4 x 16 x 32 = 8,192 hidden; 3 x 4 x 2 x 16^2 = 6,144 pairs
-    shape = GPT2Shape(layers=2, width=8, heads=2, inner=32, vocabulary=50, positions=16)
+    shape = Shape(layers=2, width=8, heads=2, inner=32, vocabulary=50, positions=16)
     values = 1744 + 928 + 2400 + 8192 + 6144
+    assert peak_bytes(shape, ask("tiny")) == 640 * 2**20 + 4 * values
+
+
+def test_the_expected_memory_of_a_llama_is_a_sum_of_its_own_sizes() -> None:
+    # Its own head, no positions: 3 x 50 x 8 = 1,200. A layer: Q 8 x 8, K and V 8 x 4 each, output
+    # 8 x 8, three of 8 x 32, two norms of 8: 64 + 64 + 64 + 768 + 16 = 976.
+    # 3 x 16 x 50 = 2,400 logits; 4 x 4 x 16 x 32 = 8,192 hidden; 3 x 4 x 2 x 16^2 = 6,144 pairs
+    bare = {"qkv_bias": False, "out_bias": False, "ffn_bias": False, "tied": False}
+    sizes = {"layers": 2, "width": 8, "heads": 2, "kv_heads": 1, "inner": 32, "vocabulary": 50}
+    shape = Shape(**sizes, **bare, positions=16, model_type="llama", activation="silu")
+    assert layer_parameters(shape) == 976
+    values = 1200 + 2 * 976 + 2400 + 8192 + 6144
     assert peak_bytes(shape, ask("tiny")) == 640 * 2**20 + 4 * values
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,17 @@ import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file
 from torch import Tensor
-from transformers import AutoModelForCausalLM, GPT2LMHeadModel
+from transformers import AutoModelForCausalLM, GPT2LMHeadModel, PreTrainedModel
 
 from neurt.config import Code, SpikingConfig
 from neurt.conversion import convert
-from neurt.modeling import SpikingGPT2Config, SpikingGPT2LMHeadModel
+from neurt.modeling import (
+    SpikingGPT2Config,
+    SpikingGPT2LMHeadModel,
+    SpikingLanguageModel,
+    analog_class,
+    spiking_class,
+)
 
 Converted = Callable[..., SpikingGPT2LMHeadModel]
 CHOICES: dict[str, dict[str, Any]] = {
@@ -216,3 +223,164 @@ def test_padded_sequences_train_with_finite_gradients(
 def test_configuration_refuses_unknown_choices() -> None:
     with pytest.raises(ValidationError, match="timestep"):
         SpikingGPT2Config(spiking={"timestep": 4})
+
+
+# Llama and what is built like it
+
+Decoder = Callable[..., PreTrainedModel]
+KINDS = pytest.mark.parametrize(
+    ("kind", "heads", "kv_heads"), [("llama", 4, 2), ("mistral", 4, 1), ("qwen2", 6, 2)]
+)
+NAMES = {
+    "llama": "SpikingLlamaForCausalLM",
+    "mistral": "SpikingMistralForCausalLM",
+    "qwen2": "SpikingQwen2ForCausalLM",
+}
+
+
+@KINDS
+@FORMS
+@pytest.mark.parametrize("code", [Code.SAR, Code.POW2, Code.EXACT])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@torch.no_grad()
+def test_a_converted_decoder_is_saved_and_loaded_bit_for_bit(
+    converted_decoder: Decoder,
+    token_ids: Tensor,
+    tmp_path: Path,
+    kind: str,
+    heads: int,
+    kv_heads: int,
+    form: str,
+    code: Code,
+    dtype: torch.dtype,
+) -> None:
+    model = converted_decoder(
+        kind, heads, kv_heads, dtype, feedforward=code, timesteps=3, **CHOICES[form]
+    )
+    model.save_pretrained(tmp_path)
+    again = AutoModelForCausalLM.from_pretrained(tmp_path, dtype=dtype)
+    assert type(again) is type(model) is spiking_class(kind)
+    assert type(again).__name__ == NAMES[kind]
+    assert again.config.model_type == f"spiking_{kind}"
+    assert again.config.spiking == model.config.spiking
+    state, loaded = model.state_dict(), again.state_dict()
+    assert state.keys() == loaded.keys()
+    assert all(torch.equal(values, loaded[name]) for name, values in state.items())
+    buffers = dict(again.named_buffers())
+    # Angles are computed again when a file is loaded: in single precision, as in every Llama.
+    found, expected = (m(token_ids, use_cache=False).logits for m in (again, model))
+    assert buffers["model.rotary_emb.inv_freq"].dtype == torch.float32
+    if dtype == torch.float32:
+        assert torch.equal(found, expected)
+
+
+def test_a_file_keeps_dead_zones_by_head(
+    converted_decoder: Decoder, token_ids: Tensor, tmp_path: Path
+) -> None:
+    model = converted_decoder(
+        "qwen2", 6, 2, torch.float32, attention="softmax", feedforward="pow2", dead_zone="loss"
+    )
+    model.save_pretrained(tmp_path)
+    again = AutoModelForCausalLM.from_pretrained(tmp_path)
+    coder = again.model.layers[0].self_attn.core.weight_encoder
+    assert coder.threshold.shape == (6,)
+    assert coder.arranged == (2, 3, 1, 1)
+    with torch.no_grad():
+        assert torch.equal(again(token_ids).logits, model(token_ids).logits)
+
+
+@KINDS
+@FORMS
+@torch.no_grad()
+def test_a_dense_decoder_loads_by_name_with_thresholds_of_one(
+    decoder: Decoder,
+    token_ids: Tensor,
+    tmp_path: Path,
+    kind: str,
+    heads: int,
+    kv_heads: int,
+    form: str,
+) -> None:
+    dense = decoder(kind, heads, kv_heads)
+    dense.save_pretrained(tmp_path)
+    made: Any = spiking_class(kind)
+    config = made.config_class(
+        **dense.config.to_diff_dict(), spiking={"feedforward": "exact", **CHOICES[form]}
+    )
+    model, info = made.from_pretrained(tmp_path, config=config, output_loading_info=True)
+    assert not info["unexpected_keys"]
+    assert not info["mismatched_keys"]
+    assert info["missing_keys"]
+    assert all(name.endswith(".threshold") for name in info["missing_keys"])
+    ours = dict(model.named_parameters())
+    assert all(torch.equal(ours[name], values) for name, values in dense.named_parameters())
+    thresholds = {n: p for n, p in ours.items() if n.endswith(".threshold")}
+    assert set(thresholds) == set(info["missing_keys"])
+    assert all(torch.equal(p, torch.ones_like(p)) for p in thresholds.values())
+    if form != "spikformer":
+        found, expected = (m(token_ids).logits for m in (model, dense))
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+@KINDS
+@FORMS
+@pytest.mark.parametrize("code", [Code.SIGNED_IF, Code.SAR, Code.POW2])
+def test_gradients_of_a_decoder_reach_everything_and_survive_checkpointing(
+    decoder: Decoder,
+    token_ids: Tensor,
+    kind: str,
+    heads: int,
+    kv_heads: int,
+    form: str,
+    code: Code,
+) -> None:
+    analog = copy.deepcopy(decoder(kind, heads, kv_heads))
+    model = convert(analog, SpikingConfig(feedforward=code, **CHOICES[form]), [token_ids])
+    model.requires_grad_(True)
+    model.train()
+
+    def gradients() -> dict[str, Tensor]:
+        model.zero_grad()
+        model(token_ids, labels=token_ids, use_cache=False).loss.backward()
+        return {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+
+    plain = gradients()
+    model.activation_checkpointing_enable()
+    checkpointed = gradients()
+    assert plain.keys() == checkpointed.keys() == dict(model.named_parameters()).keys()
+    for name, gradient in plain.items():
+        assert bool(torch.isfinite(gradient).all()), name
+        assert bool((gradient != 0).any()), name
+        torch.testing.assert_close(checkpointed[name], gradient, msg=name)
+
+
+@KINDS
+@FORMS
+@torch.no_grad()
+def test_a_decoder_has_the_same_logits_with_and_without_gradients(
+    converted_decoder: Decoder,
+    token_ids: Tensor,
+    kind: str,
+    heads: int,
+    kv_heads: int,
+    form: str,
+) -> None:
+    for code in Code:
+        model = converted_decoder(
+            kind, heads, kv_heads, feedforward=code, timesteps=3, **CHOICES[form]
+        )
+        plain = model(token_ids, use_cache=False).logits
+        with torch.enable_grad():
+            graded = model(token_ids, use_cache=False).logits
+        assert graded.grad_fn is not None
+        assert torch.equal(graded.detach(), plain), code
+
+
+@KINDS
+def test_classes_of_a_family_know_each_other(kind: str, heads: int, kv_heads: int) -> None:
+    made = spiking_class(kind)
+    assert made is spiking_class(f"spiking_{kind}")
+    assert analog_class(kind) is analog_class(f"spiking_{kind}")
+    assert issubclass(made, analog_class(kind))
+    assert issubclass(made, SpikingLanguageModel)
+    assert made.config_class(num_hidden_layers=1).spiking == SpikingConfig().model_dump(mode="json")

@@ -12,7 +12,7 @@ from transformers import GPT2LMHeadModel
 import neurt.objectives
 from neurt.config import Attention, Code
 from neurt.conversion import analog_of
-from neurt.modeling import SpikingGPT2LMHeadModel
+from neurt.modeling import SpikingGPT2LMHeadModel, SpikingLanguageModel
 from neurt.objectives import Continuation, Distillation, LayerMatch, Trained, trainable
 
 Converted = Callable[..., SpikingGPT2LMHeadModel]
@@ -250,7 +250,8 @@ def test_training_a_student_changes_neither_its_teacher_nor_its_parent(
     # A conversion shares its weights with the analog model: what the lessons are made of.
     spiking = copy.deepcopy(converted())
     analog = analog_of(spiking)
-    assert analog.transformer.wte.weight is spiking.transformer.wte.weight
+    tables = (model.transformer.wte.weight.data_ptr() for model in (analog, spiking))
+    assert len(set(tables)) == 1
     objective = Distillation(spiking, analog)
     before = objective.teacher(token_ids).logits
     with trainable(spiking, "all"):
@@ -284,3 +285,125 @@ def test_the_analog_model_continues_without_dropout(tiny_gpt2: GPT2LMHeadModel) 
     objective = Continuation(tiny_gpt2).train()
     expected = tiny_gpt2.eval()(ids, labels=ids).loss
     assert objective(ids)["loss"].item() == expected.item()
+
+
+# Llama and what is built like it
+
+Decoders = Callable[..., SpikingLanguageModel]
+KINDS = pytest.mark.parametrize(
+    ("kind", "heads", "kv_heads"), [("llama", 4, 2), ("mistral", 4, 1), ("qwen2", 6, 2)]
+)
+FORMS = pytest.mark.parametrize("form", Attention)
+
+
+def decoder_pair(
+    converted_decoder: Decoders, kind: str, heads: int, kv_heads: int, **choices: Any
+) -> tuple[SpikingLanguageModel, Any]:
+    model = converted_decoder(kind, heads, kv_heads, **choices)
+    return copy.deepcopy(model), analog_of(model)
+
+
+@KINDS
+@FORMS
+@pytest.mark.parametrize("what", ["ssa", "thresholds", "all"])
+def test_of_a_decoder_what_is_asked_for_is_trained(
+    converted_decoder: Decoders,
+    kind: str,
+    heads: int,
+    kv_heads: int,
+    form: Attention,
+    what: Trained,
+) -> None:
+    student, _ = decoder_pair(converted_decoder, kind, heads, kv_heads, attention=form)
+    names = {name for name, _ in student.named_parameters()}
+    inside = {name for name in names if ".self_attn." in name}
+    thresholds = {name for name in names if is_threshold(name)}
+    assert len(inside) > 2 * 4
+    with trainable(student, what):
+        assert (
+            trained_names(student)
+            == {
+                "ssa": inside | thresholds,
+                "thresholds": thresholds,
+                "all": names,
+            }[what]
+        )
+    with trainable(student, "ssa", attention_only=True):
+        assert trained_names(student) == inside
+    assert {name for name, _ in student.named_parameters()} == names
+
+
+@KINDS
+@FORMS
+def test_blocks_of_a_decoder_are_matched_where_their_tokens_stand(
+    converted_decoder: Decoders,
+    token_ids: Tensor,
+    kind: str,
+    heads: int,
+    kv_heads: int,
+    form: Attention,
+) -> None:
+    student, teacher = decoder_pair(converted_decoder, kind, heads, kv_heads, attention=form)
+    found = LayerMatch(student, teacher)(token_ids)["loss"].item()
+    hidden = teacher.model(token_ids, output_hidden_states=True).hidden_states
+    angles = teacher.model.rotary_emb(hidden[0], torch.arange(12)[None])
+    ratios = []
+    for depth, layer in enumerate(teacher.model.layers):
+        x = layer.input_layernorm(hidden[depth])
+        how = {"position_embeddings": angles, "attention_mask": None}
+        expected = layer.self_attn(x, **how)[0].detach()
+        own = student.model.layers[depth].self_attn(x, **how)[0].detach()
+        for wrong, right in zip(own - expected, expected, strict=True):
+            ratios.append(float(wrong.square().sum() / right.square().sum()))
+    assert found == pytest.approx(sum(ratios) / len(ratios), rel=1e-9)
+    assert found > 1e-6
+
+
+@KINDS
+def test_a_decoder_without_coding_error_has_nothing_to_learn(
+    converted_decoder: Decoders, token_ids: Tensor, kind: str, heads: int, kv_heads: int
+) -> None:
+    student, teacher = decoder_pair(converted_decoder, kind, heads, kv_heads, **EXACT)
+    assert LayerMatch(student, teacher)(token_ids)["loss"].item() < 1e-12
+    found = Distillation(student, teacher)(token_ids)
+    assert abs(found["kl"].item()) < 1e-12
+    assert found["events_per_mac"].item() == 0
+
+
+@KINDS
+@FORMS
+@pytest.mark.parametrize("code", [Code.SAR, Code.POW2])
+def test_a_step_down_the_slope_teaches_a_decoder(
+    converted_decoder: Decoders,
+    token_ids: Tensor,
+    kind: str,
+    heads: int,
+    kv_heads: int,
+    form: Attention,
+    code: Code,
+) -> None:
+    how = {"attention": form, "feedforward": code, "timesteps": 2}
+    student, teacher = decoder_pair(converted_decoder, kind, heads, kv_heads, **how)
+    for objective in (LayerMatch(student, teacher), Distillation(student, teacher, 0.1)):
+        with trainable(student, "ssa", attention_only=isinstance(objective, LayerMatch)):
+            objective(token_ids)["loss"].backward()
+            trained = [p for p in student.parameters() if p.requires_grad]
+            assert all(p.grad is not None for p in trained)
+            assert all(bool(torch.isfinite(p.grad).all()) for p in trained if p.grad is not None)
+        assert all(p.grad is None for p in objective.teacher.parameters())
+        student.zero_grad()
+
+
+@pytest.mark.parametrize("dead_zone", ["output", "loss"])
+def test_dead_zones_of_a_decoder_are_pushed_up_by_a_target(
+    converted_decoder: Decoders, token_ids: Tensor, dead_zone: str
+) -> None:
+    student, teacher = decoder_pair(converted_decoder, "qwen2", 6, 2, **POW2, dead_zone=dead_zone)
+    spent = Distillation(student, teacher)(token_ids)["events_per_mac"].item()
+    with trainable(student, "thresholds"):
+        Distillation(student, teacher, spent / 1e3)(token_ids)["loss"].backward()
+        for layer in student.model.layers:
+            block = layer.self_attn
+            for coder in (block.encoder, block.query_encoder, block.core.weight_encoder):
+                slope = coder.parametrizations["threshold"].original.grad
+                assert float(slope.sum()) < 0

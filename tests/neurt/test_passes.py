@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurt.gpt2 import GPT2Shape
+from neurt.families import Shape
 from neurt.passes import (
     PlanError,
     Stage,
@@ -13,7 +13,7 @@ from neurt.passes import (
     whole_request,
 )
 
-TINY = GPT2Shape(layers=2, width=32, heads=4, inner=128, vocabulary=101, positions=64)
+TINY = Shape(layers=2, width=32, heads=4, inner=128, vocabulary=101, positions=64)
 
 
 def test_more_tokens_than_positions_are_refused() -> None:

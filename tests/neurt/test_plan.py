@@ -6,11 +6,11 @@ from transformers import DynamicCache, GPT2LMHeadModel
 
 from energy import Attention, Conventions, Counts, count_pass, exposed_attention
 from hwmodels import Op
-from neurt.gpt2 import ALIASES, GPT2Shape, label
+from neurt.families import ALIASES, Shape, label
 from neurt.passes import Pass, decode, prefill
 from neurt.plan import plan_asa
 
-TINY = GPT2Shape(layers=2, width=32, heads=4, inner=128, vocabulary=101, positions=64)
+TINY = Shape(layers=2, width=32, heads=4, inner=128, vocabulary=101, positions=64)
 CAUSAL = Conventions(Attention.CAUSAL)
 
 
@@ -51,7 +51,7 @@ def test_analog_plan_is_what_the_hooks_count(
 @pytest.mark.parametrize(("name", "alias"), ALIASES.items())
 @pytest.mark.parametrize("tokens", [1, 128, 1024])
 def test_published_sizes_equal_the_closed_form(
-    name: str, alias: tuple[str, GPT2Shape], tokens: int
+    name: str, alias: tuple[str, Shape], tokens: int
 ) -> None:
     shape = alias[1]
     layers, d, vocabulary, s = shape.layers, shape.width, shape.vocabulary, tokens

@@ -11,14 +11,14 @@ from energy import Attention, Conventions, Counts, Levels, count_pass
 from hwmodels import Op
 from neurt.config import Attention as Form
 from neurt.config import Code, KeyValue, SpikingConfig
-from neurt.gpt2 import ALIASES, GPT2Shape, label
+from neurt.families import ALIASES, Shape, label
 from neurt.modeling import SpikingGPT2LMHeadModel
 from neurt.passes import Pass, PlanError, decode, prefill
 from neurt.plan import plan_asa
 from neurt.plan_spiking import plan_ssa
 
 Converted = Callable[..., SpikingGPT2LMHeadModel]
-TINY = GPT2Shape(layers=2, width=32, heads=4, inner=128, vocabulary=101, positions=64)
+TINY = Shape(layers=2, width=32, heads=4, inner=128, vocabulary=101, positions=64)
 SMALL = ALIASES["gpt2-small"][1]
 CAUSAL = Conventions(Attention.CAUSAL)
 
@@ -155,6 +155,19 @@ def test_softmax_attention_pays_for_its_softmax_and_its_sums() -> None:
     assert normalise.ops[Op.ADD] == slots // 2  # an addition per event
     assert normalise.ops[Op.DIV] == 2 * 4 * 16
     assert normalise.ops[Op.MUL] == 2 * 16 * 32
+
+
+@pytest.mark.parametrize(("dead_zone", "thresholds"), [("output", 1), ("loss", 4)])
+def test_dead_zones_by_loss_have_a_threshold_for_the_weights_of_each_head(
+    converted: Converted, dead_zone: str, thresholds: int
+) -> None:
+    how = {"feedforward": "pow2", "attention": "softmax", "dead_zone": dead_zone}
+    model = converted(dtype=torch.float32, timesteps=2, **how)
+    measured = measure(model, prefill(7), Conventions())
+    planned = plan_ssa(TINY, prefill(7), spiking_of(model), spikes_of(measured))
+    assert rows(planned) == rows(measured)
+    row = planned.layer("transformer.h.0.attn.core.weight_encoder")
+    assert row.ops[Op.VECTOR_READ] == 4 * thresholds
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from energy import Counts, estimate
 from hwmodels import Buffer, HardwareProfile, Op, load_profile
 from neurt.config import SpikingConfig
-from neurt.gpt2 import ALIASES, GPT2Shape
+from neurt.families import ALIASES, Shape
 from neurt.passes import PlanError, decode, prefill
 from neurt.plan import plan_asa
 from neurt.plan_spiking import plan_ssa
@@ -23,7 +23,7 @@ from reports import Run
 pytestmark = pytest.mark.usefixtures("alone")
 
 SMALL = ALIASES["gpt2-small"][1]
-TINY = GPT2Shape(layers=2, width=8, heads=2, inner=32, vocabulary=11, positions=64)
+TINY = Shape(layers=2, width=8, heads=2, inner=32, vocabulary=11, positions=64)
 
 
 @pytest.fixture

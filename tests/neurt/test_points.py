@@ -12,7 +12,7 @@ import pytest
 import neurt.points
 from energy import Counts
 from neurt.config import SpikingConfig
-from neurt.gpt2 import GPT2Shape
+from neurt.families import Shape
 from neurt.passes import prefill
 from neurt.plan import plan_asa
 from neurt.plan_spiking import plan_ssa
@@ -20,7 +20,7 @@ from neurt.points import PointError, Points, fingerprint, point_stem
 from neurt.request import ProfileRequest
 from neurt.source import resolve
 
-TINY = GPT2Shape(layers=1, width=8, heads=2, inner=32, vocabulary=50, positions=16)
+TINY = Shape(layers=1, width=8, heads=2, inner=32, vocabulary=50, positions=16)
 
 
 @pytest.fixture
@@ -155,3 +155,21 @@ def test_a_text_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(PointError) as caught:
         fingerprint(resolve("gpt2-small"), tmp_path / "no.txt")
     assert str(caught.value) == f"'{tmp_path / 'no.txt'}' cannot be read: No such file or directory"
+
+
+def test_each_text_of_the_user_decides(tmp_path: Path) -> None:
+    text, own = tmp_path / "text.txt", tmp_path / "own.txt"
+    text.write_text("A text.", encoding="utf-8")
+    own.write_text("Another.", encoding="utf-8")
+    source = resolve("gpt2-small")
+    asked = [(None, None), (text, None), (text, own), (own, text), (own, None)]
+    assert len({fingerprint(source, *texts) for texts in asked}) == len(asked)
+    before = fingerprint(source, text, own)
+    own.write_text("Changed.", encoding="utf-8")
+    assert fingerprint(source, text, own) != before
+
+
+@pytest.mark.parametrize("changes", [{"calibration_tokens": 99}, {"detokenise": True}], ids=str)
+def test_what_is_calibrated_on_is_in_the_name(changes: dict[str, Any]) -> None:
+    source = resolve("gpt2-nano")
+    assert point_stem(ask(**changes), source, "x") != point_stem(ask(), source, "x")

@@ -14,12 +14,12 @@ from energy.lemaire_bill import lemaire
 from hwmodels import Dataflow, load_profile
 from neurt.cli import main
 from neurt.config import SpikingConfig
-from neurt.gpt2 import GPT2Shape
+from neurt.families import Shape
 from neurt.passes import decode, prefill
 from neurt.plan import plan_asa
 from neurt.plan_spiking import plan_ssa
 
-SHAPE = GPT2Shape(layers=1, width=8, heads=2, inner=16, vocabulary=11, positions=32)
+SHAPE = Shape(layers=1, width=8, heads=2, inner=16, vocabulary=11, positions=32)
 Price = Callable[..., list[dict[str, str]]]
 
 

@@ -10,7 +10,7 @@ from energy import Counts
 from hwmodels import Op
 from neurt import profiling, verification
 from neurt.config import SpikingConfig
-from neurt.gpt2 import GPT2Shape
+from neurt.families import Shape
 from neurt.models import LoadedModel
 from neurt.passes import PlanError, whole_request
 from neurt.plan import plan_asa
@@ -22,7 +22,7 @@ from reports import Run
 
 pytestmark = pytest.mark.usefixtures("alone")
 
-TINY = GPT2Shape(layers=2, width=32, heads=4, inner=128, vocabulary=101, positions=64)
+TINY = Shape(layers=2, width=32, heads=4, inner=128, vocabulary=101, positions=64)
 
 
 class Letters:
@@ -112,12 +112,39 @@ def test_a_request_beyond_the_positions_is_refused_before_loading(
 def test_a_step_that_differs_from_the_plan_is_found(
     measure: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def wrong(shape: GPT2Shape, what: Any, *how: Any) -> Counts:
+    def wrong(shape: Shape, what: Any, *how: Any) -> Counts:
         longer = what.keys == 8  # the last step only
-        return plan_asa(GPT2Shape(2, 32, 4, 128 + longer, 101, 64), what, *how)
+        return plan_asa(Shape(2, 32, 4, 128 + longer, 101, 64), what, *how)
 
     monkeypatch.setattr(verification, "plan_asa", wrong)
     with pytest.raises(
         VerificationError, match=r"layer 'transformer\.h\.0\.mlp\.c_fc' was counted"
     ):
         measure(prompt=6, generate=3, verify=True)
+
+
+@pytest.mark.parametrize("detokenise", [False, True])
+def test_a_conversion_is_calibrated_on_the_users_text(
+    measure: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, detokenise: bool
+) -> None:
+    given: list[list[int]] = []
+    convert = profiling.convert
+
+    def watched(model: Any, spiking: Any, windows: Any, *rest: Any) -> Any:
+        given.extend(ids.flatten().tolist() for ids in windows)
+        return convert(model, spiking, windows, *rest)
+
+    monkeypatch.setattr(profiling, "convert", watched)
+    own, text = tmp_path / "own.txt", tmp_path / "text.txt"
+    own.write_text("a well @-@ known , man . \n" * 20, encoding="utf-8")
+    text.write_text("It is a well @-@ known whale . \n" * 20, encoding="utf-8")
+    how = {"calibration": own, "calibration_tokens": 150, "text": text, "seq_len": 16}
+    run = measure(**how, detokenise=detokenise)
+    read = "a well-known, man.\n" if detokenise else "a well @-@ known , man . \n"
+    ids = Letters().encode(read * 20)
+    assert given == [ids[:64], ids[64:128]]  # 150 = 2 x 64 + 22
+    suffix = ", detokenised" if detokenise else ""
+    assert run.settings["calibration"] == f"own.txt{suffix}"
+    assert run.settings["text"] == f"text.txt{suffix}"
+    assert run.settings["calibration_tokens"] == 150
+    assert run.settings["detokenise"] is detokenise

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
 from energy import Attention, Conventions, count_pass, exposed_attention
 from hwmodels import Op
-from neurt.gpt2 import label
-from neurt.modeling import SpikingGPT2LMHeadModel
+from neurt.config import KeyValue, SpikingConfig
+from neurt.conversion import convert
+from neurt.families import label
+from neurt.modeling import SpikingGPT2LMHeadModel, SpikingLanguageModel
 from neurt.quality import QualityError, compare
 from neurt.windows import plan_windows
 
@@ -344,5 +346,79 @@ def test_what_does_not_fit_is_refused_in_one_line(fails: Callable[..., str], tex
 
 def test_models_of_other_sizes_are_not_compared(tiny_gpt2: GPT2LMHeadModel, text: Tensor) -> None:
     config = GPT2Config(n_layer=3, n_embd=32, n_head=4, vocab_size=101, n_positions=64)
-    with pytest.raises(QualityError, match="has n_layer = 2, the spiking one 3; compare a model"):
+    with pytest.raises(QualityError, match="has layers = 2, the spiking one 3; compare a model"):
         compare(tiny_gpt2, GPT2LMHeadModel(config), text, window=8, stride=4)
+
+
+# Llama and what is built like it
+
+
+@pytest.mark.parametrize(
+    ("kind", "heads", "kv_heads"), [("llama", 4, 2), ("mistral", 4, 1), ("qwen2", 6, 2)]
+)
+@pytest.mark.parametrize("key_value", KeyValue)
+def test_the_control_of_a_decoder_reads_as_the_analog_model(
+    decoder: Callable[..., PreTrainedModel],
+    text: Tensor,
+    kind: str,
+    heads: int,
+    kv_heads: int,
+    key_value: KeyValue,
+) -> None:
+    analog = decoder(kind, heads, kv_heads)
+    how = {"attention": "softmax", "feedforward": "exact", "key_value": key_value}
+    control = convert(analog, SpikingConfig(**how), [text[None, :20]])
+    found = compare(analog, control, text, window=20, stride=10, batch=3)
+    # log-softmax in float32, over 74 tokens
+    assert found.spiking.perplexity == pytest.approx(found.analog.perplexity, rel=1e-5)
+    assert found.top1_agreement == 1
+    assert found.kl_nats == pytest.approx(0, abs=FLOAT32)
+    assert found.cosine_final == pytest.approx(1, abs=1e-9)
+    for layer in found.layers:
+        for part in ("residual", "attention", "feedforward"):
+            assert getattr(layer, f"cosine_{part}") == pytest.approx(1, abs=1e-9)
+            assert getattr(layer, f"error_{part}") < 1e-4
+    assert found.asa.dense_macs == found.asa.total(Op.MAC)
+    if key_value is KeyValue.STORED:  # of two streams, what arrives of the second comes on top
+        assert found.ssa.total(Op.MAC) == found.ssa.dense_macs
+    # What the recipe of Hugging Face says of the same windows.
+    nll, tokens, done = 0.0, 0, 1
+    for start in range(0, len(text), 10):
+        stop = min(start + 20, len(text))
+        new = stop - max(done, start)
+        labels = text[start:stop].clone()
+        labels[: -(stop - done)] = -100
+        with torch.no_grad():
+            loss = analog(text[None, start:stop], labels=labels[None]).loss
+        nll, tokens, done = nll + float(loss) * new, tokens + new, stop
+        if stop == len(text):
+            break
+    assert tokens == found.analog.tokens == 74
+    assert found.analog.perplexity == pytest.approx(math.exp(nll / tokens), rel=1e-5)
+
+
+def test_a_coded_decoder_is_compared_where_its_layers_are(
+    decoder: Callable[..., PreTrainedModel],
+    converted_decoder: Callable[..., SpikingLanguageModel],
+    text: Tensor,
+) -> None:
+    how = {"attention": "softmax", "feedforward": "pow2", "timesteps": 3}
+    spiking = converted_decoder("qwen2", 6, 2, torch.float32, **how)
+    found = compare(decoder("qwen2", 6, 2), spiking, text, window=20, stride=10)
+    assert [layer.layer for layer in found.layers] == [0, 1]
+    for layer in found.layers:
+        for part in ("residual", "attention", "feedforward"):
+            assert 0.5 < getattr(layer, f"cosine_{part}") < 1
+            assert 0 < getattr(layer, f"error_{part}") < 1
+    assert found.kl_nats > 0
+    assert 0 < found.ssa.events_per_mac < 3
+    assert found.ssa.timesteps == 3
+
+
+def test_decoders_of_two_families_or_sizes_are_not_compared(
+    decoder: Callable[..., PreTrainedModel], tiny_gpt2: GPT2LMHeadModel, text: Tensor
+) -> None:
+    with pytest.raises(
+        QualityError, match=r"^the analog model has width = 32, the spiking one 48;"
+    ):
+        compare(decoder(), decoder("qwen2", 6, 2), text, window=20, stride=10)

@@ -11,7 +11,7 @@ import pytest
 from energy import Counts, estimate
 from hwmodels import Buffer, load_profile
 from neurt.config import Attention, SpikingConfig
-from neurt.gpt2 import GPT2Shape, ShapeError
+from neurt.families import Shape, ShapeError
 from neurt.passes import decode
 from neurt.plan import plan_asa
 from neurt.plan_spiking import plan_ssa
@@ -20,7 +20,7 @@ from neurt.request import PlanRequest
 from neurt.roofline import decode_rooflines, measured_rates
 from reports.run import Run
 
-SHAPE = GPT2Shape(layers=2, width=64, heads=4, inner=256, vocabulary=500, positions=96)
+SHAPE = Shape(layers=2, width=64, heads=4, inner=256, vocabulary=500, positions=96)
 CONTEXTS = [1, 2, 4, 8, 16, 32, 64, 96]
 
 
@@ -176,8 +176,10 @@ def test_a_run_that_does_not_say_its_sizes_has_none(plan: Callable[..., Run]) ->
     assert decode_rooflines(replace(run, settings=settings)) == ()
 
 
-@pytest.mark.parametrize("shape", [{"layers": 2}, {"depth": 2}])
-def test_sizes_that_were_edited_are_named(plan: Callable[..., Run], shape: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    "shape", [{"layers": 2}, {"depth": 2}, asdict(SHAPE) | {"model_type": "x"}]
+)
+def test_sizes_that_were_edited_are_named(plan: Callable[..., Run], shape: dict[str, Any]) -> None:
     run = plan()
-    with pytest.raises(ShapeError, match=r"describe no GPT-2 .*; run the command again"):
+    with pytest.raises(ShapeError, match=r"describe no known model .*; run the command again"):
         decode_rooflines(replace(run, settings={**run.settings, "shape": shape}))

@@ -13,14 +13,14 @@ from energy.countsfile import to_csv
 from energy.sensitivity import SensitivityError, sensitivity
 from hwmodels import Dataflow, ProfileError, load_profile
 from neurt.config import SpikingConfig
+from neurt.families import Shape
 from neurt.flags_sensitivity import add_sensitivity_command
-from neurt.gpt2 import GPT2Shape
 from neurt.passes import prefill
 from neurt.plan import plan_asa
 from neurt.plan_spiking import plan_ssa
 from neurt.sensitivity_command import run
 
-SHAPE = GPT2Shape(layers=2, width=8, heads=2, inner=32, vocabulary=50, positions=16)
+SHAPE = Shape(layers=2, width=8, heads=2, inner=32, vocabulary=50, positions=16)
 
 
 def planned() -> tuple[Counts, Counts]:

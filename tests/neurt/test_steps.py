@@ -9,7 +9,7 @@ from transformers import DynamicCache, GPT2LMHeadModel
 
 from energy import Counts, Levels, count_pass
 from neurt.config import Attention, Code, KeyValue
-from neurt.gpt2 import label
+from neurt.families import label
 from neurt.modeling import SpikingGPT2LMHeadModel
 from neurt.neuron import IF, LIF
 from neurt.steps import StepMeter, _number

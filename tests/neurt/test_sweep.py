@@ -448,3 +448,50 @@ def test_without_the_package_the_way_to_it_is_said(
     assert str(caught.value) == (
         "--ray needs the package ray; install it with pip install 'neurt-energy[cluster]'"
     )
+
+
+# What conversions are calibrated on
+
+
+def test_another_calibration_is_another_point(ask: Ask, evaluations: Evaluations) -> None:
+    own, copied = Path("own.txt"), Path("copied") / "own.txt"
+    own.write_text("A text.", encoding="utf-8")
+    run_sweep(ask())
+    run_sweep(ask(calibration=own))
+    assert len(evaluations.done) == 8
+    assert all(point.calibration == own for point in evaluations.done[4:])
+    copied.parent.mkdir()
+    copied.write_text("A text.", encoding="utf-8")
+    run_sweep(ask(calibration=copied))  # the same text elsewhere
+    assert len(evaluations.done) == 8
+    own.write_text("Another.", encoding="utf-8")
+    run_sweep(ask(calibration=own))
+    run_sweep(ask(calibration=own, calibration_tokens=64))
+    run_sweep(ask(calibration=own, detokenise=True))
+    assert len(evaluations.done) == 20
+    assert [point.calibration_tokens for point in evaluations.done[12:16]] == [64] * 4
+    assert all(point.detokenise for point in evaluations.done[16:])
+
+
+def test_a_calibration_text_that_is_not_there_is_said_before_work_is_done(
+    ask: Ask, evaluations: Evaluations
+) -> None:
+    with pytest.raises(SweepError, match=r"'absent.txt' cannot be read"):
+        run_sweep(ask(calibration=Path("absent.txt")))
+    assert evaluations.done == []
+
+
+def test_dead_zones_are_points_of_their_own(ask: Ask, evaluations: Evaluations) -> None:
+    run_sweep(ask(dead_zones=("output", "loss")))
+    found = [(p.spiking.feedforward, p.spiking.dead_zone) for p in evaluations.done]
+    assert found == [("sar", "output")] * 2 + [("pow2", "output"), ("pow2", "loss")] * 2
+    run_sweep(ask(dead_zones=("loss",)))
+    assert len(evaluations.done) == 6
+
+
+def test_a_row_says_which_dead_zones_it_has(ask: Ask) -> None:
+    how = {"codes": ("pow2",), "timesteps": (2,), "dead_zones": ("output", "loss")}
+    rows = run_sweep(ask(**how)).points
+    assert [row["dead_zone"] for row in rows] == ["output", "loss"]
+    assert rows[0]["spiking_perplexity"] != rows[1]["spiking_perplexity"]
+    assert rows[0]["analog_perplexity"] == rows[1]["analog_perplexity"]

@@ -60,16 +60,31 @@ def test_each_combination_is_one_point_in_the_order_given() -> None:
         ({"timesteps": (4, 4, 2), "thresholds": (1, 1.0)}, 2),  # 4 and 2, 1 is 1.0
         # The greedy code finds its dead zones without a range to calibrate.
         ({"codes": ("pow2",), "timesteps": (4,), "calibrate": ("quantile", "mse")}, 3),
+        # Dead zones are those of the greedy code in softmax attention; others have one way.
+        ({"timesteps": (4,), "thresholds": (1,), "dead_zones": ("output", "loss")}, 1),
         # An analog value has neither threshold nor range, whatever the attention.
         ({"codes": ("exact",), "timesteps": (4,), "calibrate": ("quantile", "mse")}, 1),
         ({"codes": ("exact",), "timesteps": (4,), "attention_thresholds": (0.5, 2.0)}, 1),
     ],
-    ids=["twice", "greedy", "exact", "exact attention"],
+    ids=["twice", "greedy", "dead zones", "exact", "exact attention"],
 )
 def test_what_makes_no_difference_is_one_point(changes: dict[str, Any], count: int) -> None:
     codes = {"codes": ("sar",)} | changes
     for form in Attention:
         assert len(conversions(forms=(form,), **codes)) == count
+
+
+def test_dead_zones_are_swept_where_there_are_any() -> None:
+    points = conversions(
+        codes=("sar", "pow2"), timesteps=(4,), thresholds=(1.0,), dead_zones=("output", "loss")
+    )
+    assert [(p.attention, p.feedforward, p.dead_zone) for p in points] == [
+        ("spikformer", "sar", "output"),
+        ("spikformer", "pow2", "output"),
+        ("softmax", "sar", "output"),
+        ("softmax", "pow2", "output"),
+        ("softmax", "pow2", "loss"),
+    ]
 
 
 def test_a_point_is_the_evaluation_that_was_asked_for() -> None:
@@ -78,11 +93,15 @@ def test_a_point_is_the_evaluation_that_was_asked_for() -> None:
         seed=3,
         hw=("45nm", "loihi"),
         text=Path("text.txt"),
+        detokenise=True,
+        calibration=Path("own.txt"),
+        calibration_tokens=99,
         max_tokens=64,
         window=16,
         stride=8,
         batch=2,
         attention="causal",
+        dead_zones=("loss",),
         codes=("pow2",),
         timesteps=(4,),
         thresholds=(2.0,),
@@ -98,13 +117,18 @@ def test_a_point_is_the_evaluation_that_was_asked_for() -> None:
         seed=3,
         hw=("45nm", "loihi"),
         text=Path("text.txt"),
+        detokenise=True,
+        calibration=Path("own.txt"),
+        calibration_tokens=99,
         max_tokens=64,
         window=16,
         stride=8,
         batch=2,
         attention="causal",
         out=Path("m"),
-        spiking=SpikingConfig(attention="softmax", feedforward="pow2", threshold=2.0),
+        spiking=SpikingConfig(
+            attention="softmax", feedforward="pow2", threshold=2.0, dead_zone="loss"
+        ),
     )
 
 
@@ -119,6 +143,8 @@ def test_a_point_is_the_evaluation_that_was_asked_for() -> None:
         {"thresholds": (float("nan"),)},
         {"attention_thresholds": (-1.0,)},
         {"calibrate": ("0.9",)},
+        {"dead_zones": ("wide",)},
+        {"calibration_tokens": 1},
         {"jobs": 0},
         {"workers": 2},
     ],

@@ -9,7 +9,7 @@ from transformers.pytorch_utils import Conv1D
 
 from energy import EventError, Levels, count_pass
 from hwmodels import Op
-from neurt.synapse import EventConv1D
+from neurt.synapse import EventConv1D, EventLinear, make_synapse, weights_of
 
 
 def layer(levels: Levels = Levels.TERNARY, *, accumulate: bool = False) -> EventConv1D:
@@ -128,3 +128,87 @@ def test_refuses_analog_input_by_name(levels: Levels, input_: Any, allowed: str)
     model = nn.Sequential(layer(levels))
     with pytest.raises(EventError, match=rf"layer '0' takes spikes, but 1 of 3 .* not {allowed}"):
         count_pass(model, lambda: model(torch.tensor(input_)), variant="ssa")
+
+
+# The two kinds of linear layer
+
+
+def twins(
+    levels: Levels = Levels.TERNARY, *, accumulate: bool = False, bias: bool = True
+) -> tuple[EventLinear, EventConv1D]:
+    """The same weights as (out, in) and as (in, out); a `Conv1D` always has a bias."""
+    conv = layer(levels, accumulate=accumulate)
+    made = EventLinear(5, 3, levels, accumulate=accumulate, bias=bias)
+    with torch.no_grad():
+        made.weight.copy_(conv.weight.T)
+        if bias:
+            made.bias.copy_(conv.bias)
+        else:
+            conv.bias.zero_()
+    return made, conv
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_linear_synapse_has_the_parameters_of_the_dense_layer(bias: bool) -> None:
+    made, _ = twins(bias=bias)
+    dense = nn.Linear(3, 5, bias=bias)
+    dense.load_state_dict(made.state_dict())
+    x = torch.randn(2, 4, 3)
+    torch.testing.assert_close(made(x), dense(x))
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("scale", [None, torch.tensor([2.0, 3, 4])])
+@pytest.mark.parametrize("accumulate", [False, True])
+@pytest.mark.parametrize("unfolded", [False, True])
+@pytest.mark.parametrize("tokens", [1, 2, 9])  # 2 x 1 rows are fewer than 5 outputs, 2 x 9 more
+def test_both_kinds_are_the_sum_over_events(
+    bias: bool, scale: Tensor | None, accumulate: bool, unfolded: bool, tokens: int
+) -> None:
+    events = torch.randint(-1, 2, (4, 2, tokens, 3), generator=torch.Generator().manual_seed(1))
+    both = twins(accumulate=accumulate, bias=bias)
+    expected = torch.zeros(4, 2, tokens, 5)
+    for step, row, token, channel in events.nonzero().tolist():
+        size = 1.0 if scale is None else float(scale[channel])
+        weights = both[1].weight[channel].detach()
+        expected[step, row, token] += float(events[step, row, token, channel]) * size * weights
+    expected = expected.sum(0) if accumulate else expected
+    expected = expected + both[1].bias
+    for synapse in both:
+        synapse.unfolded = unfolded
+        torch.testing.assert_close(synapse(events.float(), scale), expected)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("accumulate", [True, False])
+@pytest.mark.parametrize("levels", [Levels.TERNARY, Levels.ANALOG])
+def test_both_kinds_are_counted_alike(bias: bool, accumulate: bool, levels: Levels) -> None:
+    rows = []
+    for synapse in twins(levels, accumulate=accumulate, bias=bias):
+        model = nn.Sequential(synapse)
+        [row] = count_pass(model, lambda model=model: model(SPIKES), variant="ssa").layers
+        rows.append(row)
+    linear, conv = rows
+    assert linear.ops[Op.MAC] == conv.ops[Op.MAC] == (60 if levels is Levels.ANALOG else 0)
+    assert linear.ops[Op.AC] == conv.ops[Op.AC] == (0 if levels is Levels.ANALOG else 30)
+    assert linear.tally.dense_macs == conv.tally.dense_macs
+    # A bias is where the accumulators start: 5 values of 4 bytes to read, and nothing to add.
+    expected = {} if bias else {Op.VECTOR_READ: 20}
+    differences = {op: conv.ops[op] - linear.ops[op] for op in Op}
+    assert {op: n for op, n in differences.items() if n} == expected
+
+
+@pytest.mark.parametrize("kind", ["Linear", "Conv1D"])
+def test_a_synapse_is_made_in_the_place_of_a_dense_layer(kind: str) -> None:
+    made = make_synapse(kind, 5, 3, Levels.BURST, bias=True)
+    assert isinstance(made, nn.Linear if kind == "Linear" else Conv1D)
+    assert made.fan_out_weight.shape == (3, 5)
+    assert (made.levels, made.accumulate, made.unfolded) == (Levels.BURST, True, False)
+    assert make_synapse("Linear", 5, 3, Levels.BURST, bias=False).bias is None
+
+
+def test_layers_that_receive_the_same_events_have_one_fan_out() -> None:
+    linear, conv = twins()
+    weights = weights_of([linear, conv])
+    assert torch.equal(weights, torch.cat([conv.weight, conv.weight], dim=1))
+    assert not weights.requires_grad

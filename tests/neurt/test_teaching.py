@@ -9,6 +9,7 @@ import pytest
 import torch
 from transformers import GPT2LMHeadModel
 
+import neurt.teaching
 from neurt.config import Attention, Code, SpikingConfig
 from neurt.conversion import ConversionError, analog_of, convert
 from neurt.data import calibration_windows
@@ -222,3 +223,44 @@ def test_a_teacher_beside_it_is_a_fact(converted_directory: Path) -> None:
     asked = request(converted_directory)
     one, two = (facts_of(asked, loaded, converted_directory, t) for t in (loaded.model, other))
     assert {name for name in one if one[name] != two[name]} == {"sha256 of its teacher"}
+
+
+# A calibration text of the user's own
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    path = tmp_path / "own.txt"
+    path.write_text("The whale is a whale of a whale. " * 40, encoding="utf-8")
+    return path
+
+
+def test_a_student_is_calibrated_on_the_users_text(
+    trained: Path, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Any] = []
+
+    def watched(model: Any, spiking: Any, windows: Any, *rest: Any) -> Any:
+        given.extend(windows)
+        return convert(model, spiking, windows, *rest)
+
+    monkeypatch.setattr(neurt.teaching, "convert", watched)
+    student(trained, calibration=own, calibration_tokens=70)
+    ids = load_model(str(trained)).tokenizer.encode(own.read_text(encoding="utf-8"))
+    # windows of the 32 positions: 70 = 2 x 32 + 6
+    assert [window.shape for window in given] == [(1, 32)] * 2
+    assert torch.cat(given).flatten().tolist() == ids[:64]
+
+
+def test_the_users_text_and_how_much_of_it_are_facts(
+    trained: Path, converted_directory: Path, own: Path
+) -> None:
+    def different(one: dict[str, object], other: dict[str, object]) -> set[str]:
+        return {name for name in one if one[name] != other[name]}
+
+    before, after = facts(trained), facts(trained, calibration=own)
+    assert different(before, after) == {"sha256 of the calibration text"}
+    more = facts(trained, calibration=own, calibration_tokens=99)
+    assert different(after, more) == {"calibration_tokens"}
+    stored = facts(converted_directory)  # which was calibrated long ago
+    assert facts(converted_directory, calibration=own, calibration_tokens=99) == stored

@@ -9,13 +9,13 @@ import pytest
 from energy import Counts
 from hwmodels import HardwareProfile, Op, load_profile
 from neurt.config import Attention, Code, SpikingConfig
-from neurt.gpt2 import GPT2Shape
+from neurt.families import Shape
 from neurt.passes import prefill
 from neurt.plan_spiking import plan_ssa
 from reports import Run
 from reports.page_data import page_data, steps_with_time
 
-SHAPE = GPT2Shape(layers=1, width=16, heads=2, inner=64, vocabulary=11, positions=16)
+SHAPE = Shape(layers=1, width=16, heads=2, inner=64, vocabulary=11, positions=16)
 
 
 def spiking(config: SpikingConfig, timesteps: int) -> Counts:

@@ -62,7 +62,8 @@ def test_the_columns_are_frozen() -> None:
         "analog_accuracy,spiking_accuracy,top1_agreement,kl_nats,cosine_final,events_per_mac,"
         "attention_events_per_mac,feedforward_events_per_mac,spike_rate,attention,batch,hw,dataflow,"
         "attention_block_saving_compute,attention_block_saving_full,model_saving_compute,"
-        "model_saving_full,unpriced"
+        "model_saving_full,attention_block_saving_twin_compute,attention_block_saving_twin_full,"
+        "model_saving_twin_compute,model_saving_twin_full,twin_bits,unpriced"
     )
     assert ",".join(LAYER_QUALITY_COLUMNS) == (
         "layer,cosine_residual,cosine_attention,cosine_feedforward,error_residual,error_attention,"
@@ -92,7 +93,26 @@ def test_there_is_a_row_per_hardware_with_its_savings(make_run: Callable[..., Ru
     assert ours.attention_block_saving_compute == pytest.approx(0.8434783)
     assert ours.unpriced == "exp sqrt"
     # MACs have no price on Loihi: no saving, rather than a false one.
-    assert frame.iloc[1][list(QUALITY_COLUMNS[-5:-1])].isna().all()
+    assert frame.iloc[1][[name for name in QUALITY_COLUMNS if "_saving_" in name]].isna().all()
+
+
+def test_the_twin_has_the_bits_of_the_steps_and_its_savings(make_run: Callable[..., Run]) -> None:
+    found = evaluated(make_run("45nm", "loihi"))
+    ours, other = (row for _, row in quality_frame(found).iterrows())
+    # ceil(log2(4 + 1)) bits say as much as four spikes
+    assert ours.twin_bits == other.twin_bits == 3
+    twin = found.twins["45nm"]
+    for column, accounting, block in (
+        ("attention_block_saving_twin_compute", "compute", "attention"),
+        ("attention_block_saving_twin_full", "full", "attention"),
+        ("model_saving_twin_compute", "compute", None),
+        ("model_saving_twin_full", "full", None),
+    ):
+        saved = twin.saving(accounting, block=block)
+        assert saved is not None
+        assert ours[column] == saved.saving
+    # A twin of 3 bits costs less than the analog model, so that spikes save less beside it.
+    assert ours.attention_block_saving_twin_compute < ours.attention_block_saving_compute
 
 
 def test_the_numbers_of_the_comparison_arrive(make_run: Callable[..., Run]) -> None:

@@ -51,8 +51,14 @@ def point(saving: float | None, change: float, hw: str = "45nm", **more: Any) ->
         "attention_block_saving_full": 0.5,
         "model_saving_compute": None if saving is None else saving / 2,
         "model_saving_full": 0.25,
+        "attention_block_saving_twin_compute": 0.1,
+        "attention_block_saving_twin_full": 0.1,
+        "model_saving_twin_compute": 0.1,
+        "model_saving_twin_full": 0.1,
+        "twin_bits": 3,
         "unpriced": "",
         "attention_code": "pow2",
+        "dead_zone": "output",
         "threshold": 1.0,
         "attention_threshold": 2.0,
     }
@@ -60,7 +66,7 @@ def point(saving: float | None, change: float, hw: str = "45nm", **more: Any) ->
 
 
 def test_columns_are_frozen() -> None:
-    more = ("attention_code", "threshold", "attention_threshold", "pareto")
+    more = ("attention_code", "dead_zone", "threshold", "attention_threshold", "pareto")
     assert (*QUALITY_COLUMNS, *more) == SWEEP_COLUMNS
     assert {*point(0.5, 0.1), "pareto"} == set(SWEEP_COLUMNS)
 

@@ -342,13 +342,28 @@ def test_both_accountings_list_the_same_parts_with_the_totals_after_their_parts(
 def test_parts_that_the_order_does_not_know_come_last_and_empty_blocks_not_at_all() -> None:
     labels = [
         Label("other", "Conv2d"),
-        Label("attention", "rotary", 0),
+        Label("attention", "sink", 0),
         Label("attention", "proj", 0),
         Label("attention", "qkv", 0),
     ]
     counts = Counts("asa", tuple(LayerCount(str(i), "X", label) for i, label in enumerate(labels)))
-    assert present(counts) == {"attention": ["qkv", "proj", "rotary"], "other": ["Conv2d"]}
+    assert present(counts) == {"attention": ["qkv", "proj", "sink"], "other": ["Conv2d"]}
     assert list(present(counts)) == ["attention", "other"]
+
+
+def test_rotary_positions_come_before_what_needs_them() -> None:
+    labels = [
+        Label("attention", "scores", 0),
+        Label("attention", "rotary", 0),
+        Label("attention", "qkv", 0),
+        Label("embedding", "rotary"),
+        Label("embedding", "embedding"),
+    ]
+    counts = Counts("asa", tuple(LayerCount(str(i), "X", label) for i, label in enumerate(labels)))
+    assert present(counts) == {
+        "embedding": ["embedding", "rotary"],
+        "attention": ["qkv", "rotary", "scores"],
+    }
 
 
 def test_parts_of_either_variant_are_present() -> None:

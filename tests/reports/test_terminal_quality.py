@@ -81,6 +81,19 @@ def test_savings_are_those_of_each_hardware_and_a_gap_is_a_dash(
     assert cells(text, "loihi") == ["-"] * 6
 
 
+def test_savings_from_the_twin_stand_below(make_run: Callable[..., Run]) -> None:
+    found = evaluated(make_run("45nm", "loihi"))
+    lines = [line for line in said(found).splitlines() if line.startswith("│   from its ")]
+    assert len(lines) == 2
+    ours, other = ([cell.strip() for cell in line.strip("│").split("│")] for line in lines)
+    saved = found.twins["45nm"].saving("compute", block="attention")
+    assert saved is not None
+    assert saved.saving is not None
+    assert ours[0] == f"from its {found.twins['45nm'].title}"
+    assert ours[1] == f"{100 * saved.saving:.2f} %"
+    assert other[1:] == ["-"] * 6
+
+
 @pytest.mark.parametrize(("weights", "warned"), [("random(seed=3)", True), ("local(a)", False)])
 def test_random_weights_are_said_to_mean_nothing(
     make_run: Callable[..., Run], weights: str, warned: bool

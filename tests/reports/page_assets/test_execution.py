@@ -11,7 +11,7 @@ from energy import Counts, LayerCount, Tally
 from hwmodels import Op, load_profile
 from neurt.config import Attention as Form
 from neurt.config import Code, KeyValue, SpikingConfig
-from neurt.gpt2 import GPT2Shape
+from neurt.families import Shape
 from neurt.passes import Pass, decode, prefill
 from neurt.plan_spiking import plan_ssa
 from reports import Run
@@ -25,7 +25,7 @@ SCALED = """({ counts, timesteps, rate }) => {
     ops: Object.fromEntries(Object.entries(found.ops).map(([op, column]) => [op, [...column]])) };
 }"""
 
-SHAPE = GPT2Shape(layers=2, width=64, heads=4, inner=256, vocabulary=101, positions=64)
+SHAPE = Shape(layers=2, width=64, heads=4, inner=256, vocabulary=101, positions=64)
 FORMS = [
     SpikingConfig(attention=form, feedforward=code, key_value=key_value)
     for form in Form

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from transformers import DynamicCache, PreTrainedModel
+
+from energy import Conventions, Counts, count_pass
+from neurt.config import SpikingConfig
+from neurt.conversion import convert
+from neurt.families import label
+from neurt.modeling import SpikingLanguageModel
+from neurt.passes import Pass
+
+# Four query heads share two cached ones; heads as wide as the model's width allows, or wider.
+_LLAMA = {
+    "num_hidden_layers": 2,
+    "hidden_size": 32,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "intermediate_size": 48,
+    "vocab_size": 101,
+    "max_position_embeddings": 64,
+}
+_TINY: dict[str, tuple[str, dict[str, Any]]] = {
+    "llama": ("Llama", _LLAMA),
+    "llama, all biased": ("Llama", _LLAMA | {"attention_bias": True, "mlp_bias": True}),
+    "mistral": ("Mistral", _LLAMA | {"head_dim": 12, "sliding_window": None}),
+    "qwen2": ("Qwen2", _LLAMA | {"num_key_value_heads": 1, "tie_word_embeddings": True}),
+    "opt": (
+        "OPT",
+        {
+            "num_hidden_layers": 2,
+            "hidden_size": 32,
+            "word_embed_proj_dim": 32,
+            "num_attention_heads": 4,
+            "ffn_dim": 48,
+            "vocab_size": 101,
+            "max_position_embeddings": 64,
+        },
+    ),
+    "opt, gelu and no bias": (
+        "OPT",
+        {
+            "num_hidden_layers": 1,
+            "hidden_size": 16,
+            "word_embed_proj_dim": 16,
+            "num_attention_heads": 2,
+            "ffn_dim": 24,
+            "vocab_size": 101,
+            "max_position_embeddings": 64,
+            "enable_bias": False,
+            "activation_function": "gelu",
+        },
+    ),
+}
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Callable[[str], PreTrainedModel]:
+    """`tiny("llama")`: an analog model with random weights. Nobody may change it."""
+
+    @cache
+    def make(kind: str) -> PreTrainedModel:
+        prefix, sizes = _TINY[kind]
+        config = getattr(transformers, f"{prefix}Config")(
+            **sizes, bos_token_id=None, eos_token_id=None, pad_token_id=None
+        )
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            model: PreTrainedModel = getattr(transformers, f"{prefix}ForCausalLM")(config)
+            return model.eval()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def converted_tiny(
+    tiny: Callable[[str], PreTrainedModel],
+) -> Callable[..., SpikingLanguageModel]:
+    """`converted_tiny("llama", attention=.., ...)`: its conversion. Nobody may change it."""
+
+    @cache
+    def make(kind: str, **choices: Any) -> SpikingLanguageModel:
+        text = torch.randint(0, 101, (2, 32), generator=torch.Generator().manual_seed(7))
+        return convert(tiny(kind), SpikingConfig(**choices), [text])
+
+    return make
+
+
+@pytest.fixture
+def measure() -> Callable[..., Counts]:
+    """`measure(model, what, variant, conventions)`: what the hooks count in one pass."""
+
+    def run(
+        model: PreTrainedModel,
+        what: Pass,
+        variant: str,
+        conventions: Conventions = Conventions(),  # noqa: B008 - frozen
+    ) -> Counts:
+        seeded = torch.Generator().manual_seed(5)
+        ids = torch.randint(0, 101, (what.batch, what.keys), generator=seeded)
+        new, cache = ids[:, -what.queries :], None
+        if what.queries < what.keys:
+            cache = DynamicCache(config=model.config)
+            with torch.no_grad():
+                model(ids[:, : -what.queries], past_key_values=cache, use_cache=True)
+        return count_pass(
+            model,
+            lambda: model(new, past_key_values=cache, use_cache=cache is not None),
+            variant=variant,
+            conventions=conventions,
+            label=label,
+        )
+
+    return run

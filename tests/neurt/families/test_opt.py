@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hwmodels import Op
+from neurt.config import SpikingConfig
+from neurt.families import Shape, ShapeError, read_shape
+from neurt.measuring import layer_parameters
+from neurt.passes import PlanError, decode, prefill
+from neurt.plan import plan_asa
+from neurt.plan_spiking import plan_ssa
+
+# As in the `config.json` of facebook/opt-125m.
+OPT_125M: dict[str, Any] = {
+    "_remove_final_layer_norm": False,
+    "activation_function": "relu",
+    "do_layer_norm_before": True,
+    "ffn_dim": 3072,
+    "hidden_size": 768,
+    "max_position_embeddings": 2048,
+    "model_type": "opt",
+    "num_attention_heads": 12,
+    "num_hidden_layers": 12,
+    "vocab_size": 50272,
+    "word_embed_proj_dim": 768,
+}
+
+
+def test_what_a_config_says_is_read() -> None:
+    shape = Shape(12, 768, 12, 3072, 50272, 2048, model_type="opt", activation="relu")
+    assert read_shape(OPT_125M, "opt") == shape
+    bare = read_shape(OPT_125M | {"enable_bias": False}, "opt")
+    assert (bare.qkv_bias, bare.out_bias, bare.ffn_bias) == (False, False, False)
+
+
+def test_the_sizes_give_the_published_number_of_parameters() -> None:
+    shape = read_shape(OPT_125M, "opt")
+    # A tied embedding, 2 positions more than are used, the last norm: weight and bias.
+    outside = (shape.vocabulary + shape.positions + 2 + 2) * shape.width
+    assert outside + shape.layers * layer_parameters(shape) == 125_239_296
+
+
+def test_macs_of_125m_equal_the_closed_form() -> None:
+    # Each token: 12 L d^2 + V d = 12 x 12 x 768^2 + 50272 x 768 = 84,934,656 + 38,608,896.
+    shape, token = read_shape(OPT_125M, "opt"), 123_543_552
+    # Q K^T and A V: 2 L d for each query-key pair.
+    assert plan_asa(shape, prefill(128)).dense_macs == 128 * token + 2 * 12 * 768 * 128**2
+    counts = plan_asa(shape, decode(1024))
+    assert counts.dense_macs == token + 2 * 12 * 768 * 1024
+    assert counts.total(Op.WEIGHT_READ) == 4 * token
+    assert counts.total(Op.KV_READ) == 4 * 2 * 12 * 768 * 1024
+
+
+def test_each_sequence_looks_its_positions_up_by_itself() -> None:
+    counts = plan_asa(read_shape(OPT_125M, "opt"), prefill(16, batch=3))
+    for name in ("embed_tokens", "embed_positions"):
+        row = counts.layer(f"model.decoder.{name}")
+        assert row.ops[Op.VECTOR_READ] == 3 * 16 * 768 * 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        # Those of OPT-350m, and of an OPT that nobody published.
+        ({"do_layer_norm_before": False}, "'do_layer_norm_before' (= False) has no counting rule"),
+        ({"word_embed_proj_dim": 512}, "'word_embed_proj_dim' (= 512) has no counting rule"),
+        ({"_remove_final_layer_norm": True}, "'_remove_final_layer_norm' (= True) has no"),
+        ({"layer_norm_elementwise_affine": False}, "'layer_norm_elementwise_affine' (= False)"),
+        ({"activation_function": "swish"}, "(= 'swish') has no counting rule; supported: 'relu'"),
+        ({"hidden_size": 770}, "'hidden_size' (= 770) must be divisible by"),
+    ],
+    ids=str,
+)
+def test_what_has_no_rule_is_named(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ShapeError) as caught:
+        read_shape(OPT_125M | changes, "mine")
+    assert str(caught.value).startswith("model 'mine': ")
+    assert said in str(caught.value)
+
+
+def test_its_conversion_is_not_planned() -> None:
+    with pytest.raises(PlanError, match=r"type 'opt' cannot be converted: the feed-forward block"):
+        plan_ssa(read_shape(OPT_125M, "opt"), prefill(8), SpikingConfig(), 0.2)
