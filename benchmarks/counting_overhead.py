@@ -20,11 +20,11 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from energy import count_pass, exposed_attention
-from neurt.config import SpikingConfig
-from neurt.conversion import convert
-from neurt.data import calibration_windows, packaged_text, windows
 from neurt.families import label
-from neurt.models import gpt2_tokenizer
+from neurt.loading.models import gpt2_tokenizer
+from neurt.spiking.config import SpikingConfig
+from neurt.spiking.conversion import convert
+from neurt.text.data import calibration_windows, packaged_text, windows
 
 
 def seconds(run: Callable[[], object]) -> float:

@@ -1,6 +1,7 @@
-"""Peak memory of profiling one model in a process of its own.
+"""Peak memory of one command on one model, in a process of its own.
 
     python benchmarks/peak_memory.py [--model gpt2-large] [--seq-len 128]
+    python benchmarks/peak_memory.py --model smollm2-135m --evaluate
 
 Prints the peak resident size of the whole process, that of a process that only imports what
 profiling imports, and the size of the model's parameters.
@@ -12,10 +13,13 @@ import argparse
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
-from neurt.families import ALIASES
+from neurt.loading.source import resolve
+from neurt.runs.measuring import layer_parameters
+from neurt.text.data import packaged_text
 
-IMPORTS = "import torch, transformers, fvcore.nn, neurt.profiling, reports.plot_layers, pandas"
+IMPORTS = "import torch, transformers, fvcore.nn, neurt.runs.profiling, reports.plot_layers, pandas"
 
 
 def peak_mb(code: str) -> float:
@@ -28,17 +32,29 @@ def peak_mb(code: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--model", default="gpt2-large", choices=ALIASES)
-    parser.add_argument("--seq-len", default="128")
+    parser.add_argument("--model", default="gpt2-large")
+    parser.add_argument("--seq-len", default="128", help="of `profile`")
+    parser.add_argument(
+        "--evaluate",
+        action="store_true",
+        help="convert (dead zones by loss, 4,096 tokens) and evaluate instead, windows of 512",
+    )
     asked = parser.parse_args()
-    shape = ALIASES[asked.model][1]
-    width, inner = shape.width, shape.inner
-    per_layer = 4 * width * width + 2 * width * inner + 9 * width + inner
-    parameters = (shape.vocabulary + shape.positions) * width + shape.layers * per_layer + 2 * width
+    shape = resolve(asked.model).shape
+    assert shape is not None, "its sizes must be at hand"
+    positions = shape.positions if shape.model_type == "gpt2" else 0
+    outside = (shape.vocabulary + positions) * shape.width
+    parameters = outside + shape.layers * layer_parameters(shape)
     size = parameters * 4 / 2**20
+    words = ["profile", "--hw", "45nm", "--weights", "random", "--seq-len", asked.seq_len]
     with tempfile.TemporaryDirectory() as out:
-        words = ["profile", "--model", asked.model, "--hw", "45nm", "--weights", "random"]
-        words += ["--seq-len", asked.seq_len, "--out", out]
+        if asked.evaluate:
+            calibration = Path(out) / "calibration.txt"
+            calibration.write_text(packaged_text("passage.txt"), encoding="utf-8")
+            words = ["evaluate", "--form", "softmax", "--code", "pow2", "--dead-zone", "loss"]
+            words += ["--calibration", str(calibration), "--calibration-tokens", "4096"]
+            words += ["--window", "512", "--stride", "512", "--max-tokens", "2048"]
+        words += ["--model", asked.model, "--out", f"{out}/run"]
         peak = peak_mb(f"from neurt.cli import main\nmain({words!r})")
     idle = peak_mb(IMPORTS)
     print(f"{asked.model}: {parameters:,} parameters, {size:,.0f} MiB in FP32")

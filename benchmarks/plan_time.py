@@ -10,11 +10,11 @@ import time
 
 from energy import estimate
 from hwmodels import load_profile
-from neurt.config import SpikingConfig
+from neurt.closed_form.passes import prefill
+from neurt.closed_form.plan import plan_asa
+from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import ALIASES
-from neurt.passes import prefill
-from neurt.plan import plan_asa
-from neurt.plan_spiking import plan_ssa
+from neurt.spiking.config import SpikingConfig
 
 
 def main() -> None:

@@ -18,10 +18,10 @@ import numpy as np
 from energy import Counts
 from energy.pricing import price_many
 from hwmodels import HardwareProfile, load_profile
-from neurt.config import SpikingConfig
+from neurt.closed_form.passes import prefill
+from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import ALIASES
-from neurt.passes import prefill
-from neurt.plan_spiking import plan_ssa
+from neurt.spiking.config import SpikingConfig
 
 LAYERS = PROFILES = 1_000
 RUNS = 21

@@ -41,8 +41,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from energy.audit import Audit
-from neurt.config import SpikingConfig
-from neurt.conversion import convert
+from neurt.spiking.config import SpikingConfig
+from neurt.spiking.conversion import convert
 
 
 def random_like(x: Tensor) -> Tensor:

@@ -57,7 +57,9 @@ def arriving(layer: MatMul, spikes: Tensor, name: str, conventions: Conventions)
     causal = conventions.attention is Attention.CAUSAL
     if layer.levels is Levels.ANALOG:  # a control: every slot is multiplied
         seen = slots * (tokens + 1) // 2 if causal else slots * tokens
-        return Tally({Op.MAC: seen * layer.shared_by, Op.ACTIVATION_READ: slots * spikes.element_size()})
+        return Tally(
+            {Op.MAC: seen * layer.shared_by, Op.ACTIVATION_READ: slots * spikes.element_size()}
+        )
     if causal:
         per_token = _events_along(spikes, -1, layer.levels).flatten(0, -2).sum(0)
         accumulated = int(per_token @ torch.arange(tokens, 0, -1))

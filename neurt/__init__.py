@@ -1,4 +1,4 @@
-"""The method: a trained GPT-2 becomes a spiking one, and both are measured.
+"""The method: a trained language model becomes a spiking one, and both are measured.
 
 Everything here needs torch, so names are imported when first used.
 """
@@ -8,23 +8,32 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from neurt.config import SpikingConfig
+from neurt.spiking.config import SpikingConfig
 
 if TYPE_CHECKING:
-    from neurt.conversion import ConversionError, convert
-    from neurt.in_memory import profile_model
-    from neurt.modeling import SpikingGPT2Config, SpikingGPT2LMHeadModel
-    from neurt.models import LoadedModel, ModelError, load_model
+    from neurt.loading.models import LoadedModel, ModelError, load_model
+    from neurt.runs.in_memory import profile_model
+    from neurt.spiking.conversion import ConversionError, convert
+    from neurt.spiking.modeling import (
+        SpikingGPT2Config,
+        SpikingGPT2LMHeadModel,
+        SpikingLanguageModel,
+        SpikingLlamaConfig,
+        SpikingLlamaForCausalLM,
+    )
 
 _NEEDS_TORCH = {
-    "convert": "neurt.conversion",
-    "ConversionError": "neurt.conversion",
-    "profile_model": "neurt.in_memory",
-    "SpikingGPT2Config": "neurt.modeling",
-    "SpikingGPT2LMHeadModel": "neurt.modeling",
-    "load_model": "neurt.models",
-    "LoadedModel": "neurt.models",
-    "ModelError": "neurt.models",
+    "convert": "neurt.spiking.conversion",
+    "ConversionError": "neurt.spiking.conversion",
+    "profile_model": "neurt.runs.in_memory",
+    "SpikingGPT2Config": "neurt.spiking.modeling",
+    "SpikingGPT2LMHeadModel": "neurt.spiking.modeling",
+    "SpikingLanguageModel": "neurt.spiking.modeling",
+    "SpikingLlamaConfig": "neurt.spiking.modeling",
+    "SpikingLlamaForCausalLM": "neurt.spiking.modeling",
+    "load_model": "neurt.loading.models",
+    "LoadedModel": "neurt.loading.models",
+    "ModelError": "neurt.loading.models",
 }
 
 
@@ -41,6 +50,9 @@ __all__ = [
     "SpikingConfig",
     "SpikingGPT2Config",
     "SpikingGPT2LMHeadModel",
+    "SpikingLanguageModel",
+    "SpikingLlamaConfig",
+    "SpikingLlamaForCausalLM",
     "convert",
     "load_model",
     "profile_model",

@@ -7,9 +7,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from neurt.commands import COMMANDS
-from neurt.explained import explained
-from neurt.flags import parser
+from neurt.verbs.commands import COMMANDS
+from neurt.verbs.explained import explained
+from neurt.verbs.flags import parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

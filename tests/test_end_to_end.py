@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from neurt.cli import main
-from neurt.config import SpikingConfig
-from neurt.conversion import convert
-from neurt.data import calibration_windows
-from neurt.models import load_model
+from neurt.loading.models import load_model
+from neurt.spiking.config import SpikingConfig
+from neurt.spiking.conversion import convert
+from neurt.text.data import calibration_windows
 from reports import style
 
 LAYERS, WIDTH, HEADS, VOCABULARY = 2, 32, 4, 50257

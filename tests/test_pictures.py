@@ -21,13 +21,13 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from energy import Counts
-from neurt.breakeven import run_breakeven
-from neurt.breakeven_request import BreakEvenRequest
-from neurt.config import Attention, SpikingConfig
+from neurt.closed_form.breakeven import run_breakeven
+from neurt.closed_form.breakeven_request import BreakEvenRequest
+from neurt.closed_form.roofline import decode_rooflines
 from neurt.families import ALIASES
-from neurt.planning import run_plan
-from neurt.request import PlanRequest
-from neurt.roofline import decode_rooflines
+from neurt.runs.planning import run_plan
+from neurt.runs.request import PlanRequest
+from neurt.spiking.config import Attention, SpikingConfig
 from reports import Run, style
 from reports.evaluation import Comparison, Evaluation, LayerSimilarity, Quality
 from reports.metrics import MetricsRow

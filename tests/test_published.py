@@ -10,9 +10,9 @@ import pytest
 
 from energy import Counts, Estimate, LayerCount, Tally, estimate
 from hwmodels import Buffer, HardwareProfile, Op, load_profile
+from neurt.closed_form.passes import decode, prefill
+from neurt.closed_form.plan import plan_asa
 from neurt.families import ALIASES
-from neurt.passes import decode, prefill
-from neurt.plan import plan_asa
 
 PUBLISHED = tomllib.loads(
     (Path(__file__).parent / "golden" / "published.toml").read_text(encoding="utf-8")

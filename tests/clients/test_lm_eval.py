@@ -18,8 +18,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-import neurt.modeling  # noqa: F401 - registers the converted models
-from neurt.quality import compare
+import neurt.spiking.modeling  # noqa: F401 - registers the converted models
+from neurt.evaluation.quality import compare
 
 lm_eval: Any = pytest.importorskip("lm_eval", reason="needs lm-eval 0.4.13, see the README")
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, TextIteratorStreamer, pipeline
 
-import neurt.modeling  # noqa: F401 - registers the converted models
+import neurt.spiking.modeling  # noqa: F401 - registers the converted models
 
 PROMPTS = ["The people of the United States", "Congress", "It is well known that the President of"]
 FORMS = pytest.mark.parametrize("form", ["analog", "exact", "pow2"])

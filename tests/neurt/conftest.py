@@ -10,11 +10,11 @@ import torch
 import transformers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
-from neurt.config import SpikingConfig
-from neurt.conversion import convert
-from neurt.modeling import SpikingGPT2LMHeadModel, SpikingLanguageModel
-from neurt.pretrain import run_pretrain
-from neurt.training_request import PretrainRequest
+from neurt.learning.pretrain import run_pretrain
+from neurt.learning.training_request import PretrainRequest
+from neurt.spiking.config import SpikingConfig
+from neurt.spiking.conversion import convert
+from neurt.spiking.modeling import SpikingGPT2LMHeadModel, SpikingLanguageModel
 
 
 @pytest.fixture

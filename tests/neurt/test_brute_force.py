@@ -13,11 +13,11 @@ from transformers import DynamicCache
 from energy import Attention, Conventions, Levels, MatMul, check_against_fvcore, count_pass
 from energy.counts import Counts
 from hwmodels import Op
-from neurt.config import Code
-from neurt.modeling import SpikingGPT2LMHeadModel, SpikingLanguageModel
-from neurt.neuron import SpikingNeuron
-from neurt.softmax import RowNormalise
-from neurt.synapse import Synapse
+from neurt.spiking.config import Code
+from neurt.spiking.modeling import SpikingGPT2LMHeadModel, SpikingLanguageModel
+from neurt.spiking.neuron import SpikingNeuron
+from neurt.spiking.softmax import RowNormalise
+from neurt.spiking.synapse import Synapse
 
 Converted = Callable[..., SpikingGPT2LMHeadModel]
 Seen = dict[str, list[Tensor]]

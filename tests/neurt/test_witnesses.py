@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from neurt.neuron import IF, LIF, if_step, lif_step, signed_if_step
-from neurt.surrogate import atan_primitive, spike
+from neurt.spiking.neuron import IF, LIF, if_step, lif_step, signed_if_step
+from neurt.spiking.surrogate import atan_primitive, spike
 
 TIMESTEPS = 24
 THRESHOLD = 0.75  # a sum of powers of two, like the inputs of the exact tests below

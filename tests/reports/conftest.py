@@ -23,11 +23,11 @@ from energy import (
 from energy.breakeven import BreakEven, Part
 from energy.estimate import ACCOUNTINGS
 from hwmodels import load_profile, load_profiles
-from neurt.plan import plan_asa
-from neurt.plan_spiking import plan_ssa
-from neurt.reproduce import described
-from neurt.reproduce_request import ReproduceRequest
-from neurt.source import resolve
+from neurt.closed_form.plan import plan_asa
+from neurt.closed_form.plan_spiking import plan_ssa
+from neurt.loading.source import resolve
+from neurt.runs.reproduce import described
+from neurt.runs.reproduce_request import ReproduceRequest
 from reports import Run, style
 from reports.breakeven import Case
 from reports.plot_components import per_component

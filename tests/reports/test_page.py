@@ -8,8 +8,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from hwmodels import Op
-from neurt.planning import run_plan
-from neurt.request import PlanRequest
+from neurt.runs.planning import run_plan
+from neurt.runs.request import PlanRequest
 from reports import Run
 from reports.page import embedded, page
 from reports.write import NOT_MODELLED

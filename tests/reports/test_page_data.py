@@ -8,10 +8,10 @@ import pytest
 
 from energy import Counts
 from hwmodels import HardwareProfile, Op, load_profile
-from neurt.config import Attention, Code, SpikingConfig
+from neurt.closed_form.passes import prefill
+from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Shape
-from neurt.passes import prefill
-from neurt.plan_spiking import plan_ssa
+from neurt.spiking.config import Attention, Code, SpikingConfig
 from reports import Run
 from reports.page_data import page_data, steps_with_time
 

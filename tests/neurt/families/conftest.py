@@ -10,11 +10,11 @@ import transformers
 from transformers import DynamicCache, PreTrainedModel
 
 from energy import Conventions, Counts, count_pass
-from neurt.config import SpikingConfig
-from neurt.conversion import convert
+from neurt.closed_form.passes import Pass
 from neurt.families import label
-from neurt.modeling import SpikingLanguageModel
-from neurt.passes import Pass
+from neurt.spiking.config import SpikingConfig
+from neurt.spiking.conversion import convert
+from neurt.spiking.modeling import SpikingLanguageModel
 
 # Four query heads share two cached ones; heads as wide as the model's width allows, or wider.
 _LLAMA = {

@@ -8,9 +8,9 @@ from transformers import PreTrainedModel
 
 from energy import Attention, Conventions, Counts, exposed_attention
 from energy.counts import Label
+from neurt.closed_form.passes import Pass, decode, prefill
+from neurt.closed_form.plan import plan_asa
 from neurt.families import FAMILIES, analog_type, family_of, label, read_shape
-from neurt.passes import Pass, decode, prefill
-from neurt.plan import plan_asa
 
 KINDS = ["llama", "llama, all biased", "mistral", "qwen2", "opt", "opt, gelu and no bias"]
 PASSES = [prefill(9, batch=3), decode(6, batch=2), Pass(batch=2, queries=3, keys=8)]

@@ -9,7 +9,7 @@ from energy import exposed_attention
 from energy.counts import Label
 from energy.tally import is_counted
 from neurt.families import ALIASES, Shape, ShapeError, label, read_shape
-from neurt.modeling import SpikingGPT2LMHeadModel
+from neurt.spiking.modeling import SpikingGPT2LMHeadModel
 
 GOOD: dict[str, Any] = {"model_type": "gpt2", "n_layer": 2, "n_embd": 32, "n_head": 4}
 

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from hwmodels import Op
-from neurt.config import SpikingConfig
+from neurt.closed_form.passes import PlanError, decode, prefill
+from neurt.closed_form.plan import plan_asa
+from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Shape, ShapeError, read_shape
-from neurt.measuring import layer_parameters
-from neurt.passes import PlanError, decode, prefill
-from neurt.plan import plan_asa
-from neurt.plan_spiking import plan_ssa
+from neurt.runs.measuring import layer_parameters
+from neurt.spiking.config import SpikingConfig
 
 # As in the `config.json` of facebook/opt-125m.
 OPT_125M: dict[str, Any] = {

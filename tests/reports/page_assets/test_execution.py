@@ -9,11 +9,11 @@ import pytest
 
 from energy import Counts, LayerCount, Tally
 from hwmodels import Op, load_profile
-from neurt.config import Attention as Form
-from neurt.config import Code, KeyValue, SpikingConfig
+from neurt.closed_form.passes import Pass, decode, prefill
+from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Shape
-from neurt.passes import Pass, decode, prefill
-from neurt.plan_spiking import plan_ssa
+from neurt.spiking.config import Attention as Form
+from neurt.spiking.config import Code, KeyValue, SpikingConfig
 from reports import Run
 from reports.page_data import page_data
 

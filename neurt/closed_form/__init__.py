@@ -1,0 +1,1 @@
+"""Passes and their counts from sizes alone. No torch here."""

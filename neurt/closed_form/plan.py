@@ -1,0 +1,192 @@
+"""The table of a measured analog run, in closed form from shapes alone. No torch, no weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from energy import formulas, nonlinear, products
+from energy.counts import Counts, LayerCount, Tally
+from energy.formulas import Conventions
+from hwmodels import Op
+from neurt.closed_form.passes import Pass
+from neurt.families import Shape, family_of, label
+
+VALUE_BYTES = 4
+
+#: Name within a transformer layer, class and counts.
+Row = tuple[str, str, Tally]
+
+#: Class of each activation in transformers, by its name there, and what it costs.
+_ACTIVATIONS = {
+    "gelu_new": ("NewGELUActivation", nonlinear.gelu_tanh),
+    "gelu": ("GELUActivation", nonlinear.gelu_erf),
+    "relu": ("ReLU", nonlinear.relu),
+    "silu": ("SiLUActivation", nonlinear.silu),
+}
+
+
+def plan_asa(
+    shape: Shape,
+    what: Pass,
+    conventions: Conventions = Conventions(),  # noqa: B008 - frozen
+    **about: Any,
+) -> Counts:
+    """Counts of the analog model.
+
+    Args:
+        shape: Its sizes.
+        what: The pass.
+        conventions: Choices that change a count.
+        **about: Further fields of `Counts`.
+    """
+    layer = _layer(shape, what, conventions)  # all are alike
+    return whole_model("asa", shape, what, lambda _prefix: layer, conventions, about)
+
+
+def _layer(shape: Shape, what: Pass, conventions: Conventions) -> list[Row]:
+    family, rows = family_of(shape.model_type), what.batch * what.queries
+    attention, feedforward = family.attention, family.feedforward
+    how: dict[str, Any] = {"attention": conventions.attention, "value_bytes": VALUE_BYTES}
+    pairs = (what.batch * shape.heads, what.queries, what.keys)
+    product = (*pairs, shape.head_width, what.batch * shape.kv_heads)
+
+    def linear(name: str, fan_in: int, fan_out: int, bias: bool) -> Row:
+        tally = formulas.linear(rows, fan_in, fan_out, bias=bias, value_bytes=VALUE_BYTES)
+        return name, family.linear, tally
+
+    def of_attention(part: str, kind: str, tally: Tally) -> Row:
+        return f"{attention.path}.{part}", kind, tally
+
+    return [
+        norm(family.norms[0], shape, rows),
+        *(
+            linear(f"{attention.path}.{name}", shape.width, fan_out, shape.qkv_bias)
+            for name, fan_out in projections(shape)
+        ),
+        linear(
+            f"{attention.path}.{attention.output}", shape.query_width, shape.width, shape.out_bias
+        ),
+        *rotary(shape, what),
+        of_attention("core.scores", "MatMul", products.scores(*product, **how)),
+        of_attention("core.softmax", "ScaledSoftmax", nonlinear.softmax(*pairs, **how)),
+        of_attention("core.mix", "MatMul", products.mix(*product, **how)),
+        norm(family.norms[1], shape, rows),
+        *(
+            linear(feedforward.name(part), shape.width, shape.inner, shape.ffn_bias)
+            for part in feedforward.into_hidden
+        ),
+        linear(feedforward.name(feedforward.down), shape.inner, shape.width, shape.ffn_bias),
+        *activation(shape, rows),
+    ]
+
+
+def norm(name: str, shape: Shape, rows: int) -> Row:
+    """A norm of so many vectors."""
+    family = family_of(shape.model_type)
+    if family.norm == "LayerNorm":
+        tally = nonlinear.layer_norm(rows, shape.width, value_bytes=VALUE_BYTES)
+        return name, family.norm, tally
+    tally = nonlinear.rms_norm(rows, shape.width, value_bytes=VALUE_BYTES)
+    return name, family.classes[shape.model_type] + family.norm, tally
+
+
+def projections(shape: Shape) -> list[tuple[str, int]]:
+    """The layers that make Q, K and V, and the channels that each of them makes."""
+    names = family_of(shape.model_type).attention.inputs
+    widths = [shape.query_width, shape.kv_width, shape.kv_width]
+    return list(zip(names, [sum(widths)] if len(names) == 1 else widths, strict=True))
+
+
+def rotary(shape: Shape, what: Pass, steps: int = 1) -> list[Row]:
+    """The rotation of Q and K in each of so many time steps; none where nothing is rotated."""
+    attention = family_of(shape.model_type).attention
+    if not attention.rotary:
+        return []
+    elements = steps * what.batch * what.queries * (shape.query_width + shape.kv_width)
+    # The angles of a position serve the whole batch.
+    tally = nonlinear.rotary(elements, what.queries * shape.head_width, value_bytes=VALUE_BYTES)
+    return [(f"{attention.path}.core.rotary", "Rotary", tally)]
+
+
+def activation(shape: Shape, rows: int) -> list[Row]:
+    """The activation of so many hidden vectors and, where there is a gate, its product."""
+    feedforward = family_of(shape.model_type).feedforward
+    kind, formula = _ACTIVATIONS[shape.activation]
+    elements = rows * shape.inner
+    found = [
+        (feedforward.name(feedforward.activation), kind, formula(elements, value_bytes=VALUE_BYTES))
+    ]
+    if feedforward.gate is not None:
+        gated = nonlinear.multiply(elements, value_bytes=VALUE_BYTES)
+        found.append((feedforward.name("multiply"), "Multiply", gated))
+    return found
+
+
+def whole_model(
+    variant: str,
+    shape: Shape,
+    what: Pass,
+    layer: Callable[[str], list[Row]],
+    conventions: Conventions,
+    about: Mapping[str, Any],
+) -> Counts:
+    """Counts of all layers, the ones outside the transformer layers included.
+
+    Args:
+        variant: `asa` or `ssa`.
+        shape: Sizes of the model.
+        what: The pass.
+        layer: Rows of a transformer layer, given its full name with a dot.
+        conventions: Choices that change a count.
+        about: Further fields of `Counts`.
+    """
+    family, rows = family_of(shape.model_type), what.batch * what.queries
+    head = formulas.linear(rows, shape.width, shape.vocabulary, bias=False, value_bytes=VALUE_BYTES)
+    prefixes = [f"{family.layers}.{depth}." for depth in range(shape.layers)]
+    named = [
+        *_embeddings(shape, what),
+        *(
+            (prefix + name, kind, tally)
+            for prefix in prefixes
+            for name, kind, tally in layer(prefix)
+        ),
+        norm(family.final_norm, shape, rows),
+        ("lm_head", "Linear", head),
+    ]
+    return Counts(
+        variant,
+        tuple(
+            LayerCount(name, kind, label(name), what.repeats, _times(tally, what.repeats))
+            for name, kind, tally in named
+        ),
+        phase=what.phase,
+        batch=what.batch,
+        tokens=what.tokens,
+        attention=str(conventions.attention),
+        value_bytes=VALUE_BYTES,
+        **about,
+    )
+
+
+def _embeddings(shape: Shape, what: Pass) -> list[Row]:
+    """Look-ups of tokens, and of positions or of the angles of rotary ones."""
+    family, rows = family_of(shape.model_type), what.batch * what.queries
+    # One look-up of positions serves the whole batch, unless each sequence has its own.
+    positions = rows if family.positions_by_sequence else what.queries
+    embed = partial(formulas.embedding, width=shape.width, value_bytes=VALUE_BYTES)
+    found = [
+        (name, kind, embed(positions if at else rows))
+        for at, (name, kind) in enumerate(family.embeddings)
+    ]
+    if family.angles is not None:
+        angles = nonlinear.rotary_angles(what.queries, shape.head_width, value_bytes=VALUE_BYTES)
+        kind = family.classes[shape.model_type] + "RotaryEmbedding"
+        found.append((family.angles, kind, angles))
+    return found
+
+
+def _times(tally: Tally, repeats: int) -> Tally:
+    ops: dict[Op, int] = {op: n * repeats for op, n in tally.ops.items() if n}
+    return Tally(ops, tally.dense_macs * repeats, tally.spikes * repeats, tally.slots * repeats)

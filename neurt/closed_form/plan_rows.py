@@ -1,0 +1,209 @@
+"""The rows of a planned spiking layer: neurons, event-driven layers, products. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+from energy import formulas, products
+from energy.counts import Tally
+from energy.formulas import Attention as Pairs
+from energy.formulas import Conventions
+from energy.levels import Levels
+from hwmodels import Op
+from neurt.closed_form.passes import Pass
+from neurt.closed_form.plan import VALUE_BYTES, Row
+from neurt.families import Family, Shape, family_of
+from neurt.spiking.config import Code, KeyValue, SpikingConfig
+
+#: Coders of the second stream of each product of attention.
+ARRIVING = {"scores": "key_encoder", "mix": "value_encoder"}
+
+
+class Rows(NamedTuple):
+    """The rows that a transformer layer is made of, at assumed spike rates.
+
+    Attributes:
+        shape: Sizes of the model.
+        what: The pass.
+        spiking: Choices of the conversion.
+        spike_rate: Spikes per slot everywhere, or the spikes of each row by full name.
+        conventions: Choices that change a count.
+        prefix: Full name of the layer, with a dot.
+    """
+
+    shape: Shape
+    what: Pass
+    spiking: SpikingConfig
+    spike_rate: float | Mapping[str, int]
+    conventions: Conventions
+    prefix: str
+
+    @property
+    def steps(self) -> int:
+        """Time steps."""
+        return self.spiking.timesteps
+
+    @property
+    def tokens(self) -> int:
+        """New tokens of the pass."""
+        return self.what.batch * self.what.queries
+
+    @property
+    def family(self) -> Family:
+        """The architecture."""
+        return family_of(self.shape.model_type)
+
+    def attention(self, part: str) -> str:
+        """Name of a part of attention."""
+        return f"{self.family.attention.path}.{part}"
+
+    def spikes(self, name: str, slots: int) -> int:
+        """Assumed spikes of a row with so many slots."""
+        if isinstance(self.spike_rate, Mapping):
+            return self.spike_rate[self.prefix + name]
+        return round(self.spike_rate * slots)
+
+    def neurons(
+        self, name: str, kind: str, channels: int, levels: Levels, *, repeated: bool = False
+    ) -> Row:
+        """Neurons, one per channel and token, that a current drives in each time step.
+
+        With `repeated` it is the same current in each of them.
+        """
+        values = self.tokens * channels
+        inputs = values if repeated else self.steps * values
+        return self._updates(name, kind, values, channels, levels, inputs)
+
+    def coder(self, name: str, channels: int, code: Code) -> Row:
+        """A coder of one value per channel and token."""
+        return self.code(name, code, self.tokens * channels, channels)
+
+    def code(self, name: str, code: Code, values: int, channels: int) -> Row:
+        """A coder of so many values, with thresholds for `channels` of them."""
+        if code is Code.EXACT:  # it sends no events and compares nothing
+            return name, code.kind, Tally()
+        return self._updates(name, code.kind, values, channels, code.levels, values)
+
+    def _updates(
+        self, name: str, kind: str, values: int, channels: int, levels: Levels, inputs: int
+    ) -> Row:
+        updates = self.steps * values
+        tally = formulas.neurons(
+            updates,
+            self.spikes(name, updates),
+            channels,
+            inputs=inputs,
+            levels=levels,
+            value_bytes=VALUE_BYTES,
+        )
+        return name, kind, tally
+
+    def linear(
+        self,
+        name: str,
+        fan_in: int,
+        fan_out: int,
+        levels: Levels,
+        *,
+        bias: bool,
+        accumulate: bool = True,
+    ) -> Row:
+        """A layer fed by events; accumulated, its time steps share a result."""
+        rows = self.steps * self.tokens
+        tally = formulas.event_linear(
+            rows,
+            fan_in,
+            fan_out,
+            0 if levels is Levels.ANALOG else self.spikes(name, rows * fan_in),
+            bias=bias,
+            levels=levels,
+            value_bytes=VALUE_BYTES,
+            steps=self.steps if accumulate else 1,
+        )
+        return name, f"Event{self.family.linear}", tally
+
+    def binary(self, role: Literal["scores", "mix"]) -> Row:
+        """A product of Spikformer, with its own result in each time step."""
+        shape, each = self.shape, self.steps * self.what.batch
+        heads, kv_heads = each * shape.heads, each * shape.kv_heads
+        queries, keys = self.what.queries, self.what.keys
+        name = self.attention(f"core.{role}")
+        # Queries stream over the keys; values stream into the rows of all queries, of each head
+        # that shares them.
+        slots = (heads * queries if role == "scores" else kv_heads * keys) * shape.head_width
+        met = keys if role == "scores" else queries * shape.heads // shape.kv_heads
+        events = self.spikes(name, slots)
+        formula = products.binary_scores if role == "scores" else products.binary_mix
+        tally = formula(
+            heads,
+            queries,
+            keys,
+            shape.head_width,
+            events,
+            self._share(events, slots, heads, met),
+            attention=self.conventions.attention,
+            value_bytes=VALUE_BYTES,
+            kv_heads=kv_heads,
+        )
+        return name, "MatMul", tally
+
+    def _share(self, events: int, slots: int, heads: int, met: int) -> int:
+        """Full: every event meets every token of the other side. Causal: the share it may see."""
+        if self.conventions.attention is Pairs.FULL:
+            return events * met
+        pairs = formulas.pairs(self.what.queries, self.what.keys, self.conventions.attention)
+        return round(events / slots * heads * pairs * self.shape.head_width)
+
+    def events(self, role: Literal["scores", "mix"], levels: Levels) -> Row:
+        """A product of the softmax form: events of Q, or of the weights, meet what is stored."""
+        heads, width = self.what.batch * self.shape.heads, self.shape.head_width
+        queries, keys = self.what.queries, self.what.keys
+        slots = self.steps * heads * queries * (width if role == "scores" else keys)
+        analog = levels is Levels.ANALOG
+        coder = "query_encoder" if role == "scores" else "core.weight_encoder"
+        events = 0 if analog else self.spikes(self.attention(coder), slots)
+        accumulates = (
+            self._share(events, slots, self.steps * heads, keys)
+            if role == "scores"
+            else events * width  # a weight that the mask hides sends no event
+        )
+        tally = products.event_attention(
+            role,
+            heads,
+            queries,
+            keys,
+            width,
+            left=levels,
+            right=None,
+            events=events,
+            slots=slots,
+            accumulates=accumulates,
+            attention=self.conventions.attention,
+            value_bytes=VALUE_BYTES,
+            steps=self.steps,
+            kv_heads=self.what.batch * self.shape.kv_heads,
+        )
+        if self.streamed:
+            tally = Tally.total((tally, self._arriving(ARRIVING[role], levels)))
+        return self.attention(f"core.{role}"), "MatMul", tally
+
+    @property
+    def streamed(self) -> bool:
+        """Whether K and V are events too."""
+        return self.spiking.key_value is KeyValue.STREAMED
+
+    def _arriving(self, coder: str, levels: Levels) -> Tally:
+        """The second stream: events of new keys or values meet the queries that see them."""
+        slots = self.steps * self.tokens * self.shape.kv_width
+        queries, shared_by = self.what.queries, self.shape.heads // self.shape.kv_heads
+        pairs = formulas.pairs(queries, queries, self.conventions.attention) * shared_by
+        if levels is Levels.ANALOG:
+            macs = slots * pairs // queries
+            return Tally({Op.MAC: macs, Op.ACTIVATION_READ: slots * VALUE_BYTES})
+        events = self.spikes(self.attention(coder), slots)
+        ops = {
+            levels.op: round(events * pairs / queries),
+            Op.SPIKE_READ: formulas.packed_bytes(slots, levels.bits_per_slot),
+        }
+        return Tally(ops, spikes=events, slots=slots)

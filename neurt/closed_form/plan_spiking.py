@@ -1,0 +1,184 @@
+"""The table of a measured spiking run, in closed form at assumed spike rates. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from energy import nonlinear
+from energy.counts import Counts
+from energy.formulas import Conventions
+from energy.levels import Levels
+from neurt.closed_form.passes import Pass, PlanError
+from neurt.closed_form.plan import (
+    VALUE_BYTES,
+    Row,
+    activation,
+    norm,
+    projections,
+    rotary,
+    whole_model,
+)
+from neurt.closed_form.plan_rows import ARRIVING, Rows
+from neurt.families import Shape, family_of
+from neurt.spiking.config import Attention, Code, DeadZone, SpikingConfig
+
+
+def plan_ssa(
+    shape: Shape,
+    what: Pass,
+    spiking: SpikingConfig,
+    spike_rate: float | Mapping[str, int],
+    conventions: Conventions = Conventions(),  # noqa: B008 - frozen
+    **about: Any,
+) -> Counts:
+    """Counts of the spiking model at assumed spike rates.
+
+    Args:
+        shape: Its sizes.
+        what: The pass.
+        spiking: Choices of the conversion.
+        spike_rate: Spikes per slot everywhere, or the spikes of each row by name.
+        conventions: Choices that change a count.
+        **about: Further fields of `Counts`.
+
+    Raises:
+        PlanError: If coincidences are asked for, which no rate can tell, choices exclude each
+            other, or the architecture cannot be converted.
+    """
+    if conventions.coincidences:
+        raise PlanError(
+            "coincidences of spikes depend on which spikes meet, not on a rate; measure them with "
+            "`neurt-energy profile`"
+        )
+    if spiking.conflict:
+        raise PlanError(spiking.conflict)
+    family = family_of(shape.model_type)
+    if not family.feedforward.path:
+        raise PlanError(
+            f"a model of type '{shape.model_type}' cannot be converted: the feed-forward block of "
+            f"{family.name} is no module of its own that a spiking one could replace; of the types "
+            "supported, convert another"
+        )
+
+    def layer(prefix: str) -> list[Row]:
+        return _Layer(shape, what, spiking, spike_rate, conventions, prefix).all()
+
+    alike = [] if isinstance(spike_rate, Mapping) else layer("")
+    about = {"timesteps": spiking.timesteps, **about}
+    return whole_model(
+        "ssa", shape, what, (lambda _prefix: alike) if alike else layer, conventions, about
+    )
+
+
+class _Layer(Rows):
+    """One transformer layer."""
+
+    def all(self) -> list[Row]:
+        """Its rows, in the order in which they work."""
+        shape, family = self.shape, self.family
+        attention = {
+            Attention.SPIKFORMER: self._spikformer,
+            Attention.SOFTMAX: self._softmax,
+        }[self.spiking.attention]
+        return [
+            norm(family.norms[0], shape, self.tokens),
+            *attention(),
+            norm(family.norms[1], shape, self.tokens),
+            *self._feedforward(),
+        ]
+
+    def _feedforward(self) -> list[Row]:
+        shape, layout, code = self.shape, self.family.feedforward, self.spiking.feedforward
+        how: Any = {"levels": code.levels, "bias": shape.ffn_bias}
+        return [
+            self.coder(layout.name("encoder"), shape.width, code),
+            *(
+                self.linear(layout.name(part), shape.width, shape.inner, **how)
+                for part in layout.into_hidden
+            ),
+            *activation(shape, self.tokens),
+            self.coder(layout.name("hidden_encoder"), shape.inner, code),
+            self.linear(layout.name(layout.down), shape.inner, shape.width, **how),
+        ]
+
+    def _into_attention(self, *, accumulate: bool = True) -> list[Row]:
+        """The coder of the block's input, and the projections that its events reach."""
+        shape, code = self.shape, self.spiking.code_of_attention
+        how: Any = {"bias": shape.qkv_bias, "accumulate": accumulate}
+        return [
+            self.coder(self.attention("encoder"), shape.width, code),
+            *(
+                self.linear(self.attention(name), shape.width, fan_out, code.levels, **how)
+                for name, fan_out in projections(shape)
+            ),
+        ]
+
+    def _queries(self, code: Code) -> Row:
+        """The coder of Q. Its thresholds belong to K, so the heads that share K share them."""
+        shape = self.shape
+        channels = shape.kv_width if code.scaled else shape.query_width
+        values = self.tokens * shape.query_width
+        return self.code(self.attention("query_encoder"), code, values, channels)
+
+    def _out_of_attention(self, levels: Levels) -> Row:
+        shape = self.shape
+        name, bias = self.attention(self.family.attention.output), shape.out_bias
+        return self.linear(name, shape.query_width, shape.width, levels, bias=bias)
+
+    def _spikformer(self) -> list[Row]:
+        shape, code = self.shape, self.spiking.code_of_attention
+        # The currents of a code whose value is a mean are rotated, and drive neurons, step by step.
+        once, all_channels = not code.averages, shape.query_width + 2 * shape.kv_width
+        mixed = self.steps * self.tokens * shape.query_width
+        return [
+            *self._into_attention(accumulate=once),
+            *rotary(shape, self.what, 1 if once else self.steps),
+            self.neurons(
+                self.attention("qkv_neuron"), "LIF", all_channels, Levels.BINARY, repeated=once
+            ),
+            self.binary("scores"),
+            self.binary("mix"),
+            (
+                self.attention("core.normalise"),
+                "RowScale",
+                nonlinear.row_scale(mixed, value_bytes=VALUE_BYTES),
+            ),
+            self.neurons(self.attention("mix_neuron"), "LIF", shape.query_width, Levels.BINARY),
+            self._out_of_attention(Levels.BINARY),
+        ]
+
+    def _softmax(self) -> list[Row]:
+        shape, code = self.shape, self.spiking.code_of_attention
+        what, pairs = self.what, self.conventions.attention
+        heads = what.batch * shape.heads
+        softmax = nonlinear.softmax(
+            heads, what.queries, what.keys, attention=pairs, value_bytes=VALUE_BYTES
+        )
+        by_head = self.spiking.dead_zone is DeadZone.LOSS  # thresholds of the weights
+        weights, encoder = heads * what.queries * what.keys, self.attention("core.weight_encoder")
+        arrived = (
+            self.steps * weights  # every slot of an analog code holds something
+            if code is Code.EXACT
+            else self.spikes(encoder, self.steps * weights)
+        )
+        normalise = nonlinear.row_normalise(
+            heads * what.queries, shape.head_width, arrived, value_bytes=VALUE_BYTES
+        )
+        return [
+            *self._into_attention(),
+            *rotary(shape, what),
+            self._queries(code),
+            *(
+                self.coder(self.attention(name), shape.kv_width, code)
+                for name in ARRIVING.values()
+                if self.streamed
+            ),
+            self.events("scores", code.levels),
+            (self.attention("core.softmax"), "ScaledSoftmax", softmax),
+            self.code(encoder, code, weights, channels=shape.heads if by_head else 1),
+            self.events("mix", code.levels),
+            (self.attention("core.normalise"), "RowNormalise", normalise),
+            self.coder(self.attention("mix_encoder"), shape.query_width, code),
+            self._out_of_attention(code.levels),
+        ]

@@ -1,0 +1,1 @@
+"""Training: small models from scratch, and spiking ones after their conversion."""

@@ -1,0 +1,194 @@
+"""The verb `pretrain`: from text to a small GPT-2 that any tool of its ecosystem loads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
+from transformers import logging as transformers_logging
+
+from neurt.learning.checkpoint import CHECKPOINT
+from neurt.learning.modelcard import HeldOut, model_card
+from neurt.learning.training import processes, train
+from neurt.learning.training_request import PretrainRequest
+from neurt.loading.saving import round_weights, save_model
+from neurt.text.corpus import excerpt, read_corpus
+from neurt.text.data import CALIBRATION, HELDOUT
+from neurt.text.vocabulary import encode_documents, fast_tokenizer, train_tokenizer
+from reports.evaluation import Quality
+from reports.files import write_atomically, write_text
+from reports.metrics import MetricsRow
+
+if TYPE_CHECKING:
+    from neurt.runs.stages import Progress
+
+HELDOUT_CHARACTERS = 60_000
+CALIBRATION_CHARACTERS = 20_000
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A model that was trained and written.
+
+    Attributes:
+        held_out: How well it predicts what it was not trained on.
+        files: What was written, in that order; the weights come last.
+    """
+
+    held_out: HeldOut
+    files: list[Path]
+
+
+class LanguageModelling(nn.Module):
+    """The objective of pretraining: the next token."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids: Tensor) -> dict[str, Tensor]:
+        """Cross-entropy of windows (B, S), in nats per predicted token."""
+        return {"loss": self.model(input_ids=ids, labels=ids, use_cache=False).loss}
+
+
+def run_pretrain(
+    request: PretrainRequest,
+    progress: Progress = lambda _what, _done, _total: None,
+    say: Callable[[str], None] = lambda _line: None,
+) -> Pretrained | None:
+    """Train a tokenizer and a GPT-2 on text, and write a model directory.
+
+    The checkpoint goes when the model is written, so that the directory holds one or the other.
+
+    Args:
+        request: What was asked for.
+        progress: Told how far the work is.
+        say: Given lines that the user must read.
+
+    Returns:
+        What was made; None in all but the main process of `accelerate launch`.
+
+    Raises:
+        RequestError: If the parts of the request do not fit each other.
+        CorpusError: If the text cannot be used.
+        VocabularyError: If the text gives no tokenizer of the size asked for.
+        TrainingError: If training fails; see `training.train`.
+        CheckpointError: If the directory holds another training, or none to resume.
+        OutputError: If the directory cannot be written.
+    """
+    request.check()
+    main = processes().is_main_process
+    if not main:  # one voice is enough
+        progress, say = lambda _what, _done, _total: None, lambda _line: None
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    corpus = read_corpus(request.text)
+    progress("training the tokenizer", 0, 1)
+    tokenizer = train_tokenizer(corpus.training, request.vocabulary)
+    ids = torch.cat(encode_documents(tokenizer, corpus.training))
+    progress("training the tokenizer", 1, 1)
+    model = new_model(request)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    say(
+        f"{corpus.name}: {len(corpus.training)} documents, {len(ids):,} tokens; "
+        f"{parameters:,} parameters"
+    )
+    if request.tokens < request.positions:
+        say(f"Positions from {request.tokens} on are never trained: --tokens is smaller.")
+    rows = train(
+        LanguageModelling(model),
+        ids,
+        request.settings,
+        request.out,
+        stage="pretrain",
+        resume=request.resume,
+        facts={"heads": request.heads, "positions": request.positions},
+        progress=progress,
+        say=say,
+    )
+    if not main:
+        return None
+    round_weights(model, request.save_dtype)
+    progress("held-out perplexity", 0, 1)
+    held_out = perplexity(model, encode_documents(tokenizer, corpus.held_out), request.tokens)
+    progress("held-out perplexity", 1, 1)
+    say(f"Held-out perplexity {held_out.perplexity:.2f} over {held_out.predicted:,} tokens.")
+    card = model_card(
+        request,
+        corpus,
+        held_out,
+        parameters=parameters,
+        training_tokens=len(ids),
+        made_with={name: version(name) for name in ("torch", "transformers", "tokenizers")}
+        | {"processes": processes().num_processes, "threads": torch.get_num_threads()},
+    )
+    texts = {
+        "README.md": card,
+        HELDOUT: excerpt(corpus.held_out, HELDOUT_CHARACTERS),
+        CALIBRATION: excerpt(corpus.training, CALIBRATION_CHARACTERS),
+    }
+    out = request.out
+    files = [write_text(out / name, text) for name, text in texts.items()]
+    files += _draw(rows, f"{out.resolve().name}: pretraining on {corpus.name}", out)
+    files += save_model(
+        model, fast_tokenizer(tokenizer, request.positions), out, request.save_dtype
+    )
+    (out / CHECKPOINT).unlink(missing_ok=True)
+    return Pretrained(held_out, files)
+
+
+def new_model(request: PretrainRequest) -> GPT2LMHeadModel:
+    """A GPT-2 without dropout, with random weights that the seed decides."""
+    config = GPT2Config(
+        n_layer=request.layers,
+        n_embd=request.width,
+        n_head=request.heads,
+        vocab_size=request.vocabulary,
+        n_positions=request.positions,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(request.seed)
+        return GPT2LMHeadModel(config)
+
+
+def perplexity(model: PreTrainedModel, documents: Sequence[Tensor], window: int) -> HeldOut:
+    """How well a model predicts documents, in windows that do not overlap.
+
+    Args:
+        model: A language model.
+        documents: Token ids (N,) each.
+        window: Tokens per window; the last one of a document may be shorter.
+    """
+    windows = [part for ids in documents for part in ids.split(window) if len(part) > 1]
+    total, predicted = 0.0, 0
+    model.eval()
+    with torch.no_grad():
+        for ids in windows:
+            ids = ids.to(model.device)
+            logits = model(input_ids=ids[None], use_cache=False).logits[0, :-1]
+            total += float(nn.functional.cross_entropy(logits.double(), ids[1:], reduction="sum"))
+            predicted += len(ids) - 1
+    # `Quality` knows what to say where the exponential overflows.
+    return HeldOut(Quality(predicted, total, 0).perplexity, predicted, window)
+
+
+def _draw(rows: Sequence[MetricsRow], title: str, directory: Path) -> list[Path]:
+    from reports import style  # matplotlib takes a second to import
+    from reports.plot_training import training_picture
+
+    figure = training_picture(rows, title)
+    return [
+        write_atomically(directory / name, lambda path: style.save(figure, path))
+        for name in ("training.png", "training.svg")
+    ]

@@ -1,0 +1,235 @@
+"""The one training loop: it knows an objective and token ids, and nothing of models.
+
+It runs on Hugging Face Accelerate: alone, or in every process that `accelerate launch` starts.
+Each step depends on the seed and its own number only, so that a training that was killed
+continues bit for bit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from accelerate import Accelerator, PartialState
+from torch import Tensor, nn
+
+from neurt.learning.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    check_unused,
+    load_checkpoint,
+    save_checkpoint,
+)
+from neurt.learning.optimizer import adamw, learning_rate, restore, state_tensors
+from neurt.learning.training_request import TrainingSettings
+from reports.files import prepare_directory
+from reports.metrics import MetricsRow, read_metrics, write_metrics
+
+if TYPE_CHECKING:
+    from neurt.runs.stages import Progress
+
+METRICS = "metrics.csv"
+#: Lines that a training says about its loss.
+LINES = 40
+
+__all__ = ["METRICS", "TrainingError", "TrainingSettings", "draw_windows", "processes", "train"]
+
+
+class TrainingError(ValueError):
+    """A training that cannot go on."""
+
+
+def processes() -> PartialState:
+    """This process among those that train together.
+
+    Where there is no GPU, Accelerate must be told to join the processes that `torchrun` starts:
+    it would take each for the only one.
+    """
+    return PartialState(cpu=not torch.accelerator.is_available())
+
+
+def draw_windows(ids: Tensor, settings: TrainingSettings, step: int) -> Tensor:
+    """The windows that a step takes: (batch, tokens) of the stream `ids` (N,)."""
+    generator = torch.Generator().manual_seed(_seed(settings.seed, step, 0))
+    last = len(ids) - settings.tokens
+    starts = torch.randint(0, last + 1, (settings.batch, 1), generator=generator)
+    return ids[starts + torch.arange(settings.tokens)]
+
+
+def train(
+    objective: nn.Module,
+    ids: Tensor,
+    settings: TrainingSettings,
+    directory: Path,
+    *,
+    stage: str,
+    resume: bool,
+    facts: Mapping[str, object] | None = None,
+    progress: Progress = lambda _what, _done, _total: None,
+    say: Callable[[str], None] = lambda _line: None,
+) -> list[MetricsRow]:
+    """Train the parameters of an objective that require a gradient, in place.
+
+    After each `save_every` steps and after the last, the directory holds `metrics.csv` and a
+    checkpoint. A training that is resumed after its last step only loads it.
+
+    Args:
+        objective: Takes windows (B, S), returns scalars by name, one of them `loss`, each a mean
+            over its windows. Its `after_step()`, if it has one, is called after each step. All
+            that training changes must be in its trainable parameters. It is put in training mode:
+            one with a frozen teacher overrides `train` to keep that in evaluation mode.
+        ids: One long stream of token ids (N,), the same in each process.
+        settings: How to train.
+        directory: Of this stage of this run alone, on a file system that all processes share.
+        stage: What reports call this part of the training.
+        resume: Continue from the checkpoint in the directory.
+        facts: What else decides the result, by name; a resumed training must have the same.
+        progress: Told how far the work is.
+        say: Given a line about the loss now and then.
+
+    Returns:
+        One row per step, from the first.
+
+    Raises:
+        TrainingError: If a loss or a gradient is not finite, or the settings do not fit the ids
+            or the number of processes.
+        CheckpointError: If the directory holds another training, or none to resume.
+        MetricsError: If the metrics beside the checkpoint cannot be read.
+        OutputError: If the directory cannot be written.
+    """
+    processes()
+    accelerator = Accelerator()
+    _check(ids, settings, accelerator)
+    trained = {name: p for name, p in objective.named_parameters() if p.requires_grad}
+    if not trained:
+        raise TrainingError(f"{stage}: the objective has no parameter that requires a gradient")
+    fingerprint = _fingerprint(trained, ids, settings, stage, facts or {})
+    optimizer = adamw(trained, settings)
+    found, rows = None, list[MetricsRow]()
+    if resume:
+        found = load_checkpoint(directory, fingerprint)
+        rows = _rows(directory, found.step)
+    else:
+        check_unused(directory)
+        if accelerator.is_main_process:
+            prepare_directory(directory)
+    accelerator.wait_for_everyone()
+
+    wrapped, stepper = accelerator.prepare(objective, optimizer)
+    if found is not None:
+        restore(found.tensors, trained, optimizer)
+    begin = len(rows)
+    share = settings.batch // accelerator.num_processes
+    mine = slice(accelerator.process_index * share, (accelerator.process_index + 1) * share)
+    after_step = getattr(objective, "after_step", lambda: None)
+    wrapped.train()
+    stepper.zero_grad()  # whatever an earlier stage left
+    progress(stage, begin, settings.steps)
+    for step in range(begin, settings.steps):
+        started = time.perf_counter()
+        torch.manual_seed(_seed(settings.seed, step, 1 + accelerator.process_index))
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(settings, step)
+        windows = draw_windows(ids, settings, step)[mine].to(accelerator.device)
+        results = wrapped(windows)
+        accelerator.backward(results["loss"])
+        norm = accelerator.clip_grad_norm_(list(trained.values()), settings.clip)
+        scalars = _means(results, accelerator)
+        _check_finite(scalars["loss"], float(norm), stage, step)
+        stepper.step()
+        stepper.zero_grad()
+        after_step()
+        done, tokens = step + 1, settings.batch * settings.tokens
+        speed = tokens / (time.perf_counter() - started)
+        rate = learning_rate(settings, step)
+        rows.append(MetricsRow(done, stage, done * tokens, scalars, float(norm), rate, speed))
+        last = done == settings.steps
+        if accelerator.is_main_process:
+            if last or done % settings.save_every == 0:
+                # In this order: rows that the checkpoint does not know are dropped on resuming.
+                write_metrics(rows, directory / METRICS)
+                save_checkpoint(
+                    directory,
+                    Checkpoint(stage, done, fingerprint, state_tensors(trained, optimizer)),
+                )
+            progress(stage, done, settings.steps)
+            if last or done % max(1, settings.steps // LINES) == 0:
+                say(f"{stage} step {done}: loss {scalars['loss']:.4f}, {speed:,.0f} tokens/s")
+    accelerator.wait_for_everyone()
+    return rows
+
+
+def _seed(*parts: int) -> int:
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0])
+
+
+def _check(ids: Tensor, settings: TrainingSettings, accelerator: Accelerator) -> None:
+    processes = accelerator.num_processes
+    if settings.batch % processes:
+        raise TrainingError(
+            f"batch (= {settings.batch}) must be divisible by the {processes} processes; choose "
+            f"--batch {math.ceil(settings.batch / processes) * processes}"
+        )
+    if len(ids) < settings.tokens:
+        raise TrainingError(
+            f"the training text has {len(ids):,} tokens, fewer than a window of "
+            f"{settings.tokens}; give a longer --text or lower --tokens"
+        )
+    digests = accelerator.gather(
+        torch.tensor([int(_digest(ids)[:15], 16)], device=accelerator.device)
+    )
+    if len(set(digests.tolist())) > 1:
+        raise TrainingError("the processes were given different token ids; give all the same text")
+
+
+def _rows(directory: Path, steps: int) -> list[MetricsRow]:
+    """The metrics of the steps that a checkpoint knows; later ones are done again."""
+    rows = read_metrics(directory / METRICS)[:steps]
+    if [row.step for row in rows] != list(range(1, steps + 1)):
+        raise CheckpointError(
+            f"'{directory / METRICS}' lacks some of the {steps} steps of the checkpoint beside it; "
+            "restore it, or start anew in another --out"
+        )
+    return rows
+
+
+def _check_finite(loss: float, norm: float, stage: str, step: int) -> None:
+    for name, value in (("loss", loss), ("gradient norm", norm)):
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"{stage}: the {name} of step {step + 1} is {value}; lower --learning-rate or "
+                "--clip, or lengthen --warmup-steps"
+            )
+
+
+def _digest(ids: Tensor) -> str:
+    return hashlib.sha256(ids.to("cpu", torch.int64).numpy().tobytes()).hexdigest()
+
+
+def _fingerprint(
+    trained: Mapping[str, nn.Parameter],
+    ids: Tensor,
+    settings: TrainingSettings,
+    stage: str,
+    facts: Mapping[str, object],
+) -> dict[str, str]:
+    """All that decides the result, in the order in which a difference is worth telling."""
+    return (
+        {"stage": stage}
+        | {key: str(value) for key, value in settings.model_dump().items()}
+        | {key: str(value) for key, value in facts.items()}
+        | {f"shape of {name}": str(list(p.shape)) for name, p in trained.items()}
+        | {"sha256 of the token ids": _digest(ids)}
+    )
+
+
+def _means(results: Mapping[str, Tensor], accelerator: Accelerator) -> dict[str, float]:
+    """Each scalar as its mean over the processes."""
+    values = torch.stack([value.detach().float().reshape(()) for value in results.values()])
+    return dict(zip(results, accelerator.reduce(values, "mean").tolist(), strict=True))

@@ -1,0 +1,232 @@
+"""Decoders that no family declares: any other causal language model of transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from transformers import (
+    CONFIG_MAPPING,
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    AutoModelForCausalLM,
+    PretrainedConfig,
+    PreTrainedModel,
+)
+from transformers import logging as transformers_logging
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+
+from energy.counts import Label
+from energy.elementwise import Multiply, Rotary
+from energy.matmul import AttentionCore
+from neurt.families import FAMILIES, ShapeError, analog_type, label, read_shape
+from neurt.loading.models import UNFIT, LoadedModel, Weights, configuration, why_not_pretrained
+from neurt.loading.source import (
+    ModelError,
+    ModelSource,
+    cached_file,
+    cached_revision,
+    is_cached,
+    read_config,
+    resolve,
+    why_unreachable,
+)
+from neurt.loading.tokenizer import tokenizer_for
+
+#: What the code of a family that nobody tried may raise on sizes that it does not expect.
+_UNBUILT = (*UNFIT, ArithmeticError, AttributeError, LookupError, TypeError)
+
+
+class Foreign(NamedTuple):
+    """A decoder whose sizes no family can read.
+
+    Attributes:
+        source: Where it comes from, without a shape.
+        config: Its configuration.
+        why: Why no family reads it.
+    """
+
+    source: ModelSource
+    config: PretrainedConfig
+    why: ShapeError
+
+    @property
+    def positions(self) -> int | None:
+        """Longest sequence; None where its configuration names none."""
+        found = getattr(self.config.get_text_config(), "max_position_embeddings", None)
+        return found if isinstance(found, int) and found > 0 else None
+
+
+def foreign(model: str) -> Foreign | None:
+    """Find out whether a `--model` argument means a decoder that no family declares.
+
+    Args:
+        model: See `source.resolve`.
+
+    Returns:
+        The decoder; None where `models.load_model` is able to load it, or to say why not.
+
+    Raises:
+        ShapeError: If it is an encoder, or an encoder with a decoder.
+        ModelError: If there is no such model, or transformers cannot read its configuration.
+        GGUFError: If it is a GGUF file of another architecture.
+    """
+    transformers_logging.set_verbosity_error()
+    try:
+        source = resolve(model)
+        if source.shape is not None or source.hub_id is None or why_unreachable(source.hub_id):
+            return None
+        config = configuration(source.hub_id, offline=False)
+        read_shape(config.to_dict(), model)
+    except ShapeError as error:
+        path = Path(model)
+        if path.suffix == ".gguf" and path.is_file():
+            raise
+        directory = path.parent if path.name == "config.json" else path
+        if directory.is_dir():
+            source = ModelSource(directory.resolve().name, None, directory, None)
+        else:
+            source = ModelSource(model, model, None, None)
+        config = _config(source, error)
+        if not _is_decoder(config):
+            raise
+        return Foreign(source, config, error)
+    return None
+
+
+def _config(source: ModelSource, why: ShapeError) -> PretrainedConfig:
+    where = str(source.directory or source.hub_id)
+    at_hand = source.directory is not None or bool(cached_revision(where))
+    try:
+        return configuration(where, offline=at_hand)
+    except _UNBUILT as error:
+        file = source.directory and source.directory / "config.json"
+        file = file or cached_file(where, "config.json")
+        kind = read_config(file).get("model_type") if file else None
+        # Of a type that only transformers knows, it is transformers that knows what is wrong.
+        if isinstance(error, ModelError) and kind in CONFIG_MAPPING and not _declared(kind):
+            raise
+        raise why from error
+
+
+def _is_decoder(config: PretrainedConfig) -> bool:
+    """Whether transformers has a causal language model for it that is one as it is configured."""
+    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING or config.is_encoder_decoder:
+        return False
+    # An encoder has a language model with masks, and can be made a decoder.
+    encodes = config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    return not encodes or bool(getattr(config, "is_decoder", False))
+
+
+def load_foreign(found: Foreign, weights: Weights = Weights.AUTO, seed: int = 0) -> LoadedModel:
+    """Load a decoder that no family declares.
+
+    Args:
+        found: What `foreign` found.
+        weights: Which weights to use. Only safetensors are read, and no code.
+        seed: Seed of random weights.
+
+    Raises:
+        ModelError: If its weights cannot be had although they are required, or they do not fit its
+            configuration or its tokenizer.
+        ShapeError: If a configuration of a known family has sizes that no model can be made of.
+    """
+    source = found.source
+    why_not = "" if weights is Weights.RANDOM else why_not_pretrained(source)
+    if weights is Weights.PRETRAINED and why_not:
+        raise ModelError(
+            f"pretrained weights of '{source.name}' cannot be had: {why_not}; download them "
+            "elsewhere and give the directory, or use --weights random"
+        )
+    random = weights is Weights.RANDOM or bool(why_not)
+    try:
+        model, origin = _random(found, seed) if random else _pretrained(source)
+        with torch.no_grad():  # sizes that do not fit each other may show only now
+            model.eval()(input_ids=torch.zeros(1, 1, dtype=torch.long), use_cache=False)
+    except _UNBUILT as error:
+        if isinstance(error, ModelError):
+            raise
+        if _declared(found.config.model_type):
+            raise found.why from error
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelError(f"model '{source.name}' cannot be made: {reason}") from error
+    tokenizer = tokenizer_for(source, model.config.get_text_config(), random=random)
+    return LoadedModel(source.name, model, tokenizer, origin, why_not)
+
+
+def _declared(model_type: object) -> bool:
+    known = isinstance(model_type, str) and analog_type(model_type)
+    return any(known in family.classes for family in FAMILIES)
+
+
+def _random(found: Foreign, seed: int) -> tuple[PreTrainedModel, str]:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = AutoModelForCausalLM.from_config(
+            found.config, dtype=torch.float32, trust_remote_code=False
+        )
+    return model, f"random(seed={seed})"
+
+
+def _pretrained(source: ModelSource) -> tuple[PreTrainedModel, str]:
+    where = str(source.directory or source.hub_id)
+    auto: Any = AutoModelForCausalLM
+    model, info = auto.from_pretrained(
+        where,
+        use_safetensors=True,
+        local_files_only=source.directory is not None or is_cached(where),
+        dtype=torch.float32,
+        trust_remote_code=False,
+        output_loading_info=True,
+    )
+    for what, keys in (("lack", "missing_keys"), ("have no place for", "unexpected_keys")):
+        if names := sorted(info[keys]):
+            raise ModelError(
+                f"weights of '{where}' {what} {len(names)} parameters, first '{names[0]}'; they "
+                "and its config.json do not belong together"
+            )
+    if source.directory is not None:
+        return model, f"local({source.directory.resolve().name})"
+    return model, f"pretrained({where}@{cached_revision(where)[:12]})"
+
+
+def naming(model: PreTrainedModel) -> Callable[[str], Label]:
+    """Says what a layer of any exposed model is, from its name.
+
+    A name that a known family has means the same here, since many families copy Llama's (but for
+    the side of a block that a norm is on: OLMo 2 norms what attention gives). Beside these, the
+    parts that `energy.exposed_attention` put in are known, and the embedding and head that the
+    model says are its own. All else is `other`.
+
+    Args:
+        model: Inside of `energy.exposed_attention`.
+    """
+    known: dict[str, tuple[str, str]] = {}
+    ends = (
+        (model.get_input_embeddings(), ("embedding", "embedding")),
+        (model.get_output_embeddings(), ("head", "lm_head")),
+    )
+    for name, module in model.named_modules():
+        if isinstance(module, AttentionCore):
+            known |= {
+                f"{name}.{part}": ("attention", part) for part in ("scores", "softmax", "mix")
+            }
+        elif isinstance(module, Rotary):
+            known[name] = "attention", "rotary"
+        elif isinstance(module, Multiply):
+            known[name] = "ffn", "activation"
+        for end, what in ends:
+            if module is end:
+                known[name] = what
+
+    def name_of(name: str) -> Label:
+        found = label(name)
+        if found.block != "other":
+            return found
+        block, component = known.get(name, ("other", found.component))
+        # The outermost list of a decoder is that of its layers.
+        depth = next((int(part) for part in name.split(".") if part.isdecimal()), None)
+        return Label(block, component, depth)
+
+    return name_of

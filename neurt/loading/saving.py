@@ -1,0 +1,78 @@
+"""Write a model directory that any tool of the ecosystem loads; its weights come last."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from neurt.learning.checkpoint import MODEL
+from reports.files import OutputError, prepare_directory, write_atomically
+
+SaveDtype = Literal["float16", "float32"]
+
+
+def round_weights(model: PreTrainedModel, dtype: SaveDtype) -> None:
+    """Give each matrix the values that its file will hold, so that this model is measured.
+
+    Vectors (biases, norms, thresholds) stay in full: they are small, and a threshold may be
+    smaller than the smallest half-precision number.
+
+    Raises:
+        OutputError: If a value is not finite in `dtype`; the model is then unchanged.
+    """
+    matrices = {name: p for name, p in model.named_parameters() if p.ndim > 1}
+    with torch.no_grad():
+        rounded = {name: p.to(getattr(torch, dtype)) for name, p in matrices.items()}
+        for name, values in rounded.items():
+            if not bool(values.isfinite().all()):
+                way_out = "check the weights" if dtype == "float32" else "use --save-dtype float32"
+                raise OutputError(f"parameter '{name}' is not finite in {dtype}; {way_out}")
+        for name, values in rounded.items():
+            matrices[name].copy_(values)
+
+
+def save_model(
+    model: PreTrainedModel, tokenizer: Any, directory: Path, dtype: SaveDtype = "float32"
+) -> list[Path]:
+    """Write configuration, tokenizer and weights.
+
+    Each file appears whole, and `model.safetensors` last: a directory that has it is complete. An
+    older model is whole until the new one is on the disk, and then replaced file by file, its
+    weights first.
+
+    Args:
+        model: The model, whose weights have been rounded to `dtype`.
+        tokenizer: Its tokenizer.
+        directory: Where to.
+        dtype: Of the matrices in the file.
+
+    Returns:
+        The files.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    prepare_directory(directory)
+    state, cast = {}, dict[int, Tensor]()
+    for name, tensor in model.state_dict().items():
+        matrix = tensor.to(getattr(torch, dtype)) if tensor.ndim > 1 else tensor
+        state[name] = cast.setdefault(tensor.data_ptr(), matrix)  # tied weights are stored once
+    try:
+        with tempfile.TemporaryDirectory(prefix=".", dir=directory) as unfinished:
+            model.save_pretrained(unfinished, state_dict=state)
+            tokenizer.save_pretrained(unfinished)
+            new = {path.name: path for path in sorted(Path(unfinished).iterdir())}
+            new[MODEL] = new.pop(MODEL)
+            (directory / MODEL).unlink(missing_ok=True)
+            return [write_atomically(directory / name, new[name].replace) for name in new]
+    except (OSError, SafetensorError) as error:
+        if isinstance(error, OutputError):
+            raise
+        why = getattr(error, "strerror", None) or error
+        raise OutputError(f"'{directory}' cannot be written: {why}") from error

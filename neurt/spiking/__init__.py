@@ -1,0 +1,1 @@
+"""The spiking model: neurons, codes, attention, conversion."""

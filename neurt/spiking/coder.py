@@ -1,0 +1,126 @@
+"""Coders: an analog value becomes events over T time steps.
+
+A coder sends events (T, ..., C) of an analog input (..., C). The value they stand for is
+`events.sum(0) * coder.scale`; the scale is per channel and constant, so it belongs to the weights
+of the layer that receives the events.
+
+For training, each coder passes the gradient of the coded value straight through to the input
+(Bengio et al. 2013), and lets it reach the threshold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from energy import Levels, tally_call
+from neurt.spiking.neuron import SpikingNeuron, tally_neurons
+
+#: Factors of the largest input that are tried for the threshold with the least squared error.
+CANDIDATES = tuple(2 ** (-step / 2) for step in range(17))
+
+
+class Coder(SpikingNeuron):
+    """A layer of neurons, each of which codes one analog value.
+
+    Args:
+        channels: Number of channels C.
+        timesteps: Time steps T.
+        quantile: Calibration puts the full range at this quantile of |input| per channel; None
+            for the range with the least squared error.
+        factor: Factor on the calibrated threshold.
+        alpha: Sharpness of the surrogate gradient.
+    """
+
+    #: Whether the value is the mean over time of the events; otherwise their sum.
+    averages = True
+    #: Shape in which the thresholds meet the input, where channels are not its last dimension.
+    arranged: tuple[int, ...] | None = None
+    #: Takes the place of the code while it is measured what the loss feels of an error in it.
+    stand_in: Callable[[Tensor], Tensor] | None = None
+
+    def __init__(
+        self,
+        channels: int,
+        timesteps: int,
+        *,
+        quantile: float | None,
+        factor: float = 1.0,
+        alpha: float = 2.0,
+    ) -> None:
+        super().__init__(channels, quantile=quantile, alpha=alpha)
+        self.timesteps = timesteps
+        self.factor = factor
+
+    @property
+    def scale(self) -> Tensor | None:
+        """What one unit in the sum of the events is worth, (C,); None for 1."""
+        return self.threshold / self.timesteps if self.averages else self.threshold
+
+    @property
+    def range_in_thresholds(self) -> float:
+        """The largest value that can be coded, in thresholds."""
+        raise NotImplementedError
+
+    def encode(self, x: Tensor, threshold: Tensor) -> Tensor:
+        """Events (T, ..., C) of an input (..., C)."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Code an analog input (..., C) as events (T, ..., C)."""
+        if self.stand_in is not None:
+            return self.stand_in(x)
+        if self.calibrations >= 0:
+            self.calibrate(x)
+        threshold = self.threshold if self.arranged is None else self.threshold.view(self.arranged)
+        if not torch.is_grad_enabled():
+            events = self.encode(x, threshold)
+            if self.levels is not Levels.ANALOG:
+                # A comparison with NaN is false, and so would be silence: let it pass on.
+                events[-1].add_(x, alpha=0)
+            return events
+        events, events_per_value = self.encode_differentiably(x.detach(), threshold)
+        # Zero in the forward pass; in the backward pass the sum of the events is x / scale.
+        units = x if self.scale is None else x / self.scale
+        if self.watched and self.levels is not Levels.ANALOG:
+            self.activity = events_per_value
+        return torch.cat([events[:1] + (units - units.detach()), events[1:]])
+
+    def encode_differentiably(self, x: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor]:
+        """Events of a detached x, and how many there are per value.
+
+        The number of events has the gradient of log2(1 + |x| / threshold): a value of twice the
+        size needs a digit more.
+        """
+        events = self.encode(x, threshold.detach())
+        unit = self.levels in (Levels.TERNARY, Levels.BURST)
+        count = (events.abs() if unit else (events != 0).to(x.dtype)).sum(0).mean()
+        digits = torch.log2(1 + x.abs() / threshold).mean()
+        return events, count + (digits - digits.detach())
+
+    def decode(self, events: Tensor) -> Tensor:
+        """The values (..., C) that events (T, ..., C) stand for."""
+        total = events.sum(0)
+        return total if self.scale is None else total * self.scale
+
+    def find_threshold(self, samples: Tensor) -> Tensor:
+        """Thresholds (C,) for samples (n, C) of the input."""
+        if self.quantile is not None:
+            rank = max(1, round(self.quantile * len(samples)))
+            found = samples.abs().kthvalue(rank, dim=0).values / self.range_in_thresholds
+            return self.factor * found
+        largest = samples.abs().amax(0).clamp(min=torch.finfo(samples.dtype).tiny ** 0.5)
+        best, least = largest, torch.full_like(largest, float("inf"))
+        for candidate in CANDIDATES:
+            threshold = largest * candidate / self.range_in_thresholds
+            total = self.encode(samples, threshold).sum(0) * threshold
+            coded = total / self.timesteps if self.averages else total
+            error = (coded - samples).square().sum(0)
+            best = torch.where(error < least, threshold, best)
+            least = torch.minimum(error, least)
+        return self.factor * best
+
+
+tally_call.register(Coder, tally_neurons)

@@ -1,0 +1,135 @@
+"""From a trained language model to a spiking one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from neurt.families import FAMILIES
+from neurt.spiking.attention import SpikingAttention
+from neurt.spiking.config import DeadZone, SpikingConfig
+from neurt.spiking.curvature import set_dead_zones
+from neurt.spiking.feedforward import SpikingFeedForward
+from neurt.spiking.modeling import SpikingLanguageModel, analog_class, spiking_class
+from neurt.spiking.neuron import NeuronError, SpikingNeuron, calibrating
+from neurt.spiking.pow2 import PowerOfTwo, output_dead_zone
+from neurt.spiking.synapse import weights_of
+
+
+class ConversionError(ValueError):
+    """A model that cannot be converted."""
+
+
+def analog_of(spiking_model: SpikingLanguageModel) -> PreTrainedModel:
+    """The analog model whose parameters a converted one holds; the two share them."""
+    config = spiking_model.config.to_diff_dict()
+    for key in ("spiking", "model_type", "architectures"):
+        config.pop(key, None)
+    kind: Any = analog_class(spiking_model.config.model_type)
+    with torch.device("meta"):
+        model: PreTrainedModel = kind(kind.config_class(**config))
+    _share(spiking_model, model)
+    model.eval()
+    return model
+
+
+def _share(source: PreTrainedModel, target: PreTrainedModel) -> None:
+    """Give a model that holds nothing yet the parameters of another; buffers are copied."""
+    names = {name for name, _ in target.named_parameters()}
+    shared = {name: x.detach() for name, x in source.named_parameters() if name in names}
+    target.load_state_dict(shared, strict=False, assign=True)
+    for name, buffer in source.named_buffers():  # angles of rotary positions, in no checkpoint
+        owner, _, own = name.rpartition(".")
+        target.get_submodule(owner).register_buffer(own, buffer.clone(), persistent=False)
+    target.tie_weights()
+
+
+def check_convertible(model: nn.Module) -> None:
+    """Make sure that a model is one that can be converted.
+
+    Raises:
+        ConversionError: If it is of another class.
+    """
+    convertible = [
+        analog_class(kind)
+        for family in FAMILIES
+        if family.feedforward.path
+        for kind in family.classes
+    ]
+    if type(model) not in convertible:
+        known = ", ".join(kind.__name__ for kind in convertible)
+        raise ConversionError(
+            f"cannot convert a {type(model).__name__}; give one of transformers' {known}"
+        )
+
+
+def convert(
+    model: PreTrainedModel,
+    spiking: SpikingConfig,
+    calibration: Sequence[Tensor],
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> SpikingLanguageModel:
+    """Convert a language model and calibrate the thresholds of its neurons on text.
+
+    The result shares the parameters of `model`: no second copy is made, and training one changes
+    the other.
+
+    Args:
+        model: The trained analog model.
+        spiking: Choices of the conversion.
+        calibration: Token ids (batch, tokens), one tensor per window of text that is not used to
+            judge the result.
+        progress: Called with windows done and windows in all.
+
+    Raises:
+        ConversionError: If the model is of a class that cannot be converted, there is no
+            calibration text, or a weight or an activation is not finite (names the first layer).
+    """
+    check_convertible(model)
+    if spiking.conflict:
+        raise ConversionError(spiking.conflict)
+    if not calibration:
+        raise ConversionError("thresholds are calibrated on text: give at least one window")
+    for name, parameter in model.named_parameters():
+        if not bool(torch.isfinite(parameter).all()):
+            raise ConversionError(
+                f"parameter '{name}' holds NaN or infinity; check the checkpoint it came from"
+            )
+    kind: Any = spiking_class(model.config.model_type)
+    config = kind.config_class(
+        **model.config.to_diff_dict(), spiking=spiking.model_dump(mode="json")
+    )
+    with torch.device("meta"):  # no memory for weights that are about to be shared
+        spiking_model: SpikingLanguageModel = kind(config)
+    for module in spiking_model.modules():
+        if isinstance(module, SpikingNeuron):
+            ones = torch.ones(module.channels, dtype=model.dtype, device=model.device)
+            module.threshold = nn.Parameter(ones, requires_grad=False)
+    _share(model, spiking_model)
+    spiking_model.eval()  # type: ignore[no-untyped-call]
+    if spiking.dead_zone is DeadZone.LOSS:
+        try:
+            set_dead_zones(spiking_model, spiking, calibration, progress)
+        except NeuronError as error:
+            raise ConversionError(f"cannot convert: {error}") from error
+        return spiking_model
+    for block in spiking_model.modules():
+        if isinstance(block, (SpikingAttention, SpikingFeedForward)):
+            for coder, layers in block.coded:
+                if isinstance(coder, PowerOfTwo):
+                    coder.dead_zone = output_dead_zone(weights_of(layers))
+    with torch.no_grad(), calibrating(spiking_model):
+        for done, window in enumerate(calibration):
+            try:
+                spiking_model(window, use_cache=False)
+            except NeuronError as error:
+                raise ConversionError(f"cannot convert: {error}") from error
+            progress(done + 1, len(calibration))
+    for module in spiking_model.modules():
+        if isinstance(module, PowerOfTwo):  # it holds weights and keys that are needed no more
+            vars(module).pop("dead_zone", None)
+    return spiking_model

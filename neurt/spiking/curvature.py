@@ -1,0 +1,191 @@
+"""How much the loss feels an error in each value that is coded, and dead zones made of it.
+
+To second order, an error e in channel c of one token costs F_c e^2 / 2 nats, where F_c is the
+diagonal of the Fisher information, E[(dL / dx_c)^2] with labels that the model itself draws
+(Amari 1998; LeCun et al., "Optimal Brain Damage", 1989, use the same diagonal to silence weights).
+An event of the channel costs its fan-out in accumulates. So at a price of lambda nats per
+accumulate a value is worth its events if F_c x^2 / 2 > lambda fan_out_c, and the dead zone ends at
+sqrt(2 lambda fan_out_c / F_c): one number decides all thresholds of a model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from neurt.spiking.coder import Coder
+from neurt.spiking.config import SpikingConfig
+from neurt.spiking.feedforward import SpikingFeedForward
+from neurt.spiking.neuron import NeuronError
+from neurt.spiking.softmax import SoftmaxAttention
+
+if TYPE_CHECKING:
+    from neurt.spiking.modeling import SpikingLanguageModel
+
+#: Nats that an accumulate may cost, at factor 1; a factor on thresholds is squared here.
+NATS_PER_ACCUMULATE = 1e-9
+#: Share of it for softmax weights. The estimate takes errors as independent; those of the small
+#: weights of a row have one sign and add up.
+OF_WEIGHTS = 0.1
+#: How far each channel is drawn to the mean of its layer, in logarithms. A few thousand tokens say
+#: little about a single channel, and one that the calibration text hardly uses would fall silent.
+TO_MEAN = 0.6
+
+
+#: The curvature that was measured last, by what decides it: a sweep asks for the same many times.
+_LAST: dict[str, dict[str, Tensor]] = {}
+
+
+@torch.no_grad()
+def set_dead_zones(
+    model: SpikingLanguageModel,
+    spiking: SpikingConfig,
+    windows: Sequence[Tensor],
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> None:
+    """Set the threshold of every coder from the curvature of the loss.
+
+    Args:
+        model: A converted model in softmax form with the code `pow2`.
+        spiking: Its choices.
+        windows: Token ids (batch, tokens) of calibration text.
+        progress: Called with windows done and windows in all.
+
+    Raises:
+        NeuronError: If a prediction or a gradient (names the coder) is not finite.
+    """
+    key = _decides(model, windows)
+    if key not in _LAST:
+        found = curvature(model, windows, progress)
+        _LAST.clear()
+        _LAST[key] = found
+    names = {coder: name for name, coder in _coders(model)}
+    tokens = max(window.shape[1] for window in windows)
+    for block in model.modules():
+        if isinstance(block, SoftmaxAttention):
+            price = NATS_PER_ACCUMULATE * spiking.threshold_of_attention**2
+            fan_outs, weights = block.fan_outs(tokens), block.core.weight_encoder
+        elif isinstance(block, SpikingFeedForward):
+            price = NATS_PER_ACCUMULATE * spiking.threshold**2
+            fan_outs, weights = block.fan_outs(), None
+        else:
+            continue
+        for coder, fan_out in fan_outs:
+            share = OF_WEIGHTS if coder is weights else 1.0
+            felt = _LAST[key][names[coder]].to(coder.threshold)
+            # What the loss does not feel at all is silent, but its threshold stays a number.
+            felt = felt.clamp(min=torch.finfo(felt.dtype).tiny ** 0.5)
+            felt = felt ** (1 - TO_MEAN) * felt.mean() ** TO_MEAN
+            coder.threshold.copy_((2 * price * share * fan_out / felt).sqrt())
+
+
+def _decides(model: SpikingLanguageModel, windows: Sequence[Tensor]) -> str:
+    # The sizes of a model are in it too: angles and norms follow from them, and no parameter tells.
+    config = model.config.to_dict() | {"spiking": len(_coders(model))}
+    digest = hashlib.sha256(f"{torch.get_num_threads()} {model.device} {config}".encode())
+    for name, parameter in model.named_parameters():
+        if not name.endswith(".threshold"):
+            raw = parameter.detach().cpu().contiguous().flatten().view(torch.uint8)
+            digest.update(f"{name} {parameter.dtype}".encode() + raw.numpy().tobytes())
+    for window in windows:
+        digest.update(f"{tuple(window.shape)}".encode() + window.cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def curvature(
+    model: SpikingLanguageModel,
+    windows: Sequence[Tensor],
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    seed: int = 0,
+) -> dict[str, Tensor]:
+    """F_c of each channel of each coder by its name, measured on uncoded values.
+
+    Args:
+        model: A converted model in softmax form with dead zones by loss.
+        windows: Token ids (batch, tokens).
+        progress: Called with windows done and windows in all.
+        seed: Of the labels, which the model draws from its own predictions.
+
+    Raises:
+        NeuronError: If a prediction or a gradient (names the coder) is not finite.
+    """
+    draw = torch.Generator().manual_seed(seed)
+    with _listening(model) as felt:
+        for done, window in enumerate(windows):
+            progress(done, len(windows))
+            with torch.enable_grad():
+                logits = model(input_ids=window, use_cache=False).logits.flatten(0, 1)
+                if not bool(torch.isfinite(logits).all()):
+                    raise NeuronError(
+                        "a prediction on the calibration text is not finite; check the weights for "
+                        "NaN and for values that overflow"
+                    )
+                drawn = torch.multinomial(logits.detach().softmax(-1).cpu(), 1, generator=draw)
+                labels = drawn[:, 0].to(logits.device)
+                torch.nn.functional.cross_entropy(logits, labels, reduction="sum").backward()
+        progress(len(windows), len(windows))
+        return {name: felt[coder].mean(name) for name, coder in _coders(model)}
+
+
+class _Felt:
+    """Sums of squared gradients of one coder's input."""
+
+    def __init__(self, coder: Coder) -> None:
+        self.squares = torch.zeros_like(coder.threshold, dtype=torch.float64)
+        self.values = torch.zeros_like(self.squares)
+        self._arranged = coder.arranged
+
+    def listen(self, x: Tensor) -> Tensor:
+        """Pass the value on as a single event, and hear of its gradient."""
+        if not x.requires_grad:  # the first of all has no other reason
+            x.requires_grad_()
+        hidden = x.detach() == 0 if self._arranged is not None else None
+        x.register_hook(lambda gradient: self._add(gradient, hidden))
+        return x.unsqueeze(0)
+
+    def _add(self, gradient: Tensor, hidden: Tensor | None) -> None:
+        squares = gradient.detach().square()
+        if hidden is None:  # (..., C)
+            self.squares += squares.flatten(0, -2).sum(0)
+            self.values += squares[..., 0].numel()
+        else:  # weights (B, heads ..., S, N), of which the mask hides some
+            over = (0, -2, -1)
+            self.squares += squares.masked_fill(hidden, 0).sum(over).flatten()
+            self.values += (~hidden).sum(over).flatten()
+
+    def mean(self, name: str) -> Tensor:
+        """F_c, in single precision."""
+        found = (self.squares / self.values.clamp(min=1)).float()
+        if not bool(torch.isfinite(found).all()):
+            raise NeuronError(
+                f"the gradient at '{name}' is not finite; check the weights for NaN and for values "
+                "that overflow"
+            )
+        return found
+
+
+@contextmanager
+def _listening(model: SpikingLanguageModel) -> Iterator[dict[Coder, _Felt]]:
+    """Inside the block coders pass values on uncoded, and no parameter gathers a gradient."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    felt = {coder: _Felt(coder) for _, coder in _coders(model)}
+    try:
+        for parameter in trained:
+            parameter.requires_grad_(False)
+        for coder, heard in felt.items():
+            coder.stand_in = heard.listen
+        yield felt
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
+        for coder in felt:
+            coder.stand_in = None
+
+
+def _coders(model: SpikingLanguageModel) -> list[tuple[str, Coder]]:
+    return [(name, one) for name, one in model.named_modules() if isinstance(one, Coder)]

@@ -1,0 +1,93 @@
+"""The feed-forward block on spikes."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from transformers import PretrainedConfig
+from transformers.activations import ACT2FN
+
+from energy import Multiply
+from neurt.families import family_of, read_shape
+from neurt.spiking.coder import Coder
+from neurt.spiking.codes import make_coder
+from neurt.spiking.config import SpikingConfig
+from neurt.spiking.neuron import SpikingNeuron
+from neurt.spiking.synapse import Synapse, make_synapse
+
+
+class SpikingFeedForward(nn.Module):
+    """A feed-forward block on spikes, with the parameters and the names of the analog one.
+
+    analog input -> coder -> up -> activation -> coder -> down, and where there is a gate,
+    analog input -> coder -> gate, up -> activation(gate) * up -> coder -> down.
+
+    Activation and gate are evaluated on the accumulated currents, once per token, so that they
+    stay exact and only the coding of their inputs and of their result is approximate.
+
+    Args:
+        config: Configuration of the model.
+        spiking: Choices of the conversion.
+    """
+
+    def __init__(self, config: PretrainedConfig, spiking: SpikingConfig) -> None:
+        super().__init__()
+        family, shape = family_of(config.model_type), read_shape(config.to_dict(), "the model")
+        self.layout = family.feedforward
+
+        def synapse(fan_out: int, coder: Coder) -> Synapse:
+            return make_synapse(
+                family.linear, fan_out, coder.channels, coder.levels, bias=shape.ffn_bias
+            )
+
+        self.encoder = make_coder(shape.width, spiking, of_attention=False)
+        if self.layout.gate is not None:
+            self.add_module(self.layout.gate, synapse(shape.inner, self.encoder))
+        self.add_module(self.layout.up, synapse(shape.inner, self.encoder))
+        self.add_module(self.layout.activation, ACT2FN[shape.activation])
+        if self.layout.gate is not None:
+            self.multiply = Multiply()
+        self.hidden_encoder = make_coder(shape.inner, spiking, of_attention=False)
+        self.add_module(self.layout.down, synapse(shape.width, self.hidden_encoder))
+        self.dropout = nn.Dropout(getattr(config, "resid_pdrop", 0.0))  # of GPT-2
+
+    def forward(self, hidden_states: Tensor) -> Tensor:
+        """Analog output (B, S, C) of analog input (B, S, C)."""
+        events, scale = self.encoder(hidden_states), self.encoder.scale
+        activation = getattr(self, self.layout.activation)
+        up = getattr(self, self.layout.up)(events, scale)
+        if self.layout.gate is None:
+            hidden = activation(up)
+        else:
+            gate = getattr(self, self.layout.gate)(events, scale)
+            hidden = self.multiply(activation(gate), up)
+        events = self.hidden_encoder(hidden)
+        down = getattr(self, self.layout.down)
+        out: Tensor = self.dropout(down(events, self.hidden_encoder.scale))
+        return out
+
+    @property
+    def coded(self) -> list[tuple[Coder, list[Synapse]]]:
+        """The coders, and the layers that each of them feeds."""
+        first = [name for name in (self.layout.gate, self.layout.up) if name is not None]
+        return [
+            (self.encoder, [getattr(self, name) for name in first]),
+            (self.hidden_encoder, [getattr(self, self.layout.down)]),
+        ]
+
+    def fan_outs(self) -> list[tuple[Coder, float]]:
+        """The coders, and the accumulates that one event of each causes."""
+        return [
+            (coder, sum(layer.fan_out_weight.shape[1] for layer in layers))
+            for coder, layers in self.coded
+        ]
+
+    def macs(self, tokens: int) -> int:
+        """MACs per token of the analog block, however long the sequence."""
+        return sum(macs for _, macs in self.drives(tokens))
+
+    def drives(self, tokens: int) -> list[tuple[SpikingNeuron, int]]:
+        """The neurons, and the MACs per token that their events replace."""
+        return [
+            (coder, sum(layer.fan_out_weight.numel() for layer in layers))
+            for coder, layers in self.coded
+        ]

@@ -1,0 +1,134 @@
+"""Greedy signed powers of two: the code with the fewest events for its error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from energy import Levels
+from neurt.spiking.coder import Coder
+from neurt.spiking.surrogate import spike
+
+#: Samples (n, C) of an input to dead zones (C,) or a scalar.
+DeadZone = Callable[[Tensor], Tensor]
+
+#: Dead zone of the greedy code as a share of the signal, at factor 1.
+DEAD_SHARE = 0.1
+
+#: Dead zone of softmax weights at factor 1.
+DEAD_WEIGHT = 0.002
+
+
+def relative_dead_zone(samples: Tensor) -> Tensor:
+    """A share of the root mean square of the input, the same for all channels."""
+    return DEAD_SHARE * samples.square().mean().sqrt().expand(samples.shape[-1])
+
+
+def output_dead_zone(weight: Tensor) -> DeadZone:
+    """Dead zones that are equally wide at the output of the layer that receives the events.
+
+    A layer with weights W (C, out) turns an error e of channel c into e ||W_c||. Were each channel
+    off by an error uniform in its dead zone, the output would be off by `DEAD_SHARE` of its root
+    mean square: d_c = DEAD_SHARE sqrt(3 E||x W||^2 / C) / ||W_c||.
+    """
+
+    def dead_zone(samples: Tensor) -> Tensor:
+        signal = (samples @ weight.detach()).square().sum(-1).mean()
+        norms = weight.detach().norm(dim=1).clamp(min=torch.finfo(weight.dtype).tiny ** 0.5)
+        zones: Tensor = DEAD_SHARE * (3 * signal / len(weight)).sqrt() / norms
+        return zones
+
+    return dead_zone
+
+
+def score_dead_zone(keys: Tensor, scaling: float, head_width: int) -> DeadZone:
+    """Dead zones of queries that blur the scores by `DEAD_SHARE` nats.
+
+    An error e of channel c moves the scores by scaling e k_c:
+    d_c = DEAD_SHARE sqrt(3 / D) / (scaling rms(k_c)).
+
+    Args:
+        keys: Keys (B, S, C) that the queries will meet.
+        scaling: Factor of the scores.
+        head_width: Channels D that make one score.
+    """
+
+    def dead_zone(samples: Tensor) -> Tensor:
+        sizes = keys.detach().square().flatten(0, -2).mean(0).sqrt()
+        sizes = sizes.clamp(min=torch.finfo(keys.dtype).tiny ** 0.5)
+        zones: Tensor = DEAD_SHARE * (3 / head_width) ** 0.5 / (scaling * sizes)
+        return zones
+
+    return dead_zone
+
+
+def weight_dead_zone(samples: Tensor) -> Tensor:
+    """Dead zone of softmax weights: `DEAD_WEIGHT` of the whole, whatever the samples."""
+    return samples.new_tensor([DEAD_WEIGHT])
+
+
+def power_below_(x: Tensor) -> Tensor:
+    """Round to the power of two at or below |x|, in place, with the sign of x; 0 stays 0."""
+    if x.dtype == torch.float32 and not torch._C._is_tracing():  # tracing cannot reinterpret
+        x.view(torch.int32).bitwise_and_(-(1 << 23))  # sign and exponent, without the mantissa
+        return x
+    mantissa, exponent = torch.frexp(x)
+    return x.copy_(torch.ldexp(mantissa.sign() / 2, exponent))
+
+
+class PowerOfTwo(Coder):
+    """At each step the signed power of two nearest to what is left, while that is above threshold.
+
+    The greedy signed-digit code: each event leaves at most a third of the value, no calibration of
+    range is needed, outliers cost no more than other values, and small values are silent. The
+    threshold is only the dead zone, which `dead_zone` finds.
+    """
+
+    levels = Levels.POWER
+    averages = False
+    #: Dead zones (C,) for samples (n, C), at factor 1; whoever places the coder knows better ones.
+    dead_zone: DeadZone = staticmethod(relative_dead_zone)
+    #: Share of the largest value of a row at which the dead zone ends, so that no row is silent;
+    #: None for no such end.
+    ceiling: float | None = None
+
+    @property
+    def scale(self) -> None:
+        """An event is worth its value."""
+        return
+
+    def find_threshold(self, samples: Tensor) -> Tensor:
+        """Dead zones (C,) for samples (n, C) of the input."""
+        return self.factor * self.dead_zone(samples)
+
+    def encode(self, x: Tensor, threshold: Tensor) -> Tensor:
+        """Greedy events of x."""
+        events = x.new_empty(self.timesteps, *x.shape)
+        rest, threshold = x, self._zone(x, threshold)
+        size, fires, left = (torch.empty_like(x) for _ in range(3))
+        for event in events:
+            # 2^k for the k with 3/4 2^k <= |rest| < 3/2 2^k, the nearest power of two.
+            power_below_(torch.mul(rest, 4 / 3, out=event))
+            event.mul_(torch.ge(torch.abs(rest, out=size), threshold, out=fires))
+            rest = torch.sub(rest, event, out=left)
+        return events
+
+    def _zone(self, x: Tensor, threshold: Tensor) -> Tensor:
+        if self.ceiling is None:
+            return threshold
+        return torch.minimum(threshold, self.ceiling * x.abs().amax(-1, keepdim=True))
+
+    def encode_differentiably(self, x: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor]:
+        """The same events with a gradient to the threshold, and how many there are per value."""
+        rest, out, fired = x, [], torch.zeros(())
+        threshold = self._zone(x, threshold)
+        for _ in range(self.timesteps):
+            # In units of the threshold, so that the surrogate is as sharp for each channel.
+            fire = spike((rest.abs() - threshold) / threshold, self.alpha)
+            event = fire * power_below_(rest * (4 / 3))
+            rest = rest - event.detach()
+            out.append(event)
+            fired = fired + fire.mean()
+        return torch.stack(out), fired

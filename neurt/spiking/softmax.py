@@ -1,0 +1,237 @@
+"""Softmax attention on events: the softmax is exact, its operands and its result are coded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+from transformers import Cache, PretrainedConfig
+
+from energy import Levels, MatMul, Rotary, Tally, count_events, tally_call
+from energy.formulas import Conventions
+from energy.matmul import ScaledSoftmax
+from energy.nonlinear import row_normalise
+from neurt.spiking.attention import Angles, SpikingAttention, grouped
+from neurt.spiking.coder import Coder
+from neurt.spiking.codes import make_coder
+from neurt.spiking.config import DeadZone, KeyValue, SpikingConfig
+from neurt.spiking.neuron import SpikingNeuron
+from neurt.spiking.pow2 import PowerOfTwo, score_dead_zone, weight_dead_zone
+from neurt.spiking.synapse import Synapse
+
+# Shape suffixes: T time steps, B batch, S queries, N keys, C channels, H heads, D head width; of H
+# query heads G share each of the K cached heads.
+
+
+class RowNormalise(nn.Module):
+    """Divides each query's mixed values by the sum of the weights that arrived as events.
+
+    Softmax weights sum to one; their code does not, since small weights are silent. Without this
+    the outputs shrink.
+
+    Args:
+        levels: What an event may be.
+    """
+
+    def __init__(self, levels: Levels) -> None:
+        super().__init__()
+        self.levels = levels
+
+    def forward(self, mixed: Tensor, events: Tensor) -> Tensor:
+        """Mixed values (..., S, D) of weight events (T, ..., S, N)."""
+        total = events.sum((0, -1)).unsqueeze(-1)
+        # A row whose every weight is silent has mixed nothing.
+        return mixed / total.masked_fill(total == 0, 1)
+
+
+@tally_call.register
+def _(
+    layer: RowNormalise, name: str, args: Any, out: Tensor, conventions: Conventions
+) -> dict[str, Tally]:
+    events = count_events(args[1], layer.levels, name)
+    width = out.shape[-1]
+    return {"": row_normalise(out.numel() // width, width, events, value_bytes=out.element_size())}
+
+
+class SoftmaxCore(nn.Module):
+    """Softmax attention in which Q and the weights are events, and K and V are stored.
+
+    The scores are accumulated over all time steps before the softmax (expectation compensation,
+    Huang et al., ACM MM 2024, with the compensation left to the end), so that only the codes of Q
+    and of the weights are approximate.
+
+    Args:
+        spiking: Choices of the conversion.
+        kv_heads: Cached heads.
+        shared_by: Query heads that share each of them.
+        rotary: Whether Q and K are rotated by their position.
+    """
+
+    def __init__(
+        self, spiking: SpikingConfig, kv_heads: int, shared_by: int = 1, *, rotary: bool = False
+    ) -> None:
+        super().__init__()
+        if rotary:
+            self.rotary = Rotary()  # called before Q is coded
+        levels = spiking.code_of_attention.levels
+        self.scores = MatMul("left", "scores", levels=levels, accumulate=True)
+        self.softmax = ScaledSoftmax()
+        heads = kv_heads * shared_by
+        by_head = spiking.dead_zone is DeadZone.LOSS
+        self.weight_encoder = make_coder(heads if by_head else 1, spiking, of_attention=True)
+        if by_head:
+            groups = (heads,) if shared_by == 1 else (kv_heads, shared_by)
+            self.weight_encoder.arranged = (*groups, 1, 1)
+        if self.weight_encoder.quantile is not None:  # the largest weights matter most
+            self.weight_encoder.quantile = 1.0
+        if isinstance(self.weight_encoder, PowerOfTwo):
+            self.weight_encoder.dead_zone = weight_dead_zone
+            self.weight_encoder.ceiling = 0.75
+        self.mix = MatMul("left", "mix", levels=levels, accumulate=True)
+        self.scores.shared_by = self.mix.shared_by = shared_by
+        self.normalise = RowNormalise(levels)
+
+    def forward(
+        self,
+        q_TBHSD: Tensor,
+        k_BKND: Tensor,
+        v_BKND: Tensor,
+        scaling: float,
+        mask: Tensor | None,
+        arriving: tuple[Tensor | None, Tensor | None] = (None, None),
+    ) -> Tensor:
+        """Mixed values (B, H, S, D).
+
+        Args:
+            q_TBHSD: Query events.
+            k_BKND: Keys, in units of a query event of each channel.
+            v_BKND: Values.
+            scaling: Factor of the scores.
+            mask: True where a query may see a key; None for plain causal attention.
+            arriving: Events (T, B, K, S, D) of the new keys and values, where they are coded.
+        """
+        heads = q_TBHSD.shape[-3]
+        q, k, v = grouped(q_TBHSD, k_BKND, v_BKND)
+        if mask is not None and q.dim() > q_TBHSD.dim():
+            mask = mask.unsqueeze(2)
+        scores = self.scores(q, k.transpose(-1, -2), arriving[0])
+        weights = self.weight_encoder(self.softmax(scores, scaling, mask))
+        mixed: Tensor = self.normalise(self.mix(weights, v, arriving[1]), weights)
+        return mixed.view(-1, heads, *mixed.shape[-2:])
+
+
+class SoftmaxAttention(SpikingAttention):
+    """Events on every product of the block.
+
+    analog input -> coder -> projections -> Q, K, V (rotated by position, where they are);
+    Q -> coder -> core -> coder -> output projection.
+
+    Args:
+        config: Configuration of the model.
+        spiking: Choices of the conversion.
+        layer_idx: Index of the transformer layer, for the cache.
+    """
+
+    def __init__(self, config: PretrainedConfig, spiking: SpikingConfig, layer_idx: int) -> None:
+        super().__init__(config, layer_idx)
+        query_width, kv_width = self.shape.query_width, self.shape.kv_width
+        code = spiking.code_of_attention
+        self.encoder = make_coder(self.shape.width, spiking, of_attention=True)
+        self.add_inputs(code.levels)
+        #: The worth of a query event belongs to K, so that the heads which share K share it.
+        self.pooled = code.scaled and self.shared_by > 1
+        queries = kv_width if self.pooled else query_width
+        self.query_encoder = make_coder(queries, spiking, of_attention=True)
+        self.streamed = spiking.key_value is KeyValue.STREAMED
+        if self.streamed:
+            self.key_encoder = make_coder(kv_width, spiking, of_attention=True)
+            self.value_encoder = make_coder(kv_width, spiking, of_attention=True)
+        self.core = SoftmaxCore(
+            spiking, self.shape.kv_heads, self.shared_by, rotary=self.layout.rotary
+        )
+        self.mix_encoder = make_coder(query_width, spiking, of_attention=True)
+        self.add_output(code.levels)
+
+    def attend(
+        self, x_BSC: Tensor, cache: Cache | None, mask: Tensor | None, angles: Angles | None
+    ) -> Tensor:
+        """Attend; the cache holds analog keys and values, or the sums of their events."""
+        q, k, v = self.project(self.encoder(x_BSC), self.encoder.scale)
+        if angles is not None:
+            q, k = self.core.rotary(self.split_heads(q), self.split_heads(k), *angles)
+            q, k = self.merge_heads(q), self.merge_heads(k)
+        q_TBHSD = self.code_queries(q, k)
+        arriving: tuple[Tensor | None, Tensor | None] = (None, None)
+        if self.streamed:
+            k_TBSC = self._blurring_scores(self.key_encoder, self._by_cached_head(q))(k)
+            v_TBSC = self.value_encoder(v)
+            arriving = self.split_heads(k_TBSC), self.split_heads(v_TBSC)
+            k, v = self.key_encoder.decode(k_TBSC), self.value_encoder.decode(v_TBSC)
+        if self.query_encoder.scale is not None:  # constant, so it belongs to the weights of K
+            k = k * self.query_encoder.scale
+        k, v = self.split_heads(k), self.split_heads(v)
+        if cache is not None:
+            k, v = cache.update(k, v, self.layer_idx)
+        mixed = self.core(q_TBHSD, k, v, self.scaling, mask, arriving)
+        events = self.mix_encoder(self.merge_heads(mixed))
+        out: Tensor = self.output(events, self.mix_encoder.scale)
+        return out
+
+    def code_queries(self, q_BSC: Tensor, k_BSC: Tensor) -> Tensor:
+        """Query events (T, B, H, S, D) of queries (B, S, H D), which will meet keys (B, S, K D)."""
+        if not self.pooled:
+            # Each query head meets the channels of its cached head.
+            keys = self.split_heads(k_BSC).repeat_interleave(self.shared_by, dim=1)
+            coder = self._blurring_scores(self.query_encoder, self.merge_heads(keys))
+            return self.split_heads(coder(q_BSC))
+        events = self.query_encoder(self._by_cached_head(q_BSC))
+        events = events.unflatten(-1, (self.shape.kv_heads, -1)).unflatten(-3, (-1, self.shared_by))
+        coded: Tensor = events.permute(0, 1, 4, 3, 2, 5).flatten(2, 3)
+        return coded
+
+    def _by_cached_head(self, q_BSC: Tensor) -> Tensor:
+        """Queries (B, S, H D) as (B, S G, K D): those that share a channel of K share a column."""
+        if self.shared_by == 1:
+            return q_BSC
+        q = q_BSC.unflatten(-1, (self.shape.kv_heads, self.shared_by, -1))
+        by_channel: Tensor = q.transpose(2, 3).flatten(3).flatten(1, 2)
+        return by_channel
+
+    @property
+    def coded(self) -> list[tuple[Coder, list[Synapse]]]:
+        """The coders of the inputs of the projections."""
+        return [(self.encoder, self.inputs), (self.mix_encoder, [self.output])]
+
+    def drives(self, tokens: int) -> list[tuple[SpikingNeuron, int]]:
+        """One coder for each of the products, and one more where two streams meet."""
+        shape = self.shape
+        of_products = [self.query_encoder, self.core.weight_encoder]
+        if self.streamed:
+            of_products += [self.key_encoder, self.value_encoder]
+        return [
+            (self.encoder, shape.width * (shape.query_width + 2 * shape.kv_width)),
+            *((coder, shape.query_width * tokens) for coder in of_products),
+            (self.mix_encoder, shape.query_width * shape.width),
+        ]
+
+    def fan_outs(self, tokens: int) -> list[tuple[Coder, float]]:
+        """The coders, and the accumulates that one event of each causes.
+
+        Args:
+            tokens: Length of the sequence, of which a query sees half on average.
+        """
+        shape, seen = self.shape, (tokens + 1) / 2
+        streams = [self.key_encoder, self.value_encoder] if self.streamed else []
+        return [
+            (self.encoder, shape.query_width + 2 * shape.kv_width),
+            (self.query_encoder, seen),
+            *((coder, self.shared_by * seen) for coder in streams),
+            (self.core.weight_encoder, shape.head_width),
+            (self.mix_encoder, shape.width),
+        ]
+
+    def _blurring_scores(self, coder: Coder, partner: Tensor) -> Coder:
+        """A coder whose dead zone, if it is being calibrated, is told what its values will meet."""
+        if coder.calibrations >= 0 and isinstance(coder, PowerOfTwo):
+            coder.dead_zone = score_dead_zone(partner, self.scaling, self.shape.head_width)
+        return coder

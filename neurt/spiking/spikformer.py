@@ -1,0 +1,159 @@
+"""Spikformer attention: binary spikes, no softmax."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import Cache, PretrainedConfig
+
+from energy import Levels, MatMul, Rotary, Tally, tally_call
+from energy.formulas import Conventions
+from energy.nonlinear import row_scale
+from neurt.spiking.attention import Angles, SpikingAttention, grouped
+from neurt.spiking.coder import Coder
+from neurt.spiking.codes import make_coder
+from neurt.spiking.coding import repeat_over_time
+from neurt.spiking.config import SpikingConfig
+from neurt.spiking.neuron import LIF, SpikingNeuron
+from neurt.spiking.synapse import Synapse
+
+# Shape suffixes: T time steps, B batch, S queries, N keys, C channels, H heads, D head width; of H
+# query heads G share each of the K cached heads. X = any leading dimensions.
+
+
+class RowScale(nn.Module):
+    """Divides each query's sum by the number of tokens it attended."""
+
+    def forward(self, mixed: Tensor, attended: Tensor) -> Tensor:
+        """Scale (..., S, D) by 1 / attended (..., S, 1)."""
+        return mixed / attended
+
+
+@tally_call.register
+def _(
+    layer: RowScale, name: str, args: Any, out: Tensor, conventions: Conventions
+) -> dict[str, Tally]:
+    # A multiplication by a reciprocal that is known for each position.
+    return {"": row_scale(out.numel(), value_bytes=out.element_size())}
+
+
+class SpikformerCore(nn.Module):
+    """Softmax-free attention between binary spikes: (Q K^T, future keys zero) V / (i + 1).
+
+    Spikformer (Zhou et al., ICLR 2023, eq. 6) made causal: the mask zeroes what softmax would
+    have had at minus infinity, and the row of query `i` is divided by the number of tokens it
+    sees, without which late positions saturate.
+
+    Args:
+        shared_by: Query heads that share a cached head.
+        rotary: Whether Q and K are rotated by their position.
+    """
+
+    def __init__(self, shared_by: int = 1, *, rotary: bool = False) -> None:
+        super().__init__()
+        if rotary:
+            self.rotary = Rotary()  # called on the currents of Q and K
+        self.scores = MatMul(events="both", role="scores", streaming="left")
+        self.mix = MatMul(events="right", role="mix")
+        self.scores.shared_by = self.mix.shared_by = shared_by
+        self.normalise = RowScale()
+
+    def forward(
+        self, q_XHSD: Tensor, k_XKND: Tensor, v_XKND: Tensor, mask: Tensor | None
+    ) -> Tensor:
+        """Mixed value spikes (X, H, S, D).
+
+        Args:
+            q_XHSD: Query spikes.
+            k_XKND: Key spikes, cached ones first.
+            v_XKND: Value spikes, cached ones first.
+            mask: True where a query may see a key, broadcast to (X, H, S, N); None for plain
+                causal attention.
+        """
+        queries, keys = q_XHSD.shape[-2], k_XKND.shape[-2]
+        q, k, v = grouped(q_XHSD, k_XKND, v_XKND)
+        if mask is not None and q.dim() > q_XHSD.dim():
+            mask = mask.unsqueeze(2)
+        a = self.scores(q, k.transpose(-1, -2))
+        if mask is None:
+            a = a.tril(keys - queries)
+            attended = torch.arange(keys - queries + 1, keys + 1, device=a.device)
+            attended = attended.to(a.dtype).unsqueeze(-1)
+        else:
+            a = a.masked_fill(~mask, 0)
+            attended = mask.sum(-1, keepdim=True).clamp(min=1).to(a.dtype)
+        mixed: Tensor = self.normalise(self.mix(a, v), attended)
+        return mixed.view(q_XHSD.shape)
+
+
+class SpikformerAttention(SpikingAttention):
+    """Binary Q, K and V.
+
+    analog input -> coder -> projections (rotated by position, where they are) -> LIF -> Q, K, V ->
+    core -> LIF -> output projection.
+
+    Args:
+        config: Configuration of the model.
+        spiking: Choices of the conversion.
+        layer_idx: Index of the transformer layer, for the cache.
+    """
+
+    def __init__(self, config: PretrainedConfig, spiking: SpikingConfig, layer_idx: int) -> None:
+        super().__init__(config, layer_idx)
+        self.timesteps = spiking.timesteps
+        self.encoder = make_coder(self.shape.width, spiking, of_attention=True)
+        # A code whose value is a mean drives the neurons step by step; of one whose value is a
+        # sum they need all events first, and then see the same current in each step.
+        self.add_inputs(self.encoder.levels, accumulate=not self.encoder.averages)
+        lif: dict[str, Any] = {
+            "quantile": spiking.attention_quantile,
+            "alpha": spiking.surrogate_alpha,
+            "tau": spiking.tau,
+        }
+        self.qkv_neuron = LIF(self.shape.query_width + 2 * self.shape.kv_width, **lif)
+        self.core = SpikformerCore(self.shared_by, rotary=self.layout.rotary)
+        self.mix_neuron = LIF(self.shape.query_width, **lif)
+        self.add_output(Levels.BINARY)
+
+    def attend(
+        self, x_BSC: Tensor, cache: Cache | None, mask: Tensor | None, angles: Angles | None
+    ) -> Tensor:
+        """Attend; the cache holds key and value spikes, with T folded into the heads."""
+        events = self.encoder(x_BSC)
+        averages = self.encoder.averages
+        q, k, v = self.project(events, self.encoder.threshold if averages else self.encoder.scale)
+        if angles is not None:
+            q, k = self.core.rotary(self.split_heads(q), self.split_heads(k), *angles)
+            q, k = self.merge_heads(q), self.merge_heads(k)
+        current = torch.cat([q, k, v], dim=-1)
+        if not averages:
+            current = repeat_over_time(current, self.timesteps)
+        # Time steps are folded into the heads, so that a cache keeps one row per sequence.
+        widths = [self.shape.query_width, self.shape.kv_width, self.shape.kv_width]
+        q, k, v = (
+            self.split_heads(part).transpose(0, 1).flatten(1, 2)
+            for part in self.qkv_neuron(current).split(widths, dim=-1)
+        )
+        if cache is not None:
+            k, v = cache.update(k, v, self.layer_idx)
+        mixed = self.core(q, k, v, mask).unflatten(1, (self.timesteps, -1)).transpose(0, 1)
+        spikes = self.mix_neuron(self.merge_heads(mixed))
+        # Not before: while the neurons are calibrated, that line moves their thresholds.
+        out: Tensor = self.output(spikes, self.mix_neuron.threshold / self.timesteps)
+        return out
+
+    @property
+    def coded(self) -> list[tuple[Coder, list[Synapse]]]:
+        """The coder of the input; the other events come from LIF neurons."""
+        return [(self.encoder, self.inputs)]
+
+    def drives(self, tokens: int) -> list[tuple[SpikingNeuron, int]]:
+        """Q and V spikes drive one product each; K, the third of the neurons, is stored."""
+        shape = self.shape
+        return [
+            (self.encoder, shape.width * (shape.query_width + 2 * shape.kv_width)),
+            (self.qkv_neuron, 2 * shape.query_width * tokens),
+            (self.mix_neuron, shape.query_width * shape.width),
+        ]

@@ -1,0 +1,166 @@
+"""Text in, windows of token ids out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from neurt.text.wikitext import detokenised
+from reports.files import write_text
+
+
+class TextError(ValueError):
+    """A text that cannot be used."""
+
+
+#: Texts that a model directory may hold: one that its training never saw, and one to calibrate on.
+HELDOUT, CALIBRATION = "heldout.txt", "calibration.txt"
+
+#: Tokens to calibrate on, unless more are asked for.
+CALIBRATION_TOKENS = 512
+
+
+def read_text(
+    path: Path | None, model: Path | None = None, *, detokenise: bool = False
+) -> tuple[str, str]:
+    """Read a text, or that of a model directory, or the English passage that the package ships.
+
+    Args:
+        path: A UTF-8 text file; None for the default.
+        model: Directory of the model that shall read it, whose `heldout.txt` is its default text.
+        detokenise: Undo the spacing of WikiText, see `wikitext.detokenised`.
+
+    Returns:
+        The text, and what reports call it.
+
+    Raises:
+        TextError: If the file cannot be read, is not UTF-8, or holds nothing but white space.
+    """
+    if path is None and model is not None and (model / HELDOUT).is_file():
+        return read_text(model / HELDOUT)[0], f"{HELDOUT} of {model.resolve().name}"
+    if path is None:
+        return packaged_text("passage.txt"), "Moby-Dick, chapters 1 and 3 (packaged)"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise TextError(f"text '{path}' is not UTF-8 at byte {error.start}") from error
+    except OSError as error:
+        raise TextError(f"text '{path}' cannot be read: {error.strerror or error}") from error
+    if not text.strip():
+        raise TextError(f"text '{path}' is empty; give a text of at least one window")
+    return (detokenised(text), f"{path.name}, detokenised") if detokenise else (text, path.name)
+
+
+def copy_texts(model: Path | None, directory: Path) -> None:
+    """Give what is made of a model the texts that its directory holds, for the same comparisons.
+
+    Raises:
+        OutputError: If they cannot be written.
+    """
+    for name in (HELDOUT, CALIBRATION):
+        if model is not None and (model / name).is_file():
+            write_text(directory / name, (model / name).read_text(encoding="utf-8"))
+
+
+def packaged_text(name: str) -> str:
+    """One of the texts in `neurt/assets`."""
+    return (files("neurt.assets") / name).read_text(encoding="utf-8")
+
+
+def windows(tokenizer: Any, text: str, *, tokens: int, batch: int, count: int) -> list[Tensor]:
+    """Cut the start of a text into `count` batches of `batch` windows of `tokens` tokens.
+
+    Args:
+        tokenizer: Turns text into ids with `encode`.
+        text: The text.
+        tokens: Tokens per window.
+        batch: Windows side by side.
+        count: Batches.
+
+    Returns:
+        `count` tensors of ids (batch, tokens).
+
+    Raises:
+        TextError: If the text is too short.
+    """
+    ids = tokenizer.encode(text)
+    needed = tokens * batch * count
+    if len(ids) < needed:
+        raise TextError(
+            f"the text has {len(ids):,} tokens, but {count} windows x batch {batch} x {tokens} "
+            f"tokens need {needed:,}; give a longer --text, or lower --seq-len, --batch or "
+            "--windows"
+        )
+    return list(torch.tensor(ids[:needed]).view(count, batch, tokens))
+
+
+def check_ids(inputs: Iterable[Tensor], vocabulary: int) -> None:
+    """Make sure that a model has an embedding for each token.
+
+    Raises:
+        TextError: If the tokenizer is not the model's.
+    """
+    largest = max(int(ids.max()) for ids in inputs)
+    if largest >= vocabulary:
+        raise TextError(
+            f"the tokenizer gives the id {largest}, but the model's vocabulary has {vocabulary} "
+            "entries; the two do not belong together"
+        )
+
+
+def calibration_text(
+    model: Path | None = None, own: Path | None = None, *, detokenise: bool = False
+) -> tuple[str, str]:
+    """The text to calibrate a model on: the user's, its directory's, or the packaged one.
+
+    Args:
+        model: Its directory; None for a model of the hub.
+        own: A UTF-8 text file of the user.
+        detokenise: Undo the spacing of WikiText in the user's.
+
+    Returns:
+        The text, and what reports call it. It is another text than the one counted by default.
+
+    Raises:
+        TextError: If a file cannot be read.
+    """
+    if own is not None:
+        return read_text(own, detokenise=detokenise)
+    if model is not None and (model / CALIBRATION).is_file():
+        return read_text(model / CALIBRATION)[0], f"{CALIBRATION} of {model.resolve().name}"
+    return packaged_text(CALIBRATION), "Moby-Dick, chapter 2 (packaged)"
+
+
+def calibration_windows(
+    tokenizer: Any,
+    *,
+    tokens: int,
+    model: Path | None = None,
+    own: Path | None = None,
+    total: int = CALIBRATION_TOKENS,
+    detokenise: bool = False,
+) -> list[Tensor]:
+    """The calibration text as windows of at most `tokens` tokens.
+
+    Args:
+        tokenizer: Turns text into ids with `encode`.
+        tokens: Longest window.
+        model: See `calibration_text`.
+        own: See `calibration_text`.
+        total: Tokens in all; what does not fill a window is left out.
+        detokenise: See `calibration_text`.
+
+    Raises:
+        TextError: If the text cannot be read or is too short.
+    """
+    tokens = min(tokens, total)
+    text, name = calibration_text(model, own, detokenise=detokenise)
+    try:
+        return windows(tokenizer, text, tokens=tokens, batch=1, count=total // tokens)
+    except TextError as error:
+        raise TextError(f"{name} has fewer than {total} tokens; lengthen it") from error

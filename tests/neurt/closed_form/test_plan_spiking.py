@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from transformers import DynamicCache
+
+from energy import Attention, Conventions, Counts, Levels, count_pass
+from hwmodels import Op
+from neurt.closed_form.passes import Pass, PlanError, decode, prefill
+from neurt.closed_form.plan import plan_asa
+from neurt.closed_form.plan_spiking import plan_ssa
+from neurt.families import ALIASES, Shape, label
+from neurt.spiking.config import Attention as Form
+from neurt.spiking.config import Code, KeyValue, SpikingConfig
+from neurt.spiking.modeling import SpikingGPT2LMHeadModel
+
+Converted = Callable[..., SpikingGPT2LMHeadModel]
+TINY = Shape(layers=2, width=32, heads=4, inner=128, vocabulary=101, positions=64)
+SMALL = ALIASES["gpt2-small"][1]
+CAUSAL = Conventions(Attention.CAUSAL)
+
+CHOICES: dict[str, dict[str, Any]] = {
+    "spikformer": {"attention": "spikformer"},
+    "softmax": {"attention": "softmax"},
+    "two streams": {"attention": "softmax", "key_value": "streamed"},
+}
+FORMS = pytest.mark.parametrize("form", CHOICES)
+CODES = pytest.mark.parametrize("code", Code)
+PASSES = [prefill(9, batch=3), decode(5, batch=2), prefill(1), Pass(batch=2, queries=3, keys=8)]
+
+
+def measure(model: Any, what: Pass, conventions: Conventions) -> Counts:
+    ids = torch.randint(0, 101, (what.batch, what.keys), generator=torch.Generator().manual_seed(5))
+    cache = None
+    if what.queries < what.keys:
+        cache = DynamicCache(config=model.config)
+        with torch.no_grad():
+            model(ids[:, : -what.queries], past_key_values=cache, use_cache=True)
+    return count_pass(
+        model,
+        lambda: model(ids[:, -what.queries :], past_key_values=cache, use_cache=cache is not None),
+        variant="ssa",
+        conventions=conventions,
+        label=label,
+    )
+
+
+def spiking_of(model: SpikingGPT2LMHeadModel) -> SpikingConfig:
+    return SpikingConfig.model_validate(model.config.spiking)
+
+
+def rows(counts: Counts) -> dict[str, tuple[Any, ...]]:
+    return {x.name: (x.kind, x.label, x.calls, x.tally) for x in counts.layers}
+
+
+def spikes_of(counts: Counts) -> dict[str, int]:
+    return {x.name: x.tally.spikes for x in counts.layers if x.tally.slots}
+
+
+@FORMS
+@CODES
+@pytest.mark.parametrize("timesteps", [1, 3])
+@pytest.mark.parametrize("what", PASSES, ids=str)
+def test_plan_with_measured_spikes_is_what_the_hooks_count(
+    converted: Converted, form: str, code: Code, timesteps: int, what: Pass
+) -> None:
+    model = converted(dtype=torch.float32, feedforward=code, timesteps=timesteps, **CHOICES[form])
+    measured = measure(model, what, Conventions())
+    planned = plan_ssa(TINY, what, spiking_of(model), spikes_of(measured))
+    assert rows(planned) == rows(measured)
+
+
+@FORMS
+def test_plan_follows_a_code_of_its_own_for_attention(converted: Converted, form: str) -> None:
+    for attention_code, code in ((Code.SAR, Code.BURST), (Code.SIGNED_IF, Code.POW2)):
+        model = converted(
+            dtype=torch.float32,
+            feedforward=code,
+            attention_code=attention_code,
+            timesteps=2,
+            **CHOICES[form],
+        )
+        measured = measure(model, prefill(7), Conventions())
+        planned = plan_ssa(TINY, prefill(7), spiking_of(model), spikes_of(measured))
+        assert rows(planned) == rows(measured)
+        kinds = {x.name.partition("attn.")[2]: x.kind for x in planned.layers}
+        assert kinds["encoder"] == attention_code.kind
+
+
+@FORMS
+@CODES
+@pytest.mark.parametrize("what", PASSES, ids=str)
+def test_causal_plan_agrees_where_no_spike_position_matters(
+    converted: Converted, form: str, code: Code, what: Pass
+) -> None:
+    model = converted(dtype=torch.float32, feedforward=code, timesteps=2, **CHOICES[form])
+    measured = measure(model, what, CAUSAL)
+    planned = plan_ssa(TINY, what, spiking_of(model), 0.2, CAUSAL)
+    assert [x.name for x in planned.layers] == [x.name for x in measured.layers]
+    for row in measured.layers:
+        other = planned.layer(row.name).tally
+        assert (row.tally.dense_macs, row.tally.slots) == (other.dense_macs, other.slots)
+        depend = {Op.AC, Op.SHIFT_AC, Op.SPIKE}
+        if row.kind == "RowNormalise":
+            depend.add(Op.ADD)  # one for each event that arrived
+        for op in set(Op) - depend:
+            assert row.tally.ops.get(op, 0) == other.ops.get(op, 0), (row.name, op)
+
+
+@pytest.mark.parametrize(("queries", "keys"), [(6, 6), (1, 5), (2, 8)])
+def test_causal_plan_spreads_spikes_evenly_over_the_pairs(queries: int, keys: int) -> None:
+    # With a spike in every slot all of them meet all they may see, so the share is exact.
+    for choices in CHOICES.values():
+        spiking = SpikingConfig.model_validate({"timesteps": 3, "feedforward": "pow2", **choices})
+        counts = plan_ssa(TINY, Pass(2, queries, keys), spiking, 1.0, CAUSAL)
+        row = counts.layer("transformer.h.0.attn.core.scores")
+        pairs = sum(keys - queries + i + 1 for i in range(queries))
+        first = 3 * 2 * pairs * 32  # steps x batch x pairs x width
+        new = sum(queries - j for j in range(queries))  # who sees the new keys
+        second = 3 * 2 * new * 32 if spiking.key_value is KeyValue.STREAMED else 0
+        assert row.tally.dense_macs == first
+        assert row.ops[Op.AC] + row.ops[Op.SHIFT_AC] == first + second
+
+
+def test_spikes_in_the_cache_are_bits() -> None:
+    counts = plan_ssa(SMALL, decode(1024), SpikingConfig(timesteps=4), 0.2)
+    assert counts.total(Op.KV_SPIKE_READ) == 75_497_472 * 4 // 32  # T bits in place of 32
+    assert counts.total(Op.KV_READ) == 0
+
+
+@pytest.mark.parametrize("key_value", KeyValue)
+def test_softmax_attention_reads_an_analog_cache_once_for_all_steps(key_value: KeyValue) -> None:
+    spiking = SpikingConfig(
+        attention=Form.SOFTMAX, feedforward=Code.POW2, timesteps=4, key_value=key_value
+    )
+    counts = plan_ssa(SMALL, decode(1024), spiking, 0.2)
+    asa = plan_asa(SMALL, decode(1024))
+    assert counts.total(Op.KV_READ) == asa.total(Op.KV_READ) == 75_497_472
+    assert counts.total(Op.KV_WRITE) == asa.total(Op.KV_WRITE)
+    assert counts.total(Op.KV_SPIKE_READ, Op.KV_SPIKE_WRITE) == 0
+
+
+def test_softmax_attention_pays_for_its_softmax_and_its_sums() -> None:
+    spiking = SpikingConfig(attention=Form.SOFTMAX, feedforward=Code.POW2, timesteps=4)
+    what = prefill(16, batch=2)
+    counts, asa = plan_ssa(TINY, what, spiking, 0.5), plan_asa(TINY, what)
+    softmax = counts.layer("transformer.h.0.attn.core.softmax")
+    assert softmax.tally == asa.layer("transformer.h.0.attn.core.softmax").tally
+    assert softmax.ops[Op.EXP] == 2 * 4 * 16 * 16  # once, not in each step
+    normalise = counts.layer("transformer.h.0.attn.core.normalise")
+    slots = 4 * 2 * 4 * 16 * 16
+    assert normalise.ops[Op.ADD] == slots // 2  # an addition per event
+    assert normalise.ops[Op.DIV] == 2 * 4 * 16
+    assert normalise.ops[Op.MUL] == 2 * 16 * 32
+
+
+@pytest.mark.parametrize(("dead_zone", "thresholds"), [("output", 1), ("loss", 4)])
+def test_dead_zones_by_loss_have_a_threshold_for_the_weights_of_each_head(
+    converted: Converted, dead_zone: str, thresholds: int
+) -> None:
+    how = {"feedforward": "pow2", "attention": "softmax", "dead_zone": dead_zone}
+    model = converted(dtype=torch.float32, timesteps=2, **how)
+    measured = measure(model, prefill(7), Conventions())
+    planned = plan_ssa(TINY, prefill(7), spiking_of(model), spikes_of(measured))
+    assert rows(planned) == rows(measured)
+    row = planned.layer("transformer.h.0.attn.core.weight_encoder")
+    assert row.ops[Op.VECTOR_READ] == 4 * thresholds
+
+
+@pytest.mark.parametrize(
+    ("code", "op", "bits"),
+    [
+        (Code.SIGNED_IF, Op.AC, 2),
+        (Code.BURST, Op.AC, 4),
+        (Code.MULTI_THRESHOLD, Op.SHIFT_AC, 6),
+        (Code.SAR, Op.SHIFT_AC, 6),
+        (Code.POW2, Op.SHIFT_AC, 6),
+    ],
+)
+def test_the_code_decides_what_an_event_costs_and_how_it_is_packed(
+    code: Code, op: Op, bits: int
+) -> None:
+    spiking = SpikingConfig(feedforward=code, timesteps=4)
+    row = plan_ssa(TINY, prefill(16), spiking, 0.25).layer("transformer.h.1.mlp.c_fc")
+    # 4 steps x 16 tokens x 32 channels, every fourth an event, 128 outputs
+    assert row.ops[op] == 4 * 16 * 32 // 4 * 128
+    assert row.ops[Op.SPIKE_READ] == 4 * 16 * 32 * bits // 8
+    assert row.ops[Op.ACTIVATION_WRITE] == 16 * 128 * 4  # one sum for all steps
+    assert code.levels is not Levels.ANALOG
+
+
+@FORMS
+@CODES
+def test_rate_one_makes_every_slot_an_event(form: str, code: Code) -> None:
+    what = prefill(8, batch=2)
+    spiking = SpikingConfig.model_validate(
+        {"timesteps": 3, "feedforward": code.value, **CHOICES[form]}
+    )
+    counts = plan_ssa(TINY, what, spiking, 1.0)
+    streams = 2 if spiking.key_value is KeyValue.STREAMED else 1
+    for row in counts.layers:
+        events = row.ops[Op.AC] + row.ops[Op.SHIFT_AC]
+        if row.tally.slots and row.tally.dense_macs and code is not Code.EXACT:
+            twice = ".core." in row.name
+            assert events == row.tally.dense_macs * (streams if twice else 1), row.name
+    silent = plan_ssa(TINY, what, spiking, 0.0)
+    if code is not Code.EXACT:
+        assert silent.total(Op.AC, Op.SHIFT_AC, Op.SPIKE) == 0
+        assert silent.dense_macs == counts.dense_macs
+
+
+def test_rate_one_is_as_many_events_per_mac_as_steps() -> None:
+    counts = plan_ssa(TINY, prefill(8, batch=2), SpikingConfig(timesteps=3), 1.0)
+    assert counts.events_per_mac == 3
+
+
+def test_windows_multiply() -> None:
+    spiking = SpikingConfig(attention=Form.SOFTMAX, feedforward=Code.POW2)
+    once, thrice = (plan_ssa(TINY, prefill(8, repeats=n), spiking, 0.25) for n in (1, 3))
+    assert thrice.tokens == 3 * once.tokens
+    for a, b in zip(once.layers, thrice.layers, strict=True):
+        assert b.tally.ops == {op: 3 * n for op, n in a.tally.ops.items()}
+        assert (b.tally.spikes, b.tally.slots) == (3 * a.tally.spikes, 3 * a.tally.slots)
+
+
+def test_refuses_what_it_cannot_know() -> None:
+    with pytest.raises(PlanError, match="coincidences"):
+        plan_ssa(TINY, prefill(8), SpikingConfig(), 0.2, Conventions(coincidences=True))

@@ -1,0 +1,411 @@
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from transformers import GPT2LMHeadModel
+
+import neurt.learning.objectives
+from neurt.learning.objectives import Continuation, Distillation, LayerMatch, Trained, trainable
+from neurt.spiking.config import Attention, Code
+from neurt.spiking.conversion import analog_of
+from neurt.spiking.modeling import SpikingGPT2LMHeadModel, SpikingLanguageModel
+
+Converted = Callable[..., SpikingGPT2LMHeadModel]
+
+EXACT = {"attention": Attention.SOFTMAX, "feedforward": Code.EXACT}
+POW2 = {"attention": Attention.SOFTMAX, "feedforward": Code.POW2}
+
+
+@pytest.fixture
+def pair(converted: Converted) -> Callable[..., tuple[SpikingGPT2LMHeadModel, GPT2LMHeadModel]]:
+    # A student of its own, and the analog model that it was converted from.
+    def make(**choices: Any) -> tuple[SpikingGPT2LMHeadModel, GPT2LMHeadModel]:
+        model = converted(**choices)
+        return copy.deepcopy(model), analog_of(model)
+
+    return make
+
+
+Pair = Callable[..., tuple[SpikingGPT2LMHeadModel, GPT2LMHeadModel]]
+
+
+def trained_names(model: nn.Module) -> set[str]:
+    return {
+        name.replace("parametrizations.", "").replace(".original", "")
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad
+    }
+
+
+def is_attention(name: str) -> bool:
+    return ".attn." in name
+
+
+def is_threshold(name: str) -> bool:
+    return name.endswith("threshold")
+
+
+# What is trained
+
+
+@pytest.mark.parametrize(
+    ("what", "attention_only", "wanted"),
+    [
+        ("ssa", False, lambda name: is_attention(name) or is_threshold(name)),
+        ("ssa", True, is_attention),
+        ("thresholds", False, is_threshold),
+        ("all", False, lambda _name: True),
+    ],
+    ids=["ssa", "layer by layer", "thresholds", "all"],
+)
+@pytest.mark.parametrize("form", Attention)
+def test_what_is_asked_for_is_trained_and_nothing_else(
+    pair: Pair,
+    form: Attention,
+    what: Trained,
+    attention_only: bool,
+    wanted: Callable[[str], bool],
+) -> None:
+    student, _ = pair(attention=form)
+    names = {name for name, _ in student.named_parameters()}
+    # Whatever was trained before, as after loading from a file.
+    student.requires_grad_(True)
+    with trainable(student, what, attention_only=attention_only):
+        assert trained_names(student) == {name for name in names if wanted(name)}
+    assert trained_names(student) == set()
+    assert {name for name, _ in student.named_parameters()} == names
+
+
+def test_of_an_analog_model_the_same_is_trained(pair: Pair) -> None:
+    _, teacher = pair()
+    analog = copy.deepcopy(teacher)
+    names = {name for name, _ in analog.named_parameters()}
+    expected = {"ssa": {n for n in names if is_attention(n)}, "thresholds": set(), "all": names}
+    for what, wanted in expected.items():
+        with trainable(analog, what):  # type: ignore[arg-type]
+            assert trained_names(analog) == wanted
+
+
+def test_an_analog_value_has_no_threshold_to_train(pair: Pair) -> None:
+    student, _ = pair(**EXACT)
+    with trainable(student, "thresholds"):
+        assert trained_names(student) == set()
+
+
+def test_thresholds_are_trained_by_their_logarithms_and_stay_positive(pair: Pair) -> None:
+    student, _ = pair()
+    neuron = student.transformer.h[0].attn.encoder
+    before = neuron.threshold.detach().clone()
+    with trainable(student, "thresholds"):
+        assert torch.allclose(neuron.threshold, before, rtol=1e-12)
+        stored = neuron.parametrizations["threshold"].original
+        with torch.no_grad():
+            stored -= 3.0  # more than any threshold here
+    # exp(log(x) - 3) = x / e^3
+    torch.testing.assert_close(neuron.threshold.detach(), before * torch.e**-3)
+    assert isinstance(neuron.threshold, nn.Parameter)
+
+
+def test_an_interrupted_training_leaves_a_plain_model(pair: Pair) -> None:
+    student, _ = pair()
+    keys = list(student.state_dict())
+
+    def interrupted() -> None:
+        with trainable(student, "ssa"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert list(student.state_dict()) == keys
+    assert trained_names(student) == set()
+
+
+# Layer by layer
+
+
+def test_layers_are_matched_one_by_one_on_what_the_analog_model_sees(
+    pair: Pair, token_ids: Tensor
+) -> None:
+    student, teacher = pair()
+    found = LayerMatch(student, teacher)(token_ids)
+    hidden = teacher.transformer(token_ids, output_hidden_states=True).hidden_states
+    ratios = []
+    for depth, block in enumerate(teacher.transformer.h):
+        x = block.ln_1(hidden[depth])
+        expected = block.attn(x)[0].detach()
+        difference = (student.transformer.h[depth].attn(x)[0] - expected).detach()
+        for wrong, right in zip(difference, expected, strict=True):  # window by window
+            ratios.append(float(wrong.square().sum() / right.square().sum()))
+    assert found.keys() == {"loss"}
+    assert found["loss"].item() == pytest.approx(sum(ratios) / len(ratios), rel=1e-9)
+    assert len(ratios) == 2 * 2  # layers x windows
+
+
+def test_a_layer_without_coding_error_matches(pair: Pair, token_ids: Tensor) -> None:
+    assert LayerMatch(*pair(**EXACT))(token_ids)["loss"].item() < 1e-12
+
+
+def test_the_hooks_on_the_teacher_are_gone(pair: Pair, token_ids: Tensor) -> None:
+    objective = LayerMatch(*pair())
+    objective(token_ids)
+    assert all(not m._forward_hooks for m in objective.teacher.modules())
+
+
+# Distillation
+
+
+def test_the_loss_is_four_kl_at_temperature_two_and_the_cross_entropy(
+    pair: Pair, token_ids: Tensor
+) -> None:
+    student, teacher = pair(**POW2)
+    found = Distillation(student, teacher)(token_ids)
+    kl, nll, predicted = 0.0, 0.0, 0
+    p_all, q_all = (m(token_ids).logits.detach() for m in (teacher, student))
+    for window in range(2):
+        for position in range(11):  # 12 tokens predict 11
+            p = (p_all[window, position] / 2).softmax(-1)
+            q = (q_all[window, position] / 2).softmax(-1)
+            kl += float((p * (p.log() - q.log())).sum())
+            target = token_ids[window, position + 1]
+            nll -= float(q_all[window, position].log_softmax(-1)[target])
+            predicted += 1
+    assert found["kl"].item() == pytest.approx(kl / predicted, rel=1e-9)
+    assert found["kl"].item() > 0
+    assert found["cross_entropy"].item() == pytest.approx(nll / predicted, rel=1e-9)
+    assert found["loss"].item() == pytest.approx((4 * kl + nll) / predicted, rel=1e-9)
+
+
+def test_a_student_that_is_its_teacher_differs_by_nothing(pair: Pair, token_ids: Tensor) -> None:
+    found = Distillation(*pair(**EXACT))(token_ids)
+    assert abs(found["kl"].item()) < 1e-12
+    assert found["events_per_mac"].item() == found["events_per_mac_feedforward"].item() == 0
+
+
+def test_events_beyond_the_target_cost_their_share_of_it(pair: Pair, token_ids: Tensor) -> None:
+    student, teacher = pair(**POW2)
+    free = Distillation(student, teacher)(token_ids)
+    spent = free["events_per_mac"].item()
+    for target, costs in ((spent / 1.5, 0.5), (spent / 3, 2.0), (spent, 0.0), (spent * 2, 0.0)):
+        asked = Distillation(student, teacher, target)(token_ids)
+        assert asked["loss"].item() - free["loss"].item() == pytest.approx(costs, abs=1e-9)
+        assert asked["kl"].item() == free["kl"].item()
+
+
+def test_events_beyond_the_target_push_thresholds_up(pair: Pair, token_ids: Tensor) -> None:
+    student, teacher = pair(**POW2)
+    spent = Distillation(student, teacher)(token_ids)["events_per_mac"].item()
+    slopes = []
+    for target in (2 * spent, spent / 1e3):  # of no weight, and of so much that nothing else counts
+        with trainable(student, "thresholds"):
+            Distillation(student, teacher, target)(token_ids)["loss"].backward()
+            stored = student.transformer.h[0].attn.encoder.parametrizations["threshold"].original
+            slopes.append(float(stored.grad.sum()))
+            student.zero_grad()
+    assert slopes[1] < -1
+    assert slopes[1] < slopes[0] - 1
+
+
+@pytest.mark.parametrize(("everywhere", "costs"), [(0.25, -0.5), (-0.25, 0.0)])
+def test_processes_bend_the_penalty_together(
+    pair: Pair,
+    token_ids: Tensor,
+    monkeypatch: pytest.MonkeyPatch,
+    everywhere: float,
+    costs: float,
+) -> None:
+    # One process spends half its target, another twice: together 25 % too much, or, with three
+    # like the first, too little. The mean over processes is the penalty of the mean.
+    student, teacher = pair(**POW2)
+    free = Distillation(student, teacher)(token_ids)
+    monkeypatch.setattr(
+        neurt.learning.objectives, "reduce", lambda _own, _how: torch.tensor(everywhere)
+    )
+    asked = Distillation(student, teacher, 2 * free["events_per_mac"].item())(token_ids)
+    assert asked["loss"].item() - free["loss"].item() == pytest.approx(costs, abs=1e-9)
+
+
+@pytest.mark.parametrize("target", [None, 1e-3])
+def test_each_scalar_is_a_mean_over_windows(
+    pair: Pair, token_ids: Tensor, target: float | None
+) -> None:
+    # So that processes that share the windows of a step find the same gradient as one.
+    student, teacher = pair(**POW2)
+    for objective in (LayerMatch(student, teacher), Distillation(student, teacher, target)):
+        whole = objective(token_ids)
+        halves = [objective(half) for half in token_ids.split(1)]
+        for name, value in whole.items():
+            mean = sum(half[name].item() for half in halves) / 2
+            assert value.item() == pytest.approx(mean, rel=1e-9), name
+
+
+# The models
+
+
+def test_training_a_student_changes_neither_its_teacher_nor_its_parent(
+    converted: Converted, token_ids: Tensor
+) -> None:
+    # A conversion shares its weights with the analog model: what the lessons are made of.
+    spiking = copy.deepcopy(converted())
+    analog = analog_of(spiking)
+    tables = (model.transformer.wte.weight.data_ptr() for model in (analog, spiking))
+    assert len(set(tables)) == 1
+    objective = Distillation(spiking, analog)
+    before = objective.teacher(token_ids).logits
+    with trainable(spiking, "all"):
+        objective(token_ids)["loss"].backward()
+        assert all(p.grad is None for p in objective.teacher.parameters())
+        with torch.no_grad():
+            for parameter in spiking.parameters():
+                parameter -= 0.1
+    assert torch.equal(objective.teacher(token_ids).logits, before)
+    assert not torch.equal(analog(token_ids).logits, before)  # which is why it is a copy
+
+
+@pytest.mark.parametrize("kind", [LayerMatch, Distillation])
+def test_nothing_drops_out(
+    converted: Converted, token_ids: Tensor, kind: type[LayerMatch | Distillation]
+) -> None:
+    student = copy.deepcopy(converted())
+    teacher = copy.deepcopy(analog_of(student))
+    for model in (student, teacher):
+        for module in model.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = 0.5
+    objective = kind(student, teacher).train()
+    assert not any(module.training for module in objective.modules())
+    assert objective(token_ids)["loss"].item() == objective(token_ids)["loss"].item()
+
+
+def test_the_analog_model_continues_without_dropout(tiny_gpt2: GPT2LMHeadModel) -> None:
+    ids = torch.arange(12).view(1, 12)
+    assert tiny_gpt2.config.resid_pdrop == 0.1
+    objective = Continuation(tiny_gpt2).train()
+    expected = tiny_gpt2.eval()(ids, labels=ids).loss
+    assert objective(ids)["loss"].item() == expected.item()
+
+
+# Llama and what is built like it
+
+Decoders = Callable[..., SpikingLanguageModel]
+KINDS = pytest.mark.parametrize(
+    ("kind", "heads", "kv_heads"), [("llama", 4, 2), ("mistral", 4, 1), ("qwen2", 6, 2)]
+)
+FORMS = pytest.mark.parametrize("form", Attention)
+
+
+def decoder_pair(
+    converted_decoder: Decoders, kind: str, heads: int, kv_heads: int, **choices: Any
+) -> tuple[SpikingLanguageModel, Any]:
+    model = converted_decoder(kind, heads, kv_heads, **choices)
+    return copy.deepcopy(model), analog_of(model)
+
+
+@KINDS
+@FORMS
+@pytest.mark.parametrize("what", ["ssa", "thresholds", "all"])
+def test_of_a_decoder_what_is_asked_for_is_trained(
+    converted_decoder: Decoders,
+    kind: str,
+    heads: int,
+    kv_heads: int,
+    form: Attention,
+    what: Trained,
+) -> None:
+    student, _ = decoder_pair(converted_decoder, kind, heads, kv_heads, attention=form)
+    names = {name for name, _ in student.named_parameters()}
+    inside = {name for name in names if ".self_attn." in name}
+    thresholds = {name for name in names if is_threshold(name)}
+    assert len(inside) > 2 * 4
+    with trainable(student, what):
+        assert (
+            trained_names(student)
+            == {
+                "ssa": inside | thresholds,
+                "thresholds": thresholds,
+                "all": names,
+            }[what]
+        )
+    with trainable(student, "ssa", attention_only=True):
+        assert trained_names(student) == inside
+    assert {name for name, _ in student.named_parameters()} == names
+
+
+@KINDS
+@FORMS
+def test_blocks_of_a_decoder_are_matched_where_their_tokens_stand(
+    converted_decoder: Decoders,
+    token_ids: Tensor,
+    kind: str,
+    heads: int,
+    kv_heads: int,
+    form: Attention,
+) -> None:
+    student, teacher = decoder_pair(converted_decoder, kind, heads, kv_heads, attention=form)
+    found = LayerMatch(student, teacher)(token_ids)["loss"].item()
+    hidden = teacher.model(token_ids, output_hidden_states=True).hidden_states
+    angles = teacher.model.rotary_emb(hidden[0], torch.arange(12)[None])
+    ratios = []
+    for depth, layer in enumerate(teacher.model.layers):
+        x = layer.input_layernorm(hidden[depth])
+        how = {"position_embeddings": angles, "attention_mask": None}
+        expected = layer.self_attn(x, **how)[0].detach()
+        own = student.model.layers[depth].self_attn(x, **how)[0].detach()
+        for wrong, right in zip(own - expected, expected, strict=True):
+            ratios.append(float(wrong.square().sum() / right.square().sum()))
+    assert found == pytest.approx(sum(ratios) / len(ratios), rel=1e-9)
+    assert found > 1e-6
+
+
+@KINDS
+def test_a_decoder_without_coding_error_has_nothing_to_learn(
+    converted_decoder: Decoders, token_ids: Tensor, kind: str, heads: int, kv_heads: int
+) -> None:
+    student, teacher = decoder_pair(converted_decoder, kind, heads, kv_heads, **EXACT)
+    assert LayerMatch(student, teacher)(token_ids)["loss"].item() < 1e-12
+    found = Distillation(student, teacher)(token_ids)
+    assert abs(found["kl"].item()) < 1e-12
+    assert found["events_per_mac"].item() == 0
+
+
+@KINDS
+@FORMS
+@pytest.mark.parametrize("code", [Code.SAR, Code.POW2])
+def test_a_step_down_the_slope_teaches_a_decoder(
+    converted_decoder: Decoders,
+    token_ids: Tensor,
+    kind: str,
+    heads: int,
+    kv_heads: int,
+    form: Attention,
+    code: Code,
+) -> None:
+    how = {"attention": form, "feedforward": code, "timesteps": 2}
+    student, teacher = decoder_pair(converted_decoder, kind, heads, kv_heads, **how)
+    for objective in (LayerMatch(student, teacher), Distillation(student, teacher, 0.1)):
+        with trainable(student, "ssa", attention_only=isinstance(objective, LayerMatch)):
+            objective(token_ids)["loss"].backward()
+            trained = [p for p in student.parameters() if p.requires_grad]
+            assert all(p.grad is not None for p in trained)
+            assert all(bool(torch.isfinite(p.grad).all()) for p in trained if p.grad is not None)
+        assert all(p.grad is None for p in objective.teacher.parameters())
+        student.zero_grad()
+
+
+@pytest.mark.parametrize("dead_zone", ["output", "loss"])
+def test_dead_zones_of_a_decoder_are_pushed_up_by_a_target(
+    converted_decoder: Decoders, token_ids: Tensor, dead_zone: str
+) -> None:
+    student, teacher = decoder_pair(converted_decoder, "qwen2", 6, 2, **POW2, dead_zone=dead_zone)
+    spent = Distillation(student, teacher)(token_ids)["events_per_mac"].item()
+    with trainable(student, "thresholds"):
+        Distillation(student, teacher, spent / 1e3)(token_ids)["loss"].backward()
+        for layer in student.model.layers:
+            block = layer.self_attn
+            for coder in (block.encoder, block.query_encoder, block.core.weight_encoder):
+                slope = coder.parametrizations["threshold"].original.grad
+                assert float(slope.sum()) < 0

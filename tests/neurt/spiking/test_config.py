@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from energy import Levels
+from neurt.spiking.config import Attention, Code, KeyValue, SpikingConfig
+
+
+def test_is_frozen_and_refuses_what_it_does_not_know() -> None:
+    config = SpikingConfig()
+    with pytest.raises(ValidationError):
+        config.timesteps = 8  # type: ignore[misc]
+    with pytest.raises(ValidationError, match="time_steps"):
+        SpikingConfig(time_steps=4)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"timesteps": 0},
+        {"timesteps": 65},
+        {"tau": 1.0},
+        {"tau": float("nan")},
+        {"input_quantile": 0},
+        {"input_quantile": 1.5},
+        {"attention_quantile": 0},
+        {"attention_quantile": None},
+        {"threshold": 0},
+        {"threshold": -1.0},
+        {"threshold": float("inf")},
+        {"attention_threshold": 0},
+        {"attention_threshold": float("nan")},
+        {"surrogate_alpha": 0},
+        {"attention": "asa"},
+        {"key_value": "cached"},
+        {"feedforward": "rate"},
+        {"attention_code": "rate"},
+    ],
+)
+def test_refuses_impossible_values(bad: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(bad))):
+        SpikingConfig.model_validate(bad)
+
+
+def test_words_are_enough() -> None:
+    config = SpikingConfig.model_validate(
+        {
+            "attention": "softmax",
+            "feedforward": "pow2",
+            "attention_code": "sar",
+            "key_value": "streamed",
+        }
+    )
+    assert config.attention is Attention.SOFTMAX
+    assert (config.feedforward, config.attention_code) == (Code.POW2, Code.SAR)
+    assert config.key_value is KeyValue.STREAMED
+    assert SpikingConfig().key_value is KeyValue.STORED
+
+
+@pytest.mark.parametrize("form", Attention)
+@pytest.mark.parametrize("code", Code)
+def test_survives_json(form: Attention, code: Code) -> None:
+    config = SpikingConfig(
+        attention=form, feedforward=code, attention_threshold=0.3, input_quantile=None
+    )
+    stored = config.model_dump(mode="json")
+    assert stored["feedforward"] == code.value
+    assert SpikingConfig.model_validate(stored) == config
+
+
+def test_the_attention_block_is_coded_like_the_feed_forward_block_unless_stated() -> None:
+    same = SpikingConfig(feedforward=Code.POW2, threshold=2.0)
+    assert same.code_of_attention is Code.POW2
+    assert same.threshold_of_attention == 2.0
+    other = SpikingConfig(attention_code=Code.SAR, attention_threshold=0.5)
+    assert (other.code_of_attention, other.feedforward) == (Code.SAR, Code.SIGNED_IF)
+    assert (other.threshold_of_attention, other.threshold) == (0.5, 1.0)
+
+
+def test_a_code_says_what_its_events_may_be() -> None:
+    assert {code: code.levels for code in Code} == {
+        Code.SIGNED_IF: Levels.TERNARY,
+        Code.BURST: Levels.BURST,
+        Code.MULTI_THRESHOLD: Levels.POWER,
+        Code.SAR: Levels.POWER,
+        Code.POW2: Levels.POWER,
+        Code.EXACT: Levels.ANALOG,
+    }
+
+
+def test_a_code_is_a_mean_where_a_constant_input_is_integrated() -> None:
+    assert {code for code in Code if code.averages} == {
+        Code.SIGNED_IF,
+        Code.BURST,
+        Code.MULTI_THRESHOLD,
+    }

@@ -1,0 +1,429 @@
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
+
+from neurt.spiking.config import Attention, Code, DeadZone, KeyValue, SpikingConfig
+from neurt.spiking.conversion import ConversionError, analog_of, convert
+from neurt.spiking.modeling import SpikingGPT2LMHeadModel
+from neurt.spiking.neuron import SpikingNeuron
+from neurt.spiking.pow2 import DEAD_WEIGHT, PowerOfTwo, output_dead_zone
+
+
+def test_shares_every_parameter_with_the_dense_model(
+    tiny_gpt2: GPT2LMHeadModel, spiking: SpikingGPT2LMHeadModel
+) -> None:
+    dense = dict(tiny_gpt2.named_parameters())
+    converted = dict(spiking.named_parameters())
+    beside = converted.keys() - dense.keys()
+    # per layer: 3 neurons in attention, 2 in the feed-forward block
+    assert len(beside) == 2 * 5
+    assert all(name.endswith(".threshold") for name in beside)
+    assert not any(converted[name].requires_grad for name in beside)
+    for name, parameter in dense.items():
+        assert parameter.data_ptr() == converted[name].data_ptr(), name
+    assert spiking.lm_head.weight is spiking.transformer.wte.weight
+
+
+def test_every_neuron_is_calibrated(spiking: SpikingGPT2LMHeadModel) -> None:
+    neurons = [m for m in spiking.modules() if isinstance(m, SpikingNeuron)]
+    assert len(neurons) == 2 * 5  # per layer: 3 in attention, 2 in feed-forward
+    for neuron in neurons:
+        assert not torch.equal(neuron.threshold, torch.ones_like(neuron.threshold))
+        assert bool((neuron.threshold > 0).all())
+
+
+def test_leaves_the_dense_model_as_it_was(tiny_gpt2: GPT2LMHeadModel, token_ids: Tensor) -> None:
+    before = tiny_gpt2(token_ids).logits
+    convert(tiny_gpt2, SpikingConfig(), [token_ids])
+    assert torch.equal(tiny_gpt2(token_ids).logits, before)
+
+
+@pytest.mark.parametrize("key_value", KeyValue)
+@pytest.mark.parametrize("timesteps", [1, 3, 8])
+@torch.no_grad()
+def test_without_an_error_of_coding_the_logits_are_those_of_gpt2(
+    tiny_gpt2: GPT2LMHeadModel, token_ids: Tensor, timesteps: int, key_value: KeyValue
+) -> None:
+    spiking = convert(tiny_gpt2, exact(timesteps, key_value), [token_ids])
+    padding = torch.ones_like(token_ids)
+    padding[0, :3] = 0  # left padding
+    for how in ({}, {"attention_mask": padding}):
+        expected, found = (
+            model(token_ids, use_cache=False, **how).logits for model in (tiny_gpt2, spiking)
+        )
+        seen = padding.bool() if how else torch.ones_like(token_ids).bool()
+        torch.testing.assert_close(found[seen], expected[seen], atol=1e-4, rtol=0)
+
+
+def exact(timesteps: int, key_value: KeyValue = KeyValue.STORED) -> SpikingConfig:
+    return SpikingConfig(
+        attention=Attention.SOFTMAX,
+        feedforward=Code.EXACT,
+        timesteps=timesteps,
+        key_value=key_value,
+    )
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        {"scale_attn_weights": False},
+        {"scale_attn_by_inverse_layer_idx": True},
+        {"reorder_and_upcast_attn": True},
+        {"n_inner": 48},
+        {"activation_function": "relu"},
+        {"tie_word_embeddings": False},
+    ],
+    ids=lambda variant: next(iter(variant)),
+)
+@torch.no_grad()
+def test_the_control_is_exact_for_the_variants_of_gpt2_too(
+    variant: dict[str, Any], token_ids: Tensor
+) -> None:
+    torch.manual_seed(0)
+    sizes = {"n_layer": 2, "n_embd": 32, "n_head": 4, "vocab_size": 101, "n_positions": 64}
+    no_tokens = {"bos_token_id": None, "eos_token_id": None}
+    model = GPT2LMHeadModel(GPT2Config(**sizes, **no_tokens, **variant)).eval()
+    for block in model.transformer.h:
+        nn.init.normal_(block.attn.c_attn.weight, std=0.3)  # attention that is not flat
+    spiking = convert(model, exact(2), [token_ids])
+    expected, found = (m(token_ids, use_cache=False).logits for m in (model, spiking))
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_without_an_error_of_coding_the_logits_are_those_of_gpt2_small() -> None:
+    torch.manual_seed(0)
+    model = GPT2LMHeadModel(GPT2Config()).eval()
+    ids = torch.randint(0, 50257, (1, 24))
+    expected = model(ids, use_cache=False).logits
+    for timesteps in (1, 3, 8):
+        spiking = convert(model, exact(timesteps), [ids[:, :8]])
+        found = spiking(ids, use_cache=False).logits
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+
+
+@torch.no_grad()
+def test_greedy_coders_get_dead_zones_for_what_they_drive(
+    tiny_gpt2: GPT2LMHeadModel, token_ids: Tensor
+) -> None:
+    seen: dict[str, Tensor] = {}
+    spiking = convert(
+        tiny_gpt2,
+        SpikingConfig(attention=Attention.SOFTMAX, feedforward=Code.POW2, threshold=0.5),
+        [token_ids],
+    )
+    for name, module in spiking.named_modules():
+        if isinstance(module, PowerOfTwo):
+
+            def keep(_m: nn.Module, args: tuple[Tensor, ...], name: str = name) -> None:
+                seen[name] = args[0].reshape(-1, args[0].shape[-1])
+
+            module.register_forward_pre_hook(keep)
+    spiking(token_ids, use_cache=False)
+    for index, block in enumerate(spiking.transformer.h):
+        for part, feeds in (
+            ("attn.encoder", block.attn.c_attn),
+            ("attn.mix_encoder", block.attn.c_proj),
+            ("mlp.encoder", block.mlp.c_fc),
+            ("mlp.hidden_encoder", block.mlp.c_proj),
+        ):
+            name = f"transformer.h.{index}.{part}"
+            expected = 0.5 * output_dead_zone(feeds.weight)(seen[name])
+            found = spiking.get_submodule(name).threshold
+            torch.testing.assert_close(found, expected, msg=name)
+        assert block.attn.core.weight_encoder.threshold.item() == pytest.approx(0.5 * DEAD_WEIGHT)
+
+
+@pytest.mark.parametrize("form", Attention)
+@pytest.mark.parametrize("code", Code)
+@torch.no_grad()
+def test_every_form_and_code_gives_finite_logits_and_thresholds(
+    tiny_gpt2: GPT2LMHeadModel, token_ids: Tensor, form: Attention, code: Code
+) -> None:
+    for quantile in (0.99, None):
+        spiking = convert(
+            tiny_gpt2,
+            SpikingConfig(attention=form, feedforward=code, input_quantile=quantile),
+            [token_ids, token_ids.flip(0)],
+        )
+        assert bool(torch.isfinite(spiking(token_ids, use_cache=False).logits).all())
+        for module in spiking.modules():
+            if isinstance(module, SpikingNeuron):
+                assert bool(torch.isfinite(module.threshold).all())
+                assert bool((module.threshold > 0).all())
+                assert module.calibrations == -1
+
+
+def test_progress_is_told(tiny_gpt2: GPT2LMHeadModel, token_ids: Tensor) -> None:
+    told: list[tuple[int, int]] = []
+    convert(tiny_gpt2, SpikingConfig(), [token_ids] * 3, lambda a, b: told.append((a, b)))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_refuses_other_architectures(token_ids: Tensor) -> None:
+    with pytest.raises(ConversionError, match="cannot convert a Linear"):
+        convert(nn.Linear(2, 2), SpikingConfig(), [token_ids])  # type: ignore[arg-type]
+
+
+def test_refuses_to_go_without_text(tiny_gpt2: GPT2LMHeadModel) -> None:
+    with pytest.raises(ConversionError, match="at least one window"):
+        convert(tiny_gpt2, SpikingConfig(), [])
+
+
+def test_names_the_parameter_that_is_not_finite(
+    tiny_gpt2: GPT2LMHeadModel, token_ids: Tensor
+) -> None:
+    with torch.no_grad():
+        tiny_gpt2.transformer.h[1].mlp.c_fc.weight[0, 0] = float("nan")
+    with pytest.raises(ConversionError, match=r"'transformer\.h\.1\.mlp\.c_fc\.weight'"):
+        convert(tiny_gpt2, SpikingConfig(), [token_ids])
+
+
+@torch.no_grad()
+def test_the_analog_model_comes_back_and_shares_the_parameters(
+    tiny_gpt2: GPT2LMHeadModel, spiking: SpikingGPT2LMHeadModel, token_ids: Tensor
+) -> None:
+    again = analog_of(spiking)
+    assert type(again) is GPT2LMHeadModel
+    assert torch.equal(again(token_ids).logits, tiny_gpt2(token_ids).logits)
+    ours = {n: p.data_ptr() for n, p in spiking.named_parameters() if "threshold" not in n}
+    assert {n: p.data_ptr() for n, p in again.named_parameters()} == ours
+
+
+def test_names_the_layer_whose_input_overflows(
+    tiny_gpt2: GPT2LMHeadModel, token_ids: Tensor
+) -> None:
+    with torch.no_grad():
+        tiny_gpt2.transformer.h[1].mlp.c_fc.weight.fill_(3e38)  # finite, but sums are not
+    with pytest.raises(ConversionError, match=r"layer 'transformer\.h\.1\.mlp\.hidden_encoder'"):
+        convert(tiny_gpt2, SpikingConfig(), [token_ids])
+
+
+@pytest.mark.parametrize("form", Attention)
+@pytest.mark.parametrize("code", [Code.SIGNED_IF, Code.BURST, Code.SAR, Code.EXACT])
+def test_thresholds_are_those_of_what_the_neurons_then_receive(
+    tiny_gpt2: GPT2LMHeadModel, form: Attention, code: Code
+) -> None:
+    # One window: calibrated on the way, the model must see the same again in a plain pass.
+    window = torch.randint(0, 101, (1, 48), generator=torch.Generator().manual_seed(5))
+    chosen = SpikingConfig(attention=form, feedforward=code, timesteps=3)
+    model = convert(tiny_gpt2, chosen, [window])
+    received: dict[str, Tensor] = {}
+    for name, module in model.named_modules():
+        if isinstance(module, SpikingNeuron):
+            module.register_forward_pre_hook(
+                lambda _layer, args, name=name: received.__setitem__(name, args[0])
+            )
+    with torch.no_grad():
+        model(window, use_cache=False)
+    thresholds = {name: model.get_submodule(name).threshold for name in received}
+    for name, x in received.items():
+        neuron = model.get_submodule(name)
+        assert isinstance(neuron, SpikingNeuron)
+        neuron.calibrations = 0
+        before = thresholds[name].detach().clone()
+        neuron.calibrate(x)
+        torch.testing.assert_close(before, neuron.threshold.detach(), msg=name)
+
+
+# Llama and what is built like it
+
+Decoder = Callable[..., PreTrainedModel]
+SHARED = pytest.mark.parametrize(
+    ("kind", "heads", "kv_heads"),
+    [("llama", 4, 2), ("qwen2", 6, 2), ("mistral", 4, 1), ("llama", 4, 4)],
+)
+
+
+@pytest.mark.parametrize("key_value", KeyValue)
+@pytest.mark.parametrize("timesteps", [1, 3])
+@SHARED
+@torch.no_grad()
+def test_without_an_error_of_coding_the_logits_are_those_of_a_decoder(
+    decoder: Decoder,
+    key_value: KeyValue,
+    timesteps: int,
+    kind: str,
+    heads: int,
+    kv_heads: int,
+) -> None:
+    ids = torch.randint(0, 101, (3, 7), generator=torch.Generator().manual_seed(3))
+    padding = torch.ones_like(ids)
+    padding[0, :3] = padding[2, :6] = 0  # left padding, in one case all but the last token
+    for dtype, error in ((torch.float32, 1e-5), (torch.float64, 1e-11)):
+        analog = decoder(kind, heads, kv_heads, dtype)
+        model = convert(analog, exact(timesteps, key_value), [ids])
+        for how in ({}, {"attention_mask": padding}):
+            expected, found = (m(ids, use_cache=False, **how).logits for m in (analog, model))
+            seen = padding.bool() if how else torch.ones_like(ids).bool()
+            torch.testing.assert_close(found[seen], expected[seen], atol=error, rtol=error)
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        {"attention_bias": True, "mlp_bias": True},
+        {"head_dim": 6},
+        {"tie_word_embeddings": True},
+        {"rope": (("rope_theta", 100.0),)},
+        {"rope": (("rope_type", "linear"), ("factor", 4.0))},
+        {"rope": (("rope_type", "dynamic"), ("factor", 4.0)), "max_position_embeddings": 8},
+        {"rope": (("rope_type", "yarn"), ("factor", 4.0)), "max_position_embeddings": 8},
+        {
+            "rope": (
+                ("rope_type", "llama3"),
+                ("factor", 8.0),
+                ("low_freq_factor", 1.0),
+                ("high_freq_factor", 4.0),
+                ("original_max_position_embeddings", 8),
+            )
+        },
+        {"kind": "qwen2", "use_sliding_window": True, "sliding_window": 3, "max_window_layers": 1},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("key_value", KeyValue)
+@torch.no_grad()
+def test_the_control_is_exact_for_the_variants_of_a_decoder_and_comes_back(
+    decoder: Decoder, token_ids: Tensor, variant: dict[str, Any], key_value: KeyValue
+) -> None:
+    analog = decoder(dtype=torch.float64, **variant)
+    model = convert(analog, exact(2, key_value), [token_ids[:, :6]])
+    expected = analog(token_ids, use_cache=False).logits
+    found = model(token_ids, use_cache=False).logits
+    torch.testing.assert_close(found, expected, atol=1e-9, rtol=0)
+    again = analog_of(model)
+    assert type(again) is type(analog)
+    assert torch.equal(again(token_ids, use_cache=False).logits, expected)
+
+
+@SHARED
+@pytest.mark.parametrize("form", Attention)
+@torch.no_grad()
+def test_parameters_of_a_decoder_are_shared_and_its_buffers_survive(
+    decoder: Decoder, token_ids: Tensor, kind: str, heads: int, kv_heads: int, form: Attention
+) -> None:
+    analog = decoder(kind, heads, kv_heads, torch.float64)
+    before = analog(token_ids, use_cache=False).logits
+    model = convert(analog, SpikingConfig(attention=form, feedforward=Code.SAR), [token_ids])
+    again = analog_of(model)
+    dense = {name: p.data_ptr() for name, p in analog.named_parameters()}
+    ours = {name: p.data_ptr() for name, p in model.named_parameters()}
+    assert {name: at for name, at in ours.items() if not name.endswith("threshold")} == dense
+    assert {name: p.data_ptr() for name, p in again.named_parameters()} == dense
+    thresholds = [p for name, p in model.named_parameters() if name.endswith("threshold")]
+    assert thresholds
+    assert all(p.dtype == torch.float64 and not p.requires_grad for p in thresholds)
+    assert all(bool((p > 0).all() and (p != 1).any()) for p in thresholds)
+    buffers = dict(analog.named_buffers())
+    assert any(name.endswith("inv_freq") for name in buffers)
+    for copy_ in (model, again):
+        found = dict(copy_.named_buffers())
+        assert found.keys() == buffers.keys()
+        for name, values in buffers.items():
+            assert torch.equal(found[name], values), name
+            assert found[name].data_ptr() != values.data_ptr(), name
+    assert torch.equal(analog(token_ids, use_cache=False).logits, before)
+    assert torch.equal(again(token_ids, use_cache=False).logits, before)
+    assert not any(values.is_meta for values in [*model.parameters(), *again.parameters()])
+
+
+@SHARED
+@pytest.mark.parametrize("key_value", KeyValue)
+@torch.no_grad()
+def test_finer_codes_come_closer_to_a_decoder(
+    decoder: Decoder, key_value: KeyValue, kind: str, heads: int, kv_heads: int
+) -> None:
+    analog = decoder(kind, heads, kv_heads, torch.float64)
+    ids = torch.randint(0, 101, (2, 32), generator=torch.Generator().manual_seed(7))
+    expected = analog(ids).logits
+    for code in (Code.SIGNED_IF, Code.SAR, Code.POW2):
+        errors = []
+        for timesteps, factor in ((1, 1.0), (4, 0.3), (16, 0.003)):
+            chosen = SpikingConfig(
+                attention=Attention.SOFTMAX,
+                feedforward=code,
+                timesteps=timesteps,
+                key_value=key_value,
+                threshold=factor if code is Code.POW2 else 1.0,
+                input_quantile=1.0,
+            )
+            found = convert(analog, chosen, [ids])(ids).logits
+            errors.append(float((found - expected).norm() / expected.norm()))
+        assert errors[0] > errors[1] > errors[2], (code, errors)
+        assert errors[2] < errors[0] / 4, (code, errors)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("dead_zone", DeadZone)
+@torch.no_grad()
+def test_a_model_in_half_precision_stays_so(
+    decoder: Decoder, token_ids: Tensor, dtype: torch.dtype, dead_zone: DeadZone
+) -> None:
+    chosen = SpikingConfig(attention=Attention.SOFTMAX, feedforward=Code.POW2, dead_zone=dead_zone)
+    model = convert(copy.deepcopy(decoder()).to(dtype), chosen, [token_ids])
+    assert {p.dtype for p in model.parameters()} == {dtype}
+    assert bool(torch.isfinite(model(token_ids).logits).all())
+
+
+# Dead zones by what the loss feels
+
+
+LOSS = SpikingConfig(
+    attention=Attention.SOFTMAX, feedforward=Code.POW2, dead_zone=DeadZone.LOSS, timesteps=4
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "this"),
+    [
+        ({"attention": Attention.SPIKFORMER}, "pow2 in spikformer attention"),
+        ({"feedforward": Code.SAR}, "sar in softmax attention"),
+        ({"attention_code": Code.EXACT}, "exact, pow2 in softmax attention"),
+        ({"feedforward": Code.BURST, "attention_code": Code.POW2}, "burst, pow2 in softmax"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_dead_zones_by_loss_are_refused_where_there_are_none(
+    tiny_gpt2: GPT2LMHeadModel, token_ids: Tensor, changes: dict[str, Any], this: str
+) -> None:
+    with pytest.raises(ConversionError) as caught:
+        convert(tiny_gpt2, LOSS.model_copy(update=changes), [token_ids])
+    said = str(caught.value)
+    assert "\n" not in said
+    assert this in said
+    assert said.endswith("for which dead zones by output are calibrated")
+
+
+def test_a_prediction_that_is_not_finite_is_a_conversion_that_cannot_be(
+    tiny_gpt2: GPT2LMHeadModel, token_ids: Tensor
+) -> None:
+    with torch.no_grad():
+        tiny_gpt2.transformer.h[1].mlp.c_fc.weight.fill_(3e38)  # finite, but sums are not
+    with pytest.raises(ConversionError, match=r"^cannot convert: a prediction on the calib"):
+        convert(tiny_gpt2, LOSS, [token_ids])
+
+
+@torch.no_grad()
+def test_dead_zones_by_loss_tell_progress_and_leave_the_analog_model(
+    decoder: Decoder, token_ids: Tensor
+) -> None:
+    analog = decoder("qwen2", dtype=torch.float64)
+    before = analog(token_ids).logits
+    told: list[tuple[int, int]] = []
+    windows = [token_ids[:1], token_ids[1:]]
+    model = convert(analog, LOSS, windows, lambda *done: told.append(done))
+    assert told == [(0, 2), (1, 2), (2, 2)]
+    assert all(p.requires_grad and p.grad is None for p in analog.parameters())
+    assert torch.equal(analog(token_ids).logits, before)
+    assert not any(p.requires_grad for n, p in model.named_parameters() if "threshold" in n)
+    assert not torch.equal(model(token_ids).logits, before)

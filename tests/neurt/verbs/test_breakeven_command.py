@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import argparse
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from energy.countsfile import to_csv
+from neurt.closed_form.passes import prefill
+from neurt.closed_form.plan import plan_asa
+from neurt.closed_form.plan_spiking import plan_ssa
+from neurt.families import Shape
+from neurt.spiking.config import SpikingConfig
+from neurt.verbs.breakeven_command import run
+from neurt.verbs.flags_breakeven import add_breakeven_command
+from reports.breakeven import BREAKEVEN_COLUMNS
+from reports.files import OutputError
+
+pytestmark = pytest.mark.usefixtures("alone")
+
+
+def call(*words: str) -> None:
+    top = argparse.ArgumentParser()
+    add_breakeven_command(top.add_subparsers(), run)
+    request = top.parse_args(["breakeven", "--hw", "45nm", *words])
+    request.run(request)
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == BREAKEVEN_COLUMNS
+    return rows
+
+
+@pytest.mark.usefixtures("sketched")
+def test_a_table_and_a_picture_without_further_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call("--timesteps", "2")
+    said = capsys.readouterr().out
+    assert "gpt2-small, closed form, T = 2, prefill, 128 tokens" in said
+    # Arithmetic alone: 4.6 / (2 x 0.9) = 2.556
+    assert "always (2.556)" in said
+    [directory] = (tmp_path / "runs").iterdir()
+    assert directory.name.endswith("-breakeven")
+    names = ["breakeven.csv", "breakeven_45nm.png", "breakeven_45nm.svg", "thresholds.csv"]
+    assert sorted(path.name for path in directory.iterdir()) == names
+    assert {row["model"] for row in table(directory / "breakeven.csv")} == {"gpt2-small"}
+
+
+@pytest.mark.usefixtures("sketched")
+def test_a_run_and_a_shape(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shape, what, spiking = Shape(1, 16, 2, 64), prefill(8), SpikingConfig(timesteps=2)
+    counts = tmp_path / "counts.csv"
+    pair = plan_asa(shape, what), plan_ssa(shape, what, spiking, 0.1)
+    counts.write_text(to_csv(pair), encoding="utf-8")
+    call("--run", str(counts), "--shape", "8x4", "--out", "there")
+    rows = table(tmp_path / "there" / "breakeven.csv")
+    assert {row["origin"] for row in rows} == {"run", "closed form"}
+    assert {row["timesteps"] for row in rows if row["origin"] == "run"} == {"2"}
+    marks = {
+        row["mark"] for row in rows if row["origin"] == "run" and row["accounting"] == "compute"
+    }
+    assert marks == {"below (saves)"}
+    assert "Written to there: breakeven.csv, thresholds.csv" in capsys.readouterr().out
+
+
+def test_an_output_that_cannot_be_written_is_found_first(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="choose another --out"):
+        call("--model", "no such model", "--out", "file")
+
+
+def test_no_torch_is_needed() -> None:
+    script = (
+        "import sys, neurt.closed_form.breakeven, neurt.verbs.flags_breakeven\n"
+        "import neurt.verbs.breakeven_command\n"
+        "import reports.terminal_breakeven\n"
+        "print(*sorted({'torch', 'transformers', 'pandas', 'matplotlib'} & sys.modules.keys()))"
+    )
+    root = Path(__file__).parents[3]
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=root, check=True
+    )
+    assert done.stdout.split() == []

@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import neurt.evaluation.sweep
+import neurt.learning.finetune  # so that a test can replace what a command would import
+from neurt.cli import main
+from neurt.learning.pretrain import Pretrained
+from reports.finetuned import Finetuned, Judged
+
+pytestmark = pytest.mark.usefixtures("alone")
+
+GRID = ["--codes", "pow2", "--forms", "softmax", "--timesteps", "2", "--thresholds", "1"]
+READING = ["--max-tokens", "64", "--window", "16"]
+
+
+def words_of(model: Path, *more: str) -> list[str]:
+    return ["--model", str(model), *more]
+
+
+@pytest.mark.usefixtures("sketched")
+def test_sweep_keeps_its_points_where_the_same_command_finds_them(
+    trained: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert main(["sweep", *words_of(trained, *GRID, *READING)]) == 0
+    first = capsys.readouterr().out
+    out = tmp_path / "runs" / "sweep-tiny"
+    assert {path.name for path in out.iterdir()} == {
+        "points",
+        "sweep.csv",
+        "pareto_45nm.png",
+        "pareto_45nm.svg",
+    }
+    assert "tiny on 45nm: 1 points, those that none beats (analog perplexity " in first
+    written = "Written to runs/sweep-tiny: sweep.csv, pareto_45nm.png, pareto_45nm.svg\n"
+    assert first.endswith(written)
+
+    def evaluated(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(neurt.evaluation.sweep, "evaluate_point", evaluated)
+    assert main(["sweep", *words_of(trained, *GRID, *READING)]) == 0
+    assert capsys.readouterr().out == "1 of 1 points are known already.\n" + first
+
+
+@pytest.mark.usefixtures("sketched")
+def test_evaluate_writes_what_it_prints(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    how = ["--form", "softmax", "--code", "pow2", "--timesteps", "2", "--out", "out"]
+    assert main(["evaluate", *words_of(trained, *how, *READING)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("tiny: weights=local(tiny)\n")
+    assert "Written to out: quality.csv, " in said
+    with (tmp_path / "out" / "quality.csv").open(encoding="utf-8", newline="") as file:
+        [row] = csv.DictReader(file)
+    assert (row["attention_form"], row["feedforward_form"], row["timesteps"]) == (
+        "softmax",
+        "pow2",
+        "2",
+    )
+    assert str(row["spiking_perplexity"])[:4] in said
+
+
+@pytest.mark.usefixtures("sketched")
+def test_finetune_says_what_each_stage_found(
+    trained: Path, passages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    how = ["--text", str(passages), "--out", "out", "--layer-steps", "1", "--steps", "1"]
+    how += ["--tokens", "16", "--batch", "2", "--held-out-tokens", "64", "--code", "pow2"]
+    assert main(["finetune", *words_of(trained, *how)]) == 0
+    said = capsys.readouterr().out
+    assert "layerwise step 1: loss " in said
+    assert "tiny, weights local(tiny), spikformer attention, pow2 feed-forward, T = 4\n" in said
+    with (tmp_path / "out" / "stages.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            assert f"│ {row['stage']} " in said
+            assert f"{row['stage']}: held-out perplexity {float(row['perplexity']):.2f}" in said
+    assert said.endswith("\nWritten to out\n")
+
+
+class AskedError(Exception):
+    """Carries the request that a command made of its words."""
+
+
+def asked_by(words: list[str], monkeypatch: pytest.MonkeyPatch, where: str) -> Any:
+    def raises(request: object, *_: object, **__: object) -> None:
+        raise AskedError(request)
+
+    monkeypatch.setattr(where, raises)
+    with pytest.raises(AskedError) as caught:
+        main(words)
+    return caught.value.args[0]
+
+
+def test_words_of_finetune_and_of_the_conversion_make_one_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = "finetune --model m --text t --out o --code sar --lif-quantile .9 --train all --resume"
+    asked = asked_by(
+        [*words.split(), "--no-baseline", "--target-events-per-mac", ".5"],
+        monkeypatch,
+        "neurt.learning.finetune.run_finetune",
+    )
+    assert (
+        asked.model_dump()
+        == asked.__class__(
+            model="m",
+            text="t",
+            out=Path("o"),
+            spiking={"feedforward": "sar", "attention_quantile": 0.9},
+            train="all",
+            resume=True,
+            baseline=False,
+            target_events_per_mac=0.5,
+        ).model_dump()
+    )
+
+
+def test_words_of_sweep_make_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = "sweep --model m --hw loihi --hw 45nm --codes pow2 --ray auto --out o"
+    asked = asked_by(words.split(), monkeypatch, "neurt.evaluation.sweep.run_sweep")
+    assert asked.hw == ("loihi", "45nm")
+    assert (asked.codes, asked.ray, asked.out) == (("pow2",), "auto", Path("o"))
+    assert not Path("o").exists()
+
+
+@pytest.mark.parametrize("main_process", [True, False])
+def test_of_several_processes_the_main_one_speaks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], main_process: bool
+) -> None:
+    tuned = Finetuned("tiny", "local(tiny)", [Judged("analog", 0, 20.0, 99)], [], "tiny")
+    made = Pretrained(None, [Path("o/config.json")])  # type: ignore[arg-type]
+    for where, result in (("finetune", tuned), ("pretrain", made)):
+        found = result if main_process else None
+        monkeypatch.setattr(
+            f"neurt.learning.{where}.run_{where}", lambda *_, found=found, **__: found
+        )
+        model = ["--model", "m"] if where == "finetune" else []
+        assert main([where, *model, "--text", "t", "--out", "o"]) == 0
+        said = capsys.readouterr().out
+        if not main_process:
+            assert said == ""
+        elif where == "finetune":
+            assert said.endswith("\nWritten to o\n")
+        else:
+            assert said == "\nWritten to o: config.json\n"
+
+
+def test_asking_for_help_imports_neither_torch_nor_pictures() -> None:
+    script = (
+        "import contextlib, io, sys\n"
+        "from neurt.cli import main\n"
+        "for verb in ('finetune', 'sweep', 'evaluate', 'pretrain'):\n"
+        "    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
+        "        main([verb, '--help'])\n"
+        "print(*sorted({'torch', 'transformers', 'pandas', 'matplotlib', 'ray'} & {*sys.modules}))"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []
+
+
+@pytest.mark.parametrize("verb", ["profile", "evaluate", "convert", "finetune"])
+@pytest.mark.parametrize(
+    ("words", "this"),
+    [
+        ([], "signed_if in spikformer attention"),
+        (["--form", "softmax", "--code", "sar"], "sar in softmax attention"),
+        (["--form", "spikformer", "--code", "pow2"], "pow2 in spikformer attention"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_dead_zones_by_loss_where_there_are_none_are_refused_in_one_line(
+    trained: Path,
+    passages: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    verb: str,
+    words: list[str],
+    this: str,
+) -> None:
+    more = {
+        "profile": ["--hw", "45nm", "--seq-len", "16"],
+        "finetune": ["--text", str(passages), "--tokens", "16"],
+    }
+    asked = words_of(trained, "--dead-zone", "loss", "--out", "out", *words, *more.get(verb, []))
+    assert main([verb, *asked]) != 0
+    said = capsys.readouterr().err.strip().splitlines()
+    assert len([line for line in said if "dead zones by loss" in line]) == 1
+    assert this in said[-1]
+    assert "Traceback" not in "".join(said)
+    assert not (tmp_path / "out" / "model.safetensors").exists()
