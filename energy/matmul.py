@@ -11,6 +11,10 @@ from energy.elementwise import Rotary, Rotation
 from energy.levels import Levels
 
 
+class AttentionError(NotImplementedError):
+    """An attention that does more than the counted core knows."""
+
+
 class MatMul(nn.Module):
     """The product of two computed tensors, `left @ right`, as a counted layer.
 
@@ -129,11 +133,11 @@ class AttentionCore(nn.Module):
             The mixed values (batch, queries, heads, width), and the weights where known.
 
         Raises:
-            NotImplementedError: If the kernel adds something to the scores that no rule counts.
+            AttentionError: If the kernel adds something to the scores that no rule counts.
         """
         for word in ("s_aux", "position_bias"):
             if kwargs.get(word) is not None:
-                raise NotImplementedError(
+                raise AttentionError(
                     f"{type(owner).__name__} gives its attention '{word}', which the counted core "
                     "does not know; build its attention from energy.MatMul instead"
                 )

@@ -163,7 +163,9 @@ class SoftmaxAttention(SpikingAttention):
         q_TBHSD = self.code_queries(q, k)
         arriving: tuple[Tensor | None, Tensor | None] = (None, None)
         if self.streamed:
-            k_TBSC = self._blurring_scores(self.key_encoder, self._by_cached_head(q))(k)
+            if self.key_encoder.calibrations >= 0:
+                self._blurs_scores(self.key_encoder, self._by_cached_head(q))
+            k_TBSC = self.key_encoder(k)
             v_TBSC = self.value_encoder(v)
             arriving = self.split_heads(k_TBSC), self.split_heads(v_TBSC)
             k, v = self.key_encoder.decode(k_TBSC), self.value_encoder.decode(v_TBSC)
@@ -180,10 +182,11 @@ class SoftmaxAttention(SpikingAttention):
     def code_queries(self, q_BSC: Tensor, k_BSC: Tensor) -> Tensor:
         """Query events (T, B, H, S, D) of queries (B, S, H D), which will meet keys (B, S, K D)."""
         if not self.pooled:
-            # Each query head meets the channels of its cached head.
-            keys = self.split_heads(k_BSC).repeat_interleave(self.shared_by, dim=1)
-            coder = self._blurring_scores(self.query_encoder, self.merge_heads(keys))
-            return self.split_heads(coder(q_BSC))
+            if self.query_encoder.calibrations >= 0:
+                # Each query head meets the channels of its cached head.
+                keys = self.split_heads(k_BSC).repeat_interleave(self.shared_by, dim=1)
+                self._blurs_scores(self.query_encoder, self.merge_heads(keys))
+            return self.split_heads(self.query_encoder(q_BSC))
         events = self.query_encoder(self._by_cached_head(q_BSC))
         events = events.unflatten(-1, (self.shape.kv_heads, -1)).unflatten(-3, (-1, self.shared_by))
         coded: Tensor = events.permute(0, 1, 4, 3, 2, 5).flatten(2, 3)
@@ -230,8 +233,7 @@ class SoftmaxAttention(SpikingAttention):
             (self.mix_encoder, shape.width),
         ]
 
-    def _blurring_scores(self, coder: Coder, partner: Tensor) -> Coder:
-        """A coder whose dead zone, if it is being calibrated, is told what its values will meet."""
-        if coder.calibrations >= 0 and isinstance(coder, PowerOfTwo):
+    def _blurs_scores(self, coder: Coder, partner: Tensor) -> None:
+        """Tell a coder that is being calibrated what its values (.., C) will meet (B, S, C)."""
+        if isinstance(coder, PowerOfTwo):
             coder.dead_zone = score_dead_zone(partner, self.scaling, self.shape.head_width)
-        return coder

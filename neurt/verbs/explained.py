@@ -14,6 +14,7 @@ _LAZY = {
     "energy.events": ["EventError"],
     "energy.expose": ["ExposeError"],
     "energy.lemaire": ["LemaireError"],
+    "energy.matmul": ["AttentionError"],
     "energy.meter": ["UncountedOperation"],
     "energy.sensitivity": ["SensitivityError"],
     "hwmodels.components": ["ComponentError"],

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from energy import Attention, Conventions, EventError, Levels, MatMul, Tally, tally_call
-from energy.matmul import AttentionCore, ScaledSoftmax
+from energy.matmul import AttentionCore, AttentionError, ScaledSoftmax
 from hwmodels import Op
 
 Side = Literal["left", "right"]
@@ -248,5 +248,5 @@ def test_a_cap_reaches_the_kernel_only_where_there_is_one() -> None:
 @pytest.mark.parametrize("word", ["s_aux", "position_bias"])
 def test_a_kernel_that_adds_to_the_scores_is_refused(word: str) -> None:
     core, x = AttentionCore(None), torch.rand(1, 2, 3, 4)
-    with pytest.raises(NotImplementedError, match=rf"Owner gives its attention '{word}'"):
+    with pytest.raises(AttentionError, match=rf"Owner gives its attention '{word}'"):
         core(x, x, x, None, owner=Owner(causal=True), scaling=0.5, **{word: x})
