@@ -9,6 +9,7 @@ from typing import Any
 
 from hwmodels import Dataflow
 from neurt.verbs.flags_conversion import add_conversion_flags
+from neurt.verbs.flags_pass import add_attention_flag
 from neurt.verbs.flags_training import at_least
 
 #: Inputs or outputs of a layer beyond which a shape is taken for a slip.
@@ -74,12 +75,7 @@ def add_breakeven_command(verbs: Any, handler: Callable[[argparse.Namespace], No
             metavar="N",
             help=f"{what} (default: {default})",
         )
-    breakeven.add_argument(
-        "--attention",
-        choices=("full", "causal"),
-        default="full",
-        help="count all query-key pairs, or the causal half (default: full)",
-    )
+    add_attention_flag(breakeven)
     breakeven.add_argument(
         "--dataflow",
         choices=[str(dataflow) for dataflow in Dataflow],

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from neurt.verbs.flags_pass import add_hw_flag
+from neurt.verbs.flags_pass import add_attention_flag, add_hw_flag, add_weights_flag
 from neurt.verbs.flags_training import at_least
 
 
@@ -50,18 +50,8 @@ def add_count_command(verbs: Any, handler: Callable[[argparse.Namespace], None])
             metavar="N",
             help=f"{what} (default: {default})",
         )
-    count.add_argument(
-        "--attention",
-        choices=("full", "causal"),
-        default="full",
-        help="count all query-key pairs, or the causal half (default: full)",
-    )
-    count.add_argument(
-        "--weights",
-        choices=("auto", "pretrained", "random"),
-        default="auto",
-        help="auto: from the cache or the hub, else random, and said so (default: auto)",
-    )
+    add_attention_flag(count)
+    add_weights_flag(count)
     count.add_argument("--seed", type=int, default=0, help="seed of random weights (default: 0)")
     count.add_argument(
         "--text", type=Path, metavar="FILE", help="UTF-8 text to run on (default: Moby-Dick)"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from neurt.verbs.flags_conversion import add_calibration_flags, add_detokenise_flag
-from neurt.verbs.flags_pass import add_dataflow_flag
+from neurt.verbs.flags_pass import add_attention_flag, add_dataflow_flag, add_weights_flag
 from neurt.verbs.flags_training import at_least
 
 
@@ -47,12 +47,7 @@ def add_model_flags(command: argparse.ArgumentParser) -> None:
         help="an analog model, which is converted, or a converted one: a name, a directory in "
         "Hugging Face format, or a hub id",
     )
-    command.add_argument(
-        "--weights",
-        choices=("auto", "pretrained", "random"),
-        default="auto",
-        help="auto: from the cache or the hub, else random, and said so (default: auto)",
-    )
+    add_weights_flag(command)
 
 
 def add_reading_flags(command: argparse.ArgumentParser) -> None:
@@ -94,12 +89,7 @@ def add_reading_flags(command: argparse.ArgumentParser) -> None:
         "--batch", type=at_least(1), default=1, metavar="N", help="windows at a time (default: 1)"
     )
     add_dataflow_flag(command)
-    command.add_argument(
-        "--attention",
-        choices=("full", "causal"),
-        default="full",
-        help="count all query-key pairs, or the causal half (default: full)",
-    )
+    add_attention_flag(command)
     command.add_argument(
         "--out", type=Path, metavar="DIR", help="output directory (default: runs/TIME-MODEL)"
     )

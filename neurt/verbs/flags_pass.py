@@ -48,12 +48,7 @@ def add_pass_flags(command: argparse.ArgumentParser) -> None:
             metavar="N",
             help=what if default is None else f"{what} (default: {default})",
         )
-    command.add_argument(
-        "--attention",
-        choices=("full", "causal"),
-        default="full",
-        help="count all query-key pairs, or the causal half (default: full)",
-    )
+    add_attention_flag(command)
     command.add_argument(
         "--coincidences",
         action="store_true",
@@ -77,12 +72,7 @@ def add_pass_flags(command: argparse.ArgumentParser) -> None:
 
 def add_measuring_flags(command: argparse.ArgumentParser) -> None:
     """Add the flags that `neurt.runs.request.ProfileRequest` has beside those of a pass."""
-    command.add_argument(
-        "--weights",
-        choices=("auto", "pretrained", "random"),
-        default="auto",
-        help="auto: from the cache or the hub, else random, and said so (default: auto)",
-    )
+    add_weights_flag(command)
     command.add_argument("--seed", type=int, default=0, help="seed of random weights (default: 0)")
     command.add_argument(
         "--text", type=Path, metavar="FILE", help="UTF-8 text to run on (default: Moby-Dick)"
@@ -120,6 +110,26 @@ def add_dataflow_flag(command: argparse.ArgumentParser) -> None:
         "--dataflow",
         choices=[str(flow) for flow in Dataflow],
         help="how often operands of spiking layers move (default: as the profile says)",
+    )
+
+
+def add_attention_flag(command: argparse.ArgumentParser) -> None:
+    """Add the flag that says which query-key pairs are counted."""
+    command.add_argument(
+        "--attention",
+        choices=("full", "causal"),
+        default="full",
+        help="count all query-key pairs, or the causal half (default: full)",
+    )
+
+
+def add_weights_flag(command: argparse.ArgumentParser) -> None:
+    """Add the flag that says which weights of a model are used."""
+    command.add_argument(
+        "--weights",
+        choices=("auto", "pretrained", "random"),
+        default="auto",
+        help="auto: from the cache or the hub, else random, and said so (default: auto)",
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from neurt.runs.reproduce_request import HARDWARE, MODELS
 from neurt.spiking.config import Attention, Code, KeyValue
 from neurt.verbs.flags_conversion import factor, timesteps
+from neurt.verbs.flags_pass import add_weights_flag
 from neurt.verbs.flags_training import at_least
 
 
@@ -67,12 +68,7 @@ def add_reproduce_command(verbs: Any, handler: Callable[[argparse.Namespace], No
         metavar="N",
         help="tokens of the prefill (default: 128)",
     )
-    reproduce.add_argument(
-        "--weights",
-        choices=("auto", "pretrained", "random"),
-        default="auto",
-        help="auto: from the cache or the hub, else random, and said so (default: auto)",
-    )
+    add_weights_flag(reproduce)
     reproduce.add_argument(
         "--seed", type=int, default=0, help="seed of random weights (default: 0)"
     )
