@@ -15,8 +15,8 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from neurt.runs.planning import run_plan
-from neurt.runs.request import PlanRequest
+from neurt.measure.planning import run_plan
+from neurt.requests.passes import PlanRequest
 from reports.page import page
 
 PLACES = ("summary-heading", "plot-layers", "plot-rate", "savings-heading", "layers-heading")

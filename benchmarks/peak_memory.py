@@ -15,11 +15,14 @@ import sys
 import tempfile
 from pathlib import Path
 
+from neurt.grid.measuring import layer_parameters
 from neurt.loading.source import resolve
-from neurt.runs.measuring import layer_parameters
 from neurt.text.data import packaged_text
 
-IMPORTS = "import torch, transformers, fvcore.nn, neurt.runs.profiling, reports.plot_layers, pandas"
+IMPORTS = (
+    "import torch, transformers, fvcore.nn, pandas; "
+    "import neurt.measure.profiling, reports.views.plot_layers"
+)
 
 
 def peak_mb(code: str) -> float:

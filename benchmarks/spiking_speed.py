@@ -40,7 +40,7 @@ from torch.utils._pytree import tree_map_only
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from energy.audit import Audit
+from energy.meter.audit import Audit
 from neurt.spiking.config import SpikingConfig
 from neurt.spiking.conversion import convert
 

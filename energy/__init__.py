@@ -8,36 +8,36 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from energy.counts import Counts, Label, LayerCount, Tally
-from energy.countsfile import CountsError
-from energy.estimate import Estimate, LayerEnergy, estimate
-from energy.formulas import Attention, Conventions
-from energy.levels import Levels
-from energy.pricing import price_many
-from energy.saving import Saving, saving
+from energy.bill.estimate import Estimate, LayerEnergy, estimate
+from energy.bill.pricing import price_many
+from energy.bill.saving import Saving, saving
+from energy.counts.counts import Counts, Label, LayerCount, Tally
+from energy.counts.file import CountsError
+from energy.counts.levels import Levels
+from energy.formulas.linear import Attention, Conventions
 
 if TYPE_CHECKING:
-    from energy.crosscheck import check_against_fvcore
-    from energy.elementwise import Multiply, Rotary
-    from energy.events import EventError, count_events
-    from energy.expose import ExposeError, exposed_attention
-    from energy.matmul import MatMul
-    from energy.meter import UncountedOperation, count_pass, counting
-    from energy.tally import tally_call
+    from energy.layers.elementwise import Multiply, Rotary
+    from energy.layers.expose import ExposeError, exposed_attention
+    from energy.layers.matmul import MatMul
+    from energy.meter.crosscheck import check_against_fvcore
+    from energy.meter.events import EventError, count_events
+    from energy.meter.meter import UncountedOperation, count_pass, counting
+    from energy.meter.tally import tally_call
 
 _NEEDS_TORCH = {
-    "counting": "energy.meter",
-    "count_pass": "energy.meter",
-    "UncountedOperation": "energy.meter",
-    "exposed_attention": "energy.expose",
-    "ExposeError": "energy.expose",
-    "MatMul": "energy.matmul",
-    "Multiply": "energy.elementwise",
-    "Rotary": "energy.elementwise",
-    "EventError": "energy.events",
-    "count_events": "energy.events",
-    "tally_call": "energy.tally",
-    "check_against_fvcore": "energy.crosscheck",
+    "counting": "energy.meter.meter",
+    "count_pass": "energy.meter.meter",
+    "UncountedOperation": "energy.meter.meter",
+    "exposed_attention": "energy.layers.expose",
+    "ExposeError": "energy.layers.expose",
+    "MatMul": "energy.layers.matmul",
+    "Multiply": "energy.layers.elementwise",
+    "Rotary": "energy.layers.elementwise",
+    "EventError": "energy.meter.events",
+    "count_events": "energy.meter.events",
+    "tally_call": "energy.meter.tally",
+    "check_against_fvcore": "energy.meter.crosscheck",
 }
 
 

@@ -9,16 +9,16 @@ import html
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from energy.countsfile import COUNT_COLUMNS, count_rows
-from energy.estimate import GROUPS
+from energy.bill.estimate import GROUPS
+from energy.counts.file import COUNT_COLUMNS, count_rows
 from hwmodels import Op
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from energy.counts import Counts, LayerCount
-    from energy.estimate import Estimate
-    from energy.saving import Saving
+    from energy.bill.estimate import Estimate
+    from energy.bill.saving import Saving
+    from energy.counts.counts import Counts, LayerCount
 
 #: Columns of a frame of counts: those of `counts.csv`, and the spike rate after the slots.
 _AT = COUNT_COLUMNS.index("slots") + 1

@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from hwmodels.errors import UserError
 from hwmodels.prices import Evidence, MemoryLevel, Price
 
 PJ_PER_JOULE = 1e12
 
 
-class ComponentError(ValueError):
+class ComponentError(UserError, ValueError):
     """A component that hwcomponents does not have, or has no energy for."""
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from hwmodels.dataflow import Dataflow
+from hwmodels.errors import UserError
 from hwmodels.ops import Buffer, Op
 from hwmodels.prices import (
     ByteWidth,
@@ -22,7 +23,7 @@ from hwmodels.prices import (
 )
 
 
-class ProfileError(ValueError):
+class ProfileError(UserError, ValueError):
     """A hardware profile that cannot be found or read."""
 
 
@@ -117,7 +118,7 @@ class HardwareProfile(Record):
     def energy_pj(self, op: Op) -> float | None:
         """Energy of one operation that is not memory traffic, in picojoules.
 
-        The price of traffic depends on where the buffer fits; see `energy.placement`.
+        The price of traffic depends on where the buffer fits; see `energy.bill.placement`.
 
         Returns:
             The price; 0.0 where another price includes it; None where it is unpriced.

@@ -12,7 +12,7 @@ from neurt.spiking.config import SpikingConfig
 
 if TYPE_CHECKING:
     from neurt.loading.models import LoadedModel, ModelError, load_model
-    from neurt.runs.in_memory import profile_model
+    from neurt.measure.in_memory import profile_model
     from neurt.spiking.conversion import ConversionError, convert
     from neurt.spiking.modeling import (
         SpikingGPT2Config,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _NEEDS_TORCH = {
     "convert": "neurt.spiking.conversion",
     "ConversionError": "neurt.spiking.conversion",
-    "profile_model": "neurt.runs.in_memory",
+    "profile_model": "neurt.measure.in_memory",
     "SpikingGPT2Config": "neurt.spiking.modeling",
     "SpikingGPT2LMHeadModel": "neurt.spiking.modeling",
     "SpikingLanguageModel": "neurt.spiking.modeling",

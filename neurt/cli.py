@@ -7,8 +7,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from hwmodels.errors import UserError
 from neurt.verbs.commands import COMMANDS
-from neurt.verbs.explained import explained
 from neurt.verbs.flags import parser
 
 
@@ -31,9 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader (head, say) has seen enough. Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except Exception as error:
-        if not explained(error):
-            raise
+    except UserError as error:
         print(f"neurt-energy: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     return 0

@@ -1,7 +1,7 @@
 """The paper: tables, pictures and files of a run."""
 
-from reports.files import OutputError, prepare_directory
-from reports.run import PUBLISHED_SAVING, Run
+from reports.kit.files import OutputError, prepare_directory
+from reports.run.run import PUBLISHED_SAVING, Run
 from reports.write import write_prices, write_report
 
 __all__ = [

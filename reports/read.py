@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from energy import Counts
-from energy.countsfile import CountsError, read_csv
-from reports.record import Record, RunError, Totals, is_changed, read_record
-from reports.run import Phase, Run, merged
-from reports.steps import StepCount, StepsError, read_steps
+from energy.counts.file import CountsError, read_csv
+from reports.run.record import Record, RunError, Totals, is_changed, read_record
+from reports.run.run import Phase, Run, merged
+from reports.run.steps import StepCount, StepsError, read_steps
 from reports.write import counts_summary, savings_summary
 
 #: Energies that differ by less are the same, added in another order.

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from energy import Counts, Estimate, Saving, saving
-from energy.countsfile import to_csv
-from energy.estimate import ACCOUNTINGS
+from energy.bill.estimate import ACCOUNTINGS
+from energy.counts.file import to_csv
 from hwmodels import Op
-from reports.files import prepare_directory, slugs, write_atomically, write_text
-from reports.run import PUBLISHED_SAVING, PUBLISHED_SOURCE, Run
-from reports.steps import steps_csv
+from reports.kit.files import prepare_directory, slugs, write_atomically, write_text
+from reports.run.run import PUBLISHED_SAVING, PUBLISHED_SOURCE, Run
+from reports.run.steps import steps_csv
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,14 +51,15 @@ def write_report(
         OutputError: If a file cannot be written.
     """
     # pandas and matplotlib take a second to import
-    from reports import baselines, table
-    from reports.markdown import summary_markdown
     from reports.page import page
-    from reports.phases import phase_bills, phases_csv
-    from reports.plot_components import per_component
-    from reports.plot_layers import per_layer
-    from reports.plot_phases import per_phase
-    from reports.plot_spike_rates import spike_rates
+    from reports.views import baselines
+    from reports.views import tables as table
+    from reports.views.markdown import summary_markdown
+    from reports.views.phases import phase_bills, phases_csv
+    from reports.views.plot_components import per_component
+    from reports.views.plot_layers import per_layer
+    from reports.views.plot_phases import per_phase
+    from reports.views.plot_spike_rates import spike_rates
 
     prepare_directory(out)
     found = baselines.compare(run)
@@ -97,7 +98,7 @@ def write_report(
 
 
 def _pictures(figure: Figure, stem: Path) -> list[Path]:
-    from reports import style
+    from reports.kit import style
 
     return [
         write_atomically(stem.with_name(f"{stem.name}.{suffix}"), partial(style.save, figure))
@@ -210,7 +211,7 @@ def write_prices(bills: Iterable[Estimate], path: Path) -> Path:
     Raises:
         OutputError: If the file cannot be written.
     """
-    from reports.table import ENERGY_COLUMNS, energy_rows
+    from reports.views.tables import ENERGY_COLUMNS, energy_rows
 
     text = io.StringIO()
     writer = csv.DictWriter(text, ENERGY_COLUMNS, lineterminator="\n")

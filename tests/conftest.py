@@ -18,7 +18,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def sketched(monkeypatch: pytest.MonkeyPatch) -> None:
     # For tests of other files of a report: pictures are made, but only their title is written, for
     # rendering takes half a second each.
-    from reports import style
+    from reports.kit import style
 
     def write(figure: Figure, path: Path) -> None:
         path.write_text(figure.get_suptitle(), encoding="utf-8")

@@ -18,7 +18,7 @@ from neurt.loading.models import load_model
 from neurt.spiking.config import SpikingConfig
 from neurt.spiking.conversion import convert
 from neurt.text.data import calibration_windows
-from reports import style
+from reports.kit import style
 
 LAYERS, WIDTH, HEADS, VOCABULARY = 2, 32, 4, 50257
 TOKENS, BATCH, WINDOWS, TIMESTEPS = 16, 2, 2, 4

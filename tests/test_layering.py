@@ -79,7 +79,7 @@ def test_pricing_from_a_file_loads_none_of_the_heavy_libraries(tmp_path: Path) -
     counts.write_text("layer,mac\nfc,10\n", encoding="utf-8")
     script = (
         "import sys, pathlib, hwmodels, energy\n"
-        "from energy.countsfile import read_csv\n"
+        "from energy.counts.file import read_csv\n"
         f"[counts] = read_csv(pathlib.Path({str(counts)!r}))\n"
         "print(energy.estimate(counts, hwmodels.load_profile('45nm')).energy_pj())\n"
         f"print(*sorted({HEAVY!r} & sys.modules.keys()))"

@@ -21,29 +21,30 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from energy import Counts
-from neurt.closed_form.breakeven import run_breakeven
-from neurt.closed_form.breakeven_request import BreakEvenRequest
-from neurt.closed_form.roofline import decode_rooflines
 from neurt.families import ALIASES
-from neurt.runs.planning import run_plan
-from neurt.runs.request import PlanRequest
+from neurt.measure.breakeven import run_breakeven
+from neurt.measure.planning import run_plan
+from neurt.measure.roofline import decode_rooflines
+from neurt.requests.breakeven import BreakEvenRequest
+from neurt.requests.passes import PlanRequest
 from neurt.spiking.config import Attention, SpikingConfig
-from reports import Run, style
-from reports.evaluation import Comparison, Evaluation, LayerSimilarity, Quality
-from reports.metrics import MetricsRow
-from reports.phases import phase_bills
-from reports.plot_breakeven import breakeven_picture
-from reports.plot_components import per_component
-from reports.plot_layers import per_layer
-from reports.plot_pareto import pareto_picture
-from reports.plot_phases import per_phase
-from reports.plot_quality import quality_picture
-from reports.plot_roofline import roofline_picture
-from reports.plot_spike_rates import spike_rates
-from reports.plot_tornado import tornado
-from reports.plot_training import training_picture
-from reports.sensitivity import Study
-from reports.steps import StepCount
+from reports import Run
+from reports.breakeven.picture import breakeven_picture
+from reports.kit import style
+from reports.quality.evaluation import Comparison, Evaluation, LayerSimilarity, Quality
+from reports.quality.pareto_picture import pareto_picture
+from reports.quality.picture import quality_picture
+from reports.roofline.picture import roofline_picture
+from reports.run.steps import StepCount
+from reports.sensitivity.picture import tornado
+from reports.sensitivity.study import Study
+from reports.training.metrics import MetricsRow
+from reports.training.picture import training_picture
+from reports.views.phases import phase_bills
+from reports.views.plot_components import per_component
+from reports.views.plot_layers import per_layer
+from reports.views.plot_phases import per_phase
+from reports.views.plot_spike_rates import spike_rates
 
 MODELS = {12: "gpt2-small", 24: "gpt2-medium", 36: "gpt2-large"}
 TIMESTEPS = {12: 4, 24: 8, 36: 16}

@@ -10,7 +10,7 @@ from energy import Attention, Conventions, count_pass, exposed_attention
 from hwmodels import Op
 from neurt.evaluation.quality import compare
 from neurt.families import label
-from neurt.loading.gguf_header import GGUFError
+from neurt.loading.gguf.header import GGUFError
 from neurt.loading.models import load_model
 from neurt.spiking.config import Attention as Form
 from neurt.spiking.config import Code, DeadZone, SpikingConfig

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from hwmodels.errors import UserError
 from neurt.families import Shape
 
 
-class PlanError(ValueError):
+class PlanError(UserError, ValueError):
     """Passes that contradict each other, or that the model cannot do."""
 
 

@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from energy import formulas, nonlinear, products
-from energy.counts import Counts, LayerCount, Tally
-from energy.formulas import Conventions
+from energy.counts.counts import Counts, LayerCount, Tally
+from energy.formulas import attention as products
+from energy.formulas import linear as formulas
+from energy.formulas import nonlinear
+from energy.formulas.linear import Conventions
 from hwmodels import Op
 from neurt.closed_form.passes import Pass
 from neurt.families import Shape, family_of, label

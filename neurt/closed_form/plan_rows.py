@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from energy import formulas, products
-from energy.counts import Tally
-from energy.formulas import Attention as Pairs
-from energy.formulas import Conventions
-from energy.levels import Levels
+from energy.counts.counts import Tally
+from energy.counts.levels import Levels
+from energy.formulas import attention as products
+from energy.formulas import linear as formulas
+from energy.formulas.linear import Attention as Pairs
+from energy.formulas.linear import Conventions
 from hwmodels import Op
 from neurt.closed_form.passes import Pass
 from neurt.closed_form.plan import VALUE_BYTES, Row

@@ -10,17 +10,17 @@ import torch
 from transformers import PreTrainedModel
 
 from hwmodels import load_profiles
-from neurt.evaluation.evaluate_request import EvaluateRequest
 from neurt.evaluation.quality import compare
 from neurt.families import read_shape
 from neurt.loading.models import LoadedModel, ModelError, Weights, load_model
 from neurt.loading.source import resolve
-from neurt.runs.planning import now, versions
-from neurt.runs.stages import Progress
+from neurt.measure.planning import now, versions
+from neurt.measure.stages import Progress
+from neurt.requests.evaluate import EvaluateRequest
 from neurt.spiking.conversion import convert
 from neurt.text.data import calibration_text, calibration_windows, check_ids, read_text
 from neurt.text.windows import check_windows, plan_windows
-from reports.evaluation import Evaluation
+from reports.quality.evaluation import Evaluation
 
 __all__ = ["Evaluation", "run_evaluate"]
 

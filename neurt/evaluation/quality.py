@@ -18,7 +18,7 @@ from energy import Conventions, Counts, count_pass, exposed_attention
 from neurt.families import Shape, family_of, label, read_shape
 from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.text.windows import QualityError, Window, batches, check_windows, plan_windows
-from reports.evaluation import Comparison, LayerSimilarity, Quality
+from reports.quality.evaluation import Comparison, LayerSimilarity, Quality
 
 __all__ = ["Comparison", "Quality", "QualityError", "compare", "plan_windows"]
 

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from hwmodels.errors import UserError
 
-class ShapeError(ValueError):
+
+class ShapeError(UserError, ValueError):
     """A configuration that is of no known family, or whose sizes are impossible."""
 
 

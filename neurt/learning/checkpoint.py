@@ -11,7 +11,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from reports.files import write_atomically
+from hwmodels.errors import UserError
+from reports.kit.files import write_atomically
 
 CHECKPOINT = "checkpoint.safetensors"
 #: Of a directory that holds a trained model.
@@ -20,7 +21,7 @@ FORMAT = "neurt-energy checkpoint"
 VERSION = "1"
 
 
-class CheckpointError(ValueError):
+class CheckpointError(UserError, ValueError):
     """A training that cannot be started or continued in a directory."""
 
 

@@ -17,7 +17,6 @@ from transformers import PreTrainedModel
 from neurt.closed_form.passes import PlanError
 from neurt.families import read_shape
 from neurt.learning.checkpoint import CHECKPOINT, MODEL, CheckpointError
-from neurt.learning.finetune_request import FinetuneRequest
 from neurt.learning.objectives import Continuation, Distillation, LayerMatch, trainable
 from neurt.learning.pretrain import perplexity
 from neurt.learning.teaching import BASELINE, facts_of, student_of, teacher_of
@@ -25,17 +24,18 @@ from neurt.learning.training import METRICS, TrainingError, processes, train
 from neurt.loading.models import LoadedModel, Weights, load_model
 from neurt.loading.saving import round_weights, save_model
 from neurt.loading.source import resolve
-from neurt.runs.planning import versions
+from neurt.measure.planning import versions
+from neurt.requests.finetune import FinetuneRequest
 from neurt.spiking.config import SpikingConfig
 from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.text.corpus import CorpusError, read_corpus
 from neurt.text.data import check_ids, copy_texts
-from reports.files import check_directory, prepare_directory, write_atomically, write_text
-from reports.finetuned import Finetuned, Judged, write_stages
-from reports.metrics import MetricsRow, write_metrics
+from reports.kit.files import check_directory, prepare_directory, write_atomically, write_text
+from reports.training.finetuned import Finetuned, Judged, write_stages
+from reports.training.metrics import MetricsRow, write_metrics
 
 if TYPE_CHECKING:
-    from neurt.runs.stages import Progress
+    from neurt.measure.stages import Progress
 
 #: Sub-directory that holds a directory with the checkpoint of each stage until all is written.
 UNFINISHED = "unfinished"
@@ -197,8 +197,8 @@ def _write(
     result: Finetuned,
 ) -> None:
     """The model directory; the checkpoints go when everything else is there."""
-    from reports import style  # matplotlib takes a second to import
-    from reports.plot_training import training_picture
+    from reports.kit import style
+    from reports.training.picture import training_picture
 
     out, source = prepare_directory(request.out), resolve(request.model).directory
     copy_texts(source, out)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from neurt.learning.training_request import PretrainRequest
+from neurt.requests.training import PretrainRequest
 from neurt.text.corpus import HELD_OUT, Corpus
 
 

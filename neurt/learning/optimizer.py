@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from neurt.learning.training_request import TrainingSettings
+from neurt.requests.training import TrainingSettings
 
 
 def learning_rate(settings: TrainingSettings, step: int) -> float:

@@ -16,17 +16,17 @@ from transformers import logging as transformers_logging
 from neurt.learning.checkpoint import CHECKPOINT
 from neurt.learning.modelcard import HeldOut, model_card
 from neurt.learning.training import processes, train
-from neurt.learning.training_request import PretrainRequest
 from neurt.loading.saving import round_weights, save_model
+from neurt.requests.training import PretrainRequest
 from neurt.text.corpus import excerpt, read_corpus
 from neurt.text.data import CALIBRATION, HELDOUT
 from neurt.text.vocabulary import encode_documents, fast_tokenizer, train_tokenizer
-from reports.evaluation import Quality
-from reports.files import write_atomically, write_text
-from reports.metrics import MetricsRow
+from reports.kit.files import write_atomically, write_text
+from reports.quality.evaluation import Quality
+from reports.training.metrics import MetricsRow
 
 if TYPE_CHECKING:
-    from neurt.runs.stages import Progress
+    from neurt.measure.stages import Progress
 
 HELDOUT_CHARACTERS = 60_000
 CALIBRATION_CHARACTERS = 20_000
@@ -184,8 +184,8 @@ def perplexity(model: PreTrainedModel, documents: Sequence[Tensor], window: int)
 
 
 def _draw(rows: Sequence[MetricsRow], title: str, directory: Path) -> list[Path]:
-    from reports import style  # matplotlib takes a second to import
-    from reports.plot_training import training_picture
+    from reports.kit import style
+    from reports.training.picture import training_picture
 
     figure = training_picture(rows, title)
     return [

@@ -13,15 +13,15 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from neurt.families import read_shape
-from neurt.learning.finetune_request import FinetuneRequest
 from neurt.loading.models import LoadedModel, ModelError, Weights, load_model
+from neurt.requests.finetune import FinetuneRequest
 from neurt.spiking.config import SpikingConfig
 from neurt.spiking.conversion import ConversionError, convert
 from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.text.data import calibration_text, calibration_windows
 
 if TYPE_CHECKING:
-    from neurt.runs.stages import Progress
+    from neurt.measure.stages import Progress
 
 #: Sub-directory of a fine-tuned model that holds the analog model with the same training.
 BASELINE = "analog"

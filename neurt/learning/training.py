@@ -19,6 +19,7 @@ import torch
 from accelerate import Accelerator, PartialState
 from torch import Tensor, nn
 
+from hwmodels.errors import UserError
 from neurt.learning.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -27,12 +28,12 @@ from neurt.learning.checkpoint import (
     save_checkpoint,
 )
 from neurt.learning.optimizer import adamw, learning_rate, restore, state_tensors
-from neurt.learning.training_request import TrainingSettings
-from reports.files import prepare_directory
-from reports.metrics import MetricsRow, read_metrics, write_metrics
+from neurt.requests.training import TrainingSettings
+from reports.kit.files import prepare_directory
+from reports.training.metrics import MetricsRow, read_metrics, write_metrics
 
 if TYPE_CHECKING:
-    from neurt.runs.stages import Progress
+    from neurt.measure.stages import Progress
 
 METRICS = "metrics.csv"
 #: Lines that a training says about its loss.
@@ -41,7 +42,7 @@ LINES = 40
 __all__ = ["METRICS", "TrainingError", "TrainingSettings", "draw_windows", "processes", "train"]
 
 
-class TrainingError(ValueError):
+class TrainingError(UserError, ValueError):
     """A training that cannot go on."""
 
 

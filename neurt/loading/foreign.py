@@ -17,9 +17,9 @@ from transformers import (
 from transformers import logging as transformers_logging
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
-from energy.counts import Label
-from energy.elementwise import Multiply, Rotary
-from energy.matmul import AttentionCore
+from energy.counts.counts import Label
+from energy.layers.elementwise import Multiply, Rotary
+from energy.layers.matmul import AttentionCore
 from neurt.families import FAMILIES, ShapeError, analog_type, label, read_shape
 from neurt.loading.models import UNFIT, LoadedModel, Weights, configuration, why_not_pretrained
 from neurt.loading.source import (

@@ -14,9 +14,9 @@ from transformers import AutoConfig, GPT2Config, PretrainedConfig, PreTrainedMod
 from transformers import logging as transformers_logging
 
 from neurt.families import Shape, family_of, is_converted, read_shape
-from neurt.loading.gguf_file import load_gguf
-from neurt.loading.gguf_header import read_header
-from neurt.loading.gguf_names import config_of
+from neurt.loading.gguf.file import load_gguf
+from neurt.loading.gguf.header import read_header
+from neurt.loading.gguf.names import config_of
 from neurt.loading.source import (
     ModelError,
     ModelSource,

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from neurt.learning.checkpoint import MODEL
-from reports.files import OutputError, prepare_directory, write_atomically
+from reports.kit.files import OutputError, prepare_directory, write_atomically
 
 SaveDtype = Literal["float16", "float32"]
 

@@ -8,10 +8,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from hwmodels.errors import UserError
 from neurt.families import ALIASES, Shape, read_shape
-from neurt.loading.gguf_file import smollm2_file
-from neurt.loading.gguf_header import read_header
-from neurt.loading.gguf_names import config_of
+from neurt.loading.gguf.file import smollm2_file
+from neurt.loading.gguf.header import read_header
+from neurt.loading.gguf.names import config_of
 
 #: Seconds to wait for the hub before falling back.
 HUB_TIMEOUT_S = 5.0
@@ -24,7 +25,7 @@ SHIPPED = ("gpt2-nano", "gpt2-nano-spiking")
 SMOLLM2 = "smollm2-135m"
 
 
-class ModelError(ValueError):
+class ModelError(UserError, ValueError):
     """A model that cannot be found or loaded."""
 
 

@@ -13,8 +13,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from neurt.loading.gguf_header import read_header
-from neurt.loading.gguf_tokenizer import tokenizer_of
+from neurt.loading.gguf.header import read_header
+from neurt.loading.gguf.tokenizer import tokenizer_of
 from neurt.loading.source import ModelError, ModelSource, cached_file, why_unreachable
 
 #: Files any of which makes a tokenizer.

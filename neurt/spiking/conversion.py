@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from hwmodels.errors import UserError
 from neurt.families import FAMILIES
 from neurt.spiking.attention import SpikingAttention
 from neurt.spiking.config import DeadZone, SpikingConfig
@@ -20,7 +21,7 @@ from neurt.spiking.pow2 import PowerOfTwo, output_dead_zone
 from neurt.spiking.synapse import weights_of
 
 
-class ConversionError(ValueError):
+class ConversionError(UserError, ValueError):
     """A model that cannot be converted."""
 
 

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from energy import Levels, Tally, count_events, tally_call
-from energy.formulas import Conventions, neurons
+from energy.formulas.linear import Conventions, neurons
+from hwmodels.errors import UserError
 from neurt.spiking.surrogate import spike
 
 
-class NeuronError(ValueError):
+class NeuronError(UserError, ValueError):
     """A neuron was given something it cannot integrate."""
 
 

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from hwmodels.errors import UserError
 from neurt.text.wikitext import detokenised
 
 #: Document i is held out if i % 10 is this.
@@ -19,7 +20,7 @@ PUBLIC_DOMAIN = "public domain: works of the United States Government (17 U.S.C.
 UNKNOWN = "that of the text; ask whoever trained this model"
 
 
-class CorpusError(ValueError):
+class CorpusError(UserError, ValueError):
     """A text that cannot be used for training."""
 
 

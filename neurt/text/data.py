@@ -10,11 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hwmodels.errors import UserError
 from neurt.text.wikitext import detokenised
-from reports.files import write_text
+from reports.kit.files import write_text
 
 
-class TextError(ValueError):
+class TextError(UserError, ValueError):
     """A text that cannot be used."""
 
 

@@ -13,13 +13,15 @@ from tokenizers.trainers import BpeTrainer
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
+from hwmodels.errors import UserError
+
 #: Stands after each document; its id is 0.
 END_OF_TEXT = "<|endoftext|>"
 #: The 256 bytes and the end of a text.
 SMALLEST = 257
 
 
-class VocabularyError(ValueError):
+class VocabularyError(UserError, ValueError):
     """A tokenizer that cannot be trained."""
 
 

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from hwmodels.errors import UserError
 
-class QualityError(ValueError):
+
+class QualityError(UserError, ValueError):
     """A text, a window or a model that cannot be evaluated."""
 
 

@@ -17,12 +17,12 @@ def run(request: argparse.Namespace) -> None:
     # Late, so that a command waits only for what it needs.
     from rich.console import Console
 
-    from neurt.closed_form.breakeven import run_breakeven
-    from neurt.closed_form.breakeven_request import BreakEvenRequest
+    from neurt.measure.breakeven import run_breakeven
+    from neurt.requests.breakeven import BreakEvenRequest
     from neurt.verbs.flags_conversion import FIELDS, conversion_of
-    from reports.breakeven import write_breakeven
-    from reports.files import check_directory
-    from reports.terminal_breakeven import print_breakeven
+    from reports.breakeven.case import write_breakeven
+    from reports.breakeven.terminal import print_breakeven
+    from reports.kit.files import check_directory
 
     before = time.strftime("%Y%m%d-%H%M%S")
     directory = check_directory(request.out or Path("runs") / f"{before}-breakeven")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from energy.claims import read_claims
-from energy.review import review
+from energy.literature.claims import read_claims
+from energy.literature.review import review
 from hwmodels import load_profile
 from neurt.verbs.console import terminal_console
-from reports.claims import print_reviews, write_reviews
-from reports.files import prepare_directory
+from reports.kit.files import prepare_directory
+from reports.literature.claims import print_reviews, write_reviews
 
 
 def run(request: argparse.Namespace) -> None:
@@ -19,9 +19,9 @@ def run(request: argparse.Namespace) -> None:
         request: `claims`, `hw`, `tolerance` and `out`, as `neurt.verbs.flags_check` parses them.
 
     Raises:
-        energy.claims.ClaimError: If the file has no claims that can be read.
+        energy.literature.claims.ClaimError: If the file has no claims that can be read.
         hwmodels.ProfileError: If a profile cannot be loaded.
-        reports.files.OutputError: If the findings cannot be written.
+        reports.kit.files.OutputError: If the findings cannot be written.
     """
     claims = read_claims(request.claims)
     # A claim names the prices it rests on; profiles are loaded once, before anything is printed.

@@ -21,7 +21,7 @@ from neurt.verbs.hw_commands import HW_HANDLERS
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from neurt.runs.stages import Progress
+    from neurt.measure.stages import Progress
 
 
 def _fields(request: argparse.Namespace, directory: Path) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def _fields(request: argparse.Namespace, directory: Path) -> dict[str, Any]:
 
 def _directory(request: argparse.Namespace, before: str | None = None) -> Path:
     """The output directory; by default one that is named after the time and the model."""
-    from reports.files import OutputError, check_directory
+    from reports.kit.files import OutputError, check_directory
 
     name = Path(request.model).name or "model"
     before = before or time.strftime("%Y%m%d-%H%M%S")
@@ -49,8 +49,8 @@ def _profile(request: argparse.Namespace) -> None:
     console = terminal_console()
     directory = _directory(request)
     with _spinner(console) as progress:
-        from neurt.runs.profiling import run_profile
-        from neurt.runs.request import ProfileRequest
+        from neurt.measure.profiling import run_profile
+        from neurt.requests.passes import ProfileRequest
 
         asked = ProfileRequest(**_fields(request, directory))
         run = run_profile(asked, progress, say=_say(console))
@@ -58,8 +58,8 @@ def _profile(request: argparse.Namespace) -> None:
 
 
 def _plan(request: argparse.Namespace) -> None:
-    from neurt.runs.planning import run_plan
-    from neurt.runs.request import PlanRequest
+    from neurt.measure.planning import run_plan
+    from neurt.requests.passes import PlanRequest
 
     directory = _directory(request)
     run = run_plan(PlanRequest(**_fields(request, directory)))
@@ -67,11 +67,11 @@ def _plan(request: argparse.Namespace) -> None:
 
 
 def _report(run: Any, directory: Path, console: Console) -> None:
-    from neurt.closed_form.roofline import decode_rooflines
-    from reports.baselines import compare, print_baselines
-    from reports.phases import print_phases
-    from reports.roofline import write_rooflines
-    from reports.terminal import print_run
+    from neurt.measure.roofline import decode_rooflines
+    from reports.roofline.roofline import write_rooflines
+    from reports.views.baselines import compare, print_baselines
+    from reports.views.phases import print_phases
+    from reports.views.terminal import print_run
     from reports.write import write_report
 
     print_run(run, console)
@@ -84,7 +84,7 @@ def _report(run: Any, directory: Path, console: Console) -> None:
 
 
 def _spinner(console: Console) -> AbstractContextManager[Progress]:
-    from reports.progress import progress_bars
+    from reports.kit.progress import progress_bars
 
     return progress_bars(console)
 
@@ -93,10 +93,10 @@ def _evaluate(request: argparse.Namespace) -> None:
     console = terminal_console()
     directory = _directory(request)
     with _spinner(console) as progress:
-        from neurt.evaluation.evaluate_request import EvaluateRequest
         from neurt.evaluation.evaluating import run_evaluate
-        from reports.quality import write_quality
-        from reports.terminal_quality import print_quality
+        from neurt.requests.evaluate import EvaluateRequest
+        from reports.quality.table import write_quality
+        from reports.quality.terminal import print_quality
 
         asked = EvaluateRequest(**_fields(request, directory))
         found = run_evaluate(asked, progress, say=_say(console))
@@ -108,9 +108,9 @@ def _sweep(request: argparse.Namespace) -> None:
     console = terminal_console()
     directory = _directory(request, "sweep")  # the same again, where the points are kept
     with _spinner(console) as progress:
-        from neurt.evaluation.sweep import run_sweep
-        from neurt.evaluation.sweep_request import SweepRequest
-        from reports.sweep import print_sweep, write_sweep
+        from neurt.grid.sweep import run_sweep
+        from neurt.requests.sweep import SweepRequest
+        from reports.quality.sweep import print_sweep, write_sweep
 
         given = vars(request) | {"hw": tuple(request.hw), "out": directory}
         asked = SweepRequest(**{key: value for key, value in given.items() if key != "run"})
@@ -123,7 +123,7 @@ def _pretrain(request: argparse.Namespace) -> None:
     console = terminal_console()
     with _spinner(console) as progress:
         from neurt.learning.pretrain import run_pretrain
-        from neurt.learning.training_request import PretrainRequest
+        from neurt.requests.training import PretrainRequest
 
         given = {key: value for key, value in vars(request).items() if key != "run"}
         made = run_pretrain(PretrainRequest(**given), progress, say=_say(console))
@@ -135,8 +135,8 @@ def _finetune(request: argparse.Namespace) -> None:
     console = terminal_console()
     with _spinner(console) as progress:
         from neurt.learning.finetune import run_finetune
-        from neurt.learning.finetune_request import FinetuneRequest
-        from reports.finetuned import print_stages
+        from neurt.requests.finetune import FinetuneRequest
+        from reports.training.finetuned import print_stages
 
         skipped = {"run", *FIELDS}
         given = {key: value for key, value in vars(request).items() if key not in skipped}

@@ -21,14 +21,14 @@ def run(request: argparse.Namespace) -> None:
     from neurt.loading.models import Weights, load_model
     from neurt.loading.saving import save_model
     from neurt.loading.source import resolve
-    from neurt.runs.planning import now, versions
+    from neurt.measure.planning import now, versions
     from neurt.spiking.conversion import ConversionError, convert
     from neurt.text.data import calibration_text, calibration_windows, check_ids, copy_texts
     from neurt.text.windows import check_windows
     from neurt.verbs.console import terminal_console
     from neurt.verbs.flags_conversion import conversion_of
-    from reports.files import OutputError, check_directory, prepare_directory, write_text
-    from reports.progress import progress_bars
+    from reports.kit.files import OutputError, check_directory, prepare_directory, write_text
+    from reports.kit.progress import progress_bars
 
     console = terminal_console()
     out = check_directory(request.out)

@@ -12,12 +12,12 @@ def run(request: argparse.Namespace) -> None:
 
     Raises:
         OutputError: If the directory holds a run, or cannot be written.
-        ValueError: See `neurt.runs.counting.run_count`.
+        ValueError: See `neurt.measure.counting.run_count`.
     """
     # Late, so that a command waits only for what it needs.
     from neurt.verbs.console import terminal_console
-    from reports.files import OutputError, check_directory
-    from reports.progress import progress_bars
+    from reports.kit.files import OutputError, check_directory
+    from reports.kit.progress import progress_bars
 
     console = terminal_console()
     name = f"{time.strftime('%Y%m%d-%H%M%S')}-count-{Path(request.model).name or 'model'}"
@@ -30,14 +30,14 @@ def run(request: argparse.Namespace) -> None:
             "replace it"
         )
     with progress_bars(console) as progress:
-        from neurt.runs.counting import run_count
-        from neurt.runs.request import ProfileRequest
+        from neurt.measure.counting import run_count
+        from neurt.requests.passes import ProfileRequest
 
         given = {key: value for key, value in vars(request).items() if key not in ("run", "force")}
         asked = ProfileRequest(**given | {"hw": tuple(request.hw), "out": out})
         counted = run_count(asked, progress, lambda line: console.print(line, markup=False))
-    from reports.count import write_count
-    from reports.terminal_count import print_count
+    from reports.count.run import write_count
+    from reports.count.terminal import print_count
 
     print_count(counted, console)
     files = ", ".join(path.name for path in write_count(counted, out))

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from energy.claims import CLAIM_COLUMNS
-from energy.review import MAX_TOLERANCE, TOLERANCE
+from energy.literature.claims import CLAIM_COLUMNS
+from energy.literature.review import MAX_TOLERANCE, TOLERANCE
 
 
 def add_check_command(verbs: Any, handler: Callable[[argparse.Namespace], None]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from neurt.learning.finetune_request import FinetuneRequest
+from neurt.requests.finetune import FinetuneRequest
 from neurt.text.corpus import SOTU
 from neurt.verbs.flags_conversion import add_calibration_flags, add_detokenise_flag
 from neurt.verbs.flags_evaluate import add_model_flags

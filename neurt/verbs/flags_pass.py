@@ -20,7 +20,7 @@ from neurt.verbs.flags_training import at_least
 
 
 def add_pass_flags(command: argparse.ArgumentParser) -> None:
-    """Add the flags of `neurt.runs.request.PassRequest` to a command."""
+    """Add the flags of `neurt.requests.passes.PassRequest` to a command."""
     command.add_argument(
         "--model",
         required=True,
@@ -71,7 +71,7 @@ def add_pass_flags(command: argparse.ArgumentParser) -> None:
 
 
 def add_measuring_flags(command: argparse.ArgumentParser) -> None:
-    """Add the flags that `neurt.runs.request.ProfileRequest` has beside those of a pass."""
+    """Add the flags that `neurt.requests.passes.ProfileRequest` has beside those of a pass."""
     add_weights_flag(command)
     command.add_argument("--seed", type=int, default=0, help="seed of random weights (default: 0)")
     command.add_argument(

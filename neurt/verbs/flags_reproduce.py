@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from neurt.runs.reproduce_request import HARDWARE, MODELS
+from neurt.requests.reproduce import HARDWARE, MODELS
 from neurt.spiking.config import Attention, Code, KeyValue
 from neurt.verbs.flags_conversion import factor, timesteps
 from neurt.verbs.flags_pass import add_weights_flag

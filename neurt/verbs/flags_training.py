@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from neurt.learning.training_request import PretrainRequest
+from neurt.requests.training import PretrainRequest
 from neurt.text.corpus import SOTU
 
 Handler = Callable[[argparse.Namespace], None]

@@ -16,7 +16,7 @@ from neurt.verbs.console import terminal_console
 
 def list_profiles(_request: argparse.Namespace) -> None:
     """Print one line per profile."""
-    from reports.hardware import print_profiles
+    from reports.hardware.profile import print_profiles
 
     print_profiles(terminal_console())
 
@@ -28,7 +28,7 @@ def show(request: argparse.Namespace) -> None:
         ProfileError: If it cannot be loaded.
     """
     from hwmodels import load_profile
-    from reports.hardware import print_profile
+    from reports.hardware.profile import print_profile
 
     print_profile(load_profile(request.name), terminal_console())
 
@@ -40,7 +40,7 @@ def diff(request: argparse.Namespace) -> None:
         ProfileError: If one cannot be loaded.
     """
     from hwmodels import load_profile
-    from reports.hardware_diff import print_differences
+    from reports.hardware.diff import print_differences
 
     print_differences(load_profile(request.a), load_profile(request.b), terminal_console())
 
@@ -54,7 +54,7 @@ def new(request: argparse.Namespace) -> None:
     """
     from hwmodels import ProfileError, load_profile, profile_names
     from hwmodels.template import extension_template, template
-    from reports.files import OutputError, write_text
+    from reports.kit.files import OutputError, write_text
 
     if request.name in profile_names():
         raise ProfileError(f"hardware profile '{request.name}' is there already; take another name")

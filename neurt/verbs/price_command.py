@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from energy import Counts, Estimate, estimate
-from energy.countsfile import read_csv
+from energy.counts.file import read_csv
 from hwmodels import Dataflow, HardwareProfile, ProfileError, load_profiles
 from neurt.verbs.console import terminal_console
-from reports.files import prepare_directory
+from reports.kit.files import prepare_directory
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,7 +44,7 @@ def _bill(
     request: argparse.Namespace,
     console: Console,
 ) -> Path:
-    from reports.terminal import print_bill
+    from reports.views.terminal import print_bill
     from reports.write import write_prices
 
     if request.latency_s and len(profiles) > 1:
@@ -79,9 +79,9 @@ def _lemaire(
     request: argparse.Namespace,
     console: Console,
 ) -> Path:
-    from energy.lemaire import VARIANTS, Costs, LemaireError
-    from energy.lemaire_bill import lemaire
-    from reports.lemaire import print_lemaire, write_lemaire
+    from energy.literature.lemaire import VARIANTS, Costs, LemaireError
+    from energy.literature.lemaire_bill import lemaire
+    from reports.literature.lemaire import print_lemaire, write_lemaire
 
     if request.dataflow or request.latency_s:
         raise LemaireError(

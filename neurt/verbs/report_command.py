@@ -7,16 +7,16 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
-from neurt.closed_form.roofline import decode_rooflines
+from neurt.measure.roofline import decode_rooflines
 from neurt.verbs.console import terminal_console
-from reports.compare import compare_runs, write_comparison
-from reports.files import OutputError, check_directory, slugs
-from reports.parquet import check_parquet, write_parquet, write_run_parquet
+from reports.compare.comparison import compare_runs, write_comparison
+from reports.compare.terminal import print_comparison
+from reports.kit.files import OutputError, check_directory, slugs
+from reports.kit.parquet import check_parquet, write_parquet, write_run_parquet
 from reports.read import read_run
-from reports.roofline import write_rooflines
-from reports.run import Run
-from reports.terminal import print_run
-from reports.terminal_compare import print_comparison
+from reports.roofline.roofline import write_rooflines
+from reports.run.run import Run
+from reports.views.terminal import print_run
 from reports.write import write_report
 
 

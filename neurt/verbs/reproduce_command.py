@@ -14,13 +14,13 @@ def run(request: argparse.Namespace) -> None:
         ReproduceError: If the table cannot be made.
     """
     # Late, so that a command waits only for what it needs.
-    from neurt.runs.reproduce import run_reproduce
-    from neurt.runs.reproduce_request import ReproduceRequest
+    from neurt.grid.reproduce import run_reproduce
+    from neurt.requests.reproduce import ReproduceRequest
     from neurt.verbs.console import terminal_console
-    from reports.files import check_directory
-    from reports.progress import progress_bars
-    from reports.reproduce import write_reproduction
-    from reports.reproduce_table import print_reproduction
+    from reports.kit.files import check_directory
+    from reports.kit.progress import progress_bars
+    from reports.reproduce.rows import write_reproduction
+    from reports.reproduce.table import print_reproduction
 
     console = terminal_console()
     given = {key: value for key, value in vars(request).items() if key != "run"}

@@ -9,13 +9,13 @@ from operator import add
 from pathlib import Path
 
 from energy import Counts, Estimate, estimate
-from energy.countsfile import read_csv
-from energy.sensitivity import SensitivityError
+from energy.compare.sensitivity import SensitivityError
+from energy.counts.file import read_csv
 from hwmodels import Dataflow, HardwareProfile, load_profiles
 from neurt.verbs.console import terminal_console
-from reports.files import check_directory
-from reports.sensitivity import Study, write_sensitivity
-from reports.terminal_sensitivity import print_sensitivity
+from reports.kit.files import check_directory
+from reports.sensitivity.study import Study, write_sensitivity
+from reports.sensitivity.terminal import print_sensitivity
 
 
 def run(request: argparse.Namespace) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from energy import Counts, Label, LayerCount, Tally, estimate, saving
-from energy.countsfile import COUNT_COLUMNS
+from energy.counts.file import COUNT_COLUMNS
 from energy.frames import (
     COUNT_FRAME_COLUMNS,
     ESTIMATE_COLUMNS,

@@ -8,10 +8,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from energy import Counts, LayerCount, Levels, estimate, formulas
-from energy.lemaire import PRINTED, Costs, Terms, piecewise_pj
-from energy.lemaire_bill import lemaire
-from energy.lemaire_layers import Conv, dense_conv, dense_linear, spiking_conv, spiking_linear
+from energy import Counts, LayerCount, Levels, estimate
+from energy.formulas import linear as formulas
+from energy.literature.lemaire import PRINTED, Costs, Terms, piecewise_pj
+from energy.literature.lemaire_bill import lemaire
+from energy.literature.lemaire_layers import (
+    Conv,
+    dense_conv,
+    dense_linear,
+    spiking_conv,
+    spiking_linear,
+)
 from hwmodels import HardwareProfile
 
 pytest.importorskip("spikingjelly", reason="needs spikingjelly 2.0, see the README")

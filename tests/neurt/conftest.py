@@ -11,7 +11,7 @@ import transformers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
 from neurt.learning.pretrain import run_pretrain
-from neurt.learning.training_request import PretrainRequest
+from neurt.requests.training import PretrainRequest
 from neurt.spiking.config import SpikingConfig
 from neurt.spiking.conversion import convert
 from neurt.spiking.modeling import SpikingGPT2LMHeadModel, SpikingLanguageModel

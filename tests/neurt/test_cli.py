@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-import reports.terminal
+import reports.views.terminal
 from hwmodels import load_profile
 from neurt.cli import main
 
@@ -427,7 +427,7 @@ def test_an_interrupt_is_130_and_one_line(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(reports.terminal, "print_run", interrupted)
+    monkeypatch.setattr(reports.views.terminal, "print_run", interrupted)
     words = ["plan", "--model", "tiny", "--hw", "45nm", "--seq-len", "8", "--out", "out"]
     assert fails(*words, code=130) == "interrupted; files already in place are whole"
     assert not (tmp_path / "out").exists()
@@ -480,7 +480,7 @@ def test_an_error_that_is_not_ours_keeps_its_traceback(
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(reports.terminal, "print_run", broken)
+    monkeypatch.setattr(reports.views.terminal, "print_run", broken)
     with pytest.raises(ZeroDivisionError):
         main(["plan", "--model", "tiny", "--hw", "45nm", "--seq-len", "8", "--out", "out"])
 

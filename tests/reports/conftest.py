@@ -9,31 +9,25 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from energy import (
-    Attention,
-    Counts,
-    Label,
-    LayerCount,
-    Levels,
-    Tally,
-    formulas,
-    nonlinear,
-    products,
-)
-from energy.breakeven import BreakEven, Part
-from energy.estimate import ACCOUNTINGS
+from energy import Attention, Counts, Label, LayerCount, Levels, Tally
+from energy.bill.estimate import ACCOUNTINGS
+from energy.compare.breakeven import BreakEven, Part
+from energy.formulas import attention as products
+from energy.formulas import linear as formulas
+from energy.formulas import nonlinear
 from hwmodels import load_profile, load_profiles
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
+from neurt.grid.reproduce import described
 from neurt.loading.source import resolve
-from neurt.runs.reproduce import described
-from neurt.runs.reproduce_request import ReproduceRequest
-from reports import Run, style
-from reports.breakeven import Case
-from reports.plot_components import per_component
-from reports.plot_layers import per_layer
-from reports.reproduce import Reproduction
-from reports.roofline import Roofline, TokenCost
+from neurt.requests.reproduce import ReproduceRequest
+from reports import Run
+from reports.breakeven.case import Case
+from reports.kit import style
+from reports.reproduce.rows import Reproduction
+from reports.roofline.roofline import Roofline, TokenCost
+from reports.views.plot_components import per_component
+from reports.views.plot_layers import per_layer
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 

@@ -12,9 +12,9 @@ from energy import Label
 from hwmodels import Dataflow
 from reports import Run, write_report
 from reports.read import read_run
-from reports.record import RunError
-from reports.run import Phase, merged
-from reports.steps import StepCount
+from reports.run.record import RunError
+from reports.run.run import Phase, merged
+from reports.run.steps import StepCount
 from reports.write import counted, sha256, summary
 
 Directory = Callable[[Run], Path]

@@ -14,12 +14,13 @@ import pytest
 from matplotlib.figure import Figure
 
 from energy import Label, LayerCount, Tally
-from energy.countsfile import read_csv
+from energy.counts.file import read_csv
 from hwmodels import HardwareProfile, Op, load_profile
-from reports import OutputError, Run, style, write_prices, write_report
-from reports.run import Phase, merged
-from reports.steps import StepCount
-from reports.table import savings_frame
+from reports import OutputError, Run, write_prices, write_report
+from reports.kit import style
+from reports.run.run import Phase, merged
+from reports.run.steps import StepCount
+from reports.views.tables import savings_frame
 from reports.write import FORMAT, NOT_MODELLED, counted, sha256, summary
 
 PICTURES_45NM = [

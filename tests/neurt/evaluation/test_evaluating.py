@@ -12,15 +12,15 @@ from transformers import GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
 
 import neurt.evaluation.evaluating
 from hwmodels import ProfileError
-from neurt.evaluation.evaluate_request import EvaluateRequest
 from neurt.evaluation.evaluating import run_evaluate
 from neurt.evaluation.quality import QualityError, compare
 from neurt.loading.models import ModelError
+from neurt.requests.evaluate import EvaluateRequest
 from neurt.spiking.config import SpikingConfig
 from neurt.spiking.conversion import ConversionError, convert
 from neurt.text.data import TextError
-from reports.evaluation import Evaluation
-from reports.quality import write_quality
+from reports.quality.evaluation import Evaluation
+from reports.quality.table import write_quality
 
 pytestmark = pytest.mark.usefixtures("alone")
 

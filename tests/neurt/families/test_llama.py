@@ -11,13 +11,13 @@ import pytest
 from transformers import PreTrainedModel
 
 from energy import Attention, Conventions, Counts
-from energy.formulas import packed_bytes
+from energy.formulas.linear import packed_bytes
 from hwmodels import Op
 from neurt.closed_form.passes import Pass, decode, prefill
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Shape, ShapeError, label, read_shape
-from neurt.runs.measuring import layer_parameters
+from neurt.grid.measuring import layer_parameters
 from neurt.spiking.config import Code, SpikingConfig
 from neurt.spiking.modeling import SpikingLanguageModel
 
@@ -168,8 +168,8 @@ def test_spiking_70b_caches_bits_of_the_shared_heads() -> None:
 def test_a_plan_needs_neither_weights_nor_torch(tmp_path: Path, name: str) -> None:
     (tmp_path / "config.json").write_text(json.dumps(CHECKPOINTS[name]), encoding="utf-8")
     script = (
-        "import sys\nfrom neurt.runs.planning import run_plan\n"
-        "from neurt.runs.request import PlanRequest\n"
+        "import sys\nfrom neurt.measure.planning import run_plan\n"
+        "from neurt.requests.passes import PlanRequest\n"
         "run = run_plan(PlanRequest(model='config.json', hw=('45nm',), out='out'))\n"
         "print(run.asa.dense_macs)\n"
         "print(*{'torch', 'transformers'} & sys.modules.keys())"

@@ -9,7 +9,7 @@ from neurt.closed_form.passes import PlanError, decode, prefill
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Shape, ShapeError, read_shape
-from neurt.runs.measuring import layer_parameters
+from neurt.grid.measuring import layer_parameters
 from neurt.spiking.config import SpikingConfig
 
 # As in the `config.json` of facebook/opt-125m.

@@ -18,7 +18,7 @@ from neurt.learning.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from reports.files import OutputError
+from reports.kit.files import OutputError
 
 FINGERPRINT = {"stage": "one", "steps": "10", "sha256 of the token ids": "abc"}
 TENSORS = {

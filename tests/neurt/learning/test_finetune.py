@@ -23,17 +23,17 @@ import neurt.learning.finetune
 from neurt.closed_form.passes import PlanError
 from neurt.learning.checkpoint import CHECKPOINT, CheckpointError
 from neurt.learning.finetune import UNFINISHED, run_finetune
-from neurt.learning.finetune_request import FinetuneRequest
 from neurt.learning.objectives import Distillation
 from neurt.learning.pretrain import perplexity
 from neurt.learning.training import TrainingError
+from neurt.requests.finetune import FinetuneRequest
 from neurt.spiking.config import Attention, Code, SpikingConfig
 from neurt.spiking.modeling import spiking_class
 from neurt.text.corpus import CorpusError
-from reports.files import OutputError
-from reports.finetuned import Finetuned
-from reports.metrics import MetricsRow, read_metrics
-from reports.plot_training import training_picture
+from reports.kit.files import OutputError
+from reports.training.finetuned import Finetuned
+from reports.training.metrics import MetricsRow, read_metrics
+from reports.training.picture import training_picture
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -75,7 +75,7 @@ def asked(trained: Path, passages: Path) -> Ask:
 @pytest.fixture
 def ask(asked: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
     # Drawing takes longer than such a training; one test draws the picture.
-    monkeypatch.setattr("reports.plot_training.training_picture", lambda *_: Figure((1, 1)))
+    monkeypatch.setattr("reports.training.picture.training_picture", lambda *_: Figure((1, 1)))
     return lambda **changes: asked(**{"out": tmp_path / "out"} | changes)
 
 
@@ -204,7 +204,7 @@ def test_the_perplexity_is_that_of_the_model_in_the_file(
 def test_the_same_request_gives_the_same_files(
     ask: Ask, finished: tuple[Path, Finetuned], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reports.plot_training.training_picture", training_picture)
+    monkeypatch.setattr("reports.training.picture.training_picture", training_picture)
     run_finetune(ask())
     same_results(finished[0], tmp_path / "out")
 
@@ -339,10 +339,10 @@ def test_thresholds_of_a_fine_tuned_model_keep_their_analog_model(
 KILLED = """
 import os, random, signal, sys
 from matplotlib.figure import Figure
-import neurt.learning.finetune, reports.plot_training, reports.finetuned
+import neurt.learning.finetune, reports.training.picture, reports.training.finetuned
 from neurt.cli import main
 
-reports.plot_training.training_picture = lambda *_: Figure((1, 1))
+reports.training.picture.training_picture = lambda *_: Figure((1, 1))
 
 def run(words, out, kill_at=None):
     reader, writer = os.pipe()
@@ -423,7 +423,7 @@ def test_killed_while_it_writes_the_model_it_writes_it_again(
             run_finetune(ask())
     assert (tmp_path / "out" / "analog" / "model.safetensors").exists()
     assert not (tmp_path / "out" / "model.safetensors").exists()
-    monkeypatch.setattr("reports.plot_training.training_picture", training_picture)
+    monkeypatch.setattr("reports.training.picture.training_picture", training_picture)
     run_finetune(ask(resume=True))
     same_results(finished[0], tmp_path / "out")
 
@@ -625,7 +625,7 @@ def test_a_loss_that_is_not_finite_keeps_what_was_there(
         patch.setattr(Distillation, "forward", breaks)
         with pytest.raises(TrainingError, match="distilled: the loss of step 2 is nan"):
             run_finetune(ask())
-    monkeypatch.setattr("reports.plot_training.training_picture", training_picture)
+    monkeypatch.setattr("reports.training.picture.training_picture", training_picture)
     run_finetune(ask(resume=True))
     same_results(finished[0], tmp_path / "out")
 

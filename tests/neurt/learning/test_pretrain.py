@@ -13,11 +13,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2LMHeadModel
 
 from neurt.learning.checkpoint import CHECKPOINT, CheckpointError
 from neurt.learning.pretrain import new_model, perplexity, run_pretrain
-from neurt.learning.training_request import PretrainRequest, RequestError
+from neurt.requests.training import PretrainRequest, RequestError
 from neurt.text.corpus import CorpusError
 from neurt.text.vocabulary import VocabularyError
-from reports.files import OutputError
-from reports.metrics import read_metrics
+from reports.kit.files import OutputError
+from reports.training.metrics import read_metrics
 
 FILES = [
     "README.md",

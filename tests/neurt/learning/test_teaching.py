@@ -10,10 +10,10 @@ import torch
 from transformers import GPT2LMHeadModel
 
 import neurt.learning.teaching
-from neurt.learning.finetune_request import FinetuneRequest
 from neurt.learning.teaching import facts_of, student_of, teacher_of
 from neurt.loading.models import LoadedModel, ModelError, load_model
 from neurt.loading.saving import save_model
+from neurt.requests.finetune import FinetuneRequest
 from neurt.spiking.config import Attention, Code, SpikingConfig
 from neurt.spiking.conversion import ConversionError, analog_of, convert
 from neurt.text.data import calibration_windows

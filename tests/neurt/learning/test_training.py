@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from neurt.learning.checkpoint import CHECKPOINT, CheckpointError
 from neurt.learning.training import METRICS, TrainingError, TrainingSettings, draw_windows, train
-from reports.metrics import MetricsRow, read_metrics
+from reports.training.metrics import MetricsRow, read_metrics
 
 VOCABULARY = 11
 SETTINGS = TrainingSettings(

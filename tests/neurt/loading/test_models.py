@@ -20,7 +20,7 @@ from transformers import (
 
 from neurt.families import ShapeError
 from neurt.learning.pretrain import perplexity
-from neurt.loading.gguf_header import GGUFError
+from neurt.loading.gguf.header import GGUFError
 from neurt.loading.models import LoadedModel, ModelError, Weights, gpt2_tokenizer, load_model
 from neurt.loading.source import SMOLLM2, resolve
 from neurt.spiking.config import SpikingConfig

@@ -21,7 +21,7 @@ import neurt.loading.saving
 from neurt.loading.saving import SaveDtype, round_weights, save_model
 from neurt.spiking.modeling import SpikingGPT2LMHeadModel
 from neurt.text.vocabulary import train_tokenizer
-from reports.files import OutputError
+from reports.kit.files import OutputError
 
 IDS = torch.arange(24).view(2, 12)
 

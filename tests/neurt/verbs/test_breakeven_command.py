@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from energy.countsfile import to_csv
+from energy.counts.file import to_csv
 from neurt.closed_form.passes import prefill
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
@@ -16,8 +16,8 @@ from neurt.families import Shape
 from neurt.spiking.config import SpikingConfig
 from neurt.verbs.breakeven_command import run
 from neurt.verbs.flags_breakeven import add_breakeven_command
-from reports.breakeven import BREAKEVEN_COLUMNS
-from reports.files import OutputError
+from reports.breakeven.case import BREAKEVEN_COLUMNS
+from reports.kit.files import OutputError
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -77,7 +77,7 @@ def test_an_output_that_cannot_be_written_is_found_first(tmp_path: Path) -> None
 
 def test_no_torch_is_needed() -> None:
     script = (
-        "import sys, neurt.closed_form.breakeven, neurt.verbs.flags_breakeven\n"
+        "import sys, neurt.measure.breakeven, neurt.verbs.flags_breakeven\n"
         "import neurt.verbs.breakeven_command\n"
         "import reports.terminal_breakeven\n"
         "print(*sorted({'torch', 'transformers', 'pandas', 'matplotlib'} & sys.modules.keys()))"

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from energy.claims import ClaimError
+from energy.literature.claims import ClaimError
 from hwmodels import ProfileError
 from neurt.verbs import check_command
-from reports.files import OutputError
+from reports.kit.files import OutputError
 
 CLAIMS = """\
 model,hw,ann_ops,ann_energy_mj,snn_ops,snn_energy_mj,ac_pj,time_ns

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-import neurt.evaluation.sweep
+import neurt.grid.sweep
 import neurt.learning.finetune  # so that a test can replace what a command would import
 from neurt.cli import main
 from neurt.learning.pretrain import Pretrained
-from reports.finetuned import Finetuned, Judged
+from reports.training.finetuned import Finetuned, Judged
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -47,7 +47,7 @@ def test_sweep_keeps_its_points_where_the_same_command_finds_them(
     def evaluated(*_: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(neurt.evaluation.sweep, "evaluate_point", evaluated)
+    monkeypatch.setattr(neurt.grid.sweep, "evaluate_point", evaluated)
     assert main(["sweep", *words_of(trained, *GRID, *READING)]) == 0
     assert capsys.readouterr().out == "1 of 1 points are known already.\n" + first
 
@@ -128,7 +128,7 @@ def test_words_of_finetune_and_of_the_conversion_make_one_request(
 
 def test_words_of_sweep_make_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
     words = "sweep --model m --hw loihi --hw 45nm --codes pow2 --ray auto --out o"
-    asked = asked_by(words.split(), monkeypatch, "neurt.evaluation.sweep.run_sweep")
+    asked = asked_by(words.split(), monkeypatch, "neurt.grid.sweep.run_sweep")
     assert asked.hw == ("loihi", "45nm")
     assert (asked.codes, asked.ray, asked.out) == (("pow2",), "auto", Path("o"))
     assert not Path("o").exists()

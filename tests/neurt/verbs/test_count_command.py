@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from transformers import AutoConfig
 
-from energy.countsfile import read_csv
+from energy.counts.file import read_csv
 from neurt.cli import main
 
 pytestmark = pytest.mark.usefixtures("alone", "sketched")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from energy.formulas import Attention
-from neurt.evaluation.evaluate_request import EvaluateRequest
+from energy.formulas.linear import Attention
+from neurt.requests.evaluate import EvaluateRequest
 from neurt.verbs.flags_evaluate import add_evaluate_command
 
 

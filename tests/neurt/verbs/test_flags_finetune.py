@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from neurt.learning.finetune_request import FinetuneRequest
+from neurt.requests.finetune import FinetuneRequest
 from neurt.spiking.config import SpikingConfig
 from neurt.verbs.flags_conversion import FIELDS, add_conversion_flags, conversion_of
 from neurt.verbs.flags_finetune import add_finetune_command

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from neurt.runs.request import PassRequest, ProfileRequest
+from neurt.requests.passes import PassRequest, ProfileRequest
 from neurt.verbs.flags_conversion import FIELDS, conversion_of
 from neurt.verbs.flags_pass import (
     add_execution_flags,

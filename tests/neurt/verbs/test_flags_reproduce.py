@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from neurt.runs.reproduce_request import ReproduceRequest
+from neurt.requests.reproduce import ReproduceRequest
 from neurt.verbs.flags_reproduce import add_reproduce_command
 
 FLAGS = {

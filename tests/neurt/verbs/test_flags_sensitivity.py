@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from energy.sensitivity import SAMPLES
+from energy.compare.sensitivity import SAMPLES
 from hwmodels import Dataflow
 from neurt.verbs.flags_sensitivity import add_sensitivity_command
 

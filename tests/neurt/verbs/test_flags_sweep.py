@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from neurt.evaluation.sweep_request import SweepRequest
+from neurt.requests.sweep import SweepRequest
 from neurt.verbs.flags_sweep import add_sweep_command
 
 Refusal = Callable[[argparse.ArgumentParser, list[str]], str]

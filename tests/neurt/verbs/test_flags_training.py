@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from neurt.learning.training_request import PretrainRequest
+from neurt.requests.training import PretrainRequest
 from neurt.verbs.flags_training import add_training_commands, at_least, number
 
 

@@ -9,7 +9,7 @@ import pytest
 from hwmodels import ProfileError, load_profile, profile_names
 from neurt.verbs.flags_hw import add_hw_commands
 from neurt.verbs.hw_commands import HW_HANDLERS
-from reports.files import OutputError
+from reports.kit.files import OutputError
 
 
 def run(*words: object) -> None:

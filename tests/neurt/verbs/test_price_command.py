@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from energy import Counts, estimate
-from energy.countsfile import to_csv
-from energy.lemaire import VARIANTS, Costs
-from energy.lemaire_bill import lemaire
+from energy.counts.file import to_csv
+from energy.literature.lemaire import VARIANTS, Costs
+from energy.literature.lemaire_bill import lemaire
 from hwmodels import Dataflow, load_profile
 from neurt.cli import main
 from neurt.closed_form.passes import decode, prefill

@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from neurt.runs.planning import run_plan
-from neurt.runs.request import PlanRequest
+from neurt.measure.planning import run_plan
+from neurt.requests.passes import PlanRequest
 from neurt.verbs import report_command
 from neurt.verbs.flags_report import add_report_command
 from neurt.verbs.report_command import run
-from reports import OutputError, Run, parquet
-from reports.compare import CompareError
-from reports.files import write_text
-from reports.parquet import ParquetError
-from reports.record import RunError
+from reports import OutputError, Run
+from reports.compare.comparison import CompareError
+from reports.kit import parquet
+from reports.kit.files import write_text
+from reports.kit.parquet import ParquetError
+from reports.run.record import RunError
 from reports.write import counted, summary
 
 Ask = Callable[..., str]

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-import neurt.runs.reproduce
+import neurt.grid.reproduce
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
+from neurt.grid.measuring import Found
 from neurt.loading.source import resolve
-from neurt.runs.measuring import Found
-from neurt.runs.request import ProfileRequest
+from neurt.requests.passes import ProfileRequest
 from neurt.verbs import reproduce_command
 from neurt.verbs.flags_reproduce import add_reproduce_command
-from reports.files import OutputError
+from reports.kit.files import OutputError
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -41,7 +41,7 @@ def reproduce(words: str) -> None:
 def test_the_table_is_printed_and_written_the_same_each_time(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(neurt.runs.reproduce, "measure", measured)
+    monkeypatch.setattr(neurt.grid.reproduce, "measure", measured)
     written = []
     for _ in range(2):
         reproduce("--models gpt2-nano --timesteps 4 --jobs 1")
@@ -59,7 +59,7 @@ def test_the_table_is_printed_and_written_the_same_each_time(
 def test_a_directory_that_cannot_be_written_is_said_before_anything_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(neurt.runs.reproduce, "measure", None)
+    monkeypatch.setattr(neurt.grid.reproduce, "measure", None)
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="choose another --out"):
         reproduce(f"--models gpt2-nano --out {tmp_path / 'file' / 'out'}")

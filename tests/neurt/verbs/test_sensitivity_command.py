@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from energy import Counts, CountsError, estimate, saving
-from energy.countsfile import to_csv
-from energy.sensitivity import SensitivityError, sensitivity
+from energy.compare.sensitivity import SensitivityError, sensitivity
+from energy.counts.file import to_csv
 from hwmodels import Dataflow, ProfileError, load_profile
 from neurt.closed_form.passes import prefill
 from neurt.closed_form.plan import plan_asa

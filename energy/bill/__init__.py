@@ -1,0 +1,1 @@
+"""Counts become a bill: execution, placement, prices, sums, savings."""

@@ -1,0 +1,1 @@
+"""Bills against other bills: baselines, sensitivity, break-even."""

@@ -1,0 +1,165 @@
+"""What a spiking model is compared with: the network it came from, under several arithmetics.
+
+A saving means nothing without its baseline, and the dearest baseline flatters most. Each row is
+the bill of an analog network (ANN) beside the bill of the spiking one (SNN):
+
+* `same`: the ANN at the hardware's own precision.
+* `twin`: the ANN whose activations say no more than the spikes do; see `energy.compare.twin`.
+* `sparse`: the ANN that skips every multiply-accumulate with a zero activation, for free.
+* `int8`: both at INT8; `int8-vs-own`: the INT8 ANN beside the SNN at the hardware's own precision.
+* `mixed`, on request only: the ANN at the hardware's own precision beside the INT8 SNN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
+
+from energy.bill.estimate import Estimate, estimate
+from energy.bill.saving import Saving, saving
+from energy.compare.twin import activation_bits, twin_counts, widest_levels
+from energy.counts.counts import Counts, LayerCount
+from hwmodels import Dataflow, HardwareProfile, Op
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """One comparison.
+
+    Attributes:
+        name: `same`, `twin`, `sparse`, `int8`, `int8-vs-own` or `mixed`.
+        title: What is compared, for tables.
+        note: How to read the row, or why it has no numbers.
+        asa: Bill of the analog network; None where it cannot be known.
+        ssa: Bill of the spiking network; None likewise.
+        activation_bits: Width of the analog network's activations; None likewise.
+    """
+
+    name: str
+    title: str
+    note: str
+    asa: Estimate | None = None
+    ssa: Estimate | None = None
+    activation_bits: float | None = None
+
+    def saving(self, accounting: str = "compute", *, block: str | None = None) -> Saving | None:
+        """What the spiking network saves against this baseline; None without a bill.
+
+        Args:
+            accounting: `compute` or `full`.
+            block: Only this block; None for the model.
+        """
+        if self.asa is None or self.ssa is None:
+            return None
+        return saving(self.asa, self.ssa, accounting, block=block)
+
+
+def baselines(
+    asa: Sequence[Counts],
+    ssa: Sequence[Counts],
+    profile: HardwareProfile,
+    *,
+    int8: HardwareProfile | None,
+    bits: int | None = None,
+    mixed: bool = False,
+    dataflow: Dataflow | None = None,
+    latency_s: Mapping[str, float] | None = None,
+) -> tuple[Baseline, ...]:
+    """The spiking network beside each baseline.
+
+    Args:
+        asa: Counts of the analog network, one per phase; their bills add.
+        ssa: Counts of the spiking one, of the same phases.
+        profile: The hardware.
+        int8: The same hardware with INT8 arithmetic; None where its prices are not known.
+        bits: Activation bits of the twin; None for the published formula for binary spikes.
+        mixed: Add the analog network at the hardware's own precision beside the INT8 SNN, which
+            compares precisions and not networks.
+        dataflow: How often operands move; None for what each profile says.
+        latency_s: Seconds of all phases by variant (`asa`, `ssa`), known of the hardware's own
+            precision and therefore not used for INT8.
+
+    Raises:
+        ValueError: If `bits` is less than 1, or the phases of the two do not match.
+    """
+    if bits is not None and bits < 1:
+        raise ValueError(f"bits (= {bits}) must be at least 1; leave it out for ceil(log2(T + 1))")
+    width, own = 8 * profile.value_bytes, profile.precision.upper()
+    if not own.isalnum():  # a sentence, as "1-9 bit weights"
+        own = "own-precision"
+
+    def bill(phases: Iterable[Counts], hw: HardwareProfile = profile) -> Estimate:
+        total = reduce(add, (estimate(counts, hw, dataflow=dataflow) for counts in phases))
+        known = (latency_s or {}).get(total.counts.variant) if hw is profile else None
+        return total if known is None else replace(total, latency_s=known)
+
+    analog, spiking = bill(asa), bill(ssa)
+    found = [Baseline("same", f"{own} ANN", f"both at {profile.precision}", analog, spiking, width)]
+
+    used, note = (bits, f"b = {bits} as asked for") if bits else _published(ssa[0])
+    twins = [twin_counts(a, s, profile, used) for a, s in zip(asa, ssa, strict=True)]
+    if twins == list(asa):
+        note += "; no activation is narrower for it: the twin is the ANN itself"
+    found.append(Baseline("twin", f"{used}-bit twin", note, bill(twins), spiking, min(used, width)))
+
+    if all(counts.zeros_measured for counts in asa):
+        skipped = sum(row.tally.zero_macs or 0 for counts in asa for row in counts.layers)
+        share = skipped / max(1, sum(counts.total(Op.MAC) for counts in asa))
+        note = (
+            f"{100 * share:.2f} % of the MACs have a zero input (linear layers); skipped for free"
+        )
+        sparse = bill(map(sparse_counts, asa))
+        found.append(Baseline("sparse", "activation-sparse ANN", note, sparse, spiking, width))
+    else:
+        note = "zeros of the activations were not measured"
+        found.append(Baseline("sparse", "activation-sparse ANN", note))
+
+    if profile.precision == "int8":
+        note = f"{profile.name} is INT8 itself: as 'same'"
+        return (*found, Baseline("int8", "INT8 ANN, INT8 SNN", note, analog, spiking, width))
+    titles = {
+        "int8": ("INT8 ANN, INT8 SNN", "both at int8"),
+        "int8-vs-own": (f"INT8 ANN, {own} SNN", "favours the ANN"),
+        "mixed": (f"{own} ANN, INT8 SNN", "mixed precision, not comparable"),
+    }
+    if not mixed:
+        del titles["mixed"]
+    if int8 is None:
+        missing = f"no INT8 prices for {profile.name}"
+        return (*found, *(Baseline(name, title, missing) for name, (title, _) in titles.items()))
+    narrow, narrow_spiking, narrow_width = bill(asa, int8), bill(ssa, int8), 8 * int8.value_bytes
+    pairs = {
+        "int8": (narrow, narrow_spiking, narrow_width),
+        "int8-vs-own": (narrow, spiking, narrow_width),
+        "mixed": (analog, narrow_spiking, width),
+    }
+    for name, (title, note) in titles.items():
+        found.append(Baseline(name, title, note, *pairs[name]))
+    return tuple(found)
+
+
+def _published(ssa: Counts) -> tuple[int, str]:
+    """Bits of the twin by the published formula, and what to say about them."""
+    bits = activation_bits(ssa.timesteps)
+    note = f"b = ceil(log2(T + 1)) for binary spikes, T = {ssa.timesteps}"
+    levels = widest_levels(ssa)
+    if levels is not None and (most := activation_bits(ssa.timesteps, levels)) > bits:
+        note += f"; the {levels} events of this SNN say up to {most} bits"
+    return bits, note
+
+
+def sparse_counts(asa: Counts) -> Counts:
+    """Counts of the network that skips multiply-accumulates with a zero activation.
+
+    Skipping costs nothing and saves arithmetic: zeros are stored and moved like other values.
+    """
+
+    def skip(row: LayerCount) -> LayerCount:
+        if not row.tally.zero_macs:
+            return row
+        ops = {**row.tally.ops, Op.MAC: row.tally.ops.get(Op.MAC, 0) - row.tally.zero_macs}
+        return replace(row, tally=row.tally._replace(ops={op: n for op, n in ops.items() if n}))
+
+    return replace(asa, layers=tuple(map(skip, asa.layers)))

@@ -1,0 +1,125 @@
+"""The break-even of a part of a model, from the bills of both sides."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from energy.bill.estimate import Estimate, LayerEnergy
+from energy.bill.pricing import COMPUTE
+from energy.compare.breakeven import Bound, BreakEven, Part
+from energy.counts.counts import Counts, LayerCount, Tally
+from hwmodels import Op
+
+#: What static energy is called among what has no price.
+STATIC = "static"
+
+#: Operations that occur once for an event, or once for each accumulator that it reaches.
+_PER_EVENT = frozenset({Op.AC, Op.SHIFT_AC, Op.SPIKE, Op.SPIKE_HOP})
+#: A row normalisation adds each event to the sum of its row; see `nonlinear.row_normalise`.
+_ALSO_PER_EVENT = {"RowNormalise": frozenset({Op.ADD})}
+
+
+def part_break_even(
+    part: Part, accounting: str, asa: Estimate, silent: Estimate, busy: Estimate
+) -> BreakEven | None:
+    """Find the break-even of one part.
+
+    Args:
+        part: What to compare.
+        accounting: `compute` (MACs and ACs) or `full` (everything that has a price).
+        asa: Bill of the analog model.
+        silent: Bill of the spiking model without an event; see `silenced`.
+        busy: Bill of the spiking model with events.
+
+    Returns:
+        The break-even; None for a part that takes no events.
+    """
+    sides = [
+        _rows(asa, part.analog),
+        _rows(silent, part.spiking),
+        _rows(busy, part.spiking),
+    ]
+    rate = _rate([row.count.tally for row in sides[2]])
+    events = replace(
+        busy.counts, layers=tuple(row.count for row in sides[2] if row.count.tally.dense_macs)
+    ).events_per_mac
+    if rate is None or events is None:
+        return None
+    relevant = [op for op in Op if accounting == "full" or op.group == "compute"]
+    missing = {
+        op.value: [sum(row.count.tally.ops.get(op, 0) for row in rows) for rows in sides]
+        for op in relevant
+        if any(row.count.tally.ops.get(op) and op not in row.pj for rows in sides for row in rows)
+    }
+    static = [0.0 if part.spiking is not None else side.static_pj for side in (asa, silent, busy)]
+    unpriced = {op: counted for op, counted in missing.items() if len(set(counted)) > 1}
+    bound = _bound(unpriced)
+    if accounting == "full" and None in static and static != [None] * 3:
+        unpriced[STATIC], bound = [], Bound.UNKNOWN
+    asa_pj, silent_pj, busy_pj = (
+        math.fsum(pj for row in rows for op, pj in row.pj.items() if op in relevant)
+        + ((extra or 0.0) if accounting == "full" else 0.0)
+        for rows, extra in zip(sides, static, strict=True)
+    )
+    return BreakEven(
+        part,
+        accounting,
+        busy.counts.timesteps,
+        asa_pj,
+        silent_pj,
+        busy_pj,
+        rate,
+        events,
+        tuple(unpriced),
+        tuple(op for op in missing if op not in unpriced),
+        bound,
+    )
+
+
+def _bound(missing: dict[str, list[int]]) -> Bound | None:
+    """What follows from how often operations without a price occur: analog, silent, busy.
+
+    More of them on the spiking side lowers the true break-even, more on the analog side raises it.
+    Without a price of the products themselves there is nothing to go by.
+    """
+    if not missing:
+        return None
+    if not missing.keys() & {op.value for op in COMPUTE}:
+        if all(asa <= silent <= busy for asa, silent, busy in missing.values()):
+            return Bound.AT_MOST
+        if all(asa >= silent == busy for asa, silent, busy in missing.values()):
+            return Bound.AT_LEAST
+    return Bound.UNKNOWN
+
+
+def _rows(side: Estimate, wanted: frozenset[str] | None) -> list[LayerEnergy]:
+    return [row for row in side.layers if wanted is None or row.count.name in wanted]
+
+
+def _rate(tallies: list[Tally]) -> float | None:
+    """Events of matrix products over what they would be if each slot held one; None without any.
+
+    A row with `spikes` events that cause `n` accumulates has a mean fan-out of n / spikes.
+    """
+    events = slots = 0.0
+    takes_events = False
+    for tally in tallies:
+        if tally.slots and tally.dense_macs:
+            takes_events = True
+            accumulates = tally.ops.get(Op.AC, 0) + tally.ops.get(Op.SHIFT_AC, 0)
+            events += accumulates
+            full = accumulates / tally.spikes * tally.slots if tally.spikes else tally.dense_macs
+            slots += full
+    return events / slots if takes_events and slots else None
+
+
+def silenced(counts: Counts) -> Counts:
+    """The counts of the spiking variant, had no neuron sent a spike."""
+    return replace(counts, layers=tuple(_silenced(row) for row in counts.layers))
+
+
+def _silenced(row: LayerCount) -> LayerCount:
+    follow = _PER_EVENT | _ALSO_PER_EVENT.get(row.kind, frozenset())
+    ops = {op: n for op, n in row.tally.ops.items() if op not in follow}
+    return replace(row, tally=row.tally._replace(ops=ops, spikes=0))

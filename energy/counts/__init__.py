@@ -1,0 +1,1 @@
+"""What was counted: integers per layer, and the file that holds them."""

@@ -1,0 +1,224 @@
+"""Counts as a CSV file, and back."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from energy.counts.counts import Counts, Label, LayerCount, Tally
+from hwmodels import Op
+from hwmodels.errors import UserError
+
+_COUNTED = tuple(op for op in Op if op.is_counted)
+
+#: Columns of `counts.csv`, in order; frozen by a test.
+COUNT_COLUMNS = (
+    "variant",
+    "layer",
+    "kind",
+    "block",
+    "component",
+    "depth",
+    "calls",
+    "dense_macs",
+    "zero_macs",
+    *(op.value for op in _COUNTED),
+    "spikes",
+    "slots",
+    "phase",
+    "batch",
+    "tokens",
+    "timesteps",
+    "attention",
+    "value_bytes",
+    "model",
+    "weights",
+)
+
+
+class CountsError(UserError, ValueError):
+    """A table of counts that cannot be read."""
+
+
+def count_rows(counts: Counts) -> list[dict[str, object]]:
+    """One flat row per layer, with the columns of `COUNT_COLUMNS`."""
+    return [
+        {
+            "variant": counts.variant,
+            "layer": layer.name,
+            "kind": layer.kind,
+            "block": layer.label.block,
+            "component": layer.label.component,
+            "depth": "" if layer.label.depth is None else layer.label.depth,
+            "calls": layer.calls,
+            "dense_macs": layer.tally.dense_macs,
+            "zero_macs": "" if layer.tally.zero_macs is None else layer.tally.zero_macs,
+            **{op.value: layer.tally.ops.get(op, 0) for op in _COUNTED},
+            "spikes": layer.tally.spikes,
+            "slots": layer.tally.slots,
+            "phase": counts.phase,
+            "batch": counts.batch,
+            "tokens": counts.tokens,
+            "timesteps": counts.timesteps,
+            "attention": counts.attention,
+            "value_bytes": counts.value_bytes,
+            "model": counts.model,
+            "weights": counts.weights,
+        }
+        for layer in counts.layers
+    ]
+
+
+def to_csv(passes: Iterable[Counts]) -> str:
+    """The counts of variants, and of the phases of each, as the text of one `counts.csv`."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, COUNT_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for counts in passes:
+        writer.writerows(count_rows(counts))
+    return out.getvalue()
+
+
+def read_csv(path: Path) -> list[Counts]:
+    """Read counts back, one `Counts` per variant and phase, in the order of the file.
+
+    The phases of a whole request stay apart, since each may live in another memory: the bill of a
+    variant is the sum of the bills of its phases.
+
+    Counts from elsewhere are welcome: `layer` and one column named after an `Op` are enough, and a
+    mean-rate count may have a fraction. Other columns are taken where they are known and left
+    alone where they are not. An empty `zero_macs` is a layer whose zeros nobody counted.
+
+    Args:
+        path: A CSV file with a header.
+
+    Raises:
+        CountsError: If the file cannot be read, lacks a column, has a value that is not a finite
+            number >= 0, or more multiply-accumulates by zero than there are; names line and column.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise CountsError(f"counts '{path}' is not UTF-8 text at byte {error.start}") from error
+    except OSError as error:
+        raise CountsError(f"counts '{path}' cannot be read: {error.strerror or error}") from error
+    try:
+        return _parse(csv.DictReader(io.StringIO(text)), path)
+    except csv.Error as error:
+        raise CountsError(f"counts '{path}' are not valid CSV: {error}") from error
+
+
+def _parse(reader: csv.DictReader[str], path: Path) -> list[Counts]:
+    header = list(reader.fieldnames or [])
+    twice = [column for column in header if header.count(column) > 1]
+    if twice:
+        raise CountsError(f"counts '{path}' have the column '{twice[0]}' more than once")
+    counted = [op for op in Op if op.value in header]
+    if "layer" not in header or not counted:
+        raise CountsError(
+            f"counts '{path}' need the column 'layer' and at least one of "
+            f"{', '.join(op.value for op in Op)}; the header is: {', '.join(header) or 'empty'}"
+        )
+    for column in set(header) - {*COUNT_COLUMNS, *(op.value for op in Op)}:
+        if meant := _meant(column):
+            raise CountsError(
+                f"counts '{path}' have the column '{column}', which is not known; if '{meant}' is "
+                "meant, call it so, else give it a name that cannot be taken for one"
+            )
+    layers: dict[tuple[str, str], list[LayerCount]] = {}
+    about: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in reader:
+        where = f"counts '{path}', line {reader.line_num}"
+        if None in row or None in row.values():
+            raise CountsError(f"{where} has not the {len(header)} columns of the header")
+        key = row.get("variant", ""), row.get("phase", "")
+        layers.setdefault(key, []).append(_parse_layer(row, counted, where))
+        described = _parse_about(row, where)
+        if about.setdefault(key, described) != described:
+            raise CountsError(
+                f"{where} describes another run than the rows above it of the same variant and "
+                "phase; give each run a 'variant'"
+            )
+    if not layers:
+        raise CountsError(f"counts '{path}' have a header but no rows")
+    return [Counts(key[0], tuple(rows), **about[key]) for key, rows in layers.items()]
+
+
+def _meant(column: str) -> str | None:
+    """The operation that an unknown column is likely to be: in another case, or in the plural."""
+    word = column.strip().casefold()
+    return next((op.value for op in Op if word.rstrip("s") == op.value.rstrip("s")), None)
+
+
+def _index(row: Mapping[str, str], column: str, where: str, minimum: int) -> int | None:
+    text = row.get(column, "").strip()
+    if not text:
+        return None
+    if not text.isdecimal() or len(text) > 1000 or int(text) < minimum:
+        raise CountsError(
+            f"{where}, column '{column}' (= {text!r}) must be an integer, at least {minimum}"
+        )
+    return int(text)
+
+
+def _parse_layer(row: Mapping[str, str], counted: Iterable[Op], where: str) -> LayerCount:
+    def number(column: str) -> int:
+        text = row.get(column, "").strip()
+        if not text:
+            return 0
+        try:
+            return int(text)
+        except ValueError:
+            pass
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise CountsError(f"{where}, column '{column}' (= {text!r}) must be a number")
+        # A mean-rate count from elsewhere may be fractional; our own never is.
+        return int(value) if value.is_integer() else value  # type: ignore[return-value]
+
+    def positive(column: str) -> int:
+        if (value := number(column)) < 0:
+            raise CountsError(f"{where}, column '{column}' (= {value}) must not be negative")
+        return value
+
+    ops = {op: value for op in counted if (value := positive(op.value))}
+    zero_macs = positive("zero_macs") if row.get("zero_macs", "").strip() else None
+    if zero_macs is not None and zero_macs > (macs := ops.get(Op.MAC, 0)):
+        raise CountsError(
+            f"{where}, column 'zero_macs' (= {zero_macs}) must not exceed column 'mac' (= {macs})"
+        )
+    return LayerCount(
+        name=row["layer"],
+        kind=row.get("kind", ""),
+        label=Label(
+            row.get("block") or "other",
+            row.get("component", ""),
+            _index(row, "depth", where, 0),
+        ),
+        calls=positive("calls"),
+        tally=Tally(
+            ops,
+            positive("dense_macs"),
+            positive("spikes"),
+            positive("slots"),
+            zero_macs,
+        ),
+    )
+
+
+def _parse_about(row: Mapping[str, str], where: str) -> dict[str, Any]:
+    """The fields of `Counts` that every row of a run repeats."""
+    about: dict[str, Any] = {
+        key: row[key] for key in ("model", "weights", "phase", "attention") if row.get(key)
+    }
+    for key, minimum in (("batch", 1), ("tokens", 0), ("timesteps", 1), ("value_bytes", 1)):
+        if (value := _index(row, key, where, minimum)) is not None:
+            about[key] = value
+    return about

@@ -1,0 +1,202 @@
+"""What each kind of layer costs, as pure functions of shapes and spike counts.
+
+The meter calls these with the shapes of real tensors, the plan with shapes from a configuration;
+so both speak of the same thing, and a test can compare either with a closed form.
+
+Conventions:
+
+* A MAC is one multiply-accumulate of a matrix product. A bias starts the accumulator, so `K`
+  products and a bias are exactly `K` MACs.
+* An AC is one event added to one accumulator: events times fan-out. An event with a payload
+  (+-2^k) is a shift-accumulate, which has its own price.
+* Each operand is read once per call and each result written once, whatever the caches do.
+* `value_bytes` is the width of an analog value; a binary slot packs into one bit, a ternary slot
+  into two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from energy.counts.counts import Tally
+from energy.counts.levels import Levels
+from hwmodels import Op
+
+
+class Attention(StrEnum):
+    """Which query-key pairs of a causal attention are counted."""
+
+    FULL = "full"  #: all pairs, as fvcore and torch count
+    CAUSAL = "causal"  #: only keys at or before the query: what a masked kernel must do
+
+
+@dataclass(frozen=True)
+class Conventions:
+    """Choices that change a count; printed with every report.
+
+    Attributes:
+        attention: Which query-key pairs are counted.
+        coincidences: In a product with a spike operand, count only the events that meet a
+            non-zero on the other side, instead of every event of the streaming operand.
+        zeros: In dense layers, count the multiply-accumulates whose activation is zero. They stay
+            among the MACs; an activation-sparse baseline takes them off.
+    """
+
+    attention: Attention = Attention.FULL
+    coincidences: bool = False
+    zeros: bool = False
+
+
+def packed_bytes(slots: int, bits_per_slot: int) -> int:
+    """Bytes of `slots` packed spikes, rounded up."""
+    return -(-slots * bits_per_slot // 8)
+
+
+def pairs(queries: int, keys: int, attention: Attention) -> int:
+    """Query-key pairs of one head; query `i` of `q` is token `keys - queries + i`.
+
+    Causal: sum over queries of (keys - queries + i + 1) = q k - q (q - 1) / 2.
+    """
+    if attention is Attention.FULL:
+        return queries * keys
+    return queries * keys - queries * (queries - 1) // 2
+
+
+def linear(rows: int, fan_in: int, fan_out: int, *, bias: bool, value_bytes: int) -> Tally:
+    """A dense layer applied to `rows` vectors."""
+    macs = rows * fan_in * fan_out
+    return Tally(
+        {
+            Op.MAC: macs,
+            Op.WEIGHT_READ: fan_in * fan_out * value_bytes,
+            Op.VECTOR_READ: fan_out * value_bytes if bias else 0,
+            Op.ACTIVATION_READ: rows * fan_in * value_bytes,
+            Op.ACTIVATION_WRITE: rows * fan_out * value_bytes,
+        },
+        dense_macs=macs,
+    )
+
+
+def event_linear(
+    rows: int,
+    fan_in: int,
+    fan_out: int,
+    events: int,
+    *,
+    bias: bool,
+    levels: Levels,
+    value_bytes: int,
+    steps: int = 1,
+) -> Tally:
+    """A layer fed by spikes: `events` of the `rows x fan_in` slots reach `fan_out` accumulators.
+
+    The scale of an event belongs to the weight (or to the reader of the accumulator), so an event
+    costs an addition, with a shift where it has a payload. Analog "events" are multiplied.
+
+    Args:
+        rows: Vectors, time steps included.
+        fan_in: Input features.
+        fan_out: Output features.
+        events: Events in all.
+        bias: Whether there is one.
+        levels: What an event may be.
+        value_bytes: Width of an analog value.
+        steps: Time steps whose events meet in the same accumulators.
+    """
+    slots = rows * fan_in
+    macs = slots * fan_out
+    analog = levels is Levels.ANALOG
+    packed = slots * value_bytes if analog else packed_bytes(slots, levels.bits_per_slot)
+    return Tally(
+        {
+            levels.op: macs if analog else events * fan_out,
+            Op.WEIGHT_READ: fan_in * fan_out * value_bytes,
+            Op.VECTOR_READ: fan_out * value_bytes if bias else 0,
+            Op.ACTIVATION_READ if analog else Op.SPIKE_READ: packed,
+            Op.ACTIVATION_WRITE: rows // steps * fan_out * value_bytes,
+        },
+        dense_macs=macs,
+        spikes=0 if analog else events,
+        slots=0 if analog else slots,
+    )
+
+
+def matrix_product(batch: int, left: int, inner: int, right: int, *, value_bytes: int) -> Tally:
+    """`batch` dense products (left x inner) @ (inner x right) of two computed operands."""
+    macs = batch * left * inner * right
+    return Tally(
+        {
+            Op.MAC: macs,
+            Op.ACTIVATION_READ: batch * (left + right) * inner * value_bytes,
+            Op.ACTIVATION_WRITE: batch * left * right * value_bytes,
+        },
+        dense_macs=macs,
+    )
+
+
+def embedding(rows: int, width: int, *, value_bytes: int) -> Tally:
+    """A look-up of `rows` vectors: traffic, no arithmetic."""
+    return Tally(
+        {
+            Op.VECTOR_READ: rows * width * value_bytes,
+            Op.ACTIVATION_WRITE: rows * width * value_bytes,
+        },
+    )
+
+
+def neurons(
+    updates: int, spikes: int, channels: int, *, inputs: int, levels: Levels, value_bytes: int
+) -> Tally:
+    """Spiking neurons, each with a threshold per channel.
+
+    Args:
+        updates: Neurons x time steps.
+        spikes: Spikes sent.
+        channels: Thresholds.
+        inputs: Values that drive them: as many as updates, or as neurons where the same value
+            drives every time step.
+        levels: What a spike may be.
+        value_bytes: Width of an analog value.
+    """
+    return Tally(
+        {
+            Op.NEURON_UPDATE: updates,
+            Op.SPIKE: spikes,
+            Op.VECTOR_READ: channels * value_bytes,
+            Op.ACTIVATION_READ: inputs * value_bytes,
+            Op.STATE_READ: updates * value_bytes,
+            Op.STATE_WRITE: updates * value_bytes,
+            Op.SPIKE_WRITE: packed_bytes(updates, levels.bits_per_slot),
+        },
+        spikes=spikes,
+        slots=updates,
+    )
+
+
+def event_product(
+    dense_macs: int,
+    events: int,
+    accumulates: int,
+    *,
+    slots: int,
+    stored: int,
+    stored_is_spikes: bool,
+    results: int,
+    levels: Levels,
+    value_bytes: int,
+) -> Tally:
+    """A product of a streaming event operand with a stored one, without a mask."""
+    bits = levels.bits_per_slot
+    stored_bytes = packed_bytes(stored, bits) if stored_is_spikes else stored * value_bytes
+    return Tally(
+        {
+            levels.op: accumulates,
+            Op.SPIKE_READ: packed_bytes(slots, bits) + (stored_bytes if stored_is_spikes else 0),
+            Op.ACTIVATION_READ: 0 if stored_is_spikes else stored_bytes,
+            Op.ACTIVATION_WRITE: results * value_bytes,
+        },
+        dense_macs=dense_macs,
+        spikes=events,
+        slots=slots,
+    )

@@ -1,0 +1,218 @@
+"""What the non-linear functions cost, as pure functions of shapes, each with its decomposition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from energy.counts.counts import Tally
+from energy.formulas.linear import Attention, embedding, pairs
+from hwmodels import Op
+
+
+def softmax(
+    heads: int,
+    queries: int,
+    keys: int,
+    *,
+    attention: Attention,
+    value_bytes: int,
+    capped: bool = False,
+) -> Tally:
+    """Scaled softmax over each row of `n` scores.
+
+    Per row: n multiplications (scale), n - 1 comparisons (maximum), n subtractions, n
+    exponentials, n - 1 additions (sum), n divisions. Capped (Gemma 2), each score `s` first
+    becomes c tanh(s / c): 2 multiplications by constants, and tanh as in `gelu_tanh` (1
+    multiplication, 1 exponential, 2 additions, 1 division).
+    """
+    elements = heads * pairs(queries, keys, attention)
+    rows = heads * queries
+    return Tally(
+        {
+            Op.MUL: (1 + 3 * capped) * elements,
+            Op.CMP: elements - rows,
+            Op.ADD: (2 + 2 * capped) * elements - rows,
+            Op.EXP: (1 + capped) * elements,
+            Op.DIV: (1 + capped) * elements,
+            Op.ACTIVATION_READ: elements * value_bytes,
+            Op.ACTIVATION_WRITE: elements * value_bytes,
+        },
+    )
+
+
+def layer_norm(
+    rows: int,
+    width: int,
+    *,
+    scale: bool = True,
+    shift: bool = True,
+    offset: bool = False,
+    value_bytes: int,
+) -> Tally:
+    """LayerNorm over vectors of `d` values.
+
+    Per row: mean (d - 1 additions, 1 multiplication), centring (d subtractions), variance (d
+    multiplications, d - 1 additions, 1 multiplication), epsilon (1 addition), 1 square root,
+    1 division, normalising (d multiplications), and, where there are any, scale (d
+    multiplications) and shift (d additions). With `offset` the scale is 1 + weight: d additions
+    per call.
+    """
+    return Tally(
+        {
+            Op.ADD: rows * ((3 + shift) * width - 1) + offset * width,
+            Op.MUL: rows * ((2 + scale) * width + 2),
+            Op.SQRT: rows,
+            Op.DIV: rows,
+            Op.VECTOR_READ: (scale + shift) * width * value_bytes,
+            Op.ACTIVATION_READ: rows * width * value_bytes,
+            Op.ACTIVATION_WRITE: rows * width * value_bytes,
+        }
+    )
+
+
+def rms_norm(
+    rows: int, width: int, *, scale: bool = True, offset: bool = False, value_bytes: int
+) -> Tally:
+    """RMSNorm over vectors of `d` values: x / sqrt(mean(x^2) + epsilon), times a scale.
+
+    Per row: squares (d multiplications), their mean (d - 1 additions, 1 multiplication), epsilon
+    (1 addition), 1 square root, 1 division, normalising (d multiplications), and, where there is
+    one, scale (d multiplications). With `offset` (Gemma) the scale is 1 + weight: d additions per
+    call.
+
+    Source: Zhang and Sennrich, "Root Mean Square Layer Normalization", arXiv 1910.07467.
+    """
+    return Tally(
+        {
+            Op.ADD: rows * width + offset * width,
+            Op.MUL: rows * ((2 + scale) * width + 1),
+            Op.SQRT: rows,
+            Op.DIV: rows,
+            Op.VECTOR_READ: scale * width * value_bytes,
+            Op.ACTIVATION_READ: rows * width * value_bytes,
+            Op.ACTIVATION_WRITE: rows * width * value_bytes,
+        }
+    )
+
+
+def gelu_tanh(elements: int, *, value_bytes: int) -> Tally:
+    """GELU by the tanh form: 0.5 x (1 + tanh(c (x + 0.044715 x^3))).
+
+    Per element: x^3 (2 multiplications), 0.044715 (1), c (1), sum (1 addition); tanh(u) = 1 -
+    2 / (exp(2 u) + 1): 1 multiplication, 1 exponential, 2 additions, 1 division; 1 + tanh
+    (1 addition), 0.5 x (1 multiplication), product (1 multiplication).
+    """
+    return _elementwise(elements, {Op.MUL: 7, Op.ADD: 4, Op.EXP: 1, Op.DIV: 1}, value_bytes)
+
+
+def gelu_erf(elements: int, *, value_bytes: int) -> Tally:
+    """Exact GELU, 0.5 x (1 + erf(x / sqrt 2)), with erf by the rational form of Hastings.
+
+    No price list knows an erf, so it is spelled in operations that they do know: erf(|u|) = 1 -
+    (a1 t + ... + a5 t^5) exp(-u^2), t = 1 / (1 + p |u|), off by at most 1.5e-7, about the rounding
+    of FP32. Per element: u (1 multiplication), its sign (1 comparison; putting it back is one
+    bit), t (1 multiplication, 1 addition, 1 division), the polynomial after Horner (5
+    multiplications, 4 additions), u^2 (1 multiplication), 1 exponential, their product (1
+    multiplication), 1 - it (1 addition); 1 + erf (1 addition), 0.5 x (1 multiplication), product
+    (1 multiplication).
+
+    Source: Abramowitz and Stegun, "Handbook of Mathematical Functions", 7.1.26.
+    """
+    return _elementwise(
+        elements, {Op.MUL: 11, Op.ADD: 7, Op.CMP: 1, Op.EXP: 1, Op.DIV: 1}, value_bytes
+    )
+
+
+def silu(elements: int, *, value_bytes: int) -> Tally:
+    """SiLU, x sigmoid(x), sigmoid(x) = 1 / (1 + exp(-x)).
+
+    Per element: 1 exponential, 1 addition, 1 division, 1 multiplication; a sign costs nothing.
+    """
+    return _elementwise(elements, {Op.EXP: 1, Op.ADD: 1, Op.DIV: 1, Op.MUL: 1}, value_bytes)
+
+
+def quick_gelu(elements: int, *, value_bytes: int) -> Tally:
+    """GELU by a sigmoid, x sigmoid(1.702 x): as `silu`, with 1 multiplication more."""
+    return _elementwise(elements, {Op.EXP: 1, Op.ADD: 1, Op.DIV: 1, Op.MUL: 2}, value_bytes)
+
+
+def relu_squared(elements: int, *, value_bytes: int) -> Tally:
+    """Squared ReLU: one comparison and one multiplication per element."""
+    return _elementwise(elements, {Op.CMP: 1, Op.MUL: 1}, value_bytes)
+
+
+def rotary(elements: int, angles: int, *, value_bytes: int) -> Tally:
+    """Rotary positions, x cos + rotate_half(x) sin, applied to queries and keys.
+
+    Per rotated element 2 multiplications and 1 addition; the rotation of halves moves data and
+    flips signs. Channels that are not rotated stay where they are.
+
+    Args:
+        elements: Rotated elements of queries and keys.
+        angles: Cosines and sines that are read, each once: tokens x rotated channels, since the
+            two channels of a pair share both.
+        value_bytes: Width of an analog value.
+    """
+    return Tally(
+        {
+            Op.MUL: 2 * elements,
+            Op.ADD: elements,
+            Op.ACTIVATION_READ: (elements + angles) * value_bytes,
+            Op.ACTIVATION_WRITE: elements * value_bytes,
+        }
+    )
+
+
+def rotary_angles(positions: int, channels: int, *, value_bytes: int) -> Tally:
+    """The cosine and the sine of each position and pair of channels: a look-up, no arithmetic.
+
+    They depend on the position and on nothing else, so they are constants of the model, as learned
+    position embeddings are. Per position `channels` values are read: half of them cosines.
+    """
+    return embedding(positions, channels, value_bytes=value_bytes)
+
+
+def multiply(elements: int, *, value_bytes: int) -> Tally:
+    """The product of two tensors: one multiplication per element, two operands read."""
+    return Tally(
+        {
+            Op.MUL: elements,
+            Op.ACTIVATION_READ: 2 * elements * value_bytes,
+            Op.ACTIVATION_WRITE: elements * value_bytes,
+        }
+    )
+
+
+def _elementwise(elements: int, each: Mapping[Op, int], value_bytes: int) -> Tally:
+    traffic = elements * value_bytes
+    return Tally(
+        {op: n * elements for op, n in each.items()}
+        | {Op.ACTIVATION_READ: traffic, Op.ACTIVATION_WRITE: traffic}
+    )
+
+
+def relu(elements: int, *, value_bytes: int) -> Tally:
+    """ReLU: one comparison per element."""
+    return _elementwise(elements, {Op.CMP: 1}, value_bytes)
+
+
+def row_normalise(rows: int, width: int, events: int, *, value_bytes: int) -> Tally:
+    """Division of `rows` vectors by the sum of the events that made them.
+
+    Per event 1 addition (to the sum of its row); per row 1 division (reciprocal) and `width`
+    multiplications.
+    """
+    return Tally(
+        {
+            Op.ADD: events,
+            Op.DIV: rows,
+            Op.MUL: rows * width,
+            Op.ACTIVATION_READ: rows * width * value_bytes,
+            Op.ACTIVATION_WRITE: rows * width * value_bytes,
+        },
+    )
+
+
+def row_scale(elements: int, *, value_bytes: int) -> Tally:
+    """One multiplication per element."""
+    return _elementwise(elements, {Op.MUL: 1}, value_bytes)

@@ -1,0 +1,1 @@
+"""Layers of a counted type, and how those of other models are exposed as such."""

@@ -1,0 +1,1 @@
+"""What others have published: accountings, formulas, claims."""

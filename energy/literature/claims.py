@@ -1,0 +1,141 @@
+"""What a paper prints about the energy of a spiking model, and the CSV file of such claims."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from hwmodels.errors import UserError
+
+
+class ClaimError(UserError, ValueError):
+    """A claim that cannot be read, or has a number that is none."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What is printed about one model. A number that is not printed is None.
+
+    Attributes:
+        model: Name, for tables.
+        hw: Profile whose prices are claimed to hold; empty to leave the choice to the caller.
+        true_macs: Multiply-accumulates of the dense model, known from elsewhere.
+        ann_ops: Operations of the ANN as printed, under whatever name.
+        ann_energy_mj: Energy of the ANN in millijoules.
+        snn_ops: Accumulates (synaptic operations) of the SNN: spikes times fan-out.
+        snn_macs: Multiply-accumulates that stay dense in the SNN, such as a first layer.
+        snn_energy_mj: Energy of the SNN in millijoules.
+        spike_rate: Spikes per neuron and time step.
+        timesteps: Time steps.
+        ratio: Energy of the ANN over that of the SNN, as printed.
+        mac_pj: Price of a multiply-accumulate in picojoules; that of the profile if None.
+        ac_pj: Price of an accumulate in picojoules; that of the profile if None.
+        time_ns: Nanoseconds printed beside `ac_pj` in the source of that price.
+
+    Raises:
+        ClaimError: If a number is negative or not finite.
+    """
+
+    model: str
+    hw: str = ""
+    true_macs: float | None = None
+    ann_ops: float | None = None
+    ann_energy_mj: float | None = None
+    snn_ops: float | None = None
+    snn_macs: float | None = None
+    snn_energy_mj: float | None = None
+    spike_rate: float | None = None
+    timesteps: float | None = None
+    ratio: float | None = None
+    mac_pj: float | None = None
+    ac_pj: float | None = None
+    time_ns: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no number."""
+        for name in NUMBERS:
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value >= 0):
+                raise ClaimError(
+                    f"claim '{self.model}': '{name}' (= {value}) must be a finite number >= 0, "
+                    "or be left out"
+                )
+
+
+#: Fields of a claim that are numbers, in order.
+NUMBERS = tuple(f.name for f in fields(Claim) if f.name not in ("model", "hw"))
+
+
+#: Columns that are known: `model` is needed, the others where there is something to say.
+CLAIM_COLUMNS = ("model", "hw", *NUMBERS)
+
+
+def read_claims(path: Path) -> list[Claim]:
+    """Read claims, in the order of the file.
+
+    Args:
+        path: A CSV file with a header out of `CLAIM_COLUMNS`; an empty cell is a number that the
+            paper does not print. Operations may be given as `22.46e9`.
+
+    Raises:
+        ClaimError: If the file cannot be read, has a column that is not known, lacks `model`, or
+            has a cell that is no number >= 0; names line and column.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ClaimError(f"claims '{path}' are not UTF-8 text at byte {error.start}") from error
+    except OSError as error:
+        raise ClaimError(f"claims '{path}' cannot be read: {error.strerror or error}") from error
+    try:
+        reader = csv.DictReader(io.StringIO(text), strict=True)
+        _check_header(list(reader.fieldnames or []), path)
+        claims = []
+        for row in reader:
+            where = f"claims '{path}', line {reader.line_num}"
+            if None in row or None in row.values():
+                raise ClaimError(f"{where} has not the columns of the header")
+            claims.append(_parse(row, where))
+    except csv.Error as error:
+        raise ClaimError(f"claims '{path}' are not valid CSV: {error}") from error
+    if not claims:
+        raise ClaimError(f"claims '{path}' have a header but no rows")
+    return claims
+
+
+def _check_header(header: list[str], path: Path) -> None:
+    for column in header:
+        if header.count(column) > 1:
+            raise ClaimError(f"claims '{path}' have the column '{column}' more than once")
+        if column not in CLAIM_COLUMNS:
+            raise ClaimError(
+                f"claims '{path}' have a column '{column}'; known are {', '.join(CLAIM_COLUMNS)}"
+            )
+    if "model" not in header:
+        raise ClaimError(
+            f"claims '{path}' need the column 'model'; known are {', '.join(CLAIM_COLUMNS)}"
+        )
+
+
+def _parse(row: Mapping[str, str], where: str) -> Claim:
+    numbers: dict[str, float] = {}
+    for column in NUMBERS:
+        text = row.get(column, "").strip()
+        if not text:
+            continue
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not (math.isfinite(value) and value >= 0):
+            raise ClaimError(
+                f"{where}, column '{column}' (= {text!r}) must be a finite number >= 0, or be empty"
+            )
+        numbers[column] = value
+    if not row["model"].strip():
+        raise ClaimError(f"{where}, column 'model' is empty: name the claim")
+    return Claim(row["model"].strip(), row.get("hw", "").strip(), **numbers)

@@ -1,0 +1,170 @@
+"""The energy model of Lemaire et al. 2022: arithmetic, addressing, and every access to local SRAM.
+
+E. Lemaire et al., "An Analytical Estimation of Spiking Neural Networks Energy Efficiency", ICONIP
+2022, arXiv 2210.13107; equation numbers in this file are theirs. Each layer has memories of its
+own, sized by what they hold, and every access moves one 32-bit word at a price that grows with
+the size of the memory.
+
+Two variants. `lemaire-printed` takes the additions of a spiking fully-connected layer as Eq. 2.4
+is printed: theta Ni No, where the text defines theta as the number of input spikes, so that each
+is charged Ni times too often. `lemaire` takes theta No, as Eqs. 8, 10, 15 and 17 of the same paper
+do, and adds the resets that Eq. 1.4 charges in a convolution and Eq. 2.4 forgets.
+
+theta is the number of input spikes over all time steps, theta_out of output spikes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from hwmodels import HardwareProfile, Op
+from hwmodels.errors import UserError
+
+#: Energy of one access to a memory of so many 32-bit words, in picojoules.
+MemoryPrice = Callable[[int], float]
+
+#: Parts of the energy of a layer.
+PARTS = ("operations", "addressing", "in_out", "weights", "potentials")
+
+WORD_BYTES = 4
+_CURVE = ((0, 0.0), (8 * 1024, 10.0), (32 * 1024, 20.0), (1024 * 1024, 100.0))
+
+
+class LemaireError(UserError, ValueError):
+    """The accounting of Lemaire et al. cannot be applied."""
+
+
+def piecewise_pj(words: int) -> float:
+    """45 nm SRAM of Horowitz (ISSCC 2014): 10, 20, 100 pJ at 8 KiB, 32 KiB, 1 MiB per 32-bit word.
+
+    Linear between the points and to (0, 0), as SpikingJelly 2.0 reads the paper; a memory of more
+    than 1 MiB is banks of 1 MiB.
+    """
+    size = min(words * WORD_BYTES, _CURVE[-1][0])
+    for (x0, y0), (x1, y1) in pairwise(_CURVE):
+        if size <= x1:
+            return y0 + (y1 - y0) * (size - x0) / (x1 - x0)
+    raise AssertionError(size)
+
+
+def qualia_pj(words: int) -> float:
+    """The line that Qualia (LEAT-EDGE, qualia-plugin-snn) fits: 1.09e-5 pJ per bit, and 13.2 pJ.
+
+    It has a floor of 13.2 pJ where `piecewise_pj` goes to 0: small layers differ by a multiple. It
+    has no ceiling, and says 13 nJ for one word of the head of GPT-2 small, far beyond what it fits.
+    """
+    return 1.09e-5 * words * WORD_BYTES * 8 + 13.2
+
+
+#: Prices of memory by name.
+MEMORIES: dict[str, MemoryPrice] = {"piecewise": piecewise_pj, "qualia": qualia_pj}
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What one operation and one access cost.
+
+    Attributes:
+        add_pj: One addition in picojoules; default 45 nm int32 (Horowitz, ISSCC 2014).
+        mul_pj: One multiplication in picojoules; a multiply-accumulate costs both.
+        word_pj: One access to a memory, see `MEMORIES`.
+    """
+
+    add_pj: float = 0.1
+    mul_pj: float = 3.1
+    word_pj: MemoryPrice = piecewise_pj
+
+    @staticmethod
+    def of(profile: HardwareProfile, memory: str = "piecewise") -> Costs:
+        """Arithmetic of a profile, with a memory of the model.
+
+        Raises:
+            LemaireError: If the profile does not price `add` and `mul`, or no memory has that name.
+        """
+        if memory not in MEMORIES:
+            raise LemaireError(f"memory '{memory}' is not known; known are {', '.join(MEMORIES)}")
+        for op in (Op.ADD, Op.MUL):
+            if op not in profile.prices:
+                raise LemaireError(
+                    f"profile '{profile.name}' has no price for '{op}', which the accounting of "
+                    "Lemaire et al. needs; choose one that has both, such as 45nm-int32"
+                )
+        add, mul = (profile.prices[op].pj for op in (Op.ADD, Op.MUL))
+        return Costs(add, mul, MEMORIES[memory])
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What one layer does in one inference, and how large the memories are that it goes to.
+
+    Attributes:
+        mac: Multiply-accumulates.
+        acc: Additions.
+        read_in: Words read of the input.
+        read_weights: Words read of weights and biases.
+        potentials: Words read of the membrane potentials, and as many written.
+        write_out: Words written of the output.
+        address_mac: Multiply-accumulates that compute addresses.
+        address_acc: Additions that compute addresses.
+        append: Words appended to the stored operand (not in the paper: see `lemaire_bill`).
+        in_words: Size of the input memory in words.
+        weight_words: Size of the memory of weights and biases in words.
+        potential_words: Size of the memory of potentials in words.
+        out_words: Size of the output memory in words.
+    """
+
+    mac: int = 0
+    acc: int = 0
+    read_in: int = 0
+    read_weights: int = 0
+    potentials: int = 0
+    write_out: int = 0
+    address_mac: int = 0
+    address_acc: int = 0
+    append: int = 0
+    in_words: int = field(default=0, kw_only=True)
+    weight_words: int = field(default=0, kw_only=True)
+    potential_words: int = field(default=0, kw_only=True)
+    out_words: int = field(default=0, kw_only=True)
+
+    def parts_pj(self, costs: Costs) -> dict[str, float]:
+        """Energy by part of `PARTS`, in picojoules."""
+        mac_pj = costs.add_pj + costs.mul_pj
+        weights, word = self.read_weights + self.append, costs.word_pj
+        return {
+            "operations": self.acc * costs.add_pj + self.mac * mac_pj,
+            "addressing": self.address_acc * costs.add_pj + self.address_mac * mac_pj,
+            "in_out": self.read_in * word(self.in_words) + self.write_out * word(self.out_words),
+            "weights": weights * word(self.weight_words),
+            "potentials": 2 * self.potentials * word(self.potential_words),
+        }
+
+    def pj(self, costs: Costs) -> float:
+        """Energy in picojoules."""
+        return sum(self.parts_pj(costs).values())
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Choices between readings of the paper.
+
+    Attributes:
+        name: `lemaire` or `lemaire-printed`.
+        printed: Take Eq. 2.4 as printed: each input spike adds Ni No times.
+        resets: Charge one addition per output spike in a fully-connected layer, too.
+        fifo_words: Spikes that the queues before and after a spiking layer hold (the paper: 1000).
+    """
+
+    name: str
+    printed: bool = False
+    resets: bool = True
+    fifo_words: int = 1000
+
+
+LEMAIRE = Variant("lemaire")
+PRINTED = Variant("lemaire-printed", printed=True, resets=False)
+
+#: The two accountings by name.
+VARIANTS = {variant.name: variant for variant in (LEMAIRE, PRINTED)}

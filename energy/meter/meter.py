@@ -1,0 +1,242 @@
+"""Hooks count, a dispatch mode audits.
+
+Every matrix product of a model must live in a layer whose type has a counting rule. The hooks of
+those layers count; the audit watches every operation that runs outside of them and refuses a pass
+in which a product escaped.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from energy.counts.counts import Counts, Label, LayerCount, Tally
+from energy.formulas.linear import Conventions
+from energy.layers.matmul import AttentionCore
+from energy.meter.audit import Audit, Named
+from energy.meter.recognise import recognise
+from energy.meter.rules import is_known, ruled
+from energy.meter.tally import is_counted, tally_call
+from hwmodels.errors import UserError
+
+LabelLayer = Callable[[str], Label]
+
+
+class UncountedOperation(UserError, RuntimeError):  # noqa: N818 - it is the operation that is reported
+    """A matrix product ran where no counting rule could see it."""
+
+
+class Meter:
+    """The rows of a model, filled while its layers run."""
+
+    def __init__(self, counted: Named, conventions: Conventions, label: LabelLayer) -> None:
+        self.conventions = conventions
+        self.uncounted: Counter[str] = Counter()
+        #: Products outside of counted layers, by operation and module.
+        self.loose: dict[tuple[str, str], list[Tally]] = {}
+        self._layers = [x for x in counted if not isinstance(x[1], AttentionCore)]
+        self._calls: dict[str, list[Tally]] = {name: [] for name, _ in self._layers}
+        self._label = label
+
+    def recorder(self, layer: nn.Module, name: str) -> Callable[[tuple[Any, ...], Any], None]:
+        """A function that adds one call of one layer, given its arguments and its output."""
+        rule, calls, conventions = tally_call.dispatch(type(layer)), self._calls, self.conventions
+
+        def record(args: tuple[Any, ...], out: Any) -> None:
+            for part, tally in rule(layer, name, args, out, conventions).items():
+                calls[f"{name}.{part}" if part else name].append(tally)
+
+        return record
+
+    def counts(self, variant: str, **about: Any) -> Counts:
+        """Everything recorded so far.
+
+        Args:
+            variant: `asa` or `ssa`.
+            **about: Further fields of `Counts`.
+        """
+        layers = [
+            LayerCount(
+                name,
+                type(module).__name__,
+                self._label(name),
+                len(self._calls[name]),
+                Tally.total(self._calls[name]),
+            )
+            for name, module in self._layers
+        ]
+        layers += [
+            LayerCount(
+                f"{where}.({operation})",
+                operation,
+                Label(component=f"({operation})"),
+                len(calls),
+                Tally.total(calls),
+            )
+            for (operation, where), calls in self.loose.items()
+        ]
+        return Counts(
+            variant,
+            tuple(layers),
+            attention=str(self.conventions.attention),
+            uncounted=dict(self.uncounted),
+            **about,
+        )
+
+
+def _no_label(name: str) -> Label:
+    return Label(component=name.rpartition(".")[2])
+
+
+@contextmanager
+def counting(
+    model: nn.Module,
+    conventions: Conventions = Conventions(),  # noqa: B008 - frozen
+    label: LabelLayer = _no_label,
+    *,
+    loose: bool = False,
+) -> Iterator[Meter]:
+    """Count every matrix product of the forward passes run inside the block.
+
+    Hooks are removed on any exit and leave nothing on the model.
+
+    Args:
+        model: The model; attention must be exposed (`energy.exposed_attention`) or built of
+            counted layers.
+        conventions: Choices that change a count.
+        label: Says what a layer is in the architecture, from its name.
+        loose: Count products outside of counted layers from their shapes where that can be done,
+            in rows named `<module>.(<operation>)`; see `energy.meter.loose`. Otherwise refuse them.
+
+    Yields:
+        The meter.
+
+    Raises:
+        UncountedOperation: At the end, if a matrix product ran outside of every counted layer; at
+            the start, if the model holds a module that is known to hide some.
+        EventError: If an operand declared as spikes holds something else.
+    """
+    modules = list(model.named_modules())
+    recognise(module for _, module in modules)
+    _refuse_opaque(modules)
+    kinds = {kind for kind in {type(module) for _, module in modules} if is_counted(kind)}
+    counted = [(name, module) for name, module in modules if type(module) in kinds]
+    meter, audit = Meter(counted, conventions, label), Audit(modules, keeps=loose)
+    with ExitStack() as stack:
+        # An interrupted pass runs no hooks, so its guards would outlive it.
+        stack.callback(audit.pauses.clear)
+        for name, module in counted:
+            _hook(module, meter.recorder(module, name), audit, stack)
+        stack.enter_context(audit)
+        yield meter
+    meter.uncounted.update(audit.elementwise())
+    meter.loose.update(audit.kept)
+    if audit.loose:
+        found = ", ".join(f"{op} in '{where}'" for op, where in list(audit.loose)[:3])
+        raise UncountedOperation(
+            f"{sum(audit.loose.values())} matrix products ran outside any counted layer ({found}); "
+            "call layers as modules, build products from energy.MatMul, expose attention with "
+            "energy.exposed_attention, or register a rule with energy.tally_call.register"
+        )
+
+
+def _hook(
+    module: nn.Module,
+    record: Callable[[tuple[Any, ...], Any], None],
+    audit: Audit,
+    stack: ExitStack,
+) -> None:
+    def enter(_layer: nn.Module, _args: Any) -> None:
+        audit.pauses.append(torch._C._DisableTorchDispatch())
+
+    def leave(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
+        try:
+            if out is None:  # the forward raised; nothing to count
+                return
+            if kwargs:  # put operands given by keyword where the rules expect them
+                bound = inspect.signature(layer.forward).bind(*args, **kwargs)
+                args = tuple(bound.arguments.values())
+            record(args, out)
+        finally:
+            audit.pauses.pop()
+
+    stack.callback(module.register_forward_pre_hook(enter).remove)
+    hook = module.register_forward_hook(leave, with_kwargs=True, always_call=True)
+    stack.callback(hook.remove)
+
+
+def _refuse_opaque(modules: Named) -> None:
+    # Once per type, with the first layer of that type: a model has many layers of few types.
+    first: dict[type[nn.Module], str] = {}
+    for name, module in modules:
+        first.setdefault(type(module), name)
+    for kind, name in first.items():
+        title = name or kind.__name__
+        if issubclass(kind, (nn.MultiheadAttention, nn.TransformerEncoderLayer)):
+            raise UncountedOperation(
+                f"layer '{title}' is nn.{kind.__name__}, whose fused kernel hides its matrix "
+                "products; use a Hugging Face attention exposed with energy.exposed_attention, "
+                "or build it from nn.Linear and energy.MatMul"
+            )
+        if is_counted(kind) and not is_known(kind):
+            raise UncountedOperation(
+                f"layer '{title}' ({kind.__name__}) has a forward of its own, which the rule for "
+                f"{ruled(kind).__name__} does not know; register a rule for {kind.__name__} with "
+                "energy.tally_call.register"
+            )
+        if kind.__name__ == "OptimizedModule":
+            raise UncountedOperation(
+                f"layer '{name or 'model'}' is compiled by torch.compile, which bypasses hooks; "
+                "count the model before compiling it"
+            )
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside the block; each module's own mode afterwards."""
+    training = [module for module in model.modules() if module.training]
+    try:
+        for module in training:
+            module.training = False
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+@torch.no_grad()
+def count_pass(
+    model: nn.Module,
+    run: Callable[[], object],
+    /,
+    *,
+    variant: str,
+    conventions: Conventions = Conventions(),  # noqa: B008 - frozen
+    label: LabelLayer = _no_label,
+    loose: bool = False,
+    **about: Any,
+) -> Counts:
+    """Count one forward pass in evaluation mode, without gradients.
+
+    Args:
+        model: The model.
+        run: Calls it.
+        variant: `asa` or `ssa`.
+        conventions: Choices that change a count.
+        label: Says what a layer is in the architecture, from its name.
+        loose: Count products outside of counted layers too; see `counting`.
+        **about: Further fields of `Counts`.
+
+    Raises:
+        UncountedOperation: If a matrix product escaped.
+        EventError: If an operand declared as spikes holds something else.
+    """
+    with evaluating(model), counting(model, conventions, label, loose=loose) as meter:
+        run()
+    return meter.counts(variant, **about)

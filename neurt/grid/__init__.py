@@ -1,0 +1,1 @@
+"""Many points, measured side by side and kept as they come."""

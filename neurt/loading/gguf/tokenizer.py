@@ -1,0 +1,154 @@
+"""The tokenizer that a GGUF file describes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, pre_tokenizers, processors
+from tokenizers.models import BPE
+from transformers import PreTrainedTokenizerFast
+
+from neurt.loading.gguf.header import GGUFError, GGUFHeader
+
+_LLAMA3 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+#: How text is split before merging, by `tokenizer.ggml.pre` (src/llama-vocab.cpp of llama.cpp): a
+#: pattern, "digits" (each digit alone, then as GPT-2) or "" (as GPT-2).
+_SPLITS = {
+    "gpt-2": "",
+    "smollm": "digits",
+    "starcoder": "digits",
+    "refact": "digits",
+    "llama3": _LLAMA3,
+    "llama-v3": _LLAMA3,
+    "llama-bpe": _LLAMA3,
+    "qwen2": _LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}"),
+}
+
+#: `tokenizer.ggml.token_type`: tokens that are found in text before anything is split.
+_CONTROL, _USER_DEFINED = 3, 4
+
+_ROLES = {"bos": "bos", "eos": "eos", "unknown": "unk", "padding": "pad"}
+
+
+def tokenizer_of(header: GGUFHeader) -> PreTrainedTokenizerFast:
+    """Build the tokenizer: byte-level pairs as GPT-2's, or pieces as SentencePiece's.
+
+    Raises:
+        GGUFError: If the file describes none, one of another kind, or one whose special tokens are
+            not in its list.
+    """
+    metadata, path = header.metadata, header.path
+    kind, tokens = metadata.get("tokenizer.ggml.model"), _list(header, "tokens", str)
+    if kind not in ("gpt2", "llama") or not tokens:
+        raise GGUFError(
+            f"model file '{path}' has a tokenizer of kind {kind!r} with {len(tokens)} "
+            "tokens; 'gpt2' (byte-level) and 'llama' (SentencePiece) can be read"
+        )
+    special = {}
+    for role, ours in _ROLES.items():
+        index = metadata.get(f"tokenizer.ggml.{role}_token_id")
+        if index is None:
+            continue
+        if not isinstance(index, int) or not 0 <= index < len(tokens):
+            raise GGUFError(
+                f"'tokenizer.ggml.{role}_token_id' of '{path}' is {index!r}, and its tokenizer has "
+                f"{len(tokens)} tokens"
+            )
+        special[f"{ours}_token"] = tokens[index]
+    built = _byte_level(header) if kind == "gpt2" else _sentencepiece(header)
+    built.add_tokens(
+        [
+            AddedToken(token, normalized=False, special=role == _CONTROL)
+            for token, role in zip(tokens, _list(header, "token_type", int), strict=False)
+            if role in (_CONTROL, _USER_DEFINED)
+        ]
+    )
+    # llama.cpp starts every text with this token for SentencePiece files that do not say.
+    if metadata.get("tokenizer.ggml.add_bos_token", kind == "llama") and "bos_token" in special:
+        first = special["bos_token"]
+        built.post_processor = processors.TemplateProcessing(
+            single=f"{first} $A", special_tokens=[(first, tokens.index(first))]
+        )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=built,
+        clean_up_tokenization_spaces=False,
+        chat_template=metadata.get("tokenizer.chat_template"),
+        **special,
+    )
+
+
+def _list(header: GGUFHeader, key: str, kind: type) -> list[Any]:
+    """A list of the tokenizer's; empty where it is not there."""
+    found = header.metadata.get(f"tokenizer.ggml.{key}", [])
+    if not isinstance(found, list) or not all(isinstance(item, kind) for item in found):
+        raise GGUFError(f"'tokenizer.ggml.{key}' of '{header.path}' is no list of {kind.__name__}")
+    return found
+
+
+def _byte_level(header: GGUFHeader) -> Tokenizer:
+    split = header.metadata.get("tokenizer.ggml.pre")
+    if not isinstance(split, str) or split not in _SPLITS:
+        raise GGUFError(
+            f"'tokenizer.ggml.pre' of '{header.path}' is {split!r}; those that are known are "
+            f"{', '.join(_SPLITS)}"
+        )
+    vocabulary = {token: i for i, token in enumerate(_list(header, "tokens", str))}
+    merges = [tuple(pair.split(" ")) for pair in _list(header, "merges", str)]
+    if any(len(pair) != 2 for pair in merges):
+        raise GGUFError(f"'tokenizer.ggml.merges' of '{header.path}' are no pairs of tokens")
+    built = _model(header, vocabulary, merges)
+    as_gpt2 = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    steps: dict[str, list[Any]] = {
+        "": [as_gpt2],
+        "digits": [pre_tokenizers.Digits(individual_digits=True), as_gpt2],
+    }
+    by_pattern = [
+        pre_tokenizers.Split(Regex(_SPLITS[split]), behavior="isolated"),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+    ]
+    built.pre_tokenizer = pre_tokenizers.Sequence(steps.get(_SPLITS[split], by_pattern))
+    built.decoder = decoders.ByteLevel()
+    return built
+
+
+def _sentencepiece(header: GGUFHeader) -> Tokenizer:
+    """Pieces with scores, as merges: the better a piece, the earlier its two parts are joined."""
+    tokens, scores = _list(header, "tokens", str), _list(header, "scores", float)
+    if len(scores) != len(tokens):
+        raise GGUFError(
+            f"'{header.path}' has {len(tokens)} tokens and {len(scores)} scores of them; its "
+            "tokenizer cannot be built"
+        )
+    vocabulary = {token: i for i, token in enumerate(tokens)}
+    splits = [
+        (-score, cut, len(token) - cut, token[:cut], token[cut:])
+        for token, score in zip(tokens, scores, strict=True)
+        for cut in range(1, len(token))
+        if token[:cut] in vocabulary and token[cut:] in vocabulary
+    ]
+    merges = [(left, right) for *_, left, right in sorted(splits, key=lambda split: split[:3])]
+    unknown = header.metadata.get("tokenizer.ggml.unknown_token_id", 0)
+    built = _model(
+        header, vocabulary, merges, unk_token=tokens[unknown], fuse_unk=True, byte_fallback=True
+    )
+    spaced = header.metadata.get("tokenizer.ggml.add_space_prefix", True)
+    built.pre_tokenizer = pre_tokenizers.Metaspace(
+        prepend_scheme="first" if spaced else "never", split=False
+    )
+    steps: list[Any] = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    built.decoder = decoders.Sequence(steps + [decoders.Strip(" ", 1, 0)] * spaced)
+    return built
+
+
+def _model(
+    header: GGUFHeader, vocabulary: dict[str, int], merges: list[Any], **how: Any
+) -> Tokenizer:
+    try:
+        return Tokenizer(BPE(vocab=vocabulary, merges=merges, **how))
+    except Exception as error:  # the tokenizers library raises bare Exceptions
+        reason = str(error).strip().splitlines()[0]
+        raise GGUFError(f"the tokenizer of '{header.path}' cannot be built: {reason}") from error

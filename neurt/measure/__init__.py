@@ -1,0 +1,1 @@
+"""From a request to a run: by hooks, or in closed form."""

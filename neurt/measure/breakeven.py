@@ -1,0 +1,237 @@
+"""The verb `breakeven`: from a request to the spike rates at which spikes stop paying. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+from energy import Counts, LayerCount, Tally, estimate
+from energy.bill.estimate import ACCOUNTINGS
+from energy.compare.breakeven import Part
+from energy.compare.part_breakeven import part_break_even, silenced
+from energy.counts.file import read_csv
+from energy.formulas import linear as formulas
+from energy.formulas.linear import Conventions
+from hwmodels import Dataflow, HardwareProfile, Op, load_profiles
+from hwmodels.errors import UserError
+from neurt.closed_form.passes import PlanError, check_pass
+from neurt.closed_form.plan import VALUE_BYTES, plan_asa
+from neurt.closed_form.plan_rows import Rows
+from neurt.closed_form.plan_spiking import plan_ssa
+from neurt.families import FAMILIES, Family, Shape
+from neurt.loading.source import resolve
+from neurt.requests.breakeven import BreakEvenRequest
+from neurt.spiking.config import Code
+from reports.breakeven.case import Case
+
+
+class BreakEvenError(UserError, ValueError):
+    """A break-even that cannot be found."""
+
+
+def run_breakeven(request: BreakEvenRequest) -> list[Case]:
+    """Find the break-evens of shapes, of a model and of a measured run, on each hardware.
+
+    Raises:
+        ProfileError: If a hardware profile cannot be loaded.
+        ModelError: If the model is unknown.
+        PlanError: If the model cannot do the pass, or its sizes are not at hand.
+        CountsError: If the counts of the run cannot be read.
+        BreakEvenError: If there is nothing to compare.
+    """
+    profiles = load_profiles(request.hw)
+    sides = [*_shapes(request), *_model(request), *_run(request)]
+    if not sides:
+        raise BreakEvenError("nothing to compare; give --model, --shape or --run")
+    return [_case(profile, request.dataflow, side) for profile in profiles for side in sides]
+
+
+class _Sides(NamedTuple):
+    """Counts of both sides, the spiking one without events and with some, and their parts."""
+
+    title: str
+    measured: bool
+    asa: Counts
+    silent: Counts
+    busy: Counts
+    parts: list[Part]
+
+
+def _case(profile: HardwareProfile, dataflow: Dataflow | None, sides: _Sides) -> Case:
+    counted = (sides.asa, sides.silent, sides.busy)
+    asa, silent, busy = (estimate(counts, profile, dataflow=dataflow) for counts in counted)
+    found = [
+        part_break_even(part, how, asa, silent, busy) for part in sides.parts for how in ACCOUNTINGS
+    ]
+    known = tuple(one for one in found if one is not None)
+    if not known:
+        raise BreakEvenError(f"{sides.title}: no layer takes events; choose another --code")
+    return Case(sides.title, sides.measured, asa, busy, known)
+
+
+def _shapes(request: BreakEvenRequest) -> Iterator[_Sides]:
+    """Each linear layer alone on the chip, with the coder of its inputs."""
+    what, spiking = request.what, request.spiking
+    for fan_in, fan_out in dict.fromkeys(request.shapes):
+        name = f"{fan_in}x{fan_out}"
+        sizes = Shape(1, fan_in, 1, fan_out)
+        dense = formulas.linear(what.tokens, fan_in, fan_out, bias=True, value_bytes=VALUE_BYTES)
+        asa = Counts("asa", (_row(name, "Linear", dense),), name)
+        asa = replace(asa, phase=what.phase, batch=what.batch, tokens=what.tokens)
+        silent, busy = (
+            replace(
+                asa,
+                variant="ssa",
+                timesteps=spiking.timesteps,
+                layers=(
+                    _row(*rows.coder("encoder", fan_in, spiking.feedforward)),
+                    _row(
+                        *rows.linear(name, fan_in, fan_out, spiking.feedforward.levels, bias=True)
+                    ),
+                ),
+            )
+            for rate in (0.0, 1.0)
+            for rows in (Rows(sizes, what, spiking, rate, Conventions(), ""),)
+        )
+        includes = f"{name}, with its coder, alone on the chip"
+        part = Part(name, "layer", "", includes, None, None, _highest(busy.layers))
+        yield _Sides(f"linear layer {name}, closed form", False, asa, silent, busy, [part])
+
+
+def _row(name: str, kind: str, tally: Tally) -> LayerCount:
+    return LayerCount(name, kind, calls=1, tally=tally)
+
+
+def _model(request: BreakEvenRequest) -> Iterator[_Sides]:
+    if request.model is None:
+        return
+    source = resolve(request.model)
+    if source.shape is None:
+        raise PlanError(
+            f"the sizes of '{request.model}' are not in the local cache; give a directory with its "
+            "config.json"
+        )
+    what, conventions = request.what, Conventions(request.attention)
+    check_pass(what, source.shape, request.model)
+    about = {"model": source.name, "weights": "none(closed form)"}
+    asa = plan_asa(source.shape, what, conventions, **about)
+    silent, busy = (
+        plan_ssa(source.shape, what, request.spiking, rate, conventions, **about)
+        for rate in (0.0, 1.0)
+    )
+    parts = [*_layers(asa, busy, by_depth=False), *_blocks(asa, busy)]
+    yield _Sides(f"{source.name}, closed form", False, asa, silent, busy, parts)
+
+
+def _run(request: BreakEvenRequest) -> Iterator[_Sides]:
+    if request.run is None:
+        return
+    path = request.run / "counts.csv" if request.run.is_dir() else request.run
+    found = read_csv(path)
+    variants = {counts.variant: counts for counts in found}
+    if len(variants) < len(found):
+        phases = ", ".join(dict.fromkeys(counts.phase for counts in found))
+        raise BreakEvenError(
+            f"counts '{path}' are of several phases ({phases}), but a break-even is that of one "
+            "pass; give those of a run with one --phase"
+        )
+    for variant in ("asa", "ssa"):
+        if variant not in variants:
+            raise BreakEvenError(
+                f"counts '{path}' have no variant '{variant}'; give those of `neurt-energy "
+                "profile`, which have 'asa' and 'ssa'"
+            )
+    asa, ssa = variants["asa"], variants["ssa"]
+    parts = [*_layers(asa, ssa, by_depth=True), *_blocks(asa, ssa)]
+    yield _Sides(f"{ssa.model or path}, measured", True, asa, silenced(ssa), ssa, parts)
+
+
+def _layers(asa: Counts, ssa: Counts, *, by_depth: bool) -> Iterator[Part]:
+    """Event layers with the coders that feed them alone: one by one, or those of all depths.
+
+    Layers that share a coder (Q, K and V, or the gate and what it multiplies) are one.
+    """
+    analog, spiking = ({row.name for row in counts.layers} for counts in (asa, ssa))
+    groups: dict[str, list[LayerCount]] = {}
+    for row in ssa.layers:
+        if row.tally.slots and row.tally.dense_macs:
+            if row.name not in analog:
+                raise BreakEvenError(
+                    f"layer '{row.name}' takes events, but the analog variant has no such layer; "
+                    "give counts of one model and its conversion"
+                )
+            shared = min(_coders(row.name) & spiking, default=row.name)
+            groups.setdefault(shared if by_depth else row.label.component, []).append(row)
+    for component, rows in groups.items():
+        products = {row.name for row in rows}
+        coders = {coder for row in products for coder in _coders(row)} & spiking
+        path = rows[0].name.rpartition(".")[0]
+        short = "+".join(row.name.rpartition(".")[2] for row in rows)
+        name = f"{path}.{short}" if by_depth else component
+        shapes = "/".join(sorted({size for row in rows if (size := _size(row, ssa))}))
+        includes = f"{shapes or 'two activations'}, {'with its coder' if coders else 'no neurons'}"
+        fed = [row for row in ssa.layers if row.name in coders]
+        yield Part(
+            name,
+            "layer" if coders else "product",
+            rows[0].label.component,
+            includes,
+            frozenset(products),
+            frozenset(products | coders),
+            _highest(fed),
+        )
+
+
+def _feeds(family: Family) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Products by name within a transformer layer, and the coders that are billed with them.
+
+    The neurons of Q, K and V of Spikformer feed two products, so they are billed with the block
+    alone.
+    """
+    attention, feedforward = family.attention, family.feedforward
+    of_attention = {
+        **dict.fromkeys(attention.inputs, ("encoder",)),
+        "core.scores": ("query_encoder", "key_encoder"),
+        "core.mix": ("core.weight_encoder", "value_encoder"),
+        attention.output: ("mix_encoder", "mix_neuron"),
+    }
+    for product, coders in of_attention.items():
+        yield f"{attention.path}.{product}", tuple(f"{attention.path}.{one}" for one in coders)
+    for product in feedforward.into_hidden:
+        yield feedforward.name(product), (feedforward.name("encoder"),)
+    yield feedforward.name(feedforward.down), (feedforward.name("hidden_encoder"),)
+
+
+_FEEDS = {product: coders for family in FAMILIES for product, coders in _feeds(family)}
+
+
+def _coders(name: str) -> set[str]:
+    """Names of the coders that may feed a product, given its full name."""
+    for product, coders in _FEEDS.items():
+        if name == product or name.endswith(f".{product}"):
+            return {name.removesuffix(product) + coder for coder in coders}
+    return set()
+
+
+def _size(row: LayerCount, counts: Counts) -> str:
+    """Inputs x outputs of a linear layer; nothing for a product of two activations."""
+    weights = row.tally.ops.get(Op.WEIGHT_READ, 0) // (max(1, row.calls) * counts.value_bytes)
+    outputs = row.tally.dense_macs // row.tally.slots
+    return f"{weights // outputs}x{outputs}" if weights else ""
+
+
+def _blocks(asa: Counts, ssa: Counts) -> Iterator[Part]:
+    for block in ("attention", "ffn"):
+        rows = [counts.only(block=block).layers for counts in (asa, ssa)]
+        analog, spiking = (frozenset(row.name for row in side) for side in rows)
+        includes = "whole block, with norms and neurons"
+        highest = _highest(rows[1])
+        yield Part(f"{block} block", "block", "", includes, analog, spiking, highest)
+    whole = "whole model, with embeddings and head"
+    yield Part("model", "model", "", whole, None, None, _highest(ssa.layers))
+
+
+def _highest(rows: Iterable[LayerCount]) -> float:
+    """Events that a slot can hold in one time step; a burst has up to seven."""
+    return 7.0 if any(row.kind == Code.BURST.kind for row in rows) else 1.0

@@ -1,0 +1,171 @@
+"""The verb `count`: a model alone, of whatever family, measured and priced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache, PreTrainedModel
+
+from energy import Conventions, Counts, check_against_fvcore, count_pass, exposed_attention
+from energy.layers.trial import attempt
+from hwmodels import load_profiles
+from neurt.closed_form.passes import PlanError, Stage, check_stages
+from neurt.families import Shape, read_shape
+from neurt.loading.foreign import foreign, load_foreign, naming
+from neurt.loading.models import LoadedModel, ModelError, Weights, load_model
+from neurt.loading.source import resolve
+from neurt.measure.planning import now, versions
+from neurt.measure.stages import Progress, count_stages
+from neurt.measure.verification import VerificationError, verify_analog
+from neurt.requests.passes import ProfileRequest
+from neurt.text.data import check_ids, read_text, windows
+from reports.count.run import CountRun
+
+#: What of the request is recorded: the rest is of a conversion.
+_CHOSEN = {
+    *("phase", "seq_len", "context", "batch", "windows"),
+    *("attention", "weights", "seed", "verify", "zeros"),
+}
+
+
+def run_count(
+    request: ProfileRequest,
+    progress: Progress = lambda _what, _done, _total: None,
+    say: Callable[[str], None] = lambda _: None,
+) -> CountRun:
+    """Count an analog model and price it.
+
+    A model of a known family is counted as `profile` counts it: a product outside of counted
+    layers is an error. Of any other, such products are counted from the shapes of their operands,
+    in rows that say so.
+
+    Args:
+        request: What was asked for, one pass; its choices of a conversion mean nothing.
+        progress: Told how far the work is.
+        say: Given lines that the user must read.
+
+    Raises:
+        ProfileError: If a hardware profile cannot be loaded.
+        ModelError: If the model cannot be loaded, or is a converted one.
+        ShapeError: If it is no decoder.
+        TextError: If the text cannot be used.
+        PlanError: If the sequence is longer than the model's positions, or the model cannot decode
+            through a cache.
+        UncountedOperation: If a matrix product escaped.
+        VerificationError: If `verify` is set and two witnesses disagree.
+    """
+    [stage] = request.stages
+    profiles = load_profiles(request.hw)
+    loaded, shape, directory = _load(request, stage, progress)
+    model, undeclared = loaded.model, shape is None
+    why = f" ({loaded.why_random})" if loaded.why_random else ""
+    say(f"{loaded.name}: weights={loaded.weights}{why}")
+    text, text_name = read_text(request.text, directory)
+    longest = stage.passes[-1].keys
+    inputs = windows(
+        loaded.tokenizer, text, tokens=longest, batch=request.batch, count=request.windows
+    )
+    check_ids(inputs, model.config.get_text_config().vocab_size)
+    if shape is None and stage.passes[0].queries < longest:
+        _check_cache(model, request.model)
+    progress("loading the model", 1, 1)
+
+    how: dict[str, Any] = {"variant": "asa", "loose": undeclared}
+    about: dict[str, Any] = {
+        "model": loaded.name,
+        "weights": loaded.weights,
+        "batch": request.batch,
+        "conventions": request.conventions,
+    }
+    if shape is not None:
+        about["witness"] = partial(verify_analog, shape, request)
+    with exposed_attention(model, partial=undeclared):
+        how["label"] = naming(model)
+        [counts] = count_stages(model, inputs, [stage], "counting", progress, **how, **about)
+    if request.verify:
+        progress("fvcore", 0, 1)
+        _verify_fvcore(model, inputs[0], undeclared, how)
+        progress("fvcore", 1, 1)
+        plan = "" if shape is None else ", hooks and plan in every number"
+        say(f"Verified: hooks and fvcore agree on the MACs of every row{plan}.")
+    settings = request.model_dump(mode="json", include=_CHOSEN) | {
+        "phase": stage.name,
+        "text": text_name,
+        "model_type": model.config.model_type,
+        "shape": shape and asdict(shape),
+    }
+    return CountRun(counts, profiles, settings, versions(), now())
+
+
+def _load(
+    request: ProfileRequest, stage: Stage, progress: Progress
+) -> tuple[LoadedModel, Shape | None, Path | None]:
+    """The model, its sizes where its family declares them, and its directory where it has one."""
+    progress("loading the model", 0, 1)
+    found, weights = foreign(request.model), Weights(request.weights)
+    if found is None:
+        source = resolve(request.model)
+        if source.shape is not None:  # before minutes are spent on loading
+            check_stages([stage], source.shape, request.model)
+        loaded = load_model(request.model, weights, request.seed, progress)
+        if loaded.spiking is not None:
+            raise ModelError(
+                f"'{request.model}' is a converted model; give its analog one, or use profile, "
+                "which counts both"
+            )
+        shape = read_shape(loaded.model.config.to_dict(), loaded.name)
+        check_stages([stage], shape, request.model)
+        return loaded, shape, source.directory
+    longest = stage.passes[-1].keys
+    if found.positions is not None and longest > found.positions:
+        raise PlanError(
+            f"{longest} tokens are more than the {found.positions} positions of "
+            f"'{request.model}'; lower --seq-len or --context"
+        )
+    return load_foreign(found, weights, request.seed), None, found.source.directory
+
+
+def _check_cache(model: PreTrainedModel, name: str) -> None:
+    """Make sure that a model whose code nobody tried remembers tokens in the cache it is given."""
+    cache = DynamicCache(config=model.config)
+    word = torch.zeros(1, 1, dtype=torch.long)
+    attempt(model, input_ids=word, past_key_values=cache, use_cache=True)
+    if attempt(cache.get_seq_length) != 1:
+        raise PlanError(
+            f"'{name}' ({type(model).__name__}) does not keep the tokens before a new one in a "
+            "key-value cache, so its decode cannot be counted; use --phase prefill"
+        )
+
+
+def _verify_fvcore(
+    model: PreTrainedModel, ids: Tensor, undeclared: bool, how: dict[str, Any]
+) -> None:
+    """Compare each row of one prefill window with fvcore, which counts all query-key pairs.
+
+    Raises:
+        VerificationError: If one differs, or fvcore cannot follow the model.
+    """
+    call = partial(model, input_ids=ids, use_cache=False)
+    with exposed_attention(model, fused=False, partial=undeclared):
+        counts: Counts = count_pass(model, call, conventions=Conventions(), **how)
+        try:
+            rows = check_against_fvcore(model, ids, counts)
+        except RuntimeError as error:  # its tracer cannot follow all code of transformers
+            reason = str(error).strip().splitlines()[0]
+            raise VerificationError(f"fvcore cannot be a witness: {reason}") from error
+    # fvcore has no row of a product outside of layers, but its total has those that it knows.
+    loose = {row.name: row.kind for row in counts.layers if row.label.component.startswith("(")}
+    wrong = [row for row in rows if row.layer not in loose]
+    if wrong:
+        first = wrong[0]
+        of_it = f", of which it may not know {', '.join(sorted(set(loose.values())))}"
+        raise VerificationError(
+            f"fvcore counts {first.theirs:,} MACs in layer '{first.layer}', our hooks "
+            f"{first.ours:,} ({len(wrong)} layers differ){of_it if loose else ''}"
+        )

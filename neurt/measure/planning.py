@@ -1,0 +1,132 @@
+"""The verb `plan`: from a request to a run, without torch."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from types import MappingProxyType
+from typing import Any
+
+from hwmodels import HardwareProfile, load_profile, load_profiles, load_sibling
+from neurt.closed_form.passes import PlanError, check_stages
+from neurt.closed_form.plan import plan_asa
+from neurt.closed_form.plan_spiking import plan_ssa
+from neurt.families import Shape
+from neurt.loading.source import resolve
+from neurt.requests.passes import PassRequest, PlanRequest
+from neurt.spiking.config import SpikingConfig
+from reports.run.run import Phase, Run, merged
+from reports.run.steps import StepCount
+
+
+def run_plan(request: PlanRequest) -> Run:
+    """Count both variants in closed form.
+
+    Raises:
+        ProfileError: If a hardware profile cannot be loaded.
+        ModelError: If the model is unknown or its sizes are not at hand.
+        PlanError: If the request contradicts itself or the model cannot do its passes.
+    """
+    stages, conventions = request.stages, request.conventions
+    profiles = load_profiles(request.hw)
+    source = resolve(request.model)
+    shape = source.shape
+    if shape is None:
+        raise PlanError(
+            f"the sizes of '{request.model}' are not in the local cache; give a directory with its "
+            "config.json"
+        )
+    check_stages(stages, shape, request.model)
+    about: dict[str, Any] = {"model": source.name, "weights": "none(closed form)"}
+    spiking, rate = request.spiking, request.spike_rate
+    phases = [
+        Phase(
+            stage.name,
+            merged((plan_asa(shape, x, conventions, **about) for x in stage.passes), stage.phase),
+            merged(
+                (plan_ssa(shape, x, spiking, rate, conventions, **about) for x in stage.passes),
+                stage.phase,
+            ),
+            stage.generated,
+        )
+        for stage in stages
+    ]
+    chosen = settings(request, spiking, shape) | {"spike_rate": rate}
+    return assemble("plan", request, phases, profiles, chosen, int8=int8_prices(request))
+
+
+def assemble(
+    command: str,
+    request: PassRequest,
+    phases: Sequence[Phase],
+    profiles: tuple[HardwareProfile, ...],
+    chosen: Mapping[str, object],
+    steps: tuple[StepCount, ...] = (),
+    int8: Mapping[str, HardwareProfile] = MappingProxyType({}),
+) -> Run:
+    """The run that a request led to.
+
+    Args:
+        command: `profile` or `plan`.
+        request: What was asked for.
+        phases: What was counted, in the order of `request.stages`.
+        profiles: The hardware asked for.
+        chosen: Everything that was chosen, for `run.json`.
+        steps: Spikes of each layer of neurons by time step, where they were measured.
+        int8: See `int8_prices`.
+    """
+    return Run(
+        command,
+        merged((phase.asa for phase in phases), request.phase_name),
+        merged((phase.ssa for phase in phases), request.phase_name),
+        profiles,
+        chosen,
+        versions(),
+        now(),
+        request=tuple(phases) if len(phases) > 1 else (),
+        dataflow=request.dataflow,
+        latency_s={str(variant): s for variant, s in request.latency_s.items()},
+        steps=steps,
+        int8=int8,
+    )
+
+
+def int8_prices(request: PassRequest) -> dict[str, HardwareProfile]:
+    """INT8 prices of the hardware that was asked for, by the name of the profile.
+
+    Raises:
+        ProfileError: If one is at fault.
+    """
+    found = {load_profile(words).name: load_sibling(words, "int8") for words in request.hw}
+    return {name: profile for name, profile in found.items() if profile is not None}
+
+
+def settings(request: PassRequest, spiking: SpikingConfig, shape: Shape) -> dict[str, object]:
+    """What was asked for, the sizes of the model and how it was converted, for `run.json`."""
+    asked = request.model_dump(mode="json", exclude={"out", "model", "hw"}, exclude_none=True)
+    conversion = spiking.model_dump(mode="json")
+    # Of a request, the lengths of single passes say nothing.
+    for key in ("seq_len", "context") if request.prompt is not None else ():
+        asked.pop(key)
+    what = {"phase": request.stages[0].name if request.prompt is None else "request"}
+    about = {"timesteps": spiking.timesteps, "spiking": conversion, "shape": asdict(shape)}
+    return asked | what | about
+
+
+def versions() -> dict[str, str]:
+    """Versions of this package and of what the numbers depend on."""
+    found = {"python": platform.python_version()}
+    for package in ("neurt-energy", "torch", "transformers", "fvcore", "numpy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def now() -> str:
+    """The time in ISO format, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,198 @@
+"""Decode in closed form over the contexts a model has positions for. No torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, partial
+from itertools import pairwise
+from typing import NamedTuple
+
+from energy import Counts
+from energy.bill.pricing import COMPUTE, prepare, terms
+from energy.formulas.linear import Attention as Pairs
+from energy.formulas.linear import pairs
+from hwmodels import Buffer, Dataflow, HardwareProfile
+from neurt.closed_form.passes import decode
+from neurt.closed_form.plan import plan_asa
+from neurt.closed_form.plan_spiking import plan_ssa
+from neurt.families import Shape, ShapeError, family_of
+from neurt.spiking.config import Attention, SpikingConfig
+from reports.roofline.roofline import Roofline, TokenCost
+from reports.run.run import Run
+
+#: Sequences side by side: alone, a small server, a large one.
+BATCHES = (1, 8, 64)
+
+#: A cached token that costs so many times as much at twice the context lies elsewhere.
+_JUMP = 3.0
+
+#: Spikes per slot everywhere, or of each row by name.
+Rates = float | Mapping[str, float]
+
+
+def decode_rooflines(run: Run, batches: tuple[int, ...] = BATCHES) -> tuple[Roofline, ...]:
+    """Energy per token of a run's model in decode, for each hardware that has memory prices.
+
+    Spike rates are those of the run, layer by layer, and taken not to depend on the context: the
+    assumed one of a plan, or what the last phase of a profile measured.
+
+    Args:
+        run: With the sizes of its model as `shape` in its settings.
+        batches: Sequences side by side.
+
+    Returns:
+        None of hardware on which neither weights nor cache cost anything; empty for a run that
+        does not say its sizes.
+
+    Raises:
+        ShapeError: If the settings of the run are not those that were written.
+    """
+    sizes = run.settings.get("shape")
+    if not isinstance(sizes, Mapping):
+        return ()
+    try:
+        shape = Shape(**sizes)
+        family_of(shape.model_type)
+        spiking = SpikingConfig.model_validate(run.settings["spiking"])
+    except (TypeError, KeyError, ValueError) as error:
+        raise ShapeError(
+            "the settings of the run describe no known model and its conversion ('shape' and "
+            f"'spiking'): {' '.join(str(error).split())}; run the command again that wrote it"
+        ) from error
+    rates: Rates = measured_rates(run, spiking)
+    said = f"measured in {run.phases[-1].name}"
+    if run.command == "plan":
+        rates = float(str(run.settings["spike_rate"]))
+        said = f"assumed {rates:g}"
+    found = []
+    for profile in run.profiles:
+        dataflow = run.dataflow or profile.dataflow
+        costs, crossings = _costs(_Model(shape, spiking, rates), profile, dataflow, batches)
+        if any(cost.weights or cost.kv_cache for cost in costs):
+            how = (str(dataflow), costs, crossings, run.title, run.asa.model, run.asa.weights)
+            found.append(Roofline(profile, *how, spiking.timesteps, said))
+    return tuple(found)
+
+
+def measured_rates(run: Run, spiking: SpikingConfig) -> dict[str, float]:
+    """Spikes per slot of each row in the last phase of a run.
+
+    Attention weights that the mask hides are silent, and decode has none of those: their slots are
+    left out.
+    """
+    ssa = run.phases[-1].ssa
+    found = {}
+    for row in ssa.layers:
+        if row.tally.slots:
+            rate = row.tally.spikes / row.tally.slots
+            queries = ssa.tokens // (ssa.batch * max(1, row.calls))
+            masked = spiking.attention is Attention.SOFTMAX and row.name.endswith(
+                ("core.weight_encoder", "core.mix")
+            )
+            if masked and ssa.phase == "prefill":
+                rate *= queries**2 / pairs(queries, queries, Pairs.CAUSAL)
+            found[row.name] = rate
+    return found
+
+
+class _Model(NamedTuple):
+    """A model and its conversion, of which decode steps are counted."""
+
+    shape: Shape
+    spiking: SpikingConfig
+    rates: Rates
+
+    def step(self, variant: str, batch: int, context: int) -> Counts:
+        """Counts of one step of the whole batch."""
+        what = decode(context, batch=batch)
+        if variant == "asa":
+            return plan_asa(self.shape, what)
+        if isinstance(self.rates, float):
+            return plan_ssa(self.shape, what, self.spiking, self.rates)
+        silent = plan_ssa(self.shape, what, self.spiking, 0.0)  # for its slots
+        spikes = {
+            row.name: round(self.rates[row.name] * row.tally.slots)
+            for row in silent.layers
+            if row.tally.slots
+        }
+        return plan_ssa(self.shape, what, self.spiking, spikes)
+
+
+def _costs(
+    model: _Model, profile: HardwareProfile, dataflow: Dataflow, batches: Iterable[int]
+) -> tuple[tuple[TokenCost, ...], dict[tuple[str, int], int]]:
+    """Costs at powers of two and around a jump, and where the cache passes the weights."""
+
+    @cache
+    def cost(variant: str, batch: int, context: int) -> TokenCost:
+        return _priced(model.step(variant, batch, context), context, profile, dataflow)
+
+    longest = model.shape.positions
+    contexts = [*(2**power for power in range((longest - 1).bit_length())), longest]
+    sides = [(variant, batch) for variant in ("asa", "ssa") for batch in batches]
+    costs: list[TokenCost] = []
+    crossings = {}
+    for side in sides:
+        of_side = partial(cost, *side)
+        if at := _first(lambda x, of=of_side: _passed(of(x)), contexts):  # type: ignore[misc]
+            crossings[side] = at
+        costs += [of_side(context) for context in sorted({*contexts, *_jump(of_side, contexts)})]
+    return tuple(costs), crossings
+
+
+def _priced(
+    counts: Counts, context: int, profile: HardwareProfile, dataflow: Dataflow
+) -> TokenCost:
+    """The bill of one step for each of its tokens, by what the energy is spent on."""
+    work = prepare(counts, dataflow, profile.core)
+    found: dict[str, list[float]] = {}
+    for term in terms(work, profile):
+        each = term.constant.pj(profile) * term.scale if term.constant else 0.0
+        part = _PARTS.get(term.op.buffer, "other_traffic") if term.op.buffer else "arithmetic"
+        found.setdefault(part, []).append(float(term.amounts.sum()) * each / counts.batch)
+    unpriced = [op for op in work.amounts if not profile.is_priced(op)]
+    pj = {part: math.fsum(parts) for part, parts in found.items()}
+    return TokenCost(
+        counts.variant,
+        counts.batch,
+        context,
+        arithmetic=None if COMPUTE & {*unpriced} else pj.get("arithmetic", 0.0),
+        weights=pj.get("weights"),
+        kv_cache=pj.get("kv_cache"),
+        other_traffic=pj.get("other_traffic"),
+        unpriced=tuple(op.value for op in unpriced),
+    )
+
+
+_PARTS = {Buffer.WEIGHTS: "weights", Buffer.KV_CACHE: "kv_cache"}
+
+
+def _passed(cost: TokenCost) -> bool:
+    """Whether the cache costs more than the weights."""
+    return (cost.kv_cache or 0.0) > (cost.weights or 0.0)
+
+
+def _jump(cost: Callable[[int], TokenCost], contexts: Sequence[int]) -> tuple[int, ...]:
+    """The two contexts between which the cache moves to a memory that costs much more."""
+
+    def each(context: int) -> float:
+        return (cost(context).kv_cache or 0.0) / context
+
+    steps = [(each(b) / each(a), a, b) for a, b in pairwise(contexts) if each(a)]
+    factor, low, high = max(steps, default=(0.0, 0, 0))
+    if factor < _JUMP:
+        return ()
+    middle = math.sqrt(each(low) * each(high))
+    at = _first(lambda context: each(context) > middle, (low, high))
+    return (at - 1, at) if at else ()
+
+
+def _first(true: Callable[[int], bool], contexts: Sequence[int]) -> int | None:
+    """The first context at which something becomes true for good, between those given."""
+    high = next((context for context in contexts if true(context)), None)
+    low = max((context for context in contexts if context < (high or 0)), default=0)
+    while high is not None and high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if true(middle) else (middle, high)
+    return high

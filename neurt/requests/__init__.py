@@ -1,0 +1,1 @@
+"""What may be asked of each command: one model each, whose fields are its flags."""

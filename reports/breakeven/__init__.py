@@ -1,0 +1,1 @@
+"""When events cost less than multiply-accumulates: table, picture, terminal."""

@@ -1,0 +1,220 @@
+"""Saving against spike rate: where a spiking layer stops paying, and where a run stands."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import NullLocator, PercentFormatter
+
+from energy.compare.breakeven import Bound, BreakEven, Verdict
+from energy.compare.thresholds import THRESHOLDS
+from reports.breakeven.case import Case
+from reports.kit.style import COMPONENT_COLOURS, COMPONENT_NAMES, PAGE_WIDTH, SMALL, STYLE, headline
+
+_PANELS = {
+    "compute": "compute only: MACs and ACs",
+    "full": "full: everything that has a price",
+}
+#: Lines of blocks and model, told apart by dashes alone; layers have the colours.
+_LINES: tuple[dict[str, Any], ...] = (
+    {"color": "#8C8C8C", "linestyle": "-", "linewidth": 3.0},
+    {"color": "black", "linestyle": (0, (4, 2)), "linewidth": 1.2},
+    {"color": "black", "linestyle": (0, (1, 1.3)), "linewidth": 1.2},
+)
+_MARKERS = {"qkv": "o", "scores": "s", "mix": "^", "proj": "D", "ffn_up": "v", "ffn_down": "P"}
+#: Bands of the literature: from its lowest to its highest value.
+_BANDS: tuple[dict[str, Any], ...] = (
+    {"color": "#AA3377", "linestyle": (0, (3, 1, 1, 1)), "linewidth": 1.1},
+    {"facecolor": "#E8E8E8", "edgecolor": "none"},
+    {"facecolor": "#BDBDBD", "edgecolor": "#777777", "hatch": "....", "linewidth": 0.0},
+)
+#: Savings between these are drawn; the room below zero holds the break-evens in words.
+_LEAST, _MOST = -0.85, 1.05
+#: The axis of rates ends so far beyond the smallest number on it.
+_BEYOND = 2.0
+
+
+def breakeven_picture(case: Case) -> Figure:
+    """One panel for each accounting: saving against spike rate, with the break-evens.
+
+    A line for each block and the whole model, or for the layer where there is no more; where it
+    meets zero, circles mark the break-even, hollow if it is a bound. Coloured marks are layers: of
+    a run at their measured rates, filled where they save; otherwise their break-evens. The bands
+    are where the literature puts the break-even, on the axis of spikes per synapse above.
+    """
+    drawn = [one for one in case.found if one.part.kind in ("block", "model")] or [*case.found]
+    layers = [one for one in case.found if one not in drawn]
+    ends = _ends(case, drawn, layers)
+    steps = case.ssa.counts.timesteps
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(PAGE_WIDTH, 4.1), layout="constrained")
+        panels = figure.subplots(1, 2, sharey=True)
+        for axes, (accounting, title) in zip(panels, _PANELS.items(), strict=True):
+            lines = [one for one in drawn if one.accounting == accounting]
+            marks = [one for one in layers if one.accounting == accounting]
+            axes.set_xscale("log")
+            axes.set_xlim(*ends)
+            _set_ticks(axes.xaxis, ends)
+            _literature(axes, steps)
+            _lines(axes, lines, ends)
+            _layers(axes, marks, measured=case.measured)
+            axes.axhline(0, color="black", linewidth=0.7, zorder=1.5)
+            axes.set_xlabel("spikes per slot and time step")
+            axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+            above = axes.secondary_xaxis("top", functions=_scaled(steps))
+            _set_ticks(above.xaxis, (ends[0] * steps, ends[1] * steps))
+            above.set_xlabel(f"{title}\nspikes per synapse and token", loc="left")
+        panels[0].set_ylim(_LEAST, _MOST)
+        panels[0].set_ylabel("saving, 1 − SSA / ASA (below 0 it costs)")
+        handles = _legend(drawn, layers)
+        columns = math.ceil(len(handles) / 3)
+        figure.legend(handles=handles, loc="outside lower center", ncols=columns)
+        counts = case.ssa.counts
+        coloured = "layers where they were measured" if case.measured else "break-evens of layers"
+        title = f"{case.title}, T = {counts.timesteps}"
+        title += f", weights {counts.weights}" if case.measured else ""
+        title += f"; coloured: {coloured}" if layers else ""
+        outside = [one for one in layers if case.measured and _outside(one)]
+        title += f" ({len(outside)} of {len(layers)} marks lie below)" if outside else ""
+        subtitle = (
+            f"{counts.phase}, {counts.tokens:,} tokens, {counts.attention} attention, "
+            f"dataflow {case.asa.dataflow}"
+        )
+        headline(figure, title, subtitle, case.asa, case.ssa)
+    return figure
+
+
+def _scaled(timesteps: int) -> tuple[Any, Any]:
+    return lambda rate: rate * timesteps, lambda spikes: spikes / timesteps
+
+
+def _ends(
+    case: Case, drawn: Sequence[BreakEven], layers: Sequence[BreakEven]
+) -> tuple[float, float]:
+    """The rates between which all break-evens, the literature and the run lie."""
+    steps = case.ssa.counts.timesteps
+    rates = [end / steps for threshold in THRESHOLDS for end in (threshold.low, threshold.high)]
+    rates += [one.priced_rate for one in (*drawn, *layers) if one.priced_rate]
+    if case.measured:
+        rates += [one.busy_rate for one in layers if one.busy_rate]
+    highest = max(one.part.highest_rate for one in case.found)
+    return min(rates) / _BEYOND, min(highest, max(rates) * _BEYOND)
+
+
+def _set_ticks(axis: Axis, ends: tuple[float, float]) -> None:
+    """Plain numbers on a logarithmic axis, as many as have room."""
+    decades = range(math.floor(math.log10(ends[0])), math.ceil(math.log10(ends[1])) + 1)
+    digits = (1, 2, 5) if len(decades) <= 4 else (1,)
+    ticks = [digit * 10.0**decade for decade in decades for digit in digits]
+    inside = [tick for tick in ticks if ends[0] <= tick <= ends[1] * (1 + 1e-9)]
+    axis.set_ticks(inside, [f"{tick:g}" for tick in inside])
+    axis.set_minor_locator(NullLocator())
+
+
+def _literature(axes: Axes, timesteps: int) -> None:
+    for threshold, how in zip(THRESHOLDS, _BANDS, strict=True):
+        if threshold.low == threshold.high:
+            axes.axvline(threshold.low / timesteps, zorder=0.6, **how)
+        else:
+            axes.axvspan(threshold.low / timesteps, threshold.high / timesteps, zorder=0.5, **how)
+
+
+def _lines(axes: Axes, lines: Sequence[BreakEven], ends: tuple[float, float]) -> None:
+    """Lines, their crossings with zero, and these in words."""
+    rates = np.geomspace(*ends, 200)
+    words = ["break-even rate"]
+    middle = [one.saving(math.sqrt(ends[0] * ends[1])) or 0.0 for one in lines]
+    left = min(middle, default=0.0) > -0.1  # otherwise the lines come down on the left
+    for one, how in zip(lines, _LINES, strict=False):
+        words.append(f"{one.part.name}: {_said(one)}")
+        savings = [y for rate in rates if (y := one.saving(float(rate))) is not None]
+        if len(savings) < len(rates) or one.bound is Bound.UNKNOWN:
+            continue
+        axes.plot(rates, savings, zorder=2, **how)
+        if one.priced_rate is not None and one.priced_rate <= ends[1]:
+            mark: dict[str, Any] = {"marker": "o", "markersize": 5.5, "zorder": 4}
+            face = "white" if one.bound else "black"
+            axes.plot(one.priced_rate, 0, **mark, markerfacecolor=face, markeredgecolor="black")
+    axes.text(
+        0.03 if left else 0.97,
+        0.03,
+        "\n".join(words),
+        ha="left" if left else "right",
+        transform=axes.transAxes,
+        fontsize=SMALL,
+        va="bottom",
+        bbox={"facecolor": "white", "edgecolor": "#CCCCCC", "linewidth": 0.5, "pad": 2.5},
+        zorder=5,
+    )
+
+
+def _said(one: BreakEven) -> str:
+    if one.verdict is Verdict.ALWAYS and one.priced_rate is not None:
+        return f"always wins ({one.priced_rate:.3g})"
+    if one.rate is not None and one.verdict is Verdict.BELOW:
+        return f"{one.rate:.3g}"
+    if one.bound in (Bound.AT_MOST, Bound.AT_LEAST) and one.priced_rate is not None:
+        return f"{'≤' if one.bound is Bound.AT_MOST else '≥'} {one.priced_rate:.3g}"
+    return one.verdict.value
+
+
+def _outside(one: BreakEven) -> bool:
+    saving = one.saving(one.busy_rate)
+    return one.bound is not Bound.UNKNOWN and saving is not None and saving < _LEAST
+
+
+def _layers(axes: Axes, layers: Sequence[BreakEven], *, measured: bool) -> None:
+    for one in layers:
+        if one.bound is Bound.UNKNOWN:
+            continue
+        colour = COMPONENT_COLOURS.get(one.part.component, "#555555")
+        rate = one.busy_rate if measured else one.priced_rate
+        saving = one.saving(rate) if rate is not None else None
+        if rate is None or saving is None:
+            continue
+        axes.plot(
+            rate,
+            saving if measured else 0.0,
+            marker=_MARKERS.get(one.part.component, "x"),
+            markersize=4.2,
+            markerfacecolor=colour if saving > 0 or not measured else "white",
+            markeredgecolor="#333333" if saving > 0 or not measured else colour,
+            markeredgewidth=0.4 if saving > 0 or not measured else 1.0,
+            zorder=3,
+        )
+
+
+def _legend(drawn: Sequence[BreakEven], layers: Sequence[BreakEven]) -> list[Line2D | Patch]:
+    names = dict.fromkeys(one.part.name for one in drawn)
+    handles: list[Line2D | Patch] = [
+        Line2D([], [], label=name, **how) for name, how in zip(names, _LINES, strict=False)
+    ]
+    for component in dict.fromkeys(one.part.component for one in layers):
+        handles.append(
+            Line2D(
+                [],
+                [],
+                linestyle="",
+                marker=_MARKERS.get(component, "x"),
+                markersize=4.2,
+                markeredgecolor="#333333",
+                markeredgewidth=0.4,
+                color=COMPONENT_COLOURS.get(component, "#555555"),
+                label=COMPONENT_NAMES.get(component, component),
+            )
+        )
+    for threshold, how in zip(THRESHOLDS, _BANDS, strict=True):
+        ends = "-".join(dict.fromkeys(f"{end:.2f}" for end in (threshold.low, threshold.high)))
+        label = f"{threshold.name}: {ends}"
+        point = threshold.low == threshold.high
+        handles.append(Line2D([], [], label=label, **how) if point else Patch(label=label, **how))
+    return handles

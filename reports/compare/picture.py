@@ -1,0 +1,161 @@
+"""Runs side by side, as a picture."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from reports.kit.style import PAGE_WIDTH, SMALL, STYLE, titled, unit_for
+from reports.run.run import PUBLISHED_SAVING
+from reports.views.markdown import SHOWN
+
+if TYPE_CHECKING:
+    from reports.compare.comparison import Comparison
+
+#: Colour and shape of each saving, in the order of `SHOWN`; they differ in grey too.
+_MARKS = (("#0072B2", "o"), ("#E69F00", "s"), ("#000000", "D"))
+_ANALOG, _SPIKING = "#555555", "#D55E00"
+_BAND = "#E3E3E3"
+#: Savings below this are written at the edge rather than drawn.
+_LEAST = -1.0
+#: How far the marks of one row are apart, in rows.
+_APART = 0.24
+#: Energies that are further apart than this are drawn on a logarithmic scale.
+_DECADE = 10
+_LABEL_WIDTH = 34
+
+
+def side_by_side(found: Comparison) -> Figure:
+    """Energy per token of both models, and what is saved, one line per run and hardware.
+
+    On the left the whole model, everything that has a price. On the right the savings with the 5
+    to 95 % interval over the constants of the hardware; one below -100 % is written at the edge.
+    """
+    labels = [_label(found, i) for i in range(len(found.rows))]
+    height = 1.7 + sum(max(0.52, 0.06 + 0.145 * (1 + label.count("\n"))) for label in labels)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(PAGE_WIDTH, height), layout="constrained")
+        left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1, 1.25))
+        _energies(left, found)
+        _savings(right, found)
+        left.set_yticks(range(len(labels)), labels)
+        left.set_ylim(len(labels) - 0.4, -0.6)
+        for axes in (left, right):
+            axes.grid(axis="y", visible=False)
+            axes.grid(axis="x", visible=True)
+            axes.tick_params(axis="y", length=0)
+            for edge in range(1, len(labels)):
+                axes.axhline(edge - 0.5, color="#DDDDDD", linewidth=0.6, zorder=0)
+        figure.legend(handles=_legend(), loc="outside lower center", ncols=3)
+        titled(figure, found.same_text)
+    return figure
+
+
+def _label(found: Comparison, index: int) -> str:
+    row = found.rows[index]
+    texts = dict.fromkeys((row.name, found.differing(row)))  # a name may say it already
+    wrapped = (textwrap.wrap(text, _LABEL_WIDTH, break_on_hyphens=False) for text in texts)
+    return "\n".join(part for lines in wrapped for part in lines)
+
+
+def _energies(axes: Axes, found: Comparison) -> None:
+    parts = [(row, row.parts["full", None].saving) for row in found.rows]
+    ends = [(row.per_token(part.asa_pj), row.per_token(part.ssa_pj)) for row, part in parts]
+    known = [pj for pair in ends for pj in pair if pj]
+    scale, unit = unit_for(max(known, default=1.0))
+    axes.set_title("whole model, all that has a price")
+    axes.set_xlabel(f"energy per token ({unit})")
+    if known:
+        low, high = min(known) / scale, max(known) / scale
+        if high > _DECADE * low:
+            axes.set_xscale("log")
+            axes.set_xlim(low / 1.6, high * 1.6)
+            axes.xaxis.set_minor_formatter(NullFormatter())
+        else:
+            axes.set_xlim(0, high * 1.08)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    for i, (asa, ssa) in enumerate(ends):
+        if asa and ssa:
+            axes.plot([asa / scale, ssa / scale], [i, i], color="#999999", linewidth=1.2, zorder=1)
+        for pj, mark in ((asa, _energy_mark(False)), (ssa, _energy_mark(True))):
+            if pj:
+                axes.plot(pj / scale, i, zorder=2, **mark)
+        missing = [name for name, pj in (("analog", asa), ("spiking", ssa)) if pj is None]
+        if missing:
+            text = f"{' and '.join(missing)} unpriced"
+            at = axes.get_yaxis_transform()
+            below = 0.3 if asa or ssa else 0.0
+            axes.text(0.02, i + below, text, transform=at, fontsize=SMALL, va="center")
+
+
+def _energy_mark(spiking: bool) -> dict[str, Any]:
+    colour = _SPIKING if spiking else _ANALOG
+    face = colour if spiking else "white"
+    return {
+        "marker": "o",
+        "markersize": 6,
+        "color": colour,
+        "markerfacecolor": face,
+        "linestyle": "none",
+    }
+
+
+def _savings(axes: Axes, found: Comparison) -> None:
+    axes.set_title("saved by the spiking model")
+    axes.set_xlabel("saving; line: 5 to 95 % over the constants")
+    low, high = PUBLISHED_SAVING
+    axes.axvspan(low, high, color=_BAND, zorder=0, linewidth=0)
+    values = [
+        end
+        for row in found.rows
+        for _, accounting, block in SHOWN
+        for part, spread in (row.parts[accounting, block],)
+        if part.saving is not None
+        for end in (part.saving, *((spread.low, spread.high) if spread else ()))
+    ]
+    left = max(_LEAST, min([0.0, *values])) - 0.04
+    axes.set_xlim(left, 1.04)
+    axes.axvline(0, color="#777777", linewidth=0.8, zorder=1)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
+    for i, row in enumerate(found.rows):
+        for step, ((_, accounting, block), (colour, marker)) in enumerate(
+            zip(SHOWN, _MARKS, strict=True)
+        ):
+            part, spread = row.parts[accounting, block]
+            y = i + _APART * (step - 1)
+            if part.saving is None:
+                continue
+            if part.saving < _LEAST:
+                axes.plot(left + 0.02, y, marker="<", markersize=4, color=colour)
+                text = f"{part.saving:.0%}"
+                axes.text(left + 0.05, y, text, fontsize=SMALL, va="center", color="#333333")
+                continue
+            if spread is not None:
+                ends = [max(left, spread.low), spread.high]
+                axes.plot(ends, [y, y], color=colour, linewidth=1.1, zorder=2)
+            axes.plot(part.saving, y, marker=marker, markersize=4.5, color=colour, zorder=3)
+        if all(row.parts[how, block][0].saving is None for _, how, block in SHOWN):
+            at = axes.get_yaxis_transform()
+            axes.text(0.02, i, "no saving: unpriced", transform=at, fontsize=SMALL, va="center")
+
+
+def _legend() -> list[Artist]:
+    energies: list[Artist] = [
+        Line2D([], [], label="analog", **_energy_mark(False)),
+        Line2D([], [], label="spiking", **_energy_mark(True)),
+        Patch(color=_BAND, label="published: attention block"),
+    ]
+    savings = [
+        Line2D([], [], color=colour, marker=marker, markersize=4.5, label=name)
+        for (name, _, _), (colour, marker) in zip(SHOWN, _MARKS, strict=True)
+    ]
+    # The legend is filled column by column.
+    return [entry for pair in zip(energies, savings, strict=True) for entry in pair]

@@ -1,0 +1,1 @@
+"""The count of an analog model alone."""

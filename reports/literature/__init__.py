@@ -1,0 +1,1 @@
+"""Published accountings and claims beside ours."""

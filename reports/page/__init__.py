@@ -1,0 +1,1 @@
+"""The page that opens without network and prices again."""

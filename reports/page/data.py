@@ -1,0 +1,179 @@
+"""What the page of a run is made of: counts in columns, profiles, the vocabulary of the bill."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from energy import Counts, LayerCount
+from energy.bill.estimate import GROUPS
+from energy.bill.execution import ADDRESS_BYTES
+from energy.bill.placement import BUFFERS, HELD, PERSISTENT
+from energy.counts.file import COUNT_COLUMNS
+from hwmodels import Dataflow, HardwareProfile, Op, ProfileError, load_profile, siblings
+from hwmodels.prices import Evidence
+from reports.kit.style import COMPONENT_COLOURS, COMPONENT_NAMES, GROUP_COLOURS, GROUP_NAMES
+from reports.run.run import PUBLISHED_SAVING, PUBLISHED_SOURCE, Run
+from reports.views.tables import ENERGY_COLUMNS, present
+
+#: Counted in each time step, wherever a layer has spikes.
+_PER_STEP = frozenset(
+    op
+    for op in Op
+    if op in (Op.AC, Op.SHIFT_AC, Op.NEURON_UPDATE, Op.SPIKE, Op.STATE_READ, Op.STATE_WRITE)
+    or "_spike_" in f"_{op}"
+)
+
+
+def page_data(run: Run) -> dict[str, Any]:
+    """Everything that the scripts of the page need, as plain JSON values.
+
+    Args:
+        run: What to show.
+    """
+    profiles, families = _hardware(run.profiles)
+    return {
+        "world": _world(),
+        "run": {
+            "phases": [
+                {"name": phase.name, "asa": _columns(phase.asa), "ssa": _columns(phase.ssa)}
+                for phase in run.phases
+            ],
+            "dataflow": run.dataflow,
+            "latency_s": dict(run.latency_s),
+        },
+        "profiles": [profile.model_dump(mode="json", exclude_none=True) for profile in profiles],
+        "families": families,
+        "blocks": list(present(run.asa, run.ssa).items()),
+        "columns": {"counts": COUNT_COLUMNS, "energy": ENERGY_COLUMNS},
+        "evidence": {grade: grade.definition for grade in Evidence},
+        "colours": {"components": COMPONENT_COLOURS, "groups": GROUP_COLOURS},
+        "names": {"components": COMPONENT_NAMES, "groups": GROUP_NAMES},
+        "published": {"range": PUBLISHED_SAVING, "source": PUBLISHED_SOURCE},
+    }
+
+
+def _world() -> dict[str, Any]:
+    """The vocabulary of the bill: what each operation and each dataflow means."""
+    held = {op for op, _, _ in HELD}
+    return {
+        "ops": [
+            {
+                "op": op,
+                "group": op.group,
+                "buffer": op.buffer,
+                "read": op.is_read,
+                "scales": op.scales_with_precision,
+                "held": op in held,
+                "definition": op.definition,
+            }
+            for op in Op
+        ],
+        "groups": GROUPS,
+        "buffers": BUFFERS,
+        "persistent": PERSISTENT,
+        "address_bytes": ADDRESS_BYTES,
+        "dataflows": {
+            flow: {"rules": vars(flow.rules), "definition": flow.definition} for flow in Dataflow
+        },
+    }
+
+
+def _columns(counts: Counts) -> dict[str, Any]:
+    """Counts of one variant, a column for each field and operation, in the order of the layers."""
+    rows = counts.layers
+    steps = [steps_with_time(row, counts) for row in rows]
+    occurring = [op for op in Op if any(row.tally.ops.get(op) for row in rows)]
+    return {
+        "variant": counts.variant,
+        "model": counts.model,
+        "weights": counts.weights,
+        "phase": counts.phase,
+        "batch": counts.batch,
+        "tokens": counts.tokens,
+        "timesteps": counts.timesteps,
+        "attention": counts.attention,
+        "value_bytes": counts.value_bytes,
+        "name": [row.name for row in rows],
+        "kind": [row.kind for row in rows],
+        "block": [row.label.block for row in rows],
+        "component": [row.label.component for row in rows],
+        "depth": [row.label.depth for row in rows],
+        "calls": [row.calls for row in rows],
+        "dense_macs": [row.tally.dense_macs for row in rows],
+        "zero_macs": [row.tally.zero_macs for row in rows],
+        "spikes": [row.tally.spikes for row in rows],
+        "slots": [row.tally.slots for row in rows],
+        "ops": {op: [row.tally.ops.get(op, 0) for row in rows] for op in occurring},
+        "steps": {op: [i for i, ops in enumerate(steps) if op in ops] for op in occurring},
+    }
+
+
+def steps_with_time(row: LayerCount, counts: Counts) -> frozenset[Op]:
+    """The operations of a layer whose number is proportional to the number of time steps.
+
+    Spikes, events and neuron updates are, in every layer that has them. Whether analog values
+    move once per time step or once per call depends on the code, which the counts tell: a neuron
+    reads an input per update or one for all of them, a product writes a result per time step or
+    one for all of them. With a single time step nothing tells, and they are taken as once per
+    call.
+
+    Args:
+        row: One layer.
+        counts: The variant it belongs to.
+    """
+    ops, time = row.tally.ops, counts.timesteps
+    if not row.tally.slots:
+        return {
+            "RowScale": frozenset(ops),  # of what every time step has mixed
+            "RowNormalise": frozenset({Op.ADD}),  # one addition for each event that arrived
+        }.get(row.kind, frozenset())
+    found = _PER_STEP & ops.keys()
+    if time == 1:
+        return found
+    if updates := ops.get(Op.NEURON_UPDATE, 0):
+        each = ops.get(Op.ACTIVATION_READ, 0) == updates * counts.value_bytes
+        return found | {Op.ACTIVATION_READ} if each else found
+    # Of the values that a product writes, each is the sum of `fan_in` slots of each time step:
+    # one result for all of them leaves `time` times as many products per result.
+    written = ops.get(Op.ACTIVATION_WRITE, 0) // counts.value_bytes
+    fan_in = _fan_in(row, counts)
+    if written and fan_in and row.tally.dense_macs == written * fan_in:
+        found |= {Op.ACTIVATION_WRITE}
+    if Op.KV_SPIKE_READ in ops:  # spikes in the cache: a product for each time step
+        found |= {Op.ACTIVATION_READ, Op.ACTIVATION_WRITE} & ops.keys()
+    return found
+
+
+def _fan_in(row: LayerCount, counts: Counts) -> int:
+    """Slots that meet in one result of one time step; 0 where nothing tells."""
+    tally = row.tally
+    if weights := tally.ops.get(Op.WEIGHT_READ, 0):
+        vectors = tally.dense_macs * counts.value_bytes * max(1, row.calls) // weights
+        return tally.slots // vectors if vectors else 0
+    return 0
+
+
+def _hardware(
+    asked: tuple[HardwareProfile, ...],
+) -> tuple[list[HardwareProfile], list[list[tuple[str, str]]]]:
+    """Profiles to choose from, those of the run first, and (precision, name) of each hardware."""
+    found = {profile.name: profile for profile in asked}
+    families: list[list[tuple[str, str]]] = []
+    for profile in asked:
+        if any(name == profile.name for family in families for _, name in family):
+            continue
+        members = _siblings(profile) or {profile.precision: profile}
+        for other in members.values():
+            found.setdefault(other.name, other)
+        families.append([(precision, other.name) for precision, other in members.items()])
+    return list(found.values()), families
+
+
+def _siblings(profile: HardwareProfile) -> dict[str, HardwareProfile]:
+    """Its hardware by precision; nothing for a user's own file, whose siblings no name tells."""
+    try:
+        if load_profile(profile.name) != profile:
+            return {}
+        return {p: load_profile(name) for p, name in siblings(profile.name).items()}
+    except ProfileError:
+        return {}

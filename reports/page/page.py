@@ -1,0 +1,114 @@
+"""The page of a run: one HTML file that opens from disk, with a panel that prices it again."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from energy.formulas.linear import Attention
+from hwmodels import Op
+from reports.page.data import page_data
+from reports.run.run import PUBLISHED_SAVING, PUBLISHED_SOURCE, Run
+from reports.write import NOT_MODELLED
+
+#: Scripts of the page, in the order in which they need one another.
+SCRIPTS = (
+    "vendor/plotly-cartesian.min.js",
+    "vendor/tabulator.min.js",
+    "execution.js",
+    "bill.js",
+    "saving.js",
+    "settings.js",
+    "documents.js",
+    "format.js",
+    "charts.js",
+    "bars.js",
+    "tables.js",
+    "panel.js",
+    "sources.js",
+    "page.js",
+)
+STYLES = ("vendor/tabulator_simple.min.css", "style.css")
+
+_ASSETS = files("reports") / "page" / "assets"
+_SOURCE_MAP = re.compile(r"^(//|/\*)# sourceMappingURL=.*$", re.MULTILINE)
+
+
+def page(run: Run) -> str:
+    """The page of a run, self-contained: no file beside it and no network.
+
+    The same run makes the same page.
+
+    Args:
+        run: What to show.
+    """
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(_asset("template.html.j2")).render(
+        run=run,
+        scripts=[Markup(_asset(name)) for name in SCRIPTS],
+        styles=[Markup(_asset(name)) for name in STYLES],
+        data=embedded(page_data(run)),
+        facts=_facts(run),
+        settings=_flat(run.settings),
+        uncounted=[
+            (counts.variant.upper(), name, number)
+            for counts in (run.asa, run.ssa)
+            for name, number in sorted(counts.uncounted.items())
+        ],
+        operations=list(Op),
+        not_modelled=NOT_MODELLED,
+        published=PUBLISHED_SAVING,
+        published_source=PUBLISHED_SOURCE,
+        licences=[(name, _asset(f"vendor/{name}.LICENSE")) for name in ("plotly", "tabulator")],
+    )
+
+
+def embedded(value: object) -> Markup:
+    """JSON that no browser takes for anything but text inside a script element."""
+    text = json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c"))
+
+
+def _asset(name: str) -> str:
+    # A map of the source would be asked of the network.
+    return _SOURCE_MAP.sub("", (_ASSETS / name).read_text(encoding="utf-8"))
+
+
+def _facts(run: Run) -> list[tuple[str, str]]:
+    """What was run, a line each."""
+    asa, ssa = run.asa, run.ssa
+    pairs = "all query-key pairs" if asa.attention == Attention.FULL else "causal pairs"
+    spikes = sum(row.tally.spikes for row in ssa.layers)
+    slots = sum(row.tally.slots for row in ssa.layers)
+    facts = [
+        ("Model", asa.model),
+        ("Weights", asa.weights),
+        ("Time steps", f"T = {ssa.timesteps}"),
+        ("Phase", ", then ".join(phase.asa.phase for phase in run.phases)),
+        ("Tokens", f"{asa.tokens:,}" + (f", batch {asa.batch}" if asa.batch > 1 else "")),
+        ("Attention", pairs),
+        ("Hardware", ", ".join(profile.name for profile in run.profiles)),
+    ]
+    if slots:
+        facts.append(("Spike rate", f"{100 * spikes / slots:.3g} % of all slots"))
+    if ssa.events_per_mac is not None:
+        facts.append(("Events per MAC", f"{ssa.events_per_mac:.3g}"))
+    return facts
+
+
+def _flat(settings: Mapping[str, object], prefix: str = "") -> list[tuple[str, str]]:
+    """Settings as lines, nested ones with dotted names, by name."""
+    found: list[tuple[str, str]] = []
+    for key, value in sorted(settings.items()):
+        if isinstance(value, Mapping):
+            found += _flat(value, f"{prefix}{key}.")
+        else:
+            found.append((f"{prefix}{key}", "none" if value is None else str(value)))
+    return found

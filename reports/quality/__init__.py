@@ -1,0 +1,1 @@
+"""Perplexity and agreement beside energy, for one conversion or many."""

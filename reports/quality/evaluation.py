@@ -1,0 +1,182 @@
+"""How good a spiking model is beside its analog one: the record of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from energy import Counts, Estimate, estimate
+from energy.compare.baselines import Baseline, baselines
+from hwmodels import Dataflow, HardwareProfile
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How well one model predicts a text.
+
+    Attributes:
+        tokens: Tokens scored.
+        nll_nats: Sum of their negative log-likelihoods.
+        correct: How many of them the model thought the likeliest.
+    """
+
+    tokens: int
+    nll_nats: float
+    correct: int
+
+    @property
+    def perplexity(self) -> float:
+        """Exponential of the mean negative log-likelihood; infinite beyond a float's range."""
+        try:
+            return math.exp(self.nll_nats / self.tokens)
+        except OverflowError:
+            return math.inf
+
+    @property
+    def accuracy(self) -> float:
+        """Share of tokens predicted, top-1 against the text."""
+        return self.correct / self.tokens
+
+
+@dataclass(frozen=True)
+class LayerSimilarity:
+    """How close a layer of the spiking model comes to the same layer of the analog one.
+
+    Each model is fed by its own layers below, so errors add up from layer to layer. All are means
+    over the positions that predict a scored token.
+
+    Attributes:
+        layer: Index of the transformer layer.
+        cosine_residual: Cosine similarity of the residual stream after the layer.
+        cosine_attention: Of what the attention block adds to it.
+        cosine_feedforward: Of what the feed-forward block adds to it.
+        error_residual: |spiking - analog| / |analog| of the residual stream after the layer.
+        error_attention: Of what the attention block adds to it.
+        error_feedforward: Of what the feed-forward block adds to it.
+    """
+
+    layer: int
+    cosine_residual: float
+    cosine_attention: float
+    cosine_feedforward: float
+    error_residual: float
+    error_attention: float
+    error_feedforward: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An analog and a spiking model on the same windows of the same text.
+
+    Attributes:
+        analog: Quality of the analog model.
+        spiking: Quality of the spiking model.
+        top1_agreement: Share of scored tokens for which both find the same token the likeliest.
+        kl_nats: Mean KL divergence of the spiking predictions from the analog ones,
+            KL(analog || spiking).
+        cosine_final: Mean cosine similarity of the final hidden states, after the last norm.
+        layers: Per transformer layer.
+        asa: Counts of the analog model over exactly these passes.
+        ssa: Counts of the spiking model over the same.
+        window: Tokens per window.
+        stride: Tokens from the start of a window to that of the next.
+        windows: Number of windows.
+    """
+
+    analog: Quality
+    spiking: Quality
+    top1_agreement: float
+    kl_nats: float
+    cosine_final: float
+    layers: tuple[LayerSimilarity, ...]
+    asa: Counts
+    ssa: Counts
+    window: int
+    stride: int
+    windows: int
+
+    @property
+    def perplexity_change(self) -> float:
+        """Perplexity of the spiking model over that of the analog one, minus 1.
+
+        From the difference of the likelihoods: finite where both perplexities overflow, and exactly
+        0 for equal models.
+        """
+        difference = self.spiking.nll_nats - self.analog.nll_nats
+        try:
+            return math.expm1(difference / self.analog.tokens)
+        except OverflowError:
+            return math.inf
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One comparison, and what must be known to read it.
+
+    Attributes:
+        comparison: What was measured.
+        conversion: Choices of the conversion, by name, plain values.
+        text: What was read.
+        profiles: Hardware, in the order asked for.
+        settings: Everything that was chosen, for `run.json`.
+        versions: Software, for `run.json`.
+        created: When, in ISO format.
+        dataflow: How often operands move; None for what each profile says.
+    """
+
+    comparison: Comparison
+    conversion: Mapping[str, object]
+    text: str
+    profiles: tuple[HardwareProfile, ...]
+    settings: Mapping[str, object]
+    versions: Mapping[str, str]
+    created: str
+    dataflow: Dataflow | None = None
+
+    @cached_property
+    def estimates(self) -> dict[str, tuple[Estimate, Estimate]]:
+        """Bills of the analog and of the spiking model, by profile name."""
+        compared = self.comparison
+        return {
+            profile.name: (
+                estimate(compared.asa, profile, dataflow=self.dataflow),
+                estimate(compared.ssa, profile, dataflow=self.dataflow),
+            )
+            for profile in self.profiles
+        }
+
+    @cached_property
+    def twins(self) -> dict[str, Baseline]:
+        """The spiking model beside the quantised twin of the analog one, by profile name."""
+        compared = self.comparison
+        return {
+            profile.name: next(
+                one
+                for one in baselines(
+                    [compared.asa], [compared.ssa], profile, int8=None, dataflow=self.dataflow
+                )
+                if one.name == "twin"
+            )
+            for profile in self.profiles
+        }
+
+    @property
+    def title(self) -> str:
+        """The two models, in one line for tables and pictures."""
+        ssa, asa = self.comparison.ssa, self.comparison.asa
+        beside = "" if asa.weights == ssa.weights else f" (analog: {asa.weights})"
+        return (
+            f"{ssa.model}, weights {ssa.weights}{beside}, {self.conversion['attention']} "
+            f"attention, {self.conversion['feedforward']} feed-forward, T = {ssa.timesteps}"
+        )
+
+    @property
+    def subtitle(self) -> str:
+        """What they read, in one line for tables and pictures."""
+        compared = self.comparison
+        return (
+            f"{self.text}: {compared.analog.tokens:,} tokens scored, window {compared.window}, "
+            f"stride {compared.stride}"
+        )

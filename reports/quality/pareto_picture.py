@@ -1,0 +1,209 @@
+"""What a saving costs in perplexity, as a picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from reports.kit.style import PAGE_WIDTH, STYLE, titled
+from reports.run.run import PUBLISHED_CHANGE, PUBLISHED_SAVING
+
+if TYPE_CHECKING:
+    from reports.quality.sweep import Point
+
+#: Colour and marker of each code; filled for softmax attention, hollow for Spikformer's.
+_CODES = {
+    "signed_if": ("#0072B2", "o"),
+    "burst": ("#CC79A7", "D"),
+    "multi_threshold": ("#E69F00", "s"),
+    "sar": ("#009E73", "^"),
+    "pow2": ("#D55E00", "P"),
+    "exact": ("#333333", "x"),
+}
+_PANELS = (
+    ("attention_block_saving_compute", "attention_events_per_mac", "saving on the attention block"),
+    ("model_saving_compute", "events_per_mac", "saving on the whole model"),
+)
+#: Below this change the axis is linear: changes there are noise, or gains.
+_LINEAR = 0.005
+_CHANGES = (-0.1, -0.01, -_LINEAR, 0, _LINEAR, 0.01, 0.1, 1, 10, 100, 1000)
+#: Shares of the analog energy that may be marked, the most welcome first.
+_SHARES = (1, 0.5, 0.1, 0.2, 0.05, 0.02, 0.01, 0.3, 0.7, 0.4, 0.6, 0.8, 0.9, 0.15, 0.07, 0.03)
+#: Events per MAC that may be marked, the most welcome first.
+_EVENTS = (1, 0.5, 2, 0.2, 0.1, 5, 10, 0.05, 0.02, 0.01, 0.3, 0.7, 1.5, 3, 7, 0.4, 0.6, 0.8)
+#: Points that need more than this share of the analog energy, or less than this, are left out.
+_MOST, _LEAST = 1.25, 0.005
+#: Marks of an axis are at least so far apart, as a share of its length.
+_APART = 0.11
+#: The axis of events is drawn if it is true to this share of its range.
+_TRUE = 0.03
+
+
+def pareto_picture(points: Sequence[Point]) -> Figure:
+    """Change of perplexity against saving, for the attention block and for the whole model.
+
+    The code of a point is its colour and shape, its time steps are its size. The axis is
+    logarithmic in the energy that is left, so that 90 % and 95 % are as far apart as 0 and 50 %.
+    The line joins the points that no other beats. The two ends of the published range are drawn
+    at the published loss.
+
+    Args:
+        points: Of one model on one hardware, each with a saving.
+    """
+    first = points[0]
+    left_out = 0
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(PAGE_WIDTH, 3.9), layout="constrained")
+        grid = figure.subplots(1, 2, sharey=True)
+        for axes, (saving, events, name) in zip(grid, _PANELS, strict=True):
+            shown = [p for p in points if _fits(p, saving)]
+            left_out = max(left_out, len(points) - len(shown))
+            published = PUBLISHED_SAVING if axes is grid[0] else ()
+            _panel(axes, shown, saving, published)
+            axes.set_xlabel(f"{name} (MACs and events)")
+            _events_axis(axes, shown, saving, events)
+        changes = [p["perplexity_change"] for p in points if math.isfinite(p["perplexity_change"])]
+        grid[0].set_ylim(min(0, *changes, 0) * 1.6 - 0.3 * _LINEAR, max(0.3, *changes, 0) * 1.6)
+        grid[0].set_ylabel("change of perplexity")
+        figure.legend(handles=_legend(points), loc="outside lower center", ncols=4)
+        lines = [
+            f"{first['model']}, weights {first['weights']}, {first['hw']}, "
+            f"{first['attention']} attention counted",
+            f"{first['text']}: {first['tokens']:,} tokens, window {first['window']}, stride "
+            f"{first['stride']}, analog perplexity {first['analog_perplexity']:.2f}",
+        ]
+        if left_out:
+            lines.append(f"{left_out} of {len(points)} points lie outside")
+        titled(figure, *lines)
+    return figure
+
+
+def _fits(point: Point, saving: str) -> bool:
+    return (
+        point[saving] is not None
+        and _LEAST <= 1 - point[saving] <= _MOST
+        and math.isfinite(point["perplexity_change"])
+    )
+
+
+def _panel(axes: Axes, shown: Sequence[Point], saving: str, published: Sequence[float]) -> None:
+    from reports.quality.sweep import pareto
+
+    axes.set_xscale("log")
+    axes.set_yscale("symlog", linthresh=_LINEAR, linscale=0.6)
+    # Large marks first, so that small ones stand upon them.
+    for point in sorted(shown, key=lambda p: -int(p["timesteps"])):
+        axes.plot(1 - point[saving], point["perplexity_change"], zorder=2, **_mark(point))
+    front = pareto(shown, saving)
+    for shares, changes, how in (
+        ([1 - p[saving] for p in front], [p["perplexity_change"] for p in front], _FRONT),
+        ([1 - s for s in published], [PUBLISHED_CHANGE] * len(published), _PUBLISHED),
+    ):
+        axes.plot(shares, changes, **how)
+    shares = [1 - s for s in published] + [1 - p[saving] for p in shown] or [1.0]
+    axes.set_xlim(max(shares) * 1.15, min(shares) / 1.15)
+    _set_ticks(axes, {share: f"{1 - share:.0%}" for share in _SHARES})
+    axes.set_yticks(_CHANGES)
+    axes.yaxis.set_major_formatter(FuncFormatter(_percent))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.axhline(0, color="#999999", linewidth=0.6, zorder=0)
+
+
+_FRONT: dict[str, Any] = {"color": "#333333", "linewidth": 0.9, "zorder": 1.5}
+_PUBLISHED: dict[str, Any] = {
+    "color": "black",
+    "marker": "*",
+    "markersize": 8,
+    "linewidth": 0.8,
+    "linestyle": ":",
+    "zorder": 3,
+}
+
+
+def _size(timesteps: int) -> float:
+    """Diameter of a mark in points."""
+    return 2.6 + 0.9 * timesteps.bit_length()
+
+
+def _mark(point: Point) -> dict[str, Any]:
+    colour, marker = _CODES[str(point["feedforward_form"])]
+    filled = point["attention_form"] == "softmax"
+    return {
+        "linestyle": "",
+        "marker": marker,
+        "markersize": _size(int(point["timesteps"])) * (1.25 if marker == "P" else 1),
+        "markerfacecolor": colour if filled else "white",
+        "markeredgecolor": colour if marker == "x" or not filled else "white",
+        "markeredgewidth": 0.4 if filled and marker != "x" else 0.9,
+    }
+
+
+def _spread(marks: Mapping[float, str], ends: tuple[float, float]) -> dict[float, str]:
+    """Those marks between the ends of a logarithmic axis that keep a distance, first come first."""
+    low, high = sorted(ends)
+    apart = _APART * math.log(high / low)
+    chosen: dict[float, str] = {}
+    for place, text in marks.items():
+        if low <= place <= high and all(abs(math.log(place / x)) >= apart for x in chosen):
+            chosen[place] = text
+    return chosen
+
+
+def _set_ticks(axes: Axes, marks: Mapping[float, str]) -> None:
+    chosen = _spread(marks, axes.get_xlim())
+    axes.set_xticks(list(chosen), list(chosen.values()))
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def _events_axis(axes: Axes, points: Sequence[Point], saving: str, events: str) -> None:
+    """Events per MAC above, where they follow from the saving: one price for almost all events.
+
+    What is left is then the MACs that no event replaces, plus so much for each event.
+    """
+    spiking = [p for p in points if p["feedforward_form"] != "exact" and p[events] is not None]
+    pairs = {(p[events], 1 - p[saving]) for p in spiking}
+    if len(pairs) < 3:  # any two lie on a line
+        return
+    spent, left = np.array(sorted(pairs)).T
+    each, rest = np.polyfit(spent, left, 1)
+    error = np.abs(rest + each * spent - left).max()
+    if error > _TRUE * np.ptp(left):
+        return
+    above = axes.twiny()
+    above.set_xscale("log")
+    above.set_xlim(axes.get_xlim())
+    _set_ticks(above, {float(rest + each * count): f"{count:g}" for count in _EVENTS})
+    above.spines["top"].set_visible(True)
+    above.set_xlabel("events per MAC")
+
+
+def _percent(value: float, _position: int) -> str:
+    return "0" if value == 0 else f"{100 * value:+,.10g}%"
+
+
+def _legend(points: Sequence[Point]) -> list[Line2D]:
+    codes = {str(p["feedforward_form"]) for p in points}
+    forms = dict.fromkeys(str(p["attention_form"]) for p in points)
+    steps = sorted({int(p["timesteps"]) for p in points})
+    how: dict[str, Any] = {"linestyle": "", "color": "#555555", "marker": "o"}
+    handles = [
+        Line2D([], [], linestyle="", marker=marker, color=colour, label=code)
+        for code, (colour, marker) in _CODES.items()
+        if code in codes
+    ]
+    for form in forms:
+        face = "#555555" if form == "softmax" else "white"
+        handles.append(Line2D([], [], **how, markerfacecolor=face, label=f"{form} attention"))
+    for count in dict.fromkeys((steps[0], steps[-1])):
+        handles.append(Line2D([], [], **how, markersize=_size(count), label=f"T = {count}"))
+    handles.append(Line2D([], [], **_FRONT, label="no point is better"))
+    handles.append(Line2D([], [], **_PUBLISHED, label="published (2510.00133)"))
+    return handles

@@ -1,0 +1,122 @@
+"""Where a spiking model departs from its analog one, and what each layer pays, as a picture."""
+
+from __future__ import annotations
+
+import textwrap
+from itertools import cycle
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from energy import Counts
+from hwmodels import HardwareProfile, Op
+from reports.kit.style import PAGE_WIDTH, STYLE, layer_ticks, titled
+from reports.quality.evaluation import Evaluation
+from reports.quality.table import at_depth
+
+#: Label, colour and marker of each line; the markers tell them apart in grey.
+_ATTENTION = ("attention", "#0072B2", "o")
+_FEEDFORWARD = ("feed-forward", "#009E73", "s")
+_RESIDUAL = ("residual stream", "#333333", "^")
+
+#: How far above the highest point a break-even line may lie and still be drawn, as a factor.
+_ROOM = 1.6
+
+
+def quality_picture(evaluation: Evaluation) -> Figure:
+    """Cosine similarity and events per MAC of each transformer layer.
+
+    Above, how close what each block adds, and the residual stream after both, come to those of
+    the analog model. Below, events per analog MAC replaced, with the number at which each hardware
+    spends as much on events as on MACs.
+    """
+    compared = evaluation.comparison
+    depths = [layer.layer for layer in compared.layers]
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(PAGE_WIDTH, 4.6), layout="constrained")
+        above, below = figure.subplots(2, 1, sharex=True)
+        cosines = (
+            (_ATTENTION, [layer.cosine_attention for layer in compared.layers]),
+            (_FEEDFORWARD, [layer.cosine_feedforward for layer in compared.layers]),
+            (_RESIDUAL, [layer.cosine_residual for layer in compared.layers]),
+        )
+        for line, values in cosines:
+            _draw(above, depths, values, line)
+        above.set_title("closeness to the analog model")
+        above.set_ylabel("cosine similarity")
+        # A perfect model would otherwise be drawn on an axis of rounding errors.
+        lowest = min((value for _, values in cosines for value in values), default=1.0)
+        above.set_ylim(1 - 1.08 * max(1 - lowest, 1e-3), 1 + 0.06 * max(1 - lowest, 1e-3))
+        _events(below, evaluation, depths)
+        layer_ticks(below, depths)
+        below.set_xlim(-0.5, len(depths) - 0.5)
+        below.set_xlabel("transformer layer")
+        for axes in (above, below):
+            if axes.get_legend_handles_labels()[0]:
+                axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+        titled(figure, *_headline(evaluation))
+    return figure
+
+
+def break_even(counts: Counts, profile: HardwareProfile) -> float | None:
+    """Events per MAC at which the events of a model cost what the MACs cost.
+
+    Where events differ in price, the mean over those that were counted is taken.
+
+    Returns:
+        None where there are no events, or a MAC or an event has no price or is free.
+    """
+    mac_pj = profile.energy_pj(Op.MAC)
+    events_pj = 0.0
+    for op in (Op.AC, Op.SHIFT_AC):
+        pj = profile.energy_pj(op)
+        if counts.total(op):
+            if pj is None:
+                return None
+            events_pj += pj * counts.total(op)
+    events = counts.total(Op.AC, Op.SHIFT_AC)
+    return mac_pj * events / events_pj if mac_pj and events_pj else None
+
+
+def _draw(axes: Axes, depths: list[int], values: list[float], line: tuple[str, str, str]) -> None:
+    label, colour, marker = line
+    axes.plot(depths, values, color=colour, marker=marker, markersize=3.5, lw=1, label=label)
+
+
+def _events(axes: Axes, evaluation: Evaluation, depths: list[int]) -> None:
+    ssa = evaluation.comparison.ssa
+    highest = 0.0
+    for line, block in ((_ATTENTION, "attention"), (_FEEDFORWARD, "ffn")):
+        found = [at_depth(ssa, depth).only(block=block).events_per_mac for depth in depths]
+        values = [float("nan") if value is None else value for value in found]
+        if any(value is not None for value in found):
+            _draw(axes, depths, values, line)
+            highest = max(highest, *(value for value in found if value is not None))
+    axes.set_title("events per MAC replaced")
+    axes.set_ylabel("events per MAC")
+    lines: dict[float, list[str]] = {}
+    for profile in evaluation.profiles:
+        if (limit := break_even(ssa, profile)) is not None:
+            lines.setdefault(limit, []).append(profile.name)
+    room = _ROOM * highest
+    dashes = cycle(("--", ":", "-."))
+    for limit, hardware in sorted(lines.items()):
+        text = textwrap.fill(f"break-even {limit:.2f} ({', '.join(hardware)})", 28)
+        if limit <= room:
+            axes.axhline(limit, color="#D55E00", linestyle=next(dashes), lw=1, label=text)
+            highest = max(highest, limit)
+        else:  # drawn, it would press everything else to the ground
+            axes.plot([], [], linestyle="none", label=f"above the axis:\n{text}")
+    axes.set_ylim(0, 1.08 * highest if highest else 1)
+
+
+def _headline(evaluation: Evaluation) -> tuple[str, ...]:
+    compared = evaluation.comparison
+    return (
+        evaluation.title,
+        evaluation.subtitle,
+        f"perplexity {compared.analog.perplexity:.2f} analog, {compared.spiking.perplexity:.2f} "
+        f"spiking ({100 * compared.perplexity_change:+.2f} %)",
+        "; ".join(profile.title for profile in evaluation.profiles),
+    )

@@ -1,0 +1,1 @@
+"""The paper's savings table, with its conventions as columns."""

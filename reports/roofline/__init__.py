@@ -1,0 +1,1 @@
+"""What bounds a decode step, over context and batch."""

@@ -1,0 +1,154 @@
+"""Arithmetic against memory for each token of decode, as the context grows, as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from reports.kit.style import PAGE_WIDTH, SMALL, STYLE, titled, unit_for
+from reports.roofline.roofline import Roofline, TokenCost
+
+#: Parts in the order of the legend; thickness tells them apart where colour does not.
+_PARTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "weights": ("reading weights", {"color": "#0072B2", "linewidth": 1.4}),
+    "kv_cache": ("KV cache", {"color": "#E69F00", "linewidth": 2.4}),
+    "arithmetic": ("arithmetic, neurons included", {"color": "#222222", "linewidth": 3.4}),
+    "other_traffic": ("activations, spikes, state", {"color": "#999999", "linewidth": 1.0}),
+}
+#: Dashes of the batches, in their order.
+_DASHES: tuple[Any, ...] = ("-", (0, (5, 1.6)), (0, (1.2, 1.2)), (0, (5, 1.5, 1, 1.5)))
+_SIDES = {"asa": "analog (ASA)", "ssa": "spiking (SSA)"}
+#: Decades below the largest value that are shown.
+_DECADES = 1e5
+
+
+def roofline_picture(found: Roofline) -> Figure:
+    """Energy per token against context on logarithmic axes: the analog model, and the spiking one.
+
+    What does not depend on the batch is drawn once. Reading weights is shared by the sequences of a
+    batch, the KV cache is not: circles mark the context at which it costs as much.
+    """
+    with mpl.rc_context(STYLE | {"axes.grid.axis": "both"}):
+        figure = Figure(figsize=(PAGE_WIDTH, 3.5), layout="constrained")
+        panels = figure.subplots(1, 2, sharey=True)
+        values = [pj for cost in found.costs for part in _PARTS if (pj := getattr(cost, part))]
+        scale, unit = unit_for(max(values))
+        for axes, variant in zip(panels, _SIDES, strict=True):
+            _panel(axes, found, variant, scale)
+        least = max(min(values), max(values) / _DECADES)
+        panels[0].set_ylim(least / scale / 1.5, max(values) / scale * 1.8)
+        panels[0].set_ylabel(f"energy per token ({unit})")
+        panels[0].yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+        figure.legend(handles=_legend(found), loc="outside lower center", ncols=4)
+        titled(figure, *_about(found))
+    return figure
+
+
+def _about(found: Roofline) -> list[str]:
+    measured = f"; spike rates {found.rates}" if found.rates.startswith("measured") else ""
+    lines = [
+        found.title + measured,
+        f"{found.profile.title}; decode, 1 new token per sequence, {found.dataflow}",
+    ]
+    if missing := sorted({op for cost in found.costs for op in cost.unpriced}):
+        lines.append(f"without a price, so not in the picture: {', '.join(missing)}")
+    return lines
+
+
+def _panel(axes: Axes, found: Roofline, variant: str, scale: float) -> None:
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    curves = [found.curve(variant, batch) for batch in found.batches]
+    for part, (_, how) in _PARTS.items():
+        drawn = False  # arithmetic for a token is the same in any batch
+        for curve, dashes in zip(curves, _DASHES, strict=False):
+            shown = [cost for cost in curve if part == "kv_cache" or _is_regular(cost, curve)]
+            values = [getattr(cost, part) for cost in shown]
+            if None in values or not any(values) or (part == "arithmetic" and drawn):
+                continue
+            drawn = True
+            contexts = [cost.context for cost in shown]
+            style = "-" if part == "arithmetic" else dashes
+            axes.plot(contexts, [pj / scale for pj in values], linestyle=style, **how)
+    for curve in curves:
+        _cross(axes, curve, found.crossings.get((variant, curve[0].batch)), scale)
+    longest = curves[0][-1].context
+    ticks = [x for x in (1, 4, 16, 64, 256, 1024, 4096, 16384) if x < longest / 1.5]
+    axes.set_xticks([*ticks, longest], [f"{x:,}" for x in (*ticks, longest)])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_xlim(1, longest)
+    axes.set_xlabel("context in tokens")
+    axes.set_title(f"{_SIDES[variant]}\n{_shares(curves)}", fontsize=7.5)
+
+
+def _is_regular(cost: TokenCost, curve: Sequence[TokenCost]) -> bool:
+    """Whether a context is a power of two or the last one, not one at which the cache jumps.
+
+    Right before a jump the cache leaves no room to anything else, which is true of so few contexts
+    that a line to them would mislead.
+    """
+    return cost.context & (cost.context - 1) == 0 or cost is curve[-1]
+
+
+def _shares(curves: Sequence[Sequence[TokenCost]]) -> str:
+    """What share of a token is memory at the longest context, by batch."""
+    ends = [curve[-1] for curve in curves]
+    if any(cost.arithmetic is None for cost in ends):
+        return "arithmetic unpriced"
+    shares = [100 * end.memory / (end.memory + (end.arithmetic or 0.0)) for end in ends]
+    said = " / ".join(f"{x:.1f}" if x > 99 else f"{x:.0f}" for x in shares)
+    batches = " / ".join(f"{end.batch}" for end in ends)
+    return f"memory at {ends[0].context:,}: {said} % (batch {batches})"
+
+
+def _cross(axes: Axes, curve: Sequence[TokenCost], at: int | None, scale: float) -> None:
+    """Where the cache passes the weights."""
+    if at is None:
+        return
+    near = max((cost for cost in curve if cost.context <= at), key=lambda cost: cost.context)
+    assert near.weights is not None
+    place = (at, near.weights / scale)
+    axes.plot(
+        *place, "o", markersize=5.5, markerfacecolor="white", markeredgecolor="black", zorder=4
+    )
+    axes.annotate(
+        f"{at:,}",
+        place,
+        xytext=(-4, 4),
+        textcoords="offset points",
+        fontsize=SMALL + 0.5,
+        ha="right",
+        va="bottom",
+        zorder=5,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.85},
+    )
+
+
+def _legend(found: Roofline) -> list[Line2D]:
+    parts = [
+        Line2D([], [], label=name, **how)
+        for part, (name, how) in _PARTS.items()
+        if any(getattr(cost, part) for cost in found.costs)
+    ]
+    batches = [
+        Line2D([], [], color="#555555", linewidth=1.4, linestyle=dashes, label=f"batch {batch}")
+        for batch, dashes in zip(found.batches, _DASHES, strict=False)
+    ]
+    circle = Line2D(
+        [],
+        [],
+        linestyle="",
+        marker="o",
+        markersize=5.5,
+        markerfacecolor="white",
+        markeredgecolor="black",
+        label="KV cache passes weights",
+    )
+    return [*parts, *batches, *([circle] if found.crossings else [])]

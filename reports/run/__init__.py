@@ -1,0 +1,1 @@
+"""What a run is: counts, prices, settings, and what `run.json` holds."""

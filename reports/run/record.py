@@ -1,0 +1,146 @@
+"""`run.json`: what it must hold for a run to be made again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from hwmodels import Dataflow, HardwareProfile
+from hwmodels.errors import UserError
+from reports.write import FORMAT, sha256
+
+
+class RunError(UserError, ValueError):
+    """The directory of a run that cannot be read, or that is not what was written."""
+
+
+class Totals(BaseModel):
+    """The totals of one variant; all but these two fields are only compared."""
+
+    model_config = ConfigDict(extra="allow")
+
+    phase: str
+    uncounted: dict[str, int]
+
+
+class PhaseRecord(BaseModel):
+    """One phase of a whole request."""
+
+    name: str
+    generated: int
+    counts: dict[str, Totals]
+
+
+class HardwareRecord(BaseModel):
+    """A price list, and the energies that it gave."""
+
+    profile: HardwareProfile
+    attention_block: dict[str, dict[str, Any]]
+    model: dict[str, dict[str, Any]]
+
+
+class Record(BaseModel):
+    """What `reports.write.summary` wrote; its other fields follow from these."""
+
+    sha256: dict[str, str]
+    command: str
+    created: str
+    model: str
+    weights: str
+    settings: dict[str, Any]
+    versions: dict[str, str]
+    dataflow: Dataflow | None
+    latency_s: dict[str, float]
+    int8: dict[str, HardwareProfile]
+    counts: dict[str, Totals]
+    request: list[PhaseRecord]
+    hardware: Annotated[dict[str, HardwareRecord], Field(min_length=1)]
+
+
+def read_record(directory: Path) -> Record:
+    """Read `run.json`.
+
+    Raises:
+        RunError: If it is missing, cut short, of another format, or lacks something.
+    """
+    name = f"run '{directory}': run.json"
+    data = read_bytes(directory, "run.json")
+    try:
+        found = json.loads(data)
+    except json.JSONDecodeError as error:
+        raise RunError(
+            f"{name} is cut short or no JSON (line {error.lineno}, column {error.colno}); run the "
+            "command again that wrote it"
+        ) from error
+    except ValueError as error:
+        raise RunError(f"{name} cannot be read: {error}") from error
+    found = found if isinstance(found, dict) else {}
+    if (command := found.get("command", "profile")) not in ("profile", "plan"):
+        raise RunError(
+            f"{name} is that of `neurt-energy {command}`; give a directory that `profile` or "
+            "`plan` has written"
+        )
+    version = found.get("format")
+    if version is None:
+        raise RunError(
+            f"{name} says no format: it is of a version before formats, or no run.json of "
+            "neurt-energy; run the command again that wrote it"
+        )
+    if version != FORMAT:
+        newer = isinstance(version, int) and version > FORMAT
+        way_out = (
+            "install a newer neurt-energy"
+            if newer
+            else "run the command again that wrote it, or price its counts.csv with `neurt-energy "
+            "price`"
+        )
+        raise RunError(f"{name} has format {version}, but this version reads {FORMAT}; {way_out}")
+    try:
+        record = Record.model_validate(found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise RunError(
+            f"{name}, field '{where}': {first['msg']}; run the command again that wrote it"
+        ) from error
+    for totals in (record.counts, *(phase.counts for phase in record.request)):
+        if set(totals) != {"asa", "ssa"}:
+            raise RunError(
+                f"{name} has counts of {', '.join(totals) or 'nothing'}; a run has asa and ssa"
+            )
+    if record.command != "profile" and "spike_rate" not in record.settings:
+        raise RunError(f"{name}, settings: '{record.command}' is of an assumed spike_rate")
+    for key, entry in record.hardware.items():
+        if key != entry.profile.name:
+            raise RunError(f"{name}: hardware '{key}' holds the profile '{entry.profile.name}'")
+    return record
+
+
+def read_bytes(directory: Path, name: str) -> bytes:
+    """A file of a run.
+
+    Raises:
+        RunError: If it cannot be read.
+    """
+    try:
+        return (directory / name).read_bytes()
+    except FileNotFoundError as error:
+        raise RunError(
+            f"run '{directory}' has no {name}; give a directory that `neurt-energy profile` or "
+            "`plan` has written"
+        ) from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise RunError(f"run '{directory}': {name} cannot be read: {reason}") from error
+
+
+def is_changed(directory: Path, name: str, record: Record) -> bool:
+    """Whether a file of a run is another than `run.json` describes.
+
+    Raises:
+        RunError: If it cannot be read.
+    """
+    return sha256(read_bytes(directory, name)) != record.sha256.get(name)

@@ -1,0 +1,183 @@
+"""What one run produced: everything a report needs, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, reduce
+from operator import add
+from typing import TYPE_CHECKING, Any
+
+from energy import Counts, Estimate, estimate
+from hwmodels import Dataflow, HardwareProfile
+from reports.run.steps import StepCount
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from reports.shown import Picture
+
+#: What the paper states for the attention block: arXiv 2510.00133, abstract.
+PUBLISHED_SAVING = (0.6471, 0.8528)
+#: What it states for the perplexity of GPT-2 small, on the text of its own choice.
+PUBLISHED_CHANGE = 0.097
+PUBLISHED_SOURCE = "NeurTransformer, arXiv 2510.00133, abstract: attention block, GPT-2, digital"
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of a run that is billed by itself.
+
+    Attributes:
+        name: `prefill` or `decode`.
+        asa: Counts of the analog model.
+        ssa: Counts of the spiking model.
+        generated: Tokens that come out of it for each sequence of the batch.
+    """
+
+    name: str
+    asa: Counts
+    ssa: Counts
+    generated: int = 1
+
+    @property
+    def tokens(self) -> int:
+        """New tokens that it takes in for each sequence of the batch."""
+        return self.asa.tokens // self.asa.batch
+
+
+@dataclass(frozen=True)
+class Run:
+    """One analog model, its spiking conversion, and the hardware they are priced on.
+
+    Attributes:
+        command: `profile` (measured) or `plan` (closed form at an assumed spike rate).
+        asa: Counts of the analog model.
+        ssa: Counts of the spiking model.
+        profiles: Hardware, in the order asked for.
+        settings: Everything that was chosen, for `run.json`.
+        versions: Software, for `run.json`.
+        created: When, in ISO format.
+        request: Phases of a whole request, of which `asa` and `ssa` are the sums; empty for a
+            run of one phase.
+        dataflow: How often operands move; None for what each profile says.
+        latency_s: Seconds that all of it takes, by variant; what is missing follows from the
+            throughput of the profile, or is unknown.
+        steps: Spikes of each layer of neurons in each time step; empty where nobody counted them.
+        int8: INT8 prices of the hardware that has any, by the name of the profile.
+    """
+
+    command: str
+    asa: Counts
+    ssa: Counts
+    profiles: tuple[HardwareProfile, ...]
+    settings: Mapping[str, object]
+    versions: Mapping[str, str]
+    created: str
+    request: tuple[Phase, ...] = ()
+    dataflow: Dataflow | None = None
+    latency_s: Mapping[str, float] = field(default_factory=dict)
+    steps: tuple[StepCount, ...] = ()
+    int8: Mapping[str, HardwareProfile] = field(default_factory=dict)
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """Its phases, in the order in which they run; at least one."""
+        name = "decode" if self.asa.phase.startswith("decode") else "prefill"
+        return self.request or (Phase(name, self.asa, self.ssa),)
+
+    @cached_property
+    def phase_estimates(self) -> dict[str, tuple[tuple[Estimate, Estimate], ...]]:
+        """Bills of the analog and of the spiking model for each phase, by profile name.
+
+        Each phase lives in the memory that it needs, so its weights or its KV cache may be in
+        another level than those of the phase before. A latency that was given is that of the
+        whole run, so the static energy of one phase of several is unknown.
+        """
+        several = len(self.phases) > 1
+
+        def bill(counts: Counts, profile: HardwareProfile) -> Estimate:
+            given = self.latency_s.get(counts.variant)
+            priced = estimate(counts, profile, dataflow=self.dataflow, latency_s=given)
+            return replace(priced, latency_s=None) if several and given is not None else priced
+
+        return {
+            profile.name: tuple(
+                (bill(phase.asa, profile), bill(phase.ssa, profile)) for phase in self.phases
+            )
+            for profile in self.profiles
+        }
+
+    @cached_property
+    def estimates(self) -> dict[str, tuple[Estimate, Estimate]]:
+        """Bills of the analog and of the spiking model, by profile name: the sum of the phases."""
+
+        def whole(bills: Iterable[Estimate]) -> Estimate:
+            total = reduce(add, bills)
+            given = self.latency_s.get(total.counts.variant)
+            return total if given is None else replace(total, latency_s=given)
+
+        return {
+            name: (whole(asa for asa, _ in bills), whole(ssa for _, ssa in bills))
+            for name, bills in self.phase_estimates.items()
+        }
+
+    @property
+    def title(self) -> str:
+        """The model and its conversion, in one line for tables and pictures."""
+        rate = "" if self.command == "profile" else f", spike rate {self.settings['spike_rate']}"
+        return f"{self.asa.model}, weights {self.asa.weights}, T = {self.ssa.timesteps}{rate}"
+
+    @property
+    def subtitle(self) -> str:
+        """What was run on it, in one line for tables and pictures."""
+        asa = self.asa
+        return f"{asa.phase}, {asa.tokens:,} tokens, {asa.attention} attention"
+
+    def to_frame(self, table: str = "savings") -> DataFrame:
+        """A table of the run.
+
+        Args:
+            table: `savings`, `layers`, `counts`, `phases` or `baselines`.
+
+        Raises:
+            ValueError: If there is no such table.
+        """
+        from reports.shown import frame
+
+        return frame(self, table)
+
+    def plot(self, picture: str = "layers", hw: str | None = None) -> Picture:
+        """A picture of the run, which a notebook shows.
+
+        Args:
+            picture: `layers`, `components`, `phases`, `spike_rates` or `sensitivity`.
+            hw: Name of the hardware; None for the first.
+
+        Raises:
+            ValueError: If there is no such picture, or the run was not priced on that hardware.
+        """
+        from reports import shown as notebook
+
+        return notebook.picture(self, picture, hw)
+
+    def _repr_html_(self) -> str:
+        from reports.shown import run_html
+
+        return run_html(self)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(f"<run: {self.title}; {self.subtitle}>")
+
+
+def merged(counts: Iterable[Counts], phase: str) -> Counts:
+    """The counts of several passes of one model under one name, for example of all decode steps.
+
+    Args:
+        counts: At least one, of passes that may be of different phases.
+        phase: The name of the sum in the tables.
+
+    Raises:
+        ValueError: If they are not of the same model, counted in the same way.
+    """
+    return reduce(add, (replace(one, phase=phase) for one in counts))

@@ -1,0 +1,1 @@
+"""How far a saving moves with the prices."""

@@ -1,0 +1,185 @@
+"""Which constant of the hardware moves a saving most, as a picture."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Callable
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from energy.compare.ranges import Origin, UncertainConstant
+from energy.compare.sensitivity import Sensitivity, Swing
+from reports.kit.style import PAGE_WIDTH, SMALL, STYLE, headline, spelled
+from reports.sensitivity.study import INDEPENDENT, SHOWN, Study, part_name, value_text
+
+#: Light and dark, so that they differ in grey too.
+_LOW, _HIGH = "#56B4E9", "#D55E00"
+_BAND = "#E8E8E8"
+_BAR, _PANEL, _AROUND = 0.31, 0.5, 1.5  # inches: a row, what a panel needs else, the frame
+#: A bar shorter than this share of the longest one is no picture of anything.
+_VISIBLE = 0.01
+#: Characters of a name; those of memory levels are as long as their author likes.
+_NAME = 24
+
+
+def tornado(study: Study, block: str | None) -> Figure:
+    """One panel per accounting: the saving with one constant at either end of its range.
+
+    Behind the bars lies the interval in which the saving is if all constants vary at once.
+
+    Args:
+        study: With a saving for the block.
+        block: Whose saving.
+    """
+    found = study.of(block)
+    # A row per bar, one for the constants without a bar, one for the value of the saving.
+    rows = [len(_visible(one)) + (_moving(one) > len(_visible(one))) + 1 for one in found.values()]
+    height = _AROUND + _PANEL * len(rows) + _BAR * sum(rows)
+    with mpl.rc_context(STYLE | {"axes.grid.axis": "x"}):
+        figure = Figure(figsize=(PAGE_WIDTH, height), layout="constrained")
+        grid = figure.subplots(len(found), 1, squeeze=False, height_ratios=rows)[:, 0]
+        for axes, (accounting, one) in zip(grid, found.items(), strict=True):
+            _panel(axes, one, "MACs and events" if accounting == "compute" else "full bill")
+        grid[-1].set_xlabel(f"saving on the {part_name(block)}")
+        figure.legend(handles=_legend(), loc="outside lower left", ncols=4)
+        headline(figure, study.title, _subtitle(study, found), study.asa, study.ssa)
+    return figure
+
+
+def _moving(found: Sensitivity) -> int:
+    """How many constants move the saving."""
+    return sum(swing.span > 0 for swing in found.swings)
+
+
+def _visible(found: Sensitivity) -> tuple[Swing, ...]:
+    """The constants that get a bar."""
+    least = _VISIBLE * found.swings[0].span
+    return tuple(swing for swing in found.swings[:SHOWN] if swing.span > least)
+
+
+def _panel(axes: Axes, found: Sensitivity, accounting: str) -> None:
+    saving, spread = found.nominal.saving, found.interval
+    assert saving is not None
+    assert spread is not None
+    axes.axvspan(spread.low, spread.high, color=_BAND, linewidth=0, zorder=0)
+    axes.axvline(spread.median, color="#555555", linewidth=0.9, linestyle=":", zorder=1)
+    axes.axvline(saving, color="black", linewidth=0.9, zorder=3)
+    percent = _percents(spread.high - spread.low)
+    bars = _visible(found)
+    labels = [_label(swing.constant) for swing in bars]
+    for place, swing in enumerate(bars):
+        _bar(axes, place, swing, saving)
+    if rest := found.swings[len(bars) : _moving(found)]:
+        several = len(rest) > 1
+        labels.append(
+            f"{len(rest)} more constant{'s' * several}:\n"
+            f"at most {100 * rest[0].span:.2g} points{' each' * several}"
+        )
+    axes.text(
+        saving,
+        len(labels),
+        percent(saving),
+        fontweight="bold",
+        ha="center",
+        va="center",
+        zorder=4,
+        bbox={"facecolor": "white", "edgecolor": "black", "linewidth": 0.6, "pad": 2},
+    )
+    axes.set_yticks(range(len(labels)), labels, fontsize=SMALL)
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(len(labels) + 0.5, -0.5)
+    _set_limits(axes, found)
+    axes.set_title(
+        f"{accounting}: saving {percent(saving)}; samples: {percent(spread.low)} to "
+        f"{percent(spread.high)}, median {percent(spread.median)}"
+    )
+
+
+def _percents(span: float) -> Callable[[float], str]:
+    """How savings are written that differ by about `span`: to a tenth of it, or of a point."""
+    decimals = max(1, 1 - math.floor(math.log10(100 * span))) if span else 1
+    return lambda saving: f"{saving:.{decimals}%}"
+
+
+def _bar(axes: Axes, place: int, swing: Swing, saving: float) -> None:
+    constant = swing.constant
+    for end, colour, factor in (
+        (swing.at_low, _LOW, constant.low),
+        (swing.at_high, _HIGH, constant.high),
+    ):
+        if factor == 1:  # the constant is at this end of its range already
+            continue
+        right = end > saving
+        axes.barh(place, end - saving, left=saving, height=0.62, color=colour, zorder=2)
+        axes.annotate(
+            _end_text(constant, factor),
+            (end, place),
+            (3 if right else -3, 0),
+            textcoords="offset points",
+            ha="left" if right else "right",
+            va="center",
+            fontsize=SMALL,
+            zorder=4,
+        )
+
+
+def _set_limits(axes: Axes, found: Sensitivity) -> None:
+    """Room for the values at the ends of the bars."""
+    spread = found.interval
+    assert spread is not None
+    ends = [end for swing in found.swings for end in (swing.at_low, swing.at_high)]
+    low, high = min(*ends, spread.low), max(*ends, spread.high)
+    room = 0.13 * (high - low) or 0.01
+    axes.set_xlim(low - room, high + room)
+    if low - room < 0 < high + room:  # break-even
+        axes.axvline(0, color="#999999", linewidth=0.9, zorder=1)
+    axes.xaxis.set_major_locator(MaxNLocator(8))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{100 * x:.4g}%"))
+
+
+def _label(constant: UncertainConstant) -> str:
+    """The constant and its value; below, how it is known and who says how far it may be off."""
+    value = f"{value_text(constant)} {constant.unit}"
+    ends = f"x {constant.low:.3g} to {constant.high:.3g}"
+    return f"{_name(constant.name)}: {value}\n{constant.evidence}; {ends}, {constant.origin}"
+
+
+def _name(name: str) -> str:
+    kind, _, what = name.partition(".")
+    words = textwrap.shorten(spelled(what), _NAME, placeholder="...")
+    return {
+        "prices": words,
+        "memory": words,
+        "static_power": "static power",
+        "throughput": f"{words} throughput",
+    }[kind]
+
+
+def _end_text(constant: UncertainConstant, factor: float) -> str:
+    if len(constant.values) > 1:
+        return f"x {factor:.3g}"
+    return f"{constant.values[0] * factor:.3g}"
+
+
+def _subtitle(study: Study, found: dict[str, Sensitivity]) -> str:
+    origins = {
+        swing.constant.origin for one in found.values() for swing in one.swings if swing.span
+    }
+    grades = f"'our choice': {Origin.GRADE.definition}" if Origin.GRADE in origins else ""
+    words = (f"dataflow {study.ssa.dataflow}", f"{study.samples:,} samples, seed {study.seed}")
+    return "; ".join(filter(None, (*words, INDEPENDENT, grades)))
+
+
+def _legend() -> list[Patch | Line2D]:
+    return [
+        Patch(color=_LOW, label="constant at its lowest"),
+        Patch(color=_HIGH, label="constant at its highest"),
+        Patch(color=_BAND, label="all drawn at once: 5 to 95% of the samples"),
+        Line2D([], [], color="#777777", linewidth=0.8, linestyle=":", label="median"),
+    ]

@@ -1,0 +1,1 @@
+"""What a training said while it ran, and what came of it."""

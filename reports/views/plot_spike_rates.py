@@ -1,0 +1,185 @@
+"""Spikes per slot of each layer, by component and by time step, as a picture."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
+
+from energy import Counts
+from reports.kit.style import (
+    COMPONENT_NAMES,
+    PAGE_WIDTH,
+    SMALL,
+    STYLE,
+    layer_ticks,
+    titled,
+)
+from reports.run.steps import StepCount
+from reports.views.tables import ORDER
+
+#: White is silence; darker is busier, in grey too.
+_COLOURS = LinearSegmentedColormap.from_list(
+    "spikes", ["#FFFFFF", "#9CCBE8", "#0072B2", "#002B45"]
+).with_extremes(bad="#EEEEEE")
+_BLOCKS = {"attention": "attention", "ffn": "feed-forward"}
+#: Inches: a row, the room of a title between panels, the frame; more time steps share so much.
+_ROW, _TITLE, _FRAME, _STEPS = 0.2, 0.3, 1.15, 1.7
+#: Inches that an axis has for all layers, and that a character of a number takes.
+_AXIS, _CHARACTER = 4.6, 0.06
+
+#: Spikes and slots at each depth, by row of a panel.
+Sums = Mapping[str, Mapping[int | None, tuple[int, int]]]
+
+
+def spike_rates(
+    ssa: Counts, steps: Sequence[StepCount], title: str, subtitle: str
+) -> Figure | None:
+    """Heat maps of spikes per slot: layers from left to right, components downwards.
+
+    Below them, where they were counted, the time steps of the neurons of each block. All panels
+    have one scale. A component of neurons is what it sends, any other what arrives at it.
+
+    Args:
+        ssa: Counts of the spiking model.
+        steps: Its spikes per time step; may be empty.
+        title: The model and its conversion.
+        subtitle: What was run on it.
+
+    Returns:
+        None where nothing sends events.
+    """
+    panels = _panels(ssa, steps)
+    if not panels:
+        return None
+    depths = sorted({d for _, sums in panels for row in sums.values() for d in row}, key=_last)
+    tables = [_rates(sums, depths) for _, sums in panels]
+    most = max(float(np.nanmax(table)) for table in tables)
+    heights = [min(_ROW * len(table), max(_STEPS, _ROW * len(ORDER))) for table in tables]
+    with mpl.rc_context(STYLE | {"axes.grid": False}):
+        whole = _FRAME + sum(heights) + _TITLE * len(panels)
+        figure = Figure(figsize=(PAGE_WIDTH, whole), layout="constrained")
+        grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=heights)
+        scale = ScalarMappable(Normalize(0, most or 1), _COLOURS)
+        panel = zip(grid[:, 0], panels, tables, heights, strict=True)
+        for axes, (name, sums), table, height in panel:
+            _draw(axes, table, [*sums], scale)
+            if numbers := _numbers(table, height):
+                _write(axes, table, numbers, scale)
+            axes.set_title(name)
+        layer_ticks(grid[-1, 0], depths)
+        grid[-1, 0].set_xlabel("transformer layer")
+        bar = figure.colorbar(scale, ax=list(grid[:, 0]), aspect=30, pad=0.015)
+        bar.ax.yaxis.set_major_formatter(lambda rate, _: f"{100 * rate:.4g}")
+        bar.set_label("spikes per 100 slots")
+        bar.outline.set_visible(False)
+        titled(figure, title, f"{subtitle}; the same on every hardware")
+    return figure
+
+
+def _last(depth: int | None) -> tuple[bool, int]:
+    """What is in no layer comes last."""
+    return depth is None, depth or 0
+
+
+def _panels(ssa: Counts, steps: Sequence[StepCount]) -> list[tuple[str, Sums]]:
+    parts = (
+        ((row.label.block, row.label.component), row.label.depth, row.tally.spikes, row.tally.slots)
+        for row in ssa.layers
+        if row.tally.slots
+    )
+    found = _summed(parts)
+    order = [(block, part) for block, parts_of in ORDER.items() for part in parts_of]
+    known = [key for key in order if key in found]
+    keys = [*known, *(key for key in found if key not in known)]
+    components = {_name(key, keys): found[key] for key in keys}
+    title = "by component: what neurons send, and what arrives at the others"
+    panels: list[tuple[str, Sums]] = [(title, components)] if components else []
+    for block in dict.fromkeys(one.label.block for one in steps):
+        inside = (
+            (s.step, s.label.depth, s.spikes, s.slots) for s in steps if s.label.block == block
+        )
+        rows = {f"{step + 1}": row for step, row in sorted(_summed(inside).items())}
+        panels.append((f"{_BLOCKS.get(block, block)} neurons, by time step", rows))
+    return panels
+
+
+def _name(key: tuple[str, str], keys: Sequence[tuple[str, str]]) -> str:
+    """The component, with its block where several have one of that name."""
+    block, component = key
+    name = COMPONENT_NAMES.get(component, component)
+    several = sum(other == component for _, other in keys) > 1
+    return f"{name}, {_BLOCKS.get(block, block)}" if several else name
+
+
+def _summed(rows: Iterable[tuple[Any, int | None, int, int]]) -> dict[Any, Any]:
+    found: dict[Any, dict[int | None, tuple[int, int]]] = defaultdict(dict)
+    for key, depth, spikes, slots in rows:
+        before = found[key].get(depth, (0, 0))
+        found[key][depth] = before[0] + spikes, before[1] + slots
+    return found
+
+
+def _rates(sums: Sums, depths: Sequence[int | None]) -> Any:
+    """Spikes per slot, (rows, depths); NaN where there are no slots."""
+    pairs = [[row.get(depth, (0, 0)) for depth in depths] for row in sums.values()]
+    return np.array([[s / n if n else np.nan for s, n in row] for row in pairs])
+
+
+def _numbers(table: Any, height: float) -> list[str]:
+    """Spikes per 100 slots of each cell, as exactly as all have room for; empty if none has."""
+    rows, columns = map(int, table.shape)
+    rates = [float(rate) for rate in table.ravel()]
+    for digits in (1, 0):
+        texts = ["" if math.isnan(rate) else _number(100 * rate, digits) for rate in rates]
+        longest = max(map(len, texts))
+        if longest * _CHARACTER < 0.92 * _AXIS / columns and rows * 0.12 <= height:
+            return texts
+    return []
+
+
+def _number(spikes: float, digits: int) -> str:
+    if spikes >= 9.95 or not spikes:
+        return f"{spikes:.0f}"
+    return f"{spikes:.{digits}f}" if spikes >= 0.5 * 10**-digits else f"<{10**-digits:g}"
+
+
+def _draw(axes: Axes, table: Any, names: Sequence[str], scale: ScalarMappable) -> None:
+    axes.pcolormesh(
+        np.arange(table.shape[1] + 1) - 0.5,
+        np.arange(len(table) + 1) - 0.5,
+        np.ma.masked_invalid(table),
+        cmap=scale.cmap,
+        vmin=0,
+        vmax=scale.get_clim()[1],
+        edgecolors="white",
+        linewidth=0.6,
+    )
+    every = max(1, round(0.13 * len(names) / _STEPS))
+    axes.set_yticks(range(0, len(names), every), names[::every])
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+
+
+def _write(axes: Axes, table: Any, numbers: Sequence[str], scale: ScalarMappable) -> None:
+    dark = 0.55 * (scale.get_clim()[1] or 1.0)
+    for ((row, column), rate), number in zip(np.ndenumerate(table), numbers, strict=True):
+        axes.text(
+            column,
+            row,
+            number,
+            fontsize=SMALL,
+            color="white" if rate > dark else "#333333",
+            ha="center",
+            va="center_baseline",
+            in_layout=False,
+        )

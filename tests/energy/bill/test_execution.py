@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from energy import Counts, LayerCount, Levels, Tally
+from energy.bill.execution import cores_needed, executed, mean_hops
+from energy.formulas import attention as products
+from energy.formulas import linear as formulas
+from energy.formulas.linear import Attention
+from hwmodels import Core, Dataflow, Op
+
+CORE = Core(synapses=40, neurons=4, source="a bench", evidence="measured")
+
+
+def row(tally: Tally, calls: int = 1) -> LayerCount:
+    return LayerCount("layer", "Layer", calls=calls, tally=tally)
+
+
+def one(tally: Tally, dataflow: Dataflow, timesteps: int = 4) -> dict[Op, int]:
+    counts = Counts("ssa", (row(tally),), timesteps=timesteps)
+    return dict(executed(counts, dataflow).layers[0].tally.ops)
+
+
+# 4 steps x 2 tokens of 8 channels into 5 accumulators, 7 of the 64 slots hold a spike
+LINEAR = formulas.event_linear(8, 8, 5, 7, bias=True, levels=Levels.BINARY, value_bytes=4, steps=4)
+# a coder of 2 tokens x 8 channels over 4 steps, 7 spikes
+CODER = formulas.neurons(64, 7, 8, inputs=16, levels=Levels.BINARY, value_bytes=4)
+# queries as events over stored analog keys: 4 steps, 1 head, 2 queries, 3 keys, width 8
+SCORES = products.event_attention(
+    "scores", 1, 2, 3, 8, left=Levels.BINARY, right=None, events=7, slots=64, accumulates=21,
+    attention=Attention.FULL, value_bytes=4, steps=4,
+)  # fmt: skip
+
+
+def test_layerwise_is_what_was_counted() -> None:
+    for tally in (LINEAR, CODER, SCORES):
+        assert one(tally, Dataflow.LAYERWISE) == {op: n for op, n in tally.ops.items() if n}
+
+
+def test_stepwise_fetches_what_is_stored_and_every_input_once_per_step() -> None:
+    assert one(LINEAR, Dataflow.STEPWISE) == LINEAR.ops | {
+        Op.WEIGHT_READ: 4 * 8 * 5 * 4,
+        Op.VECTOR_READ: 4 * 5 * 4,
+    }
+    assert one(CODER, Dataflow.STEPWISE) == CODER.ops | {
+        Op.VECTOR_READ: 4 * 8 * 4,
+        Op.ACTIVATION_READ: 64 * 4,
+    }
+    assert one(SCORES, Dataflow.STEPWISE)[Op.KV_READ] == 4 * 3 * 8 * 4
+
+
+def test_event_driven_fetches_a_weight_and_moves_an_accumulator_per_event() -> None:
+    # 7 spikes x 5 accumulators of 4 bytes; 7 addresses of 4 bytes
+    assert one(LINEAR, Dataflow.EVENT_DRIVEN) == LINEAR.ops | {
+        Op.WEIGHT_READ: 140,
+        Op.STATE_READ: 140,
+        Op.STATE_WRITE: 140,
+        Op.SPIKE_READ: 28,
+    }
+    assert one(CODER, Dataflow.EVENT_DRIVEN) == CODER.ops | {
+        Op.ACTIVATION_READ: 256,
+        Op.SPIKE_WRITE: 28,
+    }
+    assert one(SCORES, Dataflow.EVENT_DRIVEN)[Op.KV_READ] == 21 * 4
+
+
+def test_time_batched_keeps_membrane_potentials_in_registers() -> None:
+    ops = one(CODER, Dataflow.TIME_BATCHED)
+    assert not {Op.STATE_READ, Op.STATE_WRITE} & ops.keys()
+    assert ops == {k: n for k, n in CODER.ops.items() if k not in (Op.STATE_READ, Op.STATE_WRITE)}
+    assert one(LINEAR, Dataflow.TIME_BATCHED) == LINEAR.ops
+
+
+@pytest.mark.parametrize("dataflow", Dataflow)
+def test_a_dense_layer_moves_the_same_in_every_dataflow(dataflow: Dataflow) -> None:
+    dense = formulas.linear(6, 8, 5, bias=True, value_bytes=4)
+    assert one(dense, dataflow) == dense.ops
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 64), st.integers(1, 8), st.sampled_from(Dataflow))
+def test_no_dataflow_changes_the_arithmetic(events: int, steps: int, dataflow: Dataflow) -> None:
+    tally = formulas.event_linear(
+        8 * steps, 8, 5, events, bias=True, levels=Levels.TERNARY, value_bytes=4, steps=steps
+    )
+    ops = one(tally, dataflow, steps)
+    for op in Op:
+        if op.group != "memory":
+            assert ops.get(op, 0) == tally.ops.get(op, 0)
+
+
+def test_cores_are_as_many_as_weights_or_neurons_demand() -> None:
+    # 8 x 5 = 40 weights fit in one core of 40, but 5 neurons need two cores of 4
+    assert cores_needed(row(LINEAR), 4, CORE) == 2
+    assert cores_needed(row(LINEAR), 4, CORE.model_copy(update={"neurons": 100})) == 1
+    assert cores_needed(row(LINEAR), 4, CORE.model_copy(update={"synapses": 12})) == 4  # 40 / 12
+    twice = Tally.total([LINEAR, LINEAR])
+    assert cores_needed(row(twice, calls=2), 4, CORE) == 2
+    dense = formulas.linear(6, 8, 5, bias=True, value_bytes=4)
+    assert cores_needed(row(dense), 4, CORE) == cores_needed(row(CODER), 4, CORE) == 0
+
+
+@pytest.mark.parametrize("side", [1, 2, 3, 7])
+def test_the_mean_distance_in_a_mesh(side: int) -> None:
+    places = list(product(range(side), repeat=2))
+    distances = [abs(a - c) + abs(b - d) for (a, b), (c, d) in product(places, repeat=2)]
+    assert mean_hops(side**2) == Fraction(sum(distances), len(distances))
+    assert mean_hops(side**2 + 1) == mean_hops((side + 1) ** 2)
+
+
+def test_every_spike_travels_to_each_core_of_the_layer_it_drives() -> None:
+    counts = Counts("ssa", (row(CODER), row(LINEAR), row(SCORES)), timesteps=4)
+    layers = executed(counts, Dataflow.LAYERWISE, CORE).layers
+    # 2 cores make a mesh of 2 x 2, where two cores are 2 x 3 / 6 = 1 hop apart in the mean: 7
+    # spikes to 2 cores, and 7 into the product of attention, each to one core
+    assert [layer.tally.ops.get(Op.SPIKE_HOP, 0) for layer in layers] == [0, 14, 7]
+
+
+def test_without_cores_nothing_is_routed() -> None:
+    counts = Counts("ssa", (row(LINEAR),), timesteps=4)
+    assert executed(counts, Dataflow.LAYERWISE).total(Op.SPIKE_HOP) == 0

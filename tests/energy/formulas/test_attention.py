@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from energy import Attention, Levels, Tally
+from energy.formulas import attention as products
+from hwmodels import Op
+
+FULL, CAUSAL = Attention.FULL, Attention.CAUSAL
+
+
+def arithmetic(tally: Tally) -> dict[Op, int]:
+    return {op: n for op, n in tally.ops.items() if op.group != "memory" and n}
+
+
+def traffic(tally: Tally) -> dict[Op, int]:
+    return {op: n for op, n in tally.ops.items() if op.group == "memory" and n}
+
+
+@pytest.mark.parametrize(("attention", "seen"), [(FULL, 15), (CAUSAL, 12)])
+def test_scores(attention: Attention, seen: int) -> None:
+    # 4 heads on 2 key heads, 3 queries, 5 keys (causal: 3 + 4 + 5), width 8
+    tally = products.scores(4, 3, 5, 8, 2, attention=attention, value_bytes=4)
+    assert arithmetic(tally) == {Op.MAC: 4 * seen * 8}
+    assert traffic(tally) == {
+        Op.ACTIVATION_READ: 384,  # 4 x 3 x 8 x 4 bytes of queries
+        Op.ACTIVATION_WRITE: 4 * seen * 4,
+        Op.KV_READ: 320,  # 2 x 5 x 8 x 4 bytes of keys
+        Op.KV_WRITE: 192,  # 2 x 3 x 8 x 4 bytes of new keys
+    }
+    assert tally.dense_macs == 4 * seen * 8
+
+
+@pytest.mark.parametrize(("attention", "seen"), [(FULL, 15), (CAUSAL, 12)])
+def test_mix(attention: Attention, seen: int) -> None:
+    tally = products.mix(4, 3, 5, 8, 2, attention=attention, value_bytes=4)
+    assert arithmetic(tally) == {Op.MAC: 4 * seen * 8}
+    assert traffic(tally) == {
+        Op.ACTIVATION_READ: 4 * seen * 4,
+        Op.ACTIVATION_WRITE: 384,  # 4 x 3 x 8 x 4 bytes
+        Op.KV_READ: 320,
+        Op.KV_WRITE: 192,
+    }
+    assert tally.dense_macs == 4 * seen * 8
+
+
+@pytest.mark.parametrize(("attention", "seen"), [(FULL, 15), (CAUSAL, 12)])
+def test_binary_scores(attention: Attention, seen: int) -> None:
+    tally = products.binary_scores(4, 3, 5, 8, 11, 55, attention=attention, value_bytes=4)
+    assert arithmetic(tally) == {Op.AC: 55}
+    assert traffic(tally) == {
+        Op.SPIKE_READ: 12,  # 4 x 3 x 8 bits of queries
+        Op.ACTIVATION_WRITE: 4 * seen * 4,
+        Op.KV_SPIKE_READ: 20,  # 4 x 5 x 8 bits of keys
+        Op.KV_SPIKE_WRITE: 12,  # 4 x 3 x 8 bits of new keys
+    }
+    assert (tally.dense_macs, tally.spikes, tally.slots) == (4 * seen * 8, 11, 96)
+
+
+@pytest.mark.parametrize(("attention", "seen"), [(FULL, 15), (CAUSAL, 12)])
+def test_binary_mix(attention: Attention, seen: int) -> None:
+    tally = products.binary_mix(4, 3, 5, 8, 11, 33, attention=attention, value_bytes=4)
+    assert arithmetic(tally) == {Op.AC: 33}
+    assert traffic(tally) == {
+        Op.ACTIVATION_READ: 4 * seen * 4,
+        Op.ACTIVATION_WRITE: 384,  # 4 x 3 x 8 x 4 bytes
+        Op.KV_SPIKE_READ: 20,  # 4 x 5 x 8 bits of values
+        Op.KV_SPIKE_WRITE: 12,
+    }
+    assert (tally.dense_macs, tally.spikes, tally.slots) == (4 * seen * 8, 11, 160)
+
+
+def test_spikes_of_cached_heads_that_are_shared() -> None:
+    # 4 heads on 2 cached ones: bits and events of V are of those two, results of all four.
+    how: Any = {"attention": FULL, "value_bytes": 4, "kv_heads": 2}
+    scores = products.binary_scores(4, 3, 5, 8, 11, 55, **how)
+    mix = products.binary_mix(4, 3, 5, 8, 11, 66, **how)
+    for tally in (scores, mix):
+        assert tally.ops[Op.KV_SPIKE_READ] == 10  # 2 x 5 x 8 bits
+        assert tally.ops[Op.KV_SPIKE_WRITE] == 6
+        assert tally.dense_macs == 4 * 15 * 8
+    assert (scores.slots, scores.ops[Op.SPIKE_READ]) == (96, 12)  # of Q
+    assert (mix.slots, mix.ops[Op.ACTIVATION_WRITE]) == (80, 384)
+
+
+@pytest.mark.parametrize(("attention", "seen"), [(FULL, 15), (CAUSAL, 12)])
+@pytest.mark.parametrize("role", ["scores", "mix"])
+def test_event_attention_over_steps_that_meet_in_the_same_accumulators(
+    role: Any, attention: Attention, seen: int
+) -> None:
+    # 2 steps of 4 heads on 2 key heads, 3 queries, 5 keys, width 8, powers of two on the left
+    tally = products.event_attention(
+        role,
+        4,
+        3,
+        5,
+        8,
+        left=Levels.POWER,
+        right=None,
+        events=11,
+        slots=192,
+        accumulates=55,
+        attention=attention,
+        value_bytes=4,
+        steps=2,
+        kv_heads=2,
+    )
+    read, written = (96, 4 * seen) if role == "scores" else (4 * seen, 96)
+    assert arithmetic(tally) == {Op.SHIFT_AC: 55}
+    assert traffic(tally) == {
+        Op.SPIKE_READ: 2 * read * 6 // 8,  # 6 bits of each slot of each step
+        Op.ACTIVATION_WRITE: written * 4,
+        Op.KV_READ: 320,  # 2 x 5 x 8 x 4 bytes, once
+        Op.KV_WRITE: 192,
+    }
+    assert (tally.dense_macs, tally.spikes, tally.slots) == (2 * 4 * seen * 8, 11, 192)
+
+
+@pytest.mark.parametrize(("attention", "seen"), [(FULL, 15), (CAUSAL, 12)])
+def test_analog_events_multiply_every_pair_in_each_step(attention: Attention, seen: int) -> None:
+    tally = products.event_attention(
+        "scores",
+        4,
+        3,
+        5,
+        8,
+        left=Levels.ANALOG,
+        right=None,
+        events=99,
+        slots=192,
+        accumulates=77,
+        attention=attention,
+        value_bytes=4,
+        steps=2,
+    )
+    assert arithmetic(tally) == {Op.MAC: 2 * 4 * seen * 8}
+    assert tally.ops[Op.ACTIVATION_READ] == 768  # 2 steps x 4 x 3 x 8 x 4 bytes
+    assert Op.SPIKE_READ not in tally.ops
+    assert (tally.dense_macs, tally.spikes, tally.slots) == (2 * 4 * seen * 8, 0, 0)

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from energy.literature.claims import CLAIM_COLUMNS, Claim, ClaimError, read_claims
+
+Write = Callable[[str], Path]
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Write:
+    def write(text: str) -> Path:
+        path = tmp_path / "claims.csv"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_the_columns_are_frozen() -> None:
+    assert CLAIM_COLUMNS == (
+        "model",
+        "hw",
+        "true_macs",
+        "ann_ops",
+        "ann_energy_mj",
+        "snn_ops",
+        "snn_macs",
+        "snn_energy_mj",
+        "spike_rate",
+        "timesteps",
+        "ratio",
+        "mac_pj",
+        "ac_pj",
+        "time_ns",
+    )
+
+
+def test_an_empty_cell_is_a_number_that_is_not_printed(written: Write) -> None:
+    claims = read_claims(written("model,ann_ops,ratio,hw\nBERT, 22.46e9 ,,\nother,,2,loihi\n"))
+    assert claims == [Claim("BERT", ann_ops=22.46e9), Claim("other", "loihi", ratio=2.0)]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_header(written: Write) -> None:
+    assert read_claims(written("\ufeffmodel\nx\n")) == [Claim("x")]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "need the column 'model'"),
+        ("ann_ops\n1\n", "need the column 'model'"),
+        ("model\n", "a header but no rows"),
+        ("model,colour\nx,red\n", "have a column 'colour'; known are model, hw, true_macs"),
+        ("model,ratio,ratio\nx,1,1\n", "the column 'ratio' more than once"),
+        ("model,ratio\nx\n", "line 2 has not the columns"),
+        ("model,ratio\nx,1,2\n", "line 2 has not the columns"),
+        ("model,ratio\nx,many\n", "line 2, column 'ratio' (= 'many') must be a finite number"),
+        ("model,ratio\na,1\nx,-1\n", "line 3, column 'ratio' (= '-1') must be"),
+        ("model,ratio\nx,nan\n", "column 'ratio' (= 'nan')"),
+        ("model,ratio\nx,inf\n", "column 'ratio' (= 'inf')"),
+        ("model,ratio\n ,1\n", "line 2, column 'model' is empty"),
+        ('model,ratio\n"x,1\n', "not valid CSV"),
+    ],
+)
+def test_a_bad_file_is_one_clear_line(written: Write, text: str, says: str) -> None:
+    with pytest.raises(ClaimError) as error:
+        read_claims(written(text))
+    assert says in str(error.value)
+    assert "claims.csv" in str(error.value)
+
+
+def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ClaimError, match=r"missing\.csv' cannot be read: No such file"):
+        read_claims(tmp_path / "missing.csv")
+    with pytest.raises(ClaimError, match="cannot be read: Is a directory"):
+        read_claims(tmp_path)
+    latin = tmp_path / "latin.csv"
+    latin.write_bytes(b"model\nH\xf6ppner\n")
+    with pytest.raises(ClaimError, match="are not UTF-8 text at byte 7"):
+        read_claims(latin)
+
+
+@pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf")])
+def test_a_claim_has_finite_numbers(value: float) -> None:
+    with pytest.raises(ClaimError, match="claim 'x': 'spike_rate'"):
+        Claim("x", spike_rate=value)

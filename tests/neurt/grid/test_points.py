@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import neurt.grid.points
+from energy import Counts
+from neurt.closed_form.passes import prefill
+from neurt.closed_form.plan import plan_asa
+from neurt.closed_form.plan_spiking import plan_ssa
+from neurt.families import Shape
+from neurt.grid.points import PointError, Points, fingerprint, point_stem
+from neurt.loading.source import resolve
+from neurt.requests.passes import ProfileRequest
+from neurt.spiking.config import SpikingConfig
+
+TINY = Shape(layers=1, width=8, heads=2, inner=32, vocabulary=50, positions=16)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Points:
+    return Points(tmp_path)
+
+
+def counts() -> tuple[Counts, Counts]:
+    asa = plan_asa(TINY, prefill(4), model="tiny", weights="random(seed=0)")
+    return asa, plan_ssa(TINY, prefill(4), SpikingConfig(), 0.2, model="tiny", weights="x")
+
+
+def ask(**changes: Any) -> ProfileRequest:
+    return ProfileRequest(**{"model": "gpt2-nano", "hw": (), "out": Path("out")} | changes)
+
+
+def test_what_is_written_is_found_and_read(store: Points) -> None:
+    assert store.find("tiny-T4-key") is None
+    path = store.write("tiny-T4-key", *counts())
+    assert store.find("tiny-T4-key") == path
+    assert store.find("tiny-T4") is None  # no other run's name begins like it
+    assert store.read(path) == counts()
+
+
+def test_a_second_write_is_the_same_file(store: Points) -> None:
+    first = store.write("tiny", *counts())
+    content = first.read_bytes()
+    assert store.write("tiny", *counts()) == first
+    assert first.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[: len(content) // 2],
+        lambda content: content[: content.rindex(b"\n", 0, -1) + 1],  # a whole row less
+        lambda content: content.replace(b"attention", b"ffn", 1),
+        lambda _: b"",
+    ],
+    ids=["half", "row", "edited", "empty"],
+)
+def test_a_file_that_was_cut_or_edited_is_not_taken(
+    store: Points, damage: Callable[[bytes], bytes]
+) -> None:
+    path = store.write("tiny", *counts())
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(PointError) as caught:
+        store.read(path)
+    assert str(caught.value) == (
+        f"'{path}' was cut or edited since it was measured; delete it and run the same command "
+        "again"
+    )
+
+
+def test_a_file_that_cannot_be_read_is_said(store: Points, tmp_path: Path) -> None:
+    path = tmp_path / "tiny.0123.csv"
+    path.mkdir()
+    with pytest.raises(PointError, match="cannot be read: Is a directory"):
+        store.read(path)
+
+
+def test_two_results_of_one_run_are_said(store: Points) -> None:
+    asa, ssa = counts()
+    store.write("tiny", asa, ssa)
+    store.write("tiny", asa, replace(ssa, weights="others"))
+    with pytest.raises(PointError, match="are results of the same run; delete one of them"):
+        store.find("tiny")
+
+
+def test_a_name_tells_the_run() -> None:
+    name = point_stem(ask(attention="causal"), resolve("gpt2-nano"), "x")
+    assert name.startswith("gpt2-nano-T4-spikformer-signed_if-causal-")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seq_len": 64},
+        {"attention": "causal"},
+        {"weights": "random"},
+        {"seed": 1},
+        {"batch": 2},
+        {"spiking": SpikingConfig(timesteps=2)},
+        {"spiking": SpikingConfig(threshold=2)},
+    ],
+    ids=str,
+)
+def test_whatever_is_asked_for_is_in_the_name(changes: dict[str, Any]) -> None:
+    source = resolve("gpt2-nano")
+    assert point_stem(ask(**changes), source, "x") != point_stem(ask(), source, "x")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"hw": ("45nm",)}, {"out": Path("elsewhere")}, {"dataflow": "stepwise"}], ids=str
+)
+def test_what_decides_no_count_is_not_in_the_name(changes: dict[str, Any]) -> None:
+    source = resolve("gpt2-nano")
+    assert point_stem(ask(**changes), source, "x") == point_stem(ask(), source, "x")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    packaged = Path(str(files("neurt.assets") / "gpt2-nano"))
+    return Path(shutil.copytree(packaged, tmp_path / "nano"))
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "heldout.txt"])
+def test_a_model_that_changes_has_another_fingerprint(model: Path, name: str) -> None:
+    before = fingerprint(resolve(str(model)), None)
+    assert fingerprint(resolve(str(model)), None) == before
+    path = model / name
+    path.write_bytes(path.read_bytes() + b" ")
+    assert fingerprint(resolve(str(model)), None) != before
+
+
+def test_a_text_or_weights_that_come_have_another_fingerprint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = tmp_path / "text.txt"
+    source = resolve("gpt2-small")
+    found = [fingerprint(source, None)]
+    for content in ("A text.", "Another."):
+        text.write_text(content, encoding="utf-8")
+        found.append(fingerprint(source, text))
+    monkeypatch.setattr(neurt.grid.points, "is_cached", lambda _: True)
+    monkeypatch.setattr(neurt.grid.points, "cached_revision", lambda _: "607a30d783df")
+    found.append(fingerprint(source, None))
+    assert len(set(found)) == 4
+
+
+def test_a_text_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(PointError) as caught:
+        fingerprint(resolve("gpt2-small"), tmp_path / "no.txt")
+    assert str(caught.value) == f"'{tmp_path / 'no.txt'}' cannot be read: No such file or directory"
+
+
+def test_each_text_of_the_user_decides(tmp_path: Path) -> None:
+    text, own = tmp_path / "text.txt", tmp_path / "own.txt"
+    text.write_text("A text.", encoding="utf-8")
+    own.write_text("Another.", encoding="utf-8")
+    source = resolve("gpt2-small")
+    asked = [(None, None), (text, None), (text, own), (own, text), (own, None)]
+    assert len({fingerprint(source, *texts) for texts in asked}) == len(asked)
+    before = fingerprint(source, text, own)
+    own.write_text("Changed.", encoding="utf-8")
+    assert fingerprint(source, text, own) != before
+
+
+@pytest.mark.parametrize("changes", [{"calibration_tokens": 99}, {"detokenise": True}], ids=str)
+def test_what_is_calibrated_on_is_in_the_name(changes: dict[str, Any]) -> None:
+    source = resolve("gpt2-nano")
+    assert point_stem(ask(**changes), source, "x") != point_stem(ask(), source, "x")

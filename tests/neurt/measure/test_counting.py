@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transformers import AutoConfig
+
+from energy import Attention, Conventions
+from energy.meter.crosscheck import Disagreement
+from hwmodels import Op
+from neurt.closed_form.passes import Pass, PlanError
+from neurt.closed_form.plan import plan_asa
+from neurt.families import read_shape
+from neurt.loading import foreign, models
+from neurt.loading.source import ModelError
+from neurt.measure import counting
+from neurt.measure.counting import run_count
+from neurt.measure.verification import VerificationError
+from neurt.requests.passes import ProfileRequest
+from reports.count.run import CountRun
+
+pytestmark = pytest.mark.usefixtures("alone")
+
+LAYERS, WIDTH, HEADS, INNER, WORDS = 2, 32, 4, 48, 101
+SIZES: dict[str, Any] = {
+    "num_hidden_layers": LAYERS,
+    "hidden_size": WIDTH,
+    "num_attention_heads": HEADS,
+    "intermediate_size": INNER,
+    "vocab_size": WORDS,
+    "max_position_embeddings": 64,
+    **dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id")),
+}
+KINDS: dict[str, dict[str, Any]] = {
+    "opt": {"word_embed_proj_dim": WIDTH, "ffn_dim": INNER},
+    "gpt_neox": {},
+    "phi": {},
+    "gemma": {"head_dim": 8, "num_key_value_heads": HEADS},
+}
+#: Matrices of the feed-forward: Gemma's is gated.
+MATRICES = {"opt": 2, "gpt_neox": 2, "phi": 2, "gemma": 3}
+
+
+class Letters:
+    """A tokenizer of 101 entries: one token for each character."""
+
+    def encode(self, text: str) -> list[int]:
+        return [ord(letter) % WORDS for letter in text]
+
+
+@pytest.fixture
+def count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., CountRun]:
+    """`count("phi", seq_len=.., sizes={..})`: of a tiny random model."""
+    for where in (foreign, models):
+        monkeypatch.setattr(where, "tokenizer_for", lambda *_, **__: Letters())
+
+    def run(kind: str, sizes: dict[str, Any] | None = None, **fields: Any) -> CountRun:
+        config = AutoConfig.for_model(kind, **(SIZES | KINDS.get(kind, {}) | (sizes or {})))
+        config.save_pretrained(tmp_path / kind)
+        asked = {"model": str(tmp_path / kind), "hw": ("45nm",), "out": tmp_path / "out"}
+        return run_count(ProfileRequest(**(asked | {"seq_len": 7} | fields)))
+
+    return run
+
+
+def closed_form(kind: str, queries: int, keys: int) -> int:
+    """MACs of one sequence: projections to and from attention, feed-forward, head, pairs."""
+    layer = 4 * WIDTH * WIDTH + MATRICES[kind] * WIDTH * INNER
+    return queries * (LAYERS * layer + WIDTH * WORDS) + LAYERS * 2 * WIDTH * queries * keys
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_macs_of_a_prefill(kind: str, count: Callable[..., CountRun]) -> None:
+    counts = count(kind, batch=2, windows=3, verify=True).counts
+    assert counts.dense_macs == counts.total(Op.MAC) == 2 * 3 * closed_form(kind, 7, 7)
+    assert (counts.variant, counts.phase, counts.tokens) == ("asa", "prefill", 2 * 3 * 7)
+    assert (counts.batch, counts.weights, counts.model) == (2, "random(seed=0)", kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_macs_of_a_decoded_token(kind: str, count: Callable[..., CountRun]) -> None:
+    counts = count(kind, phase="decode", context=9, batch=2, verify=True).counts
+    assert counts.dense_macs == 2 * closed_form(kind, 1, 9)
+    # Keys and values of 2 layers, 2 sequences, 9 tokens, 32 channels of 4 bytes
+    assert counts.total(Op.KV_READ) == 2 * 2 * 2 * 9 * 32 * 4
+    assert (counts.phase, counts.tokens) == ("decode@9", 2)
+
+
+@pytest.mark.parametrize("attention", Attention)
+@pytest.mark.parametrize(("queries", "keys"), [(7, 7), (1, 9)])
+def test_opt_is_counted_as_it_is_planned(
+    attention: Attention, queries: int, keys: int, count: Callable[..., CountRun], tmp_path: Path
+) -> None:
+    phase = "prefill" if queries == keys else "decode"
+    run = count("opt", phase=phase, context=keys, batch=2, attention=attention)
+    shape = read_shape(AutoConfig.from_pretrained(tmp_path / "opt").to_dict(), "opt")
+    planned = plan_asa(shape, Pass(2, queries, keys), Conventions(attention))
+    assert {row.name: row.tally for row in run.counts.layers} == {
+        row.name: row.tally for row in planned.layers
+    }
+    assert run.unnamed == ()
+
+
+def test_what_has_no_name_is_listed_by_pattern(count: Callable[..., CountRun]) -> None:
+    run = count("gpt_neox")
+    found = {group.pattern: (group.layers, group.macs) for group in run.unnamed}
+    # 7 tokens, in each of 2 layers 32 x 32 of the projection from attention
+    assert found["gpt_neox.layers.*.attention.dense"] == (2, 2 * 7 * 32 * 32)
+    assert "gpt_neox.layers.*.attention.core.scores" not in found
+    assert "lm_head" not in found
+    # All layers but the products of attention and the head
+    share = 7 * LAYERS * (4 * WIDTH * WIDTH + 2 * WIDTH * INNER)
+    assert sum(macs for _, macs in found.values()) == share
+    assert run.counts.uncounted["add"] == 2 * LAYERS + 1  # residuals, positions
+
+
+def test_products_of_its_own_are_counted_in_rows_that_say_so(
+    count: Callable[..., CountRun],
+) -> None:
+    run = count("gpt_neo", {"num_layers": 2, "num_heads": 4, "attention_types": [[["global"], 2]]})
+    [products] = [group for group in run.unnamed if group.pattern.endswith("(bmm)")]
+    assert products.pattern == "transformer.h.*.attn.attention.(bmm)"
+    assert products.macs == 2 * 2 * 32 * 7 * 7  # 2 layers x 2 products of 32 channels
+    assert run.counts.uncounted["_softmax"] == 2
+
+
+def test_a_variant_that_its_family_cannot_plan_is_counted(count: Callable[..., CountRun]) -> None:
+    run = count("opt", {"word_embed_proj_dim": 16}, verify=True)
+    assert [group.pattern for group in run.unnamed] == [
+        "model.decoder.project_out",
+        "model.decoder.project_in",
+    ]
+    assert run.settings["shape"] is None
+
+
+def test_the_settings_say_what_was_chosen(count: Callable[..., CountRun]) -> None:
+    run = count("llama", phase="decode", context=5, seed=3, zeros=True)
+    assert run.settings["model_type"] == "llama"
+    assert run.settings["shape"]["kv_heads"] == HEADS  # type: ignore[index]
+    chosen = {key: run.settings[key] for key in ("phase", "context", "seed", "zeros", "text")}
+    assert chosen == {
+        "phase": "decode",
+        "context": 5,
+        "seed": 3,
+        "zeros": True,
+        "text": "Moby-Dick, chapters 1 and 3 (packaged)",
+    }
+    assert "spiking" not in run.settings
+    assert run.counts.zeros_measured
+
+
+@pytest.mark.parametrize("kind", ["phi", "opt"])
+def test_more_tokens_than_positions(kind: str, count: Callable[..., CountRun]) -> None:
+    with pytest.raises(PlanError, match="65 tokens are more than the 64 positions"):
+        count(kind, seq_len=65)
+
+
+def test_a_model_without_a_key_value_cache_is_not_decoded(count: Callable[..., CountRun]) -> None:
+    with pytest.raises(PlanError, match=r"RwkvForCausalLM.* use --phase prefill"):
+        count("rwkv", {"attention_hidden_size": 32}, phase="decode", context=9)
+
+
+def test_a_converted_model_is_no_analog_one(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="is a converted model; give its analog one"):
+        run_count(ProfileRequest(model="gpt2-nano-spiking", hw=("45nm",), out=tmp_path))
+
+
+def test_a_second_witness_that_disagrees(
+    count: Callable[..., CountRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = [Disagreement("(total)", 5, 4)]
+    monkeypatch.setattr(counting, "check_against_fvcore", lambda *_: wrong)
+    with pytest.raises(VerificationError, match=r"fvcore counts 4 MACs in layer '\(total\)'"):
+        count("phi", verify=True)
+
+
+def test_a_witness_that_cannot_follow(
+    count: Callable[..., CountRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("cannot trace\nmore")
+
+    monkeypatch.setattr(counting, "check_against_fvcore", fails)
+    with pytest.raises(VerificationError, match=r"cannot be a witness: cannot trace$"):
+        count("phi", verify=True)

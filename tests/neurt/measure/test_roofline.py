@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from energy import Counts, estimate
+from hwmodels import Buffer, load_profile
+from neurt.closed_form.passes import decode
+from neurt.closed_form.plan import plan_asa
+from neurt.closed_form.plan_spiking import plan_ssa
+from neurt.families import Shape, ShapeError
+from neurt.measure.planning import run_plan
+from neurt.measure.roofline import decode_rooflines, measured_rates
+from neurt.requests.passes import PlanRequest
+from neurt.spiking.config import Attention, SpikingConfig
+from reports.run.run import Run
+
+SHAPE = Shape(layers=2, width=64, heads=4, inner=256, vocabulary=500, positions=96)
+CONTEXTS = [1, 2, 4, 8, 16, 32, 64, 96]
+
+
+@pytest.fixture
+def plan(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
+    class Source:
+        shape, name = SHAPE, "tiny"
+
+    monkeypatch.setattr("neurt.measure.planning.resolve", lambda _name: Source)
+
+    def make(*hw: str, form: Attention = Attention.SOFTMAX, **asked: Any) -> Run:
+        spiking = SpikingConfig(attention=form)
+        what = {"seq_len": 48} | asked
+        request = PlanRequest(model="x", hw=hw or ("45nm",), spiking=spiking, out=Path("x"), **what)
+        run = run_plan(request)
+        return replace(run, settings={**run.settings, "shape": asdict(SHAPE)})
+
+    return make
+
+
+@pytest.mark.parametrize("form", Attention)
+def test_a_cost_is_the_bill_of_a_decode_step_for_each_sequence(
+    plan: Callable[..., Run], form: Attention
+) -> None:
+    run = plan(form=form)
+    [found] = decode_rooflines(run, batches=(1, 8))
+    profile, spiking = load_profile("45nm"), SpikingConfig(attention=form)
+    for cost in found.costs:
+        what = decode(cost.context, batch=cost.batch)
+        counts = (
+            plan_asa(SHAPE, what) if cost.variant == "asa" else plan_ssa(SHAPE, what, spiking, 0.2)
+        )
+        bill = estimate(counts, profile)
+
+        def spent(*buffers: Buffer | None, bill: Any = bill, cost: Any = cost) -> float:
+            parts = (pj for x in bill.layers for op, pj in x.pj.items() if op.buffer in buffers)
+            return math.fsum(parts) / cost.batch
+
+        assert cost.arithmetic == pytest.approx(spent(None))
+        assert cost.weights == pytest.approx(spent(Buffer.WEIGHTS))
+        assert cost.kv_cache == pytest.approx(spent(Buffer.KV_CACHE))
+        rest = (Buffer.ACTIVATIONS, Buffer.SPIKES, Buffer.STATE)
+        assert cost.other_traffic == pytest.approx(spent(*rest))
+        assert (cost.arithmetic or 0) + cost.memory == pytest.approx(bill.energy_pj() / cost.batch)
+        assert set(cost.unpriced) == {op.value for op in bill.unpriced}
+
+
+def test_contexts_are_powers_of_two_and_the_last_position(plan: Callable[..., Run]) -> None:
+    [found] = decode_rooflines(plan(), batches=(1, 64))
+    assert found.batches == (1, 64)
+    for variant in ("asa", "ssa"):
+        for batch in (1, 64):
+            assert [c.context for c in found.curve(variant, batch)] == CONTEXTS
+    assert (found.timesteps, found.rates, found.model) == (4, "assumed 0.2", "tiny")
+
+
+def test_weights_are_shared_by_a_batch_and_the_cache_is_not(plan: Callable[..., Run]) -> None:
+    profile = load_profile("45nm")
+    flat = {"dram": profile.memory["dram"]}
+    placed = dict.fromkeys(Buffer, ("dram",))
+    run = plan()
+    one = profile.model_copy(update={"memory": flat, "placement": placed})
+    [found] = decode_rooflines(replace(run, profiles=(one,)), batches=(1, 8))
+    for variant in ("asa", "ssa"):
+        for alone, shared in zip(found.curve(variant, 1), found.curve(variant, 8), strict=True):
+            assert alone.kv_cache == pytest.approx(shared.kv_cache)
+            assert alone.arithmetic == pytest.approx(shared.arithmetic, rel=2e-3)  # whole spikes
+            # The embeddings of a token are its own: 2 rows of 64 values; the rest is matrices.
+            assert alone.weights is not None
+            assert shared.weights is not None
+            assert 1 / 8 < shared.weights / alone.weights < 1.05 / 8
+
+
+@pytest.mark.parametrize("batch", [1, 64, 512])
+def test_a_crossing_is_the_first_context_at_which_the_cache_costs_more(
+    plan: Callable[..., Run], batch: int
+) -> None:
+    [found] = decode_rooflines(plan(), batches=(batch,))
+    profile = load_profile("45nm")
+
+    def passed(context: int) -> bool:
+        bill = estimate(plan_asa(SHAPE, decode(context, batch=batch)), profile)
+        pj = dict.fromkeys(Buffer, 0.0)
+        for row in bill.layers:
+            for op, spent in row.pj.items():
+                if op.buffer is not None:
+                    pj[op.buffer] += spent
+        return pj[Buffer.KV_CACHE] > pj[Buffer.WEIGHTS]
+
+    first = next((x for x in range(1, SHAPE.positions + 1) if passed(x)), None)
+    assert found.crossings.get(("asa", batch)) == first
+    assert (first is None) is (batch == 1)
+
+
+def test_both_sides_of_a_jump_to_a_dearer_memory_are_there(plan: Callable[..., Run]) -> None:
+    # 2 layers x (K, V) x 64 x 4 bytes = 1,024 bytes a token; the weights are 0.5 MB: with 512
+    # sequences the cache leaves 24 MiB of SRAM between contexts 32 and 64.
+    [found] = decode_rooflines(plan(), batches=(512,))
+    curve = found.curve("asa", 512)
+    each = {cost.context: (cost.kv_cache or 0.0) / cost.context for cost in curve}
+    [(a, b)] = [(a, a + 1) for a in each if a + 1 in each and a > 2]
+    assert 32 < a < b < 64
+    assert each[b] > 5 * each[a]
+
+
+def test_rates_of_a_run_are_taken_layer_by_layer(plan: Callable[..., Run]) -> None:
+    # Of a decode step that was measured at the rate of a plan, the same costs follow.
+    planned = plan(phase="decode", context=20)
+    measured = replace(planned, command="profile")
+    [a], [b] = (decode_rooflines(run, batches=(2,)) for run in (planned, measured))
+    for one, other in zip(a.costs, b.costs, strict=True):
+        assert one.arithmetic == pytest.approx(other.arithmetic, rel=1e-3)  # spikes are whole
+        assert one.memory == pytest.approx(other.memory, rel=1e-3)
+    assert b.rates == "measured in decode"
+
+
+def test_weights_that_the_mask_hides_are_no_slots_of_decode(plan: Callable[..., Run]) -> None:
+    # 48 tokens: of 48 x 48 weights 48 x 49 / 2 are seen, so the rate of those is 96 / 49 as high.
+    run = plan()
+    rates = measured_rates(run, SpikingConfig(attention=Attention.SOFTMAX))
+    assert rates["transformer.h.1.attn.core.weight_encoder"] == pytest.approx(
+        0.2 * 96 / 49, rel=1e-4
+    )
+    assert rates["transformer.h.1.attn.core.mix"] == pytest.approx(0.2 * 96 / 49, rel=1e-4)
+    assert rates["transformer.h.1.attn.core.scores"] == pytest.approx(0.2, rel=1e-3)
+    # Two windows of two sequences are four sequences of 48 tokens.
+    many = measured_rates(plan(batch=2, windows=2), SpikingConfig(attention=Attention.SOFTMAX))
+    assert many == pytest.approx(rates, rel=1e-3)
+
+
+def test_of_a_request_the_last_phase_tells_the_rates(plan: Callable[..., Run]) -> None:
+    run = plan(prompt=8, generate=4)
+
+    def silent(counts: Counts) -> Counts:
+        rows = (replace(x, tally=x.tally._replace(spikes=0)) for x in counts.layers)
+        return replace(counts, layers=tuple(rows))
+
+    first, last = run.phases
+    run = replace(run, command="profile", request=(replace(first, ssa=silent(first.ssa)), last))
+    rates = measured_rates(run, SpikingConfig(attention=Attention.SOFTMAX))
+    assert list(rates.values()) == pytest.approx([0.2] * len(rates), rel=0.05)
+    assert decode_rooflines(run, batches=(1,))[0].rates == "measured in decode"
+
+
+def test_hardware_without_prices_of_memory_has_no_roofline(plan: Callable[..., Run]) -> None:
+    found = decode_rooflines(plan("kerasspiking-gpu", "45nm"), batches=(1,))
+    assert [one.profile.name for one in found] == ["45nm"]
+
+
+def test_a_run_that_does_not_say_its_sizes_has_none(plan: Callable[..., Run]) -> None:
+    run = plan()
+    settings = {key: value for key, value in run.settings.items() if key != "shape"}
+    assert decode_rooflines(replace(run, settings=settings)) == ()
+
+
+@pytest.mark.parametrize(
+    "shape", [{"layers": 2}, {"depth": 2}, asdict(SHAPE) | {"model_type": "x"}]
+)
+def test_sizes_that_were_edited_are_named(plan: Callable[..., Run], shape: dict[str, Any]) -> None:
+    run = plan()
+    with pytest.raises(ShapeError, match=r"describe no known model .*; run the command again"):
+        decode_rooflines(replace(run, settings={**run.settings, "shape": shape}))

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from neurt.requests.finetune import FinetuneRequest
+from neurt.requests.training import TrainingSettings
+from neurt.spiking.config import SpikingConfig
+
+
+def request(**changes: Any) -> FinetuneRequest:
+    return FinetuneRequest(**{"model": "gpt2-nano", "text": "sotu", "out": Path("m")} | changes)
+
+
+def test_defaults() -> None:
+    assert request().model_dump(exclude={"model", "text", "out"}) == {
+        "weights": "auto",
+        "spiking": SpikingConfig().model_dump(),
+        "detokenise": False,
+        "calibration": None,
+        "calibration_tokens": 512,
+        "train": "ssa",
+        "layer_steps": 200,
+        "steps": 200,
+        "batch": 4,
+        "tokens": 256,
+        "learning_rate": 1e-3,
+        "warmup_steps": 20,
+        "clip": 1.0,
+        "seed": 0,
+        "target_events_per_mac": None,
+        "baseline": True,
+        "held_out_tokens": 8192,
+        "save_every": 50,
+        "save_dtype": "float32",
+        "resume": False,
+    }
+
+
+def test_the_settings_of_a_stage_are_those_of_the_request() -> None:
+    asked = request(batch=4, tokens=16, learning_rate=0.5, clip=2, seed=3, save_every=7)
+    assert asked.settings(60) == TrainingSettings(
+        steps=60,
+        batch=4,
+        tokens=16,
+        learning_rate=0.5,
+        warmup_steps=20,
+        weight_decay=0.0,
+        clip=2.0,
+        seed=3,
+        save_every=7,
+    )
+
+
+@pytest.mark.parametrize(("steps", "warmup"), [(1, 0), (20, 19), (21, 20), (500, 20)])
+def test_the_warm_up_leaves_at_least_one_step(steps: int, warmup: int) -> None:
+    assert request().settings(steps).warmup_steps == warmup
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"layer_steps": -1},
+        {"steps": -1},
+        {"batch": 0},
+        {"tokens": 1},
+        {"learning_rate": 0},
+        {"learning_rate": float("inf")},
+        {"clip": float("nan")},
+        {"target_events_per_mac": 0},
+        {"held_out_tokens": 1},
+        {"save_every": 0},
+        {"train": "ffn"},
+        {"save_dtype": "int8"},
+        {"weights": "mine"},
+        {"epochs": 3},
+    ],
+    ids=str,
+)
+def test_what_makes_no_sense_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        request(**change)

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from neurt.requests.reproduce import ReproduceRequest
+
+OUT = Path("out")
+
+
+def test_points_come_in_the_order_of_the_table() -> None:
+    points = ReproduceRequest(models=("a", "b"), timesteps=(2, 4), out=OUT).points()
+    assert [(p.model, p.spiking.timesteps) for p in points] == [
+        ("a", 2),
+        ("a", 4),
+        ("b", 2),
+        ("b", 4),
+    ]
+
+
+def test_hardware_makes_no_point() -> None:
+    # 4 models x 3 time steps, whatever the number of constants
+    assert len(ReproduceRequest(out=OUT).points()) == 12
+    assert len(ReproduceRequest(hw=("45nm",), out=OUT).points()) == 12
+    assert {p.hw for p in ReproduceRequest(out=OUT).points()} == {()}
+
+
+def test_what_differs_in_nothing_is_one_point() -> None:
+    # spikformer x 1 (its K and V are spikes anyway) + softmax x 2, x 2 kinds of pairs
+    request = ReproduceRequest(
+        models=("a", "a"),
+        timesteps=(2,),
+        forms=("spikformer", "softmax"),
+        key_values=("stored", "streamed"),
+        attention=("full", "causal"),
+        out=OUT,
+    )
+    points = request.points()
+    assert len(points) == 3 * 2
+    assert {p.spiking.key_value for p in points if p.spiking.attention == "spikformer"} == {
+        "stored"
+    }
+
+
+@pytest.mark.parametrize("field", ["models", "timesteps", "hw", "forms", "codes", "attention"])
+def test_an_empty_list_is_refused(field: str) -> None:
+    with pytest.raises(ValidationError, match=f"{field}\n.*at least 1 item"):
+        ReproduceRequest(**{field: ()}, out=OUT)
+
+
+@pytest.mark.parametrize(("field", "value"), [("jobs", 0), ("memory_gib", 0), ("tokens", 0)])
+def test_a_number_that_is_none_is_refused(field: str, value: int) -> None:
+    with pytest.raises(ValidationError, match=field):
+        ReproduceRequest(**{field: value}, out=OUT)

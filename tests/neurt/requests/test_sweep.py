@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from neurt.requests.evaluate import EvaluateRequest
+from neurt.requests.sweep import SweepRequest
+from neurt.spiking.config import Attention, Code, SpikingConfig
+
+
+def request(**changes: Any) -> SweepRequest:
+    return SweepRequest(**{"model": "gpt2-nano", "out": Path("m")} | changes)
+
+
+def conversions(**changes: Any) -> list[SpikingConfig]:
+    return [point.spiking for point in request(**changes).points()]
+
+
+def test_by_default_every_form_and_spiking_code_is_swept() -> None:
+    points = conversions()
+    assert len(points) == 2 * 5 * 5 * 3  # forms x codes x time steps x thresholds
+    assert {p.attention for p in points} == set(Attention)
+    assert {p.feedforward for p in points} == set(Code) - {Code.EXACT}
+    assert {p.timesteps for p in points} == {1, 2, 4, 8, 16}
+    assert {(p.threshold, p.attention_threshold) for p in points} == {
+        (0.5, None),
+        (1.0, None),
+        (2.0, None),
+    }
+    assert len(set(points)) == len(points)
+
+
+def test_each_combination_is_one_point_in_the_order_given() -> None:
+    points = conversions(
+        forms=("softmax",),
+        codes=("sar", "burst"),
+        timesteps=(8, 1),
+        thresholds=(2.0,),
+        attention_thresholds=(0.5, 1.0),
+        calibrate=("quantile", "mse"),
+    )
+    assert [
+        (p.feedforward, p.timesteps, p.attention_threshold, p.input_quantile) for p in points
+    ] == [
+        (code, steps, threshold, quantile)
+        for code in (Code.SAR, Code.BURST)
+        for steps in (8, 1)
+        for threshold in (0.5, 1.0)
+        for quantile in (0.99, None)
+    ]
+    assert {p.threshold for p in points} == {2.0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "count"),
+    [
+        ({"timesteps": (4, 4, 2), "thresholds": (1, 1.0)}, 2),  # 4 and 2, 1 is 1.0
+        # The greedy code finds its dead zones without a range to calibrate.
+        ({"codes": ("pow2",), "timesteps": (4,), "calibrate": ("quantile", "mse")}, 3),
+        # Dead zones are those of the greedy code in softmax attention; others have one way.
+        ({"timesteps": (4,), "thresholds": (1,), "dead_zones": ("output", "loss")}, 1),
+        # An analog value has neither threshold nor range, whatever the attention.
+        ({"codes": ("exact",), "timesteps": (4,), "calibrate": ("quantile", "mse")}, 1),
+        ({"codes": ("exact",), "timesteps": (4,), "attention_thresholds": (0.5, 2.0)}, 1),
+    ],
+    ids=["twice", "greedy", "dead zones", "exact", "exact attention"],
+)
+def test_what_makes_no_difference_is_one_point(changes: dict[str, Any], count: int) -> None:
+    codes = {"codes": ("sar",)} | changes
+    for form in Attention:
+        assert len(conversions(forms=(form,), **codes)) == count
+
+
+def test_dead_zones_are_swept_where_there_are_any() -> None:
+    points = conversions(
+        codes=("sar", "pow2"), timesteps=(4,), thresholds=(1.0,), dead_zones=("output", "loss")
+    )
+    assert [(p.attention, p.feedforward, p.dead_zone) for p in points] == [
+        ("spikformer", "sar", "output"),
+        ("spikformer", "pow2", "output"),
+        ("softmax", "sar", "output"),
+        ("softmax", "pow2", "output"),
+        ("softmax", "pow2", "loss"),
+    ]
+
+
+def test_a_point_is_the_evaluation_that_was_asked_for() -> None:
+    asked = request(
+        weights="random",
+        seed=3,
+        hw=("45nm", "loihi"),
+        text=Path("text.txt"),
+        detokenise=True,
+        calibration=Path("own.txt"),
+        calibration_tokens=99,
+        max_tokens=64,
+        window=16,
+        stride=8,
+        batch=2,
+        attention="causal",
+        dead_zones=("loss",),
+        codes=("pow2",),
+        timesteps=(4,),
+        thresholds=(2.0,),
+        forms=("softmax",),
+        jobs=3,
+        ray="local",
+    )
+    [point] = asked.points()
+    assert type(point) is EvaluateRequest
+    assert point == EvaluateRequest(
+        model="gpt2-nano",
+        weights="random",
+        seed=3,
+        hw=("45nm", "loihi"),
+        text=Path("text.txt"),
+        detokenise=True,
+        calibration=Path("own.txt"),
+        calibration_tokens=99,
+        max_tokens=64,
+        window=16,
+        stride=8,
+        batch=2,
+        attention="causal",
+        out=Path("m"),
+        spiking=SpikingConfig(
+            attention="softmax", feedforward="pow2", threshold=2.0, dead_zone="loss"
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"forms": ("asa",)},
+        {"codes": ("rate",)},
+        {"timesteps": (0,)},
+        {"timesteps": (65,)},
+        {"thresholds": (0.0,)},
+        {"thresholds": (float("nan"),)},
+        {"attention_thresholds": (-1.0,)},
+        {"calibrate": ("0.9",)},
+        {"dead_zones": ("wide",)},
+        {"calibration_tokens": 1},
+        {"jobs": 0},
+        {"workers": 2},
+    ],
+    ids=str,
+)
+def test_what_makes_no_sense_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        request(**change)

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from energy.compare.breakeven import Bound
+from energy.compare.thresholds import THRESHOLDS
+from reports.breakeven.case import (
+    BREAKEVEN_COLUMNS,
+    THRESHOLD_COLUMNS,
+    Case,
+    breakeven_rows,
+    margin,
+    mark,
+    write_breakeven,
+)
+from reports.kit.files import OutputError
+
+Make = Callable[..., Case]
+
+
+def test_the_columns_are_frozen() -> None:
+    assert (
+        *("hw", "dataflow", "origin", "part", "kind", "includes", "accounting", "timesteps"),
+        *("asa_pj", "silent_pj", "busy_pj", "busy_rate"),
+        *("rate", "events_per_mac", "spikes_per_synapse", "verdict"),
+        *("unpriced", "bound", "bounded_rate", "cancelled"),
+        *("measured_rate", "measured_events_per_mac", "measured_spikes_per_synapse"),
+        *("measured_saving", "mark", "margin"),
+        *("davidson_furber_2021", "dampfhoffer_2023", "yan_2024"),
+        *("phase", "batch", "tokens", "attention", "model", "weights"),
+    ) == BREAKEVEN_COLUMNS
+    assert THRESHOLD_COLUMNS == ("name", "low", "high", "unit", "evidence", "source", "note")
+
+
+def test_measured_events_are_marked(make_case: Make) -> None:
+    case = make_case(measured=True)
+    low, high = breakeven_rows(case)[:4:2]
+    # Crosses at 0.5 of T = 4: rate 0.1 may grow fivefold, rate 0.8 must shrink by 3 / 8.
+    assert (low["part"], low["rate"], low["mark"]) == ("low", pytest.approx(0.5), "below (saves)")
+    assert low["margin"] == pytest.approx(4)
+    assert (high["part"], high["mark"]) == ("high", "above (costs)")
+    assert high["margin"] == pytest.approx(-3 / 8)
+    assert (low["measured_rate"], low["measured_spikes_per_synapse"]) == (0.1, 0.4)
+    # Saving at rate r: 1 - (2 + 16 r) / 10
+    assert low["measured_saving"] == pytest.approx(0.64)
+    assert high["measured_saving"] == pytest.approx(-0.48)
+    # 4 x 0.1 = 0.4 and 4 x 0.8 = 3.2 spikes per synapse
+    keys = [threshold.key for threshold in THRESHOLDS]
+    assert [low[key] for key in keys] == ["below", "within", "above"]
+    assert [high[key] for key in keys] == ["above", "above", "above"]
+
+
+def test_a_closed_form_measures_nothing(make_case: Make) -> None:
+    for row in breakeven_rows(make_case(measured=False)):
+        assert row["origin"] == "closed form"
+        assert not {"measured_rate", "mark", "margin", "yan_2024"} & row.keys()
+
+
+def test_what_has_no_price_is_empty_and_named(make_case: Make) -> None:
+    case = make_case(measured=True)
+    one = replace(case.found[0], unpriced=("spike",), bound=Bound.AT_MOST, cancelled=("exp",))
+    [row] = breakeven_rows(replace(case, found=(one,)))
+    assert (row["verdict"], row["unpriced"], row["cancelled"]) == ("unpriced", "spike", "exp")
+    assert (row["bound"], row["bounded_rate"]) == ("at most", pytest.approx(0.5))
+    empty = ("rate", "events_per_mac", "spikes_per_synapse", "measured_saving", "margin")
+    assert [row[column] for column in empty] == [None] * 5
+    assert (row["mark"], mark(one), margin(one)) == ("", "", None)
+    unknown = replace(one, bound=Bound.UNKNOWN)
+    [row] = breakeven_rows(replace(case, found=(unknown,)))
+    assert (row["bound"], row["bounded_rate"]) == ("unknown", None)
+
+
+def test_files(make_case: Make, tmp_path: Path) -> None:
+    out = tmp_path / "new"
+    files = write_breakeven([make_case(measured=False), make_case(measured=True)], out)
+    names = ["breakeven.csv", "thresholds.csv", "breakeven_45nm.png", "breakeven_45nm.svg"]
+    assert [path.name for path in files] == names
+    assert sorted(path.name for path in out.iterdir()) == sorted(names)
+    with files[0].open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["origin"] for row in rows] == ["closed form"] * 6 + ["run"] * 6
+    with files[1].open(encoding="utf-8", newline="") as file:
+        assert [row["low"] for row in csv.DictReader(file)][:2] == ["1.72", "0.15"]
+    # One picture per hardware: that of the last case, the run.
+    assert "measured" in files[3].read_text(encoding="utf-8")
+
+
+def test_a_directory_that_cannot_be_written(make_case: Make, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError):
+        write_breakeven([make_case(measured=True)], tmp_path / "file")

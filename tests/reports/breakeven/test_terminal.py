@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from energy.compare.breakeven import Bound, BreakEven
+from reports.breakeven.case import Case
+from reports.breakeven.terminal import print_breakeven
+
+Make = Callable[..., Case]
+
+
+def said(*cases: Case) -> str:
+    out = io.StringIO()
+    print_breakeven(cases, Console(file=out, width=200, highlight=False))
+    return out.getvalue()
+
+
+def line(text: str, part: str) -> list[str]:
+    [found] = [x for x in text.splitlines() if x.startswith(f"│ {part} ")]
+    return [cell.strip() for cell in found.strip("│").split("│")]
+
+
+def test_a_closed_form(make_case: Make) -> None:
+    text = said(make_case(measured=False))
+    assert "tiny, T = 4, prefill, 4 tokens" in text
+    assert "dataflow layerwise" in text
+    # rate 0.5: 2 events per MAC, 2 spikes per synapse
+    half = ["0.500", "2.000", "2.000"]
+    assert line(text, "low") == ["low", "a layer", *half, *half]
+
+
+def test_a_run(make_case: Make) -> None:
+    text = said(make_case(measured=True))
+    cells = ["0.500", "below (saves)", "+400%"]
+    assert line(text, "low") == ["low", "0.100", "0.400", "0.400", *cells, *cells]
+    cells = ["0.500", "above (costs)", "-38%"]
+    assert line(text, "high") == ["high", "0.800", "3.200", "3.200", *cells, *cells]
+
+
+def test_thresholds_and_conditions_stand_beside_it(make_case: Make) -> None:
+    text = said(make_case(measured=False))
+    assert "Davidson & Furber 2021: 1.72 (unverified; " in text
+    assert "Dampfhoffer et al. 2023: 0.15 to 1.38 (unverified; " in text
+    assert "Yan et al. 2024 (T x rate): 0.208 to 0.297 (unverified; " in text
+    # 4.6 / 0.9 = 5.11; / 4 = 1.28
+    assert "k = MAC / AC = 5.11, T = 4): break-even rate k / T = 1.28" in " ".join(text.split())
+    assert "worst case k >= 4 holds" in " ".join(text.split())
+    assert "Static energy is unknown on 45nm" in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({"silent_pj": 11.0, "busy_pj": 18.0}, "never"),
+        ({"busy_pj": 9.0, "busy_rate": 1.0}, "always (1.143)"),
+        ({"busy_pj": 2.0}, "always"),
+        ({"busy_pj": 2.0, "busy_rate": 0.0}, "no event seen"),
+        ({"unpriced": ("spike",), "bound": Bound.AT_MOST}, "≤ 0.500"),
+        ({"unpriced": ("exp",), "bound": Bound.AT_LEAST}, "≥ 0.500"),
+        ({"unpriced": ("mac",), "bound": Bound.UNKNOWN}, "unpriced"),
+    ],
+)
+def test_what_stands_for_a_rate(changes: dict[str, object], shown: str, make_case: Make) -> None:
+    case = make_case(measured=False)
+    found = tuple(
+        replace(one, **changes) if one.part.name == "low" else one  # type: ignore[arg-type]
+        for one in case.found
+    )
+    assert line(said(replace(case, found=found)), "low")[2] == shown
+
+
+def test_gaps_are_named_once(make_case: Make) -> None:
+    case = make_case(measured=False)
+
+    def gap(one: BreakEven) -> BreakEven:
+        return replace(one, unpriced=("spike",), bound=Bound.AT_MOST, cancelled=("sqrt",))
+
+    text = " ".join(said(replace(case, found=tuple(map(gap, case.found)))).split())
+    assert text.count("Without a price on 45nm, so no break-even, at best a bound: spike; in ") == 1
+    assert "low (compute), low (full), high (compute)" in text
+    assert text.count("so the break-even holds at any price: sqrt.") == 1
+
+
+def test_random_weights_are_said_to_be_random(make_case: Make) -> None:
+    assert "Weights are random(seed=0): " in said(make_case(measured=True))

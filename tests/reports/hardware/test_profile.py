@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from hwmodels import HardwareProfile, Op, catalog, load_profile, profile_names
+from reports.hardware.profile import print_profile, print_profiles
+
+BUILTIN = tuple(profile_names())
+
+
+def listed() -> dict[str, list[str]]:
+    # The cells of the list, by the name of the profile.
+    out = io.StringIO()
+    print_profiles(Console(file=out, width=400, highlight=False))
+    rows = [
+        [cell.strip() for cell in line.strip("│").split("│")]
+        for line in out.getvalue().splitlines()
+        if line.startswith("│")
+    ]
+    return {row[0]: row for row in rows}
+
+
+def shown(profile: HardwareProfile) -> str:
+    out = io.StringIO()
+    print_profile(profile, Console(file=out, width=600, highlight=False))
+    return out.getvalue()
+
+
+def test_every_profile_has_a_row() -> None:
+    assert list(listed()) == profile_names()
+    assert set(BUILTIN) <= set(listed())
+
+
+def test_a_row_has_title_precision_three_prices_and_scope() -> None:
+    rows = listed()
+    assert rows["45nm"][1:] == [
+        "45 nm digital CMOS, FP32 (Horowitz 2014)",
+        "fp32",
+        "4.6",
+        "0.9",
+        "7.3",
+        "per_term",
+        "",
+    ]
+    # No MAC on Loihi, and neurons are inside the all-in price of TrueNorth.
+    assert rows["loihi"][3:6] == ["-", "23.6", "81"]
+    assert rows["truenorth"][3:7] == ["-", "26", "included", "all_in"]
+
+
+def test_a_conflict_of_sources_is_listed_by_its_factor() -> None:
+    # 450 pJ in one source, 10 in the other
+    assert listed()["spinnaker2-hoppner2019"][7] == "ac differs x45"
+
+
+@pytest.fixture
+def broken_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    info = tmp_path / "broken_chips-1.0.dist-info"
+    info.mkdir()
+    (tmp_path / "broken_chips.py").write_text("1 / 0\n", encoding="utf-8")
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: broken-chips\nVersion: 1.0\n", encoding="utf-8"
+    )
+    (info / "entry_points.txt").write_text(
+        "[neurt_energy.hardware]\nfragile = broken_chips:chip\n", encoding="utf-8"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    sources: Any = catalog._sources
+    sources.cache_clear()
+    yield
+    sources.cache_clear()
+    sys.modules.pop("broken_chips", None)
+
+
+@pytest.mark.usefixtures("broken_plugin")
+def test_a_plug_in_that_fails_is_named_and_the_others_are_listed() -> None:
+    rows = listed()
+    assert set(BUILTIN) < set(rows)
+    assert "ZeroDivisionError" in rows["fragile"][1]
+    assert rows["45nm"][3] == "4.6"
+
+
+@pytest.mark.parametrize("name", BUILTIN)
+def test_every_number_is_shown_with_its_evidence_and_source(name: str) -> None:
+    profile = load_profile(name)
+    text = shown(profile)
+    assert f"{profile.name}: {profile.title}" in text
+    assert f"dataflow {profile.dataflow}: {profile.dataflow.definition}" in text
+    for op, price in profile.prices.items():
+        [line] = [line for line in text.splitlines() if line.startswith(f"│ {op.value} ")]
+        cells = [cell.strip() for cell in line.strip("│").split("│")]
+        note = f" ({price.note})" if price.note else ""
+        assert [cells[0], cells[1], cells[3]] == [op.value, f"{price.pj:g}", price.evidence.value]
+        assert cells[4].startswith(price.source + note)
+        for other in price.others:
+            assert f"{other.pj:g} pJ, {other.source}" in cells[4]
+    for level, memory in profile.memory.items():
+        [line] = [line for line in text.splitlines() if line.startswith(f"│ {level}, per byte")]
+        assert memory.source in line
+    for assumption in profile.assumptions:
+        assert f"- {assumption}" in text
+    for op, reason in profile.included.items():
+        [line] = [line for line in text.splitlines() if line.endswith(f": {reason}")]
+        assert op.value in line.removesuffix(f": {reason}").split(", ")
+    for figure in profile.system:
+        assert f"{figure.value:g} {figure.unit}, {figure.what}" in text
+
+
+@pytest.mark.parametrize("name", BUILTIN)
+def test_what_has_no_price_is_listed(name: str) -> None:
+    profile = load_profile(name)
+    unpriced = [op.value for op in Op if not profile.is_priced(op)]
+    assert unpriced
+    assert f"without a price: {', '.join(unpriced)}" in shown(profile)
+
+
+CITED = {"source": "a bench", "evidence": "measured"}
+
+
+def mine(**changed: Any) -> HardwareProfile:
+    keys = {"name": "mine", "title": "A chip", "precision": "fp32", "value_bytes": 4, "prices": {}}
+    return HardwareProfile.model_validate(keys | changed)
+
+
+def test_a_memory_level_lists_its_buffers_its_size_and_its_prices() -> None:
+    text = shown(
+        mine(
+            memory={
+                "sram": {"curve": [[8192, 1.25], [2**20, 12.5]], "capacity_bytes": 2**21, **CITED},
+                "dram": {"read_pj_per_byte": 2, "write_pj_per_byte": 3, "spread": [1, 2], **CITED},
+                "flash": {"read_pj_per_byte": 9, "write_pj_per_byte": 9, **CITED},
+            },
+            placement={"weights": ["sram", "dram"], "state": "sram"},
+        )
+    )
+    rows = [[c.strip() for c in line.strip("│").split("│")] for line in text.splitlines()]
+    assert ["sram, per byte: weights, state, holds 2 MiB", "8 KiB: 1.25", "", "measured"] in [
+        row[:4] for row in rows
+    ]
+    assert ["", "1 MiB: 12.5", "", "", ""] in rows
+    assert ["dram, per byte: weights", "2 / 3", "2 to 4 / 3 to 6", "measured", "a bench"] in rows
+    assert ["flash, per byte: unused", "9", "", "measured", "a bench"] in rows
+    assert "weights: in sram, else in dram" in text
+    assert "state: in" not in text
+
+
+def test_what_sources_disagree_on_is_said() -> None:
+    others = [{"pj": 10, "source": "another"}]
+    price = {"pj": 450, "spread": [0.5, 2], "others": others, "note": "early", **CITED}
+    text = shown(mine(prices={"ac": price}))
+    says = "a bench (early). Sources conflict by a factor of 45; others: 10 pJ, another"
+    assert says in text
+    assert " 225 to 900 " in text
+
+
+def test_what_a_chip_holds_and_does_is_shown() -> None:
+    text = shown(
+        mine(
+            throughput={"mac": {"per_second": 1e12, **CITED}},
+            core={"synapses": 2**20, "neurons": 1024, "note": "of 128", **CITED},
+            system=[{"what": "gpt2", "value": 3, "unit": "mJ/token", **CITED}],
+        )
+    )
+    assert "throughput 1e+12 mac per second (measured; a bench)" in text
+    assert "core of 1,048,576 synapses, 1,024 neurons (measured; a bench (of 128))" in text
+    assert "measured system, not part of a bill: 3 mJ/token, gpt2 (measured; a bench)" in text
+
+
+def test_static_power_and_node_are_shown_where_known() -> None:
+    loihi = shown(load_profile("loihi"))
+    assert "static power 0.104 W (unverified; 3.34 W over 32 chips" in loihi
+    assert "14 nm, 1-9 bit weights, 1 bytes per value, per_term" in loihi
+    assert "unknown node" in shown(load_profile("kerasspiking-gpu"))
+    assert "static power" not in shown(load_profile("45nm"))
+
+
+def test_square_brackets_in_a_citation_are_shown_as_they_are() -> None:
+    price = {"pj": 1, "source": "[smith2020] table [i], [/tmp]", "evidence": "measured"}
+    profile = HardwareProfile.model_validate(
+        {
+            "name": "mine",
+            "title": "mine [draft]",
+            "precision": "fp32",
+            "value_bytes": 4,
+            "prices": {"mac": price},
+            "assumptions": ["as in [smith2020]"],
+        }
+    )
+    text = shown(profile)
+    assert "[smith2020] table [i], [/tmp]" in text
+    assert "mine: mine [draft]" in text
+    assert "- as in [smith2020]" in text

@@ -1,0 +1,213 @@
+"""The arithmetic of the page is that of Python: same counts, same profile, same picojoules."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import Phase as Stage
+from hypothesis import strategies as st
+
+from energy import Counts, Label, LayerCount, Tally, estimate, saving
+from energy.bill.estimate import GROUPS
+from hwmodels import Buffer, Dataflow, HardwareProfile, Op, load_profile, profile_names
+from reports import Run
+from reports.page.data import page_data
+from reports.run.run import Phase, merged
+
+Evaluate = Callable[[str, Any], Any]
+
+CITED = {"source": "made up", "evidence": "unverified"}
+SMALL = settings(
+    max_examples=60,
+    deadline=None,
+    phases=[Stage.explicit, Stage.generate],
+    suppress_health_check=[HealthCheck.too_slow],
+    database=None,
+)
+
+BILL = """({ world, run, profile, dataflow }) => {
+  const phase = run.phases[0];
+  const side = bill.estimate(world, execution.loaded(phase.ssa), profile, dataflow);
+  const plain = (columns) =>
+    Object.fromEntries(Object.entries(columns).map(([key, column]) => [key, [...column]]));
+  return { groups: plain(side.groups), total: [...side.total], levels: side.levels,
+    unpriced: side.unpriced, lacks: [...side.lacks], static: side.static, latency: side.latency };
+}"""
+
+SIDES = """({ data, chosen }) => {
+  data = settings.loaded(data);
+  const { asa, ssa } = settings.bills(data, { ...settings.standard(data), ...chosen });
+  const parts = [[null, null], ...data.blocks.map(([block]) => [block, null])];
+  return { totals: [asa, ssa].map((side) => [...side.total].reduce((a, b) => a + b, 0)),
+    latency: [asa.latency, ssa.latency], static: [asa.static, ssa.static],
+    savings: parts.flatMap(([block, component]) => ["compute", "full"].map((accounting) =>
+      saving.of(data.world, asa, ssa, accounting, block, component))) };
+}"""
+
+amounts = st.integers(0, 10**9) | st.integers(0, 20) | st.integers(10**14, 10**15)
+picojoules = st.sampled_from([0.0, 0.25, 81.0]) | st.floats(1e-3, 1e3)
+
+
+@st.composite
+def rows(draw: st.DrawFn, index: int) -> LayerCount:
+    ops = {
+        op: draw(amounts)
+        for op in draw(st.sets(st.sampled_from([op for op in Op if op.is_counted])))
+    }
+    slots = draw(st.just(0) | st.integers(1, 10**7))
+    return LayerCount(
+        f"layer.{index}",
+        "Linear",
+        Label(draw(st.sampled_from(["attention", "ffn"])), draw(st.sampled_from(["qkv", "proj"]))),
+        draw(st.integers(0, 3)),
+        Tally(ops, draw(amounts), draw(st.integers(0, slots)), slots),
+    )
+
+
+@st.composite
+def counted(draw: st.DrawFn) -> Counts:
+    size = draw(st.integers(1, 5))
+    return Counts(
+        "ssa",
+        tuple(draw(rows(i)) for i in range(size)),
+        timesteps=draw(st.integers(1, 8)),
+        value_bytes=draw(st.sampled_from([1, 2, 4])),
+    )
+
+
+@st.composite
+def levels(draw: st.DrawFn) -> dict[str, Any]:
+    level: dict[str, Any] = dict(CITED)
+    if draw(st.booleans()):
+        sizes = sorted(draw(st.sets(st.integers(1, 10**9), min_size=1, max_size=4)))
+        level["curve"] = [[size, draw(picojoules)] for size in sizes]
+    else:
+        level |= {"read_pj_per_byte": draw(picojoules), "write_pj_per_byte": draw(picojoules)}
+    if (capacity := draw(st.none() | st.integers(1, 10**10))) is not None:
+        level["capacity_bytes"] = capacity
+    return level
+
+
+@st.composite
+def profiles(draw: st.DrawFn) -> HardwareProfile:
+    plain = [op for op in Op if op.buffer is None]
+    priced = draw(st.sets(st.sampled_from(plain)))
+    memory = {f"level{i}": draw(levels()) for i in range(draw(st.integers(1, 3)))}
+    placed = {
+        buffer: draw(st.lists(st.sampled_from(sorted(memory)), min_size=1, max_size=3))
+        for buffer in draw(st.sets(st.sampled_from(list(Buffer))))
+    }
+    free = [op for op in Op if op not in priced and op.buffer not in placed]
+    table: dict[str, Any] = {
+        "name": "random",
+        "title": "Random numbers",
+        "precision": "any",
+        "value_bytes": draw(st.sampled_from([0.5, 1, 2, 4])),
+        "prices": {op: {"pj": draw(picojoules), **CITED} for op in priced},
+        "memory": memory,
+        "placement": placed,
+        "dataflow": draw(st.sampled_from(list(Dataflow))),
+        "included": dict.fromkeys(draw(st.sets(st.sampled_from(free))) if free else (), "inside"),
+    }
+    if draw(st.booleans()):
+        table["core"] = {"synapses": draw(st.integers(1, 10**6)), "neurons": 64, **CITED}
+    if draw(st.booleans()):
+        table["static_power"] = {"watts": 0.5, **CITED}
+        ops = draw(st.sets(st.sampled_from(list(Op))))
+        table["throughput"] = {op: {"per_second": draw(st.floats(1, 1e12)), **CITED} for op in ops}
+    return HardwareProfile.model_validate(table)
+
+
+def run_of(counts: Counts, *hw: HardwareProfile) -> Run:
+    return Run("profile", replace(counts, variant="asa"), counts, hw, {}, {}, "never")
+
+
+def close(found: Any, expected: Any) -> bool:
+    """Equal to 1e-9; None is equal to None only."""
+    if isinstance(expected, dict):
+        return found.keys() == expected.keys() and all(close(found[k], expected[k]) for k in found)
+    if isinstance(expected, list):
+        return len(found) == len(expected) and all(map(close, found, expected))
+    return bool(
+        found == expected or (None not in (found, expected) and math.isclose(found, expected))
+    )
+
+
+@SMALL
+@given(counts=counted(), profile=profiles())
+def test_any_bill_is_the_one_of_python(
+    evaluate: Evaluate, counts: Counts, profile: HardwareProfile
+) -> None:
+    data = page_data(run_of(counts, profile))
+    case = {"profile": data["profiles"][0], "dataflow": profile.dataflow}
+    found = evaluate(BILL, {"world": data["world"], "run": data["run"], **case})
+    expected = estimate(counts, profile)
+    for group in GROUPS:
+        assert close(found["groups"][group], [row.group_pj(group) for row in expected.layers])
+    assert close(found["total"], [row.total_pj for row in expected.layers])
+    assert close({k: v for k, v in found["levels"].items() if v}, expected.level_pj)
+    assert close(found["unpriced"], {op.value: n for op, n in expected.unpriced.items()})
+    assert found["lacks"] == [int(row.lacks_compute) for row in expected.layers]
+    assert close([found["static"]], [expected.static_pj])
+    assert close([found["latency"]], [expected.latency_s])
+
+
+@pytest.mark.parametrize(
+    ("hw", "dataflow"),
+    [*((hw, None) for hw in profile_names()), *(("45nm", dataflow) for dataflow in Dataflow)],
+)
+def test_each_built_in_profile_gives_the_bills_and_savings_of_python(
+    evaluate: Evaluate, make_run: Callable[..., Run], hw: str, dataflow: Dataflow | None
+) -> None:
+    run = replace(make_run(hw), dataflow=dataflow)
+    compare(evaluate, run, *run.estimates[hw], {})
+
+
+@pytest.mark.parametrize("dataflow", Dataflow)
+def test_spikes_travel_between_the_cores_that_the_layers_need_in_any_dataflow(
+    evaluate: Evaluate, make_run: Callable[..., Run], dataflow: Dataflow
+) -> None:
+    small = load_profile("loihi")
+    core = small.core
+    assert core is not None
+    # Layers of up to 8 x 32 weights take many cores of 10, so how far spikes go depends on them.
+    chip = small.model_copy(update={"core": core.model_copy(update={"synapses": 10})})
+    run = replace(make_run("loihi"), profiles=(chip,), dataflow=dataflow)
+    asa, ssa = run.estimates["loihi"]
+    assert ssa.counts.total(Op.SPIKE_HOP) > 10 * ssa.counts.total(Op.SPIKE)
+    compare(evaluate, run, asa, ssa, {})
+
+
+def compare(evaluate: Evaluate, run: Run, asa: Any, ssa: Any, chosen: dict[str, Any]) -> None:
+    found = evaluate(SIDES, {"data": page_data(run), "chosen": chosen})
+    totals = [sum(row.total_pj for row in side.layers) for side in (asa, ssa)]
+    assert close(found["totals"], totals)
+    assert close(found["static"], [asa.static_pj, ssa.static_pj])
+    for part in found["savings"]:
+        expected = saving(asa, ssa, part["accounting"], block=part["block"])
+        for key in ("asa_pj", "ssa_pj", "saving"):
+            assert close(part[key], getattr(expected, key)), key
+        assert part["unpriced"] == [op.value for op in expected.unpriced]
+
+
+@pytest.mark.parametrize("latency", [{}, {"asa": 2.0, "ssa": 3.0}, {"ssa": 3.0}])
+@pytest.mark.parametrize("phase", [None, 0, 1])
+def test_phases_are_priced_one_by_one(
+    evaluate: Evaluate, make_run: Callable[..., Run], phase: int | None, latency: dict[str, float]
+) -> None:
+    first, second = make_run("loihi", tokens=4), make_run("loihi", tokens=6)
+    phases = (Phase("prefill", first.asa, first.ssa), Phase("decode", second.asa, second.ssa))
+    run = replace(
+        first,
+        asa=merged((first.asa, second.asa), "request"),
+        ssa=merged((first.ssa, second.ssa), "request"),
+        request=phases,
+        latency_s=latency,
+    )
+    pair = run.estimates["loihi"] if phase is None else run.phase_estimates["loihi"][phase]
+    compare(evaluate, run, *pair, {"phase": phase})

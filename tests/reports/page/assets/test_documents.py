@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from energy.counts.file import COUNT_COLUMNS, read_csv, to_csv
+from hwmodels import HardwareProfile, load_profile, profile_names
+from hwmodels.catalog import parse_profile
+from reports import Run
+from reports.page.data import page_data
+from reports.views.tables import ENERGY_COLUMNS
+
+Evaluate = Callable[[str, Any], Any]
+
+TOML = "(profile) => documents.toml(profile)"
+ENERGY = """(data) => {
+  data = settings.loaded(data);
+  const { asa, ssa } = settings.bills(data, settings.standard(data));
+  return documents.energy(data.world, data.columns.energy, [asa, ssa]);
+}"""
+COUNTS = """(data) => {
+  data = settings.loaded(data);
+  return documents.counts(data.columns.counts, data.run, settings.standard(data));
+}"""
+
+
+def written(evaluate: Evaluate, profile: HardwareProfile) -> HardwareProfile:
+    dump = profile.model_dump(mode="json", exclude_none=True)
+    return parse_profile(evaluate(TOML, dump), name="from the page")
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_a_profile_written_by_the_page_is_the_profile(evaluate: Evaluate, name: str) -> None:
+    assert written(evaluate, load_profile(name)) == load_profile(name)
+
+
+@settings(max_examples=50, deadline=None, database=None)
+@given(text=st.text(st.characters(exclude_categories=("Cs",)), min_size=1))
+def test_any_text_survives(evaluate: Evaluate, text: str) -> None:
+    keys = load_profile("45nm").model_dump(mode="json", exclude_none=True)
+    keys["title"] = keys["prices"]["mac"]["source"] = text
+    keys["memory"][text] = keys["memory"]["dram"]
+    profile = HardwareProfile.model_validate(keys)
+    assert written(evaluate, profile) == profile
+
+
+def test_energy_has_the_columns_and_gaps_of_price(
+    evaluate: Evaluate, make_run: Callable[..., Run]
+) -> None:
+    run = make_run("loihi", model='a "quoted", model')
+    text = evaluate(ENERGY, page_data(run))
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert tuple(rows[0]) == ENERGY_COLUMNS
+    assert {row["model"] for row in rows} == {'a "quoted", model'}
+    total = next(row for row in rows if (row["variant"], row["layer"]) == ("asa", "TOTAL"))
+    # Loihi has no price for a MAC, so the analog model has no energy.
+    assert (total["energy_pj"], total["compute_pj"]) == ("", "")
+    assert total["unpriced"].startswith("mac ")
+
+
+def test_counts_as_run_are_read_back_as_they_were(
+    evaluate: Evaluate, run: Run, tmp_path: Path
+) -> None:
+    text = evaluate(COUNTS, page_data(run))
+    assert text.partition("\n")[0] == ",".join(COUNT_COLUMNS)
+    for name, content in (("page.csv", text), ("run.csv", to_csv((run.asa, run.ssa)))):
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    assert read_csv(tmp_path / "page.csv") == read_csv(tmp_path / "run.csv")

@@ -1,0 +1,100 @@
+"""Counts at other time steps and spike rates are those that a plan gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from energy import Counts, LayerCount, Tally
+from hwmodels import Op, load_profile
+from neurt.closed_form.passes import Pass, decode, prefill
+from neurt.closed_form.plan_spiking import plan_ssa
+from neurt.families import Shape
+from neurt.spiking.config import Attention as Form
+from neurt.spiking.config import Code, KeyValue, SpikingConfig
+from reports import Run
+from reports.page.data import page_data
+
+Evaluate = Callable[[str, Any], Any]
+
+SCALED = """({ counts, timesteps, rate }) => {
+  const found = execution.scaled(execution.loaded(counts), timesteps, rate);
+  return { spikes: [...found.spikes], slots: [...found.slots], dense_macs: [...found.dense_macs],
+    ops: Object.fromEntries(Object.entries(found.ops).map(([op, column]) => [op, [...column]])) };
+}"""
+
+SHAPE = Shape(layers=2, width=64, heads=4, inner=256, vocabulary=101, positions=64)
+FORMS = [
+    SpikingConfig(attention=form, feedforward=code, key_value=key_value)
+    for form in Form
+    for code in Code
+    if code is not Code.EXACT
+    for key_value in (KeyValue.STORED, KeyValue.STREAMED)
+    if form is Form.SOFTMAX or key_value is KeyValue.STORED
+]
+
+
+def columns_of(counts: Counts) -> Any:
+    run = Run("profile", counts, counts, (load_profile("45nm"),), {}, {}, "never")
+    return page_data(run)["run"]["phases"][0]["ssa"]
+
+
+def named(config: SpikingConfig) -> str:
+    return f"{config.attention}-{config.feedforward}-{config.key_value}"
+
+
+def scaled_and_planned(
+    evaluate: Evaluate,
+    what: Pass,
+    config: SpikingConfig,
+    timesteps: int,
+    rates: tuple[float, float],
+) -> None:
+    before = plan_ssa(SHAPE, what, config, rates[0])
+    after = plan_ssa(SHAPE, what, config.model_copy(update={"timesteps": timesteps}), rates[1])
+    data = columns_of(before)
+    how = {"timesteps": timesteps, "rate": rates[1] / rates[0]}
+    found = evaluate(SCALED, {"counts": data, **how})
+    for i, row in enumerate(after.layers):
+        if row.kind == "RowNormalise" and rates[0] != rates[1]:
+            continue  # its additions stay as counted, as the page says
+        for op in Op:
+            column = found["ops"].get(op)
+            # Spikes are whole, and packed into whole bytes.
+            loose = {"rel": 0.02, "abs": 2 * SHAPE.inner}
+            assert (column[i] if column else 0) == pytest.approx(
+                row.tally.ops.get(op, 0), **loose
+            ), (
+                row.name,
+                op,
+            )
+        for key in ("slots", "dense_macs"):
+            assert found[key][i] == getattr(row.tally, key), row.name
+
+
+@pytest.mark.parametrize("what", [prefill(16), decode(16)], ids=["prefill", "decode"])
+@pytest.mark.parametrize("config", FORMS, ids=named)
+def test_counts_at_other_time_steps_are_those_of_a_plan(
+    evaluate: Evaluate, config: SpikingConfig, what: Pass
+) -> None:
+    scaled_and_planned(evaluate, what, config, 8, (0.25, 0.25))
+
+
+@pytest.mark.parametrize("config", FORMS, ids=named)
+def test_counts_at_another_spike_rate_are_those_of_a_plan(
+    evaluate: Evaluate, config: SpikingConfig
+) -> None:
+    scaled_and_planned(evaluate, prefill(16), config, 4, (0.25, 0.5))
+
+
+def test_no_slot_holds_more_than_one_spike(evaluate: Evaluate) -> None:
+    tally = Tally({Op.AC: 60, Op.SPIKE: 6}, dense_macs=100, spikes=6, slots=10)
+    counts = Counts("ssa", (LayerCount("fc", "Linear", calls=1, tally=tally),), timesteps=2)
+    data = columns_of(counts)
+    found = evaluate(SCALED, {"counts": data, "timesteps": 2, "rate": 5})
+    # 6 of 10 slots spike, so at most 10 / 6 times as much.
+    assert found["spikes"] == pytest.approx([10])
+    assert found["ops"]["ac"] == pytest.approx([100])
+    assert found["ops"]["spike"] == pytest.approx([10])

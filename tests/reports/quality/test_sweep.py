@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import csv
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from reports.kit.files import OutputError
+from reports.quality.sweep import SWEEP_COLUMNS, Sweep, pareto, print_sweep, write_sweep
+from reports.quality.table import QUALITY_COLUMNS
+
+SAVING = "attention_block_saving_compute"
+
+
+def point(saving: float | None, change: float, hw: str = "45nm", **more: Any) -> dict[str, Any]:
+    facts = {
+        "model": "nano",
+        "weights": "local(nano)",
+        "analog_weights": "local(nano)",
+        "attention_form": "softmax",
+        "feedforward_form": "pow2",
+        "timesteps": 4,
+        "conversion": "timesteps=4",
+        "text": "heldout.txt of nano",
+        "tokens": 8191,
+        "window": 256,
+        "stride": 128,
+        "analog_perplexity": 80.0,
+        "spiking_perplexity": 80 * (1 + change),
+        "perplexity_change": change,
+        "analog_accuracy": 0.25,
+        "spiking_accuracy": 0.2,
+        "top1_agreement": 0.875,
+        "kl_nats": 0.01,
+        "cosine_final": 0.9876,
+        "events_per_mac": 0.5,
+        "attention_events_per_mac": 0.5,
+        "feedforward_events_per_mac": 0.5,
+        "spike_rate": 0.25,
+        "attention": "full",
+        "batch": 1,
+        "hw": hw,
+        "dataflow": "layerwise",
+        SAVING: saving,
+        "attention_block_saving_full": 0.5,
+        "model_saving_compute": None if saving is None else saving / 2,
+        "model_saving_full": 0.25,
+        "attention_block_saving_twin_compute": 0.1,
+        "attention_block_saving_twin_full": 0.1,
+        "model_saving_twin_compute": 0.1,
+        "model_saving_twin_full": 0.1,
+        "twin_bits": 3,
+        "unpriced": "",
+        "attention_code": "pow2",
+        "dead_zone": "output",
+        "threshold": 1.0,
+        "attention_threshold": 2.0,
+    }
+    return facts | more
+
+
+def test_columns_are_frozen() -> None:
+    more = ("attention_code", "dead_zone", "threshold", "attention_threshold", "pareto")
+    assert (*QUALITY_COLUMNS, *more) == SWEEP_COLUMNS
+    assert {*point(0.5, 0.1), "pareto"} == set(SWEEP_COLUMNS)
+
+
+# Few values, so that ties are common.
+values = st.sampled_from([-0.5, 0.0, 0.25, 0.5, 0.9])
+grids = st.lists(st.tuples(values, st.sampled_from([-0.01, 0.0, 0.1, 1.0, math.inf])), max_size=12)
+
+
+@given(grids)
+def test_the_front_is_what_no_point_beats(grid: list[tuple[float, float]]) -> None:
+    def beats(one: tuple[float, float], other: tuple[float, float]) -> bool:
+        no_worse = one[0] >= other[0] and one[1] <= other[1]
+        return no_worse and one != other
+
+    expected = {p for p in grid if not any(beats(other, p) for other in grid)}
+    found = [(p[SAVING], p["perplexity_change"]) for p in pareto([point(*p) for p in grid])]
+    # One of each, from the least saving at the least loss to the most at the most.
+    assert found == sorted(expected)
+
+
+def test_of_equal_points_the_first_is_on_the_front() -> None:
+    points = [point(0.5, 0.1, timesteps=steps) for steps in (8, 4)]
+    assert pareto(points) == points[:1]
+
+
+def test_the_front_may_be_that_of_another_saving() -> None:
+    points = [
+        point(0.9, 0.1, model_saving_compute=0.1),
+        point(0.8, 0.2, model_saving_compute=0.2),
+    ]
+    assert pareto(points) == points[:1]
+    assert pareto(points, "model_saving_compute") == points
+
+
+def test_points_without_a_price_are_on_no_front() -> None:
+    sweep = Sweep((point(None, 0.1, "loihi"), point(0.5, 0.1), point(0.6, 0.1, "45nm-int8")))
+    assert sweep.hardware == ["loihi", "45nm", "45nm-int8"]
+    assert sweep.on("loihi") == []
+    assert sweep.on("45nm") == [sweep.points[1]]
+
+
+SWEEP = Sweep(
+    (
+        point(0.9, 0.1),
+        point(0.8, 0.2),  # beaten by the first
+        point(0.7, 0.01, events_per_mac=None, feedforward_form="exact"),
+        point(None, 0.1, "loihi", attention_form="spikformer"),
+    )
+)
+
+
+def test_the_table_says_which_points_are_on_the_front(tmp_path: Path) -> None:
+    files = write_sweep(SWEEP, tmp_path / "new")
+    assert [path.name for path in files] == ["sweep.csv", "pareto_45nm.png", "pareto_45nm.svg"]
+    assert sorted(files) == sorted((tmp_path / "new").iterdir())
+    with files[0].open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [tuple(row) for row in rows] == [SWEEP_COLUMNS] * 4
+    assert [row["pareto"] for row in rows] == ["True", "False", "True", "False"]
+    assert [row[SAVING] for row in rows] == ["0.9", "0.8", "0.7", ""]
+    assert float(rows[0]["spiking_perplexity"]) == SWEEP.points[0]["spiking_perplexity"]
+
+
+def test_a_directory_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("mine", encoding="utf-8")
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_sweep(SWEEP, tmp_path / "taken")
+
+
+def printed(sweep: Sweep) -> str:
+    text = io.StringIO()
+    print_sweep(sweep, Console(file=text, width=140))
+    return text.getvalue()
+
+
+def test_the_points_that_none_beats_are_printed() -> None:
+    said = printed(SWEEP)
+    assert "nano on 45nm: 3 points, those that none beats (analog perplexity 80.00)" in said
+    rows = [[x.strip() for x in line.split("│")[1:-1]] for line in said.splitlines() if "│" in line]
+    start = ["softmax", "exact", "4", "1 / 2"]
+    assert rows == [
+        [*start, "80.80", "+1.00%", "0.9876", "87.5%", "", "70.0%", "35.0%"],
+        [
+            *["softmax", "pow2", "4", "1 / 2"],
+            *["88.00", "+10.00%", "0.9876", "87.5%", "0.50", "90.0%", "45.0%"],
+        ],
+    ]
+    assert "loihi has no price for the events of any point.\n" in said
+
+
+def test_what_is_infinite_or_has_no_price_is_printed_too() -> None:
+    said = printed(Sweep((point(0.9, math.inf, model_saving_compute=None),)))
+    assert "+inf%" in said
+    assert "90.0%" in said
+
+
+def test_an_empty_sweep_is_an_empty_table(tmp_path: Path) -> None:
+    assert printed(Sweep(())) == ""
+    [path] = write_sweep(Sweep(()), tmp_path)
+    assert path.read_text(encoding="utf-8") == ",".join(SWEEP_COLUMNS) + "\n"

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from energy.frames import COUNT_FRAME_COLUMNS
+from reports import Run
+from reports.compare.comparison import compare_runs
+from reports.shown import PICTURES, TABLES
+from reports.views.baselines import BASELINE_COLUMNS
+from reports.views.phases import PHASE_COLUMNS
+from reports.views.tables import LAYER_COLUMNS, SAVING_COLUMNS
+
+
+class Printer:
+    """What IPython gives to `_repr_pretty_`."""
+
+    said = ""
+
+    def text(self, text: str) -> None:
+        self.said += text
+
+
+def test_every_table_is_a_frame_with_its_frozen_columns(run: Run) -> None:
+    columns = {
+        "savings": SAVING_COLUMNS,
+        "layers": LAYER_COLUMNS,
+        "counts": COUNT_FRAME_COLUMNS,
+        "phases": PHASE_COLUMNS,
+        "baselines": BASELINE_COLUMNS,
+    }
+    assert tuple(columns) == TABLES
+    for name, expected in columns.items():
+        assert tuple(run.to_frame(name).columns) == expected
+        assert len(run.to_frame(name)) > 0
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_every_picture_is_shown(make_run: Callable[..., Run], name: str) -> None:
+    run = make_run("45nm")
+    picture = run.plot(name)
+    data, how = picture._repr_png_()
+    assert data.startswith(b"\x89PNG")
+    assert how == {"width": round(100 * picture.figure.get_figwidth())}
+    assert run.title in picture.figure.get_suptitle().replace("\n", " ")
+
+
+def test_a_picture_is_saved_under_the_name_it_is_given(run: Run, tmp_path: Path) -> None:
+    picture = run.plot("components", hw="loihi")
+    assert "Loihi" in picture.figure.get_suptitle()
+    path = picture.save(tmp_path / "mine.svg")
+    assert path.read_text(encoding="utf-8") == picture.svg()
+
+
+@pytest.mark.parametrize(
+    ("ask", "says"),
+    [
+        (lambda run: run.plot("tornado"), "picture 'tornado' is not known; known are layers, "),
+        (lambda run: run.plot(hw="7nm"), "hardware '7nm' is not known; known are 45nm, loihi"),
+        (lambda run: run.to_frame("all"), "table 'all' is not known; known are savings, layers"),
+    ],
+)
+def test_a_name_that_is_not_known_is_answered_with_those_that_are(
+    run: Run, ask: Callable[[Run], Any], says: str
+) -> None:
+    with pytest.raises(ValueError, match=says):
+        ask(run)
+
+
+def test_a_picture_of_nothing_is_refused(make_run: Callable[..., Run]) -> None:
+    run = make_run("45nm")
+    silent = tuple(layer for layer in run.ssa.layers if not layer.tally.slots)
+    run = replace(run, ssa=replace(run.ssa, layers=silent))
+    with pytest.raises(ValueError, match="picture 'spike_rates' is empty: nothing"):
+        run.plot("spike_rates")
+
+
+def test_a_run_shows_what_each_hardware_saves(run: Run) -> None:
+    run = replace(run, asa=replace(run.asa, model="<b>tiny</b>"))
+    html = run._repr_html_()
+    assert "<b>" not in html
+    assert "&lt;b&gt;tiny" in html
+    assert html.count(">45nm<") == html.count(">loihi<") == 3
+    assert ">unpriced<" in html
+
+
+def test_a_terminal_sees_one_line(run: Run) -> None:
+    asa, _ = run.estimates["45nm"]
+    comparison = compare_runs({"a": run, "b": run})
+    for shown, said in (
+        (run, "<run: tiny, weights random(seed=0), T = 4; prefill, 4 tokens, full attention>"),
+        (run.asa, "<counts of asa, tiny: 23 layers>"),
+        (asa, "<bill of asa on 45nm>"),
+        (comparison, "<comparison of a, b>"),
+        (run.plot("components"), "<picture>"),
+    ):
+        printer = Printer()
+        shown._repr_pretty_(printer, False)
+        assert printer.said == said

@@ -1,0 +1,425 @@
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from energy import Counts, Label, LayerCount, Tally, estimate
+from energy.bill.estimate import GROUPS
+from hwmodels import Evidence, Op, StaticPower, load_profile
+from reports import Run
+from reports.views.tables import (
+    ENERGY_COLUMNS,
+    LAYER_COLUMNS,
+    SAVING_COLUMNS,
+    energy_rows,
+    layers_frame,
+    names,
+    present,
+    savings,
+    savings_frame,
+)
+
+GROUP_COLUMNS = ["compute_pj", "scalar_pj", "neuron_pj", "routing_pj", "memory_pj"]
+
+
+def test_the_columns_of_layers_csv_are_frozen() -> None:
+    assert LAYER_COLUMNS == (
+        "hw",
+        "variant",
+        "layer",
+        "kind",
+        "block",
+        "component",
+        "depth",
+        "calls",
+        "dense_macs",
+        "mac",
+        "ac",
+        "shift_ac",
+        "neuron_update",
+        "spikes",
+        "slots",
+        "spike_rate",
+        "compute_pj",
+        "scalar_pj",
+        "neuron_pj",
+        "routing_pj",
+        "memory_pj",
+        "energy_pj",
+        "unpriced",
+        "model",
+        "weights",
+    )
+
+
+def test_the_columns_of_savings_csv_are_frozen() -> None:
+    assert SAVING_COLUMNS == (
+        "hw",
+        "block",
+        "component",
+        "accounting",
+        "asa_pj",
+        "ssa_pj",
+        "saving",
+        "asa_mac",
+        "ssa_mac",
+        "ssa_ac",
+        "ssa_shift_ac",
+        "events_per_mac",
+        "unpriced",
+        "timesteps",
+        "phase",
+        "tokens",
+        "attention",
+        "model",
+        "weights",
+    )
+
+
+def test_the_columns_of_energy_csv_are_frozen() -> None:
+    assert ENERGY_COLUMNS == (
+        "hw",
+        "variant",
+        "layer",
+        "block",
+        "component",
+        "compute_pj",
+        "scalar_pj",
+        "neuron_pj",
+        "routing_pj",
+        "memory_pj",
+        "static_pj",
+        "energy_pj",
+        "unpriced",
+        "model",
+        "weights",
+    )
+
+
+def test_the_frames_have_the_frozen_columns(run: Run) -> None:
+    assert tuple(layers_frame(run).columns) == LAYER_COLUMNS
+    assert tuple(savings_frame(run).columns) == SAVING_COLUMNS
+    assert {tuple(row) for row in energy_rows(run.estimates["45nm"][0])} == {ENERGY_COLUMNS}
+
+
+def test_there_is_a_row_per_hardware_variant_and_layer_in_that_order(run: Run) -> None:
+    frame = layers_frame(run)
+    assert list(zip(frame.hw, frame.variant, frame.layer, strict=True)) == [
+        (hw, counts.variant, layer.name)
+        for hw in ("45nm", "loihi")
+        for counts in (run.asa, run.ssa)
+        for layer in counts.layers
+    ]
+
+
+def test_the_headings_of_a_row_add_up_to_its_energy(run: Run) -> None:
+    frame = layers_frame(run)
+    assert (frame.energy_pj > 0).any()
+    complete = frame[frame.energy_pj.notna()]
+    for row, total in zip(
+        # A heading of which nothing has a price is empty.
+        complete[GROUP_COLUMNS].fillna(0).itertuples(index=False),
+        complete.energy_pj,
+        strict=True,
+    ):
+        assert math.fsum(row) == pytest.approx(total, rel=1e-12)
+
+
+def test_a_row_whose_macs_have_no_price_has_no_energy_rather_than_none_of_it(run: Run) -> None:
+    frame = layers_frame(run)
+    gap = (frame.hw == "loihi") & (frame.mac > 0)  # Loihi has no multiplier
+    assert gap.any()
+    assert frame[gap].energy_pj.isna().all()
+    assert frame[gap].compute_pj.isna().all()
+    assert frame[~gap].energy_pj.notna().all()
+    _, ssa = run.estimates["loihi"]
+    assert energy_rows(ssa)[-1]["energy_pj"] is None  # the head stays dense
+
+
+def test_the_rows_add_up_to_the_totals_of_the_counts_and_of_the_bill(run: Run) -> None:
+    frame = layers_frame(run)
+    for hw, pair in run.estimates.items():
+        for bill in pair:
+            part = frame[(frame.hw == hw) & (frame.variant == bill.counts.variant)]
+            if not bill.lacks_compute:
+                assert math.fsum(part.energy_pj) == pytest.approx(bill.energy_pj(), rel=1e-12)
+            assert part.mac.sum() == bill.counts.total(Op.MAC)
+            assert part.ac.sum() == bill.counts.total(Op.AC)
+            assert part.dense_macs.sum() == bill.counts.dense_macs
+            assert part.neuron_update.sum() == bill.counts.total(Op.NEURON_UPDATE)
+
+
+def test_a_layer_row_is_the_arithmetic_of_its_shapes(run: Run) -> None:
+    frame = layers_frame(run)
+    [row] = frame[
+        (frame.hw == "45nm") & (frame.variant == "ssa") & (frame.layer == "h.1.attn.c_attn")
+    ].to_dict("records")
+    # T n = 4 x 4 = 16 rows of d = 8 slots; every fourth of the 128 spikes: 32 x 24 outputs ACs.
+    assert (row["slots"], row["spikes"], row["spike_rate"]) == (128, 32, 0.25)
+    assert (row["mac"], row["ac"], row["dense_macs"]) == (0, 768, 16 * 8 * 24)
+    assert row["compute_pj"] == pytest.approx(768 * 0.9)
+    # Weights 8 x 24 and biases 24 from an SRAM that holds all weights of the model, which costs
+    # between 1.25 (8 KiB) and 2.5 pJ per byte (32 KiB); 128 slots of 2 bits and 16 x 24 results
+    # through one of less than 8 KiB.
+    weights = run.ssa.total(Op.WEIGHT_READ, Op.VECTOR_READ)
+    assert 8192 < weights < 32768
+    pj_per_byte = 1.25 + 1.25 * (weights - 8192) / (32768 - 8192)
+    traffic = (8 * 24 + 24) * 4 * pj_per_byte + (128 * 2 // 8 + 16 * 24 * 4) * 1.25
+    assert row["memory_pj"] == pytest.approx(traffic)
+    assert (row["block"], row["component"], row["depth"], row["calls"]) == (
+        "attention",
+        "qkv",
+        1,
+        1,
+    )
+
+
+def shifted(run: Run) -> Run:
+    """The same run, in which the Q, K, V projections take events with a payload."""
+    layers = tuple(
+        replace(x, tally=x.tally._replace(ops={**x.tally.ops, Op.AC: 0, Op.SHIFT_AC: x.ops[Op.AC]}))
+        if x.label.component == "qkv"
+        else x
+        for x in run.ssa.layers
+    )
+    return replace(run, ssa=replace(run.ssa, layers=layers))
+
+
+def test_events_with_a_payload_have_a_column_and_a_price_of_their_own(run: Run) -> None:
+    frame = layers_frame(shifted(run)).set_index(["hw", "variant", "layer"])
+    row = frame.loc["45nm", "ssa", "h.1.attn.c_attn"]
+    assert (row.ac, row.shift_ac) == (0, 768)
+    assert row.compute_pj == pytest.approx(768 * (0.9 + 0.03))
+    assert frame.loc["loihi", "ssa", "h.1.attn.c_attn"].unpriced.split()[0] == "shift_ac"
+    assert pd.isna(frame.loc["loihi", "ssa", "h.1.attn.c_attn"].compute_pj)
+    parts = savings_frame(shifted(run)).set_index(["hw", "block", "component", "accounting"])
+    part = parts.loc["45nm", "attention", "total", "compute"]
+    # of 2 x 1,024 events 2 x 768 are those of the projections
+    assert (part.ssa_shift_ac, part.ssa_ac) == (2 * 768, 2 * 256)
+    assert part.events_per_mac == pytest.approx(2048 / 2560)
+    assert part.ssa_pj == pytest.approx(1536 * 0.93 + 512 * 0.9)
+
+
+def test_counts_stay_integers_in_the_file(run: Run) -> None:
+    text = layers_frame(run).to_csv(index=False)
+    for row in csv.DictReader(io.StringIO(text)):
+        for column in (
+            "calls",
+            "dense_macs",
+            "mac",
+            "ac",
+            "shift_ac",
+            "neuron_update",
+            "spikes",
+            "slots",
+        ):
+            assert row[column].isdecimal(), (row["layer"], column)
+        assert row["depth"].isdecimal() or not row["depth"]
+
+
+def test_a_layer_without_events_has_an_empty_spike_rate_and_one_outside_an_empty_depth(
+    run: Run,
+) -> None:
+    rows = list(csv.DictReader(io.StringIO(layers_frame(run).to_csv(index=False))))
+    outside = {row["layer"] for row in rows if row["depth"] == ""}
+    assert outside == {"wte", "ln_f", "lm_head"}
+    assert {row["spike_rate"] for row in rows if row["variant"] == "asa"} == {""}
+
+
+def test_a_row_names_the_operations_it_has_and_that_have_no_price(run: Run) -> None:
+    frame = layers_frame(run).set_index(["hw", "variant", "layer"]).unpriced
+    assert frame["45nm", "asa", "h.0.ln_1"] == "sqrt"
+    assert frame["45nm", "asa", "h.0.attn.c_attn"] == ""
+    assert frame["45nm", "ssa", "h.0.attn.neuron"] == ""
+    assert frame["loihi", "asa", "h.0.attn.scores"] == "mac kv_read_bytes kv_write_bytes"
+
+
+def test_model_and_weights_are_in_every_row(run: Run) -> None:
+    rows = [row for pair in run.estimates.values() for side in pair for row in energy_rows(side)]
+    for frame in (layers_frame(run), savings_frame(run), pd.DataFrame(rows)):
+        assert set(frame.model) == {"tiny"}
+        assert set(frame.weights) == {"random(seed=0)"}
+
+
+@pytest.mark.parametrize("accounting", ["compute", "full"])
+def test_savings_of_blocks_are_the_sums_of_their_components(run: Run, accounting: str) -> None:
+    frame = savings_frame(run)
+    frame = frame[(frame.hw == "45nm") & (frame.accounting == accounting)]
+    blocks = frame[(frame.component == "total") & (frame.block != "total")]
+    assert list(blocks.block) == ["embedding", "attention", "ffn", "head"]
+    for column in ("asa_pj", "ssa_pj", "asa_mac", "ssa_mac", "ssa_ac"):
+        for block, total in zip(blocks.block, blocks[column], strict=True):
+            parts = frame[(frame.block == block) & (frame.component != "total")][column]
+            assert math.fsum(parts) == pytest.approx(total, rel=1e-12), (block, column)
+        [grand] = frame[frame.block == "total"][column]
+        assert math.fsum(blocks[column]) == pytest.approx(grand, rel=1e-12), column
+
+
+def test_the_saving_of_the_attention_block_is_the_arithmetic_of_its_shapes(run: Run) -> None:
+    frame = savings_frame(run).set_index(["hw", "block", "component", "accounting"])
+    row = frame.loc["45nm", "attention", "total", "compute"]
+    # Per layer: Q, K, V 4 x 8 x 24 = 768, scores and mix 2 heads x 4 x 4 x 4 = 128 each,
+    # projection 4 x 8 x 8 = 256: 1,280 MACs, twice.
+    assert row.asa_mac == 2 * 1280
+    # Spiking: 128/4 x 24 = 768, 128/8 x 4 = 64 each, 128/8 x 8 = 128: 1,024 ACs, twice.
+    assert (row.ssa_ac, row.ssa_mac) == (2 * 1024, 0)
+    assert row.asa_pj == pytest.approx(2560 * 4.6)
+    assert row.ssa_pj == pytest.approx(2048 * 0.9)
+    assert row.saving == pytest.approx(1 - (2048 * 0.9) / (2560 * 4.6))
+    assert row.events_per_mac == pytest.approx(2048 / 2560)
+    assert (row.timesteps, row.phase, row.tokens, row.attention) == (4, "prefill", 4, "full")
+
+
+def test_a_part_whose_macs_have_no_price_has_no_saving(run: Run) -> None:
+    frame = savings_frame(run).set_index(["hw", "block", "component", "accounting"])
+    for accounting in ("compute", "full"):
+        row = frame.loc["loihi", "attention", "total", accounting]
+        assert pd.isna(row.asa_pj)
+        assert pd.isna(row.saving)
+        assert row.unpriced.split()[0] == "mac"
+    assert frame.loc["loihi", "attention", "total", "compute"].ssa_pj == pytest.approx(2048 * 23.6)
+    head = frame.loc["loihi", "head", "lm_head", "compute"]
+    assert pd.isna(head.asa_pj)
+    assert pd.isna(head.ssa_pj)
+
+
+def test_what_is_missing_is_an_empty_cell(run: Run) -> None:
+    rows = csv.DictReader(io.StringIO(savings_frame(run).to_csv(index=False)))
+    row = next(r for r in rows if (r["hw"], r["block"]) == ("loihi", "attention"))
+    while row["component"] != "total":
+        row = next(rows)
+    assert (row["asa_pj"], row["saving"]) == ("", "")
+
+
+def test_a_part_that_costs_nothing_has_no_saving(run: Run) -> None:
+    asa, ssa = run.estimates["45nm"]
+    [norm] = [
+        part
+        for part in savings(asa, ssa)
+        if (part.block, part.component, part.accounting) == ("attention", "norm", "compute")
+    ]
+    assert (norm.asa_pj, norm.ssa_pj, norm.saving) == (0.0, 0.0, None)
+
+
+def test_both_accountings_list_the_same_parts_with_the_totals_after_their_parts(run: Run) -> None:
+    asa, ssa = run.estimates["45nm"]
+    parts = savings(asa, ssa)
+    compute, full = (
+        [(p.block, p.component) for p in parts if p.accounting == accounting]
+        for accounting in ("compute", "full")
+    )
+    assert compute == full
+    assert compute == [
+        ("embedding", "embedding"),
+        ("embedding", "total"),
+        ("attention", "norm"),
+        ("attention", "neuron"),
+        ("attention", "qkv"),
+        ("attention", "scores"),
+        ("attention", "softmax"),
+        ("attention", "mix"),
+        ("attention", "proj"),
+        ("attention", "total"),
+        ("ffn", "norm"),
+        ("ffn", "neuron"),
+        ("ffn", "ffn_up"),
+        ("ffn", "activation"),
+        ("ffn", "ffn_down"),
+        ("ffn", "total"),
+        ("head", "norm"),
+        ("head", "lm_head"),
+        ("head", "total"),
+        ("total", "total"),
+    ]
+
+
+def test_parts_that_the_order_does_not_know_come_last_and_empty_blocks_not_at_all() -> None:
+    labels = [
+        Label("other", "Conv2d"),
+        Label("attention", "sink", 0),
+        Label("attention", "proj", 0),
+        Label("attention", "qkv", 0),
+    ]
+    counts = Counts("asa", tuple(LayerCount(str(i), "X", label) for i, label in enumerate(labels)))
+    assert present(counts) == {"attention": ["qkv", "proj", "sink"], "other": ["Conv2d"]}
+    assert list(present(counts)) == ["attention", "other"]
+
+
+def test_rotary_positions_come_before_what_needs_them() -> None:
+    labels = [
+        Label("attention", "scores", 0),
+        Label("attention", "rotary", 0),
+        Label("attention", "qkv", 0),
+        Label("embedding", "rotary"),
+        Label("embedding", "embedding"),
+    ]
+    counts = Counts("asa", tuple(LayerCount(str(i), "X", label) for i, label in enumerate(labels)))
+    assert present(counts) == {
+        "embedding": ["embedding", "rotary"],
+        "attention": ["qkv", "rotary", "scores"],
+    }
+
+
+def test_parts_of_either_variant_are_present() -> None:
+    one = Counts("asa", (LayerCount("a", "X", Label("ffn", "ffn_up")),))
+    other = Counts("ssa", (LayerCount("b", "X", Label("ffn", "neuron")),))
+    assert present(one, other) == {"ffn": ["neuron", "ffn_up"]}
+
+
+def test_a_layer_nobody_could_place_is_in_the_grand_total(
+    make_run: Callable[..., Run],
+) -> None:
+    run = make_run()
+    stray = LayerCount("stray", "Conv2d", Label("other", "Conv2d"), 1, Tally({Op.MAC: 1000}, 1000))
+    asa = replace(run.asa, layers=(*run.asa.layers, stray))
+    before, after = (
+        savings_frame(r).set_index(["block", "component", "accounting"]).asa_pj
+        for r in (run, replace(run, asa=asa))
+    )
+    assert after["other", "Conv2d", "compute"] == pytest.approx(4600.0)
+    grand = "total", "total", "compute"
+    assert after[grand] - before[grand] == pytest.approx(4600.0)
+
+
+def test_the_energy_rows_end_in_a_total_of_the_rows_above(run: Run) -> None:
+    for pair in run.estimates.values():
+        for bill in pair:
+            *rows, total = energy_rows(bill)
+            assert [row["layer"] for row in rows] == [layer.name for layer in bill.counts.layers]
+            assert (total["layer"], total["block"], total["component"]) == ("TOTAL", "", "")
+            known = [c for c in (*GROUP_COLUMNS, "energy_pj") if total[c] is not None]
+            assert ("energy_pj" in known) is not bill.lacks_compute
+            for column in known:
+                assert math.fsum(row[column] for row in rows) == pytest.approx(  # type: ignore[misc]
+                    total[column], rel=1e-12
+                )
+            assert set(str(total["unpriced"]).split()) == {
+                op for row in rows for op in str(row["unpriced"]).split()
+            }
+
+
+def test_operations_in_one_cell_are_separated_by_spaces() -> None:
+    assert names([Op.MAC, Op.KV_READ]) == "mac kv_read_bytes"
+    assert names([]) == ""
+
+
+def test_a_heading_without_any_price_is_a_gap_and_static_energy_stands_beside_it(run: Run) -> None:
+    bill = estimate(run.ssa, load_profile("northpole"))
+    *rows, total = energy_rows(bill)
+    assert [total[f"{group}_pj"] for group in GROUPS] == [None, None, None, None, None]
+    assert total["static_pj"] is None
+    assert all(row["static_pj"] is None for row in rows)
+    chip = load_profile("45nm").model_copy(
+        update={"static_power": StaticPower(watts=2, source="a bench", evidence=Evidence.MEASURED)}
+    )
+    warm = estimate(run.ssa, chip, latency_s=1e-9)
+    *_, total = energy_rows(warm)
+    assert total["static_pj"] == pytest.approx(2000)  # 2 W x 1 ns
+    parts = [total[f"{group}_pj"] for group in GROUPS]
+    assert total["energy_pj"] == pytest.approx(sum(parts) + 2000)  # type: ignore[arg-type]
