@@ -17,7 +17,7 @@ from playwright.sync_api import sync_playwright
 
 from neurt.measure.planning import run_plan
 from neurt.requests.passes import PlanRequest
-from reports.page import page
+from reports.page.page import page
 
 PLACES = ("summary-heading", "plot-layers", "plot-rate", "savings-heading", "layers-heading")
 

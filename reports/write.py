@@ -51,7 +51,7 @@ def write_report(
         OutputError: If a file cannot be written.
     """
     # pandas and matplotlib take a second to import
-    from reports.page import page
+    from reports.page.page import page
     from reports.views import baselines
     from reports.views import tables as table
     from reports.views.markdown import summary_markdown

@@ -12,7 +12,7 @@ import pytest
 from energy.counts.file import to_csv
 from neurt.cli import main
 from reports import Run
-from reports.page import page
+from reports.page.page import page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -14,7 +14,7 @@ import pytest
 from energy import estimate, saving
 from hwmodels import Dataflow, load_profile
 from reports import Run
-from reports.page import page
+from reports.page.page import page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
