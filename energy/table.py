@@ -1,0 +1,136 @@
+"""A table is a tuple of columns: the same one as a file, a data frame, HTML, or on the terminal.
+
+Markdown, LaTeX and the terminal are in `reports.kit.table`. pandas is imported when the first frame
+is asked for.
+"""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from energy.words import NONE
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True)
+class Column(Generic[Row]):
+    """A name in files, how to find its value in a row, and how people see it.
+
+    Attributes:
+        name: Its name in files and frames, with the unit.
+        value: Its value in a row; None where there is none.
+        heading: Its name for people; empty for a column of files only.
+        show: A value in words; where there is no value, people see a dash.
+        words: Whether it holds words: flush left, and wrapped between words where there is no room.
+        key: Whether it names its row: it comes first, and again in each block of a wide table.
+        dtype: Its type in a data frame, where pandas would guess another.
+    """
+
+    name: str
+    value: Callable[[Row], Any]
+    heading: str = ""
+    show: Callable[[Any], str] = str
+    words: bool = False
+    key: bool = False
+    dtype: str = ""
+
+    def cell(self, row: Row) -> str:
+        """Its value in a row, for people."""
+        value = self.value(row)
+        return NONE if value is None else self.show(value)
+
+
+@dataclass(frozen=True)
+class Table(Generic[Row]):
+    """Rows under columns.
+
+    Attributes:
+        columns: Its columns, in the order of the file.
+        rows: Its rows.
+        title: What it is, for people.
+        group: Rows that follow each other with the same value of it stand together.
+        strong: Whether a row is a total, which people see in bold.
+    """
+
+    columns: tuple[Column[Row], ...]
+    rows: Sequence[Row]
+    title: str = ""
+    group: Callable[[Row], Hashable] = lambda _row: None
+    strong: Callable[[Row], bool] = lambda _row: False
+
+    @property
+    def names(self) -> list[str]:
+        """The header of the file."""
+        return [column.name for column in self.columns]
+
+    @property
+    def shown(self) -> list[Column[Row]]:
+        """The columns that people see."""
+        return [column for column in self.columns if column.heading]
+
+    def only(self, *names: str) -> Table[Row]:
+        """The same rows under some of the columns, in the order asked for.
+
+        Raises:
+            KeyError: If there is no such column.
+        """
+        known = {column.name: column for column in self.columns}
+        return replace(self, columns=tuple(known[name] for name in names))
+
+    def records(self) -> list[dict[str, Any]]:
+        """Each row as a dictionary."""
+        return [{column.name: column.value(row) for column in self.columns} for row in self.rows]
+
+    def cells(self) -> list[list[str]]:
+        """Each row for people, under the headings of `shown`."""
+        return [[column.cell(row) for column in self.shown] for row in self.rows]
+
+    def groups(self) -> list[list[Row]]:
+        """The rows, those that stand together in one list."""
+        groups: list[list[Row]] = []
+        last: Hashable = None
+        for row in self.rows:
+            if groups and self.group(row) == last:
+                groups[-1].append(row)
+            else:
+                groups.append([row])
+            last = self.group(row)
+        return groups
+
+    def to_csv(self) -> str:
+        """The text of a file; a value that is missing is an empty cell."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(self.names)
+        writer.writerows([column.value(row) for column in self.columns] for row in self.rows)
+        return text.getvalue()
+
+    def to_frame(self) -> DataFrame:
+        """A data frame; a value that is missing is a missing value of its column's type."""
+        import pandas as pd
+
+        frame = pd.DataFrame(self.records(), columns=self.names)
+        return frame.astype({x.name: x.dtype for x in self.columns if x.dtype})
+
+    def to_html(self) -> str:
+        """A table in HTML; all its text is escaped, and its numbers are flush right."""
+        head = "".join(f"<th>{html.escape(column.heading)}</th>" for column in self.shown)
+        body = "".join(f"<tr>{self._html_row(row)}</tr>" for row in self.rows)
+        caption = f'<caption style="text-align:left">{html.escape(self.title)}</caption>'
+        return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def _html_row(self, row: Row) -> str:
+        return "".join(
+            f'<td style="text-align:{"left" if column.words else "right"}">'
+            f"{html.escape(column.cell(row))}</td>"
+            for column in self.shown
+        )

@@ -1,0 +1,56 @@
+"""Values in words: one way to write an energy, a share, a number, for every table and sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hwmodels import Op
+
+#: What stands where there is no value.
+NONE = "-"
+#: Picojoules per unit, largest first.
+ENERGY_UNITS = ((1e12, "J"), (1e9, "mJ"), (1e6, "µJ"), (1e3, "nJ"))
+
+
+def energy_unit(largest_pj: float) -> tuple[float, str]:
+    """Picojoules per unit, and the unit in which the largest value has one to three digits."""
+    return next((unit for unit in ENERGY_UNITS if abs(largest_pj) >= unit[0]), (1.0, "pJ"))
+
+
+def energy(pj: float | None, digits: int = 4) -> str:
+    """An energy in a unit in which it has one to three digits before the point, or `unpriced`."""
+    if pj is None:
+        return "unpriced"
+    scale, unit = energy_unit(pj)
+    return f"{pj / scale:.{digits}g} {unit}"
+
+
+def percent(share: float | None, digits: int = 2) -> str:
+    """A share as a percentage."""
+    return NONE if share is None else f"{100 * share:.{digits}f} %"
+
+
+def change(share: float | None, digits: int = 2) -> str:
+    """A change as a percentage with its sign."""
+    return NONE if share is None else f"{100 * share:+.{digits}f} %"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number with so many decimals."""
+    return NONE if value is None else f"{value:.{digits}f}"
+
+
+def integer(value: float | None) -> str:
+    """A count, with commas between thousands."""
+    return NONE if value is None else f"{value:,}"
+
+
+def op_names(ops: Iterable[Op]) -> str:
+    """Operations as one cell of a table."""
+    return " ".join(op.value for op in ops)
+
+
+def op_amounts(ops: Mapping[Any, int]) -> str:
+    """Operations and how many there are of each, as part of a sentence."""
+    return ", ".join(f"{op} x {amount:,}" for op, amount in ops.items())
