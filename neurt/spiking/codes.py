@@ -15,7 +15,13 @@ from neurt.spiking.pow2 import PowerOfTwo, power_below_
 
 
 class SignedIF(Coder):
-    """Unit spikes of either sign: the steps of `neuron.signed_if_step` on a constant input."""
+    """Unit spikes of either sign, fired at half the threshold.
+
+    v <- v + x;  s = [v >= threshold / 2] - [v <= -threshold / 2];  v <- v - s threshold.
+
+    |x| <= threshold leaves |v| <= threshold / 2 after each step, so T steps emit
+    round(T x / threshold) spikes: the mean of s threshold is x to within threshold / (2 T).
+    """
 
     levels = Levels.TERNARY
 

@@ -46,25 +46,9 @@ def lif_step(
     return s, v - s.detach() * threshold
 
 
-def if_step(v: Tensor, x: Tensor, threshold: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
-    """One step of an integrate-and-fire neuron with soft reset: `lif_step` without the leak."""
-    v = v + x
-    s = spike(v - threshold, alpha)
-    return s, v - s.detach() * threshold
-
-
-def signed_if_step(v: Tensor, x: Tensor, threshold: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
-    """One step of a signed integrate-and-fire neuron: fires +1 and -1 at half the threshold.
-
-    v <- v + x;  s = [v >= threshold / 2] - [v <= -threshold / 2];  v <- v - s threshold.
-
-    A constant input x with |x| <= threshold leaves |v| <= threshold / 2 after each step, so T
-    steps emit round(T x / threshold) spikes: the mean of s threshold is x to within
-    threshold / (2 T).
-    """
-    v = v + x
-    s = spike(v - threshold / 2, alpha) - spike(-v - threshold / 2, alpha)
-    return s, v - s.detach() * threshold
+def repeat_over_time(x: Tensor, timesteps: int) -> Tensor:
+    """Direct coding: the same analog input in each time step, (...) -> (T, ...), without a copy."""
+    return x.unsqueeze(0).expand(timesteps, *x.shape)
 
 
 class SpikingNeuron(nn.Module):
@@ -139,26 +123,22 @@ class SpikingNeuron(nn.Module):
         self.calibrations = seen + 1
 
 
-class CurrentNeuron(SpikingNeuron):
-    """Neurons that integrate a current which differs from step to step."""
+class LIF(SpikingNeuron):
+    """Leaky integrate-and-fire neurons with binary spikes; see `lif_step`.
 
-    def step(self, v: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        """One time step: spikes and membrane potential."""
-        raise NotImplementedError
+    Args:
+        channels: Number of channels C.
+        quantile: See `SpikingNeuron`.
+        alpha: Sharpness of the surrogate gradient.
+        tau: Membrane time constant in time steps, > 1.
+    """
 
-    def integrate_(self, v: Tensor, x: Tensor) -> None:
-        """What `step` does to the membrane potential before it fires, in place."""
-        raise NotImplementedError
+    def __init__(self, channels: int, *, quantile: float, alpha: float, tau: float) -> None:
+        super().__init__(channels, quantile=quantile, alpha=alpha)
+        self.tau = tau
 
     def forward(self, x: Tensor) -> Tensor:
-        """Integrate input currents over time from a membrane potential of zero.
-
-        Args:
-            x: Currents (T, ..., C).
-
-        Returns:
-            Spikes (T, ..., C).
-        """
+        """Spikes (T, ..., C) of input currents (T, ..., C), from a membrane potential of zero."""
         if self.calibrations >= 0:
             self.calibrate(x)
         spikes = self._trainable(x) if torch.is_grad_enabled() else self._in_place(x)
@@ -169,7 +149,7 @@ class CurrentNeuron(SpikingNeuron):
     def _trainable(self, x: Tensor) -> Tensor:
         v, out = torch.zeros_like(x[0]), []
         for current in x:
-            s, v = self.step(v, current)
+            s, v = lif_step(v, current, self.threshold, self.tau, self.alpha)
             out.append(s)
         return torch.stack(out)
 
@@ -177,38 +157,10 @@ class CurrentNeuron(SpikingNeuron):
         """The same numbers without a new tensor for each operation: twice as fast."""
         v, spikes = torch.zeros_like(x[0]), x.new_empty(x.shape)
         for current, s in zip(x, spikes, strict=True):
-            self.integrate_(v, current)
+            v.add_((current - v).div_(self.tau))
             torch.ge(v, self.threshold, out=s)  # as 0 and 1: eight times faster than by booleans
             v.addcmul_(s, self.threshold, value=-1)
         return spikes
-
-
-class LIF(CurrentNeuron):
-    """Leaky integrate-and-fire neurons with binary spikes; see `lif_step`."""
-
-    def __init__(self, channels: int, *, quantile: float, alpha: float, tau: float) -> None:
-        super().__init__(channels, quantile=quantile, alpha=alpha)
-        self.tau = tau
-
-    def step(self, v: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        """One time step."""
-        return lif_step(v, x, self.threshold, self.tau, self.alpha)
-
-    def integrate_(self, v: Tensor, x: Tensor) -> None:
-        """Leak and integrate: v <- v + (x - v) / tau."""
-        v.add_((x - v).div_(self.tau))
-
-
-class IF(CurrentNeuron):
-    """Integrate-and-fire neurons with binary spikes; see `if_step`."""
-
-    def step(self, v: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        """One time step."""
-        return if_step(v, x, self.threshold, self.alpha)
-
-    def integrate_(self, v: Tensor, x: Tensor) -> None:
-        """Integrate: v <- v + x."""
-        v.add_(x)
 
 
 @contextmanager
@@ -230,7 +182,7 @@ def calibrating(model: nn.Module) -> Iterator[None]:
             layer.calibrations = -1
 
 
-@tally_call.register(CurrentNeuron)
+@tally_call.register(LIF)
 def tally_neurons(
     layer: SpikingNeuron, name: str, args: Any, out: Tensor, conventions: Conventions
 ) -> dict[str, Tally]:

@@ -14,9 +14,8 @@ from energy.formulas.nonlinear import row_scale
 from neurt.spiking.attention import Angles, SpikingAttention, grouped
 from neurt.spiking.coder import Coder
 from neurt.spiking.codes import make_coder
-from neurt.spiking.coding import repeat_over_time
 from neurt.spiking.config import SpikingConfig
-from neurt.spiking.neuron import LIF, SpikingNeuron
+from neurt.spiking.neuron import LIF, SpikingNeuron, repeat_over_time
 from neurt.spiking.synapse import Synapse
 
 # Shape suffixes: T time steps, B batch, S queries, N keys, C channels, H heads, D head width; of H

@@ -9,19 +9,9 @@ import torch
 from torch import Tensor
 
 
-def atan_primitive(x: Tensor, alpha: float) -> Tensor:
-    """The smooth step whose slope stands in for the spike's: atan(pi/2 alpha x) / pi + 1/2.
-
-    Fang et al., "Incorporating learnable membrane time constant", ICCV 2021, appendix.
-
-    Args:
-        x: Membrane potential minus threshold, any shape.
-        alpha: Sharpness.
-    """
-    return torch.atan(math.pi / 2 * alpha * x) / math.pi + 0.5
-
-
 class _ATanSpike(torch.autograd.Function):
+    """Fang et al., "Incorporating learnable membrane time constant", ICCV 2021, appendix."""
+
     @staticmethod
     def forward(x: Tensor, alpha: float) -> Tensor:
         return (x >= 0).to(x.dtype)
@@ -40,7 +30,7 @@ class _ATanSpike(torch.autograd.Function):
 
 
 def spike(x: Tensor, alpha: float = 2.0) -> Tensor:
-    """1 where x >= 0, else 0, with the slope of `atan_primitive` as gradient.
+    """1 where x >= 0, else 0, with the slope of atan(pi/2 alpha x) / pi + 1/2 as gradient.
 
     Args:
         x: Membrane potential minus threshold, any shape.

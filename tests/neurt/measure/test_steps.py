@@ -12,7 +12,7 @@ from neurt.families import label
 from neurt.measure.steps import StepMeter, _number
 from neurt.spiking.config import Attention, Code, KeyValue
 from neurt.spiking.modeling import SpikingGPT2LMHeadModel
-from neurt.spiking.neuron import IF, LIF
+from neurt.spiking.neuron import LIF
 
 Converted = Callable[..., SpikingGPT2LMHeadModel]
 
@@ -81,16 +81,17 @@ def test_of_a_decode_step_only_the_new_token_is_counted(
 
 
 def test_neurons_with_an_input_of_known_length() -> None:
-    # Threshold 1, no leak: an input of 0.5 fires in every second step, one of 1 in each.
-    model = torch.nn.Sequential(IF(2, quantile=0.9, alpha=2.0))
+    # Threshold 1, v <- v + (x - v) / 2. An input of 4: 2 -> 1, 2.5 -> 1.5, ... fires in each step.
+    # One of 1.8: 0.9; 1.35 -> 0.35; 1.075 -> 0.075; 0.9375, so in the second and the third.
+    model = torch.nn.Sequential(LIF(2, quantile=0.9, alpha=2.0, tau=2.0))
     meter = StepMeter(model)
     with meter.watching(), torch.no_grad():
-        model(torch.tensor([0.5, 1.0]).expand(4, 3, 2))
+        model(torch.tensor([1.8, 4.0]).expand(4, 3, 2))
     assert [(one.layer, one.step, one.spikes, one.slots) for one in meter.counts()] == [
         ("0", 0, 3, 6),
         ("0", 1, 6, 6),
-        ("0", 2, 3, 6),
-        ("0", 3, 6, 6),
+        ("0", 2, 6, 6),
+        ("0", 3, 3, 6),
     ]
 
 

@@ -2,21 +2,11 @@ import warnings
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from energy import Levels, count_events, count_pass
 from hwmodels import Op
-from neurt.spiking.neuron import (
-    IF,
-    LIF,
-    NeuronError,
-    calibrating,
-    if_step,
-    lif_step,
-    signed_if_step,
-)
+from neurt.spiking.neuron import LIF, NeuronError, calibrating, lif_step, repeat_over_time
 
 
 def run(step: object, inputs: list[float], *rest: float) -> list[tuple[float, float]]:
@@ -32,16 +22,6 @@ def test_lif_by_hand() -> None:
     # v <- v + (x - v) / 2, threshold 1, soft reset:
     # 0.9; (0.9 + 1.8) / 2 = 1.35 -> spike, 0.35; (0.35 + 1.8) / 2 = 1.075 -> spike, 0.075
     assert run(lif_step, [1.8, 1.8, 1.8], 2.0, 2.0) == [(0, 0.9), (1, 0.35), (1, 0.075)]
-
-
-def test_if_by_hand() -> None:
-    # 0.75; 1.5 -> 0.5; 1.25 -> 0.25; exactly at the threshold it fires: 1.0 -> 0
-    assert run(if_step, [0.75] * 4, 2.0) == [(0, 0.75), (1, 0.5), (1, 0.25), (1, 0.0)]
-
-
-def test_signed_if_by_hand() -> None:
-    # fires at half the threshold: -0.3; -0.6 -> spike -1, 0.4; 0.1; -0.2
-    assert run(signed_if_step, [-0.3] * 4, 2.0) == [(0, -0.3), (-1, 0.4), (0, 0.1), (0, -0.2)]
 
 
 def test_lif_is_snntorch_leaky_step_by_step() -> None:
@@ -62,22 +42,8 @@ def test_lif_is_snntorch_leaky_step_by_step() -> None:
         assert torch.allclose(v, membrane, atol=1e-5)
 
 
-@settings(deadline=None)
-@given(x=st.floats(-1, 1), timesteps=st.integers(1, 16))
-def test_signed_if_keeps_at_most_half_a_threshold_of_a_constant_input(
-    x: float, timesteps: int
-) -> None:
-    v, sent = torch.zeros(1), 0.0
-    for _ in range(timesteps):
-        s, v = signed_if_step(v, torch.tensor([x]), torch.ones(1), 2.0)
-        sent += s.item()
-        assert abs(v.item()) <= 0.5 + 1e-6
-    # threshold 1: what was sent and what is left are what came in
-    assert sent + v.item() == pytest.approx(timesteps * x, abs=1e-5)
-
-
 def test_saturated_neuron_fires_every_step() -> None:
-    spikes = IF(3, quantile=1.0, alpha=2.0)(torch.full((5, 2, 3), 7.0))
+    spikes = LIF(3, quantile=1.0, alpha=2.0, tau=2.0)(torch.full((5, 2, 3), 7.0))
     assert torch.equal(spikes, torch.ones(5, 2, 3))
 
 
@@ -88,7 +54,7 @@ def test_every_call_starts_from_rest() -> None:
 
 
 def test_calibration_sets_the_quantile_per_channel_and_averages_over_inputs() -> None:
-    neuron = IF(2, quantile=0.5, alpha=2.0)
+    neuron = LIF(2, quantile=0.5, alpha=2.0, tau=2.0)
     first = torch.tensor([[[1.0, -10], [2, 20], [3, -30], [4, 40]]])  # (T=1, 4 samples, 2)
     with calibrating(neuron):
         neuron(first)
@@ -100,20 +66,20 @@ def test_calibration_sets_the_quantile_per_channel_and_averages_over_inputs() ->
 
 
 def test_calibration_refuses_values_that_are_not_finite() -> None:
-    neuron = IF(2, quantile=0.5, alpha=2.0)
+    neuron = LIF(2, quantile=0.5, alpha=2.0, tau=2.0)
     with calibrating(neuron), pytest.raises(NeuronError, match="not finite"):
         neuron(torch.tensor([[[1.0, float("nan")]]]))
 
 
 def test_calibration_ends_when_the_body_raises() -> None:
-    neuron = IF(2, quantile=0.5, alpha=2.0)
+    neuron = LIF(2, quantile=0.5, alpha=2.0, tau=2.0)
     with pytest.raises(KeyError), calibrating(neuron):
         raise KeyError
     assert neuron.calibrations == -1
 
 
 def test_the_layer_that_is_not_finite_is_named() -> None:
-    model = nn.Sequential(nn.Identity(), IF(2, quantile=0.5, alpha=2.0))
+    model = nn.Sequential(nn.Identity(), LIF(2, quantile=0.5, alpha=2.0, tau=2.0))
     with calibrating(model), pytest.raises(NeuronError, match="layer '1'"):
         model(torch.tensor([[[1.0, float("inf")]]]))
 
@@ -126,8 +92,8 @@ def test_silent_channel_stays_silent_and_finite() -> None:
     assert bool((neuron.threshold > 0).all())
 
 
-@pytest.mark.parametrize("neuron", [IF(3, quantile=1, alpha=2), LIF(3, quantile=1, alpha=2, tau=2)])
-def test_the_threshold_is_a_frozen_parameter_that_can_be_trained(neuron: IF | LIF) -> None:
+def test_the_threshold_is_a_frozen_parameter_that_can_be_trained() -> None:
+    neuron = LIF(3, quantile=1, alpha=2, tau=2)
     assert [name for name, _ in neuron.named_parameters()] == ["threshold"]
     assert torch.equal(neuron.threshold, torch.ones(3))
     x = torch.full((4, 2, 3), 0.9)
@@ -139,7 +105,7 @@ def test_the_threshold_is_a_frozen_parameter_that_can_be_trained(neuron: IF | LI
 
 
 def test_activity_is_the_number_of_spikes_per_value_while_watched() -> None:
-    neuron = IF(3, quantile=1.0, alpha=2.0)
+    neuron = LIF(3, quantile=1.0, alpha=2.0, tau=2.0)
     x = torch.rand(4, 5, 3, generator=torch.Generator().manual_seed(0))
     neuron(x)
     assert neuron.activity is None
@@ -170,11 +136,10 @@ def test_gradient_reaches_input_and_membrane_but_not_through_the_reset() -> None
     assert bool((x.grad > 0).all())
 
 
-@pytest.mark.parametrize("neuron", [IF(5, quantile=1, alpha=2), LIF(5, quantile=1, alpha=2, tau=2)])
-def test_counts_of_a_neuron_layer(neuron: IF | LIF) -> None:
+def test_counts_of_a_neuron_layer() -> None:
     x = torch.randn(4, 3, 8, 5, generator=torch.Generator().manual_seed(0)) * 2
     spikes: list[Tensor] = []
-    model = nn.Sequential(neuron)
+    model = nn.Sequential(LIF(5, quantile=1, alpha=2, tau=2))
     counts = count_pass(model, lambda: spikes.append(model(x)), variant="ssa")
     (row,) = counts.layers
     updates = 4 * 3 * 8 * 5  # time steps x batch x tokens x channels
@@ -187,7 +152,7 @@ def test_counts_of_a_neuron_layer(neuron: IF | LIF) -> None:
 
 
 def test_doubling_the_timesteps_doubles_the_updates() -> None:
-    neuron = nn.Sequential(IF(5, quantile=1, alpha=2))
+    neuron = nn.Sequential(LIF(5, quantile=1, alpha=2, tau=2))
 
     def updates(timesteps: int) -> int:
         x = torch.ones(timesteps, 3, 5)
@@ -200,14 +165,23 @@ def test_a_quantile_is_one_of_what_is_not_zero() -> None:
     # 4, 1, 3, 2 among eight zeros: the 0.5 quantile is the 2nd of 4, so 2. One value: itself. A
     # silent channel: the median of the others, 2 and 7, of which torch takes the lower.
     channels = [[4, 0, 1, 0, 0, 3, 0, 0, -2, 0, 0, 0], [0] * 11 + [-7], [0] * 12]
-    neuron = IF(3, quantile=0.5, alpha=2.0)
+    neuron = LIF(3, quantile=0.5, alpha=2.0, tau=2.0)
     neuron.calibrations = 0
     neuron.calibrate(torch.tensor(channels, dtype=torch.float32).T.reshape(3, 4, 3))
     assert neuron.threshold.tolist() == [2, 7, 2]
 
 
 def test_neurons_that_hear_nothing_at_all_keep_a_threshold_of_one() -> None:
-    neuron = IF(2, quantile=0.5, alpha=2.0)
+    neuron = LIF(2, quantile=0.5, alpha=2.0, tau=2.0)
     neuron.calibrations = 0
     neuron.calibrate(torch.zeros(3, 4, 2))
     assert neuron.threshold.tolist() == [1, 1]
+
+
+def test_repeating_shares_the_memory() -> None:
+    x = torch.rand(2, 3)
+    repeated = repeat_over_time(x, 4)
+    assert repeated.shape == (4, 2, 3)
+    assert repeated.data_ptr() == x.data_ptr()
+    assert repeated.stride() == (0, *x.stride())
+    assert all(torch.equal(step, x) for step in repeated)
