@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,8 @@ from energy import Counts, Estimate, Saving, saving
 from energy.bill.estimate import ACCOUNTINGS
 from energy.counts.file import to_csv
 from hwmodels import Op
-from reports.kit.files import prepare_directory, slugs, write_atomically, write_text
+from reports.kit.files import prepare_directory, slugs, write_text
+from reports.kit.pictures import Pictures, draw
 from reports.run.run import PUBLISHED_SAVING, PUBLISHED_SOURCE, Run
 from reports.run.steps import steps_csv
 
@@ -35,13 +36,20 @@ NOT_MODELLED = (
 
 
 def write_report(
-    run: Run, out: Path, progress: Callable[[str], None] = lambda _: None
+    run: Run,
+    out: Path,
+    *,
+    pictures: Pictures = Pictures.ALL,
+    page: bool = True,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> list[Path]:
-    """Write the tables, the pictures, the page and `run.json`.
+    """Write the tables, the pictures, the page and, as a sign that all is there, `run.json`.
 
     Args:
         run: What to report.
         out: A directory, made if need be; files of the same names are replaced.
+        pictures: The formats of the pictures.
+        page: Whether to write `report.html`.
         progress: Told what is being written.
 
     Returns:
@@ -50,60 +58,60 @@ def write_report(
     Raises:
         OutputError: If a file cannot be written.
     """
-    # pandas and matplotlib take a second to import
-    from reports.page.page import page
+    prepare_directory(out)
+    progress("tables")
+    files = [write_text(out / name, text) for name, text in _tables(run).items()]
+    if pictures is not Pictures.NONE:
+        for stem, figure in _pictures(run):
+            progress(f"picture {stem}")
+            files += draw(figure, out / stem, pictures)
+    if page:
+        from reports.page.page import page as page_text
+
+        progress("page")
+        files.append(write_text(out / "report.html", page_text(run)))
+    files.append(write_text(out / "run.json", json.dumps(summary(run), indent=2) + "\n"))
+    return files
+
+
+def _tables(run: Run) -> dict[str, str]:
+    """The text of each table, by the name of its file."""
     from reports.views import baselines
     from reports.views import tables as table
     from reports.views.markdown import summary_markdown
-    from reports.views.phases import phase_bills, phases_csv
+    from reports.views.phases import phases_csv
+
+    compared = baselines.compare(run)
+    frames = {
+        "layers.csv": table.layers_frame(run),
+        "savings.csv": table.savings_frame(run),
+        "baselines.csv": baselines.baselines_frame(run, compared),
+    }
+    return {
+        **counted(run),
+        "phases.csv": phases_csv(run),
+        **{name: frame.to_csv(index=False, lineterminator="\n") for name, frame in frames.items()},
+        "summary.md": summary_markdown(run, compared),
+    }
+
+
+def _pictures(run: Run) -> Iterator[tuple[str, Callable[[], Figure]]]:
+    """Each picture, by the name of its files."""
+    # matplotlib takes half a second to import
+    from reports.views.phases import phase_bills
     from reports.views.plot_components import per_component
     from reports.views.plot_layers import per_layer
     from reports.views.plot_phases import per_phase
     from reports.views.plot_spike_rates import spike_rates
 
-    prepare_directory(out)
-    found = baselines.compare(run)
-    frames = {
-        "layers.csv": table.layers_frame(run),
-        "savings.csv": table.savings_frame(run),
-        "baselines.csv": baselines.baselines_frame(run, found),
-    }
-    progress("tables")
-    texts = {**counted(run), "phases.csv": phases_csv(run)}
-    files = [write_text(out / name, text) for name, text in texts.items()]
-    for name, frame in frames.items():
-        text = frame.to_csv(index=False, lineterminator="\n")
-        files.append(write_text(out / name, text))
-    files.append(write_text(out / "summary.md", summary_markdown(run, found)))
-    figure: Figure | None
-    if (figure := spike_rates(run.ssa, run.steps, run.title, run.subtitle)) is not None:
-        progress("picture of the spike rates")
-        files += _pictures(figure, out / "spike_rates")
-    hardware = [profile.name for profile in run.profiles]
-    for hw, slug in zip(hardware, slugs(hardware), strict=True):
-        pair = run.estimates[hw]
-        figures: dict[str, Callable[[str, str], Figure]] = {
-            "layers": partial(per_layer, *pair),
-            "components": partial(per_component, *pair),
-        }
+    about = (run.title, run.subtitle)
+    if (rates := spike_rates(run.ssa, run.steps, *about)) is not None:
+        yield "spike_rates", lambda: rates
+    for (hw, sides), slug in zip(run.estimates.items(), slugs(run.estimates), strict=True):
+        yield f"layers_{slug}", partial(per_layer, *sides, *about)
+        yield f"components_{slug}", partial(per_component, *sides, *about)
         if len(run.phases) > 1:
-            figures["phases"] = partial(per_phase, phase_bills(run, hw))
-        for name, draw in figures.items():
-            progress(f"picture of the {name} on {hw}")
-            files += _pictures(draw(run.title, run.subtitle), out / f"{name}_{slug}")
-    progress("page")
-    files.append(write_text(out / "report.html", page(run)))
-    files.append(write_text(out / "run.json", json.dumps(summary(run), indent=2) + "\n"))
-    return files
-
-
-def _pictures(figure: Figure, stem: Path) -> list[Path]:
-    from reports.kit import style
-
-    return [
-        write_atomically(stem.with_name(f"{stem.name}.{suffix}"), partial(style.save, figure))
-        for suffix in ("png", "svg")
-    ]
+            yield f"phases_{slug}", partial(per_phase, phase_bills(run, hw), *about)
 
 
 def counted(run: Run) -> dict[str, str]:

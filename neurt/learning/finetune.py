@@ -7,6 +7,7 @@ import json
 import math
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,8 @@ from neurt.spiking.config import SpikingConfig
 from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.text.corpus import CorpusError, read_corpus
 from neurt.text.data import check_ids, copy_texts
-from reports.kit.files import check_directory, prepare_directory, write_atomically, write_text
+from reports.kit.files import check_directory, prepare_directory, write_text
+from reports.kit.pictures import draw
 from reports.training.finetuned import Finetuned, Judged, write_stages
 from reports.training.metrics import MetricsRow, write_metrics
 
@@ -197,7 +199,6 @@ def _write(
     result: Finetuned,
 ) -> None:
     """The model directory; the checkpoints go when everything else is there."""
-    from reports.kit import style
     from reports.training.picture import training_picture
 
     out, source = prepare_directory(request.out), resolve(request.model).directory
@@ -205,9 +206,8 @@ def _write(
     write_stages(result, out / "stages.csv")
     if result.metrics:
         write_metrics(result.metrics, out / METRICS)
-        figure = training_picture(result.metrics, f"Fine-tuning {result.title}")
-        for name in ("training.png", "training.svg"):
-            write_atomically(out / name, lambda path: style.save(figure, path))
+        figure = partial(training_picture, result.metrics, f"Fine-tuning {result.title}")
+        draw(figure, out / "training")
     asked = request.model_dump(mode="json", exclude={"out", "resume"})
     facts = asked | {
         "spiking": student.config.spiking,

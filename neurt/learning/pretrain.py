@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,9 +22,9 @@ from neurt.requests.training import PretrainRequest
 from neurt.text.corpus import excerpt, read_corpus
 from neurt.text.data import CALIBRATION, HELDOUT
 from neurt.text.vocabulary import encode_documents, fast_tokenizer, train_tokenizer
-from reports.kit.files import write_atomically, write_text
+from reports.kit.files import write_text
+from reports.kit.pictures import draw
 from reports.quality.evaluation import Quality
-from reports.training.metrics import MetricsRow
 
 if TYPE_CHECKING:
     from neurt.measure.stages import Progress
@@ -135,7 +136,10 @@ def run_pretrain(
     }
     out = request.out
     files = [write_text(out / name, text) for name, text in texts.items()]
-    files += _draw(rows, f"{out.resolve().name}: pretraining on {corpus.name}", out)
+    from reports.training.picture import training_picture  # matplotlib takes half a second
+
+    title = f"{out.resolve().name}: pretraining on {corpus.name}"
+    files += draw(partial(training_picture, rows, title), out / "training")
     files += save_model(
         model, fast_tokenizer(tokenizer, request.positions), out, request.save_dtype
     )
@@ -181,14 +185,3 @@ def perplexity(model: PreTrainedModel, documents: Sequence[Tensor], window: int)
             predicted += len(ids) - 1
     # `Quality` knows what to say where the exponential overflows.
     return HeldOut(Quality(predicted, total, 0).perplexity, predicted, window)
-
-
-def _draw(rows: Sequence[MetricsRow], title: str, directory: Path) -> list[Path]:
-    from reports.kit import style
-    from reports.training.picture import training_picture
-
-    figure = training_picture(rows, title)
-    return [
-        write_atomically(directory / name, lambda path: style.save(figure, path))
-        for name in ("training.png", "training.svg")
-    ]

@@ -6,12 +6,14 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from energy import Estimate
 from energy.compare.breakeven import Bound, BreakEven
 from energy.compare.thresholds import THRESHOLDS
-from reports.kit.files import prepare_directory, slugs, write_atomically, write_text
+from reports.kit.files import prepare_directory, slugs, write_text
+from reports.kit.pictures import Pictures, draw
 
 BREAKEVEN_COLUMNS = (
     "hw",
@@ -137,7 +139,9 @@ def _row(case: Case, one: BreakEven) -> dict[str, object]:
     return row
 
 
-def write_breakeven(cases: Sequence[Case], directory: Path) -> list[Path]:
+def write_breakeven(
+    cases: Sequence[Case], directory: Path, *, pictures: Pictures = Pictures.ALL
+) -> list[Path]:
     """Write `breakeven.csv`, `thresholds.csv` and a picture of each hardware.
 
     The picture is that of the run where there is one, else of the model, else of the last shape.
@@ -145,9 +149,6 @@ def write_breakeven(cases: Sequence[Case], directory: Path) -> list[Path]:
     Raises:
         OutputError: If they cannot be written.
     """
-    from reports.breakeven.picture import breakeven_picture
-    from reports.kit import style
-
     prepare_directory(directory)
     rows = [row for case in cases for row in breakeven_rows(case)]
     literature: list[dict[str, object]] = [
@@ -166,12 +167,14 @@ def write_breakeven(cases: Sequence[Case], directory: Path) -> list[Path]:
         write_text(directory / "breakeven.csv", _csv(BREAKEVEN_COLUMNS, rows)),
         write_text(directory / "thresholds.csv", _csv(THRESHOLD_COLUMNS, literature)),
     ]
-    shown = {case.asa.profile.name: case for case in cases}
-    for case, slug in zip(shown.values(), slugs(shown), strict=True):
-        figure = breakeven_picture(case)
-        for suffix in ("png", "svg"):
-            path = directory / f"breakeven_{slug}.{suffix}"
-            files.append(write_atomically(path, lambda p, f=figure: style.save(f, p)))  # type: ignore[misc]
+    if pictures is not Pictures.NONE:
+        from reports.breakeven.picture import breakeven_picture
+
+        shown = {case.asa.profile.name: case for case in cases}
+        for case, slug in zip(shown.values(), slugs(shown), strict=True):
+            files += draw(
+                partial(breakeven_picture, case), directory / f"breakeven_{slug}", pictures
+            )
     return files
 
 

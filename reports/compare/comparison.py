@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ import pandas as pd
 
 from hwmodels.errors import UserError
 from reports.compare.row import Row, words
-from reports.kit.files import prepare_directory, write_atomically, write_text
+from reports.kit.files import prepare_directory, write_text
+from reports.kit.pictures import Pictures, draw
 from reports.run.run import Run
 from reports.shown import Picture
 from reports.views.markdown import SHOWN, escaped, table
@@ -193,8 +194,10 @@ def compare_runs(runs: Mapping[str, Run]) -> Comparison:
     return found
 
 
-def write_comparison(found: Comparison, out: Path) -> list[Path]:
-    """Write `compare.csv`, `compare.md`, `compare.html` and `compare.png` and `.svg`.
+def write_comparison(
+    found: Comparison, out: Path, *, pictures: Pictures = Pictures.ALL, page: bool = True
+) -> list[Path]:
+    """Write `compare.csv`, `compare.md`, the picture and `compare.html`, which has it inside.
 
     Returns:
         The files, in the order written.
@@ -202,14 +205,16 @@ def write_comparison(found: Comparison, out: Path) -> list[Path]:
     Raises:
         OutputError: If a file cannot be written.
     """
-    from reports.compare.page import comparison_page
-
     prepare_directory(out)
-    picture = found.plot()
+    plot = cache(found.plot)
     text = found.to_frame().to_csv(index=False, lineterminator="\n")
     files = [
         write_text(out / "compare.csv", text),
         write_text(out / "compare.md", found.to_markdown()),
-        *(write_atomically(out / f"compare.{suffix}", picture.save) for suffix in ("png", "svg")),
+        *draw(lambda: plot().figure, out / "compare", pictures),
     ]
-    return [*files, write_text(out / "compare.html", comparison_page(found, picture))]
+    if page:
+        from reports.compare.page import comparison_page
+
+        files.append(write_text(out / "compare.html", comparison_page(found, plot())))
+    return files

@@ -14,7 +14,8 @@ from energy import Counts, Estimate, estimate
 from energy.bill.estimate import ACCOUNTINGS, COMPUTE
 from energy.counts.file import to_csv
 from hwmodels import HardwareProfile, Op
-from reports.kit.files import prepare_directory, slugs, write_atomically, write_text
+from reports.kit.files import prepare_directory, slugs, write_text
+from reports.kit.pictures import Pictures, draw
 from reports.write import NOT_MODELLED, counts_summary, sha256, write_prices
 
 #: Version of `count.json`.
@@ -101,7 +102,7 @@ def part_pj(
     return None if unpriced & COMPUTE or (unpriced and not energy) else energy
 
 
-def write_count(run: CountRun, out: Path) -> list[Path]:
+def write_count(run: CountRun, out: Path, *, pictures: Pictures = Pictures.ALL) -> list[Path]:
     """Write the tables, a picture for each hardware, and `count.json`.
 
     `counts.csv` is what `neurt-energy price` takes.
@@ -109,6 +110,7 @@ def write_count(run: CountRun, out: Path) -> list[Path]:
     Args:
         run: What to report.
         out: A directory, made if need be; files of the same names are replaced.
+        pictures: The formats of the pictures.
 
     Returns:
         The files, in the order written.
@@ -116,19 +118,16 @@ def write_count(run: CountRun, out: Path) -> list[Path]:
     Raises:
         OutputError: If a file cannot be written.
     """
-    from reports.count.picture import count_components
-    from reports.kit import style
-
     prepare_directory(out)
     text = to_csv([run.counts])
     files = [write_text(out / "counts.csv", text)]
     files.append(write_prices(run.estimates.values(), out / "energy.csv"))
-    for bill, slug in zip(run.estimates.values(), slugs(run.estimates), strict=True):
-        figure = count_components(bill, run.title, run.subtitle)
-        files += [
-            write_atomically(out / f"components_{slug}.{suffix}", partial(style.save, figure))
-            for suffix in ("png", "svg")
-        ]
+    if pictures is not Pictures.NONE:
+        from reports.count.picture import count_components
+
+        for bill, slug in zip(run.estimates.values(), slugs(run.estimates), strict=True):
+            figure = partial(count_components, bill, run.title, run.subtitle)
+            files += draw(figure, out / f"components_{slug}", pictures)
     about = {"sha256": {"counts.csv": sha256(text.encode())}, **summary(run)}
     files.append(write_text(out / "count.json", json.dumps(about, indent=2) + "\n"))
     return files

@@ -6,13 +6,15 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from reports.kit.files import prepare_directory, write_atomically, write_text
+from reports.kit.files import prepare_directory, write_text
+from reports.kit.pictures import Pictures, draw
 from reports.quality.table import QUALITY_COLUMNS
 
 #: Columns of `sweep.csv`; frozen by a test.
@@ -66,15 +68,12 @@ def pareto(points: Sequence[Point], saving: str = "attention_block_saving_comput
     return best[::-1]
 
 
-def write_sweep(sweep: Sweep, directory: Path) -> list[Path]:
+def write_sweep(sweep: Sweep, directory: Path, *, pictures: Pictures = Pictures.ALL) -> list[Path]:
     """Write `sweep.csv` and, for each hardware, `pareto_HW.png` and `.svg`.
 
     Raises:
         OutputError: If they cannot be written.
     """
-    from reports.kit import style
-    from reports.quality.pareto_picture import pareto_picture
-
     prepare_directory(directory)
     fronts = {id(p) for hw in sweep.hardware for p in pareto(sweep.on(hw))}
     text = io.StringIO()
@@ -83,13 +82,13 @@ def write_sweep(sweep: Sweep, directory: Path) -> list[Path]:
     for point in sweep.points:
         table.writerow({**point, "pareto": id(point) in fronts})
     files = [write_text(directory / "sweep.csv", text.getvalue())]
-    for hw in sweep.hardware:
-        if not sweep.on(hw):
-            continue
-        figure = pareto_picture(sweep.on(hw))
-        for suffix in ("png", "svg"):
-            path = directory / f"pareto_{hw}.{suffix}"
-            files.append(write_atomically(path, lambda p, f=figure: style.save(f, p)))  # type: ignore[misc]
+    if pictures is not Pictures.NONE:
+        from reports.quality.pareto_picture import pareto_picture
+
+        for hw in filter(sweep.on, sweep.hardware):
+            files += draw(
+                partial(pareto_picture, sweep.on(hw)), directory / f"pareto_{hw}", pictures
+            )
     return files
 
 

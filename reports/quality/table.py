@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,8 @@ from energy import Counts, Estimate, saving
 from energy.bill.estimate import ACCOUNTINGS
 from energy.compare.baselines import Baseline
 from energy.counts.file import to_csv
-from reports.kit.files import prepare_directory, write_atomically, write_text
+from reports.kit.files import prepare_directory, write_text
+from reports.kit.pictures import Pictures, draw
 from reports.quality.evaluation import Evaluation
 
 if TYPE_CHECKING:
@@ -178,7 +180,11 @@ def layer_quality_frame(evaluation: Evaluation) -> pd.DataFrame:
 
 
 def write_quality(
-    evaluation: Evaluation, out: Path, progress: Callable[[str], None] = lambda _: None
+    evaluation: Evaluation,
+    out: Path,
+    progress: Callable[[str], None] = lambda _: None,
+    *,
+    pictures: Pictures = Pictures.ALL,
 ) -> list[Path]:
     """Write `quality.csv`, `quality_layers.csv`, `counts.csv`, the picture and `run.json`.
 
@@ -186,6 +192,7 @@ def write_quality(
         evaluation: What to report.
         out: A directory, made if need be; files of the same names are replaced.
         progress: Told what is being written.
+        pictures: The formats of the picture.
 
     Returns:
         The files, in the order written.
@@ -193,10 +200,6 @@ def write_quality(
     Raises:
         OutputError: If a file cannot be written.
     """
-    # matplotlib takes a second to import
-    from reports.kit import style
-    from reports.quality.picture import quality_picture
-
     prepare_directory(out)
     progress("tables")
     compared = evaluation.comparison
@@ -209,11 +212,11 @@ def write_quality(
         for name, frame in frames.items()
     ]
     files.append(write_text(out / "counts.csv", to_csv((compared.asa, compared.ssa))))
-    progress("picture")
-    figure = quality_picture(evaluation)
-    for suffix in ("png", "svg"):
-        path = out / f"quality.{suffix}"
-        files.append(write_atomically(path, lambda p: style.save(figure, p)))
+    if pictures is not Pictures.NONE:
+        from reports.quality.picture import quality_picture
+
+        progress("picture")
+        files += draw(partial(quality_picture, evaluation), out / "quality", pictures)
     facts = {
         "command": "evaluate",
         "created": evaluation.created,

@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,8 @@ from energy import Estimate, Saving, estimate, saving
 from energy.bill.estimate import ACCOUNTINGS
 from energy.compare.breakeven import Part, break_even
 from energy.compare.part_breakeven import part_break_even, silenced
-from reports.kit.files import prepare_directory, write_atomically, write_text
+from reports.kit.files import prepare_directory, write_text
+from reports.kit.pictures import Pictures, draw
 from reports.run.run import PUBLISHED_SAVING, Run
 
 if TYPE_CHECKING:
@@ -208,14 +209,14 @@ def reproduce_csv(found: Reproduction) -> str:
     return text.getvalue()
 
 
-def write_reproduction(found: Reproduction, directory: Path) -> list[Path]:
+def write_reproduction(
+    found: Reproduction, directory: Path, *, pictures: Pictures = Pictures.ALL
+) -> list[Path]:
     """Write `reproduce.csv`, `.md`, `.tex`, `.png` and `.svg`.
 
     Raises:
         OutputError: If they cannot be written.
     """
-    from reports.kit import style
-    from reports.reproduce.picture import reproduce_picture
     from reports.reproduce.table import reproduce_latex, reproduce_markdown
 
     prepare_directory(directory)
@@ -224,8 +225,8 @@ def write_reproduction(found: Reproduction, directory: Path) -> list[Path]:
         write_text(directory / "reproduce.md", reproduce_markdown(found)),
         write_text(directory / "reproduce.tex", reproduce_latex(found)),
     ]
-    figure = reproduce_picture(found)
-    for suffix in ("png", "svg"):
-        path = directory / f"reproduce.{suffix}"
-        files.append(write_atomically(path, lambda p: style.save(figure, p)))
+    if pictures is not Pictures.NONE:
+        from reports.reproduce.picture import reproduce_picture
+
+        files += draw(partial(reproduce_picture, found), directory / "reproduce", pictures)
     return files

@@ -6,11 +6,13 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from hwmodels import HardwareProfile
-from reports.kit.files import slugs, write_atomically, write_text
+from reports.kit.files import slugs, write_text
+from reports.kit.pictures import Pictures, draw
 
 #: What the energy of a token is split into.
 PARTS = ("arithmetic", "weights", "kv_cache", "other_traffic")
@@ -113,12 +115,15 @@ def roofline_csv(rooflines: Iterable[Roofline]) -> str:
     return out.getvalue()
 
 
-def write_rooflines(rooflines: Sequence[Roofline], out: Path) -> list[Path]:
-    """Write `roofline.csv` and one picture per hardware, as PNG and SVG.
+def write_rooflines(
+    rooflines: Sequence[Roofline], out: Path, *, pictures: Pictures = Pictures.ALL
+) -> list[Path]:
+    """Write `roofline.csv` and one picture per hardware.
 
     Args:
         rooflines: Of one run; where there are none, nothing is written.
         out: A directory that exists.
+        pictures: The formats of the pictures.
 
     Returns:
         The files, in the order written.
@@ -126,16 +131,13 @@ def write_rooflines(rooflines: Sequence[Roofline], out: Path) -> list[Path]:
     Raises:
         OutputError: If a file cannot be written.
     """
-    from reports.kit import style
-    from reports.roofline.picture import roofline_picture
-
     if not rooflines:
         return []
     files = [write_text(out / "roofline.csv", roofline_csv(rooflines))]
-    names = slugs(one.profile.name for one in rooflines)
-    for one, slug in zip(rooflines, names, strict=True):
-        figure = roofline_picture(one)
-        for suffix in ("png", "svg"):
-            path = out / f"roofline_{slug}.{suffix}"
-            files.append(write_atomically(path, lambda p, f=figure: style.save(f, p)))  # type: ignore[misc]
+    if pictures is not Pictures.NONE:
+        from reports.roofline.picture import roofline_picture
+
+        names = slugs(one.profile.name for one in rooflines)
+        for one, slug in zip(rooflines, names, strict=True):
+            files += draw(partial(roofline_picture, one), out / f"roofline_{slug}", pictures)
     return files

@@ -6,14 +6,15 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from energy import Estimate
 from energy.bill.estimate import ACCOUNTINGS
 from energy.compare.ranges import UncertainConstant
 from energy.compare.sensitivity import SAMPLES, Sensitivity, SensitivityError, Swing, sensitivity
-from reports.kit.files import prepare_directory, slugs, write_atomically, write_text
+from reports.kit.files import prepare_directory, slugs, write_text
+from reports.kit.pictures import Pictures, draw
 
 #: Blocks whose saving is looked at; None is the whole model.
 BLOCKS = ("attention", "ffn", None)
@@ -186,7 +187,11 @@ def _swing_cells(swing: Swing) -> dict[str, object]:
 
 
 def write_sensitivity(
-    studies: Sequence[Study], directory: Path, block: str | None = "attention"
+    studies: Sequence[Study],
+    directory: Path,
+    block: str | None = "attention",
+    *,
+    pictures: Pictures = Pictures.ALL,
 ) -> list[Path]:
     """Write `sensitivity.csv` and, for each hardware, `tornado_HW.png` and `.svg`.
 
@@ -194,6 +199,7 @@ def write_sensitivity(
         studies: One per hardware.
         directory: Where to; made if need be.
         block: What the pictures show; the table has all blocks. Without a saving no picture.
+        pictures: The formats of the pictures.
 
     Returns:
         The files.
@@ -202,11 +208,7 @@ def write_sensitivity(
         OutputError: If they cannot be written.
         SensitivityError: If no layer is of that block.
     """
-    from reports.kit import style
-    from reports.sensitivity.picture import tornado
-
     shown = [study for study in studies if study.of(block)]
-    figures = [tornado(study, block) for study in shown]
     prepare_directory(directory)
     text = io.StringIO()
     table = csv.DictWriter(text, SENSITIVITY_COLUMNS, lineterminator="\n")
@@ -214,9 +216,10 @@ def write_sensitivity(
     for study in studies:
         table.writerows(_rows(study))
     files = [write_text(directory / "sensitivity.csv", text.getvalue())]
-    names = slugs(study.asa.profile.name for study in shown)
-    for hw, figure in zip(names, figures, strict=True):
-        for suffix in ("png", "svg"):
-            path = directory / f"tornado_{hw}.{suffix}"
-            files.append(write_atomically(path, lambda p, f=figure: style.save(f, p)))  # type: ignore[misc]
+    if pictures is not Pictures.NONE:
+        from reports.sensitivity.picture import tornado
+
+        names = slugs(study.asa.profile.name for study in shown)
+        for study, hw in zip(shown, names, strict=True):
+            files += draw(partial(tornado, study, block), directory / f"tornado_{hw}", pictures)
     return files

@@ -18,6 +18,7 @@ from energy.counts.file import read_csv
 from hwmodels import HardwareProfile, Op, load_profile
 from reports import OutputError, Run, write_prices, write_report
 from reports.kit import style
+from reports.kit.pictures import Pictures
 from reports.run.run import Phase, merged
 from reports.run.steps import StepCount
 from reports.views.tables import savings_frame
@@ -64,18 +65,25 @@ def test_the_files_of_a_report(
     make_run: Callable[..., Run], tmp_path: Path, hw: list[str], names: list[str]
 ) -> None:
     said: list[str] = []
-    files = write_report(make_run(*hw), tmp_path, said.append)
+    files = write_report(make_run(*hw), tmp_path, progress=said.append)
     assert [path.name for path in files] == names
     # No temporary file is left beside them.
     assert {path.name for path in tmp_path.iterdir()} == set(names)
-    assert [line for line in said if "picture" in line] == [
-        "picture of the spike rates",
-        *(
-            f"picture of the {name} on {profile}"
-            for profile in hw
-            for name in ("layers", "components")
-        ),
-    ]
+    pictures = [f"{name}_{profile}" for profile in hw for name in ("layers", "components")]
+    assert said == ["tables", *(f"picture {x}" for x in ["spike_rates", *pictures]), "page"]
+
+
+@pytest.mark.parametrize(
+    ("pictures", "suffixes"), [("none", set()), ("png", {".png"}), ("svg", {".svg"})]
+)
+@pytest.mark.usefixtures("sketched")
+def test_only_the_pictures_and_the_page_that_are_asked_for(
+    run: Run, tmp_path: Path, pictures: str, suffixes: set[str]
+) -> None:
+    files = write_report(run, tmp_path, pictures=Pictures(pictures), page=False)
+    others = [path.name for path in files if path.suffix not in {".png", ".svg"}]
+    assert others == [*TABLES, "run.json"]
+    assert {path.suffix for path in files} & {".png", ".svg", ".html"} == suffixes
 
 
 def test_the_pictures_are_whole_png_and_svg(run: Run, written: Callable[[Run], Path]) -> None:
