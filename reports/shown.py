@@ -134,7 +134,7 @@ def run_html(run: Run) -> str:
     """What each hardware saves, in one table."""
     from energy import saving
     from energy.frames import picojoules
-    from reports.views.markdown import SHOWN
+    from reports.kit.parts import SHOWN
     from reports.views.terminal import percent
 
     rows = []

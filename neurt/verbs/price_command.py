@@ -44,8 +44,8 @@ def _bill(
     request: argparse.Namespace,
     console: Console,
 ) -> Path:
+    from reports.views.tables import write_prices
     from reports.views.terminal import print_bill
-    from reports.write import write_prices
 
     if request.latency_s and len(profiles) > 1:
         raise ProfileError(

@@ -12,12 +12,12 @@ from neurt.verbs.console import terminal_console
 from reports.compare.comparison import compare_runs, write_comparison
 from reports.compare.terminal import print_comparison
 from reports.kit.files import OutputError, check_directory, slugs
-from reports.kit.parquet import check_parquet, write_parquet, write_run_parquet
+from reports.kit.parquet import check_parquet, write_parquet
 from reports.read import read_run
 from reports.roofline.roofline import write_rooflines
 from reports.run.run import Run
 from reports.views.terminal import print_run
-from reports.write import write_report
+from reports.write import write_report, write_run_parquet
 
 
 def run(request: argparse.Namespace) -> None:

@@ -13,10 +13,11 @@ import pandas as pd
 from hwmodels.errors import UserError
 from reports.compare.row import Row, words
 from reports.kit.files import prepare_directory, write_text
+from reports.kit.parts import SHOWN
 from reports.kit.pictures import Pictures, draw
 from reports.run.run import Run
 from reports.shown import Picture
-from reports.views.markdown import SHOWN, escaped, table
+from reports.views.markdown import escaped, table
 from reports.views.tables import names
 from reports.views.terminal import percent
 

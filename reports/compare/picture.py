@@ -13,9 +13,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from reports.kit.style import PAGE_WIDTH, SMALL, STYLE, titled, unit_for
-from reports.run.run import PUBLISHED_SAVING
-from reports.views.markdown import SHOWN
+from energy.words import energy_unit
+from reports.kit.caveats import PUBLISHED_SAVING
+from reports.kit.parts import SHOWN
+from reports.kit.style import PAGE_WIDTH, SMALL, STYLE, titled
 
 if TYPE_CHECKING:
     from reports.compare.comparison import Comparison
@@ -70,7 +71,7 @@ def _energies(axes: Axes, found: Comparison) -> None:
     parts = [(row, row.parts["full", None].saving) for row in found.rows]
     ends = [(row.per_token(part.asa_pj), row.per_token(part.ssa_pj)) for row, part in parts]
     known = [pj for pair in ends for pj in pair if pj]
-    scale, unit = unit_for(max(known, default=1.0))
+    scale, unit = energy_unit(max(known, default=1.0))
     axes.set_title("whole model, all that has a price")
     axes.set_xlabel(f"energy per token ({unit})")
     if known:

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from reports.compare.comparison import Comparison
-from reports.views.markdown import SHOWN
+from reports.kit.parts import SHOWN
 
 
 def print_comparison(found: Comparison, console: Console) -> None:

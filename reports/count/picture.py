@@ -8,7 +8,9 @@ from matplotlib.patches import Patch
 
 from energy import Estimate
 from energy.bill.estimate import GROUPS
+from energy.words import energy_unit
 from reports.count.run import part_pj
+from reports.kit.parts import present
 from reports.kit.style import (
     COMPONENT_NAMES,
     GROUP_COLOURS,
@@ -17,9 +19,7 @@ from reports.kit.style import (
     SMALL,
     STYLE,
     headline,
-    unit_for,
 )
-from reports.views.tables import present
 
 
 def count_components(bill: Estimate, title: str, subtitle: str) -> Figure:
@@ -38,7 +38,7 @@ def count_components(bill: Estimate, title: str, subtitle: str) -> Figure:
     energies = [part_pj(bill, "full", *part) for part in parts]
     largest = max((pj for pj in energies if pj is not None), default=0.0)
     total = sum(pj for pj in energies if pj is not None)
-    scale, unit = unit_for(largest)
+    scale, unit = energy_unit(largest)
     spent = [group for group in GROUPS if bill.group_pj(group)]
     with mpl.rc_context(STYLE | {"axes.grid.axis": "x"}):
         figure = Figure(figsize=(PAGE_WIDTH, 1.2 + 0.2 * len(parts)), layout="constrained")

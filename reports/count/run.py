@@ -14,9 +14,11 @@ from energy import Counts, Estimate, estimate
 from energy.bill.estimate import ACCOUNTINGS, COMPUTE
 from energy.counts.file import to_csv
 from hwmodels import HardwareProfile, Op
+from reports.kit.caveats import NOT_MODELLED
 from reports.kit.files import prepare_directory, slugs, write_text
 from reports.kit.pictures import Pictures, draw
-from reports.write import NOT_MODELLED, counts_summary, sha256, write_prices
+from reports.run.summary import counts_summary, sha256
+from reports.views.tables import write_prices
 
 #: Version of `count.json`.
 FORMAT = 1

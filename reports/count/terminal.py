@@ -9,9 +9,9 @@ from rich.table import Table
 from energy import Counts, Estimate
 from hwmodels import Op
 from reports.count.run import CountRun, part_pj
-from reports.views.tables import present
+from reports.kit.caveats import NOT_MODELLED
+from reports.kit.parts import present
 from reports.views.terminal import millijoule, percent
-from reports.write import NOT_MODELLED
 
 
 def print_count(run: CountRun, console: Console) -> None:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
 from pandas.api.types import is_object_dtype
 
-from energy.frames import WHOLE, counts_frame
 from hwmodels.errors import UserError
 from reports.kit.files import write_atomically
-from reports.run.run import Run
-from reports.views.tables import layers_frame, savings_frame
 
 #: Numbers beyond this are not those of a Parquet file.
 _LARGEST = 2**63 - 1
@@ -49,8 +45,8 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> Path:
     typed = frame.copy()
     for column in (name for name in typed if is_object_dtype(typed[name])):
         known = [value for value in typed[column] if value not in ("", None)]
-        if column in WHOLE or (known and all(isinstance(value, int) for value in known)):
-            if (largest := max(map(abs, known), default=0)) > _LARGEST:
+        if known and all(isinstance(value, int) for value in known):
+            if (largest := max(map(abs, known))) > _LARGEST:
                 raise ParquetError(
                     f"'{path.name}', column '{column}': {largest} is too large for a number "
                     "of Parquet; use the CSV"
@@ -61,19 +57,3 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> Path:
     return write_atomically(
         path, lambda file: typed.to_parquet(file, engine="pyarrow", index=False)
     )
-
-
-def write_run_parquet(run: Run, out: Path) -> list[Path]:
-    """Write `counts.parquet`, `layers.parquet` and `savings.parquet` of a run.
-
-    Raises:
-        ParquetError: If pyarrow is not installed, or a number is too large for it.
-        OutputError: If a file cannot be written.
-    """
-    sides = [side for phase in run.phases for side in (phase.asa, phase.ssa)]
-    frames: Mapping[str, pd.DataFrame] = {
-        "counts.parquet": pd.concat(map(counts_frame, sides), ignore_index=True),
-        "layers.parquet": layers_frame(run),
-        "savings.parquet": savings_frame(run),
-    }
-    return [write_parquet(frame, out / name) for name, frame in frames.items()]

@@ -93,14 +93,6 @@ def save(figure: Figure, path: Path) -> None:
         figure.savefig(path, dpi=200, metadata=metadata)
 
 
-def unit_for(largest_pj: float) -> tuple[float, str]:
-    """Picojoules per unit, and the unit in which the largest value has one to three digits."""
-    for scale, unit in ((1e12, "J"), (1e9, "mJ"), (1e6, "µJ"), (1e3, "nJ")):
-        if largest_pj >= scale:
-            return scale, unit
-    return 1.0, "pJ"
-
-
 def headline(figure: Figure, title: str, subtitle: str, asa: Estimate, ssa: Estimate) -> None:
     """Model, hardware and what has no price, above a picture."""
     lines = [title, f"{asa.profile.title}; {subtitle}"]

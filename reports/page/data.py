@@ -11,9 +11,11 @@ from energy.bill.placement import BUFFERS, HELD, PERSISTENT
 from energy.counts.file import COUNT_COLUMNS
 from hwmodels import Dataflow, HardwareProfile, Op, ProfileError, load_profile, siblings
 from hwmodels.prices import Evidence
+from reports.kit.caveats import PUBLISHED_SAVING, PUBLISHED_SOURCE
+from reports.kit.parts import present
 from reports.kit.style import COMPONENT_COLOURS, COMPONENT_NAMES, GROUP_COLOURS, GROUP_NAMES
-from reports.run.run import PUBLISHED_SAVING, PUBLISHED_SOURCE, Run
-from reports.views.tables import ENERGY_COLUMNS, present
+from reports.run.run import Run
+from reports.views.tables import ENERGY_COLUMNS
 
 #: Counted in each time step, wherever a layer has spikes.
 _PER_STEP = frozenset(

@@ -12,9 +12,9 @@ from markupsafe import Markup
 
 from energy.formulas.linear import Attention
 from hwmodels import Op
+from reports.kit.caveats import NOT_MODELLED, PUBLISHED_SAVING, PUBLISHED_SOURCE
 from reports.page.data import page_data
-from reports.run.run import PUBLISHED_SAVING, PUBLISHED_SOURCE, Run
-from reports.write import NOT_MODELLED
+from reports.run.run import Run
 
 #: Scripts of the page, in the order in which they need one another.
 SCRIPTS = (

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from reports.kit.caveats import PUBLISHED_CHANGE, PUBLISHED_SAVING
 from reports.kit.style import PAGE_WIDTH, STYLE, titled
-from reports.run.run import PUBLISHED_CHANGE, PUBLISHED_SAVING
 
 if TYPE_CHECKING:
     from reports.quality.sweep import Point

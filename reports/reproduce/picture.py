@@ -14,9 +14,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import NullLocator
 
+from reports.kit.caveats import PUBLISHED_SAVING
 from reports.kit.style import STYLE
 from reports.reproduce.rows import Reproduction, Row
-from reports.run.run import PUBLISHED_SAVING
 
 #: Savings that may be marked, the most welcome first.
 _TICKS = (0, 0.5, 0.9, 0.8, -1, -3, 0.95, 0.7, 0.3, 0.98, 0.99, -9, -29, -99)

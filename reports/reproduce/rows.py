@@ -14,9 +14,10 @@ from energy import Estimate, Saving, estimate, saving
 from energy.bill.estimate import ACCOUNTINGS
 from energy.compare.breakeven import Part, break_even
 from energy.compare.part_breakeven import part_break_even, silenced
+from reports.kit.caveats import PUBLISHED_SAVING
 from reports.kit.files import prepare_directory, write_text
 from reports.kit.pictures import Pictures, draw
-from reports.run.run import PUBLISHED_SAVING, Run
+from reports.run.run import Run
 
 if TYPE_CHECKING:
     from energy.compare.baselines import Baseline

@@ -9,9 +9,9 @@ from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
+from reports.kit.caveats import PUBLISHED_SAVING, PUBLISHED_SOURCE
 from reports.kit.latex import latex_table
 from reports.reproduce.rows import Reproduction, Row
-from reports.run.run import PUBLISHED_SAVING, PUBLISHED_SOURCE
 
 _LOW, _HIGH = (f"{100 * share:.2f}" for share in PUBLISHED_SAVING)
 _NONE = "-"

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from reports.kit.style import PAGE_WIDTH, SMALL, STYLE, titled, unit_for
+from energy.words import energy_unit
+from reports.kit.style import PAGE_WIDTH, SMALL, STYLE, titled
 from reports.roofline.roofline import Roofline, TokenCost
 
 #: Parts in the order of the legend; thickness tells them apart where colour does not.
@@ -38,7 +39,7 @@ def roofline_picture(found: Roofline) -> Figure:
         figure = Figure(figsize=(PAGE_WIDTH, 3.5), layout="constrained")
         panels = figure.subplots(1, 2, sharey=True)
         values = [pj for cost in found.costs for part in _PARTS if (pj := getattr(cost, part))]
-        scale, unit = unit_for(max(values))
+        scale, unit = energy_unit(max(values))
         for axes, variant in zip(panels, _SIDES, strict=True):
             _panel(axes, found, variant, scale)
         least = max(min(values), max(values) / _DECADES)

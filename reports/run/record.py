@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hwmodels import Dataflow, HardwareProfile
 from hwmodels.errors import UserError
-from reports.write import FORMAT, sha256
+from reports.run.summary import FORMAT, sha256
 
 
 class RunError(UserError, ValueError):

@@ -17,12 +17,6 @@ if TYPE_CHECKING:
 
     from reports.shown import Picture
 
-#: What the paper states for the attention block: arXiv 2510.00133, abstract.
-PUBLISHED_SAVING = (0.6471, 0.8528)
-#: What it states for the perplexity of GPT-2 small, on the text of its own choice.
-PUBLISHED_CHANGE = 0.097
-PUBLISHED_SOURCE = "NeurTransformer, arXiv 2510.00133, abstract: attention block, GPT-2, digital"
-
 
 @dataclass(frozen=True)
 class Phase:

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Sequence
 from energy import Estimate, saving
 from energy.compare.baselines import Baseline
 from energy.compare.sensitivity import interval
-from reports.run.run import PUBLISHED_SAVING, PUBLISHED_SOURCE, Run
+from reports.kit.caveats import NOT_MODELLED, PUBLISHED_SAVING, PUBLISHED_SOURCE
+from reports.kit.parts import SHOWN
+from reports.run.run import Run
 from reports.views.baselines import Comparisons, compare
 from reports.views.terminal import millijoule, percent
-from reports.write import NOT_MODELLED
 
 #: Parts of the model in the headline table, with the accountings of each.
 _PARTS = (
@@ -24,12 +25,6 @@ _PARTS = (
     ("model", None, "full"),
 )
 _ACCOUNTINGS = {"compute": "MACs and ACs", "full": "all that has a price"}
-#: What fits on a line: heading, accounting, block.
-SHOWN = (
-    ("attention, MACs and ACs", "compute", "attention"),
-    ("attention, all", "full", "attention"),
-    ("model, all", "full", None),
-)
 #: Layers listed one by one.
 _DEAREST = 5
 

@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from energy import Estimate, saving
+from energy.words import energy_unit
+from reports.kit.parts import present
 from reports.kit.style import (
     COMPONENT_NAMES,
     GROUP_COLOURS,
@@ -16,9 +18,7 @@ from reports.kit.style import (
     SPIKING_HATCH,
     STYLE,
     headline,
-    unit_for,
 )
-from reports.views.tables import present
 
 
 def per_component(asa: Estimate, ssa: Estimate, title: str, subtitle: str) -> Figure:
@@ -70,7 +70,7 @@ def _bars(
         [side.energy_pj(accounting, block=b, component=c) for b, c in parts] for side in (asa, ssa)
     ]
     largest = max(max(row) for row in values)
-    scale, unit = unit_for(largest)
+    scale, unit = energy_unit(largest)
     axes.barh(
         [i - 0.2 for i in range(len(parts))],
         [v / scale for v in values[0]],

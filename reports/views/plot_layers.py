@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from energy import Estimate
+from energy.words import energy_unit
 from hwmodels import Op
 from reports.kit.style import (
     COMPONENT_COLOURS,
@@ -22,7 +23,6 @@ from reports.kit.style import (
     STYLE,
     headline,
     layer_ticks,
-    unit_for,
 )
 
 
@@ -63,7 +63,7 @@ def _stack(
     colours = GROUP_COLOURS if by == "group" else COMPONENT_COLOURS
     heights = [{key: _by_depth(side, depths, by, key) for key in colours} for side in sides]
     totals = [sum(values) for side in heights for values in zip(*side.values(), strict=True)]
-    scale, unit = unit_for(max(totals))
+    scale, unit = energy_unit(max(totals))
     for side, offset, hatch in zip(heights, (-0.21, 0.21), (None, SPIKING_HATCH), strict=True):
         base = [0.0] * len(depths)
         for key, values in side.items():

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from energy import Estimate
+from energy.words import energy_unit
 from reports.kit.style import (
     COLUMN_WIDTH,
     GROUP_COLOURS,
@@ -19,7 +20,6 @@ from reports.kit.style import (
     STYLE,
     headline,
     spelled,
-    unit_for,
 )
 from reports.views.phases import Part, PhaseBill, part_name, parts
 
@@ -68,7 +68,7 @@ def _panel(axes: Axes, bill: PhaseBill) -> None:
     sides = (bill.asa, bill.ssa)
     totals = [bill.per_token(side.energy_pj()) for side in sides if not side.lacks_compute]
     largest = max(totals, default=0.0)
-    scale, unit = unit_for(largest)
+    scale, unit = energy_unit(largest)
     top = 1.12 * largest / scale or 1.0
     axes.set_ylim(0, top)
     for side, x, hatch in zip(sides, _EDGES, (None, SPIKING_HATCH), strict=True):

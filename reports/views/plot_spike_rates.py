@@ -15,6 +15,7 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
 from energy import Counts
+from reports.kit.parts import ORDER
 from reports.kit.style import (
     COMPONENT_NAMES,
     PAGE_WIDTH,
@@ -24,7 +25,6 @@ from reports.kit.style import (
     titled,
 )
 from reports.run.steps import StepCount
-from reports.views.tables import ORDER
 
 #: White is silence; darker is busier, in grey too.
 _COLOURS = LinearSegmentedColormap.from_list(

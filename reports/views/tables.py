@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from energy import Counts, Estimate, LayerEnergy, Saving, saving
+from energy import Estimate, LayerEnergy, Saving, saving
 from energy.bill.estimate import ACCOUNTINGS, GROUPS
 from hwmodels import Op
+from reports.kit.files import write_text
+from reports.kit.parts import present
 from reports.run.run import Run
 
-#: Blocks and their components, in the order of the forward pass.
-ORDER = {
-    "embedding": ("embedding", "rotary"),
-    "attention": ("norm", "neuron", "qkv", "rotary", "scores", "softmax", "mix", "proj"),
-    "ffn": ("norm", "neuron", "ffn_up", "activation", "ffn_down"),
-    "head": ("norm", "lm_head"),
-}
+if TYPE_CHECKING:
+    import pandas as pd
 
 LAYER_COLUMNS = (
     "hw",
@@ -73,6 +72,8 @@ def names(ops: Iterable[Op]) -> str:
 
 def layers_frame(run: Run) -> pd.DataFrame:
     """One row per hardware, variant and layer: counts, spike rate and energy by heading."""
+    import pandas as pd
+
     rows = [row for pair in run.estimates.values() for side in pair for row in _layer_rows(side)]
     return pd.DataFrame(rows, columns=list(LAYER_COLUMNS))
 
@@ -139,22 +140,10 @@ def savings(asa: Estimate, ssa: Estimate) -> list[Saving]:
     ]
 
 
-def present(*variants: Counts) -> dict[str, list[str]]:
-    """Blocks and components that occur, in the order of the forward pass, unknown ones last."""
-    found: dict[str, list[str]] = {block: [] for block in ORDER}
-    for counts in variants:
-        for layer in counts.layers:
-            components = found.setdefault(layer.label.block, [])
-            if layer.label.component not in components:
-                components.append(layer.label.component)
-    for block, components in found.items():
-        order = ORDER.get(block, ())
-        components.sort(key=lambda c: order.index(c) if c in order else len(order))
-    return {block: components for block, components in found.items() if components}
-
-
 def savings_frame(run: Run) -> pd.DataFrame:
     """One row per hardware, accounting, block and component."""
+    import pandas as pd
+
     rows = []
     for hw, (asa, ssa) in run.estimates.items():
         for part in savings(asa, ssa):
@@ -221,3 +210,17 @@ def energy_rows(bill: Estimate) -> list[dict[str, object]]:
         "weights": bill.counts.weights,
     }
     return [*rows, {column: total[column] for column in ENERGY_COLUMNS}]
+
+
+def write_prices(bills: Iterable[Estimate], path: Path) -> Path:
+    """Write `energy.csv`: energy per row and a `TOTAL` row, per hardware and variant.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ENERGY_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for bill in bills:
+        writer.writerows(energy_rows(bill))
+    return write_text(path, text.getvalue())

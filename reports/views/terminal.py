@@ -10,9 +10,9 @@ from energy import Estimate, Saving, saving
 from energy.bill.estimate import ACCOUNTINGS
 from energy.compare.sensitivity import interval
 from hwmodels import Op
-from reports.run.run import PUBLISHED_SAVING, Run
-from reports.views.tables import present
-from reports.write import NOT_MODELLED
+from reports.kit.caveats import NOT_MODELLED, PUBLISHED_SAVING
+from reports.kit.parts import present
+from reports.run.run import Run
 
 
 def millijoule(pj: float | None) -> str:

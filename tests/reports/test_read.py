@@ -15,7 +15,7 @@ from reports.read import read_run
 from reports.run.record import RunError
 from reports.run.run import Phase, merged
 from reports.run.steps import StepCount
-from reports.write import counted, sha256, summary
+from reports.run.summary import counted, sha256, summary
 
 Directory = Callable[[Run], Path]
 

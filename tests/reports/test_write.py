@@ -18,11 +18,12 @@ from energy.counts.file import read_csv
 from hwmodels import HardwareProfile, Op, load_profile
 from reports import OutputError, Run, write_prices, write_report
 from reports.kit import style
+from reports.kit.caveats import NOT_MODELLED
 from reports.kit.pictures import Pictures
 from reports.run.run import Phase, merged
 from reports.run.steps import StepCount
+from reports.run.summary import FORMAT, counted, sha256, summary
 from reports.views.tables import savings_frame
-from reports.write import FORMAT, NOT_MODELLED, counted, sha256, summary
 
 PICTURES_45NM = [
     "layers_45nm.png",

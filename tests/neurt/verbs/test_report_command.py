@@ -19,7 +19,7 @@ from reports.kit import parquet
 from reports.kit.files import write_text
 from reports.kit.parquet import ParquetError
 from reports.run.record import RunError
-from reports.write import counted, summary
+from reports.run.summary import counted, summary
 
 Ask = Callable[..., str]
 

@@ -10,7 +10,7 @@ from energy import Counts, Label, LayerCount, Tally
 from energy.counts.file import read_csv
 from hwmodels import Op, load_profiles
 from reports.count.run import CountRun, Unnamed, part_pj, write_count
-from reports.write import sha256
+from reports.run.summary import sha256
 
 pytestmark = pytest.mark.usefixtures("sketched")
 

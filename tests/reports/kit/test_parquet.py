@@ -11,8 +11,9 @@ from energy import LayerCount, Tally
 from hwmodels import Op
 from reports import OutputError, Run
 from reports.kit import parquet
-from reports.kit.parquet import ParquetError, check_parquet, write_parquet, write_run_parquet
+from reports.kit.parquet import ParquetError, check_parquet, write_parquet
 from reports.views.tables import LAYER_COLUMNS, SAVING_COLUMNS
+from reports.write import write_run_parquet
 
 pytest.importorskip("pyarrow", reason="Parquet needs the extra `parquet`")
 

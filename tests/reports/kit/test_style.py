@@ -13,10 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from energy import estimate
+from energy.words import energy_unit
 from hwmodels import HardwareProfile
 from reports import Run
 from reports.kit import style
-from reports.kit.style import layer_ticks, save, spelled, titled, unit_for
+from reports.kit.style import layer_ticks, save, spelled, titled
 from reports.views.plot_components import per_component
 from reports.views.plot_layers import per_layer
 
@@ -147,7 +148,7 @@ def test_the_overlap_check_sees_an_overlap() -> None:
 def test_the_unit_gives_the_largest_value_one_to_three_digits(
     pj: float, expected: tuple[float, str]
 ) -> None:
-    assert unit_for(pj) == expected
+    assert energy_unit(pj) == expected
 
 
 @pytest.mark.parametrize("kind", ["layers", "components"])

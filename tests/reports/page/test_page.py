@@ -11,8 +11,8 @@ from hwmodels import Op
 from neurt.measure.planning import run_plan
 from neurt.requests.passes import PlanRequest
 from reports import Run
+from reports.kit.caveats import NOT_MODELLED
 from reports.page.page import embedded, page
-from reports.write import NOT_MODELLED
 
 
 class Seen(HTMLParser):

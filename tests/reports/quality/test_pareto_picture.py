@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from reports.kit.caveats import PUBLISHED_CHANGE, PUBLISHED_SAVING
 from reports.kit.style import save
 from reports.quality.pareto_picture import pareto_picture
-from reports.run.run import PUBLISHED_CHANGE, PUBLISHED_SAVING
 
 Point = dict[str, Any]
 

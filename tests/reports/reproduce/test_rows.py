@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from energy import saving
+from reports.kit.caveats import PUBLISHED_SAVING
 from reports.kit.files import OutputError
 from reports.reproduce.rows import (
     REPRODUCE_COLUMNS,
@@ -21,7 +22,6 @@ from reports.reproduce.rows import (
     stands,
     write_reproduction,
 )
-from reports.run.run import PUBLISHED_SAVING
 
 LOW, HIGH = PUBLISHED_SAVING
 

@@ -9,7 +9,7 @@ import pytest
 
 from reports import Run
 from reports.run.record import RunError, is_changed, read_record
-from reports.write import FORMAT, summary
+from reports.run.summary import FORMAT, summary
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from energy import estimate
 from hwmodels import Dataflow, HardwareProfile, Op, load_profile
 from hwmodels.prices import Evidence, StaticPower
 from reports import PUBLISHED_SAVING, Run
-from reports.run.run import PUBLISHED_SOURCE, Phase, merged
+from reports.kit.caveats import PUBLISHED_SOURCE
+from reports.run.run import Phase, merged
 
 
 def powered(watts: float) -> HardwareProfile:

@@ -13,6 +13,7 @@ from energy import Counts, Label, LayerCount, Tally, estimate
 from energy.bill.estimate import GROUPS
 from hwmodels import Evidence, Op, StaticPower, load_profile
 from reports import Run
+from reports.kit.parts import present
 from reports.views.tables import (
     ENERGY_COLUMNS,
     LAYER_COLUMNS,
@@ -20,7 +21,6 @@ from reports.views.tables import (
     energy_rows,
     layers_frame,
     names,
-    present,
     savings,
     savings_frame,
 )

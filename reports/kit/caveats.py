@@ -1,0 +1,25 @@
+"""What every report says beside its numbers: what is published, and what is not modelled."""
+
+from __future__ import annotations
+
+#: What the paper states for the attention block: arXiv 2510.00133, abstract.
+PUBLISHED_SAVING = (0.6471, 0.8528)
+#: What it states for the perplexity of GPT-2 small, on the text of its own choice.
+PUBLISHED_CHANGE = 0.097
+PUBLISHED_SOURCE = "NeurTransformer, arXiv 2510.00133, abstract: attention block, GPT-2, digital"
+
+#: What no report of this version contains, said in each of them.
+NOT_MODELLED = (
+    "residual additions, dropout and sampling (listed as uncounted)",
+    "control, clock, instruction fetch, links between chips",
+    "registers, tiles and fusion: each result goes to memory and comes back",
+    "leakage where no latency is known",
+)
+
+#: What random weights are good for, and what not.
+OF_RANDOM_WEIGHTS = "dense counts are those of any weights, spike rates and savings are not"
+
+
+def are_random(weights: str) -> bool:
+    """Whether weights were drawn and not learned, by their provenance."""
+    return weights.startswith("random")
