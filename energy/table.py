@@ -11,6 +11,7 @@ import html
 import io
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from energy.words import NONE
@@ -47,6 +48,12 @@ class Column(Generic[Row]):
         """Its value in a row, for people."""
         value = self.value(row)
         return NONE if value is None else self.show(value)
+
+
+def attributes(path: str, *names: str) -> tuple[Column[Any], ...]:
+    """Columns of the attributes with these names, of the row or of what `path` leads to from it."""
+    prefix = f"{path}." if path else ""
+    return tuple(Column(name, attrgetter(prefix + name)) for name in names)
 
 
 @dataclass(frozen=True)

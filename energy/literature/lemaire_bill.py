@@ -107,23 +107,6 @@ class Bill:
         """Sum of one of `PARTS` over all rows, in picojoules."""
         return math.fsum(layer.parts_pj.get(part, 0.0) for layer in self.layers)
 
-    def rows(self) -> list[dict[str, object]]:
-        """A table with one line per row of the run; energies are empty outside of the model."""
-        return [
-            {
-                "accounting": self.variant.name,
-                "variant": self.counts.variant,
-                "layer": layer.count.name,
-                "kind": layer.count.kind,
-                "block": layer.count.label.block,
-                "component": layer.count.label.component,
-                **{f"{part}_pj": layer.parts_pj.get(part, "") for part in PARTS},
-                "total_pj": "" if layer.outside else layer.total_pj,
-                "outside": layer.outside,
-            }
-            for layer in self.layers
-        ]
-
 
 def lemaire(
     counts: Counts,

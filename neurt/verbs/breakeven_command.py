@@ -20,8 +20,8 @@ def run(request: argparse.Namespace) -> None:
     from neurt.measure.breakeven import run_breakeven
     from neurt.requests.breakeven import BreakEvenRequest
     from neurt.verbs.flags_conversion import FIELDS, conversion_of
-    from reports.breakeven.case import write_breakeven
     from reports.breakeven.terminal import print_breakeven
+    from reports.breakeven.write import write_breakeven
     from reports.kit.files import check_directory
 
     before = time.strftime("%Y%m%d-%H%M%S")

@@ -51,8 +51,10 @@ def breakeven_picture(case: Case) -> Figure:
     a run at their measured rates, filled where they save; otherwise their break-evens. The bands
     are where the literature puts the break-even, on the axis of spikes per synapse above.
     """
-    drawn = [one for one in case.found if one.part.kind in ("block", "model")] or [*case.found]
-    layers = [one for one in case.found if one not in drawn]
+    drawn = [one for one in case.breakevens if one.part.kind in ("block", "model")] or [
+        *case.breakevens
+    ]
+    layers = [one for one in case.breakevens if one not in drawn]
     ends = _ends(case, drawn, layers)
     steps = case.ssa.counts.timesteps
     with mpl.rc_context(STYLE):
@@ -106,7 +108,7 @@ def _ends(
     rates += [one.priced_rate for one in (*drawn, *layers) if one.priced_rate]
     if case.measured:
         rates += [one.busy_rate for one in layers if one.busy_rate]
-    highest = max(one.part.highest_rate for one in case.found)
+    highest = max(one.part.highest_rate for one in case.breakevens)
     return min(rates) / _BEYOND, min(highest, max(rates) * _BEYOND)
 
 

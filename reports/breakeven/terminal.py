@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from energy.bill.estimate import ACCOUNTINGS
-from energy.compare.breakeven import Bound, BreakEven, Verdict
 from energy.compare.thresholds import THRESHOLDS, compute_only_needs, compute_only_rate
 from hwmodels import HardwareProfile, Op
-from reports.breakeven.case import Case, margin, mark
+from reports.breakeven.case import Case
+from reports.breakeven.table import case_table, short_name
+from reports.kit.table import print_table
 
 NOTES = (
     "A layer is billed with the coder that feeds it (updates, states and spikes of its neurons); a "
@@ -23,14 +22,11 @@ NOTES = (
 )
 
 
-_SIGNS: dict[Bound | None, str] = {Bound.AT_MOST: "≤", Bound.AT_LEAST: "≥"}
-
-
 def print_breakeven(cases: Sequence[Case], console: Console) -> None:
     """Print a table of each case, what has no price, and the thresholds of the literature."""
     for case in cases:
         console.print()
-        console.print(_measured(case) if case.measured else _closed_form(case))
+        print_table(case_table(case), console)
         _print_gaps(case, console)
     for profile in {case.asa.profile.name: case.asa.profile for case in cases}.values():
         _print_arithmetic(profile, sorted({case.ssa.counts.timesteps for case in cases}), console)
@@ -45,105 +41,18 @@ def print_breakeven(cases: Sequence[Case], console: Console) -> None:
         console.print(note, style="dim", markup=False)
 
 
-def _new_table(case: Case) -> Table:
-    counts, profile = case.ssa.counts, case.asa.profile
-    title = (
-        f"{case.title}, T = {counts.timesteps}, {counts.phase}, {counts.tokens:,} tokens\n"
-        f"{profile.title}, dataflow {case.asa.dataflow}"
-    )
-    table = Table(title=escape(title), title_justify="left")
-    table.add_column("part", no_wrap=True)
-    return table
-
-
-def _closed_form(case: Case) -> Table:
-    table = _new_table(case)
-    table.add_column("which is")
-    for accounting in ACCOUNTINGS:
-        table.add_column(f"{accounting}: rate", justify="right")
-        table.add_column("events/MAC", justify="right")
-        table.add_column("spikes/synapse", justify="right")
-    for both in case.by_part():
-        part = next(iter(both.values())).part
-        cells = [cell for one in both.values() for cell in _line(one)]
-        table.add_row(escape(part.name), escape(part.includes), *cells)
-    return table
-
-
-def _line(one: BreakEven) -> tuple[str, str, str]:
-    said = _rate(one)
-    if one.verdict in (Verdict.UNPRICED, Verdict.NEVER, Verdict.SILENT):
-        return said, "-", "-"
-    return said, _number(one.events_per_mac), _number(one.spikes_per_synapse)
-
-
-def _measured(case: Case) -> Table:
-    table = _new_table(case)
-    for heading in ("rate", "events/MAC", "spikes/synapse"):
-        table.add_column(heading, justify="right")
-    for accounting in ACCOUNTINGS:
-        table.add_column(f"{accounting}: break-even", justify="right")
-        table.add_column("events are", justify="right")
-        table.add_column("margin", justify="right")
-    kind = None
-    for both in case.by_part():
-        first = next(iter(both.values()))
-        if kind is not None and (first.part.kind in ("block", "model")) != kind:
-            table.add_section()
-        kind = first.part.kind in ("block", "model")
-        cells = [
-            cell
-            for one in both.values()
-            for cell in (_rate(one), mark(one) or "-", _margin(margin(one)))
-        ]
-        table.add_row(
-            escape(_short(first)),
-            _number(first.busy_rate),
-            _number(first.busy_events_per_mac),
-            _number(first.timesteps * first.busy_rate),
-            *cells,
-            style="bold" if kind else "",
-        )
-    return table
-
-
-def _rate(one: BreakEven) -> str:
-    """The break-even rate, or why there is none."""
-    if one.verdict is Verdict.NEVER:
-        return "never"
-    if one.verdict is Verdict.ALWAYS:
-        return "always" if one.rate is None else f"always ({one.rate:.3f})"
-    if one.bound in _SIGNS and one.priced_rate is not None:
-        return f"{_SIGNS[one.bound]} {one.priced_rate:.3f}"
-    return _number(one.rate) if one.verdict is Verdict.BELOW else one.verdict.value
-
-
-def _short(one: BreakEven) -> str:
-    return one.part.name.removeprefix("transformer.")
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _margin(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"x {value + 1:,.2f}" if value >= 9 else f"{value:+.0%}"
-
-
 def _print_gaps(case: Case, console: Console) -> None:
     name = escape(case.asa.profile.name)
     gaps: dict[tuple[str, ...], list[str]] = {}
-    for one in case.found:
-        if one.unpriced:
-            gaps.setdefault(one.unpriced, []).append(f"{_short(one)} ({one.accounting})")
+    for line in case.breakevens:
+        if line.unpriced:
+            gaps.setdefault(line.unpriced, []).append(f"{short_name(line)} ({line.accounting})")
     for missing, parts in gaps.items():
         console.print(
             f"[yellow]Without a price on {name}, so no break-even, at best a bound: "
             f"{', '.join(missing)}; in {escape(_some(parts))}.[/yellow]"
         )
-    cancelled = dict.fromkeys(op for one in case.found for op in one.cancelled)
+    cancelled = dict.fromkeys(op for line in case.breakevens for op in line.cancelled)
     if cancelled:
         console.print(
             f"[dim]Without a price on {name}, but in equal numbers on both sides of a part, so "

@@ -2,48 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from energy.table import Column, Table
 from hwmodels import HardwareProfile, MemoryLevel, Op, ProfileError, load_profile, profile_names
 from hwmodels.diff import curve, size
 from hwmodels.prices import Cited
+from reports.kit.table import print_table
+
+
+class Listed(NamedTuple):
+    """A profile of the catalogue; a plug-in that fails has its error in place of a profile."""
+
+    name: str
+    profile: HardwareProfile | ProfileError
+
+
+def profiles_table() -> Table[Listed]:
+    """One row per profile."""
+    return Table(
+        (
+            Column("name", lambda row: row.name, "name", words=True, key=True),
+            Column("precision", _known(lambda hw: hw.precision), "precision", words=True),
+            *(
+                Column(op.value, _known(partial(_price, op)), f"{heading} (pJ)")
+                for op, heading in (
+                    (Op.MAC, "MAC"),
+                    (Op.AC, "AC"),
+                    (Op.NEURON_UPDATE, "neuron"),
+                )
+            ),
+            Column("scope", _known(lambda hw: hw.scope), "scope", words=True),
+            Column("title", _title, "title", words=True),
+            Column("sources", _known(_agreement), "sources", words=True),
+        ),
+        [Listed(name, _loaded(name)) for name in profile_names()],
+    )
 
 
 def print_profiles(console: Console) -> None:
     """One line per profile; a plug-in that fails is named, the others are listed."""
-    table = Table()
-    table.add_column("name", no_wrap=True)  # to be typed
-    for heading in ("title", "precision"):
-        table.add_column(heading)
-    for heading in ("MAC pJ", "AC pJ", "neuron pJ"):
-        table.add_column(heading, justify="right")
-    for heading in ("scope", "sources"):
-        table.add_column(heading)
-    for name in profile_names():
-        try:
-            profile = load_profile(name)
-        except ProfileError as error:
-            table.add_row(escape(name), f"[red]{escape(str(error))}[/red]", *[""] * 6)
-            continue
-        table.add_row(
-            escape(name),
-            escape(profile.title),
-            escape(profile.precision),
-            *(_price(profile, op) for op in (Op.MAC, Op.AC, Op.NEURON_UPDATE)),
-            profile.scope,
-            _agreement(profile),
-        )
-    console.print(table)
+    print_table(profiles_table(), console)
 
 
-def _price(profile: HardwareProfile, op: Op) -> str:
+def _loaded(name: str) -> HardwareProfile | ProfileError:
+    try:
+        return load_profile(name)
+    except ProfileError as error:
+        return error
+
+
+def _known(value: Callable[[HardwareProfile], str | None]) -> Callable[[Listed], str | None]:
+    return lambda row: value(row.profile) if isinstance(row.profile, HardwareProfile) else None
+
+
+def _title(row: Listed) -> str:
+    return row.profile.title if isinstance(row.profile, HardwareProfile) else str(row.profile)
+
+
+def _price(op: Op, profile: HardwareProfile) -> str | None:
     pj = profile.energy_pj(op)
     if pj is None:
-        return "-"
+        return None
     return "included" if op in profile.included else f"{pj:g}"
 
 
@@ -61,13 +86,9 @@ def print_profile(profile: HardwareProfile, console: Console) -> None:
     width = f"{profile.value_bytes:g} bytes per value"
     console.print(f"{node}, {escape(profile.precision)}, {width}, {profile.scope}")
     console.print(f"dataflow {profile.dataflow}: {profile.dataflow.definition}")
-    table = Table()
-    for heading in ("what", "pJ", "range", "evidence", "source"):
-        table.add_column(heading, justify="right" if heading in ("pJ", "range") else "left")
-    for row in _rows(profile):
-        table.add_row(*map(escape, row))
-    if table.row_count:
-        console.print(table)
+    table = profile_table(profile)
+    if table.rows:
+        print_table(table, console)
     for line in _lines(profile):
         console.print(line, markup=False)
     for reason in dict.fromkeys(profile.included.values()):
@@ -80,19 +101,40 @@ def print_profile(profile: HardwareProfile, console: Console) -> None:
         console.print(f"- {assumption}", markup=False)
 
 
-def _rows(profile: HardwareProfile) -> Iterator[tuple[str, ...]]:
+class Number(NamedTuple):
+    """A number of a profile in words."""
+
+    name: str
+    pj: str
+    spread: str
+    evidence: str
+    source: str
+
+
+def profile_table(profile: HardwareProfile) -> Table[Number]:
+    """One row per price and memory level."""
+    return Table(
+        (
+            Column("name", lambda row: row.name, "what", words=True, key=True),
+            Column("pj", lambda row: row.pj, "pJ"),
+            Column("range", lambda row: row.spread, "range"),
+            Column("evidence", lambda row: row.evidence, "evidence", words=True),
+            Column("source", lambda row: row.source, "source", words=True),
+        ),
+        list(_numbers(profile)),
+    )
+
+
+def _numbers(profile: HardwareProfile) -> Iterator[Number]:
     for op, price in profile.prices.items():
         source = source_of(price)
         if price.others:
             others = "; ".join(f"{other.pj:g} pJ, {other.source}" for other in price.others)
             source += f". Sources conflict by a factor of {price.conflict:.3g}; others: {others}"
         spread = _range(price, price.pj)
-        yield op.value, f"{price.pj:g}", spread, price.evidence.value, source
+        yield Number(op.value, f"{price.pj:g}", spread, price.evidence.value, source)
     for name, level in profile.memory.items():
-        buffers = ", ".join(b.value for b, where in profile.placement.items() if name in where)
-        held = f", holds {size(level.capacity_bytes)}" if level.capacity_bytes else ""
-        what = f"{name}, per byte: {buffers or 'unused'}{held}"
-        yield what, *_memory(level), level.evidence.value, source_of(level)
+        yield Number(f"{name}, per byte", *_memory(level), level.evidence.value, source_of(level))
 
 
 def _memory(level: MemoryLevel) -> tuple[str, str]:
@@ -111,6 +153,10 @@ def _range(number: Cited, value: float) -> str:
 
 
 def _lines(profile: HardwareProfile) -> Iterator[str]:
+    for name, level in profile.memory.items():
+        buffers = ", ".join(b.value for b, where in profile.placement.items() if name in where)
+        held = f" of {size(level.capacity_bytes)}" if level.capacity_bytes else ""
+        yield f"{name}{held}: {buffers or 'unused'}"
     for buffer, levels in profile.placement.items():
         if len(levels) > 1:
             yield f"{buffer}: in {', else in '.join(levels)}"

@@ -2,43 +2,64 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from energy.literature.review import Review
+from energy.literature.review import Finding, Review
+from energy.table import Column, Table, attributes
 from reports.kit.files import write_text
+from reports.kit.table import print_table
 
-#: Columns of the CSV file, in order; frozen by a test. A claim without a finding has one row.
-FINDING_COLUMNS = ("model", "hw", "verdict", "fault", "sentence", "checks")
 
-_STYLES = {"flagged": "red", "consistent": "green", "nothing to check": "yellow"}
+class Line(NamedTuple):
+    """A finding of a review; a claim without any has one line."""
+
+    review: Review
+    finding: Finding | None
+
+
+#: Columns of `findings.csv`.
+FINDINGS: tuple[Column[Line], ...] = (
+    *attributes("review.claim", "model"),
+    Column("hw", lambda line: line.review.profile.name),
+    *attributes("review", "verdict"),
+    Column("fault", lambda line: line.finding and line.finding.fault),
+    Column("sentence", lambda line: line.finding and line.finding.sentence),
+    Column("checks", lambda line: "; ".join(line.review.checks)),
+)
+
+#: Columns on the terminal.
+VERDICTS: tuple[Column[Review], ...] = (
+    Column("claim", lambda review: review.claim.model, "claim", words=True, key=True),
+    Column("hw", lambda review: review.profile.name, "prices of", words=True),
+    Column("verdict", lambda review: review.verdict, "verdict", words=True),
+    Column(
+        "findings",
+        lambda review: ", ".join(dict.fromkeys(x.fault for x in review.findings)) or None,
+        "findings",
+        words=True,
+    ),
+)
+
+
+def findings_table(reviews: Sequence[Review]) -> Table[Line]:
+    """`findings.csv`: one row per finding, or claim without any."""
+    return Table(
+        FINDINGS, [Line(review, x) for review in reviews for x in review.findings or (None,)]
+    )
 
 
 def print_reviews(reviews: Sequence[Review], console: Console) -> None:
-    """One row per claim, then each finding as a sentence."""
-    table = Table()
-    for heading in ("claim", "prices of", "verdict", "findings"):
-        table.add_column(heading)
-    for one in reviews:
-        style = _STYLES[one.verdict]
-        faults = dict.fromkeys(str(found.fault) for found in one.findings)
-        table.add_row(
-            escape(one.claim.model),
-            escape(one.profile.name),
-            f"[{style}]{one.verdict}[/{style}]",
-            ", ".join(faults) or "-",
-        )
-    console.print(table)
-    for one in reviews:
-        for found in one.findings:
-            console.print(f"- {escape(one.claim.model)}: {escape(found.sentence)}.")
-    flagged = sum(bool(one.findings) for one in reviews)
+    """One row per claim, in bold where it is flagged, then each finding as a sentence."""
+    print_table(Table(VERDICTS, reviews, strong=lambda review: bool(review.findings)), console)
+    for review in reviews:
+        for finding in review.findings:
+            console.print(f"- {escape(review.claim.model)}: {escape(finding.sentence)}.")
+    flagged = sum(bool(review.findings) for review in reviews)
     console.print(
         f"{flagged} of {len(reviews)} claims flagged. A consistent claim agrees with itself and "
         "with its prices; whether its operations were counted rightly is for a count to say."
@@ -46,17 +67,9 @@ def print_reviews(reviews: Sequence[Review], console: Console) -> None:
 
 
 def write_reviews(reviews: Sequence[Review], path: Path) -> Path:
-    """Write the findings as CSV, columns `FINDING_COLUMNS`.
+    """Write the findings as CSV, columns `FINDINGS`.
 
     Raises:
         reports.kit.files.OutputError: If the file cannot be written.
     """
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(FINDING_COLUMNS)
-    for one in reviews:
-        about = one.claim.model, one.profile.name, one.verdict
-        checks = "; ".join(one.checks)
-        for fault, sentence in [(f.fault.value, f.sentence) for f in one.findings] or [("", "")]:
-            writer.writerow([*about, fault, sentence, checks])
-    return write_text(path, out.getvalue())
+    return write_text(path, findings_table(reviews).to_csv())

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
-from rich.table import Table
 
+from energy.table import Column, Table, attributes
+from energy.words import change, integer
 from reports.kit.files import write_text
+from reports.kit.table import print_table
 from reports.training.metrics import MetricsRow
-
-#: Columns of `stages.csv`; frozen by a test.
-STAGE_COLUMNS = (
-    "stage",
-    "steps",
-    "perplexity",
-    "change",
-    "against",
-    "predicted_tokens",
-    "model",
-    "weights",
-)
 
 
 @dataclass(frozen=True)
@@ -63,22 +52,33 @@ class Finetuned:
     title: str
 
 
-def stage_rows(result: Finetuned) -> list[dict[str, object]]:
-    """One row per stage; each change is against the analog model that was not trained further."""
-    analog = result.judged[0]
-    return [
-        {
-            "stage": one.stage,
-            "steps": one.steps,
-            "perplexity": one.perplexity,
-            "change": one.perplexity / analog.perplexity - 1,
-            "against": analog.stage,
-            "predicted_tokens": one.predicted,
-            "model": result.model,
-            "weights": result.weights,
-        }
-        for one in result.judged
-    ]
+class Stage(NamedTuple):
+    """A stage of a fine-tuning."""
+
+    result: Finetuned
+    judged: Judged
+
+
+#: Columns of `stages.csv`; each change is against the analog model that was not trained further.
+STAGES: tuple[Column[Stage], ...] = (
+    Column("stage", lambda row: row.judged.stage, "stage", words=True, key=True),
+    Column("steps", lambda row: row.judged.steps, "steps", integer),
+    Column("perplexity", lambda row: row.judged.perplexity, "held-out perplexity", "{:.2f}".format),
+    Column(
+        "change",
+        lambda row: row.judged.perplexity / row.result.judged[0].perplexity - 1,
+        "change",
+        change,
+    ),
+    Column("against", lambda row: row.result.judged[0].stage),
+    Column("predicted_tokens", lambda row: row.judged.predicted),
+    *attributes("result", "model", "weights"),
+)
+
+
+def stages_table(result: Finetuned) -> Table[Stage]:
+    """`stages.csv`: one row per stage."""
+    return Table(STAGES, [Stage(result, judged) for judged in result.judged], result.title)
 
 
 def write_stages(result: Finetuned, path: Path) -> Path:
@@ -87,21 +87,9 @@ def write_stages(result: Finetuned, path: Path) -> Path:
     Raises:
         OutputError: If it cannot be written.
     """
-    text = io.StringIO()
-    table = csv.DictWriter(text, STAGE_COLUMNS, lineterminator="\n")
-    table.writeheader()
-    table.writerows(stage_rows(result))
-    return write_text(path, text.getvalue())
+    return write_text(path, stages_table(result).to_csv())
 
 
 def print_stages(result: Finetuned, console: Console) -> None:
     """Print the perplexity after each stage."""
-    table = Table(title=result.title, title_justify="left", title_style="bold")
-    table.add_column("stage")
-    for heading in ("steps", "held-out perplexity", "change"):
-        table.add_column(heading, justify="right")
-    for row in stage_rows(result):
-        change = "" if row["stage"] == row["against"] else f"{row['change']:+.2%}"
-        steps = f"{row['steps']:,}" if row["steps"] else ""
-        table.add_row(str(row["stage"]), steps, f"{row['perplexity']:.2f}", change)
-    console.print(table)
+    print_table(stages_table(result), console)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from energy.table import Column, Table, attributes
 from hwmodels.errors import UserError
 from reports.kit.files import write_text
 
@@ -48,16 +49,25 @@ def write_metrics(rows: Sequence[MetricsRow], path: Path) -> Path:
     Raises:
         OutputError: If it cannot be written.
     """
-    names = list(dict.fromkeys(name for row in rows for name in row.scalars))
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow([*_BEFORE, *names, *_AFTER])
-    for row in rows:
-        scalars = [repr(row.scalars[name]) if name in row.scalars else "" for name in names]
-        speed = f"{row.tokens_per_second:.1f}"
-        after = [repr(row.gradient_norm), repr(row.learning_rate), speed]
-        table.writerow([row.step, row.stage, row.tokens, *scalars, *after])
-    return write_text(path, text.getvalue())
+    return write_text(path, metrics_table(rows).to_csv())
+
+
+def metrics_table(rows: Sequence[MetricsRow]) -> Table[MetricsRow]:
+    """`metrics.csv`: one row per step, the scalars in the order in which they appear."""
+    names = dict.fromkeys(name for row in rows for name in row.scalars)
+    return Table(
+        (
+            *attributes("", *_BEFORE),
+            *(Column(name, partial(_scalar, name)) for name in names),
+            *attributes("", "gradient_norm", "learning_rate"),
+            Column("tokens_per_second", lambda row: f"{row.tokens_per_second:.1f}"),
+        ),
+        rows,
+    )
+
+
+def _scalar(name: str, row: MetricsRow) -> float | None:
+    return row.scalars.get(name)
 
 
 def read_metrics(path: Path) -> list[MetricsRow]:

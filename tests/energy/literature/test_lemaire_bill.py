@@ -199,7 +199,7 @@ def test_what_the_model_does_not_know_is_named() -> None:
         "layer4": "its shape does not follow from its counts",
     }
     assert bill.energy_pj() == 0
-    assert [row["total_pj"] for row in bill.rows()] == ["", "", "", 0, ""]
+    assert [layer.total_pj for layer in bill.layers] == [0] * 5
 
 
 def test_the_printed_equation_concerns_no_product() -> None:
@@ -230,24 +230,6 @@ def test_the_bill_is_additive_over_layers_and_linear_in_prices(
 def test_calls_add() -> None:
     counts = counts_of(formulas.linear(3, 4, 5, bias=True, value_bytes=4), tokens=3)
     assert lemaire(counts + counts).energy_pj() == pytest.approx(2 * lemaire(counts).energy_pj())
-
-
-def test_the_table_has_a_line_per_row() -> None:
-    counts = counts_of(formulas.linear(1, 3, 5, bias=True, value_bytes=4))
-    (row,) = lemaire(counts, variant=PRINTED).rows()
-    assert list(row) == [
-        "accounting",
-        "variant",
-        "layer",
-        "kind",
-        "block",
-        "component",
-        *(f"{part}_pj" for part in PARTS),
-        "total_pj",
-        "outside",
-    ]
-    assert row["accounting"] == "lemaire-printed"
-    assert row["total_pj"] == pytest.approx(dense_linear(3, 5).pj(Costs()))
 
 
 def test_counts_of_no_token_are_refused() -> None:

@@ -61,7 +61,7 @@ def pair(spiking: SpikingConfig, rate: float = 0.2) -> tuple[Counts, Counts]:
 
 
 def by_name(case: Case, accounting: str) -> dict[str, BreakEven]:
-    return {one.part.name: one for one in case.found if one.accounting == accounting}
+    return {one.part.name: one for one in case.breakevens if one.accounting == accounting}
 
 
 def ask(**asked: Any) -> list[Case]:
@@ -78,7 +78,7 @@ def ask(**asked: Any) -> list[Case]:
 )
 def test_arithmetic_of_a_shape_alone(hw: str, code: Code, rate: float) -> None:
     [case] = ask(hw=(hw,), shapes=((768, 3072),), spiking=SpikingConfig(feedforward=code))
-    compute, full = case.found
+    compute, full = case.breakevens
     assert compute.rate == pytest.approx(rate)
     assert compute.verdict is Verdict.ALWAYS
     assert (compute.part.kind, compute.silent_pj) == ("layer", 0)
@@ -100,7 +100,7 @@ def test_a_shape_pays_for_its_coder(chip: str) -> None:
 
 def test_the_parts_of_a_model() -> None:
     [case] = ask(model="gpt2-small")
-    kinds = {one.part.name: (one.part.kind, one.part.includes) for one in case.found}
+    kinds = {one.part.name: (one.part.kind, one.part.includes) for one in case.breakevens}
     assert kinds == {
         "qkv": ("layer", "768x2304, with its coder"),
         # The LIF neurons before them feed both.
@@ -113,7 +113,7 @@ def test_the_parts_of_a_model() -> None:
         "ffn block": ("block", "whole block, with norms and neurons"),
         "model": ("model", "whole model, with embeddings and head"),
     }
-    rates = {one.rate for one in case.found if one.accounting == "compute"}
+    rates = {one.rate for one in case.breakevens if one.accounting == "compute"}
     assert [round(rate, 4) for rate in rates if rate] == [1.2778] * len(rates)
     assert not case.measured
 
@@ -205,7 +205,7 @@ def test_layers_that_share_a_coder_are_one(tmp_path: Path, chip: str) -> None:
     }
     (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
     [plan] = ask(hw=(chip,), model=str(tmp_path), seq_len=16)
-    kinds = {one.part.name: (one.part.kind, one.part.includes) for one in plan.found}
+    kinds = {one.part.name: (one.part.kind, one.part.includes) for one in plan.breakevens}
     assert kinds["qkv"] == ("layer", "32x16/32x32, with its coder")
     assert kinds["ffn_up"] == ("layer", "32x48, with its coder")
     for name, one in found.items():  # at one rate, the break-evens of the closed form
@@ -273,7 +273,7 @@ def test_each_hardware_and_each_thing_is_a_case(tmp_path: Path) -> None:
     ]
     assert cases[1].asa.counts.phase == "decode@128"
     # Loihi has no multiplier: no break-even, and never 0.
-    assert {one.verdict for case in cases[3:] for one in case.found} == {Verdict.UNPRICED}
+    assert {one.verdict for case in cases[3:] for one in case.breakevens} == {Verdict.UNPRICED}
 
 
 def test_causal_attention(chip: str) -> None:

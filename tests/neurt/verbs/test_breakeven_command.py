@@ -16,7 +16,7 @@ from neurt.families import Shape
 from neurt.spiking.config import SpikingConfig
 from neurt.verbs.breakeven_command import run
 from neurt.verbs.flags_breakeven import add_breakeven_command
-from reports.breakeven.case import BREAKEVEN_COLUMNS
+from reports.breakeven.table import COLUMNS
 from reports.kit.files import OutputError
 
 pytestmark = pytest.mark.usefixtures("alone")
@@ -32,7 +32,7 @@ def call(*words: str) -> None:
 def table(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert tuple(rows[0]) == BREAKEVEN_COLUMNS
+    assert list(rows[0]) == [column.name for column in COLUMNS]
     return rows
 
 
@@ -79,7 +79,7 @@ def test_no_torch_is_needed() -> None:
     script = (
         "import sys, neurt.measure.breakeven, neurt.verbs.flags_breakeven\n"
         "import neurt.verbs.breakeven_command\n"
-        "import reports.terminal_breakeven\n"
+        "import reports.breakeven.terminal\n"
         "print(*sorted({'torch', 'transformers', 'pandas', 'matplotlib'} & sys.modules.keys()))"
     )
     root = Path(__file__).parents[3]

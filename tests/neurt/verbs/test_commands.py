@@ -83,7 +83,7 @@ def test_finetune_says_what_each_stage_found(
     assert "tiny, weights local(tiny), spikformer attention, pow2 feed-forward, T = 4\n" in said
     with (tmp_path / "out" / "stages.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            assert f"│ {row['stage']} " in said
+            assert f"\n{row['stage']} " in said
             assert f"{row['stage']}: held-out perplexity {float(row['perplexity']):.2f}" in said
     assert said.endswith("\nWritten to out\n")
 

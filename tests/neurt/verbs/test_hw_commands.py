@@ -32,7 +32,7 @@ def printed(capsys: pytest.CaptureFixture[str]) -> pytest.CaptureFixture[str]:
 def test_the_list_has_every_name_whole(printed: pytest.CaptureFixture[str]) -> None:
     run("list")
     shown = printed.readouterr().out
-    assert [name for name in profile_names() if f"│ {name} " not in shown] == []
+    assert [name for name in profile_names() if f"\n{name} " not in shown] == []
 
 
 def test_one_profile_and_the_difference_of_two(printed: pytest.CaptureFixture[str]) -> None:

@@ -61,9 +61,9 @@ def test_layers_below_the_picture_are_counted(make_case: Make) -> None:
     case = make_case(measured=True)
     assert "lie below" not in breakeven_picture(case).get_suptitle()
     found = tuple(
-        replace(one, busy_pj=20.0) if one.part.name == "high" else one for one in case.found
+        replace(one, busy_pj=20.0) if one.part.name == "high" else one for one in case.breakevens
     )
-    said = " ".join(breakeven_picture(replace(case, found=found)).get_suptitle().split())
+    said = " ".join(breakeven_picture(replace(case, breakevens=found)).get_suptitle().split())
     assert "(2 of 4 marks lie below)" in said  # 1 - 20 / 10, in both panels
 
 
@@ -86,8 +86,8 @@ def test_the_literature_stands_on_the_axis_of_spikes_per_synapse(make_case: Make
 def test_a_bound_is_hollow_and_the_unpriced_is_not_drawn(make_case: Make) -> None:
     case = make_case(measured=False)
     for bound, drawn in ((Bound.AT_MOST, 1), (Bound.UNKNOWN, 0)):
-        found = tuple(replace(one, unpriced=("x",), bound=bound) for one in case.found)
-        for axes in breakeven_picture(replace(case, found=found)).axes:
+        found = tuple(replace(one, unpriced=("x",), bound=bound) for one in case.breakevens)
+        for axes in breakeven_picture(replace(case, breakevens=found)).axes:
             assert len([x for x in axes.lines if len(x.get_xdata()) > 2]) == drawn
             assert [face for *_, face in marks(axes, "o")] == ["white"] * drawn
             said = "≤ 0.5" if bound is Bound.AT_MOST else "unpriced"
@@ -98,7 +98,7 @@ def test_a_bound_is_hollow_and_the_unpriced_is_not_drawn(make_case: Make) -> Non
 @pytest.mark.parametrize("busy_pj", [3.0, 18.0, 1e5])
 def test_no_words_overlap(measured: bool, busy_pj: float, make_case: Make) -> None:
     case = make_case(measured=measured)
-    case = replace(case, found=tuple(replace(one, busy_pj=busy_pj) for one in case.found))
+    case = replace(case, breakevens=tuple(replace(one, busy_pj=busy_pj) for one in case.breakevens))
     figure = breakeven_picture(case)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
@@ -122,7 +122,9 @@ def test_no_words_overlap(measured: bool, busy_pj: float, make_case: Make) -> No
 
 def test_a_layer_alone_has_a_line(make_case: Make) -> None:
     case = make_case(measured=False)
-    alone = replace(case, found=tuple(one for one in case.found if one.part.name == "low"))
+    alone = replace(
+        case, breakevens=tuple(one for one in case.breakevens if one.part.name == "low")
+    )
     figure: Figure = breakeven_picture(alone)
     assert "low: 0.5" in words(figure.axes[0])
     assert "coloured" not in figure.get_suptitle()

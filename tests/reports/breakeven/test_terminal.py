@@ -9,6 +9,7 @@ from rich.console import Console
 
 from energy.compare.breakeven import Bound, BreakEven
 from reports.breakeven.case import Case
+from reports.breakeven.table import case_table
 from reports.breakeven.terminal import print_breakeven
 
 Make = Callable[..., Case]
@@ -20,26 +21,27 @@ def said(*cases: Case) -> str:
     return out.getvalue()
 
 
-def line(text: str, part: str) -> list[str]:
-    [found] = [x for x in text.splitlines() if x.startswith(f"│ {part} ")]
-    return [cell.strip() for cell in found.strip("│").split("│")]
+def line(case: Case, part: str) -> list[str]:
+    [cells] = [cells for cells in case_table(case).cells() if cells[0] == part]
+    return cells
 
 
 def test_a_closed_form(make_case: Make) -> None:
-    text = said(make_case(measured=False))
+    case = make_case(measured=False)
+    text = said(case)
     assert "tiny, T = 4, prefill, 4 tokens" in text
     assert "dataflow layerwise" in text
     # rate 0.5: 2 events per MAC, 2 spikes per synapse
     half = ["0.500", "2.000", "2.000"]
-    assert line(text, "low") == ["low", "a layer", *half, *half]
+    assert line(case, "low") == ["low", "a layer", *half, *half]
 
 
 def test_a_run(make_case: Make) -> None:
-    text = said(make_case(measured=True))
-    cells = ["0.500", "below (saves)", "+400%"]
-    assert line(text, "low") == ["low", "0.100", "0.400", "0.400", *cells, *cells]
-    cells = ["0.500", "above (costs)", "-38%"]
-    assert line(text, "high") == ["high", "0.800", "3.200", "3.200", *cells, *cells]
+    case = make_case(measured=True)
+    cells = ["0.500", "below (saves)", "+400 %"]
+    assert line(case, "low") == ["low", "0.100", "0.400", "0.400", *cells, *cells]
+    cells = ["0.500", "above (costs)", "-38 %"]
+    assert line(case, "high") == ["high", "0.800", "3.200", "3.200", *cells, *cells]
 
 
 def test_thresholds_and_conditions_stand_beside_it(make_case: Make) -> None:
@@ -69,9 +71,9 @@ def test_what_stands_for_a_rate(changes: dict[str, object], shown: str, make_cas
     case = make_case(measured=False)
     found = tuple(
         replace(one, **changes) if one.part.name == "low" else one  # type: ignore[arg-type]
-        for one in case.found
+        for one in case.breakevens
     )
-    assert line(said(replace(case, found=found)), "low")[2] == shown
+    assert line(replace(case, breakevens=found), "low")[2] == shown
 
 
 def test_gaps_are_named_once(make_case: Make) -> None:
@@ -80,7 +82,7 @@ def test_gaps_are_named_once(make_case: Make) -> None:
     def gap(one: BreakEven) -> BreakEven:
         return replace(one, unpriced=("spike",), bound=Bound.AT_MOST, cancelled=("sqrt",))
 
-    text = " ".join(said(replace(case, found=tuple(map(gap, case.found)))).split())
+    text = " ".join(said(replace(case, breakevens=tuple(map(gap, case.breakevens)))).split())
     assert text.count("Without a price on 45nm, so no break-even, at best a bound: spike; in ") == 1
     assert "low (compute), low (full), high (compute)" in text
     assert text.count("so the break-even holds at any price: sqrt.") == 1

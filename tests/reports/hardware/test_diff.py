@@ -4,8 +4,10 @@ import io
 
 from rich.console import Console
 
+from energy.table import Table
 from hwmodels import HardwareProfile, load_profile
-from reports.hardware.diff import print_differences
+from hwmodels.diff import differences
+from reports.hardware.diff import COLUMNS, print_differences
 
 
 def shown(a: HardwareProfile, b: HardwareProfile) -> list[str]:
@@ -14,22 +16,22 @@ def shown(a: HardwareProfile, b: HardwareProfile) -> list[str]:
     return out.getvalue().splitlines()
 
 
-def cells(lines: list[str], key: str) -> list[str]:
-    [line] = [line for line in lines if line.startswith(f"│ {key} ")]
-    return [cell.strip() for cell in line.strip("│").split("│")]
+def cells(a: HardwareProfile, b: HardwareProfile, key: str) -> list[str]:
+    [row] = [row for row in Table(COLUMNS, differences(a, b)).cells() if row[0] == key]
+    return row
 
 
 def test_a_row_has_both_values_their_ratio_and_both_sources() -> None:
     fp32, int8 = load_profile("45nm"), load_profile("45nm-int8")
     lines = shown(fp32, int8)
     assert lines[:2] == [f"A 45nm: {fp32.title}", f"B 45nm-int8: {int8.title}"]
-    what, a, b, ratio, source_a, source_b = cells(lines, "prices.mac")
+    what, a, b, ratio, source_a, source_b = cells(fp32, int8, "prices.mac")
     # 0.23 / 4.6 pJ
     assert (what, a, b, ratio) == ("prices.mac", "4.6", "0.23", "0.05")
     assert source_a == f"derived: {fp32.prices['mac'].source}"  # type: ignore[index]
     assert source_b == f"derived: {int8.prices['mac'].source}"  # type: ignore[index]
-    assert cells(lines, "precision")[1:4] == ["fp32", "int8", ""]
-    assert cells(lines, "prices.div")[2:4] == ["-", ""]
+    assert cells(fp32, int8, "precision")[1:4] == ["fp32", "int8", "-"]
+    assert cells(fp32, int8, "prices.div")[2:4] == ["-", "-"]
     assert not [line for line in lines if "memory" in line]
 
 
@@ -37,8 +39,7 @@ def test_a_spread_is_part_of_the_claim() -> None:
     wide = load_profile("45nm")
     dram = wide.memory["dram"].model_copy(update={"spread": (0.5, 4.0), "source": "[a] bench"})
     narrow = wide.model_copy(update={"memory": wide.memory | {"dram": dram}})
-    lines = shown(wide, narrow)
-    row = cells(lines, "memory.dram.read_pj_per_byte")
+    row = cells(wide, narrow, "memory.dram.read_pj_per_byte")
     assert row[1:4] == ["162.5", "162.5", "1"]
     assert row[5] == "projected x0.5 to x4: [a] bench"
 

@@ -10,7 +10,7 @@ from energy.formulas import linear as formulas
 from energy.formulas import nonlinear
 from energy.literature.lemaire import LEMAIRE, PARTS
 from energy.literature.lemaire_bill import Bill, lemaire
-from reports.literature.lemaire import LEMAIRE_COLUMNS, print_lemaire, write_lemaire
+from reports.literature.lemaire import print_lemaire, write_lemaire
 
 
 def bill() -> Bill:
@@ -24,13 +24,6 @@ def bill() -> Bill:
     ]
     layers = tuple(LayerCount(n, k, Label("ffn", "ffn_up"), 1, t) for n, k, t in rows)
     return lemaire(Counts("asa", layers, model="m", weights="random(seed=0)", tokens=2))
-
-
-def test_the_columns_are_frozen() -> None:
-    assert ",".join(LEMAIRE_COLUMNS) == (
-        "hw,accounting,variant,phase,layer,kind,block,component,operations_pj,addressing_pj,"
-        "in_out_pj,weights_pj,potentials_pj,total_pj,outside,model,weights"
-    )
 
 
 def test_the_file_has_a_line_per_row_and_an_empty_cell_outside_of_the_model(

@@ -9,11 +9,10 @@ from rich.console import Console
 
 from reports.kit.files import OutputError
 from reports.training.finetuned import (
-    STAGE_COLUMNS,
     Finetuned,
     Judged,
     print_stages,
-    stage_rows,
+    stages_table,
     write_stages,
 )
 
@@ -31,25 +30,11 @@ RESULT = Finetuned(
 )
 
 
-def test_columns_are_frozen() -> None:
-    assert STAGE_COLUMNS == (
-        "stage",
-        "steps",
-        "perplexity",
-        "change",
-        "against",
-        "predicted_tokens",
-        "model",
-        "weights",
-    )
-
-
 def test_each_change_is_against_the_analog_model_as_it_came() -> None:
-    rows = stage_rows(RESULT)
+    rows = stages_table(RESULT).records()
     # 80 / 80, 200 / 80, 82 / 80, 76 / 80, each minus 1
     assert [row["change"] for row in rows] == pytest.approx([0.0, 1.5, 0.025, -0.05])
     assert {row["against"] for row in rows} == {"analog"}
-    assert all(tuple(row) == STAGE_COLUMNS for row in rows)
 
 
 def test_the_table_is_written_with_every_digit(tmp_path: Path) -> None:
@@ -58,7 +43,6 @@ def test_the_table_is_written_with_every_digit(tmp_path: Path) -> None:
     path = write_stages(one, tmp_path / "stages.csv")
     with path.open(encoding="utf-8", newline="") as file:
         [row] = csv.DictReader(file)
-    assert tuple(row) == STAGE_COLUMNS
     assert float(row["perplexity"]) == 80 / 3
     assert (row["model"], row["weights"]) == ("nano, small", "local(x)")
 
@@ -71,11 +55,21 @@ def test_a_table_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 def test_the_printed_table_has_both_absolute_perplexities() -> None:
     text = io.StringIO()
     print_stages(RESULT, Console(file=text, width=100))
-    lines = [" ".join(line.strip("│ ").split()) for line in text.getvalue().splitlines()]
+    lines = text.getvalue().splitlines()
     assert lines[0] == "nano, weights random(seed=0), T = 4"
-    assert lines[4:8] == [
-        "analog │ │ 80.00",
-        "converted │ │ 200.00 │ +150.00%",
-        "distilled │ 1,500 │ 82.00 │ +2.50%",
-        "analog, same training text │ 1,500 │ 76.00 │ -5.00%",
+    assert stages_table(RESULT).cells() == [
+        ["analog", "0", "80.00", "+0.00 %"],
+        ["converted", "0", "200.00", "+150.00 %"],
+        ["distilled", "1,500", "82.00", "+2.50 %"],
+        ["analog, same training text", "1,500", "76.00", "-5.00 %"],
+    ]
+    assert lines[-1].split() == [
+        "analog,",
+        "same",
+        "training",
+        "text",
+        "1,500",
+        "76.00",
+        "-5.00",
+        "%",
     ]
