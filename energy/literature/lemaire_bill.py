@@ -30,7 +30,6 @@ from dataclasses import dataclass, replace
 from energy.counts.counts import Counts, LayerCount
 from energy.literature.lemaire import (
     LEMAIRE,
-    PARTS,
     WORD_BYTES,
     Costs,
     LemaireError,
