@@ -1,77 +1,41 @@
 """The meter and the bill: count what a model does, price what was counted.
 
-Counting needs torch, pricing does not; so the counting names are imported when first used.
+Names are imported when first used: counting needs torch, pricing numpy, choosing neither.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from energy.bill.estimate import Estimate, LayerEnergy, estimate
-from energy.bill.pricing import price_many
-from energy.bill.saving import Saving, saving
-from energy.counts.counts import Counts, Label, LayerCount, Tally
-from energy.counts.file import CountsError
-from energy.counts.levels import Levels
-from energy.formulas.linear import Attention, Conventions
+from hwmodels.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from energy.layers.elementwise import Multiply, Rotary
-    from energy.layers.expose import ExposeError, exposed_attention
-    from energy.layers.matmul import MatMul
-    from energy.meter.crosscheck import check_against_fvcore
-    from energy.meter.events import EventError, count_events
-    from energy.meter.meter import UncountedOperation, count_pass, counting
-    from energy.meter.tally import tally_call
+    from energy.bill.estimate import Estimate as Estimate
+    from energy.bill.estimate import bill_of as bill_of
+    from energy.bill.estimate import estimate as estimate
+    from energy.bill.layer import LayerEnergy as LayerEnergy
+    from energy.bill.pricing import price_many as price_many
+    from energy.bill.saving import Saving as Saving
+    from energy.bill.saving import saving as saving
+    from energy.counts import Counts as Counts
+    from energy.counts import CountsError as CountsError
+    from energy.counts import Label as Label
+    from energy.counts import LayerCount as LayerCount
+    from energy.counts import Levels as Levels
+    from energy.counts import Tally as Tally
+    from energy.formulas import Attention as Attention
+    from energy.formulas import Conventions as Conventions
+    from energy.layers.elementwise import Multiply as Multiply
+    from energy.layers.elementwise import Rotary as Rotary
+    from energy.layers.expose import ExposeError as ExposeError
+    from energy.layers.expose import exposed_attention as exposed_attention
+    from energy.layers.matmul import MatMul as MatMul
+    from energy.meter.crosscheck import check_against_fvcore as check_against_fvcore
+    from energy.meter.events import EventError as EventError
+    from energy.meter.events import count_events as count_events
+    from energy.meter.meter import UncountedOperation as UncountedOperation
+    from energy.meter.meter import count_pass as count_pass
+    from energy.meter.meter import counting as counting
+    from energy.meter.tally import tally_call as tally_call
 
-_NEEDS_TORCH = {
-    "counting": "energy.meter.meter",
-    "count_pass": "energy.meter.meter",
-    "UncountedOperation": "energy.meter.meter",
-    "exposed_attention": "energy.layers.expose",
-    "ExposeError": "energy.layers.expose",
-    "MatMul": "energy.layers.matmul",
-    "Multiply": "energy.layers.elementwise",
-    "Rotary": "energy.layers.elementwise",
-    "EventError": "energy.meter.events",
-    "count_events": "energy.meter.events",
-    "tally_call": "energy.meter.tally",
-    "check_against_fvcore": "energy.meter.crosscheck",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _NEEDS_TORCH:
-        return getattr(import_module(_NEEDS_TORCH[name]), name)
-    raise AttributeError(f"module 'energy' has no attribute '{name}'")
-
-
-__all__ = [
-    "Attention",
-    "Conventions",
-    "Counts",
-    "CountsError",
-    "Estimate",
-    "EventError",
-    "ExposeError",
-    "Label",
-    "LayerCount",
-    "LayerEnergy",
-    "Levels",
-    "MatMul",
-    "Multiply",
-    "Rotary",
-    "Saving",
-    "Tally",
-    "UncountedOperation",
-    "count_events",
-    "count_pass",
-    "counting",
-    "check_against_fvcore",
-    "estimate",
-    "price_many",
-    "exposed_attention",
-    "saving",
-    "tally_call",
-]
+__getattr__, __dir__, __all__ = lazy_exports(__name__)

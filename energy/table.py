@@ -125,8 +125,14 @@ class Table(Generic[Row]):
         """A data frame; a value that is missing is a missing value of its column's type."""
         import pandas as pd
 
-        frame = pd.DataFrame(self.records(), columns=self.names)
-        return frame.astype({x.name: x.dtype for x in self.columns if x.dtype})
+        return pd.DataFrame(
+            {
+                column.name: pd.Series(
+                    [column.value(row) for row in self.rows], dtype=column.dtype or None
+                )
+                for column in self.columns
+            }
+        )
 
     def to_html(self) -> str:
         """A table in HTML; all its text is escaped, and its numbers are flush right."""

@@ -3,64 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial, reduce
+from operator import add, attrgetter
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from energy.bill.latency import time_at_full_use_s
-from energy.bill.pricing import COMPUTE, prepare, terms
-from energy.counts.counts import Counts, LayerCount
+from energy.bill.layer import COMPUTE, ESTIMATE_COLUMNS, GROUPS, BillRow, LayerEnergy
+from energy.bill.pricing import prepare, terms, time_at_full_use_s
+from energy.counts import Counts
+from energy.counts.counts import Scope
+from energy.table import Column, Table
+from energy.words import energy, op_names
 from hwmodels import Dataflow, HardwareProfile, Op
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["ACCOUNTINGS", "COMPUTE", "GROUPS", "Estimate", "LayerEnergy", "estimate"]
+__all__ = ["ACCOUNTINGS", "COMPUTE", "GROUPS", "Estimate", "LayerEnergy", "bill_of", "estimate"]
 
-#: Headings of the bill, in the order they are shown; see `Op.group`.
-GROUPS = ("compute", "scalar", "neuron", "routing", "memory")
+Key = TypeVar("Key")
 
 #: The two accountings of a saving.
 ACCOUNTINGS = ("compute", "full")
-
-
-@dataclass(frozen=True)
-class LayerEnergy:
-    """The bill of one layer.
-
-    Attributes:
-        count: What was counted, as executed.
-        pj: Energy by operation in picojoules; operations without a price are missing.
-        level_pj: Energy of memory traffic by memory level, in picojoules.
-    """
-
-    count: LayerCount
-    pj: dict[Op, float] = field(default_factory=dict)
-    level_pj: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def lacks_compute(self) -> bool:
-        """Whether a MAC or an AC has no price: the sums below are then no energy of the layer."""
-        counted = self.count.tally.ops
-        return any(counted.get(op) and op not in self.pj for op in COMPUTE)
-
-    def group_pj(self, group: str) -> float:
-        """Energy of one heading of `GROUPS` in picojoules."""
-        return math.fsum(pj for op, pj in self.pj.items() if op.group == group)
-
-    @property
-    def compute_pj(self) -> float:
-        """Energy of MACs and ACs in picojoules: the convention of the spiking literature."""
-        return self.group_pj("compute")
-
-    @property
-    def total_pj(self) -> float:
-        """Energy of everything that has a price, in picojoules."""
-        return math.fsum(self.pj.values())
 
 
 @dataclass(frozen=True)
@@ -114,17 +81,15 @@ class Estimate:
                 f"accounting '{accounting}' is not known; known are {', '.join(ACCOUNTINGS)}"
             )
         whole = accounting == "full" and block is None and component is None
-        return math.fsum(
-            (
-                (self.static_pj or 0.0) if whole else 0.0,
-                *(
-                    layer.compute_pj if accounting == "compute" else layer.total_pj
-                    for layer in self.layers
-                    if (block is None or layer.count.label.block == block)
-                    and (component is None or layer.count.label.component == component)
-                ),
-            )
-        )
+        static_pj = (self.static_pj or 0.0) if whole else 0.0
+        layers = self.within(block, component)
+        if accounting == "compute":
+            return math.fsum(layer.compute_pj for layer in layers)
+        return math.fsum((static_pj, *(layer.total_pj for layer in layers)))
+
+    def within(self, block: str | None, component: str | None = None) -> list[LayerEnergy]:
+        """The bills of the layers in a block that have a component; None is any."""
+        return [x for x in self.layers if x.count.label.within(block, component)]
 
     def group_pj(self, group: str) -> float:
         """Energy of one heading of `GROUPS` over all layers, in picojoules."""
@@ -133,11 +98,11 @@ class Estimate:
     @cached_property
     def level_pj(self) -> dict[str, float]:
         """Energy of memory traffic by memory level, in picojoules, nearest level first."""
-        found = {
+        energies = {
             name: math.fsum(layer.level_pj.get(name, 0.0) for layer in self.layers)
             for name in self.profile.memory
         }
-        return {name: pj for name, pj in found.items() if pj}
+        return {name: pj for name, pj in energies.items() if pj}
 
     @property
     def lacks_compute(self) -> bool:
@@ -145,14 +110,10 @@ class Estimate:
         return any(layer.lacks_compute for layer in self.layers)
 
     @cached_property
-    def unpriced(self) -> dict[Op, int]:
+    def unpriced(self) -> dict[Op, float]:
         """Operations that were counted but have no price, with their number."""
-        found: Counter[Op] = Counter()
-        for layer in self.counts.layers:
-            for op, number in layer.ops.items():
-                if number and not self.profile.is_priced(op):
-                    found[op] += number
-        return {op: found[op] for op in Op if op in found}
+        amounts = {op: self.counts.total(op) for op in Op if not self.profile.is_priced(op)}
+        return {op: amount for op, amount in amounts.items() if amount}
 
     @property
     def coverage(self) -> float:
@@ -161,19 +122,41 @@ class Estimate:
         unpriced = sum(n for op, n in self.unpriced.items() if op.group != "memory")
         return 1 - unpriced / counted if counted else 1.0
 
-    def to_frame(self) -> DataFrame:
-        """One row per layer; see `energy.frames.estimate_frame`."""
-        from energy.frames import estimate_frame
+    def table(self) -> Table[BillRow]:
+        """One row per layer, in picojoules.
 
-        return estimate_frame(self)
+        A layer whose MACs or ACs have no price has no `compute_pj` and no `energy_pj`: a gap is
+        never a zero. Static energy belongs to no layer, so it is not here.
+        """
+        return Table(
+            ESTIMATE_COLUMNS,
+            [BillRow(self.counts, self.profile, self.dataflow, x) for x in self.layers],
+        )
+
+    def to_frame(self) -> DataFrame:
+        """`table` as a data frame."""
+        return self.table().to_frame()
 
     def _repr_html_(self) -> str:
-        from energy.frames import estimate_html
+        missing = f"; without a price: {op_names(self.unpriced)}" if self.unpriced else ""
+        title = f"{self.counts.title}; {self.profile.title}, {self.dataflow}{missing}"
+        columns = (
+            Column("part", attrgetter("name"), "part", words=True),
+            *(Column(group, partial(self._cell, group), group) for group in (*GROUPS, "all")),
+        )
+        return Table(columns, list(self.counts.scopes()), title).to_html()
 
-        return estimate_html(self)
+    def _cell(self, group: str, scope: Scope) -> str:
+        layers = self.within(scope.block, scope.component)
+        if group in ("compute", "all") and any(layer.lacks_compute for layer in layers):
+            return energy(None)
+        if group == "all":  # static energy is in the last row, where it is known
+            return energy(self.energy_pj(block=scope.block, component=scope.component))
+        return energy(math.fsum(layer.group_pj(group) for layer in layers))
 
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(f"<bill of {self.counts.variant} on {self.profile.name}>")
+    def __repr__(self) -> str:
+        """What it is, in one line."""
+        return f"<bill of {self.counts.variant} on {self.profile.name}>"
 
     def __add__(self, other: Estimate) -> Estimate:
         """The bill of two phases of the same model on the same hardware.
@@ -201,9 +184,6 @@ class Estimate:
         )
 
 
-Key = TypeVar("Key")
-
-
 def _sum(a: Mapping[Key, float], b: Mapping[Key, float]) -> dict[Key, float]:
     return {key: a.get(key, 0.0) + b.get(key, 0.0) for key in {**a, **b}}
 
@@ -225,15 +205,44 @@ def estimate(
     """
     dataflow = dataflow or profile.dataflow
     work = prepare(counts, dataflow, profile.core)
-    bills: list[LayerEnergy] = [LayerEnergy(row) for row in work.counts.layers]
+    pj: list[dict[Op, float]] = [{} for _ in work.counts.layers]
+    level_pj: list[dict[str, float]] = [{} for _ in work.counts.layers]
     for term in terms(work, profile):
         value = term.constant.pj(profile) * term.scale if term.constant else 0.0
         for i in np.flatnonzero(term.amounts):
-            pj, bill = float(term.amounts[i]) * value, bills[i]
-            bill.pj[term.op] = bill.pj.get(term.op, 0.0) + pj
-            if term.constant and term.constant.level:
-                level = term.constant.level
-                bill.level_pj[level] = bill.level_pj.get(level, 0.0) + pj
+            cost = float(term.amounts[i]) * value
+            pj[i][term.op] = pj[i].get(term.op, 0.0) + cost
+            if term.constant and (level := term.constant.level):
+                level_pj[i][level] = level_pj[i].get(level, 0.0) + cost
     if latency_s is None:
         latency_s = time_at_full_use_s(work.counts, profile)
-    return Estimate(work.counts, profile, tuple(bills), dataflow, latency_s)
+    layers = tuple(map(LayerEnergy, work.counts.layers, pj, level_pj))
+    return Estimate(work.counts, profile, layers, dataflow, latency_s)
+
+
+def bill_of(
+    phases: Sequence[Counts],
+    profile: HardwareProfile,
+    *,
+    dataflow: Dataflow | None = None,
+    latency_s: float | None = None,
+) -> Estimate:
+    """The bill of several phases of one variant: each lives in the memory that it needs.
+
+    Args:
+        phases: Their counts, at least one.
+        profile: The price list.
+        dataflow: How often operands move; that of the profile unless given.
+        latency_s: Seconds that all of them take together; from the throughput of the profile
+            unless given.
+
+    Raises:
+        ValueError: If they are not of one model, counted in the same way.
+    """
+    return sum_of([estimate(phase, profile, dataflow=dataflow) for phase in phases], latency_s)
+
+
+def sum_of(bills: Sequence[Estimate], latency_s: float | None = None) -> Estimate:
+    """The sum of the bills of several phases; see `bill_of`."""
+    total = reduce(add, bills)
+    return total if latency_s is None else replace(total, latency_s=latency_s)

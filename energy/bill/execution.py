@@ -12,7 +12,7 @@ from dataclasses import replace
 from fractions import Fraction
 from math import isqrt
 
-from energy.counts.counts import Counts, LayerCount
+from energy.counts import Counts, LayerCount
 from hwmodels import Core, Dataflow, Op
 from hwmodels.dataflow import Rules
 
@@ -71,7 +71,7 @@ def cores_needed(row: LayerCount, value_bytes: int, core: Core) -> int:
         return 0
     synapses = weights // (value_bytes * max(1, row.calls))
     neurons = row.tally.dense_macs // row.tally.slots
-    return max(-(-synapses // core.synapses), -(-neurons // core.neurons))
+    return int(max(-(-synapses // core.synapses), -(-neurons // core.neurons)))
 
 
 def mean_hops(cores: int) -> Fraction:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.counts.counts import Counts
+from energy.counts import Counts
 from hwmodels import Buffer, HardwareProfile, Op
 from hwmodels.dataflow import Rules
 

@@ -6,6 +6,7 @@ picojoules; so many profiles of one structure share their terms and are priced i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -13,12 +14,10 @@ from typing import NamedTuple
 import numpy as np
 
 from energy.bill.execution import executed
+from energy.bill.layer import COMPUTE
 from energy.bill.placement import BUFFERS, Floats, Footprints, footprints, place
-from energy.counts.counts import Counts
+from energy.counts import Counts
 from hwmodels import Core, Dataflow, HardwareProfile, MemoryLevel, Op
-
-#: What a matrix product is made of; a part in which one of these has no price has no energy.
-COMPUTE = frozenset({Op.MAC, Op.AC, Op.SHIFT_AC})
 
 
 class Constant(NamedTuple):
@@ -183,4 +182,25 @@ def _structure(profile: HardwareProfile) -> tuple[object, ...]:
             (name, level.capacity_bytes, tuple(size for size, _ in level.curve))
             for name, level in profile.memory.items()
         ),
+    )
+
+
+def time_at_full_use_s(counts: Counts, profile: HardwareProfile) -> float | None:
+    """Seconds at full use of the chip, one kind of operation after the other.
+
+    Args:
+        counts: As executed.
+        profile: Its `throughput`; bytes are rescaled to its `value_bytes`.
+
+    Returns:
+        None where the profile does not say how fast it does a kind of product that occurs.
+    """
+    if not profile.throughput or any(
+        counts.total(op) and op not in profile.throughput for op in COMPUTE
+    ):
+        return None
+    scale = profile.value_bytes / counts.value_bytes
+    return math.fsum(
+        counts.total(op) * (scale if op.scales_with_precision else 1.0) / rate.per_second
+        for op, rate in profile.throughput.items()
     )

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from energy.bill.estimate import COMPUTE, Estimate
+from energy.bill.estimate import Estimate
+from energy.bill.layer import COMPUTE
+from energy.table import Column, Table
+from energy.words import energy, op_names, percent
 from hwmodels import Op
 
 if TYPE_CHECKING:
@@ -40,15 +44,31 @@ class Saving:
         return 1 - self.ssa_pj / self.asa_pj
 
     def to_frame(self) -> DataFrame:
-        """One row; see `energy.frames.saving_frame`."""
-        from energy.frames import saving_frame
-
-        return saving_frame([self])
+        """One row with the columns of `SAVING_COLUMNS`."""
+        return Table(SAVING_COLUMNS, [self]).to_frame()
 
     def _repr_html_(self) -> str:
-        from energy.frames import saving_html
+        missing = f"; without a price: {op_names(self.unpriced)}" if self.unpriced else ""
+        return Table(_PEOPLE, [self], f"{self.accounting} energy{missing}").to_html()
 
-        return saving_html(self)
+
+#: Columns of a frame of savings.
+SAVING_COLUMNS: tuple[Column[Saving], ...] = (
+    Column("block", attrgetter("block")),
+    Column("component", attrgetter("component")),
+    Column("accounting", attrgetter("accounting")),
+    Column("asa_pj", attrgetter("asa_pj"), dtype="float64"),
+    Column("ssa_pj", attrgetter("ssa_pj"), dtype="float64"),
+    Column("saving", attrgetter("saving"), dtype="float64"),
+    Column("unpriced", lambda saving: op_names(saving.unpriced)),
+)
+
+_PEOPLE: tuple[Column[Saving], ...] = (
+    Column("part", lambda x: f"{x.block} {x.component}".removesuffix(" total"), "part", words=True),
+    Column("analog", lambda x: energy(x.asa_pj), "analog"),
+    Column("spiking", lambda x: energy(x.ssa_pj), "spiking"),
+    Column("saved", attrgetter("saving"), "saved", percent),
+)
 
 
 def saving(
@@ -72,17 +92,16 @@ def saving(
         block: Only this block; None for all.
         component: Only this component; None for all.
     """
-    parts = [side.counts.only(block=block, component=component) for side in (asa, ssa)]
-    missing = [
-        {op for op in Op if part.total(op) and not side.profile.is_priced(op)}
-        for side, part in zip((asa, ssa), parts, strict=True)
-    ]
     if asa.static_pj is None or ssa.static_pj is None:
         asa, ssa = (replace(side, latency_s=None) for side in (asa, ssa))
-    energies = [
-        None if lacks & COMPUTE else side.energy_pj(accounting, block=block, component=component)
-        for side, lacks in zip((asa, ssa), missing, strict=True)
-    ]
+    missing: set[Op] = set()
+    energies = []
+    for side in (asa, ssa):
+        counts = side.counts.only(block=block, component=component)
+        lacks = {op for op in side.unpriced if counts.total(op)}
+        missing |= lacks
+        pj = side.energy_pj(accounting, block=block, component=component)
+        energies.append(None if lacks & COMPUTE else pj)
     relevant = (op for op in Op if accounting == "full" or op.group == "compute")
     return Saving(
         block or "total",
@@ -90,5 +109,5 @@ def saving(
         accounting,
         energies[0],
         energies[1],
-        tuple(op for op in relevant if op in missing[0] | missing[1]),
+        tuple(op for op in relevant if op in missing),
     )

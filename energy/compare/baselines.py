@@ -12,15 +12,13 @@ the bill of an analog network (ANN) beside the bill of the spiking one (SNN):
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
-from operator import add
 
-from energy.bill.estimate import Estimate, estimate
+from energy.bill.estimate import Estimate, bill_of
 from energy.bill.saving import Saving, saving
 from energy.compare.twin import activation_bits, twin_counts, widest_levels
-from energy.counts.counts import Counts, LayerCount
+from energy.counts import Counts, LayerCount
 from hwmodels import Dataflow, HardwareProfile, Op
 
 
@@ -90,10 +88,9 @@ def baselines(
     if not own.isalnum():  # a sentence, as "1-9 bit weights"
         own = "own-precision"
 
-    def bill(phases: Iterable[Counts], hw: HardwareProfile = profile) -> Estimate:
-        total = reduce(add, (estimate(counts, hw, dataflow=dataflow) for counts in phases))
-        known = (latency_s or {}).get(total.counts.variant) if hw is profile else None
-        return total if known is None else replace(total, latency_s=known)
+    def bill(phases: Sequence[Counts], hw: HardwareProfile = profile) -> Estimate:
+        known = (latency_s or {}).get(phases[0].variant) if hw is profile else None
+        return bill_of(phases, hw, dataflow=dataflow, latency_s=known)
 
     analog, spiking = bill(asa), bill(ssa)
     found = [Baseline("same", f"{own} ANN", f"both at {profile.precision}", analog, spiking, width)]
@@ -110,7 +107,7 @@ def baselines(
         note = (
             f"{100 * share:.2f} % of the MACs have a zero input (linear layers); skipped for free"
         )
-        sparse = bill(map(sparse_counts, asa))
+        sparse = bill([sparse_counts(counts) for counts in asa])
         found.append(Baseline("sparse", "activation-sparse ANN", note, sparse, spiking, width))
     else:
         note = "zeros of the activations were not measured"

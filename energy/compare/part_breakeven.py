@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from energy.bill.estimate import Estimate, LayerEnergy
-from energy.bill.pricing import COMPUTE
+from energy.bill.estimate import Estimate
+from energy.bill.layer import COMPUTE, LayerEnergy
 from energy.compare.breakeven import Bound, BreakEven, Part
-from energy.counts.counts import Counts, LayerCount, Tally
+from energy.counts import Counts, LayerCount, Tally
 from hwmodels import Op
 
 #: What static energy is called among what has no price.
@@ -77,7 +77,7 @@ def part_break_even(
     )
 
 
-def _bound(missing: dict[str, list[int]]) -> Bound | None:
+def _bound(missing: dict[str, list[float]]) -> Bound | None:
     """What follows from how often operations without a price occur: analog, silent, busy.
 
     More of them on the spiking side lowers the true break-even, more on the analog side raises it.

@@ -10,8 +10,7 @@ from dataclasses import replace
 from fractions import Fraction
 from math import ceil
 
-from energy.counts.counts import Counts, Label, LayerCount, Tally
-from energy.counts.levels import Levels
+from energy.counts import Counts, Label, LayerCount, Levels, Tally
 from hwmodels import HardwareProfile, Op
 
 

@@ -3,96 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
+from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from energy.counts.layer import LayerCount, Tally
+from energy.table import Column, Table
+from energy.words import integer, number
 from hwmodels import Op
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-@dataclass(frozen=True)
-class Label:
-    """What a layer is in the architecture.
-
-    Attributes:
-        block: `embedding`, `attention`, `ffn`, `head`, or `other` where nobody could say.
-        component: `qkv`, `scores`, `softmax`, `mix`, `proj`, `ffn_up`, `activation`, `ffn_down`,
-            `neuron`, `norm`, `embedding`, `lm_head`, or the layer's class where nobody could say.
-        depth: Index of the transformer layer; None outside of one.
-    """
-
-    block: str = "other"
-    component: str = ""
-    depth: int | None = None
-
-
-class Tally(NamedTuple):
-    """The counts of one call of one layer; tallies add.
-
-    A named tuple and a plain dict, since one is made for each call of each layer while the model
-    runs.
-
-    Attributes:
-        ops: Number of each operation; a missing one is 0.
-        dense_macs: Multiply-accumulates that a machine blind to spikes would do.
-        spikes: Non-zero entries of the event operand (synapses) or of the output (neurons).
-        slots: Entries of that tensor, so that spike rate = spikes / slots.
-        zero_macs: Those of the MACs whose activation is zero; None where nobody looked.
-    """
-
-    ops: Mapping[Op, int] = MappingProxyType({})
-    dense_macs: int = 0
-    spikes: int = 0
-    slots: int = 0
-    zero_macs: int | None = None
-
-    @staticmethod
-    def total(tallies: Iterable[Tally]) -> Tally:
-        """Sum of tallies."""
-        ops: Counter[Op] = Counter()
-        dense_macs = spikes = slots = 0
-        zero_macs: int | None = None
-        for tally in tallies:
-            ops.update(tally.ops)
-            dense_macs += tally.dense_macs
-            spikes += tally.spikes
-            slots += tally.slots
-            if tally.zero_macs is not None:
-                zero_macs = (zero_macs or 0) + tally.zero_macs
-        return Tally({op: n for op, n in ops.items() if n}, dense_macs, spikes, slots, zero_macs)
-
-
-@dataclass(frozen=True)
-class LayerCount:
-    """Everything counted in one layer.
-
-    Attributes:
-        name: Dotted name of the module.
-        kind: Class of the module.
-        label: What it is in the architecture.
-        calls: How often it ran; 0 is information.
-        tally: Its counts.
-    """
+class Scope(NamedTuple):
+    """A part of a model: a block, or a component of one, or all of it."""
 
     name: str
-    kind: str
-    label: Label = Label()
-    calls: int = 0
-    tally: Tally = Tally()  # noqa: RUF009 - immutable
-
-    @property
-    def ops(self) -> Counter[Op]:
-        """Number of each operation."""
-        return Counter(self.tally.ops)
-
-    @property
-    def spike_rate(self) -> float | None:
-        """Spikes per slot; None for a layer without events."""
-        return self.tally.spikes / self.tally.slots if self.tally.slots else None
+    block: str | None = None
+    component: str | None = None
 
 
 @dataclass(frozen=True)
@@ -125,12 +56,12 @@ class Counts:
     value_bytes: int = 4
     uncounted: Mapping[str, int] = field(default_factory=dict)
 
-    def total(self, *ops: Op) -> int:
+    def total(self, *ops: Op) -> float:
         """Sum of the given operations over all layers."""
         return sum(layer.tally.ops.get(op, 0) for layer in self.layers for op in ops)
 
     @property
-    def dense_macs(self) -> int:
+    def dense_macs(self) -> float:
         """Multiply-accumulates that a machine blind to spikes would do."""
         return sum(layer.tally.dense_macs for layer in self.layers)
 
@@ -150,16 +81,16 @@ class Counts:
         events = self.total(Op.AC, Op.SHIFT_AC)
         return events * self.timesteps / replaced if replaced else None
 
+    @property
+    def spike_rate(self) -> float | None:
+        """Spikes per slot over all layers with events; None without any."""
+        slots = sum(layer.tally.slots for layer in self.layers)
+        return sum(layer.tally.spikes for layer in self.layers) / slots if slots else None
+
     def only(self, *, block: str | None = None, component: str | None = None) -> Counts:
         """The layers of one block or component."""
         return replace(
-            self,
-            layers=tuple(
-                layer
-                for layer in self.layers
-                if (block is None or layer.label.block == block)
-                and (component is None or layer.label.component == component)
-            ),
+            self, layers=tuple(x for x in self.layers if x.label.within(block, component))
         )
 
     def layer(self, name: str) -> LayerCount:
@@ -173,19 +104,45 @@ class Counts:
                 return layer
         raise KeyError(name)
 
-    def to_frame(self) -> DataFrame:
-        """One row per layer; see `energy.frames.counts_frame`."""
-        from energy.frames import counts_frame
+    def table(self) -> Table[CountRow]:
+        """One row per layer: `counts.csv`, with the spike rate after the slots."""
+        columns = list(COUNT_COLUMNS)
+        after = [column.name for column in columns].index("slots") + 1
+        columns.insert(after, Column("spike_rate", attrgetter("layer.spike_rate"), dtype="float64"))
+        return Table(tuple(columns), [CountRow(self, layer) for layer in self.layers])
 
-        return counts_frame(self)
+    def to_frame(self) -> DataFrame:
+        """`table` as a data frame; what is unknown is missing."""
+        return self.table().to_frame()
+
+    @property
+    def title(self) -> str:
+        """What was run, in one line."""
+        about = [self.variant.upper(), self.model, self.weights and f"weights {self.weights}"]
+        about += [f"T = {self.timesteps}", self.phase, f"{self.tokens:,} tokens"]
+        return ", ".join(word for word in about if word)
+
+    def scopes(self) -> Iterator[Scope]:
+        """Blocks after their components, in the order of the model, and the model."""
+        labels = dict.fromkeys((x.label.block, x.label.component) for x in self.layers)
+        for block in dict.fromkeys(block for block, _ in labels):
+            inside = [component for at, component in labels if at == block]
+            for component in inside:
+                yield Scope(f"{block} / {component}" if component else block, block, component)
+            if len(inside) > 1:
+                yield Scope(block, block)
+        yield Scope("model")
 
     def _repr_html_(self) -> str:
-        from energy.frames import counts_html
+        parts = [
+            (scope.name, self.only(block=scope.block, component=scope.component))
+            for scope in self.scopes()
+        ]
+        return Table(_PART_COLUMNS, parts, self.title).to_html()
 
-        return counts_html(self)
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(f"<counts of {self.variant}, {self.model}: {len(self.layers)} layers>")
+    def __repr__(self) -> str:
+        """What it is, in one line."""
+        return f"<counts of {self.variant}, {self.model}: {len(self.layers)} layers>"
 
     def __add__(self, other: Counts) -> Counts:
         """Counts of two passes of the same model.
@@ -209,3 +166,47 @@ class Counts:
                 for a, b in zip(self.layers, other.layers, strict=True)
             ),
         )
+
+
+class CountRow(NamedTuple):
+    """A row of a table of counts."""
+
+    counts: Counts
+    layer: LayerCount
+
+
+def of_counts(*names: str) -> tuple[Column[Any], ...]:
+    """Columns of what was run: fields of `Counts`, for rows that have `counts`."""
+    return tuple(Column(name, attrgetter(f"counts.{name}")) for name in names)
+
+
+def _count(op: Op) -> Column[CountRow]:
+    return Column(op.value, lambda row: row.layer.tally.ops.get(op, 0))
+
+
+#: Columns of `counts.csv`.
+COUNT_COLUMNS: tuple[Column[CountRow], ...] = (
+    *of_counts("variant"),
+    Column("layer", attrgetter("layer.name")),
+    Column("kind", attrgetter("layer.kind")),
+    Column("block", attrgetter("layer.label.block")),
+    Column("component", attrgetter("layer.label.component")),
+    Column("depth", attrgetter("layer.label.depth"), dtype="Int64"),
+    Column("calls", attrgetter("layer.calls")),
+    Column("dense_macs", attrgetter("layer.tally.dense_macs")),
+    Column("zero_macs", attrgetter("layer.tally.zero_macs"), dtype="Int64"),
+    *(_count(op) for op in Op if op.is_counted),
+    Column("spikes", attrgetter("layer.tally.spikes")),
+    Column("slots", attrgetter("layer.tally.slots")),
+    *of_counts("phase", "batch", "tokens", "timesteps", "attention", "value_bytes"),
+    *of_counts("model", "weights"),
+)
+
+_PART_COLUMNS: tuple[Column[tuple[str, Counts]], ...] = (
+    Column("part", lambda part: part[0], "part", words=True),
+    Column("layers", lambda part: len(part[1].layers), "layers"),
+    Column("macs", lambda part: part[1].total(Op.MAC), "MACs", integer),
+    Column("acs", lambda part: part[1].total(Op.AC, Op.SHIFT_AC), "ACs", integer),
+    Column("updates", lambda part: part[1].total(Op.NEURON_UPDATE), "neuron updates", integer),
+    Column("spike_rate", lambda part: part[1].spike_rate, "spike rate", partial(number, digits=4)),
+)

@@ -9,78 +9,40 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from energy.counts.counts import Counts, Label, LayerCount, Tally
+from energy.counts.counts import COUNT_COLUMNS, CountRow, Counts
+from energy.counts.layer import Label, LayerCount, Tally
+from energy.table import Table
 from hwmodels import Op
 from hwmodels.errors import UserError
-
-_COUNTED = tuple(op for op in Op if op.is_counted)
-
-#: Columns of `counts.csv`, in order; frozen by a test.
-COUNT_COLUMNS = (
-    "variant",
-    "layer",
-    "kind",
-    "block",
-    "component",
-    "depth",
-    "calls",
-    "dense_macs",
-    "zero_macs",
-    *(op.value for op in _COUNTED),
-    "spikes",
-    "slots",
-    "phase",
-    "batch",
-    "tokens",
-    "timesteps",
-    "attention",
-    "value_bytes",
-    "model",
-    "weights",
-)
 
 
 class CountsError(UserError, ValueError):
     """A table of counts that cannot be read."""
 
 
-def count_rows(counts: Counts) -> list[dict[str, object]]:
-    """One flat row per layer, with the columns of `COUNT_COLUMNS`."""
-    return [
-        {
-            "variant": counts.variant,
-            "layer": layer.name,
-            "kind": layer.kind,
-            "block": layer.label.block,
-            "component": layer.label.component,
-            "depth": "" if layer.label.depth is None else layer.label.depth,
-            "calls": layer.calls,
-            "dense_macs": layer.tally.dense_macs,
-            "zero_macs": "" if layer.tally.zero_macs is None else layer.tally.zero_macs,
-            **{op.value: layer.tally.ops.get(op, 0) for op in _COUNTED},
-            "spikes": layer.tally.spikes,
-            "slots": layer.tally.slots,
-            "phase": counts.phase,
-            "batch": counts.batch,
-            "tokens": counts.tokens,
-            "timesteps": counts.timesteps,
-            "attention": counts.attention,
-            "value_bytes": counts.value_bytes,
-            "model": counts.model,
-            "weights": counts.weights,
-        }
-        for layer in counts.layers
-    ]
-
-
 def to_csv(passes: Iterable[Counts]) -> str:
     """The counts of variants, and of the phases of each, as the text of one `counts.csv`."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, COUNT_COLUMNS, lineterminator="\n")
-    writer.writeheader()
+    rows = [CountRow(counts, layer) for counts in passes for layer in counts.layers]
+    return Table(COUNT_COLUMNS, rows).to_csv()
+
+
+def variants_of(passes: Iterable[Counts], path: Path) -> tuple[list[Counts], list[Counts]]:
+    """The phases of the analog and of the spiking variant.
+
+    Raises:
+        CountsError: If there are none of either.
+    """
+    phases: dict[str, list[Counts]] = {}
     for counts in passes:
-        writer.writerows(count_rows(counts))
-    return out.getvalue()
+        phases.setdefault(counts.variant, []).append(counts)
+    for variant in ("asa", "ssa"):
+        if variant not in phases:
+            raise CountsError(
+                f"counts '{path}' have no variant '{variant}' (they have: "
+                f"{', '.join(name or 'one without a name' for name in phases)}); a saving compares "
+                "'asa' with 'ssa'"
+            )
+    return phases["asa"], phases["ssa"]
 
 
 def read_csv(path: Path) -> list[Counts]:
@@ -123,7 +85,7 @@ def _parse(reader: csv.DictReader[str], path: Path) -> list[Counts]:
             f"counts '{path}' need the column 'layer' and at least one of "
             f"{', '.join(op.value for op in Op)}; the header is: {', '.join(header) or 'empty'}"
         )
-    for column in set(header) - {*COUNT_COLUMNS, *(op.value for op in Op)}:
+    for column in set(header) - {*(x.name for x in COUNT_COLUMNS), *(op.value for op in Op)}:
         if meant := _meant(column):
             raise CountsError(
                 f"counts '{path}' have the column '{column}', which is not known; if '{meant}' is "
@@ -166,7 +128,7 @@ def _index(row: Mapping[str, str], column: str, where: str, minimum: int) -> int
 
 
 def _parse_layer(row: Mapping[str, str], counted: Iterable[Op], where: str) -> LayerCount:
-    def number(column: str) -> int:
+    def number(column: str) -> float:
         text = row.get(column, "").strip()
         if not text:
             return 0
@@ -181,9 +143,9 @@ def _parse_layer(row: Mapping[str, str], counted: Iterable[Op], where: str) -> L
         if not math.isfinite(value):
             raise CountsError(f"{where}, column '{column}' (= {text!r}) must be a number")
         # A mean-rate count from elsewhere may be fractional; our own never is.
-        return int(value) if value.is_integer() else value  # type: ignore[return-value]
+        return int(value) if value.is_integer() else value
 
-    def positive(column: str) -> int:
+    def positive(column: str) -> float:
         if (value := number(column)) < 0:
             raise CountsError(f"{where}, column '{column}' (= {value}) must not be negative")
         return value

@@ -1,1 +1,24 @@
 """How much work a layer of a given shape is: pure functions, no torch."""
+
+from energy.formulas.conventions import Attention, Conventions, packed_bytes, pairs
+from energy.formulas.layers import (
+    embedding,
+    event_linear,
+    event_product,
+    linear,
+    matrix_product,
+    neurons,
+)
+
+__all__ = [
+    "Attention",
+    "Conventions",
+    "embedding",
+    "event_linear",
+    "event_product",
+    "linear",
+    "matrix_product",
+    "neurons",
+    "packed_bytes",
+    "pairs",
+]

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from energy.counts.counts import Tally
-from energy.counts.levels import Levels
-from energy.formulas.linear import Attention, packed_bytes, pairs
+from energy.counts import Levels, Tally
+from energy.formulas.conventions import Attention, packed_bytes, pairs
 from hwmodels import Op
 
 

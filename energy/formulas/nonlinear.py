@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from energy.counts.counts import Tally
-from energy.formulas.linear import Attention, embedding, pairs
+from energy.counts import Tally
+from energy.formulas.conventions import Attention, pairs
+from energy.formulas.layers import embedding
 from hwmodels import Op
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from energy.counts.levels import Levels
+from energy.counts import Levels
 from energy.layers.elementwise import Rotary, Rotation
 from hwmodels.errors import UserError
 

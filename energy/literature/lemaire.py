@@ -115,15 +115,15 @@ class Terms:
         out_words: Size of the output memory in words.
     """
 
-    mac: int = 0
-    acc: int = 0
-    read_in: int = 0
-    read_weights: int = 0
-    potentials: int = 0
-    write_out: int = 0
-    address_mac: int = 0
-    address_acc: int = 0
-    append: int = 0
+    mac: float = 0
+    acc: float = 0
+    read_in: float = 0
+    read_weights: float = 0
+    potentials: float = 0
+    write_out: float = 0
+    address_mac: float = 0
+    address_acc: float = 0
+    append: float = 0
     in_words: int = field(default=0, kw_only=True)
     weight_words: int = field(default=0, kw_only=True)
     potential_words: int = field(default=0, kw_only=True)

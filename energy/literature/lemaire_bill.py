@@ -27,7 +27,7 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from energy.counts.counts import Counts, LayerCount
+from energy.counts import Counts, LayerCount
 from energy.literature.lemaire import (
     LEMAIRE,
     WORD_BYTES,

@@ -107,7 +107,7 @@ def dense_linear(fan_in: int, fan_out: int, *, rows: int = 1, bias: bool = True)
 
 
 def synapses(
-    fan_in: int, fan_out: int, theta: int, *, biases: int, variant: Variant = LEMAIRE
+    fan_in: int, fan_out: int, theta: float, *, biases: float, variant: Variant = LEMAIRE
 ) -> Terms:
     """The half of a spiking fully-connected layer before its neurons (Eqs. 2.4, 5, 8, 10, 15, 17).
 
@@ -132,7 +132,7 @@ def synapses(
 
 
 def neurons(
-    updates: int, count: int, theta_out: int, *, leak: bool, variant: Variant = LEMAIRE
+    updates: float, count: int, theta_out: float, *, leak: bool, variant: Variant = LEMAIRE
 ) -> Terms:
     """The other half: `updates` = T x `count` steps of neurons (Eqs. 2.3, 2.4, 10, 13, 15)."""
     return Terms(

@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from energy.counts.counts import Tally
-from energy.counts.levels import Levels
-from energy.formulas.linear import Attention, Conventions, packed_bytes
+from energy.counts import Levels, Tally
+from energy.formulas import Attention, Conventions, packed_bytes
 from energy.layers.matmul import MatMul
 from energy.meter.events import count_events
 from hwmodels import Op

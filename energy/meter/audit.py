@@ -12,7 +12,7 @@ from typing import Any
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from energy.counts.counts import Tally
+from energy.counts import Tally
 from energy.meter.loose import is_attention, loose_tally
 
 #: The modules of a model with their dotted names.

@@ -13,7 +13,7 @@ import torch
 from fvcore.nn import FlopCountAnalysis
 from torch import Tensor, nn
 
-from energy.counts.counts import Counts
+from energy.counts import Counts
 from energy.meter.meter import evaluating
 
 
@@ -28,7 +28,7 @@ class Disagreement:
     """
 
     layer: str
-    ours: int
+    ours: float
     theirs: int
 
 

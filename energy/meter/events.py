@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from energy.counts.levels import Levels
+from energy.counts import Levels
 from hwmodels.errors import UserError
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from energy.counts.counts import Tally
+from energy.counts import Tally
 from hwmodels import Op
 
 #: Where the left operand stands in the arguments; the right one follows.

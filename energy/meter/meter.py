@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from energy.counts.counts import Counts, Label, LayerCount, Tally
-from energy.formulas.linear import Conventions
+from energy.counts import Counts, Label, LayerCount, Tally
+from energy.formulas import Conventions
 from energy.layers.matmul import AttentionCore
 from energy.meter.audit import Audit, Named
 from energy.meter.recognise import recognise

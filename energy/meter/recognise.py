@@ -16,8 +16,7 @@ import torch
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
-from energy.formulas import nonlinear
-from energy.formulas.linear import Conventions
+from energy.formulas import Conventions, nonlinear
 from energy.layers.trial import attempt, same, twin
 from energy.meter.rules import Rows, Rule, is_known, ruled, tally_call
 from energy.meter.tally_elementwise import Formula, activation, norm, rotary_angles

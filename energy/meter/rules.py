@@ -14,8 +14,8 @@ from typing import Any
 
 from torch import nn
 
-from energy.counts.counts import Tally
-from energy.formulas.linear import Conventions
+from energy.counts import Tally
+from energy.formulas import Conventions
 
 #: Rows that one call adds to, by name below the layer; "" is the layer itself.
 Rows = Mapping[str, Tally]

@@ -9,11 +9,10 @@ import torch
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
-from energy.counts.counts import Tally
+from energy import formulas
+from energy.counts import Tally
+from energy.formulas import Attention, Conventions, nonlinear
 from energy.formulas import attention as products
-from energy.formulas import linear as formulas
-from energy.formulas import nonlinear
-from energy.formulas.linear import Attention, Conventions
 from energy.layers.matmul import AttentionCore, MatMul
 from energy.meter import tally_elementwise  # noqa: F401 - registers the other rules
 from energy.meter.accumulates import accumulates, arriving

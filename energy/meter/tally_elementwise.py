@@ -16,9 +16,8 @@ from transformers.activations import (
     SiLUActivation,
 )
 
-from energy.counts.counts import Tally
-from energy.formulas import nonlinear
-from energy.formulas.linear import Attention, Conventions
+from energy.counts import Tally
+from energy.formulas import Attention, Conventions, nonlinear
 from energy.layers.elementwise import Multiply, Rotary
 from energy.layers.matmul import ScaledSoftmax
 from energy.meter.rules import Rows, Rule, tally_call

@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from energy.counts.counts import Counts, LayerCount, Tally
+from energy import formulas
+from energy.counts import Counts, LayerCount, Tally
+from energy.formulas import Conventions, nonlinear
 from energy.formulas import attention as products
-from energy.formulas import linear as formulas
-from energy.formulas import nonlinear
-from energy.formulas.linear import Conventions
 from hwmodels import Op
 from neurt.closed_form.passes import Pass
 from neurt.families import Shape, family_of, label
@@ -190,5 +189,5 @@ def _embeddings(shape: Shape, what: Pass) -> list[Row]:
 
 
 def _times(tally: Tally, repeats: int) -> Tally:
-    ops: dict[Op, int] = {op: n * repeats for op, n in tally.ops.items() if n}
+    ops: dict[Op, float] = {op: n * repeats for op, n in tally.ops.items() if n}
     return Tally(ops, tally.dense_macs * repeats, tally.spikes * repeats, tally.slots * repeats)

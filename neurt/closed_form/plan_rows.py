@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from energy.counts.counts import Tally
-from energy.counts.levels import Levels
+from energy import formulas
+from energy.counts import Levels, Tally
+from energy.formulas import Attention as Pairs
+from energy.formulas import Conventions
 from energy.formulas import attention as products
-from energy.formulas import linear as formulas
-from energy.formulas.linear import Attention as Pairs
-from energy.formulas.linear import Conventions
 from hwmodels import Op
 from neurt.closed_form.passes import Pass
 from neurt.closed_form.plan import VALUE_BYTES, Row

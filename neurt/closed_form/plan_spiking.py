@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from energy.counts.counts import Counts
-from energy.counts.levels import Levels
-from energy.formulas import nonlinear
-from energy.formulas.linear import Conventions
+from energy.counts import Counts, Levels
+from energy.formulas import Conventions, nonlinear
 from neurt.closed_form.passes import Pass, PlanError
 from neurt.closed_form.plan import (
     VALUE_BYTES,

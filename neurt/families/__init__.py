@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from energy.counts.counts import Label
+from energy.counts import Label
 from neurt.families.family import Config, Family, Shape, ShapeError
 from neurt.families.gpt2 import ALIASES, GPT2
 from neurt.families.llama import LLAMA

@@ -17,7 +17,7 @@ from transformers import (
 from transformers import logging as transformers_logging
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
-from energy.counts.counts import Label
+from energy.counts import Label
 from energy.layers.elementwise import Multiply, Rotary
 from energy.layers.matmul import AttentionCore
 from neurt.families import FAMILIES, ShapeError, analog_type, label, read_shape

@@ -6,13 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from energy import Counts, LayerCount, Tally, estimate
+from energy import Counts, LayerCount, Tally, estimate, formulas
 from energy.bill.estimate import ACCOUNTINGS
 from energy.compare.breakeven import Part
 from energy.compare.part_breakeven import part_break_even, silenced
-from energy.counts.file import read_csv
-from energy.formulas import linear as formulas
-from energy.formulas.linear import Conventions
+from energy.counts.file import read_csv, variants_of
+from energy.formulas import Conventions
 from hwmodels import Dataflow, HardwareProfile, Op, load_profiles
 from hwmodels.errors import UserError
 from neurt.closed_form.passes import PlanError, check_pass
@@ -129,20 +128,14 @@ def _run(request: BreakEvenRequest) -> Iterator[_Sides]:
         return
     path = request.run / "counts.csv" if request.run.is_dir() else request.run
     found = read_csv(path)
-    variants = {counts.variant: counts for counts in found}
-    if len(variants) < len(found):
+    analog, spiking = variants_of(found, path)
+    if len(analog) > 1 or len(spiking) > 1:
         phases = ", ".join(dict.fromkeys(counts.phase for counts in found))
         raise BreakEvenError(
             f"counts '{path}' are of several phases ({phases}), but a break-even is that of one "
             "pass; give those of a run with one --phase"
         )
-    for variant in ("asa", "ssa"):
-        if variant not in variants:
-            raise BreakEvenError(
-                f"counts '{path}' have no variant '{variant}'; give those of `neurt-energy "
-                "profile`, which have 'asa' and 'ssa'"
-            )
-    asa, ssa = variants["asa"], variants["ssa"]
+    [asa], [ssa] = analog, spiking
     parts = [*_layers(asa, ssa, by_depth=True), *_blocks(asa, ssa)]
     yield _Sides(f"{ssa.model or path}, measured", True, asa, silenced(ssa), ssa, parts)
 

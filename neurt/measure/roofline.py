@@ -9,9 +9,10 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from energy import Counts
-from energy.bill.pricing import COMPUTE, prepare, terms
-from energy.formulas.linear import Attention as Pairs
-from energy.formulas.linear import pairs
+from energy.bill.layer import COMPUTE
+from energy.bill.pricing import prepare, terms
+from energy.formulas import Attention as Pairs
+from energy.formulas import pairs
 from hwmodels import Buffer, Dataflow, HardwareProfile
 from neurt.closed_form.passes import decode
 from neurt.closed_form.plan import plan_asa
@@ -86,7 +87,7 @@ def measured_rates(run: Run, spiking: SpikingConfig) -> dict[str, float]:
     for row in ssa.layers:
         if row.tally.slots:
             rate = row.tally.spikes / row.tally.slots
-            queries = ssa.tokens // (ssa.batch * max(1, row.calls))
+            queries = int(ssa.tokens // (ssa.batch * max(1, row.calls)))
             masked = spiking.attention is Attention.SOFTMAX and row.name.endswith(
                 ("core.weight_encoder", "core.mix")
             )

@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from energy import Counts, check_against_fvcore, count_pass, exposed_attention
-from energy.formulas.linear import Attention, Conventions
+from energy.formulas import Attention, Conventions
 from hwmodels import Op
 from hwmodels.errors import UserError
 from neurt.closed_form.passes import Pass
@@ -44,7 +44,7 @@ def verify_spiking(
         VerificationError: If they differ.
     """
     if request.verify and spikes_suffice(request.conventions):
-        spikes = {row.name: row.tally.spikes for row in counts.layers if row.tally.slots}
+        spikes = {row.name: int(row.tally.spikes) for row in counts.layers if row.tally.slots}
         _same(counts, plan_ssa(shape, replace(what, repeats=1), chosen, spikes))
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from energy.formulas.linear import Attention
+from energy.formulas import Attention
 from hwmodels import Dataflow
 from neurt.closed_form.passes import Pass, decode, prefill
 from neurt.spiking.config import SpikingConfig

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from energy.formulas.linear import Attention, Conventions
+from energy.formulas import Attention, Conventions
 from hwmodels import Dataflow
 from neurt.spiking.config import SpikingConfig
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from energy.formulas.linear import Attention, Conventions
+from energy.formulas import Attention, Conventions
 from hwmodels import Dataflow
 from neurt.closed_form.passes import PlanError, Stage, decode, prefill, whole_request
 from neurt.spiking.config import SpikingConfig

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from energy.formulas.linear import Attention as Pairs
+from energy.formulas import Attention as Pairs
 from neurt.requests.passes import Count, ProfileRequest
 from neurt.requests.sweep import Steps
 from neurt.spiking.config import Attention, Code, KeyValue, SpikingConfig

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from energy import Levels, Tally, tally_call
-from energy.formulas.linear import Conventions
+from energy.formulas import Conventions
 from neurt.spiking.coder import Coder
 from neurt.spiking.config import Code, SpikingConfig
 from neurt.spiking.pow2 import PowerOfTwo, power_below_

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from energy.counts.levels import Levels
+from energy.counts import Levels
 
 
 class Attention(StrEnum):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from energy import Levels, Tally, count_events, tally_call
-from energy.formulas.linear import Conventions, neurons
+from energy.formulas import Conventions, neurons
 from hwmodels.errors import UserError
 from neurt.spiking.surrogate import spike
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from transformers import Cache, PretrainedConfig
 
 from energy import Levels, MatMul, Rotary, Tally, count_events, tally_call
-from energy.formulas.linear import Conventions
+from energy.formulas import Conventions
 from energy.formulas.nonlinear import row_normalise
 from energy.layers.matmul import ScaledSoftmax
 from neurt.spiking.attention import Angles, SpikingAttention, grouped

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from transformers import Cache, PretrainedConfig
 
 from energy import Levels, MatMul, Rotary, Tally, tally_call
-from energy.formulas.linear import Conventions
+from energy.formulas import Conventions
 from energy.formulas.nonlinear import row_scale
 from neurt.spiking.attention import Angles, SpikingAttention, grouped
 from neurt.spiking.coder import Coder

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from energy import Levels, Tally, count_events, tally_call
-from energy.formulas.linear import Conventions, event_linear
+from energy.formulas import Conventions, event_linear
 
 
 class Synapse(nn.Module):

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from functools import reduce
-from operator import add
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from energy import Counts, Estimate, estimate
+from energy import Counts, Estimate, bill_of
 from energy.counts.file import read_csv
 from hwmodels import Dataflow, HardwareProfile, ProfileError, load_profiles
 from neurt.verbs.console import terminal_console
@@ -56,16 +54,7 @@ def _bill(
 
     def whole(variant: str, profile: HardwareProfile) -> Estimate:
         phases = [one for one in counts if one.variant == variant]
-        given = request.latency_s.get(variant)
-        # A latency is that of all phases together, so one of them carries it.
-        shares = [given] + [0.0 if given else None] * (len(phases) - 1)
-        return reduce(
-            add,
-            (
-                estimate(one, profile, dataflow=flow, latency_s=share)
-                for one, share in zip(phases, shares, strict=True)
-            ),
-        )
+        return bill_of(phases, profile, dataflow=flow, latency_s=request.latency_s.get(variant))
 
     bills = [whole(variant, profile) for profile in profiles for variant in variants]
     for bill in bills:

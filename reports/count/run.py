@@ -35,7 +35,7 @@ class Unnamed(NamedTuple):
 
     pattern: str
     layers: int
-    macs: int
+    macs: float
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class CountRun:
     @cached_property
     def unnamed(self) -> tuple[Unnamed, ...]:
         """The layers of the block `other`, in the order of the model."""
-        found: dict[str, list[int]] = {}
+        found: dict[str, list[float]] = {}
         for layer in self.counts.only(block="other").layers:
             pattern = re.sub(r"(?<![^.])\d+(?![^.])", "*", layer.name)
             found.setdefault(pattern, []).append(layer.tally.ops.get(Op.MAC, 0))

@@ -68,7 +68,7 @@ def _add_row(
     )
 
 
-def amounts(counts: Counts) -> tuple[int, int, int]:
+def amounts(counts: Counts) -> tuple[float, float, float]:
     """MACs, other operations, and bytes moved."""
     moved = [op for op in Op if op.group == "memory"]
     other = [op for op in Op if op is not Op.MAC and op not in moved]

@@ -8,7 +8,7 @@ from energy import Counts, LayerCount
 from energy.bill.estimate import GROUPS
 from energy.bill.execution import ADDRESS_BYTES
 from energy.bill.placement import BUFFERS, HELD, PERSISTENT
-from energy.counts.file import COUNT_COLUMNS
+from energy.counts.counts import COUNT_COLUMNS
 from hwmodels import Dataflow, HardwareProfile, Op, ProfileError, load_profile, siblings
 from hwmodels.prices import Evidence
 from reports.kit.caveats import PUBLISHED_SAVING, PUBLISHED_SOURCE
@@ -46,7 +46,7 @@ def page_data(run: Run) -> dict[str, Any]:
         "profiles": [profile.model_dump(mode="json", exclude_none=True) for profile in profiles],
         "families": families,
         "blocks": list(present(run.asa, run.ssa).items()),
-        "columns": {"counts": COUNT_COLUMNS, "energy": ENERGY_COLUMNS},
+        "columns": {"counts": [x.name for x in COUNT_COLUMNS], "energy": ENERGY_COLUMNS},
         "evidence": {grade: grade.definition for grade in Evidence},
         "colours": {"components": COMPONENT_COLOURS, "groups": GROUP_COLOURS},
         "names": {"components": COMPONENT_NAMES, "groups": GROUP_NAMES},
@@ -146,7 +146,7 @@ def steps_with_time(row: LayerCount, counts: Counts) -> frozenset[Op]:
     return found
 
 
-def _fan_in(row: LayerCount, counts: Counts) -> int:
+def _fan_in(row: LayerCount, counts: Counts) -> float:
     """Slots that meet in one result of one time step; 0 where nothing tells."""
     tally = row.tally
     if weights := tally.ops.get(Op.WEIGHT_READ, 0):

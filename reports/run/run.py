@@ -9,6 +9,7 @@ from operator import add
 from typing import TYPE_CHECKING, Any
 
 from energy import Counts, Estimate, estimate
+from energy.bill.estimate import sum_of
 from hwmodels import Dataflow, HardwareProfile
 from reports.run.steps import StepCount
 
@@ -105,14 +106,11 @@ class Run:
     @cached_property
     def estimates(self) -> dict[str, tuple[Estimate, Estimate]]:
         """Bills of the analog and of the spiking model, by profile name: the sum of the phases."""
-
-        def whole(bills: Iterable[Estimate]) -> Estimate:
-            total = reduce(add, bills)
-            given = self.latency_s.get(total.counts.variant)
-            return total if given is None else replace(total, latency_s=given)
-
         return {
-            name: (whole(asa for asa, _ in bills), whole(ssa for _, ssa in bills))
+            name: (
+                sum_of([asa for asa, _ in bills], self.latency_s.get(self.asa.variant)),
+                sum_of([ssa for _, ssa in bills], self.latency_s.get(self.ssa.variant)),
+            )
             for name, bills in self.phase_estimates.items()
         }
 

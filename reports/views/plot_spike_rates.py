@@ -37,7 +37,7 @@ _ROW, _TITLE, _FRAME, _STEPS = 0.2, 0.3, 1.15, 1.7
 _AXIS, _CHARACTER = 4.6, 0.06
 
 #: Spikes and slots at each depth, by row of a panel.
-Sums = Mapping[str, Mapping[int | None, tuple[int, int]]]
+Sums = Mapping[str, Mapping[int | None, tuple[float, float]]]
 
 
 def spike_rates(
@@ -120,8 +120,8 @@ def _name(key: tuple[str, str], keys: Sequence[tuple[str, str]]) -> str:
     return f"{name}, {_BLOCKS.get(block, block)}" if several else name
 
 
-def _summed(rows: Iterable[tuple[Any, int | None, int, int]]) -> dict[Any, Any]:
-    found: dict[Any, dict[int | None, tuple[int, int]]] = defaultdict(dict)
+def _summed(rows: Iterable[tuple[Any, int | None, float, float]]) -> dict[Any, Any]:
+    found: dict[Any, dict[int | None, tuple[float, float]]] = defaultdict(dict)
     for key, depth, spikes, slots in rows:
         before = found[key].get(depth, (0, 0))
         found[key][depth] = before[0] + spikes, before[1] + slots

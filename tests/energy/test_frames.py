@@ -6,14 +6,10 @@ from typing import Any
 import pytest
 
 from energy import Counts, Label, LayerCount, Tally, estimate, saving
-from energy.counts.file import COUNT_COLUMNS
-from energy.frames import (
-    COUNT_FRAME_COLUMNS,
-    ESTIMATE_COLUMNS,
-    SAVING_FRAME_COLUMNS,
-    picojoules,
-    saving_frame,
-)
+from energy.bill.layer import ESTIMATE_COLUMNS
+from energy.bill.saving import SAVING_COLUMNS
+from energy.table import Table
+from energy.words import energy
 from hwmodels import Op, load_profile
 
 EVIL = "<script>alert(1)</script>|`x`"
@@ -40,9 +36,7 @@ def counts() -> Counts:
 
 
 def test_the_columns_of_the_frames_are_frozen() -> None:
-    after = COUNT_COLUMNS.index("slots") + 1
-    assert (*COUNT_COLUMNS[:after], "spike_rate", *COUNT_COLUMNS[after:]) == COUNT_FRAME_COLUMNS
-    assert ESTIMATE_COLUMNS == (
+    assert tuple(column.name for column in ESTIMATE_COLUMNS) == (
         "hw",
         "dataflow",
         "variant",
@@ -66,7 +60,7 @@ def test_the_columns_of_the_frames_are_frozen() -> None:
         "model",
         "weights",
     )
-    assert SAVING_FRAME_COLUMNS == (
+    assert tuple(column.name for column in SAVING_COLUMNS) == (
         "block",
         "component",
         "accounting",
@@ -79,7 +73,8 @@ def test_the_columns_of_the_frames_are_frozen() -> None:
 
 def test_counts_become_a_frame_with_gaps_where_nothing_is_known(counts: Counts) -> None:
     frame = counts.to_frame()
-    assert tuple(frame.columns) == COUNT_FRAME_COLUMNS
+    assert list(frame.columns) == counts.table().names
+    assert counts.table().names[counts.table().names.index("slots") + 1] == "spike_rate"
     assert frame["mac"].tolist() == [10, 0, 0]
     assert str(frame["depth"].dtype) == str(frame["zero_macs"].dtype) == "Int64"
     assert frame["depth"].isna().tolist() == [False, False, True]
@@ -92,7 +87,6 @@ def test_counts_become_a_frame_with_gaps_where_nothing_is_known(counts: Counts) 
 def test_an_estimate_becomes_a_frame_that_adds_up(counts: Counts) -> None:
     bill = estimate(counts, load_profile("45nm"))
     frame = bill.to_frame()
-    assert tuple(frame.columns) == ESTIMATE_COLUMNS
     # 10 MACs x 4.6 pJ, 6 ACs x 0.9 pJ.
     assert frame["compute_pj"].tolist() == pytest.approx([46.0, 5.4, 0.0])
     assert frame["energy_pj"].sum() == pytest.approx(bill.energy_pj())
@@ -122,7 +116,7 @@ def test_savings_become_a_frame(counts: Counts) -> None:
         }
     ]
     lost = estimate(counts, load_profile("loihi"))
-    frame = saving_frame([part, saving(lost, lost)])
+    frame = Table(SAVING_COLUMNS, [part, saving(lost, lost)]).to_frame()
     assert [math.isnan(x) for x in frame["saving"]] == [False, True]
 
 
@@ -161,4 +155,4 @@ def test_html_of_what_has_no_price_says_so(counts: Counts) -> None:
     ],
 )
 def test_an_energy_has_a_unit_that_fits(pj: float | None, text: str) -> None:
-    assert picojoules(pj) == text
+    assert energy(pj) == text

@@ -8,8 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from energy import Counts, LayerCount, Levels, estimate
-from energy.formulas import linear as formulas
+from energy import Counts, LayerCount, Levels, estimate, formulas
 from energy.literature.lemaire import PRINTED, Costs, Terms, piecewise_pj
 from energy.literature.lemaire_bill import lemaire
 from energy.literature.lemaire_layers import (

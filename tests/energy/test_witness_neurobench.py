@@ -9,8 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from energy import Conventions, Levels, count_events, count_pass
-from energy.formulas import linear as formulas
+from energy import Conventions, Levels, count_events, count_pass, formulas
 from energy.literature.lemaire_layers import Conv, dense_conv, spiking_conv
 
 pytest.importorskip("neurobench", reason="needs neurobench 2.3, see the README")

@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from energy import Counts, Estimate, LayerCount, Levels, Tally, estimate
-from energy.formulas import linear as formulas
+from energy import Counts, Estimate, LayerCount, Levels, Tally, estimate, formulas
 from hwmodels import Op, load_profile
 
 sanafe: Any = pytest.importorskip("sanafe", reason="needs sanafe 2.2, see the README")

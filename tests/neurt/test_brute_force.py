@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from energy import Attention, Conventions, Levels, MatMul, check_against_fvcore, count_pass
-from energy.counts.counts import Counts
+from energy.counts import Counts
 from hwmodels import Op
 from neurt.spiking.config import Code
 from neurt.spiking.modeling import SpikingGPT2LMHeadModel, SpikingLanguageModel

@@ -9,11 +9,10 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from energy import Attention, Counts, Label, LayerCount, Levels, Tally
+from energy import Attention, Counts, Label, LayerCount, Levels, Tally, formulas
 from energy.bill.estimate import ACCOUNTINGS
 from energy.compare.breakeven import BreakEven, Part
 from energy.formulas import attention as products
-from energy.formulas import linear as formulas
 from energy.formulas import nonlinear
 from hwmodels import load_profile, load_profiles
 from neurt.closed_form.plan import plan_asa

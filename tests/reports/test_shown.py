@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from energy.frames import COUNT_FRAME_COLUMNS
 from reports import Run
 from reports.compare.comparison import compare_runs
 from reports.shown import PICTURES, TABLES
@@ -29,7 +28,7 @@ def test_every_table_is_a_frame_with_its_frozen_columns(run: Run) -> None:
     columns = {
         "savings": SAVING_COLUMNS,
         "layers": LAYER_COLUMNS,
-        "counts": COUNT_FRAME_COLUMNS,
+        "counts": tuple(run.asa.table().names),
         "phases": PHASE_COLUMNS,
         "baselines": BASELINE_COLUMNS,
     }
@@ -93,11 +92,11 @@ def test_a_terminal_sees_one_line(run: Run) -> None:
     comparison = compare_runs({"a": run, "b": run})
     for shown, said in (
         (run, "<run: tiny, weights random(seed=0), T = 4; prefill, 4 tokens, full attention>"),
-        (run.asa, "<counts of asa, tiny: 23 layers>"),
-        (asa, "<bill of asa on 45nm>"),
         (comparison, "<comparison of a, b>"),
         (run.plot("components"), "<picture>"),
     ):
         printer = Printer()
         shown._repr_pretty_(printer, False)
         assert printer.said == said
+    assert repr(run.asa) == "<counts of asa, tiny: 23 layers>"
+    assert repr(asa) == "<bill of asa on 45nm>"

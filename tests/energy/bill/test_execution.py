@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energy import Counts, LayerCount, Levels, Tally
+from energy import Counts, LayerCount, Levels, Tally, formulas
 from energy.bill.execution import cores_needed, executed, mean_hops
+from energy.formulas import Attention
 from energy.formulas import attention as products
-from energy.formulas import linear as formulas
-from energy.formulas.linear import Attention
 from hwmodels import Core, Dataflow, Op
 
 CORE = Core(synapses=40, neurons=4, source="a bench", evidence="measured")

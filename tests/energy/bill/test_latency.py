@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from energy import Counts, LayerCount, Tally
-from energy.bill.latency import time_at_full_use_s
+from energy.bill.pricing import time_at_full_use_s
 from hwmodels import Evidence, HardwareProfile, Op, Throughput, load_profile
 
 

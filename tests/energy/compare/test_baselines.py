@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energy import Counts, Label, LayerCount, Levels, Tally, estimate, saving
+from energy import Counts, Label, LayerCount, Levels, Tally, estimate, formulas, saving
 from energy.compare.baselines import Baseline, baselines, sparse_counts
-from energy.formulas import linear as formulas
 from hwmodels import Dataflow, HardwareProfile, Op, load_profile
 
 HW, INT8 = load_profile("45nm"), load_profile("45nm-int8")

@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 
-from energy import Counts, LayerCount, Levels, Tally, estimate
+from energy import Counts, LayerCount, Levels, Tally, estimate, formulas
 from energy.compare.breakeven import Bound, BreakEven, Part, Verdict
 from energy.compare.part_breakeven import STATIC, part_break_even, silenced
-from energy.formulas import linear as formulas
 from energy.formulas.nonlinear import row_normalise
 from hwmodels import HardwareProfile, Op
 

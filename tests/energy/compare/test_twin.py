@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energy import Counts, Label, LayerCount, Levels, Tally, estimate
+from energy import Counts, Label, LayerCount, Levels, Tally, estimate, formulas
 from energy.compare.twin import activation_bits, twin_counts, widest_levels
+from energy.formulas import Attention
 from energy.formulas import attention as products
-from energy.formulas import linear as formulas
-from energy.formulas.linear import Attention
 from hwmodels import Op, load_profile
 
 HW = load_profile("45nm")

@@ -17,9 +17,9 @@ from energy import (
     Tally,
     count_pass,
     exposed_attention,
+    formulas,
 )
 from energy.formulas import attention as products
-from energy.formulas import linear as formulas
 from energy.formulas import nonlinear
 from energy.literature.lemaire import LEMAIRE, PARTS, PRINTED, Costs, LemaireError, Terms
 from energy.literature.lemaire_bill import lemaire

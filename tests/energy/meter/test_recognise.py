@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import activations
 
-from energy import Conventions, Tally, tally_call
-from energy.formulas import linear as formulas
+from energy import Conventions, Tally, formulas, tally_call
 from energy.formulas import nonlinear
 from energy.meter.recognise import recognise
 from energy.meter.rules import is_counted, is_known

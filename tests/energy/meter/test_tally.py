@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
-from energy import Attention, Conventions, Tally, count_pass, tally_call
+from energy import Attention, Conventions, Tally, count_pass, formulas, tally_call
 from energy.formulas import attention as products
-from energy.formulas import linear as formulas
 from energy.formulas import nonlinear
 from energy.layers.matmul import AttentionCore
 from hwmodels import Op

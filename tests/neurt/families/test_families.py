@@ -7,7 +7,7 @@ import pytest
 from transformers import PreTrainedModel
 
 from energy import Attention, Conventions, Counts, exposed_attention
-from energy.counts.counts import Label
+from energy.counts import Label
 from neurt.closed_form.passes import Pass, decode, prefill
 from neurt.closed_form.plan import plan_asa
 from neurt.families import FAMILIES, analog_type, family_of, label, read_shape

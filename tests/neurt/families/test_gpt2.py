@@ -6,7 +6,7 @@ import pytest
 from transformers import GPT2LMHeadModel
 
 from energy import exposed_attention
-from energy.counts.counts import Label
+from energy.counts import Label
 from energy.meter.tally import is_counted
 from neurt.families import ALIASES, Shape, ShapeError, label, read_shape
 from neurt.spiking.modeling import SpikingGPT2LMHeadModel

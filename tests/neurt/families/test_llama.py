@@ -11,7 +11,7 @@ import pytest
 from transformers import PreTrainedModel
 
 from energy import Attention, Conventions, Counts
-from energy.formulas.linear import packed_bytes
+from energy.formulas import packed_bytes
 from hwmodels import Op
 from neurt.closed_form.passes import Pass, decode, prefill
 from neurt.closed_form.plan import plan_asa

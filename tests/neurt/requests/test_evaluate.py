@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from energy.formulas.linear import Attention, Conventions
+from energy.formulas import Attention, Conventions
 from neurt.requests.evaluate import EvaluateRequest
 
 

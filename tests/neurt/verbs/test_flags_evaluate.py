@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from energy.formulas.linear import Attention
+from energy.formulas import Attention
 from neurt.requests.evaluate import EvaluateRequest
 from neurt.verbs.flags_evaluate import add_evaluate_command
 

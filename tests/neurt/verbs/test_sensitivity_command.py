@@ -103,7 +103,7 @@ def test_a_variant_that_is_missing_is_named(
 ) -> None:
     table = directory / "one.csv"
     table.write_text(to_csv(planned()[variants]), encoding="utf-8")
-    with pytest.raises(SensitivityError) as caught:
+    with pytest.raises(CountsError) as caught:
         asked(table, "--hw", "45nm")
     assert said in str(caught.value)
 

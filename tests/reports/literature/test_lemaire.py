@@ -5,8 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from energy import Attention, Counts, Label, LayerCount
-from energy.formulas import linear as formulas
+from energy import Attention, Counts, Label, LayerCount, formulas
 from energy.formulas import nonlinear
 from energy.literature.lemaire import LEMAIRE, PARTS
 from energy.literature.lemaire_bill import Bill, lemaire

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energy.counts.file import COUNT_COLUMNS, read_csv, to_csv
+from energy.counts import read_csv, to_csv
+from energy.counts.counts import COUNT_COLUMNS
 from hwmodels import HardwareProfile, load_profile, profile_names
 from hwmodels.catalog import parse_profile
 from reports import Run
@@ -69,7 +70,7 @@ def test_counts_as_run_are_read_back_as_they_were(
     evaluate: Evaluate, run: Run, tmp_path: Path
 ) -> None:
     text = evaluate(COUNTS, page_data(run))
-    assert text.partition("\n")[0] == ",".join(COUNT_COLUMNS)
+    assert text.partition("\n")[0] == ",".join(column.name for column in COUNT_COLUMNS)
     for name, content in (("page.csv", text), ("run.csv", to_csv((run.asa, run.ssa)))):
         (tmp_path / name).write_text(content, encoding="utf-8")
     assert read_csv(tmp_path / "page.csv") == read_csv(tmp_path / "run.csv")

@@ -16,51 +16,9 @@ Conventions:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
-
-from energy.counts.counts import Tally
-from energy.counts.levels import Levels
+from energy.counts import Levels, Tally
+from energy.formulas.conventions import packed_bytes
 from hwmodels import Op
-
-
-class Attention(StrEnum):
-    """Which query-key pairs of a causal attention are counted."""
-
-    FULL = "full"  #: all pairs, as fvcore and torch count
-    CAUSAL = "causal"  #: only keys at or before the query: what a masked kernel must do
-
-
-@dataclass(frozen=True)
-class Conventions:
-    """Choices that change a count; printed with every report.
-
-    Attributes:
-        attention: Which query-key pairs are counted.
-        coincidences: In a product with a spike operand, count only the events that meet a
-            non-zero on the other side, instead of every event of the streaming operand.
-        zeros: In dense layers, count the multiply-accumulates whose activation is zero. They stay
-            among the MACs; an activation-sparse baseline takes them off.
-    """
-
-    attention: Attention = Attention.FULL
-    coincidences: bool = False
-    zeros: bool = False
-
-
-def packed_bytes(slots: int, bits_per_slot: int) -> int:
-    """Bytes of `slots` packed spikes, rounded up."""
-    return -(-slots * bits_per_slot // 8)
-
-
-def pairs(queries: int, keys: int, attention: Attention) -> int:
-    """Query-key pairs of one head; query `i` of `q` is token `keys - queries + i`.
-
-    Causal: sum over queries of (keys - queries + i + 1) = q k - q (q - 1) / 2.
-    """
-    if attention is Attention.FULL:
-        return queries * keys
-    return queries * keys - queries * (queries - 1) // 2
 
 
 def linear(rows: int, fan_in: int, fan_out: int, *, bias: bool, value_bytes: int) -> Tally:

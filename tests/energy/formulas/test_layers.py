@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energy import Attention, Levels, Tally
-from energy.formulas import linear as formulas
-from energy.formulas.linear import packed_bytes, pairs
+from energy import Attention, Levels, Tally, formulas
+from energy.formulas import packed_bytes, pairs
 from hwmodels import Op
 
 FULL, CAUSAL = Attention.FULL, Attention.CAUSAL

@@ -1,0 +1,104 @@
+"""The bill of one layer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import NamedTuple
+
+from energy.counts import Counts, LayerCount
+from energy.counts.counts import of_counts
+from energy.table import Column
+from energy.words import op_names
+from hwmodels import Dataflow, HardwareProfile, Op
+
+#: Headings of the bill, in the order they are shown; see `Op.group`.
+GROUPS = ("compute", "scalar", "neuron", "routing", "memory")
+
+#: What a matrix product is made of; a part in which one of these has no price has no energy.
+COMPUTE = frozenset({Op.MAC, Op.AC, Op.SHIFT_AC})
+
+
+@dataclass(frozen=True)
+class LayerEnergy:
+    """The bill of one layer.
+
+    Attributes:
+        count: What was counted, as executed.
+        pj: Energy by operation in picojoules; operations without a price are missing.
+        level_pj: Energy of memory traffic by memory level, in picojoules.
+    """
+
+    count: LayerCount
+    pj: Mapping[Op, float]
+    level_pj: Mapping[str, float]
+
+    @property
+    def lacks_compute(self) -> bool:
+        """Whether a MAC or an AC has no price: the sums below are then no energy of the layer."""
+        counted = self.count.tally.ops
+        return any(counted.get(op) and op not in self.pj for op in COMPUTE)
+
+    def group_pj(self, group: str) -> float:
+        """Energy of one heading of `GROUPS` in picojoules."""
+        return math.fsum(pj for op, pj in self.pj.items() if op.group == group)
+
+    @property
+    def compute_pj(self) -> float:
+        """Energy of MACs and ACs in picojoules: the convention of the spiking literature."""
+        return self.group_pj("compute")
+
+    @property
+    def total_pj(self) -> float:
+        """Energy of everything that has a price, in picojoules."""
+        return math.fsum(self.pj.values())
+
+
+class BillRow(NamedTuple):
+    """A row of a table of bills."""
+
+    counts: Counts
+    profile: HardwareProfile
+    dataflow: Dataflow
+    layer: LayerEnergy
+
+    @property
+    def energy_pj(self) -> float | None:
+        """Energy of the layer in picojoules; None where a MAC or an AC has no price."""
+        return None if self.layer.lacks_compute else self.layer.total_pj
+
+    @property
+    def unpriced(self) -> str:
+        """Operations of the layer that have no price."""
+        counted = self.layer.count.tally.ops
+        return op_names(op for op in Op if counted.get(op) and not self.profile.is_priced(op))
+
+    def group_pj(self, group: str) -> float | None:
+        """Energy of one heading of `GROUPS`, likewise."""
+        lost = group == "compute" and self.layer.lacks_compute
+        return None if lost else self.layer.group_pj(group)
+
+
+def _group(group: str) -> Column[BillRow]:
+    return Column(f"{group}_pj", lambda row: row.group_pj(group), dtype="float64")
+
+
+#: Columns of a frame of a bill.
+ESTIMATE_COLUMNS: tuple[Column[BillRow], ...] = (
+    Column("hw", attrgetter("profile.name")),
+    Column("dataflow", attrgetter("dataflow.value")),
+    *of_counts("variant"),
+    Column("layer", attrgetter("layer.count.name")),
+    Column("kind", attrgetter("layer.count.kind")),
+    Column("block", attrgetter("layer.count.label.block")),
+    Column("component", attrgetter("layer.count.label.component")),
+    Column("depth", attrgetter("layer.count.label.depth"), dtype="Int64"),
+    Column("calls", attrgetter("layer.count.calls")),
+    Column("spike_rate", attrgetter("layer.count.spike_rate"), dtype="float64"),
+    *map(_group, GROUPS),
+    Column("energy_pj", attrgetter("energy_pj"), dtype="float64"),
+    Column("unpriced", attrgetter("unpriced")),
+    *of_counts("timesteps", "phase", "tokens", "model", "weights"),
+)

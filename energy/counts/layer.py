@@ -1,0 +1,104 @@
+"""What was counted in one layer: whole numbers, and what the layer is in the architecture."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
+
+from hwmodels import Op
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a layer is in the architecture.
+
+    Attributes:
+        block: `embedding`, `attention`, `ffn`, `head`, or `other` where nobody could say.
+        component: `qkv`, `scores`, `softmax`, `mix`, `proj`, `ffn_up`, `activation`, `ffn_down`,
+            `neuron`, `norm`, `embedding`, `lm_head`, or the layer's class where nobody could say.
+        depth: Index of the transformer layer; None outside of one.
+    """
+
+    block: str = "other"
+    component: str = ""
+    depth: int | None = None
+
+    def within(self, block: str | None, component: str | None = None) -> bool:
+        """Whether it is in a block and has a component; None is any."""
+        return block in (None, self.block) and component in (None, self.component)
+
+
+class Tally(NamedTuple):
+    """The counts of one call of one layer; tallies add.
+
+    A named tuple and a plain dict, since one is made for each call of each layer while the model
+    runs. What is counted is whole; mean-rate counts read from a file may have a fraction.
+
+    Attributes:
+        ops: Number of each operation; a missing one is 0.
+        dense_macs: Multiply-accumulates that a machine blind to spikes would do.
+        spikes: Non-zero entries of the event operand (synapses) or of the output (neurons).
+        slots: Entries of that tensor, so that spike rate = spikes / slots.
+        zero_macs: Those of the MACs whose activation is zero; None where nobody looked.
+    """
+
+    ops: Mapping[Op, float] = MappingProxyType({})
+    dense_macs: float = 0
+    spikes: float = 0
+    slots: float = 0
+    zero_macs: float | None = None
+
+    @property
+    def spike_rate(self) -> float | None:
+        """Spikes per slot; None without events."""
+        return self.spikes / self.slots if self.slots else None
+
+    @staticmethod
+    def total(tallies: Iterable[Tally]) -> Tally:
+        """Sum of tallies."""
+        ops: dict[Op, float] = {}
+        dense_macs: float = 0
+        spikes: float = 0
+        slots: float = 0
+        zero_macs: float | None = None
+        for tally in tallies:
+            for op, amount in tally.ops.items():
+                ops[op] = ops.get(op, 0) + amount
+            dense_macs += tally.dense_macs
+            spikes += tally.spikes
+            slots += tally.slots
+            if tally.zero_macs is not None:
+                zero_macs = (zero_macs or 0) + tally.zero_macs
+        return Tally({op: n for op, n in ops.items() if n}, dense_macs, spikes, slots, zero_macs)
+
+
+@dataclass(frozen=True)
+class LayerCount:
+    """Everything counted in one layer.
+
+    Attributes:
+        name: Dotted name of the module.
+        kind: Class of the module.
+        label: What it is in the architecture.
+        calls: How often it ran; 0 is information.
+        tally: Its counts.
+    """
+
+    name: str
+    kind: str
+    label: Label = Label()
+    calls: float = 0
+    tally: Tally = Tally()  # noqa: RUF009 - immutable
+
+    @property
+    def ops(self) -> defaultdict[Op, float]:
+        """Number of each operation."""
+        return defaultdict(int, self.tally.ops)
+
+    @property
+    def spike_rate(self) -> float | None:
+        """Spikes per slot; None for a layer without events."""
+        return self.tally.spike_rate

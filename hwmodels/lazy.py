@@ -1,0 +1,39 @@
+"""Exports of a package that are imported when they are first used."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+
+def lazy_exports(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """`__getattr__`, `__dir__` and `__all__` of a package.
+
+    Its exports are what it imports under `if TYPE_CHECKING:`, so each is written once, where type
+    checkers and readers look for it.
+
+    Args:
+        package: Its `__name__`.
+    """
+    module = sys.modules[package]
+    source = ast.parse(Path(str(module.__file__)).read_text("utf-8"))
+    imports = [x for block in source.body if isinstance(block, ast.If) for x in block.body]
+    homes = {
+        alias.name: statement.module
+        for statement in imports
+        if isinstance(statement, ast.ImportFrom) and statement.module
+        for alias in statement.names
+    }
+
+    def get(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module '{package}' has no attribute '{name}'")
+        value = getattr(import_module(homes[name]), name)
+        setattr(module, name, value)
+        return value
+
+    return get, lambda: sorted({*vars(module), *homes}), list(homes)
