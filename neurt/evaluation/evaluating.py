@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,24 +10,19 @@ from transformers import PreTrainedModel
 
 from hwmodels import load_profiles
 from neurt.evaluation.quality import compare
-from neurt.families import read_shape
 from neurt.loading.models import LoadedModel, ModelError, Weights, load_model
 from neurt.loading.source import resolve
+from neurt.measure.pair import WINDOW, calibrate, load, spiking_version
 from neurt.measure.planning import now, versions
-from neurt.measure.stages import Progress
+from neurt.progress import Progress, Say, silent
 from neurt.requests.evaluate import EvaluateRequest
-from neurt.spiking.conversion import convert
-from neurt.text.data import calibration_text, calibration_windows, check_ids, read_text
+from neurt.text.data import read_text
 from neurt.text.windows import check_windows, plan_windows
 from reports.quality.evaluation import Evaluation
 
-__all__ = ["Evaluation", "run_evaluate"]
-
 
 def run_evaluate(
-    request: EvaluateRequest,
-    progress: Progress = lambda _what, _done, _total: None,
-    say: Callable[[str], None] = lambda _line: None,
+    request: EvaluateRequest, progress: Progress = silent, say: Say = silent
 ) -> Evaluation:
     """Let a spiking model and its analog one read the same text.
 
@@ -47,44 +41,24 @@ def run_evaluate(
     """
     profiles = load_profiles(request.hw)
     source = resolve(request.model)
-    if source.shape is not None:  # before minutes are spent on loading
-        _windows(request, source.shape.positions)
     text, text_name = read_text(request.text, source.directory, detokenise=request.detokenise)
-
-    progress("loading the model", 0, 1)
-    loaded = load_model(request.model, Weights(request.weights), request.seed, progress)
-    why = f" ({loaded.why_random})" if loaded.why_random else ""
-    say(f"{loaded.name}: weights={loaded.weights}{why}")
-    shape = read_shape(loaded.model.config.to_dict(), loaded.name)
-    window, stride = _windows(request, shape.positions)
-    analog, analog_weights = _baseline(request.baseline, source.directory, loaded, say)
+    loaded = load(
+        source,
+        request.weights,
+        request.seed,
+        lambda shape: _windows(request, shape.positions),
+        progress,
+        say,
+    )
+    window, stride = _windows(request, loaded.shape.positions)
+    analog, analog_weights = _baseline(request.baseline, loaded, say)
     ids = torch.tensor(loaded.tokenizer.encode(text)[: request.max_tokens], dtype=torch.long)
     plan_windows(ids.numel(), window, stride)  # before minutes are spent on converting
+    calibration = calibrate(
+        loaded, request, [ids], min(loaded.shape.positions, max(window, WINDOW))
+    )
     progress("loading the model", 1, 1)
-
-    if loaded.spiking is None:
-        calibration = calibration_windows(
-            loaded.tokenizer,
-            tokens=min(shape.positions, max(window, 128)),
-            model=source.directory,
-            own=request.calibration,
-            total=request.calibration_tokens,
-            detokenise=request.detokenise,
-        )
-        check_ids([ids, *calibration], shape.vocabulary)
-        spiking = convert(
-            loaded.model,
-            request.spiking,
-            calibration,
-            lambda done, total: progress("converting", done, total),
-        )
-        _, calibrated = calibration_text(
-            source.directory, request.calibration, detokenise=request.detokenise
-        )
-    else:
-        spiking, calibrated = loaded.spiking, "stored with the model"
-        timesteps = spiking.config.spiking["timesteps"]
-        say(f"{loaded.name} is a converted model: T = {timesteps}, as stored with it.")
+    spiking = spiking_version(loaded, request.spiking, calibration, progress, say)
     compared = compare(
         analog,
         spiking,
@@ -106,7 +80,7 @@ def run_evaluate(
         spiking.config.spiking,
         text_name,
         profiles,
-        asked | {"window": window, "stride": stride, "calibration": calibrated},
+        asked | {"window": window, "stride": stride, "calibration": calibration.name},
         versions(),
         now(),
         request.dataflow,
@@ -119,9 +93,7 @@ def _windows(request: EvaluateRequest, positions: int) -> tuple[int, int]:
     return window, stride
 
 
-def _baseline(
-    asked: Path | None, directory: Path | None, loaded: LoadedModel, say: Callable[[str], None]
-) -> tuple[PreTrainedModel, str]:
+def _baseline(asked: Path | None, loaded: LoadedModel, say: Say) -> tuple[PreTrainedModel, str]:
     """The analog model to compare with, and where its weights came from."""
     if loaded.spiking is None:
         if asked is not None:
@@ -130,6 +102,7 @@ def _baseline(
                 "or give a converted model"
             )
         return loaded.model, loaded.weights
+    directory = loaded.source.directory
     assert directory is not None  # converted models are only read from directories
     if asked is None and (directory / "analog" / "config.json").is_file():
         asked = directory / "analog"

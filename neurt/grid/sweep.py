@@ -6,14 +6,14 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 from socket import create_connection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hwmodels import load_profiles
 from hwmodels.catalog import profile_names
@@ -21,13 +21,11 @@ from hwmodels.errors import UserError
 from neurt.families import is_converted
 from neurt.grid.points import PointError, fingerprint
 from neurt.loading.source import ModelSource, read_config, resolve
+from neurt.progress import Progress, Say, silent
 from neurt.requests.evaluate import EvaluateRequest
 from neurt.requests.sweep import SweepRequest
 from reports.kit.files import prepare_directory, write_text
 from reports.quality.sweep import SWEEP_COLUMNS, Sweep
-
-if TYPE_CHECKING:
-    from neurt.measure.stages import Progress
 
 #: Rows of one point, one per hardware, by column of `sweep.csv`.
 Rows = list[dict[str, Any]]
@@ -37,11 +35,7 @@ class SweepError(UserError, RuntimeError):
     """A sweep that cannot be run, or a point of it that failed."""
 
 
-def run_sweep(
-    request: SweepRequest,
-    progress: Progress = lambda _what, _done, _total: None,
-    say: Callable[[str], None] = lambda _line: None,
-) -> Sweep:
+def run_sweep(request: SweepRequest, progress: Progress = silent, say: Say = silent) -> Sweep:
     """Evaluate every point that has no result yet.
 
     Results are kept in `points/` of the output directory, one file per point under a name made of

@@ -12,11 +12,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from hwmodels.errors import UserError
+from neurt.loading.saving import MODEL
 from reports.kit.files import write_atomically
 
 CHECKPOINT = "checkpoint.safetensors"
-#: Of a directory that holds a trained model.
-MODEL = "model.safetensors"
 FORMAT = "neurt-energy checkpoint"
 VERSION = "1"
 

@@ -6,47 +6,42 @@ import copy
 import json
 import math
 import shutil
-from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from neurt.closed_form.passes import PlanError
-from neurt.families import read_shape
-from neurt.learning.checkpoint import CHECKPOINT, MODEL, CheckpointError
+from neurt.families import Shape
+from neurt.learning.checkpoint import CHECKPOINT, CheckpointError
 from neurt.learning.objectives import Continuation, Distillation, LayerMatch, trainable
 from neurt.learning.pretrain import perplexity
 from neurt.learning.teaching import BASELINE, facts_of, student_of, teacher_of
 from neurt.learning.training import METRICS, TrainingError, processes, train
-from neurt.loading.models import LoadedModel, Weights, load_model
-from neurt.loading.saving import round_weights, save_model
+from neurt.loading.models import LoadedModel
+from neurt.loading.saving import MODEL, round_weights, save_model
 from neurt.loading.source import resolve
+from neurt.measure.pair import WINDOW, calibrate, load
 from neurt.measure.planning import versions
+from neurt.progress import Progress, Say, silent
 from neurt.requests.finetune import FinetuneRequest
-from neurt.spiking.config import SpikingConfig
 from neurt.spiking.modeling import SpikingLanguageModel
-from neurt.text.corpus import CorpusError, read_corpus
-from neurt.text.data import check_ids, copy_texts
+from neurt.text.corpus import Corpus, CorpusError, read_corpus
+from neurt.text.data import copy_texts
 from reports.kit.files import check_directory, prepare_directory, write_text
 from reports.kit.pictures import draw
 from reports.training.finetuned import Finetuned, Judged, write_stages
 from reports.training.metrics import MetricsRow, write_metrics
-
-if TYPE_CHECKING:
-    from neurt.measure.stages import Progress
 
 #: Sub-directory that holds a directory with the checkpoint of each stage until all is written.
 UNFINISHED = "unfinished"
 
 
 def run_finetune(
-    request: FinetuneRequest,
-    progress: Progress = lambda _what, _done, _total: None,
-    say: Callable[[str], None] = lambda _line: None,
+    request: FinetuneRequest, progress: Progress = silent, say: Say = silent
 ) -> Finetuned | None:
     """Fine-tune a spiking model in two stages and judge each on held-out text.
 
@@ -72,91 +67,145 @@ def run_finetune(
     """
     main = processes().is_main_process
     if not main:  # one voice is enough
-        progress, say = lambda _what, _done, _total: None, lambda _line: None
-    directory = resolve(request.model).directory
-    _check_out(request, directory)
+        progress = say = silent
+    source = resolve(request.model)
+    _check_out(request, source.directory)
     corpus = read_corpus(request.text, detokenise=request.detokenise)
     if main:
         check_directory(request.out)
-    progress("loading the model", 0, 1)
-    loaded = load_model(request.model, Weights(request.weights), progress=progress)
-    shape = read_shape(loaded.model.config.to_dict(), loaded.name)
-    if request.tokens > shape.positions:
-        raise PlanError(
-            f"--tokens (= {request.tokens}) is more than the {shape.positions} "
-            f"positions of '{request.model}'; lower it"
+
+    def fits(shape: Shape) -> None:
+        if request.tokens > shape.positions:
+            raise PlanError(
+                f"--tokens (= {request.tokens}) is more than the {shape.positions} "
+                f"positions of '{request.model}'; lower it"
+            )
+
+    loaded = load(source, request.weights, 0, fits, progress, say)
+    course, student = _prepare(request, loaded, corpus, progress, say)
+    _learn(course, student)
+    baseline = _taught_baseline(course)
+    if not main:
+        return None
+    title = _title(loaded, student)
+    result = Finetuned(loaded.name, loaded.weights, course.judged, course.rows, title)
+    _write(request, loaded, student, baseline, result)
+    return result
+
+
+@dataclass
+class _Course:
+    """A fine-tuning under way.
+
+    Attributes:
+        request: What was asked for.
+        loaded: The model that is fine-tuned.
+        teacher: The analog model that sets the standard.
+        ids: Token ids of the training text, (N,).
+        held_out: Token ids that each stage is judged on.
+        facts: What decides the result beside the settings of a stage.
+        progress: Told how far the work is.
+        say: Given lines that the user must read.
+        judged: Perplexity after each stage.
+        rows: Metrics of each step.
+    """
+
+    request: FinetuneRequest
+    loaded: LoadedModel
+    teacher: PreTrainedModel
+    ids: Tensor
+    held_out: Tensor
+    facts: dict[str, object]
+    progress: Progress
+    say: Say
+    judged: list[Judged] = field(default_factory=list)
+    rows: list[MetricsRow] = field(default_factory=list)
+
+    @property
+    def trains_weights(self) -> bool:
+        """Whether more than thresholds learns."""
+        return self.request.train != "thresholds"
+
+    def judge(self, stage: str, model: PreTrainedModel, steps: int) -> None:
+        """Measure the perplexity of a model on the held-out text."""
+        if model is not self.teacher:  # what is measured is what is saved
+            round_weights(model, self.request.save_dtype)
+        if not processes().is_main_process:
+            return
+        measured = perplexity(model, [self.held_out], self.request.tokens)
+        if not math.isfinite(measured.perplexity):
+            raise TrainingError(
+                f"{stage}: the held-out perplexity is {measured.perplexity}; check the weights of "
+                f"'{self.request.model}', or lower --learning-rate"
+            )
+        self.judged.append(Judged(stage, steps, measured.perplexity, measured.predicted))
+        self.say(f"{stage}: held-out perplexity {measured.perplexity:.2f}")
+
+    def train(self, stage: str, objective: nn.Module, steps: int) -> None:
+        """Go through a stage, or go on with it."""
+        checkpoints = self.request.out / UNFINISHED / stage
+        self.rows += train(
+            objective,
+            self.ids,
+            self.request.settings(steps),
+            checkpoints,
+            stage=stage,
+            resume=self.request.resume and (checkpoints / CHECKPOINT).exists(),
+            facts=self.facts,
+            progress=self.progress,
+            say=self.say,
         )
-    why = f" ({loaded.why_random})" if loaded.why_random else ""
-    say(f"{loaded.name}: weights={loaded.weights}{why}")
-    teacher = teacher_of(loaded, directory, say)
+
+
+def _prepare(
+    request: FinetuneRequest, loaded: LoadedModel, corpus: Corpus, progress: Progress, say: Say
+) -> tuple[_Course, SpikingLanguageModel]:
+    """Teacher, token ids, and the spiking model that learns."""
+    teacher = teacher_of(loaded, say)
     ids = _encode(loaded, corpus.training)
     held_out = _encode(loaded, corpus.held_out)[: request.held_out_tokens]
     if len(held_out) < 2:
         raise CorpusError(f"the held-out part of '{request.text}' is one token; give a longer text")
-    check_ids([ids, held_out], shape.vocabulary)
+    window = min(loaded.shape.positions, WINDOW)
+    calibration = calibrate(loaded, request, [ids, held_out], window)
     progress("loading the model", 1, 1)
-    student = student_of(request, loaded, directory, progress)
-    facts = facts_of(request, loaded, directory, teacher)
-    judged: list[Judged] = []
+    student = student_of(request, loaded, calibration, progress)
+    facts = facts_of(request, loaded, calibration, teacher)
+    return _Course(request, loaded, teacher, ids, held_out, facts, progress, say), student
 
-    def judge(stage: str, model: PreTrainedModel, steps: int) -> None:
-        if model is not teacher:  # what is measured is what is saved
-            round_weights(model, request.save_dtype)
-        if main:
-            found = perplexity(model, [held_out], request.tokens)
-            if not math.isfinite(found.perplexity):
-                raise TrainingError(
-                    f"{stage}: the held-out perplexity is {found.perplexity}; check the weights of "
-                    f"'{request.model}', or lower --learning-rate"
-                )
-            judged.append(Judged(stage, steps, found.perplexity, found.predicted))
-            say(f"{stage}: held-out perplexity {found.perplexity:.2f}")
 
-    rows: list[MetricsRow] = []
-
-    def run(stage: str, objective: nn.Module, steps: int) -> None:
-        checkpoints = request.out / UNFINISHED / stage
-        rows.extend(
-            train(
-                objective,
-                ids,
-                request.settings(steps),
-                checkpoints,
-                stage=stage,
-                resume=request.resume and (checkpoints / CHECKPOINT).exists(),
-                facts=facts,
-                progress=progress,
-                say=say,
-            )
-        )
-
-    judge("analog", teacher, 0)
-    judge("converted", student, 0)
-    trains_weights = request.train != "thresholds"
-    if request.layer_steps and trains_weights:
+def _learn(course: _Course, student: SpikingLanguageModel) -> None:
+    """Both stages of the spiking model."""
+    request, teacher = course.request, course.teacher
+    course.judge("analog", teacher, 0)
+    course.judge("converted", student, 0)
+    if request.layer_steps and course.trains_weights:
         with trainable(student, "ssa", attention_only=True):
-            run("layerwise", LayerMatch(student, teacher), request.layer_steps)
-        judge("layerwise", student, request.layer_steps)
+            course.train("layerwise", LayerMatch(student, teacher), request.layer_steps)
+        course.judge("layerwise", student, request.layer_steps)
     if request.steps:
         with trainable(student, request.train):
             objective = Distillation(student, teacher, request.target_events_per_mac)
-            run("distilled", objective, request.steps)
-        judge("distilled", student, request.steps)
-    baseline = None
-    trained = trains_weights and request.steps + request.layer_steps > 0
-    # Needed where the weights of the result are no longer those of an analog model.
-    if request.baseline and (trained or teacher is not loaded.model):
-        baseline = copy.deepcopy(teacher)
-        round_weights(baseline, request.save_dtype)
-        if trains_weights and request.steps:
-            with trainable(baseline, request.train):
-                run(BASELINE, Continuation(baseline), request.steps)
-            judge("analog, same training text", baseline, request.steps)
-    if not main:
+            course.train("distilled", objective, request.steps)
+        course.judge("distilled", student, request.steps)
+
+
+def _taught_baseline(course: _Course) -> PreTrainedModel | None:
+    """The analog model with the training of stage 2.
+
+    None where it is not wanted, or the weights of the result are still those of an analog model.
+    """
+    request, teacher = course.request, course.teacher
+    trained = course.trains_weights and request.steps + request.layer_steps > 0
+    if not (request.baseline and (trained or teacher is not course.loaded.model)):
         return None
-    result = Finetuned(loaded.name, loaded.weights, judged, rows, _title(loaded, student))
-    _write(request, loaded, student, baseline, result)
-    return result
+    baseline = copy.deepcopy(teacher)
+    round_weights(baseline, request.save_dtype)
+    if course.trains_weights and request.steps:
+        with trainable(baseline, request.train):
+            course.train(BASELINE, Continuation(baseline), request.steps)
+        course.judge("analog, same training text", baseline, request.steps)
+    return baseline
 
 
 def _check_out(request: FinetuneRequest, model: Path | None) -> None:
@@ -184,7 +233,7 @@ def _encode(loaded: LoadedModel, documents: list[str]) -> Tensor:
 
 
 def _title(loaded: LoadedModel, student: SpikingLanguageModel) -> str:
-    chosen = SpikingConfig.model_validate(student.config.spiking)
+    chosen = student.choices
     return (
         f"{loaded.name}, weights {loaded.weights}, {chosen.attention} attention, "
         f"{chosen.feedforward} feed-forward, T = {chosen.timesteps}"
@@ -199,10 +248,10 @@ def _write(
     result: Finetuned,
 ) -> None:
     """The model directory; the checkpoints go when everything else is there."""
-    from reports.training.picture import training_picture
+    from reports.training.picture import training_picture  # matplotlib takes half a second
 
-    out, source = prepare_directory(request.out), resolve(request.model).directory
-    copy_texts(source, out)
+    out = prepare_directory(request.out)
+    copy_texts(loaded.source.directory, out)
     write_stages(result, out / "stages.csv")
     if result.metrics:
         write_metrics(result.metrics, out / METRICS)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +17,7 @@ from neurt.learning.checkpoint import CHECKPOINT
 from neurt.learning.modelcard import HeldOut, model_card
 from neurt.learning.training import processes, train
 from neurt.loading.saving import round_weights, save_model
+from neurt.progress import Progress, Say, silent
 from neurt.requests.training import PretrainRequest
 from neurt.text.corpus import excerpt, read_corpus
 from neurt.text.data import CALIBRATION, HELDOUT
@@ -25,9 +25,6 @@ from neurt.text.vocabulary import encode_documents, fast_tokenizer, train_tokeni
 from reports.kit.files import write_text
 from reports.kit.pictures import draw
 from reports.quality.evaluation import Quality
-
-if TYPE_CHECKING:
-    from neurt.measure.stages import Progress
 
 HELDOUT_CHARACTERS = 60_000
 CALIBRATION_CHARACTERS = 20_000
@@ -60,8 +57,8 @@ class LanguageModelling(nn.Module):
 
 def run_pretrain(
     request: PretrainRequest,
-    progress: Progress = lambda _what, _done, _total: None,
-    say: Callable[[str], None] = lambda _line: None,
+    progress: Progress = silent,
+    say: Say = silent,
 ) -> Pretrained | None:
     """Train a tokenizer and a GPT-2 on text, and write a model directory.
 
@@ -86,7 +83,7 @@ def run_pretrain(
     request.check()
     main = processes().is_main_process
     if not main:  # one voice is enough
-        progress, say = lambda _what, _done, _total: None, lambda _line: None
+        progress = say = silent
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     corpus = read_corpus(request.text)

@@ -10,9 +10,8 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -28,12 +27,10 @@ from neurt.learning.checkpoint import (
     save_checkpoint,
 )
 from neurt.learning.optimizer import adamw, learning_rate, restore, state_tensors
+from neurt.progress import Progress, Say, silent
 from neurt.requests.training import TrainingSettings
 from reports.kit.files import prepare_directory
 from reports.training.metrics import MetricsRow, read_metrics, write_metrics
-
-if TYPE_CHECKING:
-    from neurt.measure.stages import Progress
 
 METRICS = "metrics.csv"
 #: Lines that a training says about its loss.
@@ -72,8 +69,8 @@ def train(
     stage: str,
     resume: bool,
     facts: Mapping[str, object] | None = None,
-    progress: Progress = lambda _what, _done, _total: None,
-    say: Callable[[str], None] = lambda _line: None,
+    progress: Progress = silent,
+    say: Say = silent,
 ) -> list[MetricsRow]:
     """Train the parameters of an objective that require a gradient, in place.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from transformers import (
@@ -21,13 +21,20 @@ from energy.counts import Label
 from energy.layers.elementwise import Multiply, Rotary
 from energy.layers.matmul import AttentionCore
 from neurt.families import FAMILIES, ShapeError, analog_type, label, read_shape
-from neurt.loading.models import UNFIT, LoadedModel, Weights, configuration, why_not_pretrained
+from neurt.loading.models import (
+    UNFIT,
+    LoadedModel,
+    Weights,
+    choose_weights,
+    configuration,
+    from_pretrained,
+    origin_of,
+)
 from neurt.loading.source import (
     ModelError,
     ModelSource,
     cached_file,
     cached_revision,
-    is_cached,
     read_config,
     resolve,
     why_unreachable,
@@ -133,15 +140,9 @@ def load_foreign(found: Foreign, weights: Weights = Weights.AUTO, seed: int = 0)
         ShapeError: If a configuration of a known family has sizes that no model can be made of.
     """
     source = found.source
-    why_not = "" if weights is Weights.RANDOM else why_not_pretrained(source)
-    if weights is Weights.PRETRAINED and why_not:
-        raise ModelError(
-            f"pretrained weights of '{source.name}' cannot be had: {why_not}; download them "
-            "elsewhere and give the directory, or use --weights random"
-        )
-    random = weights is Weights.RANDOM or bool(why_not)
+    random, why_not = choose_weights(source, weights)
     try:
-        model, origin = _random(found, seed) if random else _pretrained(source)
+        model = _random(found, seed) if random else _pretrained(source)
         with torch.no_grad():  # sizes that do not fit each other may show only now
             model.eval()(input_ids=torch.zeros(1, 1, dtype=torch.long), use_cache=False)
     except _UNBUILT as error:
@@ -152,7 +153,8 @@ def load_foreign(found: Foreign, weights: Weights = Weights.AUTO, seed: int = 0)
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelError(f"model '{source.name}' cannot be made: {reason}") from error
     tokenizer = tokenizer_for(source, model.config.get_text_config(), random=random)
-    return LoadedModel(source.name, model, tokenizer, origin, why_not)
+    origin = f"random(seed={seed})" if random else origin_of(source)
+    return LoadedModel(source, model, tokenizer, origin, why_not)
 
 
 def _declared(model_type: object) -> bool:
@@ -160,35 +162,25 @@ def _declared(model_type: object) -> bool:
     return any(known in family.classes for family in FAMILIES)
 
 
-def _random(found: Foreign, seed: int) -> tuple[PreTrainedModel, str]:
+def _random(found: Foreign, seed: int) -> PreTrainedModel:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = AutoModelForCausalLM.from_config(
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(
             found.config, dtype=torch.float32, trust_remote_code=False
         )
-    return model, f"random(seed={seed})"
+    return model
 
 
-def _pretrained(source: ModelSource) -> tuple[PreTrainedModel, str]:
-    where = str(source.directory or source.hub_id)
-    auto: Any = AutoModelForCausalLM
-    model, info = auto.from_pretrained(
-        where,
-        use_safetensors=True,
-        local_files_only=source.directory is not None or is_cached(where),
-        dtype=torch.float32,
-        trust_remote_code=False,
-        output_loading_info=True,
-    )
-    for what, keys in (("lack", "missing_keys"), ("have no place for", "unexpected_keys")):
-        if names := sorted(info[keys]):
+def _pretrained(source: ModelSource) -> PreTrainedModel:
+    model: PreTrainedModel
+    model, keys = from_pretrained(AutoModelForCausalLM, source, trust_remote_code=False)
+    for what, which in (("lack", "missing_keys"), ("have no place for", "unexpected_keys")):
+        if names := sorted(keys[which]):
             raise ModelError(
-                f"weights of '{where}' {what} {len(names)} parameters, first '{names[0]}'; they "
-                "and its config.json do not belong together"
+                f"weights of '{source.where}' {what} {len(names)} parameters, first '{names[0]}'; "
+                "they and its config.json do not belong together"
             )
-    if source.directory is not None:
-        return model, f"local({source.directory.resolve().name})"
-    return model, f"pretrained({where}@{cached_revision(where)[:12]})"
+    return model
 
 
 def naming(model: PreTrainedModel) -> Callable[[str], Label]:

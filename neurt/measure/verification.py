@@ -16,8 +16,7 @@ from neurt.closed_form.passes import Pass
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Shape
-from neurt.measure.stages import Progress
-from neurt.requests.passes import ProfileRequest
+from neurt.progress import Progress
 from neurt.spiking.config import SpikingConfig
 
 
@@ -25,27 +24,26 @@ class VerificationError(UserError, RuntimeError):
     """Two witnesses disagree about a count."""
 
 
-def verify_analog(shape: Shape, request: ProfileRequest, what: Pass, counts: Counts) -> None:
+def verify_analog(shape: Shape, conventions: Conventions, one: Pass, counts: Counts) -> None:
     """Compare the counts of one pass of the analog model with the closed form.
 
     Raises:
         VerificationError: If they differ.
     """
-    if request.verify:
-        _same(counts, plan_asa(shape, replace(what, repeats=1), request.conventions))
+    _same(counts, plan_asa(shape, replace(one, repeats=1), conventions))
 
 
 def verify_spiking(
-    shape: Shape, request: ProfileRequest, chosen: SpikingConfig, what: Pass, counts: Counts
+    shape: Shape, conventions: Conventions, chosen: SpikingConfig, one: Pass, counts: Counts
 ) -> None:
     """Compare the counts of one pass of the spiking model with the closed form, given its spikes.
 
     Raises:
         VerificationError: If they differ.
     """
-    if request.verify and spikes_suffice(request.conventions):
+    if spikes_suffice(conventions):
         spikes = {row.name: int(row.tally.spikes) for row in counts.layers if row.tally.slots}
-        _same(counts, plan_ssa(shape, replace(what, repeats=1), chosen, spikes))
+        _same(counts, plan_ssa(shape, replace(one, repeats=1), chosen, spikes))
 
 
 def spikes_suffice(conventions: Conventions) -> bool:

@@ -31,12 +31,17 @@ class SpikingLanguageModel(PreTrainedModel):
 
     def __init__(self, config: PretrainedConfig) -> None:
         super().__init__(config)
-        family, spiking = family_of(config.model_type), SpikingConfig.model_validate(config.spiking)
+        family, spiking = family_of(config.model_type), self.choices
         for index, layer in enumerate(self.get_submodule(family.layers).children()):
             attention = _FORMS[spiking.attention](config, spiking, index)
             layer.set_submodule(family.attention.path, attention)
             layer.set_submodule(family.feedforward.path, SpikingFeedForward(config, spiking))
         self.post_init()  # type: ignore[no-untyped-call]
+
+    @property
+    def choices(self) -> SpikingConfig:
+        """How it was converted."""
+        return SpikingConfig.model_validate(self.config.spiking)
 
     def initialize_weights(self) -> None:
         """Initialise what a checkpoint lacks; a dense one has no thresholds."""

@@ -106,7 +106,7 @@ def check_ids(inputs: Iterable[Tensor], vocabulary: int) -> None:
     Raises:
         TextError: If the tokenizer is not the model's.
     """
-    largest = max(int(ids.max()) for ids in inputs)
+    largest = max((int(ids.max()) for ids in inputs), default=0)
     if largest >= vocabulary:
         raise TextError(
             f"the tokenizer gives the id {largest}, but the model's vocabulary has {vocabulary} "

@@ -21,7 +21,7 @@ from neurt.verbs.hw_commands import HW_HANDLERS
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from neurt.measure.stages import Progress
+    from neurt.progress import Progress
 
 
 def _fields(request: argparse.Namespace, directory: Path) -> dict[str, Any]:

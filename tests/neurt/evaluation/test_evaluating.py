@@ -10,7 +10,7 @@ import torch
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
 
-import neurt.evaluation.evaluating
+import neurt.measure.pair
 from hwmodels import ProfileError
 from neurt.evaluation.evaluating import run_evaluate
 from neurt.evaluation.quality import QualityError, compare
@@ -230,7 +230,7 @@ def calibrated(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
         found.extend(ids.flatten().tolist() for ids in windows)
         return convert(model, spiking, windows, *rest)
 
-    monkeypatch.setattr(neurt.evaluation.evaluating, "convert", watched)
+    monkeypatch.setattr(neurt.measure.pair, "convert", watched)
     return found
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,11 @@ import pytest
 import torch
 from transformers import GPT2LMHeadModel
 
-import neurt.learning.teaching
+import neurt.measure.pair
 from neurt.learning.teaching import facts_of, student_of, teacher_of
 from neurt.loading.models import LoadedModel, ModelError, load_model
 from neurt.loading.saving import save_model
+from neurt.measure.pair import calibrate
 from neurt.requests.finetune import FinetuneRequest
 from neurt.spiking.config import Attention, Code, SpikingConfig
 from neurt.spiking.conversion import ConversionError, analog_of, convert
@@ -20,6 +22,7 @@ from neurt.text.data import calibration_windows
 
 pytestmark = pytest.mark.usefixtures("alone")
 
+PACKAGED = Path(str(files("neurt.assets") / "calibration.txt"))
 POW2 = SpikingConfig(attention=Attention.SOFTMAX, feedforward=Code.POW2, timesteps=2)
 
 
@@ -35,7 +38,7 @@ def converted_directory(trained: Path, tmp_path: Path) -> Path:
 def teacher(directory: Path) -> tuple[LoadedModel, GPT2LMHeadModel, list[str]]:
     said: list[str] = []
     loaded = load_model(str(directory))
-    return loaded, teacher_of(loaded, directory, said.append), said
+    return loaded, teacher_of(loaded, said.append), said
 
 
 def request(model: Path, **changes: Any) -> FinetuneRequest:
@@ -43,9 +46,11 @@ def request(model: Path, **changes: Any) -> FinetuneRequest:
 
 
 def student(directory: Path, **changes: Any) -> Any:
-    return student_of(
-        request(directory, **changes), load_model(str(directory)), directory, lambda *_: None
-    )
+    return made(request(directory, **changes), load_model(str(directory)))
+
+
+def made(asked: FinetuneRequest, loaded: LoadedModel) -> Any:
+    return student_of(asked, loaded, calibrate(loaded, asked, [], 32))
 
 
 # Teachers
@@ -106,8 +111,8 @@ def test_what_lies_there_must_be_the_analog_model_of_it(
 
 def test_a_student_has_the_conversion_asked_for_and_weights_of_its_own(trained: Path) -> None:
     loaded = load_model(str(trained))
-    found = student_of(request(trained, spiking=POW2), loaded, trained, lambda *_: None)
-    assert SpikingConfig.model_validate(found.config.spiking) == POW2
+    found = made(request(trained, spiking=POW2), loaded)
+    assert found.choices == POW2
     theirs = dict(loaded.model.named_parameters())
     for name, parameter in found.named_parameters():
         if name in theirs:
@@ -124,8 +129,8 @@ def test_a_converted_student_keeps_its_conversion_and_its_thresholds(
     with torch.no_grad():
         loaded.spiking.transformer.h[0].mlp.encoder.threshold.fill_(0.125)
     asked = request(converted_directory, spiking=SpikingConfig(timesteps=9))
-    found = student_of(asked, loaded, converted_directory, lambda *_: None)
-    assert SpikingConfig.model_validate(found.config.spiking) == POW2
+    found = made(asked, loaded)
+    assert found.choices == POW2
     assert bool((found.transformer.h[0].mlp.encoder.threshold == 0.125).all())
     assert found is not loaded.spiking
     with torch.no_grad():
@@ -143,7 +148,7 @@ def test_a_parameter_that_is_not_finite_is_named(
     with torch.no_grad():
         loaded.model.get_parameter(name).view(-1)[0] = float("nan")
     with pytest.raises(ConversionError) as caught:
-        student_of(request(directory), loaded, directory, lambda *_: None)
+        made(request(directory), loaded)
     assert str(caught.value) == (
         f"parameter '{name}' holds NaN or infinity; check the checkpoint it came from"
     )
@@ -157,7 +162,11 @@ Change = Callable[[LoadedModel], object]
 def facts(directory: Path, change: Change = lambda _: None, **asked: Any) -> dict[str, object]:
     loaded = load_model(str(directory))
     change(loaded)
-    return facts_of(request(directory, **asked), loaded, directory, loaded.model)
+    return facts_taught_by(loaded.model, loaded, request(directory, **asked))
+
+
+def facts_taught_by(teacher: Any, loaded: LoadedModel, asked: FinetuneRequest) -> dict[str, object]:
+    return facts_of(asked, loaded, calibrate(loaded, asked, [], 32), teacher)
 
 
 def test_the_same_request_has_the_same_facts(trained: Path) -> None:
@@ -207,7 +216,8 @@ def test_the_text_that_thresholds_are_calibrated_on_is_a_fact(
 ) -> None:
     one = facts(trained)
     loaded = load_model(str(trained))
-    other = facts_of(request(trained), loaded, None, loaded.model)  # the packaged text
+    packaged = calibrate(loaded, request(trained, calibration=PACKAGED), [], 32)
+    other = facts_of(request(trained), loaded, packaged, loaded.model)
     assert {name for name in one if one[name] != other[name]} == {"sha256 of the calibration text"}
     before = facts(converted_directory)
     (converted_directory / "calibration.txt").write_text("other", encoding="utf-8")
@@ -221,7 +231,7 @@ def test_a_teacher_beside_it_is_a_fact(converted_directory: Path) -> None:
     with torch.no_grad():
         other.transformer.wpe.weight[0, 0] += 1
     asked = request(converted_directory)
-    one, two = (facts_of(asked, loaded, converted_directory, t) for t in (loaded.model, other))
+    one, two = (facts_taught_by(teacher, loaded, asked) for teacher in (loaded.model, other))
     assert {name for name in one if one[name] != two[name]} == {"sha256 of its teacher"}
 
 
@@ -244,7 +254,7 @@ def test_a_student_is_calibrated_on_the_users_text(
         given.extend(windows)
         return convert(model, spiking, windows, *rest)
 
-    monkeypatch.setattr(neurt.learning.teaching, "convert", watched)
+    monkeypatch.setattr(neurt.measure.pair, "convert", watched)
     student(trained, calibration=own, calibration_tokens=70)
     ids = load_model(str(trained)).tokenizer.encode(own.read_text(encoding="utf-8"))
     # windows of the 32 positions: 70 = 2 x 32 + 6

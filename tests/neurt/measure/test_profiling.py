@@ -13,7 +13,8 @@ from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Shape
 from neurt.loading.models import LoadedModel
-from neurt.measure import profiling, verification
+from neurt.loading.source import ModelSource
+from neurt.measure import pair, verification
 from neurt.measure.profiling import run_profile
 from neurt.measure.verification import VerificationError
 from neurt.requests.passes import ProfileRequest
@@ -34,8 +35,10 @@ class Letters:
 
 @pytest.fixture
 def measure(tiny_gpt2: GPT2LMHeadModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    loaded = LoadedModel("tiny", tiny_gpt2, Letters(), "random(seed=0)")
-    monkeypatch.setattr(profiling, "load_model", lambda *_asked: loaded)
+    loaded = LoadedModel(
+        ModelSource("tiny", None, None, None), tiny_gpt2, Letters(), "random(seed=0)"
+    )
+    monkeypatch.setattr(pair, "load_model", lambda *_asked: loaded)
     (tmp_path / "tiny").mkdir()
     (tmp_path / "tiny" / "config.json").write_text(tiny_gpt2.config.to_json_string())
 
@@ -104,7 +107,7 @@ def test_zeros_are_measured_where_asked_for(measure: Any) -> None:
 def test_a_request_beyond_the_positions_is_refused_before_loading(
     measure: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(profiling, "load_model", lambda *_asked: pytest.fail("was loaded"))
+    monkeypatch.setattr(pair, "load_model", lambda *_asked: pytest.fail("was loaded"))
     with pytest.raises(PlanError, match="65 tokens are more than the 64 positions"):
         measure(prompt=60, generate=6)
 
@@ -128,13 +131,13 @@ def test_a_conversion_is_calibrated_on_the_users_text(
     measure: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, detokenise: bool
 ) -> None:
     given: list[list[int]] = []
-    convert = profiling.convert
+    convert = pair.convert
 
     def watched(model: Any, spiking: Any, windows: Any, *rest: Any) -> Any:
         given.extend(ids.flatten().tolist() for ids in windows)
         return convert(model, spiking, windows, *rest)
 
-    monkeypatch.setattr(profiling, "convert", watched)
+    monkeypatch.setattr(pair, "convert", watched)
     own, text = tmp_path / "own.txt", tmp_path / "text.txt"
     own.write_text("a well @-@ known , man . \n" * 20, encoding="utf-8")
     text.write_text("It is a well @-@ known whale . \n" * 20, encoding="utf-8")

@@ -1,0 +1,139 @@
+"""A model and its conversion: loaded, announced, checked, calibrated, converted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from torch import Tensor
+
+from neurt.families import Shape
+from neurt.loading.models import LoadedModel, Weights, load_model
+from neurt.loading.source import ModelSource
+from neurt.progress import Progress, Say, silent
+from neurt.spiking.config import SpikingConfig
+from neurt.spiking.conversion import convert
+from neurt.spiking.modeling import SpikingLanguageModel
+from neurt.text.data import calibration_text, calibration_windows, check_ids
+
+#: Tokens of a calibration window, unless longer passes are counted.
+WINDOW = 128
+
+
+class CalibrationRequest(Protocol):
+    """What a request says of calibration."""
+
+    @property
+    def calibration(self) -> Path | None:
+        """Text to calibrate on; None for the model's default."""
+
+    @property
+    def calibration_tokens(self) -> int:
+        """Tokens of it."""
+
+    @property
+    def detokenise(self) -> bool:
+        """Whether to undo the spacing of WikiText."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What thresholds are calibrated on; nothing for a converted model, which has its own.
+
+    Attributes:
+        windows: Token ids (1, tokens).
+        text: The text they were cut from.
+        name: What reports call it.
+    """
+
+    windows: tuple[Tensor, ...] = ()
+    text: str = ""
+    name: str = "stored with the model"
+
+
+def load(
+    source: ModelSource,
+    weights: str,
+    seed: int,
+    check: Callable[[Shape], object],
+    progress: Progress,
+    say: Say,
+) -> LoadedModel:
+    """Load a model and say whose weights it has.
+
+    Args:
+        source: Where it comes from.
+        weights: `auto`, `pretrained` or `random`.
+        seed: Seed of random weights.
+        check: Raises if the sizes do not fit what is asked; called before minutes are spent on
+            loading where they are at hand, and with those of the model that was loaded.
+        progress: Told how far the work is.
+        say: Given the announcement.
+
+    Raises:
+        ModelError: If it cannot be loaded.
+    """
+    if source.shape is not None:
+        check(source.shape)
+    progress("loading the model", 0, 1)
+    loaded = load_model(source, Weights(weights), seed, progress)
+    say(loaded.announcement)
+    check(loaded.shape)
+    return loaded
+
+
+def calibrate(
+    loaded: LoadedModel, request: CalibrationRequest, inputs: Iterable[Tensor], window: int
+) -> Calibration:
+    """Cut the calibration text of a model into windows, and check all ids that it will be given.
+
+    Args:
+        loaded: The model.
+        request: Says which text, and how much of it.
+        inputs: Token ids that are not for calibration.
+        window: Tokens per window.
+
+    Raises:
+        TextError: If the text cannot be used, or an id is not in the vocabulary.
+    """
+    calibration = Calibration()
+    if loaded.spiking is None:
+        directory, own = loaded.source.directory, request.calibration
+        windows = calibration_windows(
+            loaded.tokenizer,
+            tokens=window,
+            model=directory,
+            own=own,
+            total=request.calibration_tokens,
+            detokenise=request.detokenise,
+        )
+        text, name = calibration_text(directory, own, detokenise=request.detokenise)
+        calibration = Calibration(tuple(windows), text, name)
+    check_ids([*inputs, *calibration.windows], loaded.shape.vocabulary)
+    return calibration
+
+
+def spiking_version(
+    loaded: LoadedModel,
+    spiking: SpikingConfig,
+    calibration: Calibration,
+    progress: Progress = silent,
+    say: Say = silent,
+) -> SpikingLanguageModel:
+    """Convert a model, sharing its parameters; one that is converted already stays what it is.
+
+    Raises:
+        ConversionError: If it cannot be converted.
+    """
+    if loaded.spiking is None:
+        return convert(
+            loaded.model,
+            spiking,
+            calibration.windows,
+            lambda done, total: progress("converting", done, total),
+        )
+    timesteps = loaded.spiking.choices.timesteps
+    say(f"{loaded.name} is a converted model: T = {timesteps}, as stored with it.")
+    return loaded.spiking
