@@ -19,8 +19,8 @@ def run(request: argparse.Namespace) -> None:
     from neurt.verbs.console import terminal_console
     from reports.kit.files import check_directory
     from reports.kit.progress import progress_bars
-    from reports.reproduce.rows import write_reproduction
     from reports.reproduce.table import print_reproduction
+    from reports.reproduce.write import write_reproduction
 
     console = terminal_console()
     given = {key: value for key, value in vars(request).items() if key != "run"}

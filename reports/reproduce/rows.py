@@ -1,66 +1,24 @@
-"""The published savings table, measured: its rows, and the files that hold them."""
+"""The published savings table, measured: its rows."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from energy import Estimate, Saving, estimate, saving
 from energy.bill.estimate import ACCOUNTINGS
 from energy.compare.breakeven import Part, break_even
 from energy.compare.part_breakeven import part_break_even, silenced
+from energy.table import Column, Table, attributes
+from energy.words import op_names
+from hwmodels import HardwareProfile
 from reports.kit.caveats import PUBLISHED_SAVING
-from reports.kit.files import prepare_directory, write_text
-from reports.kit.pictures import Pictures, draw
 from reports.run.run import Run
 
 if TYPE_CHECKING:
     from energy.compare.baselines import Baseline
-
-#: Columns of `reproduce.csv`, in order; frozen by a test.
-REPRODUCE_COLUMNS = (
-    "model",
-    "weights",
-    "timesteps",
-    "hw",
-    "precision",
-    "form",
-    "code",
-    "streams",
-    "attention",
-    "projections",
-    "accounting",
-    "asa_pj",
-    "ssa_pj",
-    "saving",
-    "published_low",
-    "published_high",
-    "stands",
-    "events_per_mac",
-    "events_per_mac_at_low",
-    "events_per_mac_at_high",
-    "spike_rate",
-    "spike_rate_at_low",
-    "spike_rate_at_high",
-    "twin_bits",
-    "saving_vs_twin",
-    "saving_vs_int8",
-    "model_saving",
-    "unpriced",
-    "dataflow",
-    "phase",
-    "batch",
-    "tokens",
-    "includes",
-)
-
-#: One line of the table, by column.
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -82,6 +40,72 @@ class Measured:
     scopes: tuple[Part, ...]
 
 
+class Events(NamedTuple):
+    """Events of a run, and those at which its saving would be an end of the published range."""
+
+    events_per_mac: float | None = None
+    events_per_mac_at_low: float | None = None
+    events_per_mac_at_high: float | None = None
+    spike_rate: float | None = None
+    spike_rate_at_low: float | None = None
+    spike_rate_at_high: float | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One accounting of one scope of a measured run on one piece of hardware.
+
+    Attributes:
+        measured: The run.
+        profile: The hardware.
+        part: The scope.
+        accounting: `compute` or `full`.
+        saved: What the scope saves.
+        events: Its events, measured and implied.
+        twin_bits: Width of the activations of the quantised twin.
+        saving_vs_twin: What the scope saves against that twin.
+        saving_vs_int8: What it saves against the analog model at INT8.
+        model_saving: What the whole model saves.
+    """
+
+    measured: Measured
+    profile: HardwareProfile
+    part: Part
+    accounting: str
+    saved: Saving
+    events: Events
+    twin_bits: float | None
+    saving_vs_twin: float | None
+    saving_vs_int8: float | None
+    model_saving: float | None
+
+
+#: Columns of `reproduce.csv`.
+COLUMNS: tuple[Column[Line], ...] = (
+    *attributes("measured.run.asa", "model", "weights"),
+    *attributes("measured.run.ssa", "timesteps"),
+    Column("hw", lambda line: line.profile.name),
+    *attributes("profile", "precision"),
+    *attributes("measured", "form", "code", "streams"),
+    *attributes("measured.run.asa", "attention"),
+    Column("projections", lambda line: line.part.name),
+    *attributes("", "accounting"),
+    *attributes("saved", "asa_pj", "ssa_pj", "saving"),
+    Column("published_low", lambda _: PUBLISHED_SAVING[0]),
+    Column("published_high", lambda _: PUBLISHED_SAVING[1]),
+    Column("stands", lambda line: stands(line.saved.saving)),
+    *attributes("events", *Events._fields),
+    *attributes("", "twin_bits", "saving_vs_twin", "saving_vs_int8", "model_saving"),
+    Column("unpriced", lambda line: op_names(line.saved.unpriced)),
+    Column("dataflow", lambda line: line.measured.run.estimates[line.profile.name][1].dataflow),
+    *attributes("measured.run.asa", "phase", "batch", "tokens"),
+    *attributes("part", "includes"),
+)
+
+#: One line of the table, by column.
+Row = Mapping[str, Any]
+
+
 @dataclass(frozen=True)
 class Reproduction:
     """All measured runs, in the order asked for.
@@ -93,9 +117,14 @@ class Reproduction:
     measured: tuple[Measured, ...]
 
     @cached_property
+    def table(self) -> Table[Line]:
+        """`reproduce.csv`: one row per run, hardware, scope and accounting."""
+        return Table(COLUMNS, [line for run in self.measured for line in _lines(run)])
+
+    @cached_property
     def rows(self) -> tuple[Row, ...]:
-        """One per run, hardware, scope and accounting, with the columns of `REPRODUCE_COLUMNS`."""
-        return tuple(row for one in self.measured for row in _rows(one))
+        """The same rows, by column."""
+        return tuple(self.table.records())
 
     @property
     def facts(self) -> str:
@@ -112,76 +141,52 @@ def stands(share: float | None) -> str:
     return "below" if share < low else "inside" if share <= high else "above"
 
 
-def _rows(one: Measured) -> list[dict[str, Any]]:
-    from reports.views.baselines import compare as against
+def _lines(measured: Measured) -> Iterator[Line]:
+    from reports.views.baselines import compare
 
-    run = one.run
+    run = measured.run
     silent = silenced(run.ssa)
-    found = []
     for profile in run.profiles:
-        baselines = {x.name: x for x in against(replace(run, profiles=(profile,)))[profile.name]}
+        [bills] = compare(replace(run, profiles=(profile,))).values()
+        baselines = {baseline.name: baseline for baseline in bills}
+        twin = baselines["twin"]
+        int8 = baselines.get("int8-vs-own", baselines["int8"])
         asa, ssa = run.estimates[profile.name]
         quiet = estimate(silent, profile)
-        for part in one.scopes:
+        for part in measured.scopes:
             for accounting in ACCOUNTINGS:
-                saved = _saved(asa, ssa, accounting, part)
-                row = {
-                    "model": run.asa.model,
-                    "weights": run.asa.weights,
-                    "timesteps": run.ssa.timesteps,
-                    "hw": profile.name,
-                    "precision": profile.precision,
-                    "form": one.form,
-                    "code": one.code,
-                    "streams": one.streams,
-                    "attention": run.asa.attention,
-                    "projections": part.name,
-                    "accounting": accounting,
-                    "asa_pj": saved.asa_pj,
-                    "ssa_pj": saved.ssa_pj,
-                    "saving": saved.saving,
-                    "published_low": PUBLISHED_SAVING[0],
-                    "published_high": PUBLISHED_SAVING[1],
-                    "stands": stands(saved.saving),
-                    "twin_bits": baselines["twin"].activation_bits,
-                    "saving_vs_twin": _against(baselines["twin"], accounting, part),
-                    "saving_vs_int8": _against(
-                        baselines.get("int8-vs-own", baselines["int8"]), accounting, part
-                    ),
-                    "model_saving": saving(asa, ssa, accounting).saving,
-                    "unpriced": " ".join(op.value for op in saved.unpriced),
-                    "dataflow": ssa.dataflow.value,
-                    "phase": run.asa.phase,
-                    "batch": run.asa.batch,
-                    "tokens": run.asa.tokens,
-                    "includes": part.includes,
-                }
-                found.append(row | _implied(part, accounting, asa, quiet, ssa))
-    return found
+                yield Line(
+                    measured,
+                    profile,
+                    part,
+                    accounting,
+                    _saved(asa, ssa, accounting, part),
+                    _events(part, accounting, asa, quiet, ssa),
+                    twin.activation_bits,
+                    _against(twin, accounting, part),
+                    _against(int8, accounting, part),
+                    saving(asa, ssa, accounting).saving,
+                )
 
 
-def _implied(
-    part: Part, accounting: str, asa: Estimate, silent: Estimate, busy: Estimate
-) -> dict[str, float | None]:
+def _events(part: Part, accounting: str, asa: Estimate, silent: Estimate, busy: Estimate) -> Events:
     """Events of a run, and those at which this profile would give the ends of the range.
 
     The bill is linear in the events: silent + x (busy - silent) = (1 - saving) asa has the
     multiple x of the measured ones, however they are spread over the layers. No x where even a
     silent model costs more, or something that matters has no price.
     """
-    names = {"events_per_mac": "busy_events_per_mac", "spike_rate": "busy_rate"}
     line = part_break_even(part, accounting, asa, silent, busy)
-    found: dict[str, float | None] = {
-        name: getattr(line, attribute, None) for name, attribute in names.items()
-    }
-    for end, share in zip(("low", "high"), PUBLISHED_SAVING, strict=True):
-        x = None
-        if line is not None and not line.bound:
-            x = break_even((1 - share) * line.asa_pj, line.silent_pj, line.busy_pj)
-        for name, attribute in names.items():
-            at_end = None if x is None else x * getattr(line, attribute)
-            found[f"{name}_at_{end}"] = at_end
-    return found
+    if line is None:
+        return Events()
+    multiples = [
+        None if line.bound else break_even((1 - share) * line.asa_pj, line.silent_pj, line.busy_pj)
+        for share in PUBLISHED_SAVING
+    ]
+    values: list[float | None] = []
+    for measured in (line.busy_events_per_mac, line.busy_rate):
+        values += [measured, *(None if x is None else x * measured for x in multiples)]
+    return Events(*values)
 
 
 def _against(baseline: Baseline, accounting: str, part: Part) -> float | None:
@@ -199,35 +204,3 @@ def _only(bill: Estimate, names: frozenset[str] | None) -> Estimate:
     layers = tuple(row for row in bill.layers if names is None or row.count.name in names)
     counts = replace(bill.counts, layers=tuple(row.count for row in layers))
     return replace(bill, counts=counts, layers=layers, latency_s=None)
-
-
-def reproduce_csv(found: Reproduction) -> str:
-    """The rows as CSV; an empty cell where there is no such number."""
-    text = io.StringIO()
-    table = csv.DictWriter(text, REPRODUCE_COLUMNS, lineterminator="\n")
-    table.writeheader()
-    table.writerows(found.rows)
-    return text.getvalue()
-
-
-def write_reproduction(
-    found: Reproduction, directory: Path, *, pictures: Pictures = Pictures.ALL
-) -> list[Path]:
-    """Write `reproduce.csv`, `.md`, `.tex`, `.png` and `.svg`.
-
-    Raises:
-        OutputError: If they cannot be written.
-    """
-    from reports.reproduce.table import reproduce_latex, reproduce_markdown
-
-    prepare_directory(directory)
-    files = [
-        write_text(directory / "reproduce.csv", reproduce_csv(found)),
-        write_text(directory / "reproduce.md", reproduce_markdown(found)),
-        write_text(directory / "reproduce.tex", reproduce_latex(found)),
-    ]
-    if pictures is not Pictures.NONE:
-        from reports.reproduce.picture import reproduce_picture
-
-        files += draw(partial(reproduce_picture, found), directory / "reproduce", pictures)
-    return files

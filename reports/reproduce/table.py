@@ -2,98 +2,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Hashable
+from dataclasses import replace
+from typing import NamedTuple
 
-from rich.console import Console, JustifyMethod
-from rich.markup import escape
-from rich.table import Table
+from rich.console import Console
 
+from energy.table import Column, Table
+from energy.words import NONE, energy, number
 from reports.kit.caveats import PUBLISHED_SAVING, PUBLISHED_SOURCE
-from reports.kit.latex import latex_table
-from reports.reproduce.rows import Reproduction, Row
+from reports.kit.table import print_table, to_latex, to_markdown
+from reports.reproduce.rows import Line, Reproduction, stands
 
 _LOW, _HIGH = (f"{100 * share:.2f}" for share in PUBLISHED_SAVING)
-_NONE = "-"
 
 
-class _Line(NamedTuple):
+class Pair(NamedTuple):
     """Both accountings of one scope of one run on one piece of hardware."""
 
-    compute: Row
-    full: Row
+    compute: Line
+    full: Line
 
 
-class _Column(NamedTuple):
-    """A column: two lines of heading, how to fill it, what the published row has in it.
-
-    `terminal` and `latex`: also there, where lines are shorter than in Markdown.
-    """
-
-    heading: str
-    unit: str
-    cell: Callable[[_Line], str]
-    published: str = _NONE
-    terminal: bool = True
-    latex: bool = True
+#: A row for people; None is the published one.
+Shown = Pair | None
 
 
-def _text(name: str) -> Callable[[_Line], str]:
-    return lambda line: str(line.compute[name]) or _NONE
+def _column(
+    heading: str,
+    text: Callable[[Line], str | None],
+    published: str | None = None,
+    *,
+    words: bool = False,
+    key: bool = False,
+) -> Column[Shown]:
+    """A column of MACs and accumulates; `published` is what the published row has in it."""
+
+    def value(row: Shown) -> str | None:
+        return published if row is None else text(row.compute)
+
+    return Column(heading, value, heading, words=words, key=key)
 
 
-def _number(name: str, form: str, scale: float = 1.0) -> Callable[[_Line], str]:
-    return lambda line: _said(line.compute[name], form, scale)
+def _name(heading: str, text: Callable[[Line], str], published: str = "?") -> Column[Shown]:
+    return _column(heading, text, published, words=True, key=True)
 
 
-def _said(value: Any, form: str, scale: float = 1.0) -> str:
-    return _NONE if value is None else format(value * scale, form)
+def _percent(share: float | None) -> str:
+    return number(share and 100 * share, 2)
 
 
-def _full(name: str) -> Callable[[_Line], str]:
-    return lambda line: _said(line.full[name], ".2f", 100)
+def _event(name: str) -> Callable[[Line], str]:
+    return lambda line: number(getattr(line.events, name))
 
 
-def _ends(name: str, form: str) -> Callable[[_Line], str]:
+def _ends(name: str) -> Callable[[Line], str | None]:
     """From the sparser end, which saves more, to the denser."""
 
-    def cell(line: _Line) -> str:
-        ends = [_said(line.compute[f"{name}_at_{end}"], form) for end in ("high", "low")]
-        return _NONE if ends == [_NONE, _NONE] else "–".join(ends)
+    def text(line: Line) -> str | None:
+        ends = [_event(f"{name}_at_{end}")(line) for end in ("high", "low")]
+        return None if ends == [NONE, NONE] else "–".join(ends)
 
-    return cell
+    return text
 
 
-COLUMNS = (
-    _Column("model", "", _text("model"), "GPT-2"),
-    _Column("weights", "", _text("weights"), "?", terminal=False),
-    _Column("T", "", _text("timesteps"), "?"),
-    _Column("constants", "", _text("hw"), "?"),
-    _Column("form", "", _text("form"), "?"),
-    _Column("code", "", _text("code"), "?"),
-    _Column("streams", "", _text("streams"), "?"),
-    _Column("pairs", "", _text("attention"), "?"),
-    _Column("proj.", "", _text("projections"), "?"),
-    _Column("ASA", "mJ", _number("asa_pj", ".4g", 1e-9)),
-    _Column("SSA", "mJ", _number("ssa_pj", ".4g", 1e-9)),
-    _Column("saved", "%", _number("saving", ".2f", 100), f"{_LOW}–{_HIGH}"),
-    _Column("vs range", "", _text("stands")),
-    _Column("events", "per MAC", _number("events_per_mac", ".3f")),
-    _Column("events implied", "per MAC", _ends("events_per_mac", ".3f")),
-    _Column("spike rate", "per slot", _number("spike_rate", ".3f")),
-    _Column("rate implied", "per slot", _ends("spike_rate", ".3f")),
-    _Column("saved, full", "%", _full("saving")),
-    _Column("vs twin", "%", _number("saving_vs_twin", ".2f", 100), terminal=False, latex=False),
-    _Column("vs INT8", "%", _number("saving_vs_int8", ".2f", 100), terminal=False, latex=False),
-    _Column("model saved", "%", _number("model_saving", ".2f", 100), terminal=False, latex=False),
+COLUMNS: tuple[Column[Shown], ...] = (
+    _name("model", lambda line: line.measured.run.asa.model, "GPT-2"),
+    _name("weights", lambda line: line.measured.run.asa.weights),
+    _column("T", lambda line: str(line.measured.run.ssa.timesteps), "?", key=True),
+    _name("constants", lambda line: line.profile.name),
+    _name("form", lambda line: line.measured.form),
+    _name("code", lambda line: line.measured.code),
+    _name("streams", lambda line: line.measured.streams),
+    _name("pairs", lambda line: line.measured.run.asa.attention),
+    _name("proj.", lambda line: line.part.name),
+    _column("ASA", lambda line: energy(line.saved.asa_pj)),
+    _column("SSA", lambda line: energy(line.saved.ssa_pj)),
+    _column("saved (%)", lambda line: _percent(line.saved.saving), f"{_LOW}–{_HIGH}"),
+    _column("vs range", lambda line: stands(line.saved.saving) or None, words=True),
+    _column("events/MAC", _event("events_per_mac")),
+    _column("events/MAC implied", _ends("events_per_mac")),
+    _column("spike rate", _event("spike_rate")),
+    _column("rate implied", _ends("spike_rate")),
+    Column(
+        "saved, full (%)",
+        lambda row: None if row is None else _percent(row.full.saved.saving),
+        "saved, full (%)",
+    ),
+    _column("vs twin (%)", lambda line: _percent(line.saving_vs_twin)),
+    _column("vs INT8 (%)", lambda line: _percent(line.saving_vs_int8)),
+    _column("model saved (%)", lambda line: _percent(line.model_saving)),
 )
-#: Columns that hold words.
-_WORDS = {
-    *("model", "weights", "constants", "form", "code", "streams", "pairs", "proj."),
-    "vs range",
-}
-#: Columns that are conventions, told once on the terminal where all rows share them.
-_CONVENTIONS = range(3, 9)
+#: Columns for which lines are too short in LaTeX and on the terminal.
+_MARKDOWN_ONLY = {"vs twin (%)", "vs INT8 (%)", "model saved (%)"}
+#: Columns that the terminal has in its title where all rows share them.
+_SHARED = ("constants", "form", "code", "streams", "pairs", "proj.")
+#: Those of them that share a column where they differ.
+_CONVENTIONS = _SHARED[1:5]
 
 NOTES = (
     "Energies and savings are MACs and accumulates (compute only) unless `full`, which has "
@@ -109,81 +114,56 @@ NOTES = (
 )
 
 
-def _lines(found: Reproduction) -> list[_Line]:
-    rows = found.rows
-    return [_Line(*pair) for pair in zip(rows[::2], rows[1::2], strict=True)]
+def reproduction_table(reproduction: Reproduction) -> Table[Shown]:
+    """The table for people, the published row first."""
+    lines = reproduction.table.rows
+    pairs = [Pair(*pair) for pair in zip(lines[::2], lines[1::2], strict=True)]
+    title = f"ASA and SSA of the attention block, {reproduction.facts}"
+    return Table(COLUMNS, [None, *pairs], title, group=_model)
 
 
-def _title(found: Reproduction) -> str:
-    return f"ASA and SSA of the attention block, {found.facts}"
+def _model(row: Shown) -> Hashable:
+    if row is None:
+        return None
+    run = row.compute.measured.run
+    return run.asa.model, run.asa.weights, run.ssa.timesteps
 
 
-def reproduce_markdown(found: Reproduction) -> str:
-    """The table in Markdown, the published row first."""
-    headings = [f"{x.heading} ({x.unit})" if x.unit else x.heading for x in COLUMNS]
-    rows = [[x.published for x in COLUMNS], *_cells(found)]
-    marks = ["---" if x.heading in _WORDS else "--:" for x in COLUMNS]
-    table = [_markdown(headings), f"|{'|'.join(marks)}|", *map(_markdown, rows)]
+def _without(table: Table[Shown], names: Collection[str]) -> Table[Shown]:
+    return replace(table, columns=tuple(x for x in table.columns if x.name not in names))
+
+
+def reproduce_markdown(reproduction: Reproduction) -> str:
+    """The table in Markdown."""
+    table = reproduction_table(reproduction)
     notes = [f"- {note}" for note in NOTES]
-    return "\n".join([f"## {_title(found)}", "", *table, "", *notes, ""])
+    return "\n".join([f"## {table.title}", "", to_markdown(table), "", *notes, ""])
 
 
-def _markdown(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+def reproduce_latex(reproduction: Reproduction) -> str:
+    """The table as a `tabular` that needs booktabs."""
+    return to_latex(_without(reproduction_table(reproduction), _MARKDOWN_ONLY), NOTES[:4])
 
 
-def _cells(found: Reproduction) -> list[list[str]]:
-    return [[column.cell(line) for column in COLUMNS] for line in _lines(found)]
-
-
-def reproduce_latex(found: Reproduction) -> str:
-    """The table as a `tabular` that needs booktabs, the published row first."""
-    shown = [i for i, x in enumerate(COLUMNS) if x.latex]
-    columns = [COLUMNS[i] for i in shown]
-    return latex_table(
-        [(x.heading, x.unit) for x in columns],
-        "".join("l" if x.heading in _WORDS else "r" for x in columns),
-        [
-            [[x.published for x in columns]],
-            *([[row[i] for i in shown] for row in group] for group in _groups(_cells(found))),
-        ],
-        [_title(found), *NOTES[:4]],
+def print_reproduction(reproduction: Reproduction, console: Console) -> None:
+    """Print what was measured; what is the same in all rows stands in the title."""
+    table = reproduction_table(reproduction)
+    rows = table.rows[1:]
+    names = [x for x in table.columns if x.name in _SHARED]
+    shared = [x for x in names if len({x.cell(row) for row in rows}) == 1]
+    varying = [x for x in names if x not in shared and x.name in _CONVENTIONS]
+    conventions = Column[Shown](
+        "conventions",
+        lambda row: ", ".join(x.cell(row) for x in varying),
+        ", ".join(x.heading for x in varying),
+        words=True,
+        key=True,
     )
-
-
-def _groups(rows: Sequence[list[str]]) -> list[list[list[str]]]:
-    """Rows that follow each other and are of one model and one T."""
-    groups: list[list[list[str]]] = []
-    for row in rows:
-        if groups and groups[-1][-1][:3] == row[:3]:
-            groups[-1].append(row)
-        else:
-            groups.append([row])
-    return groups
-
-
-def print_reproduction(found: Reproduction, console: Console) -> None:
-    """Print the table; what is the same in all rows stands in its title."""
-    cells = _cells(found)
-    same = {i for i in range(len(COLUMNS)) if i in _CONVENTIONS and len({x[i] for x in cells}) == 1}
-    weights = dict.fromkeys(f"{row[0]} {row[1]}" for row in cells)
-    title = [
-        ", ".join([_title(found), *(f"{COLUMNS[i].heading} {cells[0][i]}" for i in sorted(same))]),
-        f"weights: {', '.join(weights)}",
-    ]
-    table = Table(
-        title=escape("\n".join(title)), title_justify="left", box=None, padding=(0, 2, 0, 0)
-    )
-    shown = [i for i, x in enumerate(COLUMNS) if x.terminal and i not in same]
-    for i in shown:
-        heading, unit = COLUMNS[i][:2]
-        justify: JustifyMethod = "left" if heading in _WORDS else "right"
-        words = [*heading.split(), *([f"({unit})"] if unit else [])]
-        table.add_column("\n".join(words), justify=justify, vertical="bottom", overflow="fold")
-    for group in _groups(cells):
-        table.add_row()
-        for row in group:
-            table.add_row(*(escape(row[i]) for i in shown))
-    console.print(table)
+    left_out = {"weights", *_MARKDOWN_ONLY, *(x.name for x in (*shared, *varying))}
+    about = [f"{x.heading} {x.cell(rows[0])}" for x in shared]
+    weights = dict.fromkeys(" ".join(x.cell(row) for x in COLUMNS[:2]) for row in rows)
+    title = f"{', '.join([table.title, *about])}\nweights: {', '.join(weights)}"
+    columns = (conventions, *_without(table, left_out).columns)
+    print_table(replace(table, columns=columns, rows=rows, title=title), console)
     for note in NOTES:
         console.print(f"- {note}", markup=False)

@@ -21,7 +21,7 @@ from neurt.grid.reproduce import ReproduceError, run_reproduce
 from neurt.loading.source import ModelError, resolve
 from neurt.requests.passes import ProfileRequest
 from neurt.requests.reproduce import ReproduceRequest
-from reports.reproduce.rows import Reproduction, reproduce_csv
+from reports.reproduce.rows import Reproduction
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -92,7 +92,7 @@ def test_runs_come_in_the_order_of_the_grid_and_are_measured_once(
     assert said[1:] == [f"{model}: weights=random(seed=0)" for model in ("gpt2-small", "gpt2-nano")]
     said.clear()
     again = run_reproduce(asked, say=said.append)
-    assert reproduce_csv(again) == reproduce_csv(first)
+    assert again.table.to_csv() == first.table.to_csv()
     assert len(measurements.done) == 4
     assert said == ["4 of 4 runs are measured already."]
 
@@ -283,7 +283,7 @@ def test_processes_side_by_side_find_what_one_finds(
     how = {"models": (str(trained),), "tokens": 16, "timesteps": (1, 2)}
     one = run_reproduce(ask(**how))
     two = run_reproduce(ask(**how, jobs=2, out=tmp_path / "two"))
-    assert reproduce_csv(one) == reproduce_csv(two)
+    assert one.table.to_csv() == two.table.to_csv()
     kept = [sorted(x.name for x in (tmp_path / out / "points").iterdir()) for out in ("out", "two")]
     assert kept[0] == kept[1]
     assert {row["weights"] for row in one.rows} == {f"local({trained.name})"}

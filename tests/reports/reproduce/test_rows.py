@@ -1,8 +1,6 @@
 # Of closed forms at assumed spike rates, so each number follows from a few others.
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -14,14 +12,8 @@ import pytest
 from energy import saving
 from reports.kit.caveats import PUBLISHED_SAVING
 from reports.kit.files import OutputError
-from reports.reproduce.rows import (
-    REPRODUCE_COLUMNS,
-    Reproduction,
-    Row,
-    reproduce_csv,
-    stands,
-    write_reproduction,
-)
+from reports.reproduce.rows import Reproduction, Row, stands
+from reports.reproduce.write import write_reproduction
 
 LOW, HIGH = PUBLISHED_SAVING
 
@@ -41,22 +33,7 @@ def row(found: Reproduction, **chosen: Any) -> Row:
 
 
 def test_the_table_is_the_golden_one(made: Made, golden: Callable[[str, str], None]) -> None:
-    golden("reproduce.csv", reproduce_csv(made(models=("gpt2-nano", "gpt2-small"))))
-
-
-def test_columns_are_frozen(made: Made) -> None:
-    assert (
-        *("model", "weights", "timesteps", "hw", "precision"),
-        *("form", "code", "streams", "attention", "projections", "accounting"),
-        *("asa_pj", "ssa_pj", "saving", "published_low", "published_high", "stands"),
-        *("events_per_mac", "events_per_mac_at_low", "events_per_mac_at_high"),
-        *("spike_rate", "spike_rate_at_low", "spike_rate_at_high"),
-        *("twin_bits", "saving_vs_twin", "saving_vs_int8", "model_saving"),
-        *("unpriced", "dataflow", "phase", "batch", "tokens", "includes"),
-    ) == REPRODUCE_COLUMNS
-    assert {frozenset(x) for x in made().rows} == {frozenset(REPRODUCE_COLUMNS)}
-    header, *_ = csv.reader(io.StringIO(reproduce_csv(made())))
-    assert tuple(header) == REPRODUCE_COLUMNS
+    golden("reproduce.csv", made(models=("gpt2-nano", "gpt2-small")).table.to_csv())
 
 
 # events per MAC = (1 - saving) MAC / AC: (1 - 0.6471) 4.6 / 0.9 = 1.8037 and so on
