@@ -21,6 +21,7 @@ from reports.kit.style import (
     SMALL,
     SPIKING_HATCH,
     STYLE,
+    bars,
     headline,
     layer_ticks,
 )
@@ -67,20 +68,18 @@ def _stack(
     for side, offset, hatch in zip(heights, (-0.21, 0.21), (None, SPIKING_HATCH), strict=True):
         base = [0.0] * len(depths)
         for key, values in side.items():
-            scaled = [value / scale for value in values]
-            bars = axes.bar(
+            tops = [low + value / scale for low, value in zip(base, values, strict=True)]
+            bars(
+                axes,
                 [i + offset for i in range(len(depths))],
-                scaled,
+                list(zip(base, tops, strict=True)),
                 0.4,
-                bottom=base,
-                color=colours[key],
+                facecolor=colours[key],
                 edgecolor="white" if hatch is None else "#333333",
                 linewidth=0.3,
                 hatch=hatch,
             )
-            for bar in bars:  # which lie inside the axes; to ask each of them takes a second
-                bar.set_in_layout(False)
-            base = [b + v for b, v in zip(base, scaled, strict=True)]
+            base = tops
     tallest = max(totals) / scale
     axes.set_ylim(0, 1.08 * tallest if tallest else 1)
     if tallest:

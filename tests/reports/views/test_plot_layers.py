@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -21,11 +22,19 @@ from reports.views.plot_layers import per_layer
 def tops(axes: Axes) -> dict[float, float]:
     # Height of each stack by the middle of its bars.
     found: dict[float, float] = {}
-    for bar in axes.patches:
-        middle = round(bar.get_x() + bar.get_width() / 2, 6)  # type: ignore[attr-defined]
-        top = bar.get_y() + bar.get_height()  # type: ignore[attr-defined]
-        found[middle] = max(found.get(middle, 0.0), top)
+    for bars in axes.patches:
+        for (left, _), (right, _), (_, top), *_ in boxes(bars):
+            middle = round((left + right) / 2, 6)
+            found[middle] = max(found.get(middle, 0.0), top)
     return found
+
+
+def boxes(bars: Patch) -> list[list[list[float]]]:
+    # The corners of each bar of a path, and its first corner again.
+    corners: list[list[list[float]]] = (
+        np.asarray(bars.get_path().vertices).reshape(-1, 5, 2).tolist()
+    )
+    return corners
 
 
 def test_the_stacks_of_a_layer_are_as_high_as_its_energy(make_run: Callable[..., Run]) -> None:
@@ -87,7 +96,7 @@ def test_hatches_tell_the_sides_apart_without_colour(make_run: Callable[..., Run
             (side, bar.get_hatch())
             for bar in axes.patches
             if isinstance(bar, Patch)
-            for side in ["right" if bar.get_x() % 1 < 0.5 else "left"]  # type: ignore[attr-defined]
+            for side in ["right" if boxes(bar)[0][0][0] % 1 < 0.5 else "left"]
         }
         # The right bar of a pair begins at i + 0.01, the left one at i - 0.41.
         assert bars == {("left", None), ("right", style.SPIKING_HATCH)}
