@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from energy.layers.expose import ExposeError as ExposeError
     from energy.layers.expose import exposed_attention as exposed_attention
     from energy.layers.matmul import MatMul as MatMul
+    from energy.meter.audit import UncountedOperation as UncountedOperation
     from energy.meter.crosscheck import check_against_fvcore as check_against_fvcore
     from energy.meter.events import EventError as EventError
     from energy.meter.events import count_events as count_events
-    from energy.meter.meter import UncountedOperation as UncountedOperation
     from energy.meter.meter import count_pass as count_pass
     from energy.meter.meter import counting as counting
     from energy.meter.tally import tally_call as tally_call

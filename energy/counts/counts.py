@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from energy.counts.layer import LayerCount, Tally
 from energy.table import Column, Table
@@ -166,6 +166,15 @@ class Counts:
                 for a, b in zip(self.layers, other.layers, strict=True)
             ),
         )
+
+
+class About(TypedDict, total=False):
+    """Fields of `Counts` that no counter can know: what was run."""
+
+    model: str
+    weights: str
+    batch: int
+    timesteps: int
 
 
 class CountRow(NamedTuple):

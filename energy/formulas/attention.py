@@ -5,183 +5,144 @@ Keys and values come from the cache, to which the new tokens are appended.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from energy.counts import Levels, Tally
 from energy.formulas.conventions import Attention, packed_bytes, pairs
 from hwmodels import Op
 
-
-def scores(
-    heads: int,
-    queries: int,
-    keys: int,
-    width: int,
-    kv_heads: int,
-    *,
-    attention: Attention,
-    value_bytes: int,
-) -> Tally:
-    """Analog scores Q K^T: `heads` (over the batch) products, keys read from the cache."""
-    pair_count = heads * pairs(queries, keys, attention)
-    return Tally(
-        {
-            Op.MAC: pair_count * width,
-            Op.ACTIVATION_READ: heads * queries * width * value_bytes,
-            Op.ACTIVATION_WRITE: pair_count * value_bytes,
-            Op.KV_READ: kv_heads * keys * width * value_bytes,
-            Op.KV_WRITE: kv_heads * queries * width * value_bytes,
-        },
-        dense_macs=pair_count * width,
-    )
+#: `scores` (Q K^T) or `mix` (A V).
+Role = Literal["scores", "mix"]
 
 
-def mix(
-    heads: int,
-    queries: int,
-    keys: int,
-    width: int,
-    kv_heads: int,
-    *,
-    attention: Attention,
-    value_bytes: int,
-) -> Tally:
-    """Analog mix A V: `heads` (over the batch) products, values read from the cache."""
-    pair_count = heads * pairs(queries, keys, attention)
-    return Tally(
-        {
-            Op.MAC: pair_count * width,
-            Op.ACTIVATION_READ: pair_count * value_bytes,
-            Op.ACTIVATION_WRITE: heads * queries * width * value_bytes,
-            Op.KV_READ: kv_heads * keys * width * value_bytes,
-            Op.KV_WRITE: kv_heads * queries * width * value_bytes,
-        },
-        dense_macs=pair_count * width,
-    )
+class Product(NamedTuple):
+    """The shape of a product of attention.
 
-
-def event_attention(
-    role: Literal["scores", "mix"],
-    heads: int,
-    queries: int,
-    keys: int,
-    width: int,
-    *,
-    left: Levels | None,
-    right: Levels | None,
-    events: int,
-    slots: int,
-    accumulates: int,
-    attention: Attention,
-    value_bytes: int,
-    steps: int = 1,
-    kv_heads: int | None = None,
-) -> Tally:
-    """A product of attention in which events of one operand stream over the other.
-
-    Args:
-        role: `scores` (Q K^T) or `mix` (A V).
+    Attributes:
         heads: Products side by side: heads x batch, x time steps where each has its own result.
         queries: New tokens.
         keys: Attended tokens.
         width: Width of a head.
-        left: What the events of Q (or A) may be; None for an analog operand.
-        right: What the events of K (or V), packed in the cache, may be; None for an analog one.
-        events: Events of the streaming operand.
-        slots: Its entries, time steps included.
-        accumulates: Events times fan-out; see `accumulates.accumulates`.
+        kv_heads: Cached heads, of which several products may share one.
         attention: Which query-key pairs are counted.
         value_bytes: Width of an analog value.
-        steps: Time steps of the left operand that meet in the same accumulators.
-        kv_heads: Cached heads; as many as `heads` unless stated.
     """
-    seen = heads * pairs(queries, keys, attention)
-    vectors = heads * queries * width  # Q, or the output
-    read, written = (vectors, seen) if role == "scores" else (seen, vectors)
-    kv_heads = heads if kv_heads is None else kv_heads
-    cached, appended = kv_heads * keys * width, kv_heads * queries * width
-    dense = steps * seen * width
+
+    heads: int
+    queries: int
+    keys: int
+    width: int
+    kv_heads: int
+    attention: Attention
+    value_bytes: int
+
+    @property
+    def pairs(self) -> int:
+        """Query-key pairs of all heads: entries of the scores, or of the weights A."""
+        return self.heads * pairs(self.queries, self.keys, self.attention)
+
+    @property
+    def vectors(self) -> int:
+        """Entries of Q, or of the output."""
+        return self.heads * self.queries * self.width
+
+    @property
+    def cached(self) -> int:
+        """Entries of K or V."""
+        return self.kv_heads * self.keys * self.width
+
+    @property
+    def appended(self) -> int:
+        """Entries of K or V that belong to the new tokens."""
+        return self.kv_heads * self.queries * self.width
+
+    def moved(self, role: Role) -> tuple[int, int]:
+        """Entries of the operand that is not cached, and of the result."""
+        return (self.vectors, self.pairs) if role == "scores" else (self.pairs, self.vectors)
+
+
+class Events(NamedTuple):
+    """The events of the streaming operand.
+
+    Attributes:
+        number: How many there are.
+        slots: Entries of the operand, time steps included.
+        accumulates: Events times fan-out; see `energy.meter.accumulates`.
+    """
+
+    number: int
+    slots: int
+    accumulates: int
+
+
+def analog_attention(role: Role, product: Product) -> Tally:
+    """A product of two analog operands."""
+    read, written = product.moved(role)
+    macs, width = product.pairs * product.width, product.value_bytes
+    return Tally(
+        {
+            Op.MAC: macs,
+            Op.ACTIVATION_READ: read * width,
+            Op.ACTIVATION_WRITE: written * width,
+            Op.KV_READ: product.cached * width,
+            Op.KV_WRITE: product.appended * width,
+        },
+        dense_macs=macs,
+    )
+
+
+def event_attention(
+    role: Role,
+    product: Product,
+    events: Events,
+    *,
+    left: Levels | None,
+    right: Levels | None,
+    steps: int = 1,
+) -> Tally:
+    """A product in which events of one operand stream over the other.
+
+    Args:
+        role: Which product.
+        product: Its shape.
+        events: Those of the streaming operand.
+        left: What the events of Q (or A) may be; None for an analog operand.
+        right: What the events of K (or V), packed in the cache, may be; None for an analog one.
+        steps: Time steps of the left operand that meet in the same accumulators.
+    """
+    read, written = product.moved(role)
+    dense = steps * product.pairs * product.width
     streaming = left if left is not None else right
     assert streaming is not None
     analog = streaming is Levels.ANALOG
     ops = {
-        streaming.op: dense if analog else accumulates,
-        Op.ACTIVATION_WRITE: written * value_bytes,
+        streaming.op: dense if analog else events.accumulates,
+        Op.ACTIVATION_WRITE: written * product.value_bytes,
     }
     if left is None or analog:
-        ops[Op.ACTIVATION_READ] = steps * read * value_bytes
+        ops[Op.ACTIVATION_READ] = steps * read * product.value_bytes
     else:
         ops[Op.SPIKE_READ] = packed_bytes(steps * read, left.bits_per_slot)
     if right is None:
-        ops[Op.KV_READ] = cached * value_bytes
-        ops[Op.KV_WRITE] = appended * value_bytes
+        ops[Op.KV_READ] = product.cached * product.value_bytes
+        ops[Op.KV_WRITE] = product.appended * product.value_bytes
     else:
-        ops[Op.KV_SPIKE_READ] = packed_bytes(cached, right.bits_per_slot)
-        ops[Op.KV_SPIKE_WRITE] = packed_bytes(appended, right.bits_per_slot)
-    return Tally(
-        ops, dense_macs=dense, spikes=0 if analog else events, slots=0 if analog else slots
-    )
+        ops[Op.KV_SPIKE_READ] = packed_bytes(product.cached, right.bits_per_slot)
+        ops[Op.KV_SPIKE_WRITE] = packed_bytes(product.appended, right.bits_per_slot)
+    if analog:
+        return Tally(ops, dense_macs=dense)
+    return Tally(ops, dense_macs=dense, spikes=events.number, slots=events.slots)
 
 
-def binary_scores(
-    heads: int,
-    queries: int,
-    keys: int,
-    width: int,
-    events: int,
-    accumulates: int,
-    *,
-    attention: Attention,
-    value_bytes: int,
-    kv_heads: int | None = None,
-) -> Tally:
-    """Spikformer's scores: binary Q streams over cached binary K; one Q spike meets each key."""
-    return event_attention(
-        "scores",
-        heads,
-        queries,
-        keys,
-        width,
-        left=Levels.BINARY,
-        right=Levels.BINARY,
-        events=events,
-        slots=heads * queries * width,
-        accumulates=accumulates,
-        attention=attention,
-        value_bytes=value_bytes,
-        kv_heads=kv_heads,
-    )
+def spikformer(role: Role, product: Product, events: int, accumulates: int) -> Tally:
+    """A product of Spikformer, with its own result in each time step.
 
-
-def binary_mix(
-    heads: int,
-    queries: int,
-    keys: int,
-    width: int,
-    events: int,
-    accumulates: int,
-    *,
-    attention: Attention,
-    value_bytes: int,
-    kv_heads: int | None = None,
-) -> Tally:
-    """Spikformer's mix: cached binary V streams into integer weights A.
-
-    One V spike of key `j` adds A[i, j] to the output of each query `i` that may see it, in each of
-    the heads that share it.
+    Scores: binary Q streams over cached binary K; one spike of Q meets each key. Mix: cached binary
+    V streams into integer weights A; one spike of key `j` adds A[i, j] to the output of each query
+    `i` that may see it, in each of the heads that share it.
     """
-    return event_attention(
-        "mix",
-        heads,
-        queries,
-        keys,
-        width,
-        left=None,
-        right=Levels.BINARY,
-        events=events,
-        slots=(heads if kv_heads is None else kv_heads) * keys * width,
-        accumulates=accumulates,
-        attention=attention,
-        value_bytes=value_bytes,
-        kv_heads=kv_heads,
-    )
+    scores = role == "scores"
+    slots = product.vectors if scores else product.cached
+    left = Levels.BINARY if scores else None
+    streaming = Events(events, slots, accumulates)
+    return event_attention(role, product, streaming, left=left, right=Levels.BINARY)

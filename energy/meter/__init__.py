@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from hwmodels.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from energy.meter.audit import UncountedOperation as UncountedOperation
+    from energy.meter.meter import CountSettings as CountSettings
     from energy.meter.meter import Meter as Meter
-    from energy.meter.meter import UncountedOperation as UncountedOperation
     from energy.meter.meter import count_pass as count_pass
     from energy.meter.meter import counting as counting
 

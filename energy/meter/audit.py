@@ -1,4 +1,10 @@
-"""Watches every operation that runs outside of counted layers."""
+"""Watches every operation that runs outside of counted layers.
+
+A matrix product that runs there is refused, or, if a pass asks for it, counted from the shapes of
+its operands. Nobody says what such a product is: it has no part in the architecture, its operands
+may be weights or activations, and of a fused attention only the two products are known. So each has
+a row of its own that says which operation ran in which module.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +15,25 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from energy.counts import Tally
-from energy.meter.loose import is_attention, loose_tally
+from energy.meter.rules import is_counted, is_known, ruled
+from hwmodels import Op
+from hwmodels.errors import UserError
 
 #: The modules of a model with their dotted names.
 Named = Sequence[tuple[str, nn.Module]]
+
+
+#: Where the left operand stands in the arguments; the right one follows.
+_LEFT = {"mm": 0, "bmm": 0, "mv": 0, "dot": 0, "_grouped_mm": 0, "addmm": 1, "baddbmm": 1}
+_ATTENTION = "_scaled_dot_product_"
+
+
+class UncountedOperation(UserError, RuntimeError):  # noqa: N818 - it is the operation that is reported
+    """A matrix product ran where no counting rule could see it."""
 
 
 class Audit(TorchDispatchMode):
@@ -68,13 +85,28 @@ class Audit(TorchDispatchMode):
 
     def elementwise(self) -> dict[str, int]:
         """Arithmetic that ran outside counted layers, by the name of the operation."""
-        found: Counter[str] = Counter()
+        outside: Counter[str] = Counter()
         for func, calls in self.other.items():
             name = func._overloadpacket.__name__
             softmax = self._keeps and is_attention(name)
             if softmax or (self._known[func] is None and not self.MOVES.search(name)):
-                found[name] += calls
-        return dict(found)
+                outside[name] += calls
+        return dict(outside)
+
+    def refuse_escaped(self) -> None:
+        """Raise if a product ran that nobody counted.
+
+        Raises:
+            UncountedOperation: Names the first of them.
+        """
+        if self.loose:
+            first = ", ".join(f"{op} in '{where}'" for op, where in list(self.loose)[:3])
+            raise UncountedOperation(
+                f"{sum(self.loose.values())} matrix products ran outside any counted layer "
+                f"({first}); call layers as modules, build products from energy.MatMul, expose "
+                "attention with energy.exposed_attention, or register a rule with "
+                "energy.tally_call.register"
+            )
 
     def _running_module(self) -> str:
         """Name of the innermost module of the model on the call stack."""
@@ -86,3 +118,71 @@ class Audit(TorchDispatchMode):
                 return name or "the model itself"
             frame = frame.f_back
         return "code outside the model"
+
+
+def refuse_opaque(modules: Named) -> None:
+    """Refuse modules that are known to hide matrix products from hooks.
+
+    Raises:
+        UncountedOperation: If the model holds one.
+    """
+    # Once per type, with the first layer of that type: a model has many layers of few types.
+    first: dict[type[nn.Module], str] = {}
+    for name, module in modules:
+        first.setdefault(type(module), name)
+    for kind, name in first.items():
+        title = name or kind.__name__
+        if issubclass(kind, (nn.MultiheadAttention, nn.TransformerEncoderLayer)):
+            raise UncountedOperation(
+                f"layer '{title}' is nn.{kind.__name__}, whose fused kernel hides its matrix "
+                "products; use a Hugging Face attention exposed with energy.exposed_attention, "
+                "or build it from nn.Linear and energy.MatMul"
+            )
+        if is_counted(kind) and not is_known(kind):
+            raise UncountedOperation(
+                f"layer '{title}' ({kind.__name__}) has a forward of its own, which the rule for "
+                f"{ruled(kind).__name__} does not know; register a rule for {kind.__name__} with "
+                "energy.tally_call.register"
+            )
+        if kind.__name__ == "OptimizedModule":
+            raise UncountedOperation(
+                f"layer '{name or 'model'}' is compiled by torch.compile, which bypasses hooks; "
+                "count the model before compiling it"
+            )
+
+
+def is_attention(operation: str) -> bool:
+    """Whether an operation does more than multiply: a softmax stands between its two products."""
+    return operation.startswith(_ATTENTION)
+
+
+def loose_tally(operation: str, args: Sequence[Any], out: Any) -> Tally | None:
+    """Count one product; all query-key pairs of an attention are counted.
+
+    Args:
+        operation: Name of torch's operation.
+        args: Its positional arguments.
+        out: What it returned.
+
+    Returns:
+        Its MACs, and its operands and results as activations; None for an operation that is not
+        known here.
+    """
+    if is_attention(operation):
+        operands, result = args[:3], out[0]
+        query, key, value = operands
+        pairs = query.shape[:-1].numel() * key.shape[-2]
+        macs = pairs * (query.shape[-1] + value.shape[-1])
+    elif operation in _LEFT and isinstance(out, Tensor):
+        operands, result = args[_LEFT[operation] :][:2], out
+        macs = out.numel() * operands[0].shape[-1]
+    else:
+        return None
+    return Tally(
+        {
+            Op.MAC: macs,
+            Op.ACTIVATION_READ: sum(x.numel() * x.element_size() for x in operands),
+            Op.ACTIVATION_WRITE: result.numel() * result.element_size(),
+        },
+        dense_macs=macs,
+    )

@@ -11,25 +11,27 @@ import inspect
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import nn
 
-from energy.counts import Counts, Label, LayerCount, Tally
+from energy.counts import About, Counts, Label, LayerCount, Tally
 from energy.formulas import Conventions
 from energy.layers.matmul import AttentionCore
-from energy.meter.audit import Audit, Named
+from energy.meter.audit import Audit, Named, refuse_opaque
 from energy.meter.recognise import recognise
-from energy.meter.rules import is_known, ruled
 from energy.meter.tally import is_counted, tally_call
-from hwmodels.errors import UserError
 
 LabelLayer = Callable[[str], Label]
 
 
-class UncountedOperation(UserError, RuntimeError):  # noqa: N818 - it is the operation that is reported
-    """A matrix product ran where no counting rule could see it."""
+class CountSettings(About, total=False):
+    """What `count_pass` is told that is the same in every pass of a request."""
+
+    conventions: Conventions
+    label: LabelLayer
+    loose: bool
 
 
 class Meter:
@@ -54,12 +56,21 @@ class Meter:
 
         return record
 
-    def counts(self, variant: str, **about: Any) -> Counts:
+    def counts(
+        self,
+        variant: str,
+        *,
+        phase: str = "prefill",
+        tokens: int = 0,
+        **about: Unpack[About],
+    ) -> Counts:
         """Everything recorded so far.
 
         Args:
             variant: `asa` or `ssa`.
-            **about: Further fields of `Counts`.
+            phase: `prefill` or `decode`.
+            tokens: Tokens that were processed.
+            **about: What was run.
         """
         layers = [
             LayerCount(
@@ -84,6 +95,8 @@ class Meter:
         return Counts(
             variant,
             tuple(layers),
+            phase=phase,
+            tokens=tokens,
             attention=str(self.conventions.attention),
             uncounted=dict(self.uncounted),
             **about,
@@ -112,7 +125,7 @@ def counting(
         conventions: Choices that change a count.
         label: Says what a layer is in the architecture, from its name.
         loose: Count products outside of counted layers from their shapes where that can be done,
-            in rows named `<module>.(<operation>)`; see `energy.meter.loose`. Otherwise refuse them.
+            in rows named `<module>.(<operation>)`; see `energy.meter.audit`. Otherwise refuse them.
 
     Yields:
         The meter.
@@ -124,7 +137,7 @@ def counting(
     """
     modules = list(model.named_modules())
     recognise(module for _, module in modules)
-    _refuse_opaque(modules)
+    refuse_opaque(modules)
     kinds = {kind for kind in {type(module) for _, module in modules} if is_counted(kind)}
     counted = [(name, module) for name, module in modules if type(module) in kinds]
     meter, audit = Meter(counted, conventions, label), Audit(modules, keeps=loose)
@@ -137,13 +150,7 @@ def counting(
         yield meter
     meter.uncounted.update(audit.elementwise())
     meter.loose.update(audit.kept)
-    if audit.loose:
-        found = ", ".join(f"{op} in '{where}'" for op, where in list(audit.loose)[:3])
-        raise UncountedOperation(
-            f"{sum(audit.loose.values())} matrix products ran outside any counted layer ({found}); "
-            "call layers as modules, build products from energy.MatMul, expose attention with "
-            "energy.exposed_attention, or register a rule with energy.tally_call.register"
-        )
+    audit.refuse_escaped()
 
 
 def _hook(
@@ -171,32 +178,6 @@ def _hook(
     stack.callback(hook.remove)
 
 
-def _refuse_opaque(modules: Named) -> None:
-    # Once per type, with the first layer of that type: a model has many layers of few types.
-    first: dict[type[nn.Module], str] = {}
-    for name, module in modules:
-        first.setdefault(type(module), name)
-    for kind, name in first.items():
-        title = name or kind.__name__
-        if issubclass(kind, (nn.MultiheadAttention, nn.TransformerEncoderLayer)):
-            raise UncountedOperation(
-                f"layer '{title}' is nn.{kind.__name__}, whose fused kernel hides its matrix "
-                "products; use a Hugging Face attention exposed with energy.exposed_attention, "
-                "or build it from nn.Linear and energy.MatMul"
-            )
-        if is_counted(kind) and not is_known(kind):
-            raise UncountedOperation(
-                f"layer '{title}' ({kind.__name__}) has a forward of its own, which the rule for "
-                f"{ruled(kind).__name__} does not know; register a rule for {kind.__name__} with "
-                "energy.tally_call.register"
-            )
-        if kind.__name__ == "OptimizedModule":
-            raise UncountedOperation(
-                f"layer '{name or 'model'}' is compiled by torch.compile, which bypasses hooks; "
-                "count the model before compiling it"
-            )
-
-
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
     """Evaluation mode inside the block; each module's own mode afterwards."""
@@ -220,7 +201,9 @@ def count_pass(
     conventions: Conventions = Conventions(),  # noqa: B008 - frozen
     label: LabelLayer = _no_label,
     loose: bool = False,
-    **about: Any,
+    phase: str = "prefill",
+    tokens: int = 0,
+    **about: Unpack[About],
 ) -> Counts:
     """Count one forward pass in evaluation mode, without gradients.
 
@@ -231,7 +214,9 @@ def count_pass(
         conventions: Choices that change a count.
         label: Says what a layer is in the architecture, from its name.
         loose: Count products outside of counted layers too; see `counting`.
-        **about: Further fields of `Counts`.
+        phase: `prefill` or `decode`.
+        tokens: Tokens that it processes.
+        **about: What is run.
 
     Raises:
         UncountedOperation: If a matrix product escaped.
@@ -239,4 +224,4 @@ def count_pass(
     """
     with evaluating(model), counting(model, conventions, label, loose=loose) as meter:
         run()
-    return meter.counts(variant, **about)
+    return meter.counts(variant, phase=phase, tokens=tokens, **about)

@@ -12,7 +12,7 @@ from transformers.pytorch_utils import Conv1D
 from energy import formulas
 from energy.counts import Tally
 from energy.formulas import Attention, Conventions, nonlinear
-from energy.formulas import attention as products
+from energy.formulas.attention import Events, Product, analog_attention, event_attention
 from energy.layers.matmul import AttentionCore, MatMul
 from energy.meter import tally_elementwise  # noqa: F401 - registers the other rules
 from energy.meter.accumulates import accumulates, arriving
@@ -55,76 +55,93 @@ def _(layer: AttentionCore, name: str, args: Any, out: Any, conventions: Convent
     if not layer.fused:
         return {}  # the children counted themselves
     query, key, value = args[:3]
-    batch, heads, queries = query.shape[:3]
-    pairs, cached = (batch * heads, queries, key.shape[-2]), batch * key.shape[1]
-    how: Any = {
-        "attention": conventions.attention if layer.causal else Attention.FULL,
-        "value_bytes": query.element_size(),
-    }
+    batch, heads, queries, width = query.shape
+    attention = conventions.attention if layer.causal else Attention.FULL
+    product = Product(
+        batch * heads,
+        queries,
+        key.shape[-2],
+        width,
+        batch * key.shape[1],
+        attention,
+        query.element_size(),
+    )
     return {
-        "scores": products.scores(*pairs, query.shape[-1], cached, **how),
-        "softmax": nonlinear.softmax(*pairs, **how, capped=layer.capped),
-        "mix": products.mix(*pairs, value.shape[-1], cached, **how),
+        "scores": analog_attention("scores", product),
+        "softmax": nonlinear.softmax(
+            *product[:3],
+            attention=attention,
+            value_bytes=product.value_bytes,
+            capped=layer.capped,
+        ),
+        "mix": analog_attention("mix", product._replace(width=value.shape[-1])),
     }
 
 
 @tally_call.register
 def _(layer: MatMul, name: str, args: Any, out: Tensor, conventions: Conventions) -> Rows:
     left, right = args[0], args[1]
-    batch = out.shape[:-2].numel()
-    rows, inner = left.shape[-2:]
-    columns = right.shape[-1]
-    queries, keys, width = (
-        (rows, columns, inner) if layer.role == "scores" else (rows, inner, columns)
+    batch, (rows, inner), columns = out.shape[:-2].numel(), left.shape[-2:], right.shape[-1]
+    value_bytes = out.element_size()
+    if layer.role is None and layer.events is None:
+        return {"": formulas.matrix_product(batch, rows, inner, columns, value_bytes=value_bytes)}
+    if layer.role is None:
+        return {"": _event_product(layer, name, left, right, out, conventions)}
+    keys, width = (columns, inner) if layer.role == "scores" else (inner, columns)
+    product = Product(
+        batch,
+        rows,
+        keys,
+        width,
+        batch // layer.shared_by,
+        conventions.attention if layer.causal else Attention.FULL,
+        value_bytes,
     )
-    how: dict[str, Any] = {"value_bytes": out.element_size()}
-    if layer.role is not None:
-        how["attention"] = conventions.attention if layer.causal else Attention.FULL
     if layer.events is None:
-        if layer.role is None:
-            return {"": formulas.matrix_product(batch, rows, inner, columns, **how)}
-        formula = products.scores if layer.role == "scores" else products.mix
-        return {"": formula(batch, queries, keys, width, batch // layer.shared_by, **how)}
+        return {"": analog_attention(layer.role, product)}
+    tally = event_attention(
+        layer.role,
+        product,
+        _events(layer, name, left, right, out, conventions),
+        left=layer.levels if layer.events in ("left", "both") else None,
+        right=layer.levels if layer.events in ("right", "both") else None,
+        steps=left.shape[0] if layer.accumulate else 1,
+    )
+    if len(args) > 2 and args[2] is not None:
+        tally = Tally.total((tally, arriving(layer, args[2], name, conventions)))
+    return {"": tally}
 
+
+def _event_product(
+    layer: MatMul, name: str, left: Tensor, right: Tensor, out: Tensor, conventions: Conventions
+) -> Tally:
+    """A product with events, without a mask."""
+    events = _events(layer, name, left, right, out, conventions)
+    steps = left.shape[0] if layer.accumulate else 1
+    return formulas.event_product(
+        steps * out.numel() * left.shape[-1],
+        events.number,
+        events.accumulates,
+        slots=events.slots,
+        stored=(right if layer.streaming == "left" else left).numel(),
+        stored_is_spikes=layer.events == "both",
+        results=out.numel(),
+        levels=layer.levels,
+        value_bytes=out.element_size(),
+    )
+
+
+def _events(
+    layer: MatMul, name: str, left: Tensor, right: Tensor, out: Tensor, conventions: Conventions
+) -> Events:
+    """The events of the streaming operand, after checking every operand declared as events."""
     operands = {"left": left, "right": right}
-    declared = ("left", "right") if layer.events == "both" else (layer.events,)
+    declared = ("left", "right") if layer.events == "both" else (str(layer.events),)
     counted = {side: count_events(operands[side], layer.levels, name) for side in declared}
     events, streaming = counted[layer.streaming], operands[layer.streaming]
-    steps = left.shape[0] if layer.accumulate else 1
     # An operand that is broadcast over the batch enters several products.
-    lead = ([steps] if layer.accumulate else []) + list(out.shape[:-2])
+    lead = ([left.shape[0]] if layer.accumulate else []) + list(out.shape[:-2])
     left, right = (x.expand(*lead, *x.shape[-2:]) for x in (left, right))
     uses = prod(lead) // max(1, streaming.shape[:-2].numel())
     accumulated = accumulates(layer, left, right, events * uses, conventions)
-    if layer.role is not None:
-        tally = products.event_attention(
-            layer.role,
-            batch,
-            queries,
-            keys,
-            width,
-            left=layer.levels if "left" in declared else None,
-            right=layer.levels if "right" in declared else None,
-            events=events,
-            slots=streaming.numel(),
-            accumulates=accumulated,
-            steps=steps,
-            kv_heads=batch // layer.shared_by,
-            **how,
-        )
-        if len(args) > 2 and args[2] is not None:
-            tally = Tally.total((tally, arriving(layer, args[2], name, conventions)))
-    else:
-        stored = operands["right" if layer.streaming == "left" else "left"]
-        tally = formulas.event_product(
-            steps * batch * rows * inner * columns,
-            events,
-            accumulated,
-            slots=streaming.numel(),
-            stored=stored.numel(),
-            stored_is_spikes=layer.events == "both",
-            results=out.numel(),
-            levels=layer.levels,
-            **how,
-        )
-    return {"": tally}
+    return Events(events, streaming.numel(), accumulated)

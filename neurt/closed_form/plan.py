@@ -9,7 +9,7 @@ from typing import Any
 from energy import formulas
 from energy.counts import Counts, LayerCount, Tally
 from energy.formulas import Conventions, nonlinear
-from energy.formulas import attention as products
+from energy.formulas.attention import Product, analog_attention
 from hwmodels import Op
 from neurt.closed_form.passes import Pass
 from neurt.families import Shape, family_of, label
@@ -49,9 +49,18 @@ def plan_asa(
 def _layer(shape: Shape, what: Pass, conventions: Conventions) -> list[Row]:
     family, rows = family_of(shape.model_type), what.batch * what.queries
     attention, feedforward = family.attention, family.feedforward
-    how: dict[str, Any] = {"attention": conventions.attention, "value_bytes": VALUE_BYTES}
-    pairs = (what.batch * shape.heads, what.queries, what.keys)
-    product = (*pairs, shape.head_width, what.batch * shape.kv_heads)
+    product = Product(
+        what.batch * shape.heads,
+        what.queries,
+        what.keys,
+        shape.head_width,
+        what.batch * shape.kv_heads,
+        conventions.attention,
+        VALUE_BYTES,
+    )
+    softmax = nonlinear.softmax(
+        *product[:3], attention=conventions.attention, value_bytes=VALUE_BYTES
+    )
 
     def linear(name: str, fan_in: int, fan_out: int, bias: bool) -> Row:
         tally = formulas.linear(rows, fan_in, fan_out, bias=bias, value_bytes=VALUE_BYTES)
@@ -70,9 +79,9 @@ def _layer(shape: Shape, what: Pass, conventions: Conventions) -> list[Row]:
             f"{attention.path}.{attention.output}", shape.query_width, shape.width, shape.out_bias
         ),
         *rotary(shape, what),
-        of_attention("core.scores", "MatMul", products.scores(*product, **how)),
-        of_attention("core.softmax", "ScaledSoftmax", nonlinear.softmax(*pairs, **how)),
-        of_attention("core.mix", "MatMul", products.mix(*product, **how)),
+        of_attention("core.scores", "MatMul", analog_attention("scores", product)),
+        of_attention("core.softmax", "ScaledSoftmax", softmax),
+        of_attention("core.mix", "MatMul", analog_attention("mix", product)),
         norm(family.norms[1], shape, rows),
         *(
             linear(feedforward.name(part), shape.width, shape.inner, shape.ffn_bias)

@@ -9,7 +9,7 @@ from energy import formulas
 from energy.counts import Levels, Tally
 from energy.formulas import Attention as Pairs
 from energy.formulas import Conventions
-from energy.formulas import attention as products
+from energy.formulas.attention import Events, Product, event_attention, spikformer
 from hwmodels import Op
 from neurt.closed_form.passes import Pass
 from neurt.closed_form.plan import VALUE_BYTES, Row
@@ -129,23 +129,21 @@ class Rows(NamedTuple):
         heads, kv_heads = each * shape.heads, each * shape.kv_heads
         queries, keys = self.what.queries, self.what.keys
         name = self.attention(f"core.{role}")
-        # Queries stream over the keys; values stream into the rows of all queries, of each head
-        # that shares them.
-        slots = (heads * queries if role == "scores" else kv_heads * keys) * shape.head_width
-        met = keys if role == "scores" else queries * shape.heads // shape.kv_heads
-        events = self.spikes(name, slots)
-        formula = products.binary_scores if role == "scores" else products.binary_mix
-        tally = formula(
+        product = Product(
             heads,
             queries,
             keys,
             shape.head_width,
-            events,
-            self._share(events, slots, heads, met),
-            attention=self.conventions.attention,
-            value_bytes=VALUE_BYTES,
-            kv_heads=kv_heads,
+            kv_heads,
+            self.conventions.attention,
+            VALUE_BYTES,
         )
+        # Queries stream over the keys; values stream into the rows of all queries, of each head
+        # that shares them.
+        slots = product.vectors if role == "scores" else product.cached
+        met = keys if role == "scores" else queries * shape.heads // shape.kv_heads
+        events = self.spikes(name, slots)
+        tally = spikformer(role, product, events, self._share(events, slots, heads, met))
         return name, "MatMul", tally
 
     def _share(self, events: int, slots: int, heads: int, met: int) -> int:
@@ -168,21 +166,15 @@ class Rows(NamedTuple):
             if role == "scores"
             else events * width  # a weight that the mask hides sends no event
         )
-        tally = products.event_attention(
+        kv_heads = self.what.batch * self.shape.kv_heads
+        seen = self.conventions.attention
+        tally = event_attention(
             role,
-            heads,
-            queries,
-            keys,
-            width,
+            Product(heads, queries, keys, width, kv_heads, seen, VALUE_BYTES),
+            Events(events, slots, accumulates),
             left=levels,
             right=None,
-            events=events,
-            slots=slots,
-            accumulates=accumulates,
-            attention=self.conventions.attention,
-            value_bytes=VALUE_BYTES,
             steps=self.steps,
-            kv_heads=self.what.batch * self.shape.kv_heads,
         )
         if self.streamed:
             tally = Tally.total((tally, self._arriving(ARRIVING[role], levels)))

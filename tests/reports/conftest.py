@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from energy import Attention, Counts, Label, LayerCount, Levels, Tally, formulas
 from energy.bill.estimate import ACCOUNTINGS
 from energy.compare.breakeven import BreakEven, Part
-from energy.formulas import attention as products
 from energy.formulas import nonlinear
+from energy.formulas.attention import Product, analog_attention, spikformer
 from hwmodels import load_profile, load_profiles
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
@@ -30,13 +30,12 @@ from reports.views.plot_layers import per_layer
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
-FULL: dict[str, Any] = {"attention": Attention.FULL, "value_bytes": 4}
-
 Rows = list[tuple[str, str, Label, Tally]]
 
 
 def analog(layers: int, width: int, heads: int, vocabulary: int, tokens: int) -> Rows:
-    head = (heads, tokens, tokens, width // heads)
+    product = Product(heads, tokens, tokens, width // heads, heads, Attention.FULL, 4)
+    softmax = nonlinear.softmax(heads, tokens, tokens, attention=Attention.FULL, value_bytes=4)
     norm = nonlinear.layer_norm(tokens, width, value_bytes=4)
 
     def linear(fan_in: int, fan_out: int) -> Tally:
@@ -45,9 +44,9 @@ def analog(layers: int, width: int, heads: int, vocabulary: int, tokens: int) ->
     inside = [
         ("ln_1", "LayerNorm", "attention", "norm", norm),
         ("attn.c_attn", "Conv1D", "attention", "qkv", linear(width, 3 * width)),
-        ("attn.scores", "MatMul", "attention", "scores", products.scores(*head, heads, **FULL)),
-        ("attn.softmax", "Softmax", "attention", "softmax", nonlinear.softmax(*head[:3], **FULL)),
-        ("attn.mix", "MatMul", "attention", "mix", products.mix(*head, heads, **FULL)),
+        ("attn.scores", "MatMul", "attention", "scores", analog_attention("scores", product)),
+        ("attn.softmax", "Softmax", "attention", "softmax", softmax),
+        ("attn.mix", "MatMul", "attention", "mix", analog_attention("mix", product)),
         ("attn.c_proj", "Conv1D", "attention", "proj", linear(width, width)),
         ("ln_2", "LayerNorm", "ffn", "norm", norm),
         ("mlp.c_fc", "Conv1D", "ffn", "ffn_up", linear(width, 4 * width)),
@@ -69,14 +68,8 @@ def spiking(
     rows, head_width = timesteps * tokens, width // heads
     # Every fourth slot of the Q, K, V projection spikes, every eighth elsewhere.
     head_slots = timesteps * heads * tokens * head_width
-    product = (
-        timesteps * heads,
-        tokens,
-        tokens,
-        head_width,
-        head_slots // 8,
-        head_slots // 8 * tokens,
-    )
+    all_heads, events = timesteps * heads, (head_slots // 8, head_slots // 8 * tokens)
+    product = Product(all_heads, tokens, tokens, head_width, all_heads, Attention.FULL, 4)
 
     def neuron(channels: int) -> Tally:
         slots = rows * channels
@@ -100,9 +93,9 @@ def spiking(
             "MatMul",
             "attention",
             "scores",
-            products.binary_scores(*product, **FULL),
+            spikformer("scores", product, *events),
         ),
-        ("attn.mix", "MatMul", "attention", "mix", products.binary_mix(*product, **FULL)),
+        ("attn.mix", "MatMul", "attention", "mix", spikformer("mix", product, *events)),
         ("attn.c_proj", "EventConv1D", "attention", "proj", linear(width, width)),
         ("ln_2", "LayerNorm", "ffn", "norm", norm),
         ("mlp.neuron", "SignedIF", "ffn", "neuron", neuron(width)),

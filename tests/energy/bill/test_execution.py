@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from energy import Counts, LayerCount, Levels, Tally, formulas
 from energy.bill.execution import cores_needed, executed, mean_hops
 from energy.formulas import Attention
-from energy.formulas import attention as products
+from energy.formulas.attention import Events, Product, event_attention
 from hwmodels import Core, Dataflow, Op
 
 CORE = Core(synapses=40, neurons=4, source="a bench", evidence="measured")
@@ -30,10 +30,14 @@ LINEAR = formulas.event_linear(8, 8, 5, 7, bias=True, levels=Levels.BINARY, valu
 # a coder of 2 tokens x 8 channels over 4 steps, 7 spikes
 CODER = formulas.neurons(64, 7, 8, inputs=16, levels=Levels.BINARY, value_bytes=4)
 # queries as events over stored analog keys: 4 steps, 1 head, 2 queries, 3 keys, width 8
-SCORES = products.event_attention(
-    "scores", 1, 2, 3, 8, left=Levels.BINARY, right=None, events=7, slots=64, accumulates=21,
-    attention=Attention.FULL, value_bytes=4, steps=4,
-)  # fmt: skip
+SCORES = event_attention(
+    "scores",
+    Product(1, 2, 3, 8, 1, Attention.FULL, 4),
+    Events(7, 64, 21),
+    left=Levels.BINARY,
+    right=None,
+    steps=4,
+)
 
 
 def test_layerwise_is_what_was_counted() -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +10,14 @@ from hypothesis import strategies as st
 from energy import Counts, Label, LayerCount, Levels, Tally, estimate, formulas
 from energy.compare.twin import activation_bits, twin_counts, widest_levels
 from energy.formulas import Attention
-from energy.formulas import attention as products
+from energy.formulas.attention import (
+    Events,
+    Product,
+    Role,
+    analog_attention,
+    event_attention,
+    spikformer,
+)
 from hwmodels import Op, load_profile
 
 HW = load_profile("45nm")
@@ -135,35 +141,19 @@ def test_the_control_that_sends_analog_values_has_no_twin() -> None:
 
 def scores_and_mix(steps: int = 4) -> tuple[Counts, Counts, Counts]:
     """Attention of 2 heads x 4 tokens x width 8: analog, Spikformer, events on Q and weights."""
-    how: dict[str, Any] = {"attention": Attention.FULL, "value_bytes": 4}
-    at: dict[Any, Label] = {
-        "scores": Label("attention", "scores", 0),
-        "mix": Label("attention", "mix", 0),
-    }
-    analog: dict[str, Any] = {"scores": products.scores, "mix": products.mix}
-    binary: dict[str, Any] = {"scores": products.binary_scores, "mix": products.binary_mix}
-    asa, spikformer, softmax = [], [], []
-    for role, label in at.items():
-        asa.append(row(role, label, analog[role](2, 4, 4, 8, 2, **how)))
-        spikformer.append(row(role, label, binary[role](2 * steps, 4, 4, 8, 32, 128, **how)))
-        tally = products.event_attention(
-            role,
-            2,
-            4,
-            4,
-            8,
-            left=Levels.POWER,
-            right=None,
-            events=9,
-            slots=256,
-            accumulates=36,
-            steps=steps,
-            **how,
-        )
+    roles: tuple[Role, ...] = ("scores", "mix")
+    asa, spikformers, softmax = [], [], []
+    for role in roles:
+        label, product = Label("attention", role, 0), Product(2, 4, 4, 8, 2, Attention.FULL, 4)
+        asa.append(row(role, label, analog_attention(role, product)))
+        in_steps = Product(2 * steps, 4, 4, 8, 2 * steps, Attention.FULL, 4)
+        spikformers.append(row(role, label, spikformer(role, in_steps, 32, 128)))
+        events = Events(9, 256, 36)
+        tally = event_attention(role, product, events, left=Levels.POWER, right=None, steps=steps)
         softmax.append(row(role, label, tally))
     return (
         Counts("asa", tuple(asa)),
-        Counts("ssa", tuple(spikformer), timesteps=steps),
+        Counts("ssa", tuple(spikformers), timesteps=steps),
         Counts("ssa", tuple(softmax), timesteps=steps),
     )
 

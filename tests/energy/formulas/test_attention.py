@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 
 from energy import Attention, Levels, Tally
-from energy.formulas import attention as products
+from energy.formulas.attention import (
+    Events,
+    Product,
+    analog_attention,
+    event_attention,
+    spikformer,
+)
 from hwmodels import Op
 
 FULL, CAUSAL = Attention.FULL, Attention.CAUSAL
@@ -22,7 +28,7 @@ def traffic(tally: Tally) -> dict[Op, int]:
 @pytest.mark.parametrize(("attention", "seen"), [(FULL, 15), (CAUSAL, 12)])
 def test_scores(attention: Attention, seen: int) -> None:
     # 4 heads on 2 key heads, 3 queries, 5 keys (causal: 3 + 4 + 5), width 8
-    tally = products.scores(4, 3, 5, 8, 2, attention=attention, value_bytes=4)
+    tally = analog_attention("scores", Product(4, 3, 5, 8, 2, attention, 4))
     assert arithmetic(tally) == {Op.MAC: 4 * seen * 8}
     assert traffic(tally) == {
         Op.ACTIVATION_READ: 384,  # 4 x 3 x 8 x 4 bytes of queries
@@ -35,7 +41,7 @@ def test_scores(attention: Attention, seen: int) -> None:
 
 @pytest.mark.parametrize(("attention", "seen"), [(FULL, 15), (CAUSAL, 12)])
 def test_mix(attention: Attention, seen: int) -> None:
-    tally = products.mix(4, 3, 5, 8, 2, attention=attention, value_bytes=4)
+    tally = analog_attention("mix", Product(4, 3, 5, 8, 2, attention, 4))
     assert arithmetic(tally) == {Op.MAC: 4 * seen * 8}
     assert traffic(tally) == {
         Op.ACTIVATION_READ: 4 * seen * 4,
@@ -48,7 +54,7 @@ def test_mix(attention: Attention, seen: int) -> None:
 
 @pytest.mark.parametrize(("attention", "seen"), [(FULL, 15), (CAUSAL, 12)])
 def test_binary_scores(attention: Attention, seen: int) -> None:
-    tally = products.binary_scores(4, 3, 5, 8, 11, 55, attention=attention, value_bytes=4)
+    tally = spikformer("scores", Product(4, 3, 5, 8, 4, attention, 4), 11, 55)
     assert arithmetic(tally) == {Op.AC: 55}
     assert traffic(tally) == {
         Op.SPIKE_READ: 12,  # 4 x 3 x 8 bits of queries
@@ -61,7 +67,7 @@ def test_binary_scores(attention: Attention, seen: int) -> None:
 
 @pytest.mark.parametrize(("attention", "seen"), [(FULL, 15), (CAUSAL, 12)])
 def test_binary_mix(attention: Attention, seen: int) -> None:
-    tally = products.binary_mix(4, 3, 5, 8, 11, 33, attention=attention, value_bytes=4)
+    tally = spikformer("mix", Product(4, 3, 5, 8, 4, attention, 4), 11, 33)
     assert arithmetic(tally) == {Op.AC: 33}
     assert traffic(tally) == {
         Op.ACTIVATION_READ: 4 * seen * 4,
@@ -74,9 +80,8 @@ def test_binary_mix(attention: Attention, seen: int) -> None:
 
 def test_spikes_of_cached_heads_that_are_shared() -> None:
     # 4 heads on 2 cached ones: bits and events of V are of those two, results of all four.
-    how: Any = {"attention": FULL, "value_bytes": 4, "kv_heads": 2}
-    scores = products.binary_scores(4, 3, 5, 8, 11, 55, **how)
-    mix = products.binary_mix(4, 3, 5, 8, 11, 66, **how)
+    product = Product(4, 3, 5, 8, 2, FULL, 4)
+    scores, mix = spikformer("scores", product, 11, 55), spikformer("mix", product, 11, 66)
     for tally in (scores, mix):
         assert tally.ops[Op.KV_SPIKE_READ] == 10  # 2 x 5 x 8 bits
         assert tally.ops[Op.KV_SPIKE_WRITE] == 6
@@ -91,22 +96,8 @@ def test_event_attention_over_steps_that_meet_in_the_same_accumulators(
     role: Any, attention: Attention, seen: int
 ) -> None:
     # 2 steps of 4 heads on 2 key heads, 3 queries, 5 keys, width 8, powers of two on the left
-    tally = products.event_attention(
-        role,
-        4,
-        3,
-        5,
-        8,
-        left=Levels.POWER,
-        right=None,
-        events=11,
-        slots=192,
-        accumulates=55,
-        attention=attention,
-        value_bytes=4,
-        steps=2,
-        kv_heads=2,
-    )
+    product, events = Product(4, 3, 5, 8, 2, attention, 4), Events(11, 192, 55)
+    tally = event_attention(role, product, events, left=Levels.POWER, right=None, steps=2)
     read, written = (96, 4 * seen) if role == "scores" else (4 * seen, 96)
     assert arithmetic(tally) == {Op.SHIFT_AC: 55}
     assert traffic(tally) == {
@@ -120,21 +111,8 @@ def test_event_attention_over_steps_that_meet_in_the_same_accumulators(
 
 @pytest.mark.parametrize(("attention", "seen"), [(FULL, 15), (CAUSAL, 12)])
 def test_analog_events_multiply_every_pair_in_each_step(attention: Attention, seen: int) -> None:
-    tally = products.event_attention(
-        "scores",
-        4,
-        3,
-        5,
-        8,
-        left=Levels.ANALOG,
-        right=None,
-        events=99,
-        slots=192,
-        accumulates=77,
-        attention=attention,
-        value_bytes=4,
-        steps=2,
-    )
+    product, events = Product(4, 3, 5, 8, 4, attention, 4), Events(99, 192, 77)
+    tally = event_attention("scores", product, events, left=Levels.ANALOG, right=None, steps=2)
     assert arithmetic(tally) == {Op.MAC: 2 * 4 * seen * 8}
     assert tally.ops[Op.ACTIVATION_READ] == 768  # 2 steps x 4 x 3 x 8 x 4 bytes
     assert Op.SPIKE_READ not in tally.ops

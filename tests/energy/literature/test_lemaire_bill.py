@@ -19,8 +19,8 @@ from energy import (
     exposed_attention,
     formulas,
 )
-from energy.formulas import attention as products
 from energy.formulas import nonlinear
+from energy.formulas.attention import Events, Product, analog_attention, event_attention, spikformer
 from energy.literature.lemaire import LEMAIRE, PARTS, PRINTED, Costs, LemaireError, Terms
 from energy.literature.lemaire_bill import lemaire
 from energy.literature.lemaire_layers import dense_linear, spiking_linear
@@ -106,7 +106,7 @@ def test_analog_events_are_a_dense_layer_whose_steps_share_a_result() -> None:
 def test_the_scores_of_an_analog_attention() -> None:
     # 2 heads of width 8, 3 queries, 5 keys: 2 * 3 * 5 = 30 scores of 8 products each. The stored
     # operand is 2 * 5 * 8 = 80 words of K, to which 2 * 3 * 8 = 48 are appended.
-    tally = products.scores(2, 3, 5, 8, 2, attention=FULL, value_bytes=4)
+    tally = analog_attention("scores", Product(2, 3, 5, 8, 2, FULL, 4))
     assert terms_of(tally, tokens=3) == Terms(
         mac=240,
         read_in=48,
@@ -122,21 +122,8 @@ def test_the_scores_of_an_analog_attention() -> None:
 
 def test_the_mix_of_an_event_driven_attention() -> None:
     # As above; 7 events of the weights, over 4 time steps, each add 8 values of V.
-    tally = products.event_attention(
-        "mix",
-        2,
-        3,
-        5,
-        8,
-        left=Levels.TERNARY,
-        right=None,
-        events=7,
-        slots=4 * 30,
-        accumulates=56,
-        attention=FULL,
-        value_bytes=4,
-        steps=4,
-    )
+    product, events = Product(2, 3, 5, 8, 2, FULL, 4), Events(7, 4 * 30, 56)
+    tally = event_attention("mix", product, events, left=Levels.TERNARY, right=None, steps=4)
     assert terms_of(tally, tokens=3, steps=4) == Terms(
         acc=56,
         read_in=7,
@@ -154,10 +141,10 @@ def test_the_products_of_spikformer() -> None:
     # One time step of 2 heads of width 8, 4 queries and keys. Scores: 64 cached slots are 2
     # words, 4 queries have 2 * 4 results each. Mix: V streams over 2 * 4 * 4 = 32 stored scores
     # into the 64 results of all queries.
-    how = {"attention": FULL, "value_bytes": 4}
-    scores = terms_of(products.binary_scores(2, 4, 4, 8, 5, 20, **how), tokens=4)  # type: ignore[arg-type]
+    product = Product(2, 4, 4, 8, 2, FULL, 4)
+    scores = terms_of(spikformer("scores", product, 5, 20), tokens=4)
     assert (scores.weight_words, scores.potential_words, scores.append) == (2, 8, 2)
-    mix = terms_of(products.binary_mix(2, 4, 4, 8, 5, 20, **how), tokens=4)  # type: ignore[arg-type]
+    mix = terms_of(spikformer("mix", product, 5, 20), tokens=4)
     assert (mix.weight_words, mix.potential_words, mix.append) == (32, 64, 2)
     assert (mix.acc, mix.read_in, mix.read_weights, mix.potentials) == (20, 5, 20, 20)
 
@@ -203,7 +190,7 @@ def test_what_the_model_does_not_know_is_named() -> None:
 
 
 def test_the_printed_equation_concerns_no_product() -> None:
-    tally = products.binary_scores(2, 4, 4, 8, 5, 20, attention=FULL, value_bytes=4)
+    tally = spikformer("scores", Product(2, 4, 4, 8, 2, FULL, 4), 5, 20)
     counts = counts_of(tally, tokens=4)
     assert lemaire(counts, variant=PRINTED).energy_pj() == lemaire(counts).energy_pj()
 

@@ -231,7 +231,7 @@ def test_recognising_leaves_the_random_state_alone() -> None:
 
 def test_no_modelling_code_is_imported() -> None:
     code = (
-        "import sys, energy.meter.meter, energy.expose\n"
+        "import sys, energy.meter.meter, energy.layers.expose\n"
         "print([name for name in sys.modules if '.modeling_' in name and '.models.' in name])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

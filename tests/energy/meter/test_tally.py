@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,8 +8,8 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from energy import Attention, Conventions, Tally, count_pass, formulas, tally_call
-from energy.formulas import attention as products
 from energy.formulas import nonlinear
+from energy.formulas.attention import Product, analog_attention
 from energy.layers.matmul import AttentionCore
 from hwmodels import Op
 
@@ -105,12 +103,12 @@ def test_a_fused_core_has_a_row_for_each_part_and_an_unfused_one_leaves_it_to_th
     core = AttentionCore(None)
     query, key = torch.rand(2, 4, 3, 8), torch.rand(2, 2, 5, 8)
     args = (query, key, key, None)
-    how: dict[str, Any] = {"attention": Attention.CAUSAL, "value_bytes": 4}
-    # 2 x 4 query heads, 2 x 2 key heads
+    product = Product(8, 3, 5, 8, 4, Attention.CAUSAL, 4)  # 2 x 4 query heads, 2 x 2 key heads
+    softmax = nonlinear.softmax(8, 3, 5, attention=Attention.CAUSAL, value_bytes=4)
     assert tally_call(core, "core", args, (query, None), CAUSAL) == {
-        "scores": products.scores(8, 3, 5, 8, 4, **how),
-        "softmax": nonlinear.softmax(8, 3, 5, **how),
-        "mix": products.mix(8, 3, 5, 8, 4, **how),
+        "scores": analog_attention("scores", product),
+        "softmax": softmax,
+        "mix": analog_attention("mix", product),
     }
     core.fused = False
     assert tally_call(core, "core", args, (query, None), CAUSAL) == {}
@@ -120,9 +118,9 @@ def test_values_may_be_wider_than_keys() -> None:
     core = AttentionCore(None)
     query, key, value = torch.rand(1, 4, 3, 8), torch.rand(1, 2, 3, 8), torch.rand(1, 2, 3, 5)
     rows = tally_call(core, "core", (query, key, value, None), (query, None), Conventions())
-    how: Any = {"attention": Attention.FULL, "value_bytes": 4}
-    assert rows["scores"] == products.scores(4, 3, 3, 8, 2, **how)
-    assert rows["mix"] == products.mix(4, 3, 3, 5, 2, **how)
+    full = Attention.FULL
+    assert rows["scores"] == analog_attention("scores", Product(4, 3, 3, 8, 2, full, 4))
+    assert rows["mix"] == analog_attention("mix", Product(4, 3, 3, 5, 2, full, 4))
 
 
 def test_grouped_heads_are_cached_once() -> None:
