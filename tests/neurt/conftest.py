@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
+from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
 from neurt.learning.pretrain import run_pretrain
 from neurt.requests.training import PretrainRequest
-from neurt.spiking.config import SpikingConfig
+from neurt.spiking.config import Code, SpikingConfig
 from neurt.spiking.conversion import convert
 from neurt.spiking.modeling import SpikingGPT2LMHeadModel, SpikingLanguageModel
 
@@ -28,74 +28,76 @@ def spiking(tiny_gpt2: GPT2LMHeadModel) -> SpikingGPT2LMHeadModel:
     return convert(tiny_gpt2, SpikingConfig(), [text])
 
 
-@pytest.fixture(scope="session")
-def converted() -> Callable[..., SpikingGPT2LMHeadModel]:
-    """`converted(attention=.., feedforward=.., ...)`: a tiny model, the same one each time.
+#: Kinds of model: query heads and the cached ones that they share, of 8 channels each.
+KINDS = {"gpt2": (4, 4), "llama": (4, 2), "mistral": (4, 1), "qwen2": (6, 2), "llama, own": (4, 4)}
+#: Forms of attention, as the choices of a conversion.
+FORMS: dict[str, dict[str, Any]] = {
+    "spikformer": {"attention": "spikformer"},
+    "softmax": {"attention": "softmax"},
+    "two streams": {"attention": "softmax", "key_value": "streamed"},
+}
 
-    In float64, so that two ways to sum the same numbers do not decide differently whether a neuron
-    fires; `dtype=torch.float32` for counting bytes. Nobody may change it.
-    """
 
-    @cache
-    def make(dtype: torch.dtype = torch.float64, **choices: Any) -> SpikingGPT2LMHeadModel:
-        text = torch.randint(0, 101, (2, 32), generator=torch.Generator().manual_seed(7))
-        return convert(analog(dtype), SpikingConfig(**choices), [text])
+@pytest.fixture(params=["gpt2", "llama", "mistral", "qwen2"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
-    @cache
-    def analog(dtype: torch.dtype) -> GPT2LMHeadModel:
-        config = GPT2Config(
-            n_layer=2,
-            n_embd=32,
-            n_head=4,
-            vocab_size=101,
-            n_positions=64,
-            bos_token_id=None,
-            eos_token_id=None,
-        )
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            model = GPT2LMHeadModel(config).eval().to(dtype)
-            for block in model.transformer.h:  # attention that is not flat
-                torch.nn.init.normal_(block.attn.c_attn.weight, std=0.3)
-            return model
 
-    return make
+@pytest.fixture(params=FORMS)
+def form(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=Code)
+def code(request: pytest.FixtureRequest) -> Code:
+    return Code(request.param)
 
 
 @pytest.fixture(scope="session")
-def decoder() -> Callable[..., PreTrainedModel]:
-    """`decoder("qwen2", heads=6, kv_heads=2, dtype=torch.float64, **config)`: an analog model.
+def decoder() -> Callable[..., Any]:
+    """`decoder("qwen2", dtype=torch.float64, **config)`: an analog model, the same one each time.
 
-    No parameter is at its default: attention is not flat, norms have gains and biases values.
+    Attention is not flat; beside GPT-2, which drops nothing out, no parameter is at its default.
     Nobody may change it.
     """
 
     @cache
     def make(
         kind: str = "llama",
-        heads: int = 4,
-        kv_heads: int = 2,
+        heads: int = 0,
+        kv_heads: int = 0,
         dtype: torch.dtype = torch.float32,
         rope: tuple[tuple[str, Any], ...] = (("rope_theta", 10000.0),),
         **sizes: Any,
     ) -> PreTrainedModel:
-        defaults = {"vocab_size": 101, "max_position_embeddings": 64, "sliding_window": None}
-        prefix = {"llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2"}[kind]
-        config = getattr(transformers, f"{prefix}Config")(
-            num_hidden_layers=2,
-            hidden_size=8 * heads,
-            num_attention_heads=heads,
-            num_key_value_heads=kv_heads,
-            intermediate_size=40,
-            rope_parameters={"rope_type": "default", "rope_theta": 10000.0} | dict(rope),
-            **defaults | sizes,
-            **dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id")),
-        )
+        own = KINDS[kind]
+        heads, kv_heads, kind = heads or own[0], kv_heads or own[1], kind.partition(",")[0]
+        ends = dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"))
+        if kind == "gpt2":
+            own_sizes = {"n_layer": 2, "n_embd": 8 * heads, "n_head": heads, "n_positions": 64}
+            nothing = dict.fromkeys(("attn_pdrop", "embd_pdrop", "resid_pdrop"), 0.0)
+            config = GPT2Config(**own_sizes | nothing | ends | {"vocab_size": 101} | sizes)
+        else:
+            defaults = {"vocab_size": 101, "max_position_embeddings": 64, "sliding_window": None}
+            prefix = {"llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2"}[kind]
+            config = getattr(transformers, f"{prefix}Config")(
+                num_hidden_layers=2,
+                hidden_size=8 * heads,
+                num_attention_heads=heads,
+                num_key_value_heads=kv_heads,
+                intermediate_size=40,
+                rope_parameters={"rope_type": "default", "rope_theta": 10000.0} | dict(rope),
+                **defaults | ends | sizes,
+            )
         with torch.random.fork_rng():
             torch.manual_seed(0)
-            model: PreTrainedModel = getattr(transformers, f"{prefix}ForCausalLM")(config)
+            model: PreTrainedModel = AutoModelForCausalLM.from_config(config)
+            if kind == "gpt2":
+                model = model.to(dtype)
             for name, parameter in model.named_parameters():
-                if ".self_attn." in name or parameter.dim() == 1:
+                if kind == "gpt2" and name.endswith("c_attn.weight"):
+                    torch.nn.init.normal_(parameter, std=0.3)
+                elif kind != "gpt2" and (".self_attn." in name or parameter.dim() == 1):
                     center = 1.0 if "norm" in name else 0.0
                     torch.nn.init.normal_(parameter, mean=center, std=0.3)
         return model.eval().to(dtype)
@@ -104,23 +106,27 @@ def decoder() -> Callable[..., PreTrainedModel]:
 
 
 @pytest.fixture(scope="session")
-def converted_decoder(
-    decoder: Callable[..., PreTrainedModel],
-) -> Callable[..., SpikingLanguageModel]:
-    """`converted_decoder("llama", heads=6, attention=.., ...)`: in float64, as `converted`."""
+def converted(decoder: Callable[..., Any]) -> Callable[..., Any]:
+    """`converted("qwen2", "two streams", feedforward=.., ...)`: its conversion, always the same.
+
+    In float64, so that two ways to sum the same numbers do not decide differently whether a neuron
+    fires; `dtype=torch.float32` for counting bytes. Nobody may change it.
+    """
 
     @cache
-    def make(
-        kind: str = "llama",
-        heads: int = 4,
-        kv_heads: int = 2,
+    def make(kind: str, dtype: torch.dtype, spiking: SpikingConfig) -> SpikingLanguageModel:
+        text = torch.randint(0, 101, (2, 32), generator=torch.Generator().manual_seed(7))
+        return convert(decoder(kind, dtype=dtype), spiking, [text])
+
+    def choose(
+        kind: str = "gpt2",
+        form: str = "spikformer",
         dtype: torch.dtype = torch.float64,
         **choices: Any,
     ) -> SpikingLanguageModel:
-        text = torch.randint(0, 101, (2, 32), generator=torch.Generator().manual_seed(7))
-        return convert(decoder(kind, heads, kv_heads, dtype), SpikingConfig(**choices), [text])
+        return make(kind, dtype, SpikingConfig(**FORMS[form] | choices))
 
-    return make
+    return choose
 
 
 @pytest.fixture

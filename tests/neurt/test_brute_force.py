@@ -14,20 +14,14 @@ from energy import Attention, Conventions, Levels, MatMul, check_against_fvcore,
 from energy.counts import Counts
 from hwmodels import Op
 from neurt.spiking.config import Code
-from neurt.spiking.modeling import SpikingGPT2LMHeadModel, SpikingLanguageModel
+from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.spiking.neuron import SpikingNeuron
 from neurt.spiking.softmax import RowNormalise
 from neurt.spiking.synapse import Synapse
 
-Converted = Callable[..., SpikingGPT2LMHeadModel]
+Converted = Callable[..., SpikingLanguageModel]
 Seen = dict[str, list[Tensor]]
 
-CHOICES: dict[str, dict[str, Any]] = {
-    "spikformer": {"attention": "spikformer"},
-    "softmax": {"attention": "softmax"},
-    "two streams": {"attention": "softmax", "key_value": "streamed"},
-}
-FORMS = pytest.mark.parametrize("form", CHOICES)
 CODES = pytest.mark.parametrize("code", [code for code in Code if code is not Code.EXACT])
 
 
@@ -125,7 +119,7 @@ def second_stream_by_loops(events: Tensor, module: MatMul, *, causal: bool) -> i
     return total
 
 
-def check(run: Run, conventions: Conventions, *, products: int) -> None:
+def check(run: Run, conventions: Conventions) -> None:
     counts, seen = run.count(conventions), run.seen()
     causal = conventions.attention is Attention.CAUSAL
     checked = silent = 0
@@ -148,45 +142,51 @@ def check(run: Run, conventions: Conventions, *, products: int) -> None:
         checked, silent = checked + 1, silent + (not expected)
         assert event_ops == ({module.levels.op: expected} if expected else {}), row.name
         assert row.ops[Op.MAC] == 0
-    assert checked == products
+    # per layer: qkv, scores, mix, proj, up, down; or q, k, v, scores, mix, o, gate, up, down
+    assert checked == 2 * (6 if "gpt2" in run.model.config.model_type else 9)
     assert silent <= 1
 
 
-@FORMS
 @CODES
 @pytest.mark.parametrize("attention", Attention)
 @pytest.mark.parametrize("context", [0, 3])
 def test_every_product_equals_the_loops(
     converted: Converted,
     token_ids: Tensor,
+    kind: str,
     form: str,
     code: Code,
     attention: Attention,
     context: int,
 ) -> None:
-    model = converted(dtype=torch.float32, feedforward=code, timesteps=2, **CHOICES[form])
-    run = Run(model, token_ids[:, :5], context)
-    # per layer: qkv, scores, mix, proj, up, down
-    check(run, Conventions(attention), products=2 * 6)
+    model = converted(kind, form, torch.float32, feedforward=code, timesteps=2)
+    check(Run(model, token_ids[:, :5], context), Conventions(attention))
 
 
-@FORMS
 @pytest.mark.parametrize("code", [Code.SIGNED_IF, Code.BURST, Code.POW2])
 @pytest.mark.parametrize("attention", Attention)
 def test_every_coincidence_equals_the_loops(
-    converted: Converted, token_ids: Tensor, form: str, code: Code, attention: Attention
+    converted: Converted, token_ids: Tensor, kind: str, form: str, code: Code, attention: Attention
 ) -> None:
-    model = converted(dtype=torch.float32, feedforward=code, timesteps=2, **CHOICES[form])
-    run = Run(model, token_ids[:, :5], 2)
-    check(run, Conventions(attention, coincidences=True), products=2 * 6)
+    model = converted(kind, form, torch.float32, feedforward=code, timesteps=2)
+    check(Run(model, token_ids[:, :5], 2), Conventions(attention, coincidences=True))
 
 
-@FORMS
+@pytest.mark.parametrize("context", [0, 3])
+@pytest.mark.parametrize("form", ["softmax", "two streams"])
+def test_dead_zones_by_loss_are_counted_as_what_they_send(
+    converted: Converted, token_ids: Tensor, form: str, context: int
+) -> None:
+    how = {"feedforward": Code.POW2, "dead_zone": "loss", "threshold": 0.01}
+    model = converted("qwen2", form, torch.float32, **how)
+    check(Run(model, token_ids[:, :5], context), Conventions())
+
+
 @CODES
 def test_spikes_and_slots_equal_direct_counting(
-    converted: Converted, token_ids: Tensor, form: str, code: Code
+    converted: Converted, token_ids: Tensor, kind: str, form: str, code: Code
 ) -> None:
-    model = converted(dtype=torch.float32, feedforward=code, timesteps=3, **CHOICES[form])
+    model = converted(kind, form, torch.float32, feedforward=code, timesteps=3)
     check_spikes(Run(model, token_ids, 0))
 
 
@@ -212,24 +212,27 @@ def check_spikes(run: Run) -> None:
         assert row.tally.spikes == sum(units(v, module.levels) for v in values) > 0, row.name
 
 
-@FORMS
-@pytest.mark.parametrize("code", Code)
 def test_fvcore_agrees_on_every_row(
-    converted: Converted, token_ids: Tensor, form: str, code: Code
+    converted: Converted, token_ids: Tensor, kind: str, form: str, code: Code
 ) -> None:
-    model = converted(dtype=torch.float32, feedforward=code, timesteps=3, **CHOICES[form])
+    model = converted(kind, form, torch.float32, feedforward=code, timesteps=3)
     counts = count_pass(model, lambda: model(token_ids, use_cache=False), variant="ssa")
     assert check_against_fvcore(model, token_ids, counts) == []
-    assert counts.dense_macs > 0
     assert not any(getattr(module, "unfolded", False) for module in model.modules())
+    # Per token and layer: 2 d H D + 2 d K D in the projections, 2 H D S in the products, and the
+    # layers of the feed-forward block; the head besides. What is spiking comes once per step.
+    heads, kv_heads = {"llama": (4, 2), "mistral": (4, 1), "qwen2": (6, 2)}.get(kind, (4, 4))
+    width, kv, tokens, steps = 8 * heads, 8 * kv_heads, 12, 3
+    inner = 2 * 128 if kind == "gpt2" else 3 * 40
+    per_token = 2 * width * (width + kv) + 2 * width * tokens + width * inner
+    assert counts.dense_macs == 2 * tokens * (2 * per_token * steps + 101 * width)
 
 
-@FORMS
-@pytest.mark.parametrize("code", Code)
+@pytest.mark.parametrize("kind", ["gpt2"])
 def test_counts_double_when_the_batch_doubles(
-    converted: Converted, token_ids: Tensor, form: str, code: Code
+    converted: Converted, token_ids: Tensor, kind: str, form: str, code: Code
 ) -> None:
-    model = converted(dtype=torch.float32, feedforward=code, timesteps=2, **CHOICES[form])
+    model = converted(kind, form, torch.float32, feedforward=code, timesteps=2)
     once, twice = (
         count_pass(model, lambda ids=ids: model(ids, use_cache=False), variant="ssa")
         for ids in (token_ids, torch.cat([token_ids, token_ids]))
@@ -265,104 +268,3 @@ def test_a_code_that_is_exact_saves_nothing_and_the_others_multiply_nothing(
     assert control.events_per_mac is None
     head = coded.layer("lm_head").tally.dense_macs
     assert coded.total(Op.MAC) == head
-
-
-# Heads that share keys and values, three projections, a gate
-
-Decoders = Callable[..., SpikingLanguageModel]
-SHARED = pytest.mark.parametrize(
-    ("kind", "heads", "kv_heads"), [("llama", 4, 2), ("qwen2", 6, 2), ("mistral", 4, 1)]
-)
-# per layer: q, k, v, scores, mix, o, gate, up, down
-PRODUCTS = 2 * 9
-
-
-@SHARED
-@FORMS
-@CODES
-@pytest.mark.parametrize("attention", Attention)
-@pytest.mark.parametrize("context", [0, 3])
-def test_every_product_of_shared_heads_equals_the_loops(
-    converted_decoder: Decoders,
-    token_ids: Tensor,
-    kind: str,
-    heads: int,
-    kv_heads: int,
-    form: str,
-    code: Code,
-    attention: Attention,
-    context: int,
-) -> None:
-    how = {"feedforward": code, "timesteps": 2, **CHOICES[form]}
-    model = converted_decoder(kind, heads, kv_heads, torch.float32, **how)
-    check(Run(model, token_ids[:, :5], context), Conventions(attention), products=PRODUCTS)
-
-
-@SHARED
-@FORMS
-@pytest.mark.parametrize("code", [Code.SIGNED_IF, Code.BURST, Code.POW2])
-@pytest.mark.parametrize("attention", Attention)
-def test_every_coincidence_of_shared_heads_equals_the_loops(
-    converted_decoder: Decoders,
-    token_ids: Tensor,
-    kind: str,
-    heads: int,
-    kv_heads: int,
-    form: str,
-    code: Code,
-    attention: Attention,
-) -> None:
-    how = {"feedforward": code, "timesteps": 2, **CHOICES[form]}
-    model = converted_decoder(kind, heads, kv_heads, torch.float32, **how)
-    what = Conventions(attention, coincidences=True)
-    check(Run(model, token_ids[:, :5], 2), what, products=PRODUCTS)
-
-
-@pytest.mark.parametrize("context", [0, 3])
-@pytest.mark.parametrize("form", ["softmax", "two streams"])
-def test_dead_zones_by_loss_are_counted_as_what_they_send(
-    converted_decoder: Decoders, token_ids: Tensor, form: str, context: int
-) -> None:
-    how = {"feedforward": Code.POW2, "dead_zone": "loss", "threshold": 0.01, **CHOICES[form]}
-    model = converted_decoder("qwen2", 6, 2, torch.float32, **how)
-    check(Run(model, token_ids[:, :5], context), Conventions(), products=PRODUCTS)
-
-
-@SHARED
-@FORMS
-@CODES
-def test_spikes_and_slots_of_shared_heads_equal_direct_counting(
-    converted_decoder: Decoders,
-    token_ids: Tensor,
-    kind: str,
-    heads: int,
-    kv_heads: int,
-    form: str,
-    code: Code,
-) -> None:
-    how = {"feedforward": code, "timesteps": 3, **CHOICES[form]}
-    model = converted_decoder(kind, heads, kv_heads, torch.float32, **how)
-    check_spikes(Run(model, token_ids, 0))
-
-
-@SHARED
-@FORMS
-@pytest.mark.parametrize("code", Code)
-def test_fvcore_agrees_on_every_row_of_shared_heads(
-    converted_decoder: Decoders,
-    token_ids: Tensor,
-    kind: str,
-    heads: int,
-    kv_heads: int,
-    form: str,
-    code: Code,
-) -> None:
-    how = {"feedforward": code, "timesteps": 3, **CHOICES[form]}
-    model = converted_decoder(kind, heads, kv_heads, torch.float32, **how)
-    counts = count_pass(model, lambda: model(token_ids, use_cache=False), variant="ssa")
-    assert check_against_fvcore(model, token_ids, counts) == []
-    # Per token and layer: 2 d H D + 2 d K D in the projections, 2 H D S in the products, and three
-    # layers of the feed-forward block; the head besides. Spikformer's work comes once per step.
-    width, kv, inner, tokens, steps = 8 * heads, 8 * kv_heads, 40, 12, 3
-    per_token = 2 * width * (width + kv) + 2 * width * tokens + 3 * width * inner
-    assert counts.dense_macs == 2 * tokens * (2 * per_token * steps + 101 * width)

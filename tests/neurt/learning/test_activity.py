@@ -15,8 +15,6 @@ from neurt.spiking.modeling import SpikingGPT2LMHeadModel
 from neurt.spiking.neuron import SpikingNeuron
 
 SPIKING = [code for code in Code if code is not Code.EXACT]
-
-
 Converted = Callable[..., SpikingGPT2LMHeadModel]
 
 

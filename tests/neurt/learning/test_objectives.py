@@ -13,25 +13,22 @@ import neurt.learning.objectives
 from neurt.learning.objectives import Continuation, Distillation, LayerMatch, Trained, trainable
 from neurt.spiking.config import Attention, Code
 from neurt.spiking.conversion import analog_of
-from neurt.spiking.modeling import SpikingGPT2LMHeadModel, SpikingLanguageModel
+from neurt.spiking.modeling import SpikingLanguageModel
 
-Converted = Callable[..., SpikingGPT2LMHeadModel]
+Pair = Callable[..., tuple[Any, Any]]
 
 EXACT = {"attention": Attention.SOFTMAX, "feedforward": Code.EXACT}
 POW2 = {"attention": Attention.SOFTMAX, "feedforward": Code.POW2}
 
 
 @pytest.fixture
-def pair(converted: Converted) -> Callable[..., tuple[SpikingGPT2LMHeadModel, GPT2LMHeadModel]]:
+def pair(converted: Callable[..., SpikingLanguageModel]) -> Pair:
     # A student of its own, and the analog model that it was converted from.
-    def make(**choices: Any) -> tuple[SpikingGPT2LMHeadModel, GPT2LMHeadModel]:
-        model = converted(**choices)
+    def make(*kind: str, **choices: Any) -> tuple[Any, Any]:
+        model = converted(*kind, **choices)
         return copy.deepcopy(model), analog_of(model)
 
     return make
-
-
-Pair = Callable[..., tuple[SpikingGPT2LMHeadModel, GPT2LMHeadModel]]
 
 
 def trained_names(model: nn.Module) -> set[str]:
@@ -43,7 +40,7 @@ def trained_names(model: nn.Module) -> set[str]:
 
 
 def is_attention(name: str) -> bool:
-    return ".attn." in name
+    return ".attn." in name or ".self_attn." in name
 
 
 def is_threshold(name: str) -> bool:
@@ -66,12 +63,13 @@ def is_threshold(name: str) -> bool:
 @pytest.mark.parametrize("form", Attention)
 def test_what_is_asked_for_is_trained_and_nothing_else(
     pair: Pair,
+    kind: str,
     form: Attention,
     what: Trained,
     attention_only: bool,
     wanted: Callable[[str], bool],
 ) -> None:
-    student, _ = pair(attention=form)
+    student, _ = pair(kind, attention=form)
     names = {name for name, _ in student.named_parameters()}
     # Whatever was trained before, as after loading from a file.
     student.requires_grad_(True)
@@ -128,26 +126,44 @@ def test_an_interrupted_training_leaves_a_plain_model(pair: Pair) -> None:
 # Layer by layer
 
 
+@pytest.mark.parametrize("form", Attention)
 def test_layers_are_matched_one_by_one_on_what_the_analog_model_sees(
-    pair: Pair, token_ids: Tensor
+    pair: Pair, token_ids: Tensor, kind: str, form: Attention
 ) -> None:
-    student, teacher = pair()
+    student, teacher = pair(kind, attention=form)
     found = LayerMatch(student, teacher)(token_ids)
-    hidden = teacher.transformer(token_ids, output_hidden_states=True).hidden_states
+    hidden = teacher.base_model(token_ids, output_hidden_states=True).hidden_states
+    how: dict[str, Any] = {}
+    if kind != "gpt2":  # where tokens stand is told to each layer
+        angles = teacher.model.rotary_emb(hidden[0], torch.arange(12)[None])
+        how = {"position_embeddings": angles, "attention_mask": None}
     ratios = []
-    for depth, block in enumerate(teacher.transformer.h):
-        x = block.ln_1(hidden[depth])
-        expected = block.attn(x)[0].detach()
-        difference = (student.transformer.h[depth].attn(x)[0] - expected).detach()
-        for wrong, right in zip(difference, expected, strict=True):  # window by window
+    for depth in range(2):
+        ours, theirs = (
+            m.transformer.h[depth] if kind == "gpt2" else m.model.layers[depth]
+            for m in (student, teacher)
+        )
+        x = (theirs.ln_1 if kind == "gpt2" else theirs.input_layernorm)(hidden[depth])
+        own, expected = (
+            (block.attn if kind == "gpt2" else block.self_attn)(x, **how)[0].detach()
+            for block in (ours, theirs)
+        )
+        for wrong, right in zip(own - expected, expected, strict=True):  # window by window
             ratios.append(float(wrong.square().sum() / right.square().sum()))
     assert found.keys() == {"loss"}
     assert found["loss"].item() == pytest.approx(sum(ratios) / len(ratios), rel=1e-9)
+    assert found["loss"].item() > 1e-6
     assert len(ratios) == 2 * 2  # layers x windows
 
 
-def test_a_layer_without_coding_error_matches(pair: Pair, token_ids: Tensor) -> None:
-    assert LayerMatch(*pair(**EXACT))(token_ids)["loss"].item() < 1e-12
+def test_a_student_without_coding_error_has_nothing_to_learn(
+    pair: Pair, token_ids: Tensor, kind: str
+) -> None:
+    student, teacher = pair(kind, **EXACT)
+    assert LayerMatch(student, teacher)(token_ids)["loss"].item() < 1e-12
+    found = Distillation(student, teacher)(token_ids)
+    assert abs(found["kl"].item()) < 1e-12
+    assert found["events_per_mac"].item() == found["events_per_mac_feedforward"].item() == 0
 
 
 def test_the_hooks_on_the_teacher_are_gone(pair: Pair, token_ids: Tensor) -> None:
@@ -178,12 +194,6 @@ def test_the_loss_is_four_kl_at_temperature_two_and_the_cross_entropy(
     assert found["kl"].item() > 0
     assert found["cross_entropy"].item() == pytest.approx(nll / predicted, rel=1e-9)
     assert found["loss"].item() == pytest.approx((4 * kl + nll) / predicted, rel=1e-9)
-
-
-def test_a_student_that_is_its_teacher_differs_by_nothing(pair: Pair, token_ids: Tensor) -> None:
-    found = Distillation(*pair(**EXACT))(token_ids)
-    assert abs(found["kl"].item()) < 1e-12
-    assert found["events_per_mac"].item() == found["events_per_mac_feedforward"].item() == 0
 
 
 def test_events_beyond_the_target_cost_their_share_of_it(pair: Pair, token_ids: Tensor) -> None:
@@ -247,10 +257,10 @@ def test_each_scalar_is_a_mean_over_windows(
 
 
 def test_training_a_student_changes_neither_its_teacher_nor_its_parent(
-    converted: Converted, token_ids: Tensor
+    pair: Pair, token_ids: Tensor
 ) -> None:
     # A conversion shares its weights with the analog model: what the lessons are made of.
-    spiking = copy.deepcopy(converted())
+    spiking, _ = pair()
     analog = analog_of(spiking)
     tables = (model.transformer.wte.weight.data_ptr() for model in (analog, spiking))
     assert len(set(tables)) == 1
@@ -268,9 +278,9 @@ def test_training_a_student_changes_neither_its_teacher_nor_its_parent(
 
 @pytest.mark.parametrize("kind", [LayerMatch, Distillation])
 def test_nothing_drops_out(
-    converted: Converted, token_ids: Tensor, kind: type[LayerMatch | Distillation]
+    pair: Pair, token_ids: Tensor, kind: type[LayerMatch | Distillation]
 ) -> None:
-    student = copy.deepcopy(converted())
+    student, _ = pair()
     teacher = copy.deepcopy(analog_of(student))
     for model in (student, teacher):
         for module in model.modules():
@@ -289,118 +299,30 @@ def test_the_analog_model_continues_without_dropout(tiny_gpt2: GPT2LMHeadModel) 
     assert objective(ids)["loss"].item() == expected.item()
 
 
-# Llama and what is built like it
-
-Decoders = Callable[..., SpikingLanguageModel]
-KINDS = pytest.mark.parametrize(
-    ("kind", "heads", "kv_heads"), [("llama", 4, 2), ("mistral", 4, 1), ("qwen2", 6, 2)]
-)
-FORMS = pytest.mark.parametrize("form", Attention)
+# A step
 
 
-def decoder_pair(
-    converted_decoder: Decoders, kind: str, heads: int, kv_heads: int, **choices: Any
-) -> tuple[SpikingLanguageModel, Any]:
-    model = converted_decoder(kind, heads, kv_heads, **choices)
-    return copy.deepcopy(model), analog_of(model)
-
-
-@KINDS
-@FORMS
-@pytest.mark.parametrize("what", ["ssa", "thresholds", "all"])
-def test_of_a_decoder_what_is_asked_for_is_trained(
-    converted_decoder: Decoders,
-    kind: str,
-    heads: int,
-    kv_heads: int,
-    form: Attention,
-    what: Trained,
-) -> None:
-    student, _ = decoder_pair(converted_decoder, kind, heads, kv_heads, attention=form)
-    names = {name for name, _ in student.named_parameters()}
-    inside = {name for name in names if ".self_attn." in name}
-    thresholds = {name for name in names if is_threshold(name)}
-    assert len(inside) > 2 * 4
-    with trainable(student, what):
-        assert (
-            trained_names(student)
-            == {
-                "ssa": inside | thresholds,
-                "thresholds": thresholds,
-                "all": names,
-            }[what]
-        )
-    with trainable(student, "ssa", attention_only=True):
-        assert trained_names(student) == inside
-    assert {name for name, _ in student.named_parameters()} == names
-
-
-@KINDS
-@FORMS
-def test_blocks_of_a_decoder_are_matched_where_their_tokens_stand(
-    converted_decoder: Decoders,
-    token_ids: Tensor,
-    kind: str,
-    heads: int,
-    kv_heads: int,
-    form: Attention,
-) -> None:
-    student, teacher = decoder_pair(converted_decoder, kind, heads, kv_heads, attention=form)
-    found = LayerMatch(student, teacher)(token_ids)["loss"].item()
-    hidden = teacher.model(token_ids, output_hidden_states=True).hidden_states
-    angles = teacher.model.rotary_emb(hidden[0], torch.arange(12)[None])
-    ratios = []
-    for depth, layer in enumerate(teacher.model.layers):
-        x = layer.input_layernorm(hidden[depth])
-        how = {"position_embeddings": angles, "attention_mask": None}
-        expected = layer.self_attn(x, **how)[0].detach()
-        own = student.model.layers[depth].self_attn(x, **how)[0].detach()
-        for wrong, right in zip(own - expected, expected, strict=True):
-            ratios.append(float(wrong.square().sum() / right.square().sum()))
-    assert found == pytest.approx(sum(ratios) / len(ratios), rel=1e-9)
-    assert found > 1e-6
-
-
-@KINDS
-def test_a_decoder_without_coding_error_has_nothing_to_learn(
-    converted_decoder: Decoders, token_ids: Tensor, kind: str, heads: int, kv_heads: int
-) -> None:
-    student, teacher = decoder_pair(converted_decoder, kind, heads, kv_heads, **EXACT)
-    assert LayerMatch(student, teacher)(token_ids)["loss"].item() < 1e-12
-    found = Distillation(student, teacher)(token_ids)
-    assert abs(found["kl"].item()) < 1e-12
-    assert found["events_per_mac"].item() == 0
-
-
-@KINDS
-@FORMS
+@pytest.mark.parametrize("form", Attention)
 @pytest.mark.parametrize("code", [Code.SAR, Code.POW2])
-def test_a_step_down_the_slope_teaches_a_decoder(
-    converted_decoder: Decoders,
-    token_ids: Tensor,
-    kind: str,
-    heads: int,
-    kv_heads: int,
-    form: Attention,
-    code: Code,
+def test_a_step_down_the_slope_reaches_all_that_is_trained(
+    pair: Pair, token_ids: Tensor, kind: str, form: Attention, code: Code
 ) -> None:
-    how = {"attention": form, "feedforward": code, "timesteps": 2}
-    student, teacher = decoder_pair(converted_decoder, kind, heads, kv_heads, **how)
+    student, teacher = pair(kind, attention=form, feedforward=code, timesteps=2)
     for objective in (LayerMatch(student, teacher), Distillation(student, teacher, 0.1)):
         with trainable(student, "ssa", attention_only=isinstance(objective, LayerMatch)):
             objective(token_ids)["loss"].backward()
-            trained = [p for p in student.parameters() if p.requires_grad]
-            assert all(p.grad is not None for p in trained)
-            assert all(bool(torch.isfinite(p.grad).all()) for p in trained if p.grad is not None)
+            for trained in (p for p in student.parameters() if p.requires_grad):
+                assert trained.grad is not None
+                assert bool(torch.isfinite(trained.grad).all())
         assert all(p.grad is None for p in objective.teacher.parameters())
         student.zero_grad()
 
 
 @pytest.mark.parametrize("dead_zone", ["output", "loss"])
 def test_dead_zones_of_a_decoder_are_pushed_up_by_a_target(
-    converted_decoder: Decoders, token_ids: Tensor, dead_zone: str
+    pair: Pair, token_ids: Tensor, dead_zone: str
 ) -> None:
-    student, teacher = decoder_pair(converted_decoder, "qwen2", 6, 2, **POW2, dead_zone=dead_zone)
+    student, teacher = pair("qwen2", **POW2, dead_zone=dead_zone)
     spent = Distillation(student, teacher)(token_ids)["events_per_mac"].item()
     with trainable(student, "thresholds"):
         Distillation(student, teacher, spent / 1e3)(token_ids)["loss"].backward()

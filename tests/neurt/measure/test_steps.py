@@ -29,7 +29,7 @@ def counted(model: SpikingGPT2LMHeadModel, ids: Tensor, meter: StepMeter) -> Cou
 def test_the_steps_of_a_layer_add_up_to_what_the_hooks_count(
     converted: Converted, token_ids: Tensor, form: Attention, code: Code
 ) -> None:
-    model = converted(torch.float32, attention=form, feedforward=code)
+    model = converted(dtype=torch.float32, attention=form, feedforward=code)
     meter = StepMeter(model)
     counts = counted(model, token_ids, meter)
     steps = meter.counts()
@@ -44,7 +44,7 @@ def test_the_steps_of_a_layer_add_up_to_what_the_hooks_count(
 
 
 def test_watching_changes_no_count(converted: Converted, token_ids: Tensor) -> None:
-    model = converted(torch.float32, attention=Attention.SOFTMAX, key_value=KeyValue.STREAMED)
+    model = converted(dtype=torch.float32, attention=Attention.SOFTMAX, key_value=KeyValue.STREAMED)
     bare = count_pass(model, lambda: model(input_ids=token_ids), variant="ssa", label=label)
     meter = StepMeter(model)
     with meter.watching():
@@ -56,7 +56,7 @@ def test_watching_changes_no_count(converted: Converted, token_ids: Tensor) -> N
 def test_two_passes_add_and_what_runs_outside_is_not_counted(
     converted: Converted, token_ids: Tensor
 ) -> None:
-    model = converted(torch.float32)
+    model = converted(dtype=torch.float32)
     once, twice = StepMeter(model), StepMeter(model)
     counted(model, token_ids, once)
     counted(model, token_ids, twice)
@@ -70,7 +70,7 @@ def test_two_passes_add_and_what_runs_outside_is_not_counted(
 def test_of_a_decode_step_only_the_new_token_is_counted(
     converted: Converted, token_ids: Tensor
 ) -> None:
-    model = converted(torch.float32)
+    model = converted(dtype=torch.float32)
     meter, cache = StepMeter(model), DynamicCache(config=model.config)
     with torch.no_grad():
         model(input_ids=token_ids[:, :-1], past_key_values=cache, use_cache=True)
@@ -125,7 +125,7 @@ def test_parts_of_a_step_that_are_summed_apart(monkeypatch: pytest.MonkeyPatch) 
 def test_what_sends_no_events_has_no_rows(
     converted: Converted, tiny_gpt2: GPT2LMHeadModel, token_ids: Tensor, spiking: bool
 ) -> None:
-    exact = converted(torch.float32, attention=Attention.SOFTMAX, feedforward=Code.EXACT)
+    exact = converted(dtype=torch.float32, attention=Attention.SOFTMAX, feedforward=Code.EXACT)
     model = exact if spiking else tiny_gpt2
     meter = StepMeter(model)
     with meter.watching(), torch.no_grad():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -11,36 +12,40 @@ from torch import Tensor
 from transformers import DynamicCache, GPT2Config
 
 from neurt.spiking.attention import SpikingAttention, grouped
-from neurt.spiking.config import Attention, Code, KeyValue, SpikingConfig
+from neurt.spiking.config import Attention, Code, SpikingConfig
 from neurt.spiking.conversion import convert
-from neurt.spiking.modeling import SpikingGPT2LMHeadModel, SpikingLanguageModel
+from neurt.spiking.modeling import SpikingLanguageModel
 
-Converted = Callable[..., SpikingGPT2LMHeadModel]
-
-CHOICES: dict[str, dict[str, Any]] = {
-    "spikformer": {"attention": Attention.SPIKFORMER},
-    "softmax": {"attention": Attention.SOFTMAX},
-    "two streams": {"attention": Attention.SOFTMAX, "key_value": KeyValue.STREAMED},
-}
-FORMS = pytest.mark.parametrize("form", CHOICES)
-CODES = pytest.mark.parametrize("code", Code)
+#: Every code with heads of their own; where heads share cached ones, a code of each kind.
+CASES = pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        *(("gpt2", code) for code in Code),
+        *(
+            (kind, code)
+            for kind in ("llama", "qwen2", "mistral")
+            for code in (Code.SIGNED_IF, Code.SAR, Code.POW2, Code.EXACT)
+        ),
+        ("llama, own", Code.POW2),
+    ],
+)
+TWO_CODES = pytest.mark.parametrize("code", [Code.SIGNED_IF, Code.POW2])
+GPT2 = pytest.mark.parametrize("kind", ["gpt2"])
 TIGHT: dict[str, Any] = {"atol": 1e-9, "rtol": 0}  # float64
 
 
-# A factor that is no ratio of small integers: a calibrated threshold is an event of some sample, so
-# with a factor of 1 events meet thresholds in ties that the order of a sum decides.
-UNTIED = 0.97
-
-
 @pytest.fixture
-def model(converted: Converted, form: str, code: Code) -> SpikingGPT2LMHeadModel:
-    return converted(feedforward=code, timesteps=3, threshold=UNTIED, **CHOICES[form])
+def model(
+    converted: Callable[..., SpikingLanguageModel], kind: str, form: str, code: Code
+) -> SpikingLanguageModel:
+    # A factor that is no ratio of small integers: a calibrated threshold is an event of some
+    # sample, so with a factor of 1 events meet thresholds in ties that the order of a sum decides.
+    return converted(kind, form, feedforward=code, timesteps=3, threshold=0.97)
 
 
-@FORMS
-@CODES
+@CASES
 @torch.no_grad()
-def test_no_token_sees_the_future(model: SpikingGPT2LMHeadModel, token_ids: Tensor) -> None:
+def test_no_token_sees_the_future(model: SpikingLanguageModel, token_ids: Tensor) -> None:
     changed = token_ids.clone()
     changed[:, 8:] = (changed[:, 8:] + 1) % 101
     a, b = (model(ids, use_cache=False).logits for ids in (token_ids, changed))
@@ -48,34 +53,23 @@ def test_no_token_sees_the_future(model: SpikingGPT2LMHeadModel, token_ids: Tens
     assert not torch.allclose(a[:, 8:], b[:, 8:], atol=1e-3)
 
 
-@FORMS
-@CODES
+@CASES
 @torch.no_grad()
-def test_decoding_token_by_token_gives_the_logits_of_the_whole_pass(
-    model: SpikingGPT2LMHeadModel, token_ids: Tensor
+def test_decoding_through_a_cache_gives_the_logits_of_the_whole_pass(
+    model: SpikingLanguageModel, token_ids: Tensor, kind: str, form: str
 ) -> None:
     whole = model(token_ids, use_cache=False).logits
     cache = DynamicCache(config=model.config)
-    prompt = model(token_ids[:, :5], past_key_values=cache, use_cache=True).logits
-    steps = [
-        model(token_ids[:, i : i + 1], past_key_values=cache, use_cache=True).logits
-        for i in range(5, 12)
+    pieces = [
+        model(token_ids[:, start:stop], past_key_values=cache, use_cache=True).logits
+        for start, stop in pairwise((0, 1, 5, 6, 7, 10, 11, 12))
     ]
-    torch.testing.assert_close(torch.cat([prompt, *steps], dim=1), whole, **TIGHT)
-
-
-@FORMS
-@pytest.mark.parametrize("code", [Code.SIGNED_IF, Code.POW2])
-@pytest.mark.parametrize("split", [1, 7, 11])
-@torch.no_grad()
-def test_several_tokens_after_a_cache_see_it_and_each_other(
-    model: SpikingGPT2LMHeadModel, token_ids: Tensor, split: int
-) -> None:
-    whole = model(token_ids, use_cache=False).logits
-    cache = DynamicCache(config=model.config)
-    model(token_ids[:, :split], past_key_values=cache, use_cache=True)
-    rest = model(token_ids[:, split:], past_key_values=cache, use_cache=True).logits
-    torch.testing.assert_close(rest, whole[:, split:], **TIGHT)
+    torch.testing.assert_close(torch.cat(pieces, dim=1), whole, **TIGHT)
+    # It holds heads that are shared once. Spikformer folds its three steps into them.
+    kv_heads = {"llama": 2, "qwen2": 2, "mistral": 1}.get(kind, 4)
+    folded = 3 if form == "spikformer" else 1
+    for stored in (cache.layers[1].keys, cache.layers[1].values):
+        assert stored.shape == (2, folded * kv_heads, 12, 8)
 
 
 def left_padded(token_ids: Tensor, pads: list[int]) -> dict[str, Tensor]:
@@ -91,11 +85,10 @@ def left_padded(token_ids: Tensor, pads: list[int]) -> dict[str, Tensor]:
     return {"input_ids": ids, "attention_mask": mask, "position_ids": positions}
 
 
-@FORMS
-@CODES
+@CASES
 @torch.no_grad()
 def test_left_padding_does_not_change_a_sequence(
-    model: SpikingGPT2LMHeadModel, token_ids: Tensor
+    model: SpikingLanguageModel, token_ids: Tensor
 ) -> None:
     short = token_ids[:, :9]
     alone = model(short, use_cache=False).logits
@@ -107,11 +100,10 @@ def test_left_padding_does_not_change_a_sequence(
     assert bool(torch.isfinite(out).all())
 
 
-@FORMS
-@CODES
+@GPT2
 @torch.no_grad()
 def test_left_padding_with_a_cache_does_not_change_a_sequence(
-    model: SpikingGPT2LMHeadModel, token_ids: Tensor
+    model: SpikingLanguageModel, token_ids: Tensor
 ) -> None:
     alone = model(token_ids[:1], use_cache=False).logits
     batch = left_padded(token_ids[:1], [3])
@@ -124,12 +116,12 @@ def test_left_padding_with_a_cache_does_not_change_a_sequence(
     torch.testing.assert_close(torch.cat(pieces, dim=1)[:, 3:], alone, **TIGHT)
 
 
-@FORMS
-@pytest.mark.parametrize("code", [Code.SIGNED_IF, Code.POW2])
+@GPT2
+@TWO_CODES
 @pytest.mark.parametrize("rows", [1, 2])
 @torch.no_grad()
 def test_a_mask_of_query_key_pairs_is_taken_as_it_is(
-    model: SpikingGPT2LMHeadModel, token_ids: Tensor, rows: int
+    model: SpikingLanguageModel, token_ids: Tensor, rows: int
 ) -> None:
     # One mask for all sequences, or one for each, as booleans.
     mask = torch.ones(12, 12, dtype=torch.bool).tril().expand(rows, 1, 12, 12)
@@ -138,12 +130,10 @@ def test_a_mask_of_query_key_pairs_is_taken_as_it_is(
     torch.testing.assert_close(masked, whole, **TIGHT)
 
 
-@FORMS
-@pytest.mark.parametrize("code", [Code.SIGNED_IF, Code.POW2])
+@GPT2
+@TWO_CODES
 @torch.no_grad()
-def test_eager_and_sdpa_masks_mean_the_same(
-    model: SpikingGPT2LMHeadModel, token_ids: Tensor
-) -> None:
+def test_eager_and_sdpa_masks_mean_the_same(model: SpikingLanguageModel, token_ids: Tensor) -> None:
     batch = left_padded(token_ids[:, :9], [3, 1])
     default = model(**batch, use_cache=False).logits
     own = model.config._attn_implementation
@@ -155,32 +145,33 @@ def test_eager_and_sdpa_masks_mean_the_same(
         model.set_attn_implementation(own)
 
 
-@FORMS
-@CODES
+GREEDY: dict[str, Any] = {"max_new_tokens": 6, "do_sample": False, "pad_token_id": 0}
+
+
+@GPT2
 @torch.no_grad()
 def test_greedy_generation_is_the_loop_over_the_most_likely_token(
-    model: SpikingGPT2LMHeadModel, token_ids: Tensor
+    model: SpikingLanguageModel, token_ids: Tensor
 ) -> None:
     expected = token_ids[:, :5]
     for _ in range(6):
         logits = model(expected, use_cache=False).logits[:, -1]
         expected = torch.cat([expected, logits.argmax(-1, keepdim=True)], dim=1)
+    mask = torch.ones(2, 5, dtype=torch.long)
     for use_cache in (True, False):
-        found = model.generate(
-            token_ids[:, :5],
-            attention_mask=torch.ones(2, 5, dtype=torch.long),
-            max_new_tokens=6,
-            do_sample=False,
-            use_cache=use_cache,
-            pad_token_id=0,
-        )
-        assert torch.equal(found, expected), use_cache
+        how = GREEDY | {"attention_mask": mask, "use_cache": use_cache}
+        assert torch.equal(model.generate(token_ids[:, :5], **how), expected), use_cache
 
 
-@FORMS
-@pytest.mark.parametrize("code", [Code.SIGNED_IF, Code.POW2])
-def test_beam_search_finds_the_same_with_a_cache_that_it_reorders(
-    model: SpikingGPT2LMHeadModel, token_ids: Tensor, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("gpt2", Code.SIGNED_IF),
+        *((k, c) for k in ("gpt2", "llama", "qwen2", "mistral") for c in (Code.SAR, Code.POW2)),
+    ],
+)
+def test_a_padded_batch_is_generated_the_same_with_a_cache_that_beams_reorder(
+    model: SpikingLanguageModel, token_ids: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reordered: list[bool] = []
     reorder = DynamicCache.reorder_cache
@@ -190,21 +181,18 @@ def test_beam_search_finds_the_same_with_a_cache_that_it_reorders(
         reorder(cache, beams)
 
     monkeypatch.setattr(DynamicCache, "reorder_cache", watch)
-    found = [
-        model.generate(
-            token_ids[:, :5],
-            attention_mask=torch.ones(2, 5, dtype=torch.long),
-            max_new_tokens=6,
-            num_beams=3,
-            num_return_sequences=3,
-            do_sample=False,
-            use_cache=use_cache,
-            pad_token_id=0,
-        )
-        for use_cache in (False, True)
-    ]
+    batch = left_padded(token_ids[:, :5], [2, 0])
+    ids, mask = batch["input_ids"], batch["attention_mask"]
+    for beams in (1, 3):
+        how = {"attention_mask": mask, "num_beams": beams, "num_return_sequences": beams}
+        cached, whole = (model.generate(ids, use_cache=c, **GREEDY | how) for c in (True, False))
+        assert torch.equal(cached, whole)
+        if beams == 1:  # padding in front of the shorter one changes nothing
+            alone = model.generate(
+                token_ids[:1, :5], attention_mask=torch.ones(1, 5, dtype=torch.long), **GREEDY
+            )
+            assert torch.equal(cached[:1, 2:], alone)
     assert any(reordered)
-    assert torch.equal(*found)
 
 
 def test_heads_are_slices_of_the_width() -> None:
@@ -247,93 +235,6 @@ def test_a_form_must_say_how_it_attends_and_what_it_codes() -> None:
         attention(torch.ones(1, 2, 6))
     with pytest.raises(NotImplementedError):
         _ = attention.coded
-
-
-# Heads that share cached ones, rotary positions, three projections
-
-Decoders = Callable[..., SpikingLanguageModel]
-SHARED = pytest.mark.parametrize(
-    ("kind", "heads", "kv_heads"),
-    [("llama", 4, 2), ("qwen2", 6, 2), ("mistral", 4, 1), ("llama", 4, 4)],
-    ids=["two share one", "three share one", "all share one", "each its own"],
-)
-GROUPED_CODES = pytest.mark.parametrize("code", [Code.SIGNED_IF, Code.SAR, Code.POW2, Code.EXACT])
-
-
-@pytest.fixture
-def rotary_model(
-    converted_decoder: Decoders, kind: str, heads: int, kv_heads: int, form: str, code: Code
-) -> SpikingLanguageModel:
-    return converted_decoder(
-        kind, heads, kv_heads, feedforward=code, timesteps=3, threshold=UNTIED, **CHOICES[form]
-    )
-
-
-@FORMS
-@SHARED
-@GROUPED_CODES
-@torch.no_grad()
-def test_sharing_heads_see_neither_the_future_nor_padding(
-    rotary_model: SpikingLanguageModel, token_ids: Tensor
-) -> None:
-    alone = rotary_model(token_ids, use_cache=False).logits
-    changed = token_ids.clone()
-    changed[:, 8:] = (changed[:, 8:] + 1) % 101
-    other = rotary_model(changed, use_cache=False).logits
-    torch.testing.assert_close(other[:, :8], alone[:, :8], **TIGHT)
-    assert not torch.allclose(other[:, 8:], alone[:, 8:], atol=1e-3)
-    padded = rotary_model(**left_padded(token_ids[:, :9], [3, 1]), use_cache=False).logits
-    torch.testing.assert_close(padded[0, 3:], alone[0, :9], **TIGHT)
-    torch.testing.assert_close(padded[1, 1:10], alone[1, :9], **TIGHT)
-    assert bool(torch.isfinite(padded).all())
-
-
-@FORMS
-@SHARED
-@GROUPED_CODES
-@torch.no_grad()
-def test_sharing_heads_decode_through_a_cache_that_holds_them_once(
-    rotary_model: SpikingLanguageModel, token_ids: Tensor, kv_heads: int, form: str
-) -> None:
-    whole = rotary_model(token_ids, use_cache=False).logits
-    cache = DynamicCache(config=rotary_model.config)
-    pieces = [
-        rotary_model(token_ids[:, start:stop], past_key_values=cache, use_cache=True).logits
-        for start, stop in ((0, 5), (5, 6), (6, 9), (9, 10), (10, 12))
-    ]
-    torch.testing.assert_close(torch.cat(pieces, dim=1), whole, **TIGHT)
-    # Spikformer folds its three steps into the heads.
-    folded = 3 if form == "spikformer" else 1
-    assert cache.layers[1].keys.shape == (2, folded * kv_heads, 12, 8)
-    assert cache.layers[1].values.shape == (2, folded * kv_heads, 12, 8)
-
-
-@FORMS
-@SHARED
-@pytest.mark.parametrize("code", [Code.SAR, Code.POW2])
-def test_sharing_heads_generate_a_padded_batch_with_and_without_a_cache(
-    rotary_model: SpikingLanguageModel, token_ids: Tensor
-) -> None:
-    batch = left_padded(token_ids[:, :5], [2, 0])
-    how = {"max_new_tokens": 5, "do_sample": False, "pad_token_id": 0}
-    found = [
-        rotary_model.generate(
-            batch["input_ids"],
-            attention_mask=batch["attention_mask"],
-            use_cache=use_cache,
-            num_beams=beams,
-            **how,
-        )
-        for use_cache in (True, False)
-        for beams in (1, 3)
-    ]
-    assert torch.equal(found[0], found[2])
-    assert torch.equal(found[1], found[3])
-    # Padding in front of the shorter one changes nothing: as it is generated alone.
-    alone = rotary_model.generate(
-        token_ids[:1, :5], attention_mask=torch.ones(1, 5, dtype=torch.long), **how
-    )
-    assert torch.equal(found[0][:1, 2:], alone)
 
 
 def test_query_heads_of_a_group_meet_the_head_that_they_share() -> None:

@@ -153,9 +153,9 @@ def test_curvature_is_the_mean_squared_gradient_of_the_analog_model(
 
 
 def test_the_same_question_has_the_same_answer_and_draws_from_nobody(
-    converted_decoder: Decoder,
+    converted: Decoder,
 ) -> None:
-    model = converted_decoder(**chosen().model_dump())
+    model = converted("llama", **chosen().model_dump())
     state = torch.get_rng_state()
     first, again = curvature(model, WINDOWS), curvature(model, WINDOWS)
     assert torch.equal(torch.get_rng_state(), state)
@@ -185,8 +185,8 @@ def test_an_interrupted_measurement_leaves_the_model_as_it_was(
     assert all(m.stand_in is None for m in model.modules() if isinstance(m, Coder))
 
 
-def test_a_gradient_that_is_not_finite_is_named(converted_decoder: Decoder) -> None:
-    model = copy.deepcopy(converted_decoder(**chosen().model_dump()))
+def test_a_gradient_that_is_not_finite_is_named(converted: Decoder) -> None:
+    model = copy.deepcopy(converted("llama", **chosen().model_dump()))
     layer = model.get_submodule("model.layers.1")
     layer.register_full_backward_pre_hook(lambda _m, gradients: (gradients[0] * float("nan"),))
     with pytest.raises(
@@ -346,8 +346,8 @@ def test_other_windows_and_other_streams_are_measured_anew(
     assert len(measured) == 4
 
 
-def test_a_converted_model_can_be_set_again(converted_decoder: Decoder) -> None:
-    model = copy.deepcopy(converted_decoder(**chosen().model_dump()))
+def test_a_converted_model_can_be_set_again(converted: Decoder) -> None:
+    model = copy.deepcopy(converted("llama", **chosen().model_dump()))
     before = thresholds(model)
     for coder in (m for m in model.modules() if isinstance(m, Coder)):
         nn.init.constant_(coder.threshold, 7.0)

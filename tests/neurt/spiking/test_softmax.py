@@ -15,12 +15,11 @@ from transformers.models.gpt2.modeling_gpt2 import GPT2Attention
 from energy import EventError, Levels, count_pass
 from hwmodels import Op
 from neurt.spiking.config import Attention, Code, DeadZone, KeyValue, SpikingConfig
-from neurt.spiking.conversion import analog_of
-from neurt.spiking.modeling import SpikingGPT2LMHeadModel, SpikingLanguageModel
+from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.spiking.pow2 import DEAD_WEIGHT, PowerOfTwo
 from neurt.spiking.softmax import RowNormalise, SoftmaxAttention, SoftmaxCore
 
-Converted = Callable[..., SpikingGPT2LMHeadModel]
+Converted = Callable[..., SpikingLanguageModel]
 SPIKING = [code for code in Code if code is not Code.EXACT]
 
 
@@ -175,26 +174,6 @@ def test_the_size_of_a_query_event_is_in_the_cached_keys(
     torch.testing.assert_close(values, block.split_heads(v))
 
 
-@torch.no_grad()
-def test_finer_codes_come_closer_to_softmax_attention(converted: Converted) -> None:
-    # the text of the calibration, so that nothing is out of range
-    ids = torch.randint(0, 101, (2, 32), generator=torch.Generator().manual_seed(7))
-    expected = analog_of(converted())(ids).logits
-    for code in (Code.SIGNED_IF, Code.BURST, Code.POW2):
-        errors = []
-        for timesteps, factor in ((1, 1.0), (4, 0.3), (16, 0.01)):
-            model = converted(
-                attention=Attention.SOFTMAX,
-                feedforward=code,
-                timesteps=timesteps,
-                threshold=factor if code is Code.POW2 else 1.0,
-                input_quantile=1.0,
-            )
-            errors.append(float((model(ids).logits - expected).norm() / expected.norm()))
-        assert errors[0] > errors[1] > errors[2], (code, errors)
-        assert errors[2] < errors[0] / 4, (code, errors)
-
-
 # The parts
 
 
@@ -263,8 +242,7 @@ def test_the_coders_of_both_projections_feed_them(converted: Converted) -> None:
 
 # Heads that share keys and values
 
-Decoders = Callable[..., SpikingLanguageModel]
-SCALED = [Code.SIGNED_IF, Code.BURST, Code.MULTI_THRESHOLD, Code.SAR]
+SCALED = [code for code in Code if code.scaled]
 SHARED = pytest.mark.parametrize(
     ("kind", "heads", "kv_heads"), [("llama", 4, 2), ("qwen2", 6, 2), ("mistral", 4, 1)]
 )
@@ -297,7 +275,7 @@ class Watched:
 @pytest.mark.parametrize("code", SPIKING)
 @torch.no_grad()
 def test_scores_are_those_of_decoded_queries_and_keys(
-    converted_decoder: Decoders,
+    converted: Converted,
     kind: str,
     heads: int,
     kv_heads: int,
@@ -305,7 +283,7 @@ def test_scores_are_those_of_decoded_queries_and_keys(
     key_value: KeyValue,
 ) -> None:
     how = {"attention": Attention.SOFTMAX, "feedforward": code, "key_value": key_value}
-    watched = Watched(converted_decoder(kind, heads, kv_heads, timesteps=3, **how), 5)
+    watched = Watched(converted(kind, timesteps=3, **how), 5)
     block, shared_by = watched.block, heads // kv_heads
     pooled = code in SCALED
     assert block.pooled is pooled
@@ -337,12 +315,9 @@ def test_scores_are_those_of_decoded_queries_and_keys(
 @pytest.mark.parametrize("code", SCALED)
 @torch.no_grad()
 def test_a_shared_channel_has_the_range_of_all_queries_that_meet_it(
-    converted_decoder: Decoders, kind: str, heads: int, kv_heads: int, code: Code
+    converted: Converted, kind: str, heads: int, kv_heads: int, code: Code
 ) -> None:
-    model = converted_decoder(
-        kind, heads, kv_heads, timesteps=3, attention="softmax", feedforward=code
-    )
-    watched = Watched(model, 9)
+    watched = Watched(converted(kind, "softmax", timesteps=3, feedforward=code), 9)
     block = watched.block
     samples = torch.stack(
         [
@@ -379,11 +354,8 @@ def test_the_core_of_shared_heads_is_that_of_repeated_ones(code: Code, masked: b
     torch.testing.assert_close(shared(events, k, v, 0.3, mask), expected)
 
 
-def test_fan_outs_and_macs_of_shared_heads(converted_decoder: Decoders) -> None:
-    model = converted_decoder(
-        "qwen2", 6, 2, attention="softmax", feedforward="pow2", key_value="streamed"
-    )
-    block = model.model.layers[0].self_attn
+def test_fan_outs_and_macs_of_shared_heads(converted: Converted) -> None:
+    block = converted("qwen2", "two streams", feedforward="pow2").model.layers[0].self_attn
     # 48 channels of 6 heads, 16 of 2 cached heads that 3 share; of 9 tokens a query sees 5
     assert block.fan_outs(9) == [
         (block.encoder, 48 + 16 + 16),
@@ -398,7 +370,7 @@ def test_fan_outs_and_macs_of_shared_heads(converted_decoder: Decoders) -> None:
         (block.encoder, [block.q_proj, block.k_proj, block.v_proj]),
         (block.mix_encoder, [block.o_proj]),
     ]
-    stored = converted_decoder("qwen2", 6, 2, attention="softmax", feedforward="pow2")
+    stored = converted("qwen2", "softmax", feedforward="pow2")
     names = [coder for coder, _ in stored.model.layers[0].self_attn.fan_outs(9)]
     assert len(names) == 4
 
