@@ -10,8 +10,9 @@ from energy.counts.file import read_csv, variants_of
 from hwmodels import Dataflow, HardwareProfile, load_profiles
 from neurt.verbs.console import terminal_console
 from reports.kit.files import check_directory
-from reports.sensitivity.study import Study, write_sensitivity
+from reports.sensitivity.study import Study
 from reports.sensitivity.terminal import print_sensitivity
+from reports.sensitivity.write import write_sensitivity
 
 
 def run(request: argparse.Namespace) -> None:

@@ -82,7 +82,7 @@ def test_a_bar_reaches_from_the_saving_to_what_it_is_at_the_end_of_the_range(
     study = of_run(make_run())
     compute, full = drawn(study).axes
     for axes, accounting in ((compute, "compute"), (full, "full")):
-        found = study.found["attention", accounting]
+        found = study.results["attention", accounting]
         saving = found.nominal.saving
         assert saving is not None
         ends = bars(axes)
@@ -108,7 +108,7 @@ def test_labels_name_constant_value_evidence_and_range(make_run: Callable[..., R
 
 def test_the_band_is_the_interval(make_run: Callable[..., Run]) -> None:
     study = of_run(make_run())
-    spread = study.found["attention", "compute"].interval
+    spread = study.results["attention", "compute"].interval
     assert spread is not None
     band = drawn(study).axes[0].patches[0].get_bbox()  # type: ignore[attr-defined]
     assert (band.x0, band.x1) == (spread.low, spread.high)

@@ -13,19 +13,8 @@ from energy.compare.sensitivity import SensitivityError
 from hwmodels import load_profile
 from reports import Run
 from reports.kit.files import OutputError
-from reports.sensitivity.study import (
-    SENSITIVITY_COLUMNS,
-    Study,
-    range_text,
-    value_text,
-    write_sensitivity,
-)
-
-COLUMNS = (
-    "hw block accounting constant value unit evidence low_factor high_factor range_from asa_pj "
-    "ssa_pj saving_at_low saving_at_high span saving saving_p5 saving_p50 saving_p95 cheaper_share "
-    "samples seed unpriced dataflow timesteps phase tokens attention model weights source"
-)
+from reports.sensitivity.study import Study, range_text, value_text
+from reports.sensitivity.write import write_sensitivity
 
 
 def study(run: Run, hw: str = "45nm", samples: int = 50, seed: int = 7) -> Study:
@@ -36,10 +25,6 @@ def study(run: Run, hw: str = "45nm", samples: int = 50, seed: int = 7) -> Study
 def rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
-
-
-def test_columns_are_frozen() -> None:
-    assert tuple(COLUMNS.split()) == SENSITIVITY_COLUMNS
 
 
 def test_the_table_has_each_constant_of_each_saving(
@@ -62,7 +47,6 @@ def test_the_table_has_each_constant_of_each_saving(
         spans = [float(r["span"]) for r in of_part]
         assert spans == sorted(spans, reverse=True)
     assert {(r["samples"], r["seed"], r["dataflow"]) for r in found} == {("50", "7", "layerwise")}
-    assert all(tuple(row) == SENSITIVITY_COLUMNS for row in found)
 
 
 @pytest.mark.usefixtures("sketched")
