@@ -22,6 +22,8 @@ PERSISTENT = 2
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+#: Rows of a model that are all given.
+ALL = slice(None)
 
 #: The operations that tell how much a buffer holds: its column, and whether precision changes it.
 HELD = [
@@ -44,7 +46,11 @@ class Footprints:
     packed: Floats
 
 
-def footprints(counts: Counts, rules: Rules = Rules()) -> Footprints:  # noqa: B008 - frozen
+def footprints(
+    counts: Counts,
+    rules: Rules = Rules(),  # noqa: B008 - frozen
+    rows: Ints | slice = ALL,
+) -> Footprints:
     """Footprints of counted facts: each operand once per call.
 
     Where calls differ, as the contexts of decode steps do, it is their mean. A membrane potential
@@ -54,6 +60,7 @@ def footprints(counts: Counts, rules: Rules = Rules()) -> Footprints:  # noqa: B
     Args:
         counts: As counted.
         rules: What the dataflow keeps in memory.
+        rows: The counted row at each place of the model, where rows that are alike stand once.
     """
     scaled, packed = np.zeros((2, len(counts.layers), len(BUFFERS)))
     for i, row in enumerate(counts.layers):
@@ -69,7 +76,7 @@ def footprints(counts: Counts, rules: Rules = Rules()) -> Footprints:  # noqa: B
             if row.tally.slots and (ops.get(Op.AC) or ops.get(Op.SHIFT_AC)):
                 state[i] += ops.get(Op.ACTIVATION_WRITE, 0) / max(1, row.calls)
     for table in (scaled, packed):
-        table[:, :PERSISTENT] = table[:, :PERSISTENT].sum(axis=0)
+        table[:, :PERSISTENT] = table[rows, :PERSISTENT].sum(axis=0)
     return Footprints(scaled, packed)
 
 

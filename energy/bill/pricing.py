@@ -15,7 +15,7 @@ import numpy as np
 
 from energy.bill.execution import executed
 from energy.bill.layer import COMPUTE
-from energy.bill.placement import BUFFERS, Floats, Footprints, footprints, place
+from energy.bill.placement import ALL, BUFFERS, Floats, Footprints, Ints, footprints, place
 from energy.counts import Counts
 from hwmodels import Core, Dataflow, HardwareProfile, MemoryLevel, Op
 
@@ -77,8 +77,10 @@ class Work:
     held: Footprints
 
 
-def prepare(counts: Counts, dataflow: Dataflow, core: Core | None) -> Work:
-    """Execute counts under a dataflow and lay them out as arrays."""
+def prepare(
+    counts: Counts, dataflow: Dataflow, core: Core | None, rows: Ints | slice = ALL
+) -> Work:
+    """Execute counts under a dataflow and lay them out as arrays; `rows` as in `footprints`."""
     run = executed(counts, dataflow, core)
     amounts: dict[Op, Floats] = {}
     for i, row in enumerate(run.layers):
@@ -87,7 +89,7 @@ def prepare(counts: Counts, dataflow: Dataflow, core: Core | None) -> Work:
                 if op not in amounts:
                     amounts[op] = np.zeros(len(run.layers))
                 amounts[op][i] = number
-    return Work(run, amounts, footprints(counts, dataflow.rules))
+    return Work(run, amounts, footprints(counts, dataflow.rules, rows))
 
 
 def terms(work: Work, profile: HardwareProfile) -> list[Term]:

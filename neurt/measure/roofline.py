@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from itertools import pairwise
 from typing import NamedTuple
+
+import numpy as np
 
 from energy import Counts
 from energy.bill.layer import COMPUTE
@@ -104,6 +107,11 @@ class _Model(NamedTuple):
     spiking: SpikingConfig
     rates: Rates
 
+    def alike(self) -> _Model:
+        """One layer for all of them, where they are alike: without measured rates."""
+        alike = isinstance(self.rates, float)
+        return self._replace(shape=replace(self.shape, layers=1)) if alike else self
+
     def step(self, variant: str, batch: int, context: int) -> Counts:
         """Counts of one step of the whole batch."""
         what = decode(context, batch=batch)
@@ -127,8 +135,11 @@ def _costs(
 
     @cache
     def cost(variant: str, batch: int, context: int) -> TokenCost:
-        return _priced(model.step(variant, batch, context), context, profile, dataflow)
+        counts = given.step(variant, batch, context)
+        return _priced(counts, model.shape.layers, context, profile, dataflow)
 
+    # How far spikes travel depends on all layers together.
+    given = model.alike() if profile.core is None else model
     longest = model.shape.positions
     contexts = [*(2**power for power in range((longest - 1).bit_length())), longest]
     sides = [(variant, batch) for variant in ("asa", "ssa") for batch in batches]
@@ -142,16 +153,25 @@ def _costs(
     return tuple(costs), crossings
 
 
+def _rows(counts: Counts, layers: int) -> list[int]:
+    """The row of the counts at each place of a model of so many layers; see `_Model.alike`."""
+    places = range(len(counts.layers))
+    inside = [i for i in places if counts.layers[i].label.depth is not None]
+    repeats = layers // (1 + (counts.layers[inside[-1]].label.depth or 0))
+    return [*places[: inside[0]], *inside * repeats, *places[inside[-1] + 1 :]]
+
+
 def _priced(
-    counts: Counts, context: int, profile: HardwareProfile, dataflow: Dataflow
+    counts: Counts, layers: int, context: int, profile: HardwareProfile, dataflow: Dataflow
 ) -> TokenCost:
     """The bill of one step for each of its tokens, by what the energy is spent on."""
-    work = prepare(counts, dataflow, profile.core)
+    rows = np.array(_rows(counts, layers))
+    work = prepare(counts, dataflow, profile.core, rows)
     found: dict[str, list[float]] = {}
     for term in terms(work, profile):
         each = term.constant.pj(profile) * term.scale if term.constant else 0.0
         part = _PARTS.get(term.op.buffer, "other_traffic") if term.op.buffer else "arithmetic"
-        found.setdefault(part, []).append(float(term.amounts.sum()) * each / counts.batch)
+        found.setdefault(part, []).append(float(term.amounts[rows].sum()) * each / counts.batch)
     unpriced = [op for op in work.amounts if not profile.is_priced(op)]
     pj = {part: math.fsum(parts) for part, parts in found.items()}
     return TokenCost(
