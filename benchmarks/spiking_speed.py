@@ -154,8 +154,8 @@ def arguments() -> argparse.Namespace:
         "width": 768, "heads": 12, "tokens": 128, "layers": 2, "timesteps": 4, "rounds": 21
     }.items():  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--attention", default="spikformer", help="form of our attention")
-    parser.add_argument("--feedforward", default="signed_if", help="form of our feed-forward")
+    parser.add_argument("--form", default="spikformer", help="form of our attention")
+    parser.add_argument("--code", default="signed_if", help="code of both blocks")
     parser.add_argument(
         "--coder",
         choices=["TernaryIFNode", "IFNode"],
@@ -179,7 +179,7 @@ def main() -> None:
         eos_token_id=0,
     )
     choices = {
-        "timesteps": ask.timesteps, "attention": ask.attention, "feedforward": ask.feedforward
+        "timesteps": ask.timesteps, "form": ask.form, "code": ask.code
     }  # fmt: skip
     ids = torch.randint(config.vocab_size, (1, ask.tokens))
     analog = GPT2LMHeadModel(config).eval()
@@ -194,7 +194,7 @@ def main() -> None:
         ours()
     runs: dict[str, Callable[[], object]] = {"ours": ours, "its products alone": products}
 
-    if (ask.attention, ask.feedforward) == ("spikformer", "signed_if"):
+    if (ask.form, ask.code) == ("spikformer", "signed_if"):
         kind = getattr(neuron, ask.coder)
         blocks = nn.ModuleList(JellyBlock(ask.width, ask.heads, kind) for _ in range(ask.layers))
 

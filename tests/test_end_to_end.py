@@ -159,7 +159,7 @@ def test_the_witnesses_agree_on_another_conversion(tiny: Path, tmp_path: Path) -
             key: key == op for key in ("mac", "ac", "shift_ac")
         }
     settings = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))["settings"]
-    assert settings["spiking"]["feedforward"] == "pow2"
+    assert settings["spiking"]["code"] == "pow2"
     assert settings["spiking"]["attention_code"] == "burst"
 
 

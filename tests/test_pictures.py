@@ -27,7 +27,7 @@ from neurt.measure.planning import run_plan
 from neurt.measure.roofline import decode_rooflines
 from neurt.requests.breakeven import BreakEvenRequest
 from neurt.requests.passes import PlanRequest
-from neurt.spiking.config import Attention, SpikingConfig
+from neurt.spiking.config import Form, SpikingConfig
 from reports import Run
 from reports.breakeven.picture import breakeven_picture
 from reports.kit import style
@@ -56,7 +56,7 @@ SMALLEST = 6.5
 @cache
 def planned(layers: int, hw: str, **asked: Any) -> Run:
     """A run whose layers differ, as those of a measured one do."""
-    spiking = SpikingConfig(attention=Attention.SOFTMAX, timesteps=TIMESTEPS[layers])
+    spiking = SpikingConfig(form=Form.SOFTMAX, timesteps=TIMESTEPS[layers])
     request = PlanRequest(model=MODELS[layers], hw=(hw,), spiking=spiking, out=Path("x"), **asked)
     run = run_plan(request)
     sizes = asdict(ALIASES[MODELS[layers]][1])
@@ -151,7 +151,7 @@ def closeness_picture(layers: int) -> Figure:
         stride=32,
         windows=3,
     )
-    conversion = {"attention": "softmax", "feedforward": "signed_if"}
+    conversion = {"form": "softmax", "code": "signed_if"}
     return quality_picture(Evaluation(compared, conversion, "a.txt", run.profiles, {}, {}, ""))
 
 
@@ -184,8 +184,8 @@ def trade_off_picture(layers: int) -> Figure:
                 "window": 256,
                 "stride": 128,
                 "analog_perplexity": 78.31,
-                "attention_form": form,
-                "feedforward_form": code,
+                "form": form,
+                "code": code,
                 "timesteps": count,
                 "perplexity_change": change,
                 "attention_events_per_mac": spent,

@@ -12,8 +12,7 @@ from neurt.evaluation.quality import compare
 from neurt.families import label
 from neurt.loading.gguf.header import GGUFError
 from neurt.loading.models import load_model
-from neurt.spiking.config import Attention as Form
-from neurt.spiking.config import Code, DeadZone, SpikingConfig
+from neurt.spiking.config import Code, DeadZone, Form, SpikingConfig
 from neurt.spiking.conversion import convert
 from neurt.text.data import packaged_text
 
@@ -70,7 +69,7 @@ def test_hooks_count_the_closed_form_in_decode(loaded: LoadedModel, ids: Tensor)
 
 
 def test_the_control_has_the_analog_perplexity(loaded: LoadedModel, ids: Tensor) -> None:
-    control = SpikingConfig(attention=Form.SOFTMAX, feedforward=Code.EXACT)
+    control = SpikingConfig(form=Form.SOFTMAX, code=Code.EXACT)
     spiking = convert(loaded.model, control, [ids[None, :128]])
     found = compare(loaded.model, spiking, ids[:385], window=256, stride=128)
     assert found.spiking.perplexity == pytest.approx(found.analog.perplexity, abs=1e-3)
@@ -79,8 +78,8 @@ def test_the_control_has_the_analog_perplexity(loaded: LoadedModel, ids: Tensor)
 
 def test_dead_zones_by_loss_keep_what_the_model_says(loaded: LoadedModel, ids: Tensor) -> None:
     choices = SpikingConfig(
-        attention=Form.SOFTMAX,
-        feedforward=Code.POW2,
+        form=Form.SOFTMAX,
+        code=Code.POW2,
         dead_zone=DeadZone.LOSS,
         threshold=0.5,
         attention_threshold=1.6,

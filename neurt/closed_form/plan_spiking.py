@@ -19,7 +19,7 @@ from neurt.closed_form.plan import (
 )
 from neurt.closed_form.plan_rows import ARRIVING, Rows
 from neurt.families import Shape, family_of
-from neurt.spiking.config import Attention, Code, DeadZone, SpikingConfig
+from neurt.spiking.config import Code, DeadZone, Form, SpikingConfig
 
 
 def plan_ssa(
@@ -76,9 +76,9 @@ class _Layer(Rows):
         """Its rows, in the order in which they work."""
         shape, family = self.shape, self.family
         attention = {
-            Attention.SPIKFORMER: self._spikformer,
-            Attention.SOFTMAX: self._softmax,
-        }[self.spiking.attention]
+            Form.SPIKFORMER: self._spikformer,
+            Form.SOFTMAX: self._softmax,
+        }[self.spiking.form]
         return [
             norm(family.norms[0], shape, self.tokens),
             *attention(),
@@ -87,7 +87,7 @@ class _Layer(Rows):
         ]
 
     def _feedforward(self) -> list[Row]:
-        shape, layout, code = self.shape, self.family.feedforward, self.spiking.feedforward
+        shape, layout, code = self.shape, self.family.feedforward, self.spiking.code
         how: Any = {"levels": code.levels, "bias": shape.ffn_bias}
         return [
             self.coder(layout.name("encoder"), shape.width, code),

@@ -88,7 +88,7 @@ def point_stem(point: ProfileRequest, source: ModelSource, decides: str) -> str:
     """
     asked = point.model_dump_json(exclude={"out", "text", "hw", "dataflow", "latency_s"})
     how = point.spiking
-    words = (source.name, f"T{how.timesteps}", how.attention, how.feedforward, point.attention)
+    words = (source.name, f"T{how.timesteps}", how.form, how.code, point.attention)
     [slug] = slugs(["-".join(words)])
     return f"{slug}-{_digest((asked + decides).encode())}"
 

@@ -18,7 +18,7 @@ from neurt.grid.side_by_side import ProcessKilledError, Progress, Task, side_by_
 from neurt.loading.source import ModelSource, read_config, resolve
 from neurt.requests.passes import ProfileRequest
 from neurt.requests.reproduce import ReproduceRequest
-from neurt.spiking.config import Attention, Code, KeyValue, SpikingConfig
+from neurt.spiking.config import Code, Form, KeyValue, SpikingConfig
 from reports.kit.files import prepare_directory
 from reports.reproduce.rows import Measured, Reproduction
 from reports.run.run import Run
@@ -175,8 +175,7 @@ def _measured(
 def _title(point: ProfileRequest) -> str:
     how = point.spiking
     return (
-        f"{point.model}, T = {how.timesteps}, {how.attention}, {how.feedforward}, "
-        f"{point.attention} attention"
+        f"{point.model}, T = {how.timesteps}, {how.form}, {how.code}, {point.attention} attention"
     )
 
 
@@ -193,12 +192,12 @@ def described(
     """
     run = Run("profile", asa, ssa, profiles, {}, {}, "")
     how = point.spiking
-    return Measured(run, str(how.attention), str(how.feedforward), _streams(how), _scopes(run, how))
+    return Measured(run, str(how.form), str(how.code), _streams(how), _scopes(run, how))
 
 
 def _streams(how: SpikingConfig) -> str:
     """Which operands of the two products of attention come as events that are counted."""
-    if how.attention is Attention.SPIKFORMER:
+    if how.form is Form.SPIKFORMER:
         return "Q,V"
     return "Q,A,K,V" if how.key_value is KeyValue.STREAMED else "Q,A"
 

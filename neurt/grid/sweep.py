@@ -227,7 +227,4 @@ def _read(path: Path) -> Rows:
 
 def _title(point: EvaluateRequest) -> str:
     chosen = point.spiking
-    return (
-        f"{chosen.attention}, {chosen.feedforward}, T = {chosen.timesteps}, threshold "
-        f"{chosen.threshold:g}"
-    )
+    return f"{chosen.form}, {chosen.code}, T = {chosen.timesteps}, threshold {chosen.threshold:g}"

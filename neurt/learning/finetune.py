@@ -235,8 +235,8 @@ def _encode(loaded: LoadedModel, documents: list[str]) -> Tensor:
 def _title(loaded: LoadedModel, student: SpikingLanguageModel) -> str:
     chosen = student.choices
     return (
-        f"{loaded.name}, weights {loaded.weights}, {chosen.attention} attention, "
-        f"{chosen.feedforward} feed-forward, T = {chosen.timesteps}"
+        f"{loaded.name}, weights {loaded.weights}, {chosen.form} attention, "
+        f"{chosen.code} feed-forward, T = {chosen.timesteps}"
     )
 
 

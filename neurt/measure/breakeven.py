@@ -84,10 +84,8 @@ def _shapes(request: BreakEvenRequest) -> Iterator[_Sides]:
                 variant="ssa",
                 timesteps=spiking.timesteps,
                 layers=(
-                    _row(*rows.coder("encoder", fan_in, spiking.feedforward)),
-                    _row(
-                        *rows.linear(name, fan_in, fan_out, spiking.feedforward.levels, bias=True)
-                    ),
+                    _row(*rows.coder("encoder", fan_in, spiking.code)),
+                    _row(*rows.linear(name, fan_in, fan_out, spiking.code.levels, bias=True)),
                 ),
             )
             for rate in (0.0, 1.0)

@@ -21,7 +21,7 @@ from neurt.closed_form.passes import decode
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Shape, ShapeError, family_of
-from neurt.spiking.config import Attention, SpikingConfig
+from neurt.spiking.config import Form, SpikingConfig
 from reports.roofline.roofline import Roofline, TokenCost
 from reports.run.run import Run
 
@@ -91,7 +91,7 @@ def measured_rates(run: Run, spiking: SpikingConfig) -> dict[str, float]:
         if row.tally.slots:
             rate = row.tally.spikes / row.tally.slots
             queries = int(ssa.tokens // (ssa.batch * max(1, row.calls)))
-            masked = spiking.attention is Attention.SOFTMAX and row.name.endswith(
+            masked = spiking.form is Form.SOFTMAX and row.name.endswith(
                 ("core.weight_encoder", "core.mix")
             )
             if masked and ssa.phase == "prefill":

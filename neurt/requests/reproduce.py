@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from energy.formulas import Attention as Pairs
 from neurt.requests.passes import Count, ProfileRequest
 from neurt.requests.sweep import Steps
-from neurt.spiking.config import Attention, Code, KeyValue, SpikingConfig
+from neurt.spiking.config import Code, Form, KeyValue, SpikingConfig
 
 #: The sizes that the published range speaks of, and the trained model that the package ships.
 MODELS = ("gpt2-small", "gpt2-medium", "gpt2-large", "gpt2-nano")
@@ -44,7 +44,7 @@ class ReproduceRequest(BaseModel):
     models: Annotated[tuple[str, ...], Field(min_length=1)] = MODELS
     timesteps: Annotated[tuple[Steps, ...], Field(min_length=1)] = (2, 4, 8)
     hw: Annotated[tuple[str, ...], Field(min_length=1)] = HARDWARE
-    forms: Annotated[tuple[Attention, ...], Field(min_length=1)] = (Attention.SPIKFORMER,)
+    forms: Annotated[tuple[Form, ...], Field(min_length=1)] = (Form.SPIKFORMER,)
     codes: Annotated[tuple[Code, ...], Field(min_length=1)] = (Code.SIGNED_IF,)
     key_values: Annotated[tuple[KeyValue, ...], Field(min_length=1)] = (KeyValue.STORED,)
     attention: Annotated[tuple[Pairs, ...], Field(min_length=1)] = (Pairs.FULL,)
@@ -66,15 +66,13 @@ class ReproduceRequest(BaseModel):
             self.models, self.forms, self.codes, self.key_values, self.attention, self.timesteps
         ):
             # Spikformer's K and V are spikes whatever is asked for.
-            streamed = key_value if form is Attention.SOFTMAX else KeyValue.STORED
+            streamed = key_value if form is Form.SOFTMAX else KeyValue.STORED
             point = ProfileRequest(
                 model=model,
                 hw=(),
                 seq_len=self.tokens,
                 attention=pairs,
-                spiking=SpikingConfig(
-                    timesteps=steps, attention=form, feedforward=code, key_value=streamed
-                ),
+                spiking=SpikingConfig(timesteps=steps, form=form, code=code, key_value=streamed),
                 weights=self.weights,
                 seed=self.seed,
                 text=self.text,

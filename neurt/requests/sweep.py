@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from neurt.requests.evaluate import EvaluateRequest
-from neurt.spiking.config import Attention as Form
-from neurt.spiking.config import Code, DeadZone, Factor, SpikingConfig
+from neurt.spiking.config import Calibrate, Code, DeadZone, Factor, Form, SpikingConfig
 
 Steps = Annotated[int, Field(ge=1, le=64)]
 
@@ -40,7 +39,7 @@ class SweepRequest(EvaluateRequest):
     timesteps: tuple[Steps, ...] = (1, 2, 4, 8, 16)
     thresholds: tuple[Factor, ...] = (0.5, 1.0, 2.0)
     attention_thresholds: tuple[Factor, ...] = ()
-    calibrate: tuple[Literal["quantile", "mse"], ...] = ("mse",)
+    calibrate: tuple[Calibrate, ...] = (Calibrate.MSE,)
     dead_zones: tuple[DeadZone, ...] = (DeadZone.OUTPUT,)
     jobs: Annotated[int, Field(ge=1)] = 1
     ray: str | None = None
@@ -61,16 +60,14 @@ class SweepRequest(EvaluateRequest):
             chooses = code is Code.POW2 and form is Form.SOFTMAX
             fixed = code is Code.EXACT  # it has neither thresholds nor a range
             spiking = SpikingConfig(
-                attention=form,
-                feedforward=code,
+                form=form,
+                code=code,
                 timesteps=steps,
                 dead_zone=dead_zone if chooses else DeadZone.OUTPUT,
                 threshold=1.0 if fixed else threshold,
                 attention_threshold=None if fixed else of_attention,
                 # The greedy code needs no range either.
-                input_quantile=None
-                if calibrate == "mse" and code not in (Code.POW2, Code.EXACT)
-                else 0.99,
+                calibrate=Calibrate.QUANTILE if code in (Code.POW2, Code.EXACT) else calibrate,
             )
             found.setdefault(spiking.model_dump_json(), EvaluateRequest(**common, spiking=spiking))
         return list(found.values())

@@ -10,7 +10,7 @@ from torch import Tensor
 from energy import Levels, Tally, tally_call
 from energy.formulas import Conventions
 from neurt.spiking.coder import Coder
-from neurt.spiking.config import Code, SpikingConfig
+from neurt.spiking.config import Calibrate, Code, SpikingConfig
 from neurt.spiking.pow2 import PowerOfTwo, power_below_
 
 
@@ -174,11 +174,11 @@ def make_coder(channels: int, spiking: SpikingConfig, *, of_attention: bool) -> 
         spiking: Choices of the conversion.
         of_attention: Whether it codes for the attention block or for the feed-forward block.
     """
-    code = spiking.code_of_attention if of_attention else spiking.feedforward
+    code = spiking.code_of_attention if of_attention else spiking.code
     return _CODERS[code](
         channels,
         spiking.timesteps,
-        quantile=spiking.input_quantile,
+        quantile=None if spiking.calibrate is Calibrate.MSE else spiking.input_quantile,
         factor=spiking.threshold_of_attention if of_attention else spiking.threshold,
         alpha=spiking.surrogate_alpha,
     )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from energy.counts import Levels
 
 
-class Attention(StrEnum):
+class Form(StrEnum):
     """Forms of spike-based self-attention."""
 
     SPIKFORMER = "spikformer"  #: binary Q, K and V, no softmax, causal, normalised by length
@@ -80,47 +81,70 @@ class DeadZone(StrEnum):
     LOSS = "loss"  #: where an accumulate that is saved costs the same loss in every channel
 
 
+class Calibrate(StrEnum):
+    """How a code finds its range."""
+
+    QUANTILE = "quantile"  #: a quantile of |input| per channel
+    MSE = "mse"  #: the threshold with the least squared error
+
+
+#: What version 0.1 called the fields, in stored models and runs.
+_OLD_NAMES = {"attention": "form", "feedforward": "code", "attention_quantile": "lif_quantile"}
+
+
 class SpikingConfig(BaseModel):
-    """Choices of the conversion; frozen, and stored with the converted model.
+    """Choices of the conversion; frozen, and stored with the converted model."""
 
-    Attributes:
-        timesteps: Time steps T per token.
-        attention: Form of the attention.
-        feedforward: Code of the inputs of both layers of the feed-forward block.
-        attention_code: Code of the input of the Q, K, V projection, and, in the softmax form, of
-            Q, of the attention weights and of the input of the output projection; None for the
-            code of the feed-forward block.
-        key_value: Whether softmax attention also codes K and V.
-        threshold: Factor on the calibrated threshold of every coder of the feed-forward block:
-            higher is sparser and coarser.
-        attention_threshold: The same for the attention block; None for `threshold`.
-        tau: Membrane time constant of the LIF neurons, in time steps.
-        input_quantile: Calibrated threshold of the signed neurons that code analog inputs, as a
-            quantile of |input| per channel; None for the threshold with the least squared error.
-        attention_quantile: Calibrated threshold of the LIF neurons of Q, K, V and of the mixed
-            values, as a quantile of |current| per channel.
-        surrogate_alpha: Sharpness of the ATan surrogate gradient.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     timesteps: Annotated[int, Field(ge=1, le=64)] = 4
-    attention: Attention = Attention.SPIKFORMER
-    feedforward: Code = Code.SIGNED_IF
+    """spiking time steps T per token, 1 to 64"""
+    form: Form = Form.SPIKFORMER
+    """spike-based attention: binary Q, K, V without softmax, or softmax with events on Q and on the
+    weights"""
+    code: Code = Code.SIGNED_IF
+    """how analog inputs of linear layers become events"""
     attention_code: Code | None = None
+    """another code for the attention block: the input of the Q, K, V projection, and in the softmax
+    form Q, the weights and the input of the output projection"""
     key_value: KeyValue = KeyValue.STORED
+    """softmax attention finds K and V stored as analog values, or streams their events too"""
     dead_zone: DeadZone = DeadZone.OUTPUT
+    """below which values of the code pow2 are silent: equally wide at the output of the layer
+    behind, or where an accumulate saved costs the same loss everywhere, measured by gradients"""
     threshold: Factor = 1.0
+    """factor on calibrated thresholds: higher is sparser and coarser"""
     attention_threshold: Factor | None = None
+    """another factor for the attention block"""
     tau: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 2.0
-    input_quantile: Quantile | None = 0.99
-    attention_quantile: Quantile = 0.6
+    """membrane time constant of the LIF neurons, in time steps"""
+    calibrate: Calibrate = Calibrate.QUANTILE
+    """range of a code: a quantile of its input, or the least squared error"""
+    input_quantile: Quantile = 0.99
+    """that quantile, of |input| per channel"""
+    lif_quantile: Quantile = 0.6
+    """where the LIF neurons of Spikformer attention have their thresholds, as a quantile of
+    |current| per channel: higher is sparser"""
     surrogate_alpha: Factor = 2.0
+    """sharpness of the ATan surrogate gradient"""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_version_0_1(cls, stored: Any) -> Any:
+        if not isinstance(stored, Mapping):
+            return stored
+        known = {
+            name if _OLD_NAMES.get(name) in stored else _OLD_NAMES.get(name, name): value
+            for name, value in stored.items()
+        }
+        if "input_quantile" in known and known["input_quantile"] is None:
+            known |= {"calibrate": Calibrate.MSE, "input_quantile": 0.99}
+        return known
 
     @property
     def code_of_attention(self) -> Code:
         """Code of the inputs of the attention block."""
-        return self.attention_code or self.feedforward
+        return self.attention_code or self.code
 
     @property
     def threshold_of_attention(self) -> float:
@@ -130,13 +154,13 @@ class SpikingConfig(BaseModel):
     @property
     def conflict(self) -> str:
         """Choices that exclude each other, in one sentence; empty where there are none."""
-        codes = {self.feedforward, self.code_of_attention}
+        codes = {self.code, self.code_of_attention}
         if self.dead_zone is not DeadZone.LOSS or (
-            codes == {Code.POW2} and self.attention is Attention.SOFTMAX
+            codes == {Code.POW2} and self.form is Form.SOFTMAX
         ):
             return ""
         return (
             f"dead zones by {DeadZone.LOSS} are those of the code pow2 in softmax attention; this "
-            f"is {', '.join(sorted(codes))} in {self.attention} attention, for which dead zones by "
+            f"is {', '.join(sorted(codes))} in {self.form} attention, for which dead zones by "
             f"{DeadZone.OUTPUT} are calibrated"
         )

@@ -9,13 +9,13 @@ from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, Pre
 from transformers import initialization as init
 
 from neurt.families import FAMILIES, SPIKING, analog_type, family_of
-from neurt.spiking.config import Attention, SpikingConfig
+from neurt.spiking.config import Form, SpikingConfig
 from neurt.spiking.feedforward import SpikingFeedForward
 from neurt.spiking.neuron import SpikingNeuron
 from neurt.spiking.softmax import SoftmaxAttention
 from neurt.spiking.spikformer import SpikformerAttention
 
-_FORMS = {Attention.SPIKFORMER: SpikformerAttention, Attention.SOFTMAX: SoftmaxAttention}
+_FORMS = {Form.SPIKFORMER: SpikformerAttention, Form.SOFTMAX: SoftmaxAttention}
 
 
 class SpikingLanguageModel(PreTrainedModel):
@@ -33,7 +33,7 @@ class SpikingLanguageModel(PreTrainedModel):
         super().__init__(config)
         family, spiking = family_of(config.model_type), self.choices
         for index, layer in enumerate(self.get_submodule(family.layers).children()):
-            attention = _FORMS[spiking.attention](config, spiking, index)
+            attention = _FORMS[spiking.form](config, spiking, index)
             layer.set_submodule(family.attention.path, attention)
             layer.set_submodule(family.feedforward.path, SpikingFeedForward(config, spiking))
         self.post_init()  # type: ignore[no-untyped-call]

@@ -107,7 +107,7 @@ class SpikformerAttention(SpikingAttention):
         # sum they need all events first, and then see the same current in each step.
         self.add_inputs(self.encoder.levels, accumulate=not self.encoder.averages)
         lif: dict[str, Any] = {
-            "quantile": spiking.attention_quantile,
+            "quantile": spiking.lif_quantile,
             "alpha": spiking.surrogate_alpha,
             "tau": spiking.tau,
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from neurt.spiking.config import Attention, Code, DeadZone, KeyValue, SpikingConfig
+from neurt.spiking.config import Code, DeadZone, Form, KeyValue, SpikingConfig
 from neurt.verbs.flags_training import at_least
 
 #: Names of the flags, as argparse stores them.
@@ -34,7 +34,7 @@ def add_conversion_flags(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--form",
-        choices=[str(form) for form in Attention],
+        choices=[str(form) for form in Form],
         default="spikformer",
         help="spike-based attention: binary Q, K, V without softmax, or softmax with events on Q "
         "and on the weights (default: spikformer)",
@@ -125,15 +125,15 @@ def conversion_of(request: argparse.Namespace) -> SpikingConfig:
     """The conversion that parsed flags ask for."""
     return SpikingConfig(
         timesteps=request.timesteps,
-        attention=request.form,
-        feedforward=request.code,
+        form=request.form,
+        code=request.code,
         attention_code=request.attention_code,
         key_value=request.key_value,
         dead_zone=request.dead_zone,
         threshold=request.threshold,
         attention_threshold=request.attention_threshold,
-        attention_quantile=request.lif_quantile,
-        input_quantile=None if request.calibrate == "mse" else 0.99,
+        lif_quantile=request.lif_quantile,
+        calibrate=request.calibrate,
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from neurt.requests.reproduce import HARDWARE, MODELS
-from neurt.spiking.config import Attention, Code, KeyValue
+from neurt.spiking.config import Code, Form, KeyValue
 from neurt.verbs.flags_conversion import factor, timesteps
 from neurt.verbs.flags_pass import add_weights_flag
 from neurt.verbs.flags_training import at_least
@@ -31,7 +31,7 @@ def add_reproduce_command(verbs: Any, handler: Callable[[argparse.Namespace], No
         ("--models", "models", str, None, MODELS, "names, directories or hub ids"),
         ("--timesteps", "timesteps", timesteps, None, (2, 4, 8), "spiking time steps"),
         ("--hw", "hw", str, None, HARDWARE, "hardware profiles, by name or .toml file"),
-        ("--form", "forms", str, Attention, (Attention.SPIKFORMER,), "forms of the attention"),
+        ("--form", "forms", str, Form, (Form.SPIKFORMER,), "forms of the attention"),
         ("--code", "codes", str, Code, (Code.SIGNED_IF,), "codes of both blocks"),
         (
             "--key-value",

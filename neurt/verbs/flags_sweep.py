@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from neurt.spiking.config import Attention, Code, DeadZone
+from neurt.spiking.config import Code, DeadZone, Form
 from neurt.verbs.flags_conversion import factor, timesteps
 from neurt.verbs.flags_evaluate import add_reading_flags
 from neurt.verbs.flags_training import at_least
@@ -34,7 +34,7 @@ def add_sweep_command(verbs: Any, handler: Callable[[argparse.Namespace], None])
         "(default: runs/sweep-MODEL)",
     )
     for flag, kind, choices, default, what in (
-        ("--forms", str, [str(x) for x in Attention], [str(x) for x in Attention], "of attention"),
+        ("--forms", str, [str(x) for x in Form], [str(x) for x in Form], "of attention"),
         (
             "--codes",
             str,

@@ -72,8 +72,9 @@ class Row:
             "weights": counts.weights,
             "hardware": self.asa.profile.name,
             "T": str(counts.timesteps),
-            "form": str(chosen.get("attention", "")),
-            "code": str(chosen.get("feedforward", "")),
+            # Version 0.1 stored them under the second name.
+            "form": str(chosen.get("form", chosen.get("attention", ""))),
+            "code": str(chosen.get("code", chosen.get("feedforward", ""))),
             "phase": self.run.ssa.phase,  # the sum of bills of several phases knows no more
             "batch": str(counts.batch),
             "tokens": f"{counts.tokens:,}",

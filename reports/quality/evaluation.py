@@ -168,8 +168,8 @@ class Evaluation:
         ssa, asa = self.comparison.ssa, self.comparison.asa
         beside = "" if asa.weights == ssa.weights else f" (analog: {asa.weights})"
         return (
-            f"{ssa.model}, weights {ssa.weights}{beside}, {self.conversion['attention']} "
-            f"attention, {self.conversion['feedforward']} feed-forward, T = {ssa.timesteps}"
+            f"{ssa.model}, weights {ssa.weights}{beside}, {self.conversion['form']} "
+            f"attention, {self.conversion['code']} feed-forward, T = {ssa.timesteps}"
         )
 
     @property

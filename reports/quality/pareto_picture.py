@@ -134,8 +134,8 @@ def _size(timesteps: int) -> float:
 
 
 def _mark(point: Point) -> dict[str, Any]:
-    colour, marker = _CODES[str(point["feedforward_form"])]
-    filled = point["attention_form"] == "softmax"
+    colour, marker = _CODES[str(point["code"])]
+    filled = point["form"] == "softmax"
     return {
         "linestyle": "",
         "marker": marker,
@@ -168,7 +168,7 @@ def _events_axis(axes: Axes, points: Sequence[Point], saving: str, events: str) 
 
     What is left is then the MACs that no event replaces, plus so much for each event.
     """
-    spiking = [p for p in points if p["feedforward_form"] != "exact" and p[events] is not None]
+    spiking = [p for p in points if p["code"] != "exact" and p[events] is not None]
     pairs = {(p[events], 1 - p[saving]) for p in spiking}
     if len(pairs) < 3:  # any two lie on a line
         return
@@ -190,8 +190,8 @@ def _percent(value: float, _position: int) -> str:
 
 
 def _legend(points: Sequence[Point]) -> list[Line2D]:
-    codes = {str(p["feedforward_form"]) for p in points}
-    forms = dict.fromkeys(str(p["attention_form"]) for p in points)
+    codes = {str(p["code"]) for p in points}
+    forms = dict.fromkeys(str(p["form"]) for p in points)
     steps = sorted({int(p["timesteps"]) for p in points})
     how: dict[str, Any] = {"linestyle": "", "color": "#555555", "marker": "o"}
     handles = [

@@ -122,8 +122,8 @@ def print_sweep(sweep: Sweep, console: Console) -> None:
             table.add_column(heading, justify="right")
         for p in pareto(points):
             table.add_row(
-                p["attention_form"],
-                p["feedforward_form"],
+                p["form"],
+                p["code"],
                 str(p["timesteps"]),
                 f"{p['threshold']:g} / {p['attention_threshold']:g}",
                 f"{p['spiking_perplexity']:.2f}",

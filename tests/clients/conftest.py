@@ -30,8 +30,8 @@ MODELS: dict[str, Callable[[], Any]] = {
 }
 #: How it is converted: without any error of coding, and as one would.
 CONVERSIONS = {
-    "exact": SpikingConfig(attention="softmax", feedforward="exact"),
-    "pow2": SpikingConfig(attention="softmax", feedforward="pow2", threshold=0.25),
+    "exact": SpikingConfig(form="softmax", code="exact"),
+    "pow2": SpikingConfig(form="softmax", code="pow2", threshold=0.25),
 }
 
 

@@ -32,9 +32,9 @@ def spiking(tiny_gpt2: GPT2LMHeadModel) -> SpikingGPT2LMHeadModel:
 KINDS = {"gpt2": (4, 4), "llama": (4, 2), "mistral": (4, 1), "qwen2": (6, 2), "llama, own": (4, 4)}
 #: Forms of attention, as the choices of a conversion.
 FORMS: dict[str, dict[str, Any]] = {
-    "spikformer": {"attention": "spikformer"},
-    "softmax": {"attention": "softmax"},
-    "two streams": {"attention": "softmax", "key_value": "streamed"},
+    "spikformer": {"form": "spikformer"},
+    "softmax": {"form": "softmax"},
+    "two streams": {"form": "softmax", "key_value": "streamed"},
 }
 
 
@@ -107,7 +107,7 @@ def decoder() -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def converted(decoder: Callable[..., Any]) -> Callable[..., Any]:
-    """`converted("qwen2", "two streams", feedforward=.., ...)`: its conversion, always the same.
+    """`converted("qwen2", "two streams", code=.., ...)`: its conversion, always the same.
 
     In float64, so that two ways to sum the same numbers do not decide differently whether a neuron
     fires; `dtype=torch.float32` for counting bytes. Nobody may change it.

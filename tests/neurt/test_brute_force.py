@@ -159,7 +159,7 @@ def test_every_product_equals_the_loops(
     attention: Attention,
     context: int,
 ) -> None:
-    model = converted(kind, form, torch.float32, feedforward=code, timesteps=2)
+    model = converted(kind, form, torch.float32, code=code, timesteps=2)
     check(Run(model, token_ids[:, :5], context), Conventions(attention))
 
 
@@ -168,7 +168,7 @@ def test_every_product_equals_the_loops(
 def test_every_coincidence_equals_the_loops(
     converted: Converted, token_ids: Tensor, kind: str, form: str, code: Code, attention: Attention
 ) -> None:
-    model = converted(kind, form, torch.float32, feedforward=code, timesteps=2)
+    model = converted(kind, form, torch.float32, code=code, timesteps=2)
     check(Run(model, token_ids[:, :5], 2), Conventions(attention, coincidences=True))
 
 
@@ -177,7 +177,7 @@ def test_every_coincidence_equals_the_loops(
 def test_dead_zones_by_loss_are_counted_as_what_they_send(
     converted: Converted, token_ids: Tensor, form: str, context: int
 ) -> None:
-    how = {"feedforward": Code.POW2, "dead_zone": "loss", "threshold": 0.01}
+    how = {"code": Code.POW2, "dead_zone": "loss", "threshold": 0.01}
     model = converted("qwen2", form, torch.float32, **how)
     check(Run(model, token_ids[:, :5], context), Conventions())
 
@@ -186,7 +186,7 @@ def test_dead_zones_by_loss_are_counted_as_what_they_send(
 def test_spikes_and_slots_equal_direct_counting(
     converted: Converted, token_ids: Tensor, kind: str, form: str, code: Code
 ) -> None:
-    model = converted(kind, form, torch.float32, feedforward=code, timesteps=3)
+    model = converted(kind, form, torch.float32, code=code, timesteps=3)
     check_spikes(Run(model, token_ids, 0))
 
 
@@ -215,7 +215,7 @@ def check_spikes(run: Run) -> None:
 def test_fvcore_agrees_on_every_row(
     converted: Converted, token_ids: Tensor, kind: str, form: str, code: Code
 ) -> None:
-    model = converted(kind, form, torch.float32, feedforward=code, timesteps=3)
+    model = converted(kind, form, torch.float32, code=code, timesteps=3)
     counts = count_pass(model, lambda: model(token_ids, use_cache=False), variant="ssa")
     assert check_against_fvcore(model, token_ids, counts) == []
     assert not any(getattr(module, "unfolded", False) for module in model.modules())
@@ -232,7 +232,7 @@ def test_fvcore_agrees_on_every_row(
 def test_counts_double_when_the_batch_doubles(
     converted: Converted, token_ids: Tensor, kind: str, form: str, code: Code
 ) -> None:
-    model = converted(kind, form, torch.float32, feedforward=code, timesteps=2)
+    model = converted(kind, form, torch.float32, code=code, timesteps=2)
     once, twice = (
         count_pass(model, lambda ids=ids: model(ids, use_cache=False), variant="ssa")
         for ids in (token_ids, torch.cat([token_ids, token_ids]))
@@ -259,7 +259,7 @@ def test_a_code_that_is_exact_saves_nothing_and_the_others_multiply_nothing(
             variant="ssa",
         )
         for model in (
-            converted(dtype=torch.float32, attention="softmax", feedforward=chosen, timesteps=2)
+            converted(dtype=torch.float32, form="softmax", code=chosen, timesteps=2)
             for chosen in (Code.EXACT, code)
         )
     )

@@ -13,8 +13,7 @@ from neurt.closed_form.passes import Pass, PlanError, decode, prefill
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import ALIASES, Shape, label
-from neurt.spiking.config import Attention as Form
-from neurt.spiking.config import Code, KeyValue, SpikingConfig
+from neurt.spiking.config import Code, Form, KeyValue, SpikingConfig
 from neurt.spiking.modeling import SpikingGPT2LMHeadModel
 
 Converted = Callable[..., SpikingGPT2LMHeadModel]
@@ -23,9 +22,9 @@ SMALL = ALIASES["gpt2-small"][1]
 CAUSAL = Conventions(Attention.CAUSAL)
 
 CHOICES: dict[str, dict[str, Any]] = {
-    "spikformer": {"attention": "spikformer"},
-    "softmax": {"attention": "softmax"},
-    "two streams": {"attention": "softmax", "key_value": "streamed"},
+    "spikformer": {"form": "spikformer"},
+    "softmax": {"form": "softmax"},
+    "two streams": {"form": "softmax", "key_value": "streamed"},
 }
 FORMS = pytest.mark.parametrize("form", CHOICES)
 CODES = pytest.mark.parametrize("code", Code)
@@ -67,7 +66,7 @@ def spikes_of(counts: Counts) -> dict[str, int]:
 def test_plan_with_measured_spikes_is_what_the_hooks_count(
     converted: Converted, form: str, code: Code, timesteps: int, what: Pass
 ) -> None:
-    model = converted(dtype=torch.float32, feedforward=code, timesteps=timesteps, **CHOICES[form])
+    model = converted(dtype=torch.float32, code=code, timesteps=timesteps, **CHOICES[form])
     measured = measure(model, what, Conventions())
     planned = plan_ssa(TINY, what, spiking_of(model), spikes_of(measured))
     assert rows(planned) == rows(measured)
@@ -78,7 +77,7 @@ def test_plan_follows_a_code_of_its_own_for_attention(converted: Converted, form
     for attention_code, code in ((Code.SAR, Code.BURST), (Code.SIGNED_IF, Code.POW2)):
         model = converted(
             dtype=torch.float32,
-            feedforward=code,
+            code=code,
             attention_code=attention_code,
             timesteps=2,
             **CHOICES[form],
@@ -96,7 +95,7 @@ def test_plan_follows_a_code_of_its_own_for_attention(converted: Converted, form
 def test_causal_plan_agrees_where_no_spike_position_matters(
     converted: Converted, form: str, code: Code, what: Pass
 ) -> None:
-    model = converted(dtype=torch.float32, feedforward=code, timesteps=2, **CHOICES[form])
+    model = converted(dtype=torch.float32, code=code, timesteps=2, **CHOICES[form])
     measured = measure(model, what, CAUSAL)
     planned = plan_ssa(TINY, what, spiking_of(model), 0.2, CAUSAL)
     assert [x.name for x in planned.layers] == [x.name for x in measured.layers]
@@ -114,7 +113,7 @@ def test_causal_plan_agrees_where_no_spike_position_matters(
 def test_causal_plan_spreads_spikes_evenly_over_the_pairs(queries: int, keys: int) -> None:
     # With a spike in every slot all of them meet all they may see, so the share is exact.
     for choices in CHOICES.values():
-        spiking = SpikingConfig.model_validate({"timesteps": 3, "feedforward": "pow2", **choices})
+        spiking = SpikingConfig.model_validate({"timesteps": 3, "code": "pow2", **choices})
         counts = plan_ssa(TINY, Pass(2, queries, keys), spiking, 1.0, CAUSAL)
         row = counts.layer("transformer.h.0.attn.core.scores")
         pairs = sum(keys - queries + i + 1 for i in range(queries))
@@ -133,9 +132,7 @@ def test_spikes_in_the_cache_are_bits() -> None:
 
 @pytest.mark.parametrize("key_value", KeyValue)
 def test_softmax_attention_reads_an_analog_cache_once_for_all_steps(key_value: KeyValue) -> None:
-    spiking = SpikingConfig(
-        attention=Form.SOFTMAX, feedforward=Code.POW2, timesteps=4, key_value=key_value
-    )
+    spiking = SpikingConfig(form=Form.SOFTMAX, code=Code.POW2, timesteps=4, key_value=key_value)
     counts = plan_ssa(SMALL, decode(1024), spiking, 0.2)
     asa = plan_asa(SMALL, decode(1024))
     assert counts.total(Op.KV_READ) == asa.total(Op.KV_READ) == 75_497_472
@@ -144,7 +141,7 @@ def test_softmax_attention_reads_an_analog_cache_once_for_all_steps(key_value: K
 
 
 def test_softmax_attention_pays_for_its_softmax_and_its_sums() -> None:
-    spiking = SpikingConfig(attention=Form.SOFTMAX, feedforward=Code.POW2, timesteps=4)
+    spiking = SpikingConfig(form=Form.SOFTMAX, code=Code.POW2, timesteps=4)
     what = prefill(16, batch=2)
     counts, asa = plan_ssa(TINY, what, spiking, 0.5), plan_asa(TINY, what)
     softmax = counts.layer("transformer.h.0.attn.core.softmax")
@@ -161,7 +158,7 @@ def test_softmax_attention_pays_for_its_softmax_and_its_sums() -> None:
 def test_dead_zones_by_loss_have_a_threshold_for_the_weights_of_each_head(
     converted: Converted, dead_zone: str, thresholds: int
 ) -> None:
-    how = {"feedforward": "pow2", "attention": "softmax", "dead_zone": dead_zone}
+    how = {"code": "pow2", "form": "softmax", "dead_zone": dead_zone}
     model = converted(dtype=torch.float32, timesteps=2, **how)
     measured = measure(model, prefill(7), Conventions())
     planned = plan_ssa(TINY, prefill(7), spiking_of(model), spikes_of(measured))
@@ -183,7 +180,7 @@ def test_dead_zones_by_loss_have_a_threshold_for_the_weights_of_each_head(
 def test_the_code_decides_what_an_event_costs_and_how_it_is_packed(
     code: Code, op: Op, bits: int
 ) -> None:
-    spiking = SpikingConfig(feedforward=code, timesteps=4)
+    spiking = SpikingConfig(code=code, timesteps=4)
     row = plan_ssa(TINY, prefill(16), spiking, 0.25).layer("transformer.h.1.mlp.c_fc")
     # 4 steps x 16 tokens x 32 channels, every fourth an event, 128 outputs
     assert row.ops[op] == 4 * 16 * 32 // 4 * 128
@@ -196,9 +193,7 @@ def test_the_code_decides_what_an_event_costs_and_how_it_is_packed(
 @CODES
 def test_rate_one_makes_every_slot_an_event(form: str, code: Code) -> None:
     what = prefill(8, batch=2)
-    spiking = SpikingConfig.model_validate(
-        {"timesteps": 3, "feedforward": code.value, **CHOICES[form]}
-    )
+    spiking = SpikingConfig.model_validate({"timesteps": 3, "code": code.value, **CHOICES[form]})
     counts = plan_ssa(TINY, what, spiking, 1.0)
     streams = 2 if spiking.key_value is KeyValue.STREAMED else 1
     for row in counts.layers:
@@ -218,7 +213,7 @@ def test_rate_one_is_as_many_events_per_mac_as_steps() -> None:
 
 
 def test_windows_multiply() -> None:
-    spiking = SpikingConfig(attention=Form.SOFTMAX, feedforward=Code.POW2)
+    spiking = SpikingConfig(form=Form.SOFTMAX, code=Code.POW2)
     once, thrice = (plan_ssa(TINY, prefill(8, repeats=n), spiking, 0.25) for n in (1, 3))
     assert thrice.tokens == 3 * once.tokens
     for a, b in zip(once.layers, thrice.layers, strict=True):

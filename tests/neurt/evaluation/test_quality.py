@@ -358,7 +358,7 @@ def test_the_control_reads_as_the_analog_model(
     decoder: Callable[..., PreTrainedModel], text: Tensor, kind: str, key_value: KeyValue
 ) -> None:
     analog = decoder(kind)
-    how = {"attention": "softmax", "feedforward": "exact", "key_value": key_value}
+    how = {"form": "softmax", "code": "exact", "key_value": key_value}
     control = convert(analog, SpikingConfig(**how), [text[None, :20]])
     found = compare(analog, control, text, window=20, stride=10, batch=3)
     # log-softmax in float32, over 74 tokens
@@ -383,7 +383,7 @@ def test_a_coded_decoder_is_compared_where_its_layers_are(
     converted: Callable[..., SpikingLanguageModel],
     text: Tensor,
 ) -> None:
-    spiking = converted("qwen2", "softmax", torch.float32, feedforward="pow2", timesteps=3)
+    spiking = converted("qwen2", "softmax", torch.float32, code="pow2", timesteps=3)
     found = compare(decoder("qwen2"), spiking, text, window=20, stride=10)
     assert [layer.layer for layer in found.layers] == [0, 1]
     for layer in found.layers:

@@ -54,9 +54,9 @@ SMOLLM2 = LLAMA_7B | {
 }
 CHECKPOINTS = {"7B": LLAMA_7B, "70B": LLAMA_70B, "SmolLM2-135M": SMOLLM2}
 FORMS: dict[str, dict[str, Any]] = {
-    "spikformer": {"attention": "spikformer"},
-    "softmax": {"attention": "softmax"},
-    "two streams": {"attention": "softmax", "key_value": "streamed"},
+    "spikformer": {"form": "spikformer"},
+    "softmax": {"form": "softmax"},
+    "two streams": {"form": "softmax", "key_value": "streamed"},
 }
 KINDS = ["llama", "llama, all biased", "mistral", "qwen2"]
 PASSES = [prefill(9, batch=3), decode(6, batch=2), Pass(batch=2, queries=3, keys=8)]
@@ -160,7 +160,7 @@ def test_spiking_70b_caches_bits_of_the_shared_heads() -> None:
     assert counts.total(Op.KV_SPIKE_READ) == 4 * 2 * 80 * 8 * 128 * 1025 // 8
     assert counts.total(Op.KV_READ) == 0
     asa = plan_asa(shape, decode(1025))
-    softmax = plan_ssa(shape, decode(1025), SpikingConfig(attention="softmax"), 0.2)  # type: ignore[arg-type]
+    softmax = plan_ssa(shape, decode(1025), SpikingConfig(form="softmax"), 0.2)  # type: ignore[arg-type]
     assert softmax.total(Op.KV_READ) == asa.total(Op.KV_READ)
 
 
@@ -199,7 +199,7 @@ def test_the_plan_with_measured_spikes_is_what_the_hooks_count(
     code: Code,
     what: Pass,
 ) -> None:
-    model = converted_tiny(kind, feedforward=code, timesteps=3, **FORMS[form])
+    model = converted_tiny(kind, code=code, timesteps=3, **FORMS[form])
     measured = measure(model, what, "ssa")
     shape = read_shape(model.config.to_dict(), kind)
     spiking = SpikingConfig.model_validate(model.config.spiking)
@@ -212,7 +212,7 @@ def test_the_plan_with_measured_spikes_is_what_the_hooks_count(
 def test_the_plan_knows_the_weights_that_have_a_threshold_for_each_head(
     converted_tiny: Callable[..., SpikingLanguageModel], measure: Callable[..., Counts], kind: str
 ) -> None:
-    how = {"feedforward": "pow2", "attention": "softmax", "dead_zone": "loss"}
+    how = {"code": "pow2", "form": "softmax", "dead_zone": "loss"}
     model = converted_tiny(kind, timesteps=3, **how)
     measured = measure(model, PASSES[2], "ssa")
     spiking = SpikingConfig.model_validate(model.config.spiking)
@@ -232,7 +232,7 @@ def test_the_causal_plan_agrees_where_no_spike_position_matters(
     code: Code,
 ) -> None:
     causal, what = Conventions(Attention.CAUSAL), Pass(batch=2, queries=3, keys=8)
-    model = converted_tiny("llama", feedforward=code, timesteps=3, **FORMS[form])
+    model = converted_tiny("llama", code=code, timesteps=3, **FORMS[form])
     measured = measure(model, what, "ssa", causal)
     shape = read_shape(model.config.to_dict(), "llama")
     spiking = SpikingConfig.model_validate(model.config.spiking)
@@ -258,7 +258,7 @@ def test_events_of_a_shared_head_meet_the_queries_of_all_who_share_it(
     pairs = sum(keys - queries + i + 1 if causal else keys for i in range(queries))
     new = sum(queries - j if causal else queries for j in range(queries))  # who sees the new keys
     for choices in FORMS.values():
-        spiking = SpikingConfig.model_validate({"timesteps": 3, "feedforward": "pow2", **choices})
+        spiking = SpikingConfig.model_validate({"timesteps": 3, "code": "pow2", **choices})
         counts = plan_ssa(shape, what, spiking, 1.0, conventions)
         for role in ("scores", "mix"):
             row = counts.layer(f"model.layers.0.self_attn.core.{role}")

@@ -82,7 +82,7 @@ def test_the_expected_memory_of_a_llama_is_a_sum_of_its_own_sizes() -> None:
 def test_what_was_measured_is_less_than_expected(
     model: str, timesteps: int, form: str, tokens: int, measured_mib: int
 ) -> None:
-    how = SpikingConfig(timesteps=timesteps, attention=form)  # type: ignore[arg-type]
+    how = SpikingConfig(timesteps=timesteps, form=form)  # type: ignore[arg-type]
     expected = peak_bytes(ALIASES[model][1], ask(model, seq_len=tokens, spiking=how))
     assert measured_mib * 2**20 < expected < 2 * measured_mib * 2**20
 

@@ -73,7 +73,7 @@ class Evaluations:
             return why
         self.done.append(point)
         row = dict.fromkeys(set(SWEEP_COLUMNS) - {"pareto"}, 0.5)
-        how = {"timesteps": point.spiking.timesteps, "feedforward_form": point.spiking.feedforward}
+        how = {"timesteps": point.spiking.timesteps, "code": point.spiking.code}
         return [row | how | {"hw": hw} for hw in point.hw]
 
 
@@ -85,7 +85,7 @@ def evaluations(monkeypatch: pytest.MonkeyPatch) -> Evaluations:
 
 
 def order(points: Any) -> list[tuple[str, int]]:
-    return [(str(p["feedforward_form"]), p["timesteps"]) for p in points]
+    return [(str(p["code"]), p["timesteps"]) for p in points]
 
 
 GRID = [("sar", 1), ("sar", 2), ("pow2", 1), ("pow2", 2)]
@@ -220,7 +220,7 @@ def test_weights_that_have_come_into_the_cache_are_evaluated(
 def test_a_point_that_fails_is_named_and_the_others_are_kept(
     ask: Ask, evaluations: Evaluations, tmp_path: Path
 ) -> None:
-    evaluations.fails = lambda p: "it predicts NaN" if p.spiking.feedforward == "sar" else ""
+    evaluations.fails = lambda p: "it predicts NaN" if p.spiking.code == "sar" else ""
     told: list[tuple[str, int, int]] = []
     with pytest.raises(SweepError) as caught:
         run_sweep(ask(), lambda *done: told.append(done))
@@ -235,7 +235,7 @@ def test_a_point_that_fails_is_named_and_the_others_are_kept(
 
 
 def test_an_interrupted_sweep_goes_on_where_it_was(ask: Ask, evaluations: Evaluations) -> None:
-    evaluations.fails = lambda p: KeyboardInterrupt() if p.spiking.feedforward == "pow2" else ""
+    evaluations.fails = lambda p: KeyboardInterrupt() if p.spiking.code == "pow2" else ""
     with pytest.raises(KeyboardInterrupt):
         run_sweep(ask())
     assert len(evaluations.done) == 2
@@ -483,7 +483,7 @@ def test_a_calibration_text_that_is_not_there_is_said_before_work_is_done(
 
 def test_dead_zones_are_points_of_their_own(ask: Ask, evaluations: Evaluations) -> None:
     run_sweep(ask(dead_zones=("output", "loss")))
-    found = [(p.spiking.feedforward, p.spiking.dead_zone) for p in evaluations.done]
+    found = [(p.spiking.code, p.spiking.dead_zone) for p in evaluations.done]
     assert found == [("sar", "output")] * 2 + [("pow2", "output"), ("pow2", "loss")] * 2
     run_sweep(ask(dead_zones=("loss",)))
     assert len(evaluations.done) == 6

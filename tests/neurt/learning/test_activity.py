@@ -10,7 +10,7 @@ from torch import Tensor
 from energy import Conventions, Counts, count_pass
 from neurt.families import label
 from neurt.learning.activity import Activity
-from neurt.spiking.config import Attention, Code, KeyValue
+from neurt.spiking.config import Code, Form, KeyValue
 from neurt.spiking.modeling import SpikingGPT2LMHeadModel
 from neurt.spiking.neuron import SpikingNeuron
 
@@ -43,7 +43,7 @@ def watched(model: SpikingGPT2LMHeadModel, ids: Tensor) -> dict[str, Tensor]:
 def test_events_per_mac_are_those_that_the_hooks_count(
     converted: Converted, token_ids: Tensor, code: Code, key_value: KeyValue
 ) -> None:
-    model = converted(attention=Attention.SOFTMAX, feedforward=code, key_value=key_value)
+    model = converted(form=Form.SOFTMAX, code=code, key_value=key_value)
     found, counts = watched(model, token_ids), counted(model, token_ids)
     for block in ("attention", "ffn"):
         expected = counts.only(block=block).events_per_mac
@@ -54,7 +54,7 @@ def test_events_per_mac_are_those_that_the_hooks_count(
 def test_of_spikformer_they_are_close_for_q_k_and_v_share_their_neurons(
     converted: Converted, token_ids: Tensor, code: Code
 ) -> None:
-    model = converted(feedforward=code)
+    model = converted(code=code)
     found, counts = watched(model, token_ids), counted(model, token_ids)
     ffn = counts.only(block="ffn").events_per_mac
     assert found["ffn"].item() == pytest.approx(ffn, rel=1e-5)
@@ -79,12 +79,12 @@ def test_of_spikformer_they_are_close_for_q_k_and_v_share_their_neurons(
     assert corrected == pytest.approx(attention, rel=1e-5)
 
 
-@pytest.mark.parametrize("form", Attention)
+@pytest.mark.parametrize("form", Form)
 @pytest.mark.parametrize("code", SPIKING)
 def test_higher_thresholds_mean_fewer_events(
-    converted: Converted, token_ids: Tensor, form: Attention, code: Code
+    converted: Converted, token_ids: Tensor, form: Form, code: Code
 ) -> None:
-    model = copy.deepcopy(converted(attention=form, feedforward=code))
+    model = copy.deepcopy(converted(form=form, code=code))
     # The softmax cancels the scale of its weights, but not how many of them are events.
     neurons = {name: m for name, m in model.named_modules() if isinstance(m, SpikingNeuron)}
     for neuron in neurons.values():
@@ -107,7 +107,7 @@ def test_higher_thresholds_mean_fewer_events(
 
 
 def test_a_code_without_events_spends_none(converted: Converted, token_ids: Tensor) -> None:
-    model = converted(attention=Attention.SOFTMAX, feedforward=Code.EXACT)
+    model = converted(form=Form.SOFTMAX, code=Code.EXACT)
     found = watched(model, token_ids)
     assert {block: events.item() for block, events in found.items()} == {"attention": 0, "ffn": 0}
     # On the device of the others, or they could not be averaged over processes together.

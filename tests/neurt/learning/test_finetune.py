@@ -27,7 +27,7 @@ from neurt.learning.objectives import Distillation
 from neurt.learning.pretrain import perplexity
 from neurt.learning.training import TrainingError
 from neurt.requests.finetune import FinetuneRequest
-from neurt.spiking.config import Attention, Code, SpikingConfig
+from neurt.spiking.config import Code, Form, SpikingConfig
 from neurt.spiking.modeling import spiking_class
 from neurt.text.corpus import CorpusError
 from reports.kit.files import OutputError
@@ -37,7 +37,7 @@ from reports.training.picture import training_picture
 
 pytestmark = pytest.mark.usefixtures("alone")
 
-POW2 = SpikingConfig(attention=Attention.SOFTMAX, feedforward=Code.POW2, timesteps=2)
+POW2 = SpikingConfig(form=Form.SOFTMAX, code=Code.POW2, timesteps=2)
 FILES = {
     "analog/config.json",
     "analog/generation_config.json",
@@ -220,7 +220,7 @@ def test_the_model_it_came_from_is_as_it_was(ask: Ask, trained: Path) -> None:
 
 # Lower thresholds than by default, so that on every machine some neuron of this tiny model fires.
 @pytest.mark.parametrize(
-    "spiking", [SpikingConfig(attention_quantile=0.2), POW2], ids=["spikformer", "softmax"]
+    "spiking", [SpikingConfig(lif_quantile=0.2), POW2], ids=["spikformer", "softmax"]
 )
 def test_the_attention_blocks_and_all_thresholds_learn_by_default(
     ask: Ask, trained: Path, tmp_path: Path, spiking: SpikingConfig
@@ -435,7 +435,7 @@ def test_killed_while_it_writes_the_model_it_writes_it_again(
     ("change", "said"),
     [
         ({"learning_rate": 1e-4}, "learning_rate = 0.005, but now learning_rate = 0.0001"),
-        ({"spiking": POW2}, '"feedforward":"signed_if"'),
+        ({"spiking": POW2}, '"code":"signed_if"'),
         ({"target_events_per_mac": 0.5}, "None, but now target_events_per_mac = 0.5"),
         ({"train": "all"}, "train = ssa, but now train = all"),
         ({"layer_steps": 0}, "layer_steps = 2, but now layer_steps = 0"),
@@ -663,16 +663,16 @@ def test_a_perplexity_that_is_not_finite_is_said(
 
 
 @pytest.mark.parametrize("kind", ["llama", "qwen2"])
-@pytest.mark.parametrize("form", Attention)
+@pytest.mark.parametrize("form", Form)
 def test_a_decoder_is_tuned_and_written(
-    decoder: Callable[..., Any], trained: Path, ask: Ask, tmp_path: Path, kind: str, form: Attention
+    decoder: Callable[..., Any], trained: Path, ask: Ask, tmp_path: Path, kind: str, form: Form
 ) -> None:
     analog = decoder(kind, 6, 2, vocab_size=280)
     analog.save_pretrained(tmp_path / "mine")
     AutoTokenizer.from_pretrained(trained).save_pretrained(tmp_path / "mine")
     own = tmp_path / "own.txt"
     own.write_text("The whale is a whale of a whale. " * 40, encoding="utf-8")
-    spiking = SpikingConfig(attention=form, feedforward=Code.POW2, timesteps=2)
+    spiking = SpikingConfig(form=form, code=Code.POW2, timesteps=2)
     how = {"spiking": spiking, "calibration": own, "calibration_tokens": 128}
     found = run_finetune(ask(model=str(tmp_path / "mine"), **how))
     assert found is not None

@@ -11,14 +11,14 @@ from transformers import GPT2LMHeadModel
 
 import neurt.learning.objectives
 from neurt.learning.objectives import Continuation, Distillation, LayerMatch, Trained, trainable
-from neurt.spiking.config import Attention, Code
+from neurt.spiking.config import Code, Form
 from neurt.spiking.conversion import analog_of
 from neurt.spiking.modeling import SpikingLanguageModel
 
 Pair = Callable[..., tuple[Any, Any]]
 
-EXACT = {"attention": Attention.SOFTMAX, "feedforward": Code.EXACT}
-POW2 = {"attention": Attention.SOFTMAX, "feedforward": Code.POW2}
+EXACT = {"form": Form.SOFTMAX, "code": Code.EXACT}
+POW2 = {"form": Form.SOFTMAX, "code": Code.POW2}
 
 
 @pytest.fixture
@@ -60,16 +60,16 @@ def is_threshold(name: str) -> bool:
     ],
     ids=["ssa", "layer by layer", "thresholds", "all"],
 )
-@pytest.mark.parametrize("form", Attention)
+@pytest.mark.parametrize("form", Form)
 def test_what_is_asked_for_is_trained_and_nothing_else(
     pair: Pair,
     kind: str,
-    form: Attention,
+    form: Form,
     what: Trained,
     attention_only: bool,
     wanted: Callable[[str], bool],
 ) -> None:
-    student, _ = pair(kind, attention=form)
+    student, _ = pair(kind, form=form)
     names = {name for name, _ in student.named_parameters()}
     # Whatever was trained before, as after loading from a file.
     student.requires_grad_(True)
@@ -126,11 +126,11 @@ def test_an_interrupted_training_leaves_a_plain_model(pair: Pair) -> None:
 # Layer by layer
 
 
-@pytest.mark.parametrize("form", Attention)
+@pytest.mark.parametrize("form", Form)
 def test_layers_are_matched_one_by_one_on_what_the_analog_model_sees(
-    pair: Pair, token_ids: Tensor, kind: str, form: Attention
+    pair: Pair, token_ids: Tensor, kind: str, form: Form
 ) -> None:
-    student, teacher = pair(kind, attention=form)
+    student, teacher = pair(kind, form=form)
     found = LayerMatch(student, teacher)(token_ids)
     hidden = teacher.base_model(token_ids, output_hidden_states=True).hidden_states
     how: dict[str, Any] = {}
@@ -302,12 +302,12 @@ def test_the_analog_model_continues_without_dropout(tiny_gpt2: GPT2LMHeadModel) 
 # A step
 
 
-@pytest.mark.parametrize("form", Attention)
+@pytest.mark.parametrize("form", Form)
 @pytest.mark.parametrize("code", [Code.SAR, Code.POW2])
 def test_a_step_down_the_slope_reaches_all_that_is_trained(
-    pair: Pair, token_ids: Tensor, kind: str, form: Attention, code: Code
+    pair: Pair, token_ids: Tensor, kind: str, form: Form, code: Code
 ) -> None:
-    student, teacher = pair(kind, attention=form, feedforward=code, timesteps=2)
+    student, teacher = pair(kind, form=form, code=code, timesteps=2)
     for objective in (LayerMatch(student, teacher), Distillation(student, teacher, 0.1)):
         with trainable(student, "ssa", attention_only=isinstance(objective, LayerMatch)):
             objective(token_ids)["loss"].backward()

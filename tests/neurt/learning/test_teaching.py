@@ -16,14 +16,14 @@ from neurt.loading.models import LoadedModel, ModelError, load_model
 from neurt.loading.saving import save_model
 from neurt.measure.pair import calibrate
 from neurt.requests.finetune import FinetuneRequest
-from neurt.spiking.config import Attention, Code, SpikingConfig
+from neurt.spiking.config import Code, Form, SpikingConfig
 from neurt.spiking.conversion import ConversionError, analog_of, convert
 from neurt.text.data import calibration_windows
 
 pytestmark = pytest.mark.usefixtures("alone")
 
 PACKAGED = Path(str(files("neurt.assets") / "calibration.txt"))
-POW2 = SpikingConfig(attention=Attention.SOFTMAX, feedforward=Code.POW2, timesteps=2)
+POW2 = SpikingConfig(form=Form.SOFTMAX, code=Code.POW2, timesteps=2)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import ALIASES, Shape
 from neurt.measure.breakeven import BreakEvenError, run_breakeven
 from neurt.requests.breakeven import BreakEvenRequest
-from neurt.spiking.config import Attention, Code, KeyValue, SpikingConfig
+from neurt.spiking.config import Code, Form, KeyValue, SpikingConfig
 from reports.breakeven.case import Case
 
 pytestmark = pytest.mark.usefixtures("alone")
@@ -77,7 +77,7 @@ def ask(**asked: Any) -> list[Case]:
     ],
 )
 def test_arithmetic_of_a_shape_alone(hw: str, code: Code, rate: float) -> None:
-    [case] = ask(hw=(hw,), shapes=((768, 3072),), spiking=SpikingConfig(feedforward=code))
+    [case] = ask(hw=(hw,), shapes=((768, 3072),), spiking=SpikingConfig(code=code))
     compute, full = case.breakevens
     assert compute.rate == pytest.approx(rate)
     assert compute.verdict is Verdict.ALWAYS
@@ -119,7 +119,7 @@ def test_the_parts_of_a_model() -> None:
 
 
 def test_products_of_softmax_attention_pay_for_their_coders() -> None:
-    spiking = SpikingConfig(attention=Attention.SOFTMAX, key_value=KeyValue.STREAMED)
+    spiking = SpikingConfig(form=Form.SOFTMAX, key_value=KeyValue.STREAMED)
     [case] = ask(model="gpt2-small", spiking=spiking)
     scores, mix = (by_name(case, "full")[name].part for name in ("scores", "mix"))
     inner = {name.removeprefix("transformer.h.3.attn.") for name in scores.spiking or ()}
@@ -132,13 +132,13 @@ def test_products_of_softmax_attention_pay_for_their_coders() -> None:
 
 FORMS = [
     SpikingConfig(timesteps=3),
-    SpikingConfig(timesteps=3, feedforward=Code.SAR),
-    SpikingConfig(timesteps=3, feedforward=Code.BURST, attention=Attention.SOFTMAX),
-    SpikingConfig(timesteps=3, attention=Attention.SOFTMAX, key_value=KeyValue.STREAMED),
+    SpikingConfig(timesteps=3, code=Code.SAR),
+    SpikingConfig(timesteps=3, code=Code.BURST, form=Form.SOFTMAX),
+    SpikingConfig(timesteps=3, form=Form.SOFTMAX, key_value=KeyValue.STREAMED),
 ]
 
 
-@pytest.mark.parametrize("spiking", FORMS, ids=lambda s: f"{s.attention}-{s.feedforward}")
+@pytest.mark.parametrize("spiking", FORMS, ids=lambda s: f"{s.form}-{s.code}")
 def test_silence_is_a_plan_at_rate_zero(spiking: SpikingConfig) -> None:
     for what in (prefill(8), decode(24)):
         busy, none = (plan_ssa(TINY, what, spiking, rate) for rate in (0.25, 0.0))
@@ -151,7 +151,7 @@ def test_silence_is_a_plan_at_rate_zero(spiking: SpikingConfig) -> None:
 
 
 @pytest.mark.parametrize("dataflow", Dataflow)
-@pytest.mark.parametrize("spiking", FORMS, ids=lambda s: f"{s.attention}-{s.feedforward}")
+@pytest.mark.parametrize("spiking", FORMS, ids=lambda s: f"{s.form}-{s.code}")
 def test_energy_is_linear_in_the_rate(
     dataflow: Dataflow, spiking: SpikingConfig, chip: str
 ) -> None:
@@ -167,7 +167,7 @@ def test_energy_is_linear_in_the_rate(
 def test_at_the_break_even_rate_a_planned_model_saves_nothing(
     dataflow: Dataflow | None, chip: str
 ) -> None:
-    spiking = SpikingConfig(timesteps=8, attention=Attention.SOFTMAX)
+    spiking = SpikingConfig(timesteps=8, form=Form.SOFTMAX)
     [case] = ask(hw=(chip,), model="gpt2-small", spiking=spiking, dataflow=dataflow)
     one = by_name(case, "full")["model"]
     assert one.rate is not None
@@ -250,7 +250,7 @@ def test_a_run_at_one_rate_has_the_break_evens_of_the_closed_form(
 
 
 def test_measured_bursts_may_exceed_one_event_per_slot(tmp_path: Path) -> None:
-    written(tmp_path / "counts.csv", *pair(SpikingConfig(feedforward=Code.BURST)))
+    written(tmp_path / "counts.csv", *pair(SpikingConfig(code=Code.BURST)))
     [case] = ask(run=tmp_path)
     limits = {name: one.part.highest_rate for name, one in by_name(case, "compute").items()}
     assert limits["transformer.h.0.mlp.c_fc"] == limits["model"] == 7
@@ -290,12 +290,12 @@ def test_causal_attention(chip: str) -> None:
     [
         ({}, BreakEvenError, "nothing to compare; give --model, --shape or --run"),
         (
-            {"model": "gpt2-small", "spiking": SpikingConfig(feedforward=Code.EXACT)},
+            {"model": "gpt2-small", "spiking": SpikingConfig(code=Code.EXACT)},
             None,
             "",
         ),
         (
-            {"shapes": ((8, 8),), "spiking": SpikingConfig(feedforward=Code.EXACT)},
+            {"shapes": ((8, 8),), "spiking": SpikingConfig(code=Code.EXACT)},
             BreakEvenError,
             "linear layer 8x8, closed form: no layer takes events; choose another --code",
         ),

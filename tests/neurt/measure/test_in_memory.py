@@ -42,7 +42,7 @@ def test_what_is_chosen_arrives(tiny_gpt2: GPT2LMHeadModel, token_ids: Tensor) -
         tiny_gpt2,
         token_ids,
         hw=("loihi", mine),
-        spiking=SpikingConfig(timesteps=2, attention="softmax"),
+        spiking=SpikingConfig(timesteps=2, form="softmax"),
         calibration=[token_ids[:1]],
         name="my model",
         weights="trained(by me)",
@@ -54,7 +54,7 @@ def test_what_is_chosen_arrives(tiny_gpt2: GPT2LMHeadModel, token_ids: Tensor) -
     assert list(profile_model(tiny_gpt2, [1]).int8) == ["45nm"]
     assert (run.ssa.timesteps, run.ssa.attention) == (2, "causal")
     assert run.title == "my model, weights trained(by me), T = 2"
-    assert run.settings["spiking"]["attention"] == "softmax"
+    assert run.settings["spiking"]["form"] == "softmax"
     assert run.settings["calibration"] == "other token ids of the caller"
     assert {side.dataflow for pair in run.estimates.values() for side in pair} == {"stepwise"}
 
@@ -150,7 +150,7 @@ def test_a_decoder_in_memory_is_counted_as_the_plan_says(
 ) -> None:
     model = decoder(kind, 6, 2)
     config = model.config.to_dict()
-    spiking = SpikingConfig(attention=form, feedforward="sar", timesteps=2)
+    spiking = SpikingConfig(form=form, code="sar", timesteps=2)
     run = profile_model(model, token_ids, spiking=spiking)
     planned = plan_asa(read_shape(config, kind), prefill(12, batch=2))
     assert {x.name: x.tally for x in run.asa.layers} == {x.name: x.tally for x in planned.layers}

@@ -86,7 +86,7 @@ def rows(counts: Counts) -> dict[str, Any]:
 def test_a_request_is_its_prefill_and_its_decode_steps(
     tiny: str, prompt: int, generate: int, batch: int, windows: int, form: str
 ) -> None:
-    spiking = SpikingConfig(attention=form)
+    spiking = SpikingConfig(form=form)
     many = {"batch": batch, "windows": windows}
     run = plan(tiny, prompt=prompt, generate=generate, spiking=spiking, **many)
 
@@ -121,7 +121,7 @@ def test_a_request_of_one_token_is_its_prefill(tiny: str) -> None:
 @pytest.mark.parametrize("form", ["softmax", "spikformer"])
 def test_twice_the_time_steps_are_twice_the_neuron_updates(tiny: str, form: str) -> None:
     few, many = (
-        plan(tiny, prompt=5, generate=4, spiking=SpikingConfig(attention=form, timesteps=t)).ssa
+        plan(tiny, prompt=5, generate=4, spiking=SpikingConfig(form=form, timesteps=t)).ssa
         for t in (3, 6)
     )
     assert few.total(Op.NEURON_UPDATE) > 0

@@ -56,7 +56,7 @@ def planned(run: Run, batch: int, *spikes: Any) -> list[Counts]:
 
 @pytest.mark.parametrize("form", ["softmax", "spikformer"])
 def test_a_measured_request_is_the_planned_one(measure: Any, form: str) -> None:
-    spiking = SpikingConfig(attention=form, timesteps=3)
+    spiking = SpikingConfig(form=form, timesteps=3)
     run = measure(prompt=6, generate=4, batch=2, windows=2, spiking=spiking, verify=True)
     assert [phase.name for phase in run.phases] == ["prefill", "decode"]
     assert (run.asa.phase, run.asa.tokens) == ("request 6+4", 2 * 2 * 9)

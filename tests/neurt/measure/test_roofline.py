@@ -17,7 +17,7 @@ from neurt.families import Shape, ShapeError
 from neurt.measure.planning import run_plan
 from neurt.measure.roofline import decode_rooflines, measured_rates
 from neurt.requests.passes import PlanRequest
-from neurt.spiking.config import Attention, SpikingConfig
+from neurt.spiking.config import Form, SpikingConfig
 from reports.run.run import Run
 
 SHAPE = Shape(layers=2, width=64, heads=4, inner=256, vocabulary=500, positions=96)
@@ -31,8 +31,8 @@ def plan(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
 
     monkeypatch.setattr("neurt.measure.planning.resolve", lambda _name: Source)
 
-    def make(*hw: str, form: Attention = Attention.SOFTMAX, **asked: Any) -> Run:
-        spiking = SpikingConfig(attention=form)
+    def make(*hw: str, form: Form = Form.SOFTMAX, **asked: Any) -> Run:
+        spiking = SpikingConfig(form=form)
         what = {"seq_len": 48} | asked
         request = PlanRequest(model="x", hw=hw or ("45nm",), spiking=spiking, out=Path("x"), **what)
         run = run_plan(request)
@@ -41,13 +41,13 @@ def plan(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
     return make
 
 
-@pytest.mark.parametrize("form", Attention)
+@pytest.mark.parametrize("form", Form)
 def test_a_cost_is_the_bill_of_a_decode_step_for_each_sequence(
-    plan: Callable[..., Run], form: Attention
+    plan: Callable[..., Run], form: Form
 ) -> None:
     run = plan(form=form)
     [found] = decode_rooflines(run, batches=(1, 8))
-    profile, spiking = load_profile("45nm"), SpikingConfig(attention=form)
+    profile, spiking = load_profile("45nm"), SpikingConfig(form=form)
     for cost in found.costs:
         what = decode(cost.context, batch=cost.batch)
         counts = (
@@ -140,14 +140,14 @@ def test_rates_of_a_run_are_taken_layer_by_layer(plan: Callable[..., Run]) -> No
 def test_weights_that_the_mask_hides_are_no_slots_of_decode(plan: Callable[..., Run]) -> None:
     # 48 tokens: of 48 x 48 weights 48 x 49 / 2 are seen, so the rate of those is 96 / 49 as high.
     run = plan()
-    rates = measured_rates(run, SpikingConfig(attention=Attention.SOFTMAX))
+    rates = measured_rates(run, SpikingConfig(form=Form.SOFTMAX))
     assert rates["transformer.h.1.attn.core.weight_encoder"] == pytest.approx(
         0.2 * 96 / 49, rel=1e-4
     )
     assert rates["transformer.h.1.attn.core.mix"] == pytest.approx(0.2 * 96 / 49, rel=1e-4)
     assert rates["transformer.h.1.attn.core.scores"] == pytest.approx(0.2, rel=1e-3)
     # Two windows of two sequences are four sequences of 48 tokens.
-    many = measured_rates(plan(batch=2, windows=2), SpikingConfig(attention=Attention.SOFTMAX))
+    many = measured_rates(plan(batch=2, windows=2), SpikingConfig(form=Form.SOFTMAX))
     assert many == pytest.approx(rates, rel=1e-3)
 
 
@@ -160,7 +160,7 @@ def test_of_a_request_the_last_phase_tells_the_rates(plan: Callable[..., Run]) -
 
     first, last = run.phases
     run = replace(run, command="profile", request=(replace(first, ssa=silent(first.ssa)), last))
-    rates = measured_rates(run, SpikingConfig(attention=Attention.SOFTMAX))
+    rates = measured_rates(run, SpikingConfig(form=Form.SOFTMAX))
     assert list(rates.values()) == pytest.approx([0.2] * len(rates), rel=0.05)
     assert decode_rooflines(run, batches=(1,))[0].rates == "measured in decode"
 

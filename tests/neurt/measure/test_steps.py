@@ -10,7 +10,7 @@ from transformers import DynamicCache, GPT2LMHeadModel
 from energy import Counts, Levels, count_pass
 from neurt.families import label
 from neurt.measure.steps import StepMeter, _number
-from neurt.spiking.config import Attention, Code, KeyValue
+from neurt.spiking.config import Code, Form, KeyValue
 from neurt.spiking.modeling import SpikingGPT2LMHeadModel
 from neurt.spiking.neuron import LIF
 
@@ -24,12 +24,12 @@ def counted(model: SpikingGPT2LMHeadModel, ids: Tensor, meter: StepMeter) -> Cou
         )
 
 
-@pytest.mark.parametrize("form", Attention)
+@pytest.mark.parametrize("form", Form)
 @pytest.mark.parametrize("code", [code for code in Code if code is not Code.EXACT])
 def test_the_steps_of_a_layer_add_up_to_what_the_hooks_count(
-    converted: Converted, token_ids: Tensor, form: Attention, code: Code
+    converted: Converted, token_ids: Tensor, form: Form, code: Code
 ) -> None:
-    model = converted(dtype=torch.float32, attention=form, feedforward=code)
+    model = converted(dtype=torch.float32, form=form, code=code)
     meter = StepMeter(model)
     counts = counted(model, token_ids, meter)
     steps = meter.counts()
@@ -44,7 +44,7 @@ def test_the_steps_of_a_layer_add_up_to_what_the_hooks_count(
 
 
 def test_watching_changes_no_count(converted: Converted, token_ids: Tensor) -> None:
-    model = converted(dtype=torch.float32, attention=Attention.SOFTMAX, key_value=KeyValue.STREAMED)
+    model = converted(dtype=torch.float32, form=Form.SOFTMAX, key_value=KeyValue.STREAMED)
     bare = count_pass(model, lambda: model(input_ids=token_ids), variant="ssa", label=label)
     meter = StepMeter(model)
     with meter.watching():
@@ -125,7 +125,7 @@ def test_parts_of_a_step_that_are_summed_apart(monkeypatch: pytest.MonkeyPatch) 
 def test_what_sends_no_events_has_no_rows(
     converted: Converted, tiny_gpt2: GPT2LMHeadModel, token_ids: Tensor, spiking: bool
 ) -> None:
-    exact = converted(dtype=torch.float32, attention=Attention.SOFTMAX, feedforward=Code.EXACT)
+    exact = converted(dtype=torch.float32, form=Form.SOFTMAX, code=Code.EXACT)
     model = exact if spiking else tiny_gpt2
     meter = StepMeter(model)
     with meter.watching(), torch.no_grad():

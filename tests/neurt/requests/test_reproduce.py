@@ -39,9 +39,7 @@ def test_what_differs_in_nothing_is_one_point() -> None:
     )
     points = request.points()
     assert len(points) == 3 * 2
-    assert {p.spiking.key_value for p in points if p.spiking.attention == "spikformer"} == {
-        "stored"
-    }
+    assert {p.spiking.key_value for p in points if p.spiking.form == "spikformer"} == {"stored"}
 
 
 @pytest.mark.parametrize("field", ["models", "timesteps", "hw", "forms", "codes", "attention"])

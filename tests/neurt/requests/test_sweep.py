@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from neurt.requests.evaluate import EvaluateRequest
 from neurt.requests.sweep import SweepRequest
-from neurt.spiking.config import Attention, Code, SpikingConfig
+from neurt.spiking.config import Code, Form, SpikingConfig
 
 
 def request(**changes: Any) -> SweepRequest:
@@ -22,8 +22,8 @@ def conversions(**changes: Any) -> list[SpikingConfig]:
 def test_by_default_every_form_and_spiking_code_is_swept() -> None:
     points = conversions()
     assert len(points) == 2 * 5 * 5 * 3  # forms x codes x time steps x thresholds
-    assert {p.attention for p in points} == set(Attention)
-    assert {p.feedforward for p in points} == set(Code) - {Code.EXACT}
+    assert {p.attention for p in points} == set(Form)
+    assert {p.code for p in points} == set(Code) - {Code.EXACT}
     assert {p.timesteps for p in points} == {1, 2, 4, 8, 16}
     assert {(p.threshold, p.attention_threshold) for p in points} == {
         (0.5, None),
@@ -42,14 +42,12 @@ def test_each_combination_is_one_point_in_the_order_given() -> None:
         attention_thresholds=(0.5, 1.0),
         calibrate=("quantile", "mse"),
     )
-    assert [
-        (p.feedforward, p.timesteps, p.attention_threshold, p.input_quantile) for p in points
-    ] == [
-        (code, steps, threshold, quantile)
+    assert [(p.code, p.timesteps, p.attention_threshold, p.calibrate) for p in points] == [
+        (code, steps, threshold, calibrate)
         for code in (Code.SAR, Code.BURST)
         for steps in (8, 1)
         for threshold in (0.5, 1.0)
-        for quantile in (0.99, None)
+        for calibrate in ("quantile", "mse")
     ]
     assert {p.threshold for p in points} == {2.0}
 
@@ -70,7 +68,7 @@ def test_each_combination_is_one_point_in_the_order_given() -> None:
 )
 def test_what_makes_no_difference_is_one_point(changes: dict[str, Any], count: int) -> None:
     codes = {"codes": ("sar",)} | changes
-    for form in Attention:
+    for form in Form:
         assert len(conversions(forms=(form,), **codes)) == count
 
 
@@ -78,7 +76,7 @@ def test_dead_zones_are_swept_where_there_are_any() -> None:
     points = conversions(
         codes=("sar", "pow2"), timesteps=(4,), thresholds=(1.0,), dead_zones=("output", "loss")
     )
-    assert [(p.attention, p.feedforward, p.dead_zone) for p in points] == [
+    assert [(p.form, p.code, p.dead_zone) for p in points] == [
         ("spikformer", "sar", "output"),
         ("spikformer", "pow2", "output"),
         ("softmax", "sar", "output"),
@@ -126,9 +124,7 @@ def test_a_point_is_the_evaluation_that_was_asked_for() -> None:
         batch=2,
         attention="causal",
         out=Path("m"),
-        spiking=SpikingConfig(
-            attention="softmax", feedforward="pow2", threshold=2.0, dead_zone="loss"
-        ),
+        spiking=SpikingConfig(form="softmax", code="pow2", threshold=2.0, dead_zone="loss"),
     )
 
 

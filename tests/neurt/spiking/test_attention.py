@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import DynamicCache, GPT2Config
 
 from neurt.spiking.attention import SpikingAttention, grouped
-from neurt.spiking.config import Attention, Code, SpikingConfig
+from neurt.spiking.config import Code, Form, SpikingConfig
 from neurt.spiking.conversion import convert
 from neurt.spiking.modeling import SpikingLanguageModel
 
@@ -40,7 +40,7 @@ def model(
 ) -> SpikingLanguageModel:
     # A factor that is no ratio of small integers: a calibrated threshold is an event of some
     # sample, so with a factor of 1 events meet thresholds in ties that the order of a sum decides.
-    return converted(kind, form, feedforward=code, timesteps=3, threshold=0.97)
+    return converted(kind, form, code=code, timesteps=3, threshold=0.97)
 
 
 @CASES
@@ -253,7 +253,7 @@ def test_a_sliding_window_hides_what_is_long_ago(
     decoder: Callable[..., Any], token_ids: Tensor, window: int
 ) -> None:
     analog = decoder("mistral", dtype=torch.float64, sliding_window=window)
-    exact = SpikingConfig(attention=Attention.SOFTMAX, feedforward=Code.EXACT, timesteps=2)
+    exact = SpikingConfig(form=Form.SOFTMAX, code=Code.EXACT, timesteps=2)
     model = convert(analog, exact, [token_ids])
     expected = analog(token_ids, use_cache=False).logits
     torch.testing.assert_close(model(token_ids, use_cache=False).logits, expected, **TIGHT)

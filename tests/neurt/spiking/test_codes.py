@@ -23,7 +23,7 @@ from neurt.spiking.codes import (
     SuccessiveApproximation,
     make_coder,
 )
-from neurt.spiking.config import Code, SpikingConfig
+from neurt.spiking.config import Calibrate, Code, SpikingConfig
 from neurt.spiking.neuron import calibrating
 from neurt.spiking.pow2 import PowerOfTwo
 from neurt.spiking.synapse import EventConv1D
@@ -43,7 +43,7 @@ def coder(
 ) -> Coder:
     made = make_coder(
         len(thresholds) if thresholds else channels,
-        SpikingConfig(feedforward=code, timesteps=timesteps, input_quantile=None),
+        SpikingConfig(code=code, timesteps=timesteps, calibrate=Calibrate.MSE),
         of_attention=False,
     )
     made.threshold.data = made.threshold.data.to(dtype)
@@ -439,7 +439,7 @@ def test_a_higher_threshold_would_be_sparser_and_activity_says_so(code: Code) ->
 )
 def test_the_range_reaches_to_the_quantile(code: Code, share: float) -> None:
     samples = torch.arange(1.0, 101).unsqueeze(1)
-    made = make_coder(1, SpikingConfig(feedforward=code, input_quantile=0.9), of_attention=False)
+    made = make_coder(1, SpikingConfig(code=code, input_quantile=0.9), of_attention=False)
     assert made.find_threshold(samples).item() == pytest.approx(90 * share)
 
 
@@ -447,7 +447,7 @@ def test_multi_threshold_reaches_to_the_largest_input() -> None:
     samples = torch.arange(1.0, 101).unsqueeze(1)
     made = make_coder(
         1,
-        SpikingConfig(feedforward=Code.MULTI_THRESHOLD, input_quantile=0.9, threshold=1.5),
+        SpikingConfig(code=Code.MULTI_THRESHOLD, input_quantile=0.9, threshold=1.5),
         of_attention=False,
     )
     assert made.find_threshold(samples).item() == pytest.approx(1.5 * 100 / 128)
@@ -472,12 +472,10 @@ def test_the_threshold_with_the_least_squared_error_is_found(code: Code, timeste
             assert bool((found <= tried * (1 + 1e-5)).all()), candidate
 
 
-@pytest.mark.parametrize("quantile", [0.99, None])
+@pytest.mark.parametrize("calibrate", Calibrate)
 @pytest.mark.parametrize("code", Code)
-def test_a_silent_channel_stays_silent_and_finite(code: Code, quantile: float | None) -> None:
-    made = make_coder(
-        2, SpikingConfig(feedforward=code, input_quantile=quantile), of_attention=False
-    )
+def test_a_silent_channel_stays_silent_and_finite(code: Code, calibrate: Calibrate) -> None:
+    made = make_coder(2, SpikingConfig(code=code, calibrate=calibrate), of_attention=False)
     x = torch.zeros(10, 2)
     x[:, 1] = 1.0
     with calibrating(made):
@@ -523,7 +521,7 @@ def test_exact_sends_equal_parts_whose_sum_is_the_value(timesteps: int) -> None:
 def test_a_coder_is_made_from_the_choices_of_its_block(code: Code, kind: type[Coder]) -> None:
     spiking = SpikingConfig(
         timesteps=7,
-        feedforward=code,
+        code=code,
         attention_code=Code.SIGNED_IF,
         threshold=1.5,
         attention_threshold=0.5,

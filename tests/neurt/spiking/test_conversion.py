@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
-from neurt.spiking.config import Attention, Code, DeadZone, KeyValue, SpikingConfig
+from neurt.spiking.config import Calibrate, Code, DeadZone, Form, KeyValue, SpikingConfig
 from neurt.spiking.conversion import ConversionError, analog_of, convert
 from neurt.spiking.modeling import SpikingGPT2LMHeadModel
 from neurt.spiking.neuron import SpikingNeuron
@@ -26,8 +26,8 @@ def test_every_neuron_is_calibrated(spiking: SpikingGPT2LMHeadModel) -> None:
 
 def exact(timesteps: int, key_value: KeyValue = KeyValue.STORED) -> SpikingConfig:
     return SpikingConfig(
-        attention=Attention.SOFTMAX,
-        feedforward=Code.EXACT,
+        form=Form.SOFTMAX,
+        code=Code.EXACT,
         timesteps=timesteps,
         key_value=key_value,
     )
@@ -51,7 +51,7 @@ def test_greedy_coders_get_dead_zones_for_what_they_drive(
     seen: dict[str, Tensor] = {}
     spiking = convert(
         tiny_gpt2,
-        SpikingConfig(attention=Attention.SOFTMAX, feedforward=Code.POW2, threshold=0.5),
+        SpikingConfig(form=Form.SOFTMAX, code=Code.POW2, threshold=0.5),
         [token_ids],
     )
     for name, module in spiking.named_modules():
@@ -76,16 +76,16 @@ def test_greedy_coders_get_dead_zones_for_what_they_drive(
         assert block.attn.core.weight_encoder.threshold.item() == pytest.approx(0.5 * DEAD_WEIGHT)
 
 
-@pytest.mark.parametrize("form", Attention)
+@pytest.mark.parametrize("form", Form)
 @pytest.mark.parametrize("code", Code)
 @torch.no_grad()
 def test_every_form_and_code_gives_finite_logits_and_thresholds(
-    tiny_gpt2: GPT2LMHeadModel, token_ids: Tensor, form: Attention, code: Code
+    tiny_gpt2: GPT2LMHeadModel, token_ids: Tensor, form: Form, code: Code
 ) -> None:
-    for quantile in (0.99, None):
+    for calibrate in Calibrate:
         spiking = convert(
             tiny_gpt2,
-            SpikingConfig(attention=form, feedforward=code, input_quantile=quantile),
+            SpikingConfig(form=form, code=code, calibrate=calibrate),
             [token_ids, token_ids.flip(0)],
         )
         assert bool(torch.isfinite(spiking(token_ids, use_cache=False).logits).all())
@@ -130,14 +130,14 @@ def test_names_the_layer_whose_input_overflows(
         convert(tiny_gpt2, SpikingConfig(), [token_ids])
 
 
-@pytest.mark.parametrize("form", Attention)
+@pytest.mark.parametrize("form", Form)
 @pytest.mark.parametrize("code", [Code.SIGNED_IF, Code.BURST, Code.SAR, Code.EXACT])
 def test_thresholds_are_those_of_what_the_neurons_then_receive(
-    tiny_gpt2: GPT2LMHeadModel, form: Attention, code: Code
+    tiny_gpt2: GPT2LMHeadModel, form: Form, code: Code
 ) -> None:
     # One window: calibrated on the way, the model must see the same again in a plain pass.
     window = torch.randint(0, 101, (1, 48), generator=torch.Generator().manual_seed(5))
-    chosen = SpikingConfig(attention=form, feedforward=code, timesteps=3)
+    chosen = SpikingConfig(form=form, code=code, timesteps=3)
     model = convert(tiny_gpt2, chosen, [window])
     received: dict[str, Tensor] = {}
     for name, module in model.named_modules():
@@ -227,14 +227,14 @@ def test_the_control_is_exact_for_the_variants_of_a_model_and_comes_back(
 
 
 @KINDS
-@pytest.mark.parametrize("form", Attention)
+@pytest.mark.parametrize("form", Form)
 @torch.no_grad()
 def test_parameters_are_shared_with_the_analog_model_and_its_buffers_survive(
-    decoder: Decoder, token_ids: Tensor, kind: str, form: Attention
+    decoder: Decoder, token_ids: Tensor, kind: str, form: Form
 ) -> None:
     analog = decoder(kind, dtype=torch.float64)
     before = analog(token_ids, use_cache=False).logits
-    model = convert(analog, SpikingConfig(attention=form, feedforward=Code.SAR), [token_ids])
+    model = convert(analog, SpikingConfig(form=form, code=Code.SAR), [token_ids])
     again = analog_of(model)
     assert type(again) is type(analog)
     dense = {name: p.data_ptr() for name, p in analog.named_parameters()}
@@ -272,8 +272,8 @@ def test_finer_codes_come_closer_to_the_analog_model(
         errors = []
         for timesteps, factor in ((1, 1.0), (4, 0.3), (16, 0.003)):
             chosen = SpikingConfig(
-                attention=Attention.SOFTMAX,
-                feedforward=code,
+                form=Form.SOFTMAX,
+                code=code,
                 timesteps=timesteps,
                 key_value=key_value,
                 threshold=factor if code is Code.POW2 else 1.0,
@@ -291,7 +291,7 @@ def test_finer_codes_come_closer_to_the_analog_model(
 def test_a_model_in_half_precision_stays_so(
     decoder: Decoder, token_ids: Tensor, dtype: torch.dtype, dead_zone: DeadZone
 ) -> None:
-    chosen = SpikingConfig(attention=Attention.SOFTMAX, feedforward=Code.POW2, dead_zone=dead_zone)
+    chosen = SpikingConfig(form=Form.SOFTMAX, code=Code.POW2, dead_zone=dead_zone)
     model = convert(copy.deepcopy(decoder()).to(dtype), chosen, [token_ids])
     assert {p.dtype for p in model.parameters()} == {dtype}
     assert bool(torch.isfinite(model(token_ids).logits).all())
@@ -300,18 +300,16 @@ def test_a_model_in_half_precision_stays_so(
 # Dead zones by what the loss feels
 
 
-LOSS = SpikingConfig(
-    attention=Attention.SOFTMAX, feedforward=Code.POW2, dead_zone=DeadZone.LOSS, timesteps=4
-)
+LOSS = SpikingConfig(form=Form.SOFTMAX, code=Code.POW2, dead_zone=DeadZone.LOSS, timesteps=4)
 
 
 @pytest.mark.parametrize(
     ("changes", "this"),
     [
-        ({"attention": Attention.SPIKFORMER}, "pow2 in spikformer attention"),
-        ({"feedforward": Code.SAR}, "sar in softmax attention"),
+        ({"form": Form.SPIKFORMER}, "pow2 in spikformer attention"),
+        ({"code": Code.SAR}, "sar in softmax attention"),
         ({"attention_code": Code.EXACT}, "exact, pow2 in softmax attention"),
-        ({"feedforward": Code.BURST, "attention_code": Code.POW2}, "burst, pow2 in softmax"),
+        ({"code": Code.BURST, "attention_code": Code.POW2}, "burst, pow2 in softmax"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -12,7 +12,7 @@ from transformers import GPT2LMHeadModel, PreTrainedModel
 
 import neurt.spiking.curvature
 from neurt.spiking.coder import Coder
-from neurt.spiking.config import Attention, Code, DeadZone, KeyValue, SpikingConfig
+from neurt.spiking.config import Code, DeadZone, Form, KeyValue, SpikingConfig
 from neurt.spiking.conversion import convert
 from neurt.spiking.curvature import NATS_PER_ACCUMULATE, OF_WEIGHTS, curvature, set_dead_zones
 from neurt.spiking.modeling import SpikingLanguageModel
@@ -24,7 +24,7 @@ WINDOWS = list(torch.randint(0, 101, (2, 3, 9), generator=torch.Generator().manu
 
 
 def chosen(**changes: Any) -> SpikingConfig:
-    how = {"attention": Attention.SOFTMAX, "feedforward": Code.POW2, "dead_zone": DeadZone.LOSS}
+    how = {"form": Form.SOFTMAX, "code": Code.POW2, "dead_zone": DeadZone.LOSS}
     return SpikingConfig(**how | changes)
 
 

@@ -23,7 +23,7 @@ def pair(code: Code, timesteps: int) -> tuple[GPT2MLP, SpikingFeedForward]:
     analog = GPT2MLP(64, CONFIG).double().eval()
     for layer in (analog.c_fc, analog.c_proj):
         nn.init.normal_(layer.weight, std=0.3)
-    spiking = SpikingConfig(feedforward=code, timesteps=timesteps, input_quantile=1.0)
+    spiking = SpikingConfig(code=code, timesteps=timesteps, input_quantile=1.0)
     block = SpikingFeedForward(CONFIG, spiking).double().eval()
     missing, unexpected = block.load_state_dict(analog.state_dict(), strict=False)
     assert not unexpected
@@ -99,7 +99,7 @@ def test_the_inner_width_is_the_one_of_the_configuration() -> None:
 
 
 def test_each_coder_feeds_one_layer(converted: Converted) -> None:
-    block = converted(feedforward=Code.POW2).transformer.h[0].mlp
+    block = converted(code=Code.POW2).transformer.h[0].mlp
     assert block.coded == [(block.encoder, [block.c_fc]), (block.hidden_encoder, [block.c_proj])]
 
 
@@ -114,7 +114,7 @@ def gated(code: Code, timesteps: int, kind: str) -> tuple[LlamaMLP, SpikingFeedF
     analog = LlamaMLP(config).double().eval()
     for parameter in analog.parameters():
         nn.init.normal_(parameter, std=0.3)
-    spiking = SpikingConfig(feedforward=code, timesteps=timesteps, input_quantile=1.0)
+    spiking = SpikingConfig(code=code, timesteps=timesteps, input_quantile=1.0)
     block = SpikingFeedForward(config, spiking).double().eval()
     missing, unexpected = block.load_state_dict(analog.state_dict(), strict=False)
     assert not unexpected
@@ -170,6 +170,6 @@ def test_the_first_coder_of_a_gated_block_feeds_two_layers() -> None:
 
 
 def test_fan_outs_of_a_block_without_a_gate(converted: Converted) -> None:
-    block = converted(feedforward=Code.POW2).transformer.h[0].mlp
+    block = converted(code=Code.POW2).transformer.h[0].mlp
     assert block.fan_outs() == [(block.encoder, 128), (block.hidden_encoder, 32)]
     assert block.macs(5) == 2 * 32 * 128

@@ -45,7 +45,7 @@ def test_a_converted_model_is_saved_and_loaded_bit_for_bit(
     code: Code,
     dtype: torch.dtype,
 ) -> None:
-    model = converted(kind, form, dtype, feedforward=code, timesteps=3, threshold=0.7)
+    model = converted(kind, form, dtype, code=code, timesteps=3, threshold=0.7)
     model.save_pretrained(tmp_path)
     assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".safetensors"}
     again = AutoModelForCausalLM.from_pretrained(tmp_path, dtype=dtype)
@@ -75,7 +75,7 @@ def test_an_analog_checkpoint_loads_by_name_with_thresholds_of_one(
     kind: str,
     form: str,
 ) -> None:
-    choices = converted(kind, form, feedforward="exact").config.spiking
+    choices = converted(kind, form, code="exact").config.spiking
     analog = decoder(kind)
     analog.save_pretrained(tmp_path)
     made: Any = spiking_class(kind)
@@ -117,7 +117,7 @@ def gradients(model: SpikingLanguageModel, ids: Tensor, **how: Any) -> dict[str,
 def test_gradients_reach_every_parameter_and_survive_checkpointing(
     converted: Converted, token_ids: Tensor, kind: str, form: str, code: Code
 ) -> None:
-    model = copy.deepcopy(converted(kind, form, torch.float32, feedforward=code, timesteps=3))
+    model = copy.deepcopy(converted(kind, form, torch.float32, code=code, timesteps=3))
     model.train()
     trained = {n for n, _ in model.named_parameters() if not n.endswith(".threshold")}
     assert gradients(model, token_ids).keys() == trained
@@ -136,7 +136,7 @@ def test_gradients_reach_every_parameter_and_survive_checkpointing(
 def test_padded_sequences_train_with_finite_gradients(
     converted: Converted, token_ids: Tensor, kind: str, form: str
 ) -> None:
-    model = copy.deepcopy(converted(kind, form, torch.float32, feedforward="pow2", timesteps=3))
+    model = copy.deepcopy(converted(kind, form, torch.float32, code="pow2", timesteps=3))
     model.requires_grad_(True)
     mask = torch.ones_like(token_ids)
     mask[0, :4] = 0  # rows of attention that see nothing
@@ -151,7 +151,7 @@ def test_logits_are_the_same_with_and_without_gradients(
     converted: Converted, token_ids: Tensor, kind: str, form: str
 ) -> None:
     for code in Code:
-        model = converted(kind, form, torch.float32, feedforward=code, timesteps=3)
+        model = converted(kind, form, torch.float32, code=code, timesteps=3)
         with torch.no_grad():
             plain = model(token_ids, use_cache=False).logits
         graded = model(token_ids, use_cache=False).logits
@@ -163,7 +163,7 @@ def test_logits_are_the_same_with_and_without_gradients(
 def test_a_file_keeps_dead_zones_by_head(
     converted: Converted, token_ids: Tensor, tmp_path: Path
 ) -> None:
-    model = converted("qwen2", "softmax", torch.float32, feedforward="pow2", dead_zone="loss")
+    model = converted("qwen2", "softmax", torch.float32, code="pow2", dead_zone="loss")
     model.save_pretrained(tmp_path)
     again = AutoModelForCausalLM.from_pretrained(tmp_path)
     coder = again.model.layers[0].self_attn.core.weight_encoder

@@ -14,7 +14,7 @@ from transformers.models.gpt2.modeling_gpt2 import GPT2Attention
 
 from energy import EventError, Levels, count_pass
 from hwmodels import Op
-from neurt.spiking.config import Attention, Code, DeadZone, KeyValue, SpikingConfig
+from neurt.spiking.config import Calibrate, Code, DeadZone, Form, KeyValue, SpikingConfig
 from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.spiking.pow2 import DEAD_WEIGHT, PowerOfTwo
 from neurt.spiking.softmax import RowNormalise, SoftmaxAttention, SoftmaxCore
@@ -24,7 +24,7 @@ SPIKING = [code for code in Code if code is not Code.EXACT]
 
 
 def choices(code: Code, timesteps: int = 3) -> SpikingConfig:
-    return SpikingConfig(attention=Attention.SOFTMAX, feedforward=code, timesteps=timesteps)
+    return SpikingConfig(form=Form.SOFTMAX, code=code, timesteps=timesteps)
 
 
 def operands(queries: int, keys: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -153,9 +153,7 @@ def test_what_the_mask_hides_sends_no_event(code: Code) -> None:
 def test_the_size_of_a_query_event_is_in_the_cached_keys(
     converted: Converted, code: Code, key_value: KeyValue
 ) -> None:
-    model = converted(
-        attention=Attention.SOFTMAX, feedforward=code, timesteps=3, key_value=key_value
-    )
+    model = converted(form=Form.SOFTMAX, code=code, timesteps=3, key_value=key_value)
     block = model.transformer.h[0].attn
     x = torch.randn(2, 5, 32, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     cache = DynamicCache(config=model.config)
@@ -227,7 +225,7 @@ def test_one_threshold_codes_all_weights_and_reaches_to_the_largest(code: Code) 
     core = SoftmaxCore(spiking, 4)
     assert core.weight_encoder.threshold.shape == (1,)
     assert core.weight_encoder.quantile == 1.0
-    spiking = spiking.model_copy(update={"input_quantile": None})
+    spiking = spiking.model_copy(update={"calibrate": Calibrate.MSE})
     assert SoftmaxCore(spiking, 4).weight_encoder.quantile is None
     if isinstance(core.weight_encoder, PowerOfTwo):
         assert core.weight_encoder.ceiling == 0.75
@@ -236,7 +234,7 @@ def test_one_threshold_codes_all_weights_and_reaches_to_the_largest(code: Code) 
 
 
 def test_the_coders_of_both_projections_feed_them(converted: Converted) -> None:
-    block = converted(attention=Attention.SOFTMAX, feedforward=Code.POW2).transformer.h[0].attn
+    block = converted(form=Form.SOFTMAX, code=Code.POW2).transformer.h[0].attn
     assert block.coded == [(block.encoder, [block.c_attn]), (block.mix_encoder, [block.c_proj])]
 
 
@@ -282,7 +280,7 @@ def test_scores_are_those_of_decoded_queries_and_keys(
     code: Code,
     key_value: KeyValue,
 ) -> None:
-    how = {"attention": Attention.SOFTMAX, "feedforward": code, "key_value": key_value}
+    how = {"form": Form.SOFTMAX, "code": code, "key_value": key_value}
     watched = Watched(converted(kind, timesteps=3, **how), 5)
     block, shared_by = watched.block, heads // kv_heads
     pooled = code in SCALED
@@ -317,7 +315,7 @@ def test_scores_are_those_of_decoded_queries_and_keys(
 def test_a_shared_channel_has_the_range_of_all_queries_that_meet_it(
     converted: Converted, kind: str, heads: int, kv_heads: int, code: Code
 ) -> None:
-    watched = Watched(converted(kind, "softmax", timesteps=3, feedforward=code), 9)
+    watched = Watched(converted(kind, "softmax", timesteps=3, code=code), 9)
     block = watched.block
     samples = torch.stack(
         [
@@ -355,7 +353,7 @@ def test_the_core_of_shared_heads_is_that_of_repeated_ones(code: Code, masked: b
 
 
 def test_fan_outs_and_macs_of_shared_heads(converted: Converted) -> None:
-    block = converted("qwen2", "two streams", feedforward="pow2").model.layers[0].self_attn
+    block = converted("qwen2", "two streams", code="pow2").model.layers[0].self_attn
     # 48 channels of 6 heads, 16 of 2 cached heads that 3 share; of 9 tokens a query sees 5
     assert block.fan_outs(9) == [
         (block.encoder, 48 + 16 + 16),
@@ -370,7 +368,7 @@ def test_fan_outs_and_macs_of_shared_heads(converted: Converted) -> None:
         (block.encoder, [block.q_proj, block.k_proj, block.v_proj]),
         (block.mix_encoder, [block.o_proj]),
     ]
-    stored = converted("qwen2", "softmax", feedforward="pow2")
+    stored = converted("qwen2", "softmax", code="pow2")
     names = [coder for coder, _ in stored.model.layers[0].self_attn.fan_outs(9)]
     assert len(names) == 4
 

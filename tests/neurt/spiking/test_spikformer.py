@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from energy import count_pass
 from hwmodels import Op
-from neurt.spiking.config import Attention, Code
+from neurt.spiking.config import Code, Form
 from neurt.spiking.spikformer import RowScale, SpikformerAttention, SpikformerCore
 
 Converted = Callable[..., Any]
@@ -71,7 +71,7 @@ def lif_by_hand(currents: Tensor, thresholds: Tensor, tau: float) -> Tensor:
 def test_the_block_is_its_neurons_and_products_one_step_at_a_time(
     converted: Converted, code: Code
 ) -> None:
-    model = converted(attention=Attention.SPIKFORMER, feedforward=code, timesteps=STEPS)
+    model = converted(form=Form.SPIKFORMER, code=code, timesteps=STEPS)
     block = model.transformer.h[0].attn
     assert isinstance(block, SpikformerAttention)
     x = torch.randn(2, 5, 32, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
@@ -125,7 +125,7 @@ def test_scaling_a_row_is_a_multiplication_per_value() -> None:
 
 
 def test_the_coder_of_the_input_feeds_the_projection(converted: Converted) -> None:
-    block = converted(feedforward=Code.POW2).transformer.h[0].attn
+    block = converted(code=Code.POW2).transformer.h[0].attn
     assert block.coded == [(block.encoder, [block.c_attn])]
 
 
@@ -150,7 +150,7 @@ def test_the_core_of_shared_heads_is_that_of_repeated_ones(masked: bool) -> None
 def test_the_block_of_shared_heads_is_its_neurons_and_products_one_step_at_a_time(
     converted: Converted, code: Code, kind: str, heads: int, kv_heads: int
 ) -> None:
-    model = converted(kind, feedforward=code, timesteps=STEPS)
+    model = converted(kind, code=code, timesteps=STEPS)
     block, width = model.model.layers[0].self_attn, 8 * heads
     x = torch.randn(2, 5, width, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     cos, sin = model.model.rotary_emb(x, torch.arange(5)[None])

@@ -63,7 +63,7 @@ def test_evaluate_writes_what_it_prints(
     assert "Written to out: quality.csv, " in said
     with (tmp_path / "out" / "quality.csv").open(encoding="utf-8", newline="") as file:
         [row] = csv.DictReader(file)
-    assert (row["attention_form"], row["feedforward_form"], row["timesteps"]) == (
+    assert (row["form"], row["code"], row["timesteps"]) == (
         "softmax",
         "pow2",
         "2",
@@ -117,7 +117,7 @@ def test_words_of_finetune_and_of_the_conversion_make_one_request(
             model="m",
             text="t",
             out=Path("o"),
-            spiking={"feedforward": "sar", "attention_quantile": 0.9},
+            spiking={"code": "sar", "lif_quantile": 0.9},
             train="all",
             resume=True,
             baseline=False,

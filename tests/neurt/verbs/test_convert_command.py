@@ -56,9 +56,7 @@ def test_what_is_written_is_the_conversion(
     out = tmp_path / "out"
     assert {path.name for path in out.iterdir()} == FILES
     loaded = load_model(str(trained))
-    chosen = SpikingConfig(
-        attention="softmax", feedforward="pow2", timesteps=2, dead_zone=dead_zone
-    )
+    chosen = SpikingConfig(form="softmax", code="pow2", timesteps=2, dead_zone=dead_zone)
     windows = calibration_windows(loaded.tokenizer, tokens=32, model=trained)
     expected = convert(loaded.model, chosen, windows)
     found = AutoModelForCausalLM.from_pretrained(out)

@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from neurt.spiking.config import Attention, Code, DeadZone, KeyValue, SpikingConfig
+from neurt.spiking.config import Calibrate, Code, DeadZone, Form, KeyValue, SpikingConfig
 from neurt.verbs.flags_conversion import FIELDS, add_conversion_flags, conversion_of
 
 
@@ -26,15 +26,15 @@ def test_every_flag_is_one_of_the_fields() -> None:
     ("words", "expected"),
     [
         (["--timesteps", "7"], SpikingConfig(timesteps=7)),
-        (["--form", "softmax"], SpikingConfig(attention=Attention.SOFTMAX)),
-        (["--code", "pow2"], SpikingConfig(feedforward=Code.POW2)),
+        (["--form", "softmax"], SpikingConfig(form=Form.SOFTMAX)),
+        (["--code", "pow2"], SpikingConfig(code=Code.POW2)),
         (["--attention-code", "sar"], SpikingConfig(attention_code=Code.SAR)),
         (["--key-value", "streamed"], SpikingConfig(key_value=KeyValue.STREAMED)),
         (["--dead-zone", "loss"], SpikingConfig(dead_zone=DeadZone.LOSS)),
         (["--threshold", "0.5"], SpikingConfig(threshold=0.5)),
         (["--attention-threshold", "3"], SpikingConfig(attention_threshold=3.0)),
-        (["--calibrate", "mse"], SpikingConfig(input_quantile=None)),
-        (["--lif-quantile", "0.8"], SpikingConfig(attention_quantile=0.8)),
+        (["--calibrate", "mse"], SpikingConfig(calibrate=Calibrate.MSE)),
+        (["--lif-quantile", "0.8"], SpikingConfig(lif_quantile=0.8)),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

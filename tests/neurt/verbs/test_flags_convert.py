@@ -55,7 +55,7 @@ def test_it_is_the_default_conversion_unless_told_otherwise(
     words = "--form softmax --code pow2 --dead-zone loss --timesteps 8 --window 64 --detokenise"
     given = parser.parse_args([*NEEDED, *words.split(), "--calibration", "c.txt"])
     assert conversion_of(given) == SpikingConfig(
-        attention="softmax", feedforward="pow2", dead_zone="loss", timesteps=8
+        form="softmax", code="pow2", dead_zone="loss", timesteps=8
     )
     assert (given.window, given.detokenise, given.calibration) == (64, True, Path("c.txt"))
 

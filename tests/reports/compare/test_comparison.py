@@ -100,7 +100,7 @@ def test_what_is_the_same_is_said_once(make_run: Callable[..., Run]) -> None:
 
 def test_form_and_code_are_those_of_the_settings(make_run: Callable[..., Run]) -> None:
     run = make_run("45nm")
-    spiking = {"attention": "softmax", "feedforward": "sar"}
+    spiking = {"form": "softmax", "code": "sar"}
     found = compare_runs(
         {"a": run, "b": replace(run, settings={**run.settings, "spiking": spiking})}
     )

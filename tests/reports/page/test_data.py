@@ -11,7 +11,7 @@ from hwmodels import HardwareProfile, Op, load_profile
 from neurt.closed_form.passes import prefill
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Shape
-from neurt.spiking.config import Attention, Code, SpikingConfig
+from neurt.spiking.config import Code, Form, SpikingConfig
 from reports import Run
 from reports.page.data import page_data, steps_with_time
 
@@ -23,12 +23,10 @@ def spiking(config: SpikingConfig, timesteps: int) -> Counts:
     return plan_ssa(SHAPE, prefill(8), changed, 0.25)
 
 
-@pytest.mark.parametrize("attention", Attention)
+@pytest.mark.parametrize("form", Form)
 @pytest.mark.parametrize("code", [Code.SIGNED_IF, Code.BURST, Code.SAR, Code.POW2])
-def test_what_goes_with_time_doubles_with_it_and_the_rest_stays(
-    attention: Attention, code: Code
-) -> None:
-    config = SpikingConfig(attention=attention, feedforward=code)
+def test_what_goes_with_time_doubles_with_it_and_the_rest_stays(form: Form, code: Code) -> None:
+    config = SpikingConfig(form=form, code=code)
     once, twice = spiking(config, 4), spiking(config, 8)
     for before, after in zip(once.layers, twice.layers, strict=True):
         grown = steps_with_time(before, once)

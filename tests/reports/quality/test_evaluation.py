@@ -55,7 +55,7 @@ def evaluated(run: Run) -> Evaluation:
     quality = Quality(8191, 8191 * 2.0, 1000)
     return Evaluation(
         compared(quality, quality, run.asa, run.ssa),
-        {"attention": "softmax", "feedforward": "pow2"},
+        {"form": "softmax", "code": "pow2"},
         "a.txt",
         run.profiles,
         {},

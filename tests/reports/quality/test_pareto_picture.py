@@ -39,8 +39,8 @@ def point(events: float, change: float, **more: Any) -> Point:
         "window": 256,
         "stride": 128,
         "analog_perplexity": 78.31,
-        "attention_form": "softmax",
-        "feedforward_form": "pow2",
+        "form": "softmax",
+        "code": "pow2",
         "timesteps": 4,
         "perplexity_change": change,
         "attention_events_per_mac": events,
@@ -60,8 +60,8 @@ def many() -> Iterator[Point]:
         yield point(
             spent,
             change - 0.014 if form == "softmax" else change + 1.2,
-            attention_form=form,
-            feedforward_form=code,
+            form=form,
+            code=code,
             timesteps=steps,
         )
 
@@ -165,7 +165,7 @@ def test_no_words_overlap(figure: Figure) -> None:
 
 
 def test_the_legend_names_what_is_there_and_nothing_else() -> None:
-    [legend] = pareto_picture([point(0.5, 0.1), point(1.0, 0.2, feedforward_form="sar")]).legends
+    [legend] = pareto_picture([point(0.5, 0.1), point(1.0, 0.2, code="sar")]).legends
     assert [text.get_text() for text in legend.get_texts()] == [
         "sar",
         "pow2",
@@ -200,7 +200,7 @@ def test_controls_and_gains_are_drawn(tmp_path: Path) -> None:
     control = point(
         0.0,
         0.0,
-        feedforward_form="exact",
+        code="exact",
         events_per_mac=None,
         attention_events_per_mac=None,
         attention_block_saving_compute=0.0,

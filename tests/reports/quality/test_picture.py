@@ -36,7 +36,7 @@ def evaluated(run: Run, layers: int = 2, cosine: float = 0.9) -> Evaluation:
         stride=32,
         windows=3,
     )
-    conversion = {"attention": "spikformer", "feedforward": "pow2"}
+    conversion = {"form": "spikformer", "code": "pow2"}
     return Evaluation(compared, conversion, "a.txt", run.profiles, {}, {}, "")
 
 

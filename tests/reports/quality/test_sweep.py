@@ -23,8 +23,8 @@ def point(saving: float | None, change: float, hw: str = "45nm", **more: Any) ->
         "model": "nano",
         "weights": "local(nano)",
         "analog_weights": "local(nano)",
-        "attention_form": "softmax",
-        "feedforward_form": "pow2",
+        "form": "softmax",
+        "code": "pow2",
         "timesteps": 4,
         "conversion": "timesteps=4",
         "text": "heldout.txt of nano",
@@ -113,8 +113,8 @@ SWEEP = Sweep(
     (
         point(0.9, 0.1),
         point(0.8, 0.2),  # beaten by the first
-        point(0.7, 0.01, events_per_mac=None, feedforward_form="exact"),
-        point(None, 0.1, "loihi", attention_form="spikformer"),
+        point(0.7, 0.01, events_per_mac=None, code="exact"),
+        point(None, 0.1, "loihi", form="spikformer"),
     )
 )
 

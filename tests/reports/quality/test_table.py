@@ -23,7 +23,7 @@ from reports.quality.table import (
     write_quality,
 )
 
-CONVERSION = {"attention": "spikformer", "feedforward": "pow2", "timesteps": 4, "threshold": 1.5}
+CONVERSION = {"form": "spikformer", "code": "pow2", "timesteps": 4, "threshold": 1.5}
 
 
 def evaluated(run: Run) -> Evaluation:
@@ -57,7 +57,7 @@ def evaluated(run: Run) -> Evaluation:
 
 def test_the_columns_are_frozen() -> None:
     assert ",".join(QUALITY_COLUMNS) == (
-        "model,weights,analog_weights,attention_form,feedforward_form,timesteps,conversion,text,"
+        "model,weights,analog_weights,form,code,timesteps,conversion,text,"
         "tokens,window,stride,analog_perplexity,spiking_perplexity,perplexity_change,"
         "analog_accuracy,spiking_accuracy,top1_agreement,kl_nats,cosine_final,events_per_mac,"
         "attention_events_per_mac,feedforward_events_per_mac,spike_rate,attention,batch,hw,dataflow,"
@@ -123,7 +123,7 @@ def test_the_numbers_of_the_comparison_arrive(make_run: Callable[..., Run]) -> N
     assert (row.analog_accuracy, row.spiking_accuracy) == (0.4, 0.3)
     assert (row.top1_agreement, row.kl_nats, row.cosine_final) == (0.75, 0.125, 0.875)
     assert (row.tokens, row.window, row.stride) == (100, 64, 32)
-    assert (row.attention_form, row.feedforward_form) == ("spikformer", "pow2")
+    assert (row.form, row.code) == ("spikformer", "pow2")
     assert row.conversion == "attention=spikformer feedforward=pow2 timesteps=4 threshold=1.5"
 
 

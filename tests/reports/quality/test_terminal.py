@@ -28,7 +28,7 @@ def evaluated(run: Run, text: str = "a.txt") -> Evaluation:
         stride=32,
         windows=3,
     )
-    conversion = {"attention": "spikformer", "feedforward": "pow2"}
+    conversion = {"form": "spikformer", "code": "pow2"}
     return Evaluation(compared, conversion, text, run.profiles, {}, {}, "")
 
 

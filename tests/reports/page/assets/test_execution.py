@@ -12,8 +12,7 @@ from hwmodels import Op, load_profile
 from neurt.closed_form.passes import Pass, decode, prefill
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Shape
-from neurt.spiking.config import Attention as Form
-from neurt.spiking.config import Code, KeyValue, SpikingConfig
+from neurt.spiking.config import Code, Form, KeyValue, SpikingConfig
 from reports import Run
 from reports.page.data import page_data
 
@@ -27,7 +26,7 @@ SCALED = """({ counts, timesteps, rate }) => {
 
 SHAPE = Shape(layers=2, width=64, heads=4, inner=256, vocabulary=101, positions=64)
 FORMS = [
-    SpikingConfig(attention=form, feedforward=code, key_value=key_value)
+    SpikingConfig(form=form, code=code, key_value=key_value)
     for form in Form
     for code in Code
     if code is not Code.EXACT
@@ -42,7 +41,7 @@ def columns_of(counts: Counts) -> Any:
 
 
 def named(config: SpikingConfig) -> str:
-    return f"{config.attention}-{config.feedforward}-{config.key_value}"
+    return f"{config.form}-{config.code}-{config.key_value}"
 
 
 def scaled_and_planned(
