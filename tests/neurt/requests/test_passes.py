@@ -131,7 +131,7 @@ def test_a_latency_is_of_a_variant_and_above_0(latency: dict[str, float]) -> Non
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("timesteps", 0), ("timesteps", 65), ("attention", "full"), ("time_steps", 4)],
+    [("timesteps", 0), ("timesteps", 65), ("form", "full"), ("time_steps", 4)],
 )
 def test_an_impossible_conversion_is_refused(field: str, value: object) -> None:
     with pytest.raises(ValidationError) as caught:

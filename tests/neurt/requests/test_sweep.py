@@ -22,7 +22,7 @@ def conversions(**changes: Any) -> list[SpikingConfig]:
 def test_by_default_every_form_and_spiking_code_is_swept() -> None:
     points = conversions()
     assert len(points) == 2 * 5 * 5 * 3  # forms x codes x time steps x thresholds
-    assert {p.attention for p in points} == set(Form)
+    assert {p.form for p in points} == set(Form)
     assert {p.code for p in points} == set(Code) - {Code.EXACT}
     assert {p.timesteps for p in points} == {1, 2, 4, 8, 16}
     assert {(p.threshold, p.attention_threshold) for p in points} == {

@@ -124,7 +124,7 @@ def test_the_numbers_of_the_comparison_arrive(make_run: Callable[..., Run]) -> N
     assert (row.top1_agreement, row.kl_nats, row.cosine_final) == (0.75, 0.125, 0.875)
     assert (row.tokens, row.window, row.stride) == (100, 64, 32)
     assert (row.form, row.code) == ("spikformer", "pow2")
-    assert row.conversion == "attention=spikformer feedforward=pow2 timesteps=4 threshold=1.5"
+    assert row.conversion == "form=spikformer code=pow2 timesteps=4 threshold=1.5"
 
 
 def test_a_layer_has_its_own_events_and_spikes() -> None:
