@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -45,12 +46,12 @@ class LayerEnergy:
         """Energy of one heading of `GROUPS` in picojoules."""
         return math.fsum(pj for op, pj in self.pj.items() if op.group == group)
 
-    @property
+    @cached_property
     def compute_pj(self) -> float:
         """Energy of MACs and ACs in picojoules: the convention of the spiking literature."""
         return self.group_pj("compute")
 
-    @property
+    @cached_property
     def total_pj(self) -> float:
         """Energy of everything that has a price, in picojoules."""
         return math.fsum(self.pj.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
@@ -58,7 +58,15 @@ class Counts:
 
     def total(self, *ops: Op) -> float:
         """Sum of the given operations over all layers."""
-        return sum(layer.tally.ops.get(op, 0) for layer in self.layers for op in ops)
+        return sum(self._totals.get(op, 0) for op in ops)
+
+    @cached_property
+    def _totals(self) -> Mapping[Op, float]:
+        totals: dict[Op, float] = {}
+        for layer in self.layers:
+            for op, amount in layer.tally.ops.items():
+                totals[op] = totals.get(op, 0) + amount
+        return totals
 
     @property
     def dense_macs(self) -> float:
