@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -25,7 +24,7 @@ from neurt.progress import Progress, Say, silent
 from neurt.requests.evaluate import EvaluateRequest
 from neurt.requests.sweep import SweepRequest
 from reports.kit.files import prepare_directory, write_text
-from reports.quality.sweep import SWEEP_COLUMNS, Sweep
+from reports.quality.sweep import SWEEP, Sweep
 
 #: Rows of one point, one per hardware, by column of `sweep.csv`.
 Rows = list[dict[str, Any]]
@@ -96,12 +95,12 @@ def evaluate_point(point: EvaluateRequest, threads: int | None = None) -> Rows |
     import torch
 
     from neurt.evaluation.evaluating import run_evaluate
-    from reports.quality.table import quality_frame
+    from reports.quality.table import quality_table
 
     if threads is not None:
         torch.set_num_threads(threads)
     try:
-        frame = quality_frame(run_evaluate(point))
+        rows = quality_table(run_evaluate(point)).records()
     except UserError as error:
         return str(error)
     chosen = point.spiking
@@ -111,13 +110,7 @@ def evaluate_point(point: EvaluateRequest, threads: int | None = None) -> Rows |
         "attention_threshold": chosen.threshold_of_attention,
         "dead_zone": str(chosen.dead_zone),
     }
-    rows = frame.astype(object).to_dict(orient="records")
-    return [{str(key): _plain(value) for key, value in row.items()} | extra for row in rows]
-
-
-def _plain(value: Any) -> Any:
-    """A value without a price is NaN in a frame and nothing in a table."""
-    return None if value is None or (isinstance(value, float) and math.isnan(value)) else value
+    return [row | extra for row in rows]
 
 
 def _here(
@@ -215,7 +208,9 @@ def _read(path: Path) -> Rows:
     """The rows of a point that is known."""
     try:
         rows: Rows = json.loads(path.read_text(encoding="utf-8"))
-        whole = bool(rows) and all({*row, "pareto"} == set(SWEEP_COLUMNS) for row in rows)
+        whole = bool(rows) and all(
+            {*row, "pareto"} == {column.name for column in SWEEP} for row in rows
+        )
     except (OSError, ValueError, TypeError):
         whole = False
     if not whole:

@@ -95,8 +95,8 @@ def _evaluate(request: argparse.Namespace) -> None:
     with _spinner(console) as progress:
         from neurt.evaluation.evaluating import run_evaluate
         from neurt.requests.evaluate import EvaluateRequest
-        from reports.quality.table import write_quality
         from reports.quality.terminal import print_quality
+        from reports.quality.write import write_quality
 
         asked = EvaluateRequest(**_fields(request, directory))
         found = run_evaluate(asked, progress, say=_say(console))
@@ -110,7 +110,8 @@ def _sweep(request: argparse.Namespace) -> None:
     with _spinner(console) as progress:
         from neurt.grid.sweep import run_sweep
         from neurt.requests.sweep import SweepRequest
-        from reports.quality.sweep import print_sweep, write_sweep
+        from reports.quality.terminal import print_sweep
+        from reports.quality.write import write_sweep
 
         given = vars(request) | {"hw": tuple(request.hw), "out": directory}
         asked = SweepRequest(**{key: value for key, value in given.items() if key != "run"})

@@ -153,11 +153,11 @@ class Evaluation:
         compared = self.comparison
         return {
             profile.name: next(
-                one
-                for one in baselines(
+                baseline
+                for baseline in baselines(
                     [compared.asa], [compared.ssa], profile, int8=None, dataflow=self.dataflow
                 )
-                if one.name == "twin"
+                if baseline.name == "twin"
             )
             for profile in self.profiles
         }

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
+from operator import itemgetter
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
-from reports.kit.files import prepare_directory, write_text
-from reports.kit.pictures import Pictures, draw
-from reports.quality.table import QUALITY_COLUMNS
-
-#: Columns of `sweep.csv`; frozen by a test.
-SWEEP_COLUMNS = (
-    *QUALITY_COLUMNS,
-    "attention_code",
-    "dead_zone",
-    "threshold",
-    "attention_threshold",
-    "pareto",
-)
+from energy.table import Column, Table
+from reports.quality.table import QUALITY
 
 #: One point on one hardware, by column.
 Point = Mapping[str, Any]
+
+
+#: What a point says beside what an evaluation does.
+POINT = ("attention_code", "dead_zone", "threshold", "attention_threshold")
+
+#: Columns of `sweep.csv`.
+SWEEP: tuple[Column[Point], ...] = tuple(
+    Column(name, itemgetter(name)) for name in (*(x.name for x in QUALITY), *POINT, "pareto")
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +28,7 @@ class Sweep:
     """The points of a sweep.
 
     Attributes:
-        points: One per conversion and hardware, with the columns of `SWEEP_COLUMNS` but `pareto`.
+        points: One per conversion and hardware, with the columns of `SWEEP` but `pareto`.
     """
 
     points: tuple[Point, ...]
@@ -68,70 +60,8 @@ def pareto(points: Sequence[Point], saving: str = "attention_block_saving_comput
     return best[::-1]
 
 
-def write_sweep(sweep: Sweep, directory: Path, *, pictures: Pictures = Pictures.ALL) -> list[Path]:
-    """Write `sweep.csv` and, for each hardware, `pareto_HW.png` and `.svg`.
-
-    Raises:
-        OutputError: If they cannot be written.
-    """
-    prepare_directory(directory)
-    fronts = {id(p) for hw in sweep.hardware for p in pareto(sweep.on(hw))}
-    text = io.StringIO()
-    table = csv.DictWriter(text, SWEEP_COLUMNS, lineterminator="\n")
-    table.writeheader()
-    for point in sweep.points:
-        table.writerow({**point, "pareto": id(point) in fronts})
-    files = [write_text(directory / "sweep.csv", text.getvalue())]
-    if pictures is not Pictures.NONE:
-        from reports.quality.pareto_picture import pareto_picture
-
-        for hw in filter(sweep.on, sweep.hardware):
-            files += draw(
-                partial(pareto_picture, sweep.on(hw)), directory / f"pareto_{hw}", pictures
-            )
-    return files
-
-
-def print_sweep(sweep: Sweep, console: Console) -> None:
-    """Print the points that nothing beats."""
-    for hw in sweep.hardware:
-        points = sweep.on(hw)
-        if not points:
-            console.print(f"{hw} has no price for the events of any point.", markup=False)
-            continue
-        first = points[0]
-        table = Table(
-            title=f"{first['model']} on {hw}: {len(points)} points, those that none beats "
-            f"(analog perplexity {first['analog_perplexity']:.2f})",
-            title_justify="left",
-            title_style="bold",
-        )
-        for heading in ("attention", "code"):
-            table.add_column(heading)
-        for heading in (
-            "T",
-            "threshold",
-            "perplexity",
-            "change",
-            "cosine",
-            "same top-1",
-            "events/MAC",
-            "attention block",
-            "model",
-        ):
-            table.add_column(heading, justify="right")
-        for p in pareto(points):
-            table.add_row(
-                p["form"],
-                p["code"],
-                str(p["timesteps"]),
-                f"{p['threshold']:g} / {p['attention_threshold']:g}",
-                f"{p['spiking_perplexity']:.2f}",
-                f"{p['perplexity_change']:+.2%}",
-                f"{p['cosine_final']:.4f}",
-                f"{p['top1_agreement']:.1%}",
-                "" if p["events_per_mac"] is None else f"{p['events_per_mac']:.2f}",
-                f"{p['attention_block_saving_compute']:.1%}",
-                "" if p["model_saving_compute"] is None else f"{p['model_saving_compute']:.1%}",
-            )
-        console.print(table)
+def sweep_table(sweep: Sweep) -> Table[Point]:
+    """`sweep.csv`: one row per point and hardware, and whether nothing beats it there."""
+    fronts = {id(point) for hw in sweep.hardware for point in pareto(sweep.on(hw))}
+    points = [{**point, "pareto": id(point) in fronts} for point in sweep.points]
+    return Table(SWEEP, points)

@@ -20,7 +20,7 @@ from neurt.spiking.config import SpikingConfig
 from neurt.spiking.conversion import ConversionError, convert
 from neurt.text.data import TextError
 from reports.quality.evaluation import Evaluation
-from reports.quality.table import write_quality
+from reports.quality.write import write_quality
 
 pytestmark = pytest.mark.usefixtures("alone")
 

@@ -12,74 +12,23 @@ import pytest
 from energy import Counts, Label, LayerCount, Tally, saving
 from energy.counts.file import read_csv
 from reports import OutputError, Run
-from reports.quality.evaluation import Comparison, Evaluation, LayerSimilarity, Quality
-from reports.quality.table import (
-    LAYER_QUALITY_COLUMNS,
-    QUALITY_COLUMNS,
-    at_depth,
-    layer_quality_frame,
-    quality_frame,
-    spike_rate,
-    write_quality,
-)
+from reports.quality.evaluation import Evaluation
+from reports.quality.table import QUALITY, at_depth, layers_table, quality_table, spike_rate
+from reports.quality.write import write_quality
 
-CONVERSION = {"form": "spikformer", "code": "pow2", "timesteps": 4, "threshold": 1.5}
+Make = Callable[..., Evaluation]
 
 
-def evaluated(run: Run) -> Evaluation:
-    layers = tuple(
-        LayerSimilarity(depth, 0.99, 0.9, 0.95, 0.01, 0.1, 0.05)
-        for depth in sorted({row.label.depth for row in run.ssa.layers} - {None})
-    )
-    compared = Comparison(
-        Quality(100, 200.0, 40),
-        Quality(100, 210.0, 30),
-        top1_agreement=0.75,
-        kl_nats=0.125,
-        cosine_final=0.875,
-        layers=layers,
-        asa=run.asa,
-        ssa=run.ssa,
-        window=64,
-        stride=32,
-        windows=3,
-    )
-    return Evaluation(
-        compared,
-        CONVERSION,
-        "a, text.txt",
-        run.profiles,
-        {"batch": 8},
-        run.versions,
-        run.created,
-    )
+def test_every_column_is_filled(make_run: Callable[..., Run], evaluated: Make) -> None:
+    for table in (quality_table(evaluated(make_run())), layers_table(evaluated(make_run()))):
+        assert not table.to_frame().isna().to_numpy().any()
 
 
-def test_the_columns_are_frozen() -> None:
-    assert ",".join(QUALITY_COLUMNS) == (
-        "model,weights,analog_weights,form,code,timesteps,conversion,text,"
-        "tokens,window,stride,analog_perplexity,spiking_perplexity,perplexity_change,"
-        "analog_accuracy,spiking_accuracy,top1_agreement,kl_nats,cosine_final,events_per_mac,"
-        "attention_events_per_mac,feedforward_events_per_mac,spike_rate,attention,batch,hw,dataflow,"
-        "attention_block_saving_compute,attention_block_saving_full,model_saving_compute,"
-        "model_saving_full,attention_block_saving_twin_compute,attention_block_saving_twin_full,"
-        "model_saving_twin_compute,model_saving_twin_full,twin_bits,unpriced"
-    )
-    assert ",".join(LAYER_QUALITY_COLUMNS) == (
-        "layer,cosine_residual,cosine_attention,cosine_feedforward,error_residual,error_attention,"
-        "error_feedforward,attention_events_per_mac,feedforward_events_per_mac,spike_rate,model,"
-        "weights"
-    )
-
-
-def test_every_column_is_filled(make_run: Callable[..., Run]) -> None:
-    for frame in (quality_frame(evaluated(make_run())), layer_quality_frame(evaluated(make_run()))):
-        assert not frame.isna().to_numpy().any()
-
-
-def test_there_is_a_row_per_hardware_with_its_savings(make_run: Callable[..., Run]) -> None:
+def test_there_is_a_row_per_hardware_with_its_savings(
+    make_run: Callable[..., Run], evaluated: Make
+) -> None:
     run = make_run("45nm", "loihi")
-    frame = quality_frame(evaluated(run))
+    frame = quality_table(evaluated(run)).to_frame()
     assert list(frame.hw) == ["45nm", "loihi"]
     ours = frame.iloc[0]
     for column, accounting, block in (
@@ -93,12 +42,16 @@ def test_there_is_a_row_per_hardware_with_its_savings(make_run: Callable[..., Ru
     assert ours.attention_block_saving_compute == pytest.approx(0.8434783)
     assert ours.unpriced == "exp sqrt"
     # MACs have no price on Loihi: no saving, rather than a false one.
-    assert frame.iloc[1][[name for name in QUALITY_COLUMNS if "_saving_" in name]].isna().all()
+    assert (
+        frame.iloc[1][[column.name for column in QUALITY if "_saving_" in column.name]].isna().all()
+    )
 
 
-def test_the_twin_has_the_bits_of_the_steps_and_its_savings(make_run: Callable[..., Run]) -> None:
+def test_the_twin_has_the_bits_of_the_steps_and_its_savings(
+    make_run: Callable[..., Run], evaluated: Make
+) -> None:
     found = evaluated(make_run("45nm", "loihi"))
-    ours, other = (row for _, row in quality_frame(found).iterrows())
+    ours, other = (row for _, row in quality_table(found).to_frame().iterrows())
     # ceil(log2(4 + 1)) bits say as much as four spikes
     assert ours.twin_bits == other.twin_bits == 3
     twin = found.twins["45nm"]
@@ -115,8 +68,10 @@ def test_the_twin_has_the_bits_of_the_steps_and_its_savings(make_run: Callable[.
     assert ours.attention_block_saving_twin_compute < ours.attention_block_saving_compute
 
 
-def test_the_numbers_of_the_comparison_arrive(make_run: Callable[..., Run]) -> None:
-    row = quality_frame(evaluated(make_run())).iloc[0]
+def test_the_numbers_of_the_comparison_arrive(
+    make_run: Callable[..., Run], evaluated: Make
+) -> None:
+    row = quality_table(evaluated(make_run())).to_frame().iloc[0]
     assert row.analog_perplexity == pytest.approx(7.3890561)  # e^2
     assert row.spiking_perplexity == pytest.approx(8.1661699)  # e^2.1
     assert row.perplexity_change == pytest.approx(0.1051709)  # e^0.1 - 1
@@ -127,7 +82,7 @@ def test_the_numbers_of_the_comparison_arrive(make_run: Callable[..., Run]) -> N
     assert row.conversion == "form=spikformer code=pow2 timesteps=4 threshold=1.5"
 
 
-def test_a_layer_has_its_own_events_and_spikes() -> None:
+def test_a_layer_has_its_own_events_and_spikes(evaluated: Make) -> None:
     def rows(depth: int, spikes: int) -> tuple[LayerCount, ...]:
         # A neuron of 100 slots per block, and a product with 200 MACs over two time steps.
         from hwmodels import Op
@@ -142,7 +97,7 @@ def test_a_layer_has_its_own_events_and_spikes() -> None:
         )
 
     ssa = Counts("ssa", rows(0, 10) + rows(1, 30), timesteps=2)
-    frame = layer_quality_frame(evaluated(Run("profile", ssa, ssa, (), {}, {}, "")))
+    frame = layers_table(evaluated(Run("profile", ssa, ssa, (), {}, {}, ""))).to_frame()
     # 10 x 10 events for 200 / 2 MACs, and so on.
     assert list(frame.attention_events_per_mac) == [1, 3]
     assert list(frame.feedforward_events_per_mac) == [2, 6]
@@ -156,7 +111,7 @@ def test_a_model_without_neurons_has_no_spike_rate(make_run: Callable[..., Run])
 
 
 def test_the_files_are_written_and_hold_the_frames(
-    make_run: Callable[..., Run], tmp_path: Path
+    make_run: Callable[..., Run], evaluated: Make, tmp_path: Path
 ) -> None:
     found = evaluated(make_run("45nm", "loihi"))
     told: list[str] = []
@@ -179,20 +134,22 @@ def test_the_files_are_written_and_hold_the_frames(
     assert rows[0]["text"] == "a, text.txt"
     assert rows[1]["attention_block_saving_compute"] == ""
     assert float(rows[0]["kl_nats"]) == 0.125
-    assert files[1].read_text(encoding="utf-8").splitlines()[0] == ",".join(LAYER_QUALITY_COLUMNS)
+    assert files[1].read_text(encoding="utf-8").splitlines()[0] == ",".join(
+        layers_table(found).names
+    )
     asa, ssa = read_csv(files[2])
     assert (asa.dense_macs, ssa.dense_macs) == (
         found.comparison.asa.dense_macs,
         found.comparison.ssa.dense_macs,
     )
     run = json.loads(files[-1].read_text(encoding="utf-8"))
-    assert run["conversion"] == CONVERSION
+    assert run["conversion"] == found.conversion
     assert run["weights"] == {"asa": "random(seed=0)", "ssa": "random(seed=0)"}
     assert (run["command"], run["created"]) == ("evaluate", found.created)
 
 
 def test_the_same_evaluation_gives_the_same_bytes(
-    make_run: Callable[..., Run], tmp_path: Path
+    make_run: Callable[..., Run], evaluated: Make, tmp_path: Path
 ) -> None:
     found = evaluated(make_run())
     first, second = (write_quality(found, tmp_path / name) for name in "ab")
@@ -200,15 +157,17 @@ def test_the_same_evaluation_gives_the_same_bytes(
 
 
 def test_an_output_that_cannot_be_written_is_one_line(
-    make_run: Callable[..., Run], tmp_path: Path
+    make_run: Callable[..., Run], evaluated: Make, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("x", encoding="utf-8")
     with pytest.raises(OutputError, match="cannot be written"):
         write_quality(evaluated(make_run()), tmp_path / "file")
 
 
-def test_weights_of_a_baseline_stand_in_the_row(make_run: Callable[..., Run]) -> None:
+def test_weights_of_a_baseline_stand_in_the_row(
+    make_run: Callable[..., Run], evaluated: Make
+) -> None:
     run = make_run()
     other = replace(run, asa=replace(run.asa, weights="local(more)"))
-    row = quality_frame(evaluated(other)).iloc[0]
+    row = quality_table(evaluated(other)).to_frame().iloc[0]
     assert (row.weights, row.analog_weights) == ("random(seed=0)", "local(more)")

@@ -1,0 +1,80 @@
+"""The files of an evaluation and of a sweep."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from energy.counts.file import to_csv
+from reports.kit.files import prepare_directory, write_text
+from reports.kit.pictures import Pictures, draw
+from reports.quality.evaluation import Evaluation
+from reports.quality.sweep import Sweep, sweep_table
+from reports.quality.table import layers_table, quality_table
+
+
+def write_quality(
+    evaluation: Evaluation,
+    out: Path,
+    progress: Callable[[str], None] = lambda _: None,
+    *,
+    pictures: Pictures = Pictures.ALL,
+) -> list[Path]:
+    """Write `quality.csv`, `quality_layers.csv`, `counts.csv`, the picture and `run.json`.
+
+    Args:
+        evaluation: What to report.
+        out: A directory, made if need be; files of the same names are replaced.
+        progress: Told what is being written.
+        pictures: The formats of the picture.
+
+    Returns:
+        The files, in the order written.
+
+    Raises:
+        OutputError: If a file cannot be written.
+    """
+    prepare_directory(out)
+    progress("tables")
+    compared = evaluation.comparison
+    files = [
+        write_text(out / "quality.csv", quality_table(evaluation).to_csv()),
+        write_text(out / "quality_layers.csv", layers_table(evaluation).to_csv()),
+        write_text(out / "counts.csv", to_csv((compared.asa, compared.ssa))),
+    ]
+    if pictures is not Pictures.NONE:
+        from reports.quality.picture import quality_picture  # matplotlib takes half a second
+
+        progress("picture")
+        files += draw(partial(quality_picture, evaluation), out / "quality", pictures)
+    facts = {
+        "command": "evaluate",
+        "created": evaluation.created,
+        "model": compared.ssa.model,
+        "weights": {"asa": compared.asa.weights, "ssa": compared.ssa.weights},
+        "text": evaluation.text,
+        "conversion": dict(evaluation.conversion),
+        "settings": dict(evaluation.settings),
+        "versions": dict(evaluation.versions),
+    }
+    files.append(write_text(out / "run.json", json.dumps(facts, indent=2) + "\n"))
+    return files
+
+
+def write_sweep(sweep: Sweep, directory: Path, *, pictures: Pictures = Pictures.ALL) -> list[Path]:
+    """Write `sweep.csv` and, for each hardware, `pareto_HW.png` and `.svg`.
+
+    Raises:
+        OutputError: If they cannot be written.
+    """
+    prepare_directory(directory)
+    files = [write_text(directory / "sweep.csv", sweep_table(sweep).to_csv())]
+    if pictures is not Pictures.NONE:
+        from reports.quality.pareto_picture import pareto_picture  # as above
+
+        for hw in filter(sweep.on, sweep.hardware):
+            stem = directory / f"pareto_{hw}"
+            files += draw(partial(pareto_picture, sweep.on(hw)), stem, pictures)
+    return files
