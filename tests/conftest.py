@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from transformers import GPT2LMHeadModel
 
+    from neurt.loading.models import LoadedModel
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rewrite-golden", action="store_true", help="rewrite tests/golden")
@@ -34,3 +36,16 @@ def tiny_gpt2() -> GPT2LMHeadModel:
     torch.manual_seed(0)
     config = GPT2Config(n_layer=2, n_embd=32, n_head=4, vocab_size=101, n_positions=64)
     return GPT2LMHeadModel(config).eval()
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> LoadedModel:
+    """A really pretrained model, of 135 million parameters. Nobody may change it."""
+    from neurt.loading.gguf.header import GGUFError
+    from neurt.loading.models import load_model
+    from neurt.loading.source import SMOLLM2
+
+    try:
+        return load_model(SMOLLM2)
+    except GGUFError as error:
+        pytest.skip(str(error))

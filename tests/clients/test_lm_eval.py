@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import shlex
-import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -34,30 +32,34 @@ FLOAT32 = 1e-5
 
 
 @pytest.fixture(scope="module")
-def evaluate(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Any]:
-    """What `simple_evaluate` finds for a directory on the three tasks, each directory once."""
+def offline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pytest.MonkeyPatch]:
     import datasets
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)  # where the paths of the tasks start
+        patch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path_factory.mktemp("hf")))
+        # Otherwise `datasets` tells its makers, even when it loads a local file.
+        patch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+        patch.setenv("TOKENIZERS_PARALLELISM", "false")
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def evaluate(offline: pytest.MonkeyPatch) -> Callable[[Path], Any]:
+    """What `simple_evaluate` finds for a directory on the three tasks, each directory once."""
 
     @cache
     def run(directory: Path) -> Any:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(ROOT)  # where the paths of the tasks start
-            patch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path_factory.mktemp("hf")))
-            # Otherwise `datasets` tells its makers, even when it loads a local file.
-            patch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
-            patch.setenv("TOKENIZERS_PARALLELISM", "false")
-            return lm_eval.simple_evaluate(
-                model="hf",
-                model_args={"pretrained": str(directory), "max_length": LENGTH},
-                tasks=["address_perplexity", "address_ending", "address_writing"],
-                task_manager=lm_eval.tasks.TaskManager(
-                    include_path=str(TASKS), include_defaults=False
-                ),
-                device="cpu",
-                batch_size=8,
-                bootstrap_iters=0,
-                log_samples=True,
-            )
+        return lm_eval.simple_evaluate(
+            model="hf",
+            model_args={"pretrained": str(directory), "max_length": LENGTH},
+            tasks=["address_perplexity", "address_ending", "address_writing"],
+            task_manager=lm_eval.tasks.TaskManager(include_path=str(TASKS), include_defaults=False),
+            device="cpu",
+            batch_size=8,
+            bootstrap_iters=0,
+            log_samples=True,
+        )
 
     return run
 
@@ -122,17 +124,14 @@ def test_perplexity_is_that_of_our_own_protocol(
     assert found["bits_per_byte"] == pytest.approx(nats / size / math.log(2), rel=FLOAT32)
 
 
-def test_the_documented_command_gives_the_documented_scores(tmp_path: Path) -> None:
+def test_the_documented_command_gives_the_documented_scores(
+    tmp_path: Path, offline: pytest.MonkeyPatch
+) -> None:
     text = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```\nHF_HUB_OFFLINE=1 (python -c \".*?)\n```", text, flags=re.DOTALL)
-    _, *words = shlex.split(block.replace("\\\n", " "))
-    subprocess.run(
-        [sys.executable, *words, "--output_path", str(tmp_path / "scores.json")],
-        cwd=ROOT,
-        env={**os.environ, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1"},
-        check=True,
-        capture_output=True,
-    )
+    _, flag, code, *words = shlex.split(block.replace("\\\n", " "))
+    offline.setattr(sys, "argv", [flag, *words, "--output_path", str(tmp_path / "scores.json")])
+    exec(compile(code, "clients.md", "exec"), {})
     (output,) = tmp_path.glob("scores*.json")
     found = scores(json.loads(output.read_text(encoding="utf-8")))
     rows = re.findall(r"\|(\w+) *\|[↑↓] *\| *([\d.]+)\|", text)

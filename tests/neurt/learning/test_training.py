@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import math
 import os
-import random
 import re
-import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -175,104 +174,71 @@ def test_a_finished_training_is_loaded(tmp_path: Path) -> None:
     assert torch.equal(trained.table.weight, loaded.table.weight)
 
 
-CHILD = """
-import sys
-from pathlib import Path
-from tests_of_training import Bigram, SETTINGS, run
-
-def progress(what, done, total):
-    print(done, flush=True)
-
-settings = SETTINGS.model_copy(update={"steps": 10**6, "save_every": 7})
-run(Path(sys.argv[1]), settings=settings, progress=progress)
-"""
-
-
-def child(tmp_path: Path, script: str, *arguments: str, launcher: tuple[str, ...] = ()) -> Any:
-    """A Python process that knows this file as `tests_of_training`."""
-    (tmp_path / "tests_of_training.py").write_text(Path(__file__).read_text(encoding="utf-8"))
-    (tmp_path / "child.py").write_text(script)
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(tmp_path)}
-    return subprocess.Popen(
-        [sys.executable, *launcher, str(tmp_path / "child.py"), *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
-
-
-def test_killed_at_a_random_step_it_resumes_bit_for_bit(tmp_path: Path) -> None:
-    # The child trains until it is killed, wherever it is then: computing or writing.
-    step = random.SystemRandom().randint(8, 80)
-    directory = tmp_path / "killed"
-    with child(tmp_path, CHILD, str(directory)) as process:
-        for line in process.stdout:
-            if int(line) == step:
-                os.kill(process.pid, signal.SIGKILL)
-                break
-    assert process.returncode == -signal.SIGKILL
-    settings = SETTINGS.model_copy(update={"steps": 10**6, "save_every": 7})
-    whole, resumed = Bigram(), Bigram()
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "whole", whole, settings=settings, progress=stopping(step + 40))
-    with pytest.raises(KeyboardInterrupt):
-        run(directory, resumed, settings=settings, resume=True, progress=stopping(step + 40))
-    for (name, a), b in zip(whole.named_parameters(), resumed.parameters(), strict=True):
-        assert torch.equal(a, b), f"{name} differs, killed at step {step}"
-    rows = read_metrics(directory / METRICS)
-    assert without_speed(rows) == without_speed(read_metrics(tmp_path / "whole" / METRICS))
-
-
+# A process that becomes two, so that torch is imported once; the environment is torchrun's.
 TWO = """
-import sys
+import os, sys
 from pathlib import Path
-import torch
 from neurt.learning.training import TrainingError, processes
 from tests_of_training import Bigram, SETTINGS, run, stream
 
+rank = os.fork() == 0
+os.environ |= {"RANK": str(int(rank)), "LOCAL_RANK": str(int(rank)), "WORLD_SIZE": "2"}
 assert processes().num_processes == 2
 out = Path(sys.argv[1])
 objective = Bigram(0.0)
 run(out / "run", objective)
-# In one piece: the launcher starts Python unbuffered, and both write to one pipe.
 sys.stdout.write(f"weight {objective.table.weight.sum().item()}\\n")
-try:
-    run(out / "odd", settings=SETTINGS.model_copy(update={"batch": 3}))
-except TrainingError as error:
-    print(error, flush=True)
-try:
-    run(out / "other", ids=stream() if processes().is_main_process else stream() + 1)
-except TrainingError as error:
-    print(error, flush=True)
+for name, how in (
+    ("odd", {"settings": SETTINGS.model_copy(update={"batch": 3})}),
+    ("other", {"ids": stream() if processes().is_main_process else stream() + 1}),
+):
+    try:
+        run(out / name, **how)
+    except TrainingError as error:
+        sys.stdout.write(f"{error}\\n")
+sys.stdout.flush()
+if rank:
+    os._exit(0)
+assert os.wait()[1] == 0
 """
 
 
 def test_two_processes_train_as_one(tmp_path: Path) -> None:
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
-    with child(tmp_path, TWO, str(tmp_path), launcher=launcher) as process:
-        out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
+    (tmp_path / "tests_of_training.py").write_text(Path(__file__).read_text(encoding="utf-8"))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    paths = os.pathsep.join([str(tmp_path), *sys.path])
+    where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "PYTHONPATH": paths}
+    done = subprocess.run(
+        [sys.executable, "-c", TWO, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        env=os.environ | where | {"OMP_NUM_THREADS": "1"},
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
     alone = run(tmp_path / "alone", Bigram(0.0))
     together = read_metrics(tmp_path / "run" / METRICS)
     # Sums over 4 windows in another order: some ulps of float32 per step, 6 steps.
     for one, two in zip(alone, together, strict=True):
         assert two.scalars["loss"] == pytest.approx(one.scalars["loss"], rel=1e-5)
         assert two.gradient_norm == pytest.approx(one.gradient_norm, rel=1e-5)
-        assert (two.step, two.tokens, two.learning_rate) == (
-            one.step,
-            one.tokens,
-            one.learning_rate,
-        )
+        same = (one.step, one.tokens, one.learning_rate)
+        assert (two.step, two.tokens, two.learning_rate) == same
     expected = load_file(tmp_path / "alone" / CHECKPOINT)
     for name, tensor in load_file(tmp_path / "run" / CHECKPOINT).items():
         torch.testing.assert_close(tensor, expected[name], rtol=1e-4, atol=1e-6)
     # Two processes write to one pipe: a line of one may begin behind what the other said.
-    weights = re.findall(r"weight (-?[\d.e-]+)", out)
+    weights = re.findall(r"weight (-?[\d.e-]+)", done.stdout)
     assert len(weights) == 2
     assert weights[0] == weights[1]
-    assert out.count("batch (= 3) must be divisible by the 2 processes; choose --batch 4") == 2
-    assert out.count("the processes were given different token ids; give all the same text") == 2
+    for said in (
+        "batch (= 3) must be divisible by the 2 processes; choose --batch 4",
+        "the processes were given different token ids; give all the same text",
+    ):
+        assert done.stdout.count(said) == 2
     assert not (tmp_path / "odd").exists()
 
 

@@ -22,7 +22,7 @@ from neurt.families import ShapeError
 from neurt.learning.pretrain import perplexity
 from neurt.loading.gguf.header import GGUFError
 from neurt.loading.models import LoadedModel, ModelError, Weights, gpt2_tokenizer, load_model
-from neurt.loading.source import SMOLLM2, resolve
+from neurt.loading.source import resolve
 from neurt.spiking.config import SpikingConfig
 from neurt.spiking.conversion import convert
 from neurt.text.data import packaged_text
@@ -452,14 +452,6 @@ def test_a_broken_gguf_file_is_an_error_whatever_the_weights(
     for weights in Weights:
         with pytest.raises(GGUFError, match=r"tiny\.gguf' is truncated"):
             load_model(str(path), weights)
-
-
-@pytest.fixture(scope="module")
-def smollm2() -> LoadedModel:
-    try:
-        return load_model(SMOLLM2)
-    except GGUFError as error:
-        pytest.skip(str(error))
 
 
 def test_smollm2_says_whose_weights_they_are(smollm2: LoadedModel) -> None:

@@ -14,6 +14,7 @@ from neurt.families import ShapeError
 from neurt.loading.gguf import file as gguf_file
 from neurt.loading.gguf.file import GGUFError, load_gguf, smollm2_file
 from neurt.loading.gguf.header import QUANTISATIONS, read_header
+from neurt.loading.models import LoadedModel
 
 Write = Callable[..., Path]
 
@@ -194,17 +195,8 @@ def test_block_sizes_are_those_of_the_package_gguf() -> None:
         assert (kind.name, gguf.GGML_QUANT_SIZES[kind]) == (name, (block, n_bytes))
 
 
-@pytest.fixture(scope="module")
-def smollm2() -> tuple[Any, Any]:
-    try:
-        path = smollm2_file()
-    except GGUFError as error:
-        pytest.skip(str(error))
-    return load_gguf(path)
-
-
-def test_smollm2_is_what_its_card_says(smollm2: tuple[Any, Any]) -> None:
-    model, tokenizer = smollm2
+def test_smollm2_is_what_its_card_says(smollm2: LoadedModel) -> None:
+    model, tokenizer = smollm2.model, smollm2.tokenizer
     # The published model has 134,515,008 parameters, the tied embedding counted once.
     assert sum(parameter.numel() for parameter in model.parameters()) == 134_515_008
     assert model.lm_head.weight is model.model.embed_tokens.weight
@@ -212,8 +204,8 @@ def test_smollm2_is_what_its_card_says(smollm2: tuple[Any, Any]) -> None:
     assert read_header(smollm2_file()).quantisation == "Q4_1"
 
 
-def test_smollm2_knows_english(smollm2: tuple[Any, Any]) -> None:
-    model, tokenizer = smollm2
+def test_smollm2_knows_english(smollm2: LoadedModel) -> None:
+    model, tokenizer = smollm2.model, smollm2.tokenizer
     ids = tokenizer("The capital of France is", return_tensors="pt").input_ids
     with torch.no_grad():
         assert tokenizer.decode(model(ids).logits[0, -1].argmax()) == " Paris"
