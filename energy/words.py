@@ -22,8 +22,9 @@ def energy(pj: float | None, digits: int = 4) -> str:
     """An energy in a unit in which it has one to three digits before the point, or `unpriced`."""
     if pj is None:
         return "unpriced"
-    scale, unit = energy_unit(pj)
-    return f"{pj / scale:.{digits}g} {unit}"
+    scale, unit = energy_unit(float(f"{pj:.{digits}g}"))  # 999.96 nJ are 1 µJ
+    value = pj / scale
+    return f"{value:,.0f} {unit}" if abs(value) >= 10**digits else f"{value:.{digits}g} {unit}"
 
 
 def percent(share: float | None, digits: int = 2) -> str:
@@ -51,6 +52,6 @@ def op_names(ops: Iterable[Op]) -> str:
     return " ".join(op.value for op in ops)
 
 
-def op_amounts(ops: Mapping[Any, int]) -> str:
+def op_amounts(ops: Mapping[Any, float]) -> str:
     """Operations and how many there are of each, as part of a sentence."""
     return ", ".join(f"{op} x {amount:,}" for op, amount in ops.items())

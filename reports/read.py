@@ -10,9 +10,10 @@ from pathlib import Path
 from energy import Counts
 from energy.counts.file import CountsError, read_csv
 from reports.run.record import Record, RunError, Totals, is_changed, read_record
-from reports.run.run import Phase, Run, merged
+from reports.run.run import Phase, merged
 from reports.run.steps import StepCount, StepsError, read_steps
 from reports.run.summary import counts_summary, savings_summary
+from reports.shown import Run
 
 #: Energies that differ by less are the same, added in another order.
 _SAME = 1e-9

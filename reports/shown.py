@@ -1,22 +1,21 @@
-"""A run in a notebook: its tables as frames, its pictures by name, its headline as HTML."""
+"""A run as people get it: its tables as frames, its pictures by name, its headline as HTML."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from energy.frames import html_table
-from reports.kit import style
+from energy.table import Table
 from reports.kit.files import write_atomically
+from reports.run import run as data
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
-
-    from reports.run.run import Run
 
 Made = TypeVar("Made")
 
@@ -26,7 +25,7 @@ TABLES = ("savings", "layers", "counts", "phases", "baselines")
 PICTURES = ("layers", "components", "phases", "spike_rates", "sensitivity")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Picture:
     """A picture that a notebook shows, and that can be saved.
 
@@ -42,14 +41,17 @@ class Picture:
         Raises:
             OutputError: If the file cannot be written.
         """
+        from reports.kit import style
+
         return write_atomically(Path(path), lambda file: style.save(self.figure, file))
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
         # As wide on the screen as on paper: the file has twice the points of a screen.
         return self._data("png"), {"width": round(100 * self.figure.get_figwidth())}
 
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text("<picture>")
+    def __repr__(self) -> str:
+        """What it is."""
+        return "<picture>"
 
     def svg(self) -> str:
         """The picture as the text of an SVG file."""
@@ -60,88 +62,68 @@ class Picture:
             return self.save(Path(directory) / f"picture.{suffix}").read_bytes()
 
 
-def frame(run: Run, name: str) -> pd.DataFrame:
-    """One of the tables of a run; see `TABLES`.
+class Run(data.Run):
+    """A run, with its tables and pictures for a notebook; see `reports.run.run.Run`."""
 
-    Raises:
-        ValueError: If there is no such table.
-    """
-    import pandas as pd
+    def to_frame(self, table: str = "savings") -> pd.DataFrame:
+        """A table of the run.
 
-    from energy.frames import counts_frame
-    from reports.views import tables as table
-    from reports.views.baselines import baselines_frame, compare
-    from reports.views.phases import PHASE_COLUMNS, phase_rows
+        Args:
+            table: `savings`, `layers`, `counts`, `phases` or `baselines`.
 
-    def counts() -> pd.DataFrame:
-        sides = (side for phase in run.phases for side in (phase.asa, phase.ssa))
-        return pd.concat([counts_frame(side) for side in sides], ignore_index=True)
+        Raises:
+            ValueError: If there is no such table.
+        """
+        from reports.views.baselines import baselines
+        from reports.views.phases import phases
+        from reports.views.tables import counts, layers, savings
 
-    made: dict[str, Callable[[], pd.DataFrame]] = {
-        "savings": lambda: table.savings_frame(run),
-        "layers": lambda: table.layers_frame(run),
-        "counts": counts,
-        "phases": lambda: pd.DataFrame(phase_rows(run), columns=list(PHASE_COLUMNS)),
-        "baselines": lambda: baselines_frame(run, compare(run)),
-    }
-    return _chosen(made, name, "table")()
+        made = (savings, layers, counts, phases, baselines)
+        tables: dict[str, Callable[[Run], Table[Any]]] = dict(zip(TABLES, made, strict=True))
+        return _chosen(tables, table, "table")(self).to_frame()
 
+    def plot(self, picture: str = "layers", hw: str | None = None) -> Picture:
+        """A picture of the run, which a notebook shows.
 
-def picture(run: Run, name: str, hw: str | None = None) -> Picture:
-    """One of the pictures of a run; see `PICTURES`.
+        Args:
+            picture: `layers`, `components`, `phases`, `spike_rates` or `sensitivity`.
+            hw: Name of the hardware; None for the first.
 
-    Args:
-        run: The run.
-        name: Of the picture.
-        hw: Name of the hardware; None for the first of the run.
+        Raises:
+            ValueError: If there is no such picture, there is nothing to draw, or the run was not
+                priced on that hardware.
+            SensitivityError: If the picture is `sensitivity` and there is no attention block.
+        """
+        from reports.sensitivity.picture import tornado
+        from reports.sensitivity.study import Study
+        from reports.views.phases import phase_bills
+        from reports.views.plot_components import per_component
+        from reports.views.plot_layers import per_layer
+        from reports.views.plot_phases import per_phase
+        from reports.views.plot_spike_rates import spike_rates
 
-    Raises:
-        ValueError: If there is no such picture, there is nothing to draw, or the run was not priced
-            on that hardware.
-        SensitivityError: If the picture is `sensitivity` and there is no attention block.
-    """
-    from reports.sensitivity.picture import tornado
-    from reports.sensitivity.study import Study
-    from reports.views.phases import phase_bills
-    from reports.views.plot_components import per_component
-    from reports.views.plot_layers import per_layer
-    from reports.views.plot_phases import per_phase
-    from reports.views.plot_spike_rates import spike_rates
+        hw = self.profiles[0].name if hw is None else hw
+        asa, ssa = _chosen(self.estimates, hw, "hardware")
+        about = (self.title, self.subtitle)
+        pictures: dict[str, Callable[[], Figure | None]] = {
+            "layers": partial(per_layer, asa, ssa, *about),
+            "components": partial(per_component, asa, ssa, *about),
+            "phases": lambda: per_phase(phase_bills(self, hw), *about),
+            "spike_rates": partial(spike_rates, self.ssa, self.steps, *about),
+            "sensitivity": lambda: tornado(Study(asa, ssa), "attention"),
+        }
+        figure = _chosen(pictures, picture, "picture")()
+        if figure is None:
+            raise ValueError(f"picture '{picture}' is empty: nothing in this run sends events")
+        return Picture(figure)
 
-    hw = run.profiles[0].name if hw is None else hw
-    asa, ssa = _chosen(run.estimates, hw, "hardware")
-    about = (run.title, run.subtitle)
-    made: dict[str, Callable[[], Figure | None]] = {
-        "layers": lambda: per_layer(asa, ssa, *about),
-        "components": lambda: per_component(asa, ssa, *about),
-        "phases": lambda: per_phase(phase_bills(run, hw), *about),
-        "spike_rates": lambda: spike_rates(run.ssa, run.steps, *about),
-        "sensitivity": lambda: tornado(Study(asa, ssa), "attention"),
-    }
-    figure = _chosen(made, name, "picture")()
-    if figure is None:
-        raise ValueError(f"picture '{name}' is empty: nothing in this run sends events")
-    return Picture(figure)
+    def _repr_html_(self) -> str:
+        from reports.views.headline import run_html
+
+        return run_html(self)
 
 
 def _chosen(known: Mapping[str, Made], name: str, kind: str) -> Made:
     if name not in known:
         raise ValueError(f"{kind} '{name}' is not known; known are {', '.join(known)}")
     return known[name]
-
-
-def run_html(run: Run) -> str:
-    """What each hardware saves, in one table."""
-    from energy import saving
-    from energy.frames import picojoules
-    from reports.kit.parts import SHOWN
-    from reports.views.terminal import percent
-
-    rows = []
-    for hw, (asa, ssa) in run.estimates.items():
-        for name, accounting, block in SHOWN:
-            part = saving(asa, ssa, accounting, block=block)
-            energies = (picojoules(part.asa_pj), picojoules(part.ssa_pj))
-            rows.append([name, hw, *energies, percent(part.saving)])
-    headings = ["part", "hardware", "analog", "spiking", "saved"]
-    return html_table(f"{run.title}; {run.subtitle}", headings, rows)

@@ -6,8 +6,9 @@ import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from energy.table import Table
 from reports.kit.files import prepare_directory, slugs, write_text
 from reports.kit.pictures import Pictures, draw
 from reports.run.run import Run
@@ -58,22 +59,21 @@ def write_report(
 
 def _tables(run: Run) -> dict[str, str]:
     """The text of each table, by the name of its file."""
-    from reports.views import baselines
-    from reports.views import tables as table
+    from reports.views.baselines import baselines
     from reports.views.markdown import summary_markdown
-    from reports.views.phases import phases_csv
+    from reports.views.phases import phases
+    from reports.views.tables import layers, savings
 
-    compared = baselines.compare(run)
-    frames = {
-        "layers.csv": table.layers_frame(run),
-        "savings.csv": table.savings_frame(run),
-        "baselines.csv": baselines.baselines_frame(run, compared),
+    tables: dict[str, Table[Any]] = {
+        "phases": phases(run),
+        "layers": layers(run),
+        "savings": savings(run),
+        "baselines": baselines(run),
     }
     return {
         **counted(run),
-        "phases.csv": phases_csv(run),
-        **{name: frame.to_csv(index=False, lineterminator="\n") for name, frame in frames.items()},
-        "summary.md": summary_markdown(run, compared),
+        **{f"{name}.csv": table.to_csv() for name, table in tables.items()},
+        "summary.md": summary_markdown(run),
     }
 
 
@@ -103,15 +103,14 @@ def write_run_parquet(run: Run, out: Path) -> list[Path]:
         ParquetError: If pyarrow is not installed, or a number is too large for it.
         OutputError: If a file cannot be written.
     """
-    import pandas as pd
-
     from reports.kit.parquet import write_parquet
-    from reports.views.tables import layers_frame, savings_frame
+    from reports.views.tables import counts, layers, savings
 
-    sides = [side.to_frame() for phase in run.phases for side in (phase.asa, phase.ssa)]
-    frames = {
-        "counts.parquet": pd.concat(sides, ignore_index=True),
-        "layers.parquet": layers_frame(run),
-        "savings.parquet": savings_frame(run),
+    tables: dict[str, Table[Any]] = {
+        "counts": counts(run),
+        "layers": layers(run),
+        "savings": savings(run),
     }
-    return [write_parquet(frame, out / name) for name, frame in frames.items()]
+    return [
+        write_parquet(table.to_frame(), out / f"{name}.parquet") for name, table in tables.items()
+    ]

@@ -24,7 +24,7 @@ from neurt.spiking.config import SpikingConfig
 from neurt.spiking.conversion import analog_of, check_convertible
 from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.text.data import check_ids
-from reports.run.run import Run
+from reports.shown import Run
 
 
 def profile_model(

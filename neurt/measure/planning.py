@@ -18,8 +18,9 @@ from neurt.families import Shape
 from neurt.loading.source import resolve
 from neurt.requests.passes import PassRequest, PlanRequest
 from neurt.spiking.config import SpikingConfig
-from reports.run.run import Phase, Run, merged
+from reports.run.run import Phase, merged
 from reports.run.steps import StepCount
+from reports.shown import Run
 
 
 def run_plan(request: PlanRequest) -> Run:

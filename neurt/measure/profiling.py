@@ -23,7 +23,8 @@ from neurt.measure.verification import spikes_suffice, verify_analog, verify_fvc
 from neurt.progress import Progress, Say, silent
 from neurt.requests.passes import PassRequest, ProfileRequest
 from neurt.text.data import read_text, windows
-from reports.run.run import Phase, Run
+from reports.run.run import Phase
+from reports.shown import Run
 
 
 def run_profile(request: ProfileRequest, progress: Progress = silent, say: Say = silent) -> Run:

@@ -69,14 +69,10 @@ def _plan(request: argparse.Namespace) -> None:
 def _report(run: Any, directory: Path, console: Console) -> None:
     from neurt.measure.roofline import decode_rooflines
     from reports.roofline.roofline import write_rooflines
-    from reports.views.baselines import compare, print_baselines
-    from reports.views.phases import print_phases
     from reports.views.terminal import print_run
     from reports.write import write_report
 
     print_run(run, console)
-    print_phases(run, console)
-    print_baselines(run, compare(run), console)
     with console.status("writing") if console.is_terminal else nullcontext():
         files = write_report(run, directory)
         files += write_rooflines(decode_rooflines(run), directory)

@@ -43,7 +43,7 @@ def _bill(
     console: Console,
 ) -> Path:
     from reports.views.tables import write_prices
-    from reports.views.terminal import print_bill
+    from reports.views.terminal import print_bills
 
     if request.latency_s and len(profiles) > 1:
         raise ProfileError(
@@ -57,8 +57,7 @@ def _bill(
         return bill_of(phases, profile, dataflow=flow, latency_s=request.latency_s.get(variant))
 
     bills = [whole(variant, profile) for profile in profiles for variant in variants]
-    for bill in bills:
-        print_bill(bill, console)
+    print_bills(bills, console)
     return write_prices(bills, prepare_directory(request.out) / "energy.csv")
 
 

@@ -10,16 +10,17 @@ from typing import Any
 
 import pandas as pd
 
+from energy.words import op_names as names
+from energy.words import percent
 from hwmodels.errors import UserError
 from reports.compare.row import Row, words
 from reports.kit.files import prepare_directory, write_text
 from reports.kit.parts import SHOWN
 from reports.kit.pictures import Pictures, draw
+from reports.kit.table import escaped
 from reports.run.run import Run
 from reports.shown import Picture
-from reports.views.markdown import escaped, table
-from reports.views.tables import names
-from reports.views.terminal import percent
+from reports.views.markdown import table
 
 #: Columns of `compare.csv`, in order; frozen by a test.
 COMPARE_COLUMNS = (

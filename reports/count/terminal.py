@@ -1,70 +1,118 @@
-"""What a count of one model says on the terminal."""
+"""What a count of one model says on the terminal: a table by part, and last the bill."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from energy import Counts, Estimate
+from energy.table import Column, Table
+from energy.words import energy, integer, percent
 from hwmodels import Op
 from reports.count.run import CountRun, part_pj
-from reports.kit.caveats import NOT_MODELLED
-from reports.kit.parts import present
-from reports.views.terminal import millijoule, percent
+from reports.kit.parts import block_name, scopes
+from reports.kit.table import print_sentence, print_table
+from reports.views.terminal import (
+    print_assumptions,
+    print_not_counted,
+    print_unpriced,
+    print_written,
+)
 
 
-def print_count(run: CountRun, console: Console) -> None:
-    """Print a table for each hardware, what has no price, and what nobody counted or named."""
+@dataclass(frozen=True)
+class PartLine:
+    """One part of a model on one hardware; block and component are None for all."""
+
+    bill: Estimate
+    block: str | None
+    component: str | None
+
+    @cached_property
+    def amounts(self) -> tuple[float, float, float]:
+        """See `amounts`."""
+        return amounts(self.bill.counts.only(block=self.block, component=self.component))
+
+    def pj(self, accounting: str) -> float | None:
+        """Its energy; None where it has no price."""
+        return part_pj(self.bill, accounting, self.block, self.component)
+
+    @property
+    def share(self) -> float | None:
+        """Of the energy of the model; None where either is unknown."""
+        part, whole = self.pj("full"), part_pj(self.bill, "full")
+        return part / whole if part is not None and whole else None
+
+
+_COLUMNS: tuple[Column[PartLine], ...] = (
+    Column(
+        "part",
+        lambda x: block_name(x.block) if x.component is None else f"  {x.component}",
+        "part",
+        words=True,
+        key=True,
+    ),
+    Column("macs", lambda x: x.amounts[0], "MACs", integer),
+    Column("other", lambda x: x.amounts[1], "other operations", integer),
+    Column("bytes", lambda x: x.amounts[2], "bytes moved", integer),
+    Column("compute_pj", lambda x: energy(x.pj("compute")), "compute"),
+    Column("energy_pj", lambda x: energy(x.pj("full")), "all"),
+    Column("share", lambda x: x.share, "share", percent),
+)
+
+
+def print_count(
+    run: CountRun, console: Console, *, details: bool = False, written: Sequence[Path] = ()
+) -> None:
+    """Print what each part costs, what nobody counted or named, and last the energy.
+
+    Args:
+        run: The run.
+        console: Where to.
+        details: Also each component, what has no price, and what is assumed.
+        written: The files of the run, which are named last.
+    """
+    console.print()
+    print_sentence(run.title, console, "bold")
+    print_sentence(run.subtitle, console)
     for bill in run.estimates.values():
         console.print()
-        console.print(_table(run, bill))
-        _print_bill(bill, console)
-    _print_unnamed(run, console)
-    counts = run.counts
-    if counts.zeros_measured:
+        print_table(part_table(bill, details), console)
+        if details:
+            print_assumptions(bill, console)
+    console.print()
+    if details:
+        print_not_counted(run.counts.uncounted, console)
+    if (counts := run.counts).zeros_measured:
         zeros = sum(layer.tally.zero_macs or 0 for layer in counts.layers)
         share = percent(zeros / counts.dense_macs if counts.dense_macs else None)
-        console.print(f"MACs with a zero activation in dense layers: {zeros:,} ({share} of all).")
-    if counts.uncounted:
-        listed = ", ".join(f"{name} x {n}" for name, n in sorted(counts.uncounted.items()))
-        console.print(f"[dim]Uncounted element-wise operations (calls): {listed}.[/dim]")
-    console.print(f"[dim]Not modelled: {'; '.join(NOT_MODELLED)}.[/dim]")
+        print_sentence(
+            f"MACs with a zero activation in dense layers: {zeros:,} ({share} of all).", console
+        )
+    _print_unnamed(run, console)
+    for bill in run.estimates.values():
+        print_unpriced(bill, console)
+        print_sentence(_verdict(bill), console, "bold")
+    print_written(written, console, "" if details else "; --details prints all parts")
 
 
-def _table(run: CountRun, bill: Estimate) -> Table:
-    title = escape(f"{run.title}\n{run.subtitle}, {bill.profile.title}")
-    table = Table(title=title, title_justify="left")
-    table.add_column("part")
-    for heading in ("MACs", "other operations", "bytes moved", "compute (mJ)", "all (mJ)", "share"):
-        table.add_column(heading, justify="right")
-    for block, components in present(bill.counts).items():
-        for component in components:
-            _add_row(table, bill, f"  {component}", block, component)
-        if len(components) > 1:
-            _add_row(table, bill, f"{block} block", block, None, style="bold")
-        table.add_section()
-    _add_row(table, bill, "model", None, None, style="bold")
-    return table
+def part_table(bill: Estimate, components: bool) -> Table[PartLine]:
+    """Each block, and the model: what was counted in it, and what it costs.
 
-
-def _add_row(
-    table: Table,
-    bill: Estimate,
-    name: str,
-    block: str | None,
-    component: str | None,
-    style: str = "",
-) -> None:
-    compute, full = (part_pj(bill, how, block, component) for how in ("compute", "full"))
-    whole = part_pj(bill, "full")
-    table.add_row(
-        escape(name),
-        *(f"{n:,}" for n in amounts(bill.counts.only(block=block, component=component))),
-        millijoule(compute),
-        millijoule(full),
-        percent(full / whole if full is not None and whole else None),
-        style=style,
+    Args:
+        bill: Of the model.
+        components: Also the components of each block.
+    """
+    return Table(
+        _COLUMNS,
+        [PartLine(bill, *scope) for scope in scopes(bill.counts, components=components)],
+        bill.profile.title,
+        group=lambda row: row.block if components else row.block is None,
+        strong=lambda row: row.block is None or (components and row.component is None),
     )
 
 
@@ -75,26 +123,12 @@ def amounts(counts: Counts) -> tuple[float, float, float]:
     return counts.total(Op.MAC), counts.total(*other), counts.total(*moved)
 
 
-def _print_bill(bill: Estimate, console: Console) -> None:
-    total, counts = part_pj(bill, "full"), bill.counts
-    hw = escape(bill.profile.name)
+def _verdict(bill: Estimate) -> str:
+    total, counts, hw = part_pj(bill, "full"), bill.counts, bill.profile.name
     if total is None:
-        console.print(f"Per token on {hw}: unpriced, since its MACs have no price.")
-    else:
-        console.print(
-            f"Per token on {hw}: [bold]{millijoule(total / counts.tokens)} mJ[/bold] "
-            f"({counts.total(Op.MAC) / counts.tokens:,.0f} MACs)."
-        )
-    if bill.unpriced:
-        listed = ", ".join(f"{op.value} x {n:,}" for op, n in bill.unpriced.items())
-        console.print(
-            f"[yellow]Without a price on {hw}, so not in the sums: {listed} "
-            f"({percent(bill.coverage)} of the operations have one).[/yellow]"
-        )
-    if bill.static_pj is None:
-        console.print("[dim]Static energy: unpriced, no latency or power.[/dim]")
-    for assumption in bill.profile.assumptions:
-        console.print(f"[dim]- {escape(assumption)}[/dim]")
+        return f"Per token on {hw}: unpriced, since its MACs have no price."
+    macs = counts.total(Op.MAC) / counts.tokens
+    return f"Per token on {hw}: {energy(total / counts.tokens)} ({macs:,.0f} MACs)."
 
 
 def _print_unnamed(run: CountRun, console: Console) -> None:
@@ -104,9 +138,8 @@ def _print_unnamed(run: CountRun, console: Console) -> None:
     macs = run.counts.total(Op.MAC)
     share = percent(sum(group.macs for group in run.unnamed) / macs if macs else None)
     listed = ", ".join(f"{group.pattern} x {group.layers}" for group in run.unnamed)
-    console.print(
-        escape(
-            f"Counted, but of no known part of the model: {layers} of {len(run.counts.layers)} "
-            f"layers, with {share} of the MACs, under 'other': {listed}."
-        )
+    print_sentence(
+        f"Counted, but of no known part of the model: {layers} of {len(run.counts.layers)} "
+        f"layers, with {share} of the MACs, under 'other': {listed}.",
+        console,
     )

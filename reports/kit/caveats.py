@@ -16,10 +16,12 @@ NOT_MODELLED = (
     "leakage where no latency is known",
 )
 
-#: What random weights are good for, and what not.
-OF_RANDOM_WEIGHTS = "dense counts are those of any weights, spike rates and savings are not"
 
-
-def are_random(weights: str) -> bool:
-    """Whether weights were drawn and not learned, by their provenance."""
-    return weights.startswith("random")
+def of_random_weights(weights: str) -> str:
+    """What weights that were drawn, and not learned, are good for; empty for others."""
+    if not weights.startswith("random"):
+        return ""
+    return (
+        f"Weights are {weights}: dense counts are those of any weights, spike rates and savings "
+        "are not."
+    )

@@ -1,6 +1,8 @@
-"""The parts of a model, in the order of the forward pass, and those that a summary shows."""
+"""The parts of a model in the order of the forward pass, and how people call them."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from energy import Counts
 
@@ -12,23 +14,45 @@ ORDER = {
     "head": ("norm", "lm_head"),
 }
 
-#: What fits on a line: heading, accounting, block.
+#: Blocks whose saving is looked at; None is the whole model.
+BLOCKS = ("attention", "ffn", None)
+
+#: The accountings of a saving, for people.
+ACCOUNTING_NAMES = {"compute": "MACs and ACs", "full": "all that has a price"}
+
+#: Savings that fit on a line: heading, accounting, block.
 SHOWN: tuple[tuple[str, str, str | None], ...] = (
     ("attention, MACs and ACs", "compute", "attention"),
     ("attention, all", "full", "attention"),
     ("model, all", "full", None),
 )
 
+_BLOCK_NAMES = {None: "model", "ffn": "feed-forward block"}
+
+
+def block_name(block: str | None) -> str:
+    """A block for people; None is the model."""
+    return _BLOCK_NAMES.get(block) or f"{block} block"
+
 
 def present(*variants: Counts) -> dict[str, list[str]]:
     """Blocks and components that occur, in the order of the forward pass, unknown ones last."""
-    found: dict[str, list[str]] = {block: [] for block in ORDER}
+    blocks: dict[str, list[str]] = {block: [] for block in ORDER}
     for counts in variants:
         for layer in counts.layers:
-            components = found.setdefault(layer.label.block, [])
+            components = blocks.setdefault(layer.label.block, [])
             if layer.label.component not in components:
                 components.append(layer.label.component)
-    for block, components in found.items():
+    for block, components in blocks.items():
         order = ORDER.get(block, ())
         components.sort(key=lambda c: order.index(c) if c in order else len(order))
-    return {block: components for block, components in found.items() if components}
+    return {block: components for block, components in blocks.items() if components}
+
+
+def scopes(*variants: Counts, components: bool = True) -> Iterator[tuple[str | None, str | None]]:
+    """(block, component): each block after its components, and last the model (None, None)."""
+    for block, inside in present(*variants).items():
+        if components:
+            yield from ((block, component) for component in inside)
+        yield block, None
+    yield None, None

@@ -20,6 +20,8 @@ from reports.kit.latex import latex_table
 #: Characters between two columns, and the narrowest that a column of words is made for want of
 #: room.
 _GAP, _NARROW = 2, 24
+#: The space before a unit.
+_TIED = re.compile(r"(?<=\d) (?=%|(?:[pnµm]?J)\b)")
 
 
 def print_table(table: Table[Any], console: Console) -> None:
@@ -148,3 +150,16 @@ def to_latex(table: Table[Any], notes: Sequence[str] = ()) -> str:
         [[[column.cell(row) for column in columns] for row in rows] for rows in table.groups()],
         [*([table.title] if table.title else []), *notes],
     )
+
+
+def print_sentence(text: str, console: Console, style: str = "") -> None:
+    """Print a sentence, wrapped between words; a number and its unit stay together.
+
+    A pipe gets one line.
+    """
+    if console.soft_wrap:
+        console.print(Text(text, style=style))
+        return
+    tied = _TIED.sub("\u00a0", text)
+    for line in wrap(tied, console.width, break_on_hyphens=False, break_long_words=False):
+        console.print(Text(line.replace("\u00a0", " "), style=style), soft_wrap=True)

@@ -46,7 +46,10 @@ def page_data(run: Run) -> dict[str, Any]:
         "profiles": [profile.model_dump(mode="json", exclude_none=True) for profile in profiles],
         "families": families,
         "blocks": list(present(run.asa, run.ssa).items()),
-        "columns": {"counts": [x.name for x in COUNT_COLUMNS], "energy": ENERGY_COLUMNS},
+        "columns": {
+            "counts": [column.name for column in COUNT_COLUMNS],
+            "energy": [column.name for column in ENERGY_COLUMNS],
+        },
         "evidence": {grade: grade.definition for grade in Evidence},
         "colours": {"components": COMPONENT_COLOURS, "groups": GROUP_COLOURS},
         "names": {"components": COMPONENT_NAMES, "groups": GROUP_NAMES},

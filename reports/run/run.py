@@ -6,17 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, reduce
 from operator import add
-from typing import TYPE_CHECKING, Any
 
 from energy import Counts, Estimate, estimate
 from energy.bill.estimate import sum_of
-from hwmodels import Dataflow, HardwareProfile
+from energy.compare.baselines import Baseline, baselines
+from hwmodels import Dataflow, HardwareProfile, load_profile, profile_names
+from hwmodels.catalog import load_sibling
 from reports.run.steps import StepCount
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
-    from reports.shown import Picture
 
 
 @dataclass(frozen=True)
@@ -41,7 +37,7 @@ class Phase:
         return self.asa.tokens // self.asa.batch
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """One analog model, its spiking conversion, and the hardware they are priced on.
 
@@ -126,40 +122,39 @@ class Run:
         asa = self.asa
         return f"{asa.phase}, {asa.tokens:,} tokens, {asa.attention} attention"
 
-    def to_frame(self, table: str = "savings") -> DataFrame:
-        """A table of the run.
+    @cached_property
+    def baselines(self) -> dict[str, tuple[Baseline, ...]]:
+        """What the spiking model is compared with, by profile name.
 
-        Args:
-            table: `savings`, `layers`, `counts`, `phases` or `baselines`.
-
-        Raises:
-            ValueError: If there is no such table.
-        """
-        from reports.shown import frame
-
-        return frame(self, table)
-
-    def plot(self, picture: str = "layers", hw: str | None = None) -> Picture:
-        """A picture of the run, which a notebook shows.
-
-        Args:
-            picture: `layers`, `components`, `phases`, `spike_rates` or `sensitivity`.
-            hw: Name of the hardware; None for the first.
+        INT8 prices are those of the run, else those of the catalogue for hardware of the catalogue;
+        the comparison across precisions is there if the settings ask for it (`mixed`).
 
         Raises:
-            ValueError: If there is no such picture, or the run was not priced on that hardware.
+            ProfileError: If the catalogue's INT8 prices are at fault.
         """
-        from reports import shown as notebook
+        return {
+            profile.name: baselines(
+                [phase.asa for phase in self.phases],
+                [phase.ssa for phase in self.phases],
+                profile,
+                int8=self.int8.get(profile.name) or _catalogued(profile, "int8"),
+                mixed=bool(self.settings.get("mixed")),
+                dataflow=self.dataflow,
+                latency_s=self.latency_s,
+            )
+            for profile in self.profiles
+        }
 
-        return notebook.picture(self, picture, hw)
+    def __repr__(self) -> str:
+        """What it is, in one line."""
+        return f"<run: {self.title}; {self.subtitle}>"
 
-    def _repr_html_(self) -> str:
-        from reports.shown import run_html
 
-        return run_html(self)
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(f"<run: {self.title}; {self.subtitle}>")
+def _catalogued(profile: HardwareProfile, precision: str) -> HardwareProfile | None:
+    """The same hardware at another precision; somebody's own chip is not the catalogue's."""
+    if profile.name not in profile_names() or load_profile(profile.name) != profile:
+        return None
+    return load_sibling(profile.name, precision)
 
 
 def merged(counts: Iterable[Counts], phase: str) -> Counts:

@@ -9,20 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from energy import Label
+from energy.table import Column, Table
 from hwmodels.errors import UserError
-
-#: Columns of `steps.csv`, in order; frozen by a test.
-STEP_COLUMNS = (
-    "variant",
-    "layer",
-    "block",
-    "component",
-    "depth",
-    "step",
-    "spikes",
-    "slots",
-    "spike_rate",
-)
 
 
 class StepsError(UserError, ValueError):
@@ -49,17 +37,24 @@ class StepCount(NamedTuple):
     variant: str = "ssa"
 
 
+#: `steps.csv`.
+STEP_COLUMNS: tuple[Column[StepCount], ...] = (
+    Column("variant", lambda count: count.variant),
+    Column("layer", lambda count: count.layer),
+    Column("block", lambda count: count.label.block),
+    Column("component", lambda count: count.label.component),
+    Column("depth", lambda count: count.label.depth),
+    Column("step", lambda count: count.step),
+    Column("spikes", lambda count: count.spikes),
+    Column("slots", lambda count: count.slots),
+    Column("spike_rate", lambda count: count.spikes / count.slots if count.slots else None),
+)
+_NAMES = [column.name for column in STEP_COLUMNS]
+
+
 def steps_csv(steps: Iterable[StepCount]) -> str:
     """The text of `steps.csv`."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(STEP_COLUMNS)
-    for one in steps:
-        label, rate = one.label, one.spikes / one.slots if one.slots else ""
-        depth = "" if label.depth is None else label.depth
-        where = (one.variant, one.layer, label.block, label.component, depth)
-        writer.writerow((*where, one.step, one.spikes, one.slots, rate))
-    return out.getvalue()
+    return Table(STEP_COLUMNS, list(steps)).to_csv()
 
 
 def read_steps(path: Path) -> tuple[StepCount, ...]:
@@ -75,11 +70,11 @@ def read_steps(path: Path) -> tuple[StepCount, ...]:
         raise StepsError(f"spikes per time step '{path}' cannot be read: {error}") from error
     reader = csv.DictReader(io.StringIO(text), strict=True)
     try:
-        if tuple(reader.fieldnames or ()) != STEP_COLUMNS:
+        if list(reader.fieldnames or ()) != _NAMES:
             raise StepsError(
                 f"spikes per time step '{path}' have the columns "
                 f"{', '.join(reader.fieldnames or ()) or 'none'}; they must be "
-                f"{', '.join(STEP_COLUMNS)}"
+                f"{', '.join(_NAMES)}"
             )
         return tuple(_parsed(row, f"'{path}', line {reader.line_num}") for row in reader)
     except csv.Error as error:
@@ -88,7 +83,7 @@ def read_steps(path: Path) -> tuple[StepCount, ...]:
 
 def _parsed(row: dict[str, str], where: str) -> StepCount:
     if None in row or None in row.values():
-        raise StepsError(f"{where} has not the {len(STEP_COLUMNS)} columns of the header")
+        raise StepsError(f"{where} has not the {len(_NAMES)} columns of the header")
 
     def whole(column: str) -> int:
         if not (text := row[column]).isdecimal() or len(text) > 18:

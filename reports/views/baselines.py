@@ -1,179 +1,93 @@
-"""The saving of a run against each baseline, as a file, on the terminal and in Markdown."""
+"""The saving of a run against each baseline: `baselines.csv`, and a table for people."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass
+from functools import partial
 
-import pandas as pd
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
+from energy import Saving
 from energy.bill.estimate import ACCOUNTINGS
-from energy.compare.baselines import Baseline, baselines
-from hwmodels import HardwareProfile, load_profile, profile_names
-from hwmodels.catalog import load_sibling
-from reports.kit.files import write_text
+from energy.compare.baselines import Baseline
+from energy.table import Column, Table
+from energy.words import op_names, percent
+from reports.kit.parts import BLOCKS, SHOWN
 from reports.run.run import Run
-from reports.views.tables import names
-from reports.views.terminal import percent
 
-#: Columns of `baselines.csv`, in order; frozen by a test.
-BASELINE_COLUMNS = (
-    "hw",
-    "baseline",
-    "ann_precision",
-    "ssa_precision",
-    "activation_bits",
-    "block",
-    "accounting",
-    "ann_pj",
-    "ssa_pj",
-    "saving",
-    "unpriced",
-    "note",
-    "model",
-    "weights",
-    "timesteps",
+
+@dataclass(frozen=True)
+class BaselineLine:
+    """The saving in one part of the model against one baseline; None where nothing is known."""
+
+    run: Run
+    hw: str
+    baseline: Baseline
+    accounting: str
+    block: str | None
+
+    @property
+    def saving(self) -> Saving | None:
+        """What is saved; None without bills."""
+        return self.baseline.saving(self.accounting, block=self.block)
+
+
+def _bits(line: BaselineLine) -> str:
+    bits = line.baseline.activation_bits
+    return "" if bits is None else f"{bits:g}"
+
+
+#: `baselines.csv`.
+BASELINE_COLUMNS: tuple[Column[BaselineLine], ...] = (
+    Column("hw", lambda line: line.hw),
+    Column("baseline", lambda line: line.baseline.name),
+    Column("ann_precision", lambda x: x.baseline.asa.profile.precision if x.baseline.asa else ""),
+    Column("ssa_precision", lambda x: x.baseline.ssa.profile.precision if x.baseline.ssa else ""),
+    Column("activation_bits", _bits),
+    Column("block", lambda line: line.block or "total"),
+    Column("accounting", lambda line: line.accounting),
+    Column("ann_pj", lambda line: line.saving and line.saving.asa_pj),
+    Column("ssa_pj", lambda line: line.saving and line.saving.ssa_pj),
+    Column("saving", lambda line: line.saving and line.saving.saving),
+    Column("unpriced", lambda line: op_names(line.saving.unpriced) if line.saving else ""),
+    Column("note", lambda line: line.baseline.note),
+    Column("model", lambda line: line.run.ssa.model),
+    Column("weights", lambda line: line.run.ssa.weights),
+    Column("timesteps", lambda line: line.run.ssa.timesteps),
 )
 
-#: Parts of the model that are compared; None is all of it.
-BLOCKS = ("attention", "ffn", None)
 
-#: What fits on a line: heading, accounting, block.
-_SHOWN = (
-    ("attention, compute", "compute", "attention"),
-    ("attention, all", "full", "attention"),
-    ("model, all", "full", None),
-)
-
-Comparisons = Mapping[str, tuple[Baseline, ...]]
-
-
-def compare(
-    run: Run,
-    *,
-    int8: Mapping[str, HardwareProfile] | None = None,
-    bits: int | None = None,
-    mixed: bool | None = None,
-) -> Comparisons:
-    """The baselines of a run, by the name of the hardware.
-
-    Args:
-        run: The run.
-        int8: INT8 prices by the name of the hardware; those of the run unless given. Those of the
-            catalogue need no mention.
-        bits: Activation bits of the quantised twin; None for the published formula.
-        mixed: Add the comparison across precisions, labelled as such; as the run was asked unless
-            given.
-
-    Raises:
-        ValueError: If `bits` is less than 1.
-        ProfileError: If the catalogue's INT8 prices are at fault.
-    """
-    prices = run.int8 if int8 is None else int8
-    asked = bool(run.settings.get("mixed")) if mixed is None else mixed
-    return {
-        profile.name: baselines(
-            [phase.asa for phase in run.phases],
-            [phase.ssa for phase in run.phases],
-            profile,
-            int8=prices.get(profile.name) or _catalogued(profile, "int8"),
-            bits=bits,
-            mixed=asked,
-            dataflow=run.dataflow,
-            latency_s=run.latency_s,
-        )
-        for profile in run.profiles
-    }
+def baselines(run: Run) -> Table[BaselineLine]:
+    """One row per hardware, baseline, accounting and block."""
+    return Table(
+        BASELINE_COLUMNS,
+        [
+            BaselineLine(run, hw, baseline, accounting, block)
+            for hw, rows in run.baselines.items()
+            for baseline in rows
+            for accounting in ACCOUNTINGS
+            for block in BLOCKS
+        ],
+    )
 
 
-def _catalogued(profile: HardwareProfile, precision: str) -> HardwareProfile | None:
-    """The same hardware at another precision; somebody's own chip is not the catalogue's."""
-    if profile.name not in profile_names() or load_profile(profile.name) != profile:
-        return None
-    return load_sibling(profile.name, precision)
-
-
-def baselines_frame(run: Run, found: Comparisons) -> pd.DataFrame:
-    """One row per hardware, baseline, accounting and block; empty cells where nothing is known."""
-    rows = [
-        _row(hw, baseline, accounting, block)
-        | {
-            "model": run.ssa.model,
-            "weights": run.ssa.weights,
-            "timesteps": run.ssa.timesteps,
-        }
-        for hw, rows in found.items()
-        for baseline in rows
-        for accounting in ACCOUNTINGS
-        for block in BLOCKS
-    ]
-    return pd.DataFrame(rows, columns=list(BASELINE_COLUMNS))
-
-
-def _row(hw: str, baseline: Baseline, accounting: str, block: str | None) -> dict[str, object]:
+def saved(accounting: str, block: str | None, baseline: Baseline) -> str | None:
+    """What is saved against a baseline, for people; None without bills."""
     part = baseline.saving(accounting, block=block)
-    return {
-        "hw": hw,
-        "baseline": baseline.name,
-        "ann_precision": baseline.asa.profile.precision if baseline.asa else "",
-        "ssa_precision": baseline.ssa.profile.precision if baseline.ssa else "",
-        "activation_bits": "" if (bits := baseline.activation_bits) is None else f"{bits:g}",
-        "block": block or "total",
-        "accounting": accounting,
-        "ann_pj": part.asa_pj if part else None,
-        "ssa_pj": part.ssa_pj if part else None,
-        "saving": part.saving if part else None,
-        "unpriced": names(part.unpriced) if part else "",
-        "note": baseline.note,
-    }
+    if part is None:
+        return None
+    return "unpriced" if None in (part.asa_pj, part.ssa_pj) else percent(part.saving)
 
 
-def write_baselines(run: Run, found: Comparisons, path: Path) -> Path:
-    """Write `baselines.csv`.
-
-    Raises:
-        OutputError: If the file cannot be written.
-    """
-    return write_text(path, baselines_frame(run, found).to_csv(index=False, lineterminator="\n"))
-
-
-def _cells(baseline: Baseline) -> list[str]:
-    cells = []
-    for _, accounting, block in _SHOWN:
-        part = baseline.saving(accounting, block=block)
-        priced = part is None or None not in (part.asa_pj, part.ssa_pj)
-        cells.append(percent(part.saving if part else None) if priced else "unpriced")
-    return cells
+_SHOWN: tuple[Column[Baseline], ...] = (
+    Column("baseline", lambda row: row.title, "baseline", words=True, key=True),
+    *(
+        Column(f"{block}_{accounting}", partial(saved, accounting, block), heading)
+        for heading, accounting, block in SHOWN
+    ),
+    Column("note", lambda row: row.note, "note", words=True),
+)
 
 
-def print_baselines(run: Run, found: Comparisons, console: Console) -> None:
-    """Print one table per hardware: what is saved against each baseline."""
-    for profile in run.profiles:
-        title = escape(f"Saved by the SNN against each baseline, {profile.title}")
-        table = Table(title=title, title_justify="left")
-        table.add_column("baseline")
-        for heading, _, _ in _SHOWN:
-            table.add_column(heading, justify="right")
-        table.add_column("note")
-        for baseline in found[profile.name]:
-            table.add_row(escape(baseline.title), *_cells(baseline), escape(baseline.note))
-        console.print()
-        console.print(table)
-
-
-def baselines_markdown(run: Run, found: Comparisons) -> str:
-    """The same tables in Markdown."""
-    lines: list[str] = []
-    for profile in run.profiles:
-        headings = ["baseline", *(heading for heading, _, _ in _SHOWN), "note"]
-        rows = [[x.title, *_cells(x), x.note] for x in found[profile.name]]
-        lines += [f"**{run.title}, {run.subtitle}, {profile.title}**", ""]
-        lines += [_line(headings), "|---|--:|--:|--:|---|", *map(_line, rows), ""]
-    return "\n".join(lines)
-
-
-def _line(cells: list[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+def baseline_table(run: Run, hw: str) -> Table[Baseline]:
+    """What is saved against each baseline on one hardware, for people."""
+    title = run.estimates[hw][0].profile.title
+    return Table(_SHOWN, run.baselines[hw], f"Saved against each baseline, {title}")

@@ -2,62 +2,35 @@
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-from energy import Estimate, saving
-from energy.compare.baselines import Baseline
-from energy.compare.sensitivity import interval
-from reports.kit.caveats import NOT_MODELLED, PUBLISHED_SAVING, PUBLISHED_SOURCE
-from reports.kit.parts import SHOWN
-from reports.run.run import Run
-from reports.views.baselines import Comparisons, compare
-from reports.views.terminal import millijoule, percent
-
-#: Parts of the model in the headline table, with the accountings of each.
-_PARTS = (
-    ("attention block", "attention", "compute"),
-    ("attention block", "attention", "full"),
-    ("feed-forward block", "ffn", "compute"),
-    ("feed-forward block", "ffn", "full"),
-    ("model", None, "compute"),
-    ("model", None, "full"),
+from energy import Estimate, LayerEnergy
+from energy.table import Column, Table
+from energy.words import energy, op_amounts, percent
+from reports.kit.caveats import (
+    NOT_MODELLED,
+    PUBLISHED_SAVING,
+    PUBLISHED_SOURCE,
+    of_random_weights,
 )
-_ACCOUNTINGS = {"compute": "MACs and ACs", "full": "all that has a price"}
+from reports.kit.table import escaped, to_markdown
+from reports.run.run import Run
+from reports.views.baselines import baseline_table
+from reports.views.headline import headlines
+
+#: The hardware is in the heading.
+_HEADLINE = ("block", "accounting", "asa_pj", "ssa_pj", "saving", "interval")
 #: Layers listed one by one.
 _DEAREST = 5
 
 
-def escaped(text: object) -> str:
-    """Text that Markdown and HTML take literally, on one line, also in a cell of a table."""
-    one_line = " ".join(str(text).split())
-    return re.sub(r"([\\`*_\[\]|~$#])", r"\\\1", html.escape(one_line, quote=False))
-
-
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
-    """A table in Markdown.
-
-    Args:
-        headings: Of the columns, in Markdown.
-        rows: Their cells, in Markdown.
-        left: So many columns are flush left, the others flush right.
-    """
-    rule = ["---" if i < left else "--:" for i in range(len(headings))]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (headings, rule, *rows))
-
-
-def summary_markdown(run: Run, found: Comparisons | None = None) -> str:
+def summary_markdown(run: Run) -> str:
     """Headline, baselines, interval, what is missing, and where the weights came from.
-
-    Args:
-        run: The run.
-        found: Its baselines, where they are known already.
 
     Returns:
         The text of `summary.md`. The same run gives the same bytes.
     """
-    found = compare(run) if found is None else found
     made = run.versions.get("neurt-energy", "")
     parts = [
         f"### {escaped(run.title)}",
@@ -69,10 +42,10 @@ def summary_markdown(run: Run, found: Comparisons | None = None) -> str:
         pair = run.estimates[profile.name]
         parts += [
             f"#### {escaped(profile.title)}",
-            _headline(*pair),
+            to_markdown(headlines([pair]).only(*_HEADLINE)),
             "Saved by the spiking model against each baseline:",
-            _baselines(found[profile.name]),
-            *_unpriced(pair),
+            to_markdown(baseline_table(run, profile.name)),
+            *(escaped(without_price(bill)) for bill in pair if bill.unpriced),
             _dearest(pair),
         ]
     low, high = (percent(share).removesuffix(" %") for share in PUBLISHED_SAVING)
@@ -86,86 +59,59 @@ def summary_markdown(run: Run, found: Comparisons | None = None) -> str:
 
 def _weights(run: Run) -> str:
     weights = run.asa.weights
-    label = f"Weights: **{escaped(weights) or 'unknown'}**."
     if run.command == "plan":
-        return f"> {label} Closed form: the spike rate is assumed, not measured."
-    if weights.startswith("random"):
-        return (
-            f"> {label} Random weights: dense counts are those of any weights, spike rates and "
-            "savings are not."
-        )
-    return f"> {label}"
+        note = "Closed form: the spike rate is assumed, not measured."
+    else:
+        note = escaped(of_random_weights(weights))
+    return f"> Weights: **{escaped(weights) or 'unknown'}**. {note}".rstrip()
 
 
-def _headline(asa: Estimate, ssa: Estimate) -> str:
-    rows = []
-    for name, block, accounting in _PARTS:
-        part = saving(asa, ssa, accounting, block=block)
-        if part.asa_pj == part.ssa_pj == 0:
-            continue
-        spread = interval(asa, ssa, accounting, block)
-        likely = f"{100 * spread.low:.1f} to {100 * spread.high:.1f} %" if spread else "-"
-        saved = percent(part.saving)
-        rows.append(
-            [
-                name,
-                _ACCOUNTINGS[accounting],
-                millijoule(part.asa_pj),
-                millijoule(part.ssa_pj),
-                f"**{saved}**" if part.saving is not None else saved,
-                likely,
-            ]
-        )
-    headings = ["part", "counted", "analog (mJ)", "spiking (mJ)", "saved", "5 to 95 % of constants"]
-    return table(headings, rows, left=2)
+def without_price(bill: Estimate) -> str:
+    """What has no price, and how much has one, in a sentence."""
+    return (
+        f"{bill.counts.variant.upper() or 'Counts'} without a price on {bill.profile.name}: "
+        f"{op_amounts(bill.unpriced)} ({percent(bill.coverage)} of the operations have one)."
+    )
 
 
-def _baselines(rows: Iterable[Baseline]) -> str:
-    headings = ["baseline", "note", *(heading for heading, _, _ in SHOWN)]
-    cells = [
-        [
-            escaped(row.title),
-            escaped(row.note),
-            *(_against(row, how, block) for _, how, block in SHOWN),
-        ]
-        for row in rows
-    ]
-    return table(headings, cells, left=2)
+class _Dear(NamedTuple):
+    """A layer, and the bill that it belongs to."""
+
+    bill: Estimate
+    layer: LayerEnergy
+
+    @property
+    def share(self) -> float | None:
+        whole = self.bill.energy_pj()
+        return None if self.bill.lacks_compute or not whole else self.layer.total_pj / whole
 
 
-def _against(row: Baseline, accounting: str, block: str | None) -> str:
-    part = row.saving(accounting, block=block)
-    if part is not None and None in (part.asa_pj, part.ssa_pj):
-        return "unpriced"
-    return percent(part.saving if part else None)
-
-
-def _unpriced(pair: tuple[Estimate, Estimate]) -> list[str]:
-    return [
-        f"{side.counts.variant.upper()} without a price: "
-        + ", ".join(f"{escaped(op)} x {n:,}" for op, n in side.unpriced.items())
-        + f" ({percent(side.coverage)} of the operations have one)."
-        for side in pair
-        if side.unpriced
-    ]
+_DEAR: tuple[Column[_Dear], ...] = (
+    Column("variant", lambda x: x.bill.counts.variant.upper(), "variant", words=True),
+    Column("layer", lambda x: x.layer.count.name, "layer", words=True),
+    Column(
+        "energy_pj",
+        lambda x: energy(None if x.layer.lacks_compute else x.layer.total_pj),
+        "all that has a price",
+    ),
+    Column("share", lambda x: x.share, "share", percent),
+)
 
 
 def _dearest(pair: tuple[Estimate, Estimate]) -> str:
-    rows = []
-    for side in pair:
-        whole = side.energy_pj()
-        dearest = sorted(side.layers, key=lambda layer: -layer.total_pj)[:_DEAREST]
-        rows += [
-            [
-                side.counts.variant.upper(),
-                escaped(layer.count.name),
-                "unpriced" if layer.lacks_compute else millijoule(layer.total_pj),
-                "-" if side.lacks_compute or not whole else percent(layer.total_pj / whole),
-            ]
-            for layer in dearest
-            if layer.total_pj
-        ]
+    rows = [
+        _Dear(bill, layer)
+        for bill in pair
+        for layer in sorted(bill.layers, key=lambda layer: -layer.total_pj)[:_DEAREST]
+        if layer.total_pj
+    ]
     if not rows:
         return "No layer has a price."
-    listed = table(["variant", "layer", "all that has a price (mJ)", "share"], rows, left=2)
+    listed = to_markdown(Table(_DEAR, rows))
     return f"<details><summary>The dearest layers</summary>\n\n{listed}\n\n</details>"
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
+    """A table in Markdown."""  # until `reports.compare` has columns
+    rule = ["---" if i < left else "--:" for i in range(len(headings))]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (headings, rule, *rows))

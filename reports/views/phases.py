@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
 from energy import Estimate
 from energy.bill.estimate import GROUPS
+from energy.table import Column, Table
+from energy.words import energy
 from reports.run.run import Run
-
-#: Columns of `phases.csv`, in order; frozen by a test.
-PHASE_COLUMNS = (
-    "hw",
-    "dataflow",
-    "variant",
-    "phase",
-    "batch",
-    "tokens",
-    "part",
-    "energy_pj",
-    "pj_per_token",
-    "share",
-    "unpriced",
-    "model",
-    "weights",
-)
 
 #: Headings of the bill for people; a memory level is called by its own name.
 PART_NAMES = {
@@ -41,6 +20,8 @@ PART_NAMES = {
     "static": "static",
     "total": "total",
 }
+#: The request, shared by the tokens that it generates.
+GENERATED = "per generated token"
 #: Traffic of buffers that the profile places in no level.
 UNPLACED = "memory:unplaced"
 
@@ -82,14 +63,14 @@ class PhaseBill(NamedTuple):
 
 def phase_bills(run: Run, hw: str) -> list[PhaseBill]:
     """The bills of each phase, and of the whole request where there are several."""
-    found = [
+    bills = [
         PhaseBill(phase.name, phase.tokens, *pair)
         for phase, pair in zip(run.phases, run.phase_estimates[hw], strict=True)
     ]
-    if len(found) > 1:
+    if len(bills) > 1:
         generated = sum(phase.generated for phase in run.phases)
-        found.append(PhaseBill("request", generated, *run.estimates[hw]))
-    return found
+        bills.append(PhaseBill("request", generated, *run.estimates[hw]))
+    return bills
 
 
 def parts(bill: Estimate) -> list[Part]:
@@ -101,95 +82,114 @@ def parts(bill: Estimate) -> list[Part]:
     missing = {
         group: tuple(op.value for op in bill.unpriced if op.group == group) for group in GROUPS
     }
-    found = []
+    lines = []
     for group in GROUPS[:-1]:
         pj = bill.group_pj(group)
         lost = bill.lacks_compute if group == "compute" else bool(missing[group] and not pj)
-        found.append(Part(group, None if lost else pj, missing[group]))
-    found += [Part(f"memory:{x}", bill.level_pj.get(x, 0.0)) for x in bill.profile.memory]
+        lines.append(Part(group, None if lost else pj, missing[group]))
+    lines += [Part(f"memory:{x}", bill.level_pj.get(x, 0.0)) for x in bill.profile.memory]
     if missing["memory"]:
-        found.append(Part(UNPLACED, None, missing["memory"]))
-    found.append(Part("static", bill.static_pj, () if bill.static_pj is not None else ("static",)))
-    everything = tuple(what for part in found for what in part.unpriced)
-    found.append(Part("total", None if bill.lacks_compute else bill.energy_pj(), everything))
-    return found
+        lines.append(Part(UNPLACED, None, missing["memory"]))
+    lines.append(Part("static", bill.static_pj, () if bill.static_pj is not None else ("static",)))
+    everything = tuple(name for line in lines for name in line.unpriced)
+    lines.append(Part("total", None if bill.lacks_compute else bill.energy_pj(), everything))
+    return lines
 
 
-def phase_rows(run: Run) -> Iterator[dict[str, object]]:
-    """The rows of `phases.csv`, with the columns of `PHASE_COLUMNS`."""
-    for profile in run.profiles:
-        for bills in phase_bills(run, profile.name):
-            for side in (bills.asa, bills.ssa):
-                lines = parts(side)
-                for part in lines:
-                    yield {
-                        "hw": profile.name,
-                        "dataflow": str(side.dataflow),
-                        "variant": side.counts.variant,
-                        "phase": bills.phase,
-                        "batch": side.counts.batch,
-                        "tokens": bills.tokens,
-                        "part": part.name,
-                        "energy_pj": part.pj,
-                        "pj_per_token": None if part.pj is None else bills.per_token(part.pj),
-                        "share": _share(part, lines[-1]),
-                        "unpriced": " ".join(part.unpriced),
-                        "model": side.counts.model,
-                        "weights": side.counts.weights,
-                    }
+class PhaseLine(NamedTuple):
+    """One line of the bill of one side of a phase.
+
+    Attributes:
+        bills: The phase.
+        side: The side.
+        part: The line.
+        total: The last line of the same bill.
+    """
+
+    bills: PhaseBill
+    side: Estimate
+    part: Part
+    total: Part
+
+    @property
+    def share(self) -> float | None:
+        """Of the total; None where either is unknown."""
+        part, total = self.part.pj, self.total.pj
+        return part / total if part is not None and total else None
 
 
-def phases_csv(run: Run) -> str:
-    """The text of `phases.csv`; energy without a price is an empty cell."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, PHASE_COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(phase_rows(run))
-    return out.getvalue()
+#: `phases.csv`.
+PHASE_COLUMNS: tuple[Column[PhaseLine], ...] = (
+    Column("hw", lambda line: line.side.profile.name),
+    Column("dataflow", lambda line: str(line.side.dataflow)),
+    Column("variant", lambda line: line.side.counts.variant),
+    Column("phase", lambda line: line.bills.phase),
+    Column("batch", lambda line: line.side.counts.batch),
+    Column("tokens", lambda line: line.bills.tokens),
+    Column("part", lambda line: line.part.name),
+    Column("energy_pj", lambda line: line.part.pj),
+    Column(
+        "pj_per_token",
+        lambda line: None if line.part.pj is None else line.bills.per_token(line.part.pj),
+    ),
+    Column("share", lambda line: line.share),
+    Column("unpriced", lambda line: " ".join(line.part.unpriced)),
+    Column("model", lambda line: line.side.counts.model),
+    Column("weights", lambda line: line.side.counts.weights),
+)
 
 
-def _share(part: Part, total: Part) -> float | None:
-    return part.pj / total.pj if part.pj is not None and total.pj else None
+def phases(run: Run) -> Table[PhaseLine]:
+    """Each line of each bill of each phase, energy without a price missing."""
+    rows = [
+        line
+        for profile in run.profiles
+        for bills in phase_bills(run, profile.name)
+        for side in (bills.asa, bills.ssa)
+        for line in _lines(bills, side)
+    ]
+    return Table(PHASE_COLUMNS, rows)
 
 
-def print_phases(run: Run, console: Console) -> None:
-    """Print the split bill of each phase, per new token and per request, for each hardware."""
-    for profile in run.profiles:
-        console.print()
-        console.print(_table(run, profile.name))
+def _lines(bills: PhaseBill, side: Estimate) -> Iterator[PhaseLine]:
+    lines = parts(side)
+    yield from (PhaseLine(bills, side, line, lines[-1]) for line in lines)
 
 
-def _table(run: Run, hw: str) -> Table:
+def phase_table(run: Run, hw: str) -> Table[str]:
+    """The bills beside each other, per new token of each phase and per request; rows are lines."""
     bills = phase_bills(run, hw)
-    several = len(bills) > 1
-    about = f"{hw}, {bills[0].asa.dataflow}, batch {run.asa.batch}"
-    title = f"energy in mJ {'per token and per request' if several else 'per token'}, {about}"
-    table = Table(title=escape(title), title_justify="left")
-    table.add_column("part", no_wrap=True)
-    columns = []
+    columns: list[Column[str]] = [Column("part", str, "part", part_name, words=True, key=True)]
     # A prefill gives each of its sequences one token, so it tells how many requests there are.
     requests = run.asa.batch * run.phases[0].generated
+    names: dict[str, None] = {}
     for bill in bills:
-        each, factor = "token", bill.per_token(1.0)
-        if bill.phase == "request":
-            each, factor = "request", 1 / requests
-        for side in (bill.asa, bill.ssa):
-            heading = f"{side.counts.variant.upper()} {bill.phase}\nmJ/{each}"
-            table.add_column(heading, justify="right")
-            columns.append((parts(side), factor))
-    names = dict.fromkeys(part.name for lines, _ in columns for part in lines)
-    for name in names:
-        cells = [_cell(name, lines, factor) for lines, factor in columns]
-        if name == "total":
-            table.add_section()
-        if name == "total" or any(cell not in ("0", "-") for cell in cells):
-            table.add_row(escape(part_name(name)), *cells, style="bold" * (name == "total"))
-    if several:
-        blank, last = [""] * (len(columns) - 2), bills[-1]
-        ends = [lines[-1].pj for lines, _ in columns[-2:]]
-        shared = [_millijoule(None if pj is None else last.per_token(pj)) for pj in ends]
-        table.add_row("per generated token", *blank, *shared)
-    return table
+        whole = bill.phase == "request"
+        for side, variant in ((bill.asa, "analog"), (bill.ssa, "spiking")):
+            lines = list(_lines(bill, side))
+            factor = 1 / requests if whole else bill.per_token(1.0)
+            cells = {line.part.name: _cell(line, factor) for line in lines}
+            if whole:
+                cells[GENERATED] = _cell(lines[-1], bill.per_token(1.0))
+            names |= dict.fromkeys(line.part.name for line in lines[:-1] if line.part.pj != 0)
+            heading = f"{variant} {bill.phase}" + ("" if whole else ", per token")
+            columns.append(Column(f"{variant}_{bill.phase}", cells.get, heading))
+    ends = ("total", GENERATED) if len(bills) > 1 else ("total",)
+    return Table(
+        tuple(columns),
+        [*names, *ends],
+        f"Energy per token{' and per request' * (len(bills) > 1)}, {hw}, {bills[0].asa.dataflow}, "
+        f"batch {run.asa.batch}",
+        group=ends.__contains__,
+        strong="total".__eq__,
+    )
+
+
+def _cell(line: PhaseLine, factor: float) -> str:
+    pj = None if line.part.pj is None else line.part.pj * factor
+    if line.part is line.total or line.share is None:
+        return energy(pj)
+    return f"{energy(pj, 3)} {line.share:>6.1%}"
 
 
 def part_name(name: str) -> str:
@@ -197,21 +197,3 @@ def part_name(name: str) -> str:
     if name == UNPLACED:
         return "memory without a level"
     return PART_NAMES.get(name) or name.removeprefix("memory:").replace("_", " ")
-
-
-def _cell(name: str, lines: list[Part], factor: float) -> str:
-    part = next((x for x in lines if x.name == name), None)
-    if part is None or part.pj == 0:
-        return "0" if part else "-"
-    pj, share = (None if part.pj is None else part.pj * factor), _share(part, lines[-1])
-    if name == "total" or share is None:
-        return _millijoule(pj)
-    return f"{_millijoule(pj, 3)} {share:>6.1%}"
-
-
-def _millijoule(pj: float | None, digits: int = 4) -> str:
-    """With so many digits, and none of them in an exponent where that can be."""
-    if pj is None:
-        return "unpriced"
-    value = pj / 1e9
-    return f"{value:.{digits}g}" if value < 10**digits else f"{value:,.0f}"

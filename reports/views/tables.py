@@ -1,215 +1,199 @@
-"""The tables of a run, as data frames with frozen columns."""
+"""The tables of a run: what each column of `layers.csv`, `savings.csv`, `energy.csv` holds."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from operator import methodcaller
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from energy import Estimate, LayerEnergy, Saving, saving
+from energy import Counts, Estimate, Label, LayerCount, LayerEnergy, Saving, saving
 from energy.bill.estimate import ACCOUNTINGS, GROUPS
+from energy.counts.counts import CountRow
+from energy.table import Column, Table
+from energy.words import op_names
 from hwmodels import Op
 from reports.kit.files import write_text
-from reports.kit.parts import present
+from reports.kit.parts import scopes
 from reports.run.run import Run
 
-if TYPE_CHECKING:
-    import pandas as pd
+_TOTAL = LayerCount("TOTAL", "", Label("", ""))
 
-LAYER_COLUMNS = (
-    "hw",
-    "variant",
-    "layer",
-    "kind",
-    "block",
-    "component",
-    "depth",
-    "calls",
-    "dense_macs",
-    "mac",
-    "ac",
-    "shift_ac",
-    "neuron_update",
-    "spikes",
-    "slots",
-    "spike_rate",
-    *(f"{group}_pj" for group in GROUPS),
-    "energy_pj",
-    "unpriced",
-    "model",
-    "weights",
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a bill.
+
+    Attributes:
+        bill: The bill.
+        layer: One of its layers; None for all of them together.
+    """
+
+    bill: Estimate
+    layer: LayerEnergy | None = None
+
+    @property
+    def count(self) -> LayerCount:
+        """What was counted in the layer."""
+        return self.layer.count if self.layer else _TOTAL
+
+    @cached_property
+    def unpriced(self) -> tuple[Op, ...]:
+        """What of it has no price."""
+        missing = self.bill.unpriced
+        return tuple(op for op in missing if not self.layer or self.count.tally.ops.get(op))
+
+    def group_pj(self, group: str) -> float | None:
+        """Energy of a heading; None where some of it has no price and nothing else has any."""
+        side = self.layer or self.bill
+        if group == "compute" and side.lacks_compute:
+            return None
+        gap = any(op.group == group for op in self.unpriced)
+        return side.group_pj(group) or (None if gap else 0.0)
+
+    @property
+    def static_pj(self) -> float | None:
+        """Static energy, which belongs to no layer."""
+        return None if self.layer else self.bill.static_pj
+
+    @property
+    def energy_pj(self) -> float | None:
+        """All that has a price; None where a MAC or an AC has none."""
+        if (self.layer or self.bill).lacks_compute:
+            return None
+        return self.layer.total_pj if self.layer else self.bill.energy_pj()
+
+
+def _amount(op: Op, line: Line) -> float:
+    return line.count.tally.ops.get(op, 0)
+
+
+_SIDE: tuple[Column[Line], ...] = (
+    Column("hw", lambda line: line.bill.profile.name),
+    Column("variant", lambda line: line.bill.counts.variant),
+)
+_PLACE: tuple[Column[Line], ...] = (
+    Column("block", lambda line: line.count.label.block),
+    Column("component", lambda line: line.count.label.component),
+)
+_GROUPS: tuple[Column[Line], ...] = tuple(
+    Column(f"{group}_pj", methodcaller("group_pj", group)) for group in GROUPS
+)
+_END: tuple[Column[Line], ...] = (
+    Column("energy_pj", lambda line: line.energy_pj),
+    Column("unpriced", lambda line: op_names(line.unpriced)),
+    Column("model", lambda line: line.bill.counts.model),
+    Column("weights", lambda line: line.bill.counts.weights),
 )
 
-SAVING_COLUMNS = (
-    "hw",
-    "block",
-    "component",
-    "accounting",
-    "asa_pj",
-    "ssa_pj",
-    "saving",
-    "asa_mac",
-    "ssa_mac",
-    "ssa_ac",
-    "ssa_shift_ac",
-    "events_per_mac",
-    "unpriced",
-    "timesteps",
-    "phase",
-    "tokens",
-    "attention",
-    "model",
-    "weights",
+#: `layers.csv`: counts, spike rate and energy by heading of each layer.
+LAYER_COLUMNS: tuple[Column[Line], ...] = (
+    *_SIDE,
+    Column("layer", lambda line: line.count.name),
+    Column("kind", lambda line: line.count.kind),
+    *_PLACE,
+    Column("depth", lambda line: line.count.label.depth, dtype="Int64"),
+    Column("calls", lambda line: line.count.calls),
+    Column("dense_macs", lambda line: line.count.tally.dense_macs),
+    *(
+        Column(op.value, partial(_amount, op))
+        for op in (Op.MAC, Op.AC, Op.SHIFT_AC, Op.NEURON_UPDATE)
+    ),
+    Column("spikes", lambda line: line.count.tally.spikes),
+    Column("slots", lambda line: line.count.tally.slots),
+    Column("spike_rate", lambda line: line.count.spike_rate),
+    *_GROUPS,
+    *_END,
+)
+
+#: `energy.csv`: energy by heading of each layer, and of all of them.
+ENERGY_COLUMNS: tuple[Column[Line], ...] = (
+    *_SIDE,
+    Column("layer", lambda line: line.count.name),
+    *_PLACE,
+    *_GROUPS,
+    Column("static_pj", lambda line: line.static_pj),
+    *_END,
 )
 
 
-def names(ops: Iterable[Op]) -> str:
-    """Operations as one cell."""
-    return " ".join(op.value for op in ops)
+@dataclass(frozen=True)
+class SavingLine:
+    """One saving, with the counts behind it.
+
+    Attributes:
+        hw: Name of the hardware.
+        saving: What is saved.
+        asa: Counts of that part of the analog model.
+        ssa: Counts of that part of the spiking model.
+    """
+
+    hw: str
+    saving: Saving
+    asa: Counts
+    ssa: Counts
 
 
-def layers_frame(run: Run) -> pd.DataFrame:
-    """One row per hardware, variant and layer: counts, spike rate and energy by heading."""
-    import pandas as pd
-
-    rows = [row for pair in run.estimates.values() for side in pair for row in _layer_rows(side)]
-    return pd.DataFrame(rows, columns=list(LAYER_COLUMNS))
-
-
-def _layer_rows(bill: Estimate) -> list[dict[str, object]]:
-    counts = bill.counts
-    rows: list[dict[str, object]] = []
-    for layer in bill.layers:
-        count = layer.count
-        ops = count.tally.ops
-        unpriced = [op for op in bill.unpriced if ops.get(op)]
-        rows.append(
-            {
-                "hw": bill.profile.name,
-                "variant": counts.variant,
-                "layer": count.name,
-                "kind": count.kind,
-                "block": count.label.block,
-                "component": count.label.component,
-                "depth": "" if count.label.depth is None else count.label.depth,
-                "calls": count.calls,
-                "dense_macs": count.tally.dense_macs,
-                "mac": ops.get(Op.MAC, 0),
-                "ac": ops.get(Op.AC, 0),
-                "shift_ac": ops.get(Op.SHIFT_AC, 0),
-                "neuron_update": ops.get(Op.NEURON_UPDATE, 0),
-                "spikes": count.tally.spikes,
-                "slots": count.tally.slots,
-                "spike_rate": count.spike_rate,
-                **_bill_cells(layer, layer.total_pj, unpriced),
-                "unpriced": names(unpriced),
-                "model": counts.model,
-                "weights": counts.weights,
-            }
-        )
-    return rows
+#: `savings.csv`.
+SAVING_COLUMNS: tuple[Column[SavingLine], ...] = (
+    Column("hw", lambda line: line.hw),
+    Column("block", lambda line: line.saving.block),
+    Column("component", lambda line: line.saving.component),
+    Column("accounting", lambda line: line.saving.accounting),
+    Column("asa_pj", lambda line: line.saving.asa_pj),
+    Column("ssa_pj", lambda line: line.saving.ssa_pj),
+    Column("saving", lambda line: line.saving.saving),
+    Column("asa_mac", lambda line: line.asa.total(Op.MAC)),
+    Column("ssa_mac", lambda line: line.ssa.total(Op.MAC)),
+    Column("ssa_ac", lambda line: line.ssa.total(Op.AC)),
+    Column("ssa_shift_ac", lambda line: line.ssa.total(Op.SHIFT_AC)),
+    Column("events_per_mac", lambda line: line.ssa.events_per_mac),
+    Column("unpriced", lambda line: op_names(line.saving.unpriced)),
+    Column("timesteps", lambda line: line.ssa.timesteps),
+    Column("phase", lambda line: line.ssa.phase),
+    Column("tokens", lambda line: line.ssa.tokens),
+    Column("attention", lambda line: line.ssa.attention),
+    Column("model", lambda line: line.ssa.model),
+    Column("weights", lambda line: line.ssa.weights),
+)
 
 
-def _bill_cells(
-    bill: Estimate | LayerEnergy, energy_pj: float, unpriced: Iterable[Op]
-) -> dict[str, float | None]:
-    """Energy by heading; empty where something has no price and nothing else has, never a zero."""
-    gaps = {op.group for op in unpriced}
-    cells: dict[str, float | None] = {
-        f"{group}_pj": bill.group_pj(group) or (None if group in gaps else 0.0) for group in GROUPS
-    }
-    cells["energy_pj"] = energy_pj
-    if bill.lacks_compute:
-        cells["compute_pj"] = cells["energy_pj"] = None
-    return cells
+def counts(run: Run) -> Table[CountRow]:
+    """One row per phase, variant and layer, with the spike rate."""
+    tables = [side.table() for phase in run.phases for side in (phase.asa, phase.ssa)]
+    return Table(tables[0].columns, [row for table in tables for row in table.rows])
 
 
-def savings(asa: Estimate, ssa: Estimate) -> list[Saving]:
-    """Both accountings of each block and component, block totals and the grand total."""
-    parts: list[tuple[str | None, str | None]] = []
-    for block, components in present(asa.counts, ssa.counts).items():
-        parts += [(block, component) for component in components]
-        parts.append((block, None))
-    parts.append((None, None))
-    return [
-        saving(asa, ssa, accounting, block=block, component=component)
-        for accounting in ACCOUNTINGS
-        for block, component in parts
-    ]
+def layers(run: Run) -> Table[Line]:
+    """One row per hardware, variant and layer."""
+    bills = [bill for pair in run.estimates.values() for bill in pair]
+    return Table(LAYER_COLUMNS, [Line(bill, layer) for bill in bills for layer in bill.layers])
 
 
-def savings_frame(run: Run) -> pd.DataFrame:
-    """One row per hardware, accounting, block and component."""
-    import pandas as pd
+def energies(bills: Iterable[Estimate]) -> Table[Line]:
+    """One row per layer of each bill, and a `TOTAL` after them."""
+    return Table(
+        ENERGY_COLUMNS, [Line(bill, layer) for bill in bills for layer in (*bill.layers, None)]
+    )
 
-    rows = []
-    for hw, (asa, ssa) in run.estimates.items():
-        for part in savings(asa, ssa):
-            scope = {
-                "block": None if part.block == "total" else part.block,
-                "component": None if part.component == "total" else part.component,
-            }
-            analog, spiking = asa.counts.only(**scope), ssa.counts.only(**scope)
-            rows.append(
-                {
-                    "hw": hw,
-                    "block": part.block,
-                    "component": part.component,
-                    "accounting": part.accounting,
-                    "asa_pj": part.asa_pj,
-                    "ssa_pj": part.ssa_pj,
-                    "saving": part.saving,
-                    "asa_mac": analog.total(Op.MAC),
-                    "ssa_mac": spiking.total(Op.MAC),
-                    "ssa_ac": spiking.total(Op.AC),
-                    "ssa_shift_ac": spiking.total(Op.SHIFT_AC),
-                    "events_per_mac": spiking.events_per_mac,
-                    "unpriced": names(part.unpriced),
-                    "timesteps": spiking.timesteps,
-                    "phase": spiking.phase,
-                    "tokens": spiking.tokens,
-                    "attention": spiking.attention,
-                    "model": spiking.model,
-                    "weights": spiking.weights,
-                }
+
+def savings(run: Run) -> Table[SavingLine]:
+    """One row per hardware, accounting, block and component, block totals and the grand total."""
+    return Table(
+        SAVING_COLUMNS,
+        [
+            SavingLine(
+                hw,
+                saving(asa, ssa, accounting, block=block, component=component),
+                asa.counts.only(block=block, component=component),
+                ssa.counts.only(block=block, component=component),
             )
-    return pd.DataFrame(rows, columns=list(SAVING_COLUMNS))
-
-
-ENERGY_COLUMNS = (
-    "hw",
-    "variant",
-    "layer",
-    "block",
-    "component",
-    *(f"{group}_pj" for group in GROUPS),
-    "static_pj",
-    "energy_pj",
-    "unpriced",
-    "model",
-    "weights",
-)
-
-
-def energy_rows(bill: Estimate) -> list[dict[str, object]]:
-    """The rows of `energy.csv`: one per layer, and a `TOTAL`."""
-    # Static energy belongs to no layer.
-    rows = [{column: row.get(column) for column in ENERGY_COLUMNS} for row in _layer_rows(bill)]
-    total: dict[str, object] = {
-        "hw": bill.profile.name,
-        "variant": bill.counts.variant,
-        "layer": "TOTAL",
-        "block": "",
-        "component": "",
-        **_bill_cells(bill, bill.energy_pj(), bill.unpriced),
-        "static_pj": bill.static_pj,
-        "unpriced": names(bill.unpriced),
-        "model": bill.counts.model,
-        "weights": bill.counts.weights,
-    }
-    return [*rows, {column: total[column] for column in ENERGY_COLUMNS}]
+            for hw, (asa, ssa) in run.estimates.items()
+            for accounting in ACCOUNTINGS
+            for block, component in scopes(asa.counts, ssa.counts)
+        ],
+    )
 
 
 def write_prices(bills: Iterable[Estimate], path: Path) -> Path:
@@ -218,9 +202,4 @@ def write_prices(bills: Iterable[Estimate], path: Path) -> Path:
     Raises:
         OutputError: If the file cannot be written.
     """
-    text = io.StringIO()
-    writer = csv.DictWriter(text, ENERGY_COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for bill in bills:
-        writer.writerows(energy_rows(bill))
-    return write_text(path, text.getvalue())
+    return write_text(path, energies(bills).to_csv())

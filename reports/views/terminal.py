@@ -1,155 +1,143 @@
-"""What a run says on the terminal."""
+"""What a run says on the terminal: a table by part, and last the verdict."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from energy import Estimate, Saving, saving
-from energy.bill.estimate import ACCOUNTINGS
-from energy.compare.sensitivity import interval
+from energy import Estimate
+from energy.table import Column, Table
+from energy.words import energy, integer, op_amounts, percent
 from hwmodels import Op
-from reports.kit.caveats import NOT_MODELLED, PUBLISHED_SAVING
-from reports.kit.parts import present
+from reports.kit.caveats import NOT_MODELLED, PUBLISHED_SAVING, of_random_weights
+from reports.kit.table import print_sentence, print_table
 from reports.run.run import Run
+from reports.views.baselines import baseline_table, saved
+from reports.views.headline import part_table, verdict_table
+from reports.views.markdown import without_price
+from reports.views.phases import phase_bills, phase_table
 
 
-def millijoule(pj: float | None) -> str:
-    """Picojoules as millijoules with four significant digits, or `unpriced`."""
-    return "unpriced" if pj is None else f"{pj / 1e9:.4g}"
-
-
-def _with_unit(pj: float | None) -> str:
-    return millijoule(pj) + ("" if pj is None else " mJ")
-
-
-def percent(share: float | None) -> str:
-    """A share as a signed percentage; a dash where there is none."""
-    return "-" if share is None else f"{100 * share:.2f} %"
-
-
-def print_run(run: Run, console: Console) -> None:
-    """Print the tables of each hardware, the published range beside ours, and what is missing."""
-    for asa, ssa in run.estimates.values():
-        console.print()
-        console.print(_table(run, asa, ssa))
-        _print_verdict(asa, ssa, console)
-        _print_missing(asa, ssa, console)
-        _print_assumptions(ssa, console)
-    uncounted = {**run.asa.uncounted, **run.ssa.uncounted}
-    if uncounted:
-        listed = ", ".join(f"{name} x {n}" for name, n in sorted(uncounted.items()))
-        console.print(f"[dim]Uncounted element-wise operations: {listed}.[/dim]")
-    console.print(f"[dim]Not modelled: {'; '.join(NOT_MODELLED)}.[/dim]")
-
-
-def _table(run: Run, asa: Estimate, ssa: Estimate) -> Table:
-    title = escape(f"{run.title}\n{run.subtitle}, {asa.profile.title}")
-    table = Table(title=title, title_justify="left")
-    table.add_column("part")
-    for heading in (
-        "ASA compute (mJ)",
-        "SSA compute (mJ)",
-        "saving",
-        "ASA all (mJ)",
-        "SSA all (mJ)",
-        "saving",
-        "events/MAC",
-    ):
-        table.add_column(heading, justify="right")
-    blocks = present(asa.counts, ssa.counts)
-    for block, components in blocks.items():
-        for component in components:
-            _add_row(table, asa, ssa, f"  {component}", block, component)
-        if len(components) > 1:
-            _add_row(table, asa, ssa, f"{block} block", block, None, style="bold")
-        table.add_section()
-    _add_row(table, asa, ssa, "model", None, None, style="bold")
-    return table
-
-
-def _add_row(
-    table: Table,
-    asa: Estimate,
-    ssa: Estimate,
-    name: str,
-    block: str | None,
-    component: str | None,
-    style: str = "",
+def print_run(
+    run: Run, console: Console, *, details: bool = False, written: Sequence[Path] = ()
 ) -> None:
-    compute, full = (
-        saving(asa, ssa, accounting, block=block, component=component)
-        for accounting in ("compute", "full")
-    )
-    events = ssa.counts.only(block=block, component=component).events_per_mac
-    table.add_row(
-        escape(name),
-        *_cells(compute),
-        *_cells(full),
-        "-" if events is None else f"{events:.3f}",
-        style=style,
-    )
+    """Print what each part costs on each hardware, and last what is saved.
+
+    Args:
+        run: The run.
+        console: Where to.
+        details: Also each component, phase and baseline, what has no price, and what is assumed.
+        written: The files of the run, which are named last.
+    """
+    console.print()
+    print_sentence(run.title, console, "bold")
+    print_sentence(run.subtitle, console)
+    for hw, (asa, ssa) in run.estimates.items():
+        console.print()
+        print_table(part_table(asa, ssa, details), console)
+        if details:
+            for bill in (asa, ssa):
+                print_unpriced(bill, console)
+            print_assumptions(ssa, console)
+            for table in (phase_table(run, hw), baseline_table(run, hw)):
+                console.print()
+                print_table(table, console)
+        else:
+            _print_short(run, hw, console)
+    if details:
+        console.print()
+        print_not_counted({**run.asa.uncounted, **run.ssa.uncounted}, console)
+    console.print()
+    _print_verdict(run, console)
+    print_written(written, console, "" if details else "; --details prints all tables")
 
 
-def _cells(part: Saving) -> tuple[str, str, str]:
-    return millijoule(part.asa_pj), millijoule(part.ssa_pj), percent(part.saving)
+def _print_short(run: Run, hw: str, console: Console) -> None:
+    """Per token, against other baselines, and what has no price: a line each."""
+    last = phase_bills(run, hw)[-1]
+    sides = [
+        energy(None if bill.lacks_compute else last.per_token(bill.energy_pj()))
+        for bill in (last.asa, last.ssa)
+    ]
+    each = "generated token" if last.phase == "request" else "token"
+    print_sentence(f"Per {each}: {sides[0]} analog, {sides[1]} spiking.", console)
+    others = [
+        f"{x.title} {text}" for x in run.baselines[hw][1:] if (text := saved("full", None, x))
+    ]
+    if others:
+        print_sentence(f"Model, all, against: {'; '.join(others)}.", console)
+    if missing := [op for op in Op if any(op in bill.unpriced for bill in run.estimates[hw])]:
+        print_sentence(f"Without a price, so in no sum: {', '.join(missing)}.", console, "yellow")
 
 
-def _print_verdict(asa: Estimate, ssa: Estimate, console: Console) -> None:
-    ours = saving(asa, ssa, "compute", block="attention").saving
+def _print_verdict(run: Run, console: Console) -> None:
+    print_table(verdict_table(run), console)
     low, high = PUBLISHED_SAVING
-    if ours is None:
-        console.print("Attention block: no saving, since a side has MACs or ACs without a price.")
-    else:
-        console.print(
-            f"Attention block, compute only: [bold]{percent(ours)}[/bold] saved (published, for "
-            f"other weights and undisclosed settings: {100 * low:.2f}-{100 * high:.2f} %)."
-        )
-    for accounting in ACCOUNTINGS:
-        if (found := interval(asa, ssa, accounting, "attention")) is not None:
-            console.print(
-                f"[dim]Attention block, {accounting}: between {percent(found.low)} and "
-                f"{percent(found.high)} if the prices are off as far as their evidence allows "
-                f"(5-95 % of {found.samples:,} samples, seed {found.seed}).[/dim]"
-            )
-    if asa.counts.weights.startswith("random"):
-        weights = escape(asa.counts.weights)
-        console.print(
-            f"[yellow]Weights are {weights}: dense counts are those of any weights, spike rates "
-            "and savings are not.[/yellow]"
-        )
-
-
-def _print_missing(asa: Estimate, ssa: Estimate, console: Console) -> None:
-    for side in (asa, ssa):
-        if side.unpriced:
-            listed = ", ".join(f"{op.value} x {n:,}" for op, n in side.unpriced.items())
-            hw = escape(side.profile.name)
-            console.print(
-                f"[dim]{side.counts.variant.upper()} without a price on {hw}: {listed} "
-                f"({percent(side.coverage)} of the operations have one).[/dim]"
-            )
-
-
-def _print_assumptions(bill: Estimate, console: Console) -> None:
-    static = "" if bill.static_pj is not None else " Static energy: unpriced, no latency or power."
-    console.print(f"[dim]Dataflow {bill.dataflow}: {bill.dataflow.definition}.{static}[/dim]")
-    for assumption in bill.profile.assumptions:
-        console.print(f"[dim]- {escape(assumption)}[/dim]")
-
-
-def print_bill(bill: Estimate, console: Console) -> None:
-    """Print the total of a priced table of counts."""
-    name = escape(f"{bill.counts.variant or 'counts'} on {bill.profile.name}")
-    total, compute = (
-        None if bill.lacks_compute else bill.energy_pj(accounting)
-        for accounting in ("full", "compute")
+    print_sentence(
+        f"Published, compute: {100 * low:.2f} to {100 * high:.2f} % of the attention block, for "
+        "other weights.",
+        console,
+        "dim",
     )
-    console.print(
-        f"{name}: [bold]{_with_unit(total)}[/bold], of which compute {_with_unit(compute)} "
-        f"({bill.counts.total(Op.MAC):,} MACs, {bill.counts.total(Op.AC, Op.SHIFT_AC):,} ACs)"
-    )
+    if run.command == "plan":
+        rate = run.settings["spike_rate"]
+        print_sentence(f"The spike rate {rate} is assumed, not measured.", console, "yellow")
+    elif note := of_random_weights(run.asa.weights):
+        print_sentence(note, console, "yellow")
+
+
+def print_written(written: Sequence[Path], console: Console, more: str = "") -> None:
+    """Say where the files are, and where the page is, on lines that nobody breaks."""
+    if not written:
+        return
+    directory = written[0].parent
+    text = f"Written to {directory}: {len(written)} files{more}"
+    console.print(text, markup=False, soft_wrap=True)
+    for page in (path for path in written if path.suffix == ".html"):
+        console.print(f"Page: {page}", markup=False, soft_wrap=True)
+
+
+def print_unpriced(bill: Estimate, console: Console) -> None:
+    """Print what has no price, and how much has one."""
     if bill.unpriced:
-        listed = ", ".join(f"{op.value} x {n:,}" for op, n in bill.unpriced.items())
-        console.print(f"[yellow]without a price: {listed}[/yellow]")
+        print_sentence(without_price(bill), console, "dim")
+
+
+def print_assumptions(bill: Estimate, console: Console) -> None:
+    """Print the dataflow, whether static energy is known, and what the profile assumes."""
+    static = "" if bill.static_pj is not None else " Static energy: unpriced, no latency or power."
+    print_sentence(f"Dataflow {bill.dataflow}: {bill.dataflow.definition}.{static}", console, "dim")
+    for assumption in bill.profile.assumptions:
+        print_sentence(f"- {assumption}", console, "dim")
+
+
+def print_not_counted(uncounted: Mapping[str, int], console: Console) -> None:
+    """Print what no count and no model of this version contains."""
+    if uncounted:
+        listed = op_amounts(dict(sorted(uncounted.items())))
+        print_sentence(f"Uncounted element-wise operations (calls): {listed}.", console, "dim")
+    print_sentence(f"Not modelled: {'; '.join(NOT_MODELLED)}.", console, "dim")
+
+
+def _priced(bill: Estimate, accounting: str) -> float | None:
+    return None if bill.lacks_compute else bill.energy_pj(accounting)
+
+
+_BILL_COLUMNS: tuple[Column[Estimate], ...] = (
+    Column("variant", lambda bill: bill.counts.variant or "counts", "counts", words=True, key=True),
+    Column("hw", lambda bill: bill.profile.name, "hardware", words=True, key=True),
+    Column("energy_pj", lambda bill: energy(_priced(bill, "full")), "all"),
+    Column("compute_pj", lambda bill: energy(_priced(bill, "compute")), "compute"),
+    Column("macs", lambda bill: bill.counts.total(Op.MAC), "MACs", integer),
+    Column("acs", lambda bill: bill.counts.total(Op.AC, Op.SHIFT_AC), "ACs", integer),
+    Column("coverage", lambda bill: bill.coverage, "operations with a price", percent),
+)
+
+
+def print_bills(bills: Sequence[Estimate], console: Console) -> None:
+    """Print the totals of priced tables of counts, and what has no price."""
+    print_table(Table(_BILL_COLUMNS, bills), console)
+    for bill in bills:
+        print_unpriced(bill, console)

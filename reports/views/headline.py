@@ -1,0 +1,165 @@
+"""What a run saves: of each part of the model, in both accountings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from energy import Estimate, Saving, saving
+from energy.bill.estimate import ACCOUNTINGS
+from energy.compare.sensitivity import Interval, interval
+from energy.table import Column, Table
+from energy.words import energy, number, percent
+from reports.kit.parts import ACCOUNTING_NAMES, BLOCKS, block_name, scopes
+from reports.run.run import Run
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What is saved in one part of the model on one hardware, in one accounting.
+
+    Attributes:
+        asa: Bill of the analog model.
+        ssa: Bill of the spiking model.
+        accounting: `compute` or `full`.
+        block: Only this block; None for the model.
+        component: Only this component; None for all.
+    """
+
+    asa: Estimate
+    ssa: Estimate
+    accounting: str
+    block: str | None = None
+    component: str | None = None
+
+    @cached_property
+    def saving(self) -> Saving:
+        """What is saved."""
+        where = {"block": self.block, "component": self.component}
+        return saving(self.asa, self.ssa, self.accounting, **where)
+
+    @property
+    def saved(self) -> str:
+        """What is saved, in words; `unpriced` where a side has no price."""
+        part = self.saving
+        return "unpriced" if None in (part.asa_pj, part.ssa_pj) else percent(part.saving)
+
+    @cached_property
+    def interval(self) -> Interval | None:
+        """Where a block's saving lies if prices are off as far as their evidence allows."""
+        return interval(self.asa, self.ssa, self.accounting, self.block)
+
+    @property
+    def events_per_mac(self) -> float | None:
+        """Accumulates per multiply-accumulate that they replace."""
+        return self.ssa.counts.only(block=self.block, component=self.component).events_per_mac
+
+
+def _spread(spread: Interval) -> str:
+    return f"{100 * spread.low:.1f} to {100 * spread.high:.1f} %"
+
+
+#: Parts below each other, each once in each accounting.
+HEADLINE_COLUMNS: tuple[Column[Headline], ...] = (
+    Column("block", lambda x: block_name(x.block), "part", words=True, key=True),
+    Column("accounting", lambda x: ACCOUNTING_NAMES[x.accounting], "counted", words=True, key=True),
+    Column("hw", lambda x: x.asa.profile.name, "hardware", words=True, key=True),
+    Column("asa_pj", lambda x: energy(x.saving.asa_pj), "analog"),
+    Column("ssa_pj", lambda x: energy(x.saving.ssa_pj), "spiking"),
+    Column("saving", lambda x: x.saving.saving, "saved", percent),
+    Column("interval", lambda x: x.interval, "5 to 95 % of constants", _spread),
+)
+
+
+def headlines(pairs: Iterable[tuple[Estimate, Estimate]], title: str = "") -> Table[Headline]:
+    """Attention, feed-forward and model where they cost something, in both accountings."""
+    rows = [
+        Headline(*pair, accounting, block)
+        for pair in pairs
+        for block in BLOCKS
+        for accounting in ACCOUNTINGS
+    ]
+    kept = [row for row in rows if not row.saving.asa_pj == row.saving.ssa_pj == 0]
+    return Table(HEADLINE_COLUMNS, kept, title, strong=lambda row: row.block is None)
+
+
+def run_html(run: Run) -> str:
+    """What each hardware saves, as one table in HTML."""
+    table = headlines(run.estimates.values(), f"{run.title}; {run.subtitle}")
+    return table.only("block", "accounting", "hw", "asa_pj", "ssa_pj", "saving").to_html()
+
+
+#: One part of the model in each of `ACCOUNTINGS`.
+Both = tuple[Headline, Headline]
+
+
+def _both(number: int, word: str) -> tuple[Column[Both], ...]:
+    return (
+        Column(f"asa_{word}", lambda x: energy(x[number].saving.asa_pj), f"analog {word}"),
+        Column(f"ssa_{word}", lambda x: energy(x[number].saving.ssa_pj), f"spiking {word}"),
+        Column(f"saved_{word}", lambda x: x[number].saving.saving, f"saved {word}", percent),
+    )
+
+
+_PART_COLUMNS: tuple[Column[Both], ...] = (
+    Column(
+        "part",
+        lambda x: f"  {x[0].component}" if x[0].component else block_name(x[0].block),
+        "part",
+        words=True,
+        key=True,
+    ),
+    *_both(0, "compute"),
+    *_both(1, "all"),
+)
+_EVENTS: Column[Both] = Column(
+    "events_per_mac", lambda x: x[0].events_per_mac, "events/MAC", number
+)
+
+
+def part_table(asa: Estimate, ssa: Estimate, components: bool) -> Table[Both]:
+    """Each block, and the model: what it costs on both sides, and what of it is saved.
+
+    Args:
+        asa: Bill of the analog model.
+        ssa: Bill of the spiking model.
+        components: Also the components of each block, and the events per replaced MAC.
+    """
+    rows = [
+        (Headline(asa, ssa, "compute", *scope), Headline(asa, ssa, "full", *scope))
+        for scope in scopes(asa.counts, ssa.counts, components=components)
+    ]
+    return Table(
+        (*_PART_COLUMNS, _EVENTS) if components else _PART_COLUMNS,
+        rows,
+        asa.profile.title,
+        group=lambda row: row[0].block if components else row[0].block is None,
+        strong=lambda row: row[0].block is None or (components and row[0].component is None),
+    )
+
+
+def _counted(both: Both) -> str:
+    return "compute" if both[0].accounting == "compute" else "all"
+
+
+_VERDICT_COLUMNS: tuple[Column[Both], ...] = (
+    Column("hw", lambda x: x[0].asa.profile.name, "saved on", words=True, key=True),
+    Column("accounting", _counted, "counted", words=True, key=True),
+    Column("model", lambda x: x[0].saved, "model"),
+    Column("model_interval", lambda x: x[0].interval, "5 to 95 %", _spread),
+    Column("attention", lambda x: x[1].saved, "attention block"),
+    Column("attention_interval", lambda x: x[1].interval, "5 to 95 %", _spread),
+)
+
+
+def verdict_table(run: Run) -> Table[Both]:
+    """What is saved on each hardware, of the model and of its attention block."""
+    return Table(
+        _VERDICT_COLUMNS,
+        [
+            (Headline(*pair, accounting), Headline(*pair, accounting, "attention"))
+            for pair in run.estimates.values()
+            for accounting in ACCOUNTINGS
+        ],
+    )
