@@ -111,7 +111,7 @@ def part_table(bill: Estimate, components: bool) -> Table[PartLine]:
         _COLUMNS,
         [PartLine(bill, *scope) for scope in scopes(bill.counts, components=components)],
         bill.profile.title,
-        group=lambda row: row.block if components else row.block is None,
+        group=lambda row: row.block if components else "",
         strong=lambda row: row.block is None or (components and row.component is None),
     )
 

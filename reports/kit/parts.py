@@ -18,7 +18,7 @@ ORDER = {
 BLOCKS = ("attention", "ffn", None)
 
 #: The accountings of a saving, for people.
-ACCOUNTING_NAMES = {"compute": "MACs and ACs", "full": "all that has a price"}
+ACCOUNTING_NAMES = {"compute": "MACs and ACs", "full": "all priced"}
 
 #: Savings that fit on a line: heading, accounting, block.
 SHOWN: tuple[tuple[str, str, str | None], ...] = (
@@ -27,12 +27,12 @@ SHOWN: tuple[tuple[str, str, str | None], ...] = (
     ("model, all", "full", None),
 )
 
-_BLOCK_NAMES = {None: "model", "ffn": "feed-forward block"}
+_BLOCK_NAMES = {None: "model", "attention": "attention block", "ffn": "feed-forward block"}
 
 
 def block_name(block: str | None) -> str:
     """A block for people; None is the model."""
-    return _BLOCK_NAMES.get(block) or f"{block} block"
+    return _BLOCK_NAMES.get(block) or str(block)
 
 
 def present(*variants: Counts) -> dict[str, list[str]]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from textwrap import wrap
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich import box
 from rich.cells import cell_len
@@ -31,44 +31,75 @@ def print_table(table: Table[Any], console: Console) -> None:
     the same names. Words may go on in the next line, numbers never.
     """
     if table.title:
-        console.print(Text(table.title, style="bold"))
-    for number, columns in enumerate(_blocks(table.shown, table, console.width)):
+        print_sentence(table.title, console, "bold")
+    made = [_Texts(column, [column.cell(row) for row in table.rows]) for column in table.shown]
+    groups = [table.group(row) for row in table.rows]
+    styles = ["bold" if table.strong(row) else "" for row in table.rows]
+    for number, columns in enumerate(_blocks(made, console.width)):
         if number:
             console.print()
         grid = Grid(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-        widths = _widths(columns, table, console.width)
-        for column, width in zip(columns, widths, strict=True):
+        widths = _widths(columns, console.width)
+        for texts, width in zip(columns, widths, strict=True):
+            words = texts.column.words
             grid.add_column(
-                Text("\n".join(wrap(column.heading, width, break_on_hyphens=False))),
-                justify="left" if column.words else "right",
+                Text("\n".join(wrap(texts.column.heading, width, break_on_hyphens=False))),
+                justify="left" if words else "right",
                 width=width,
-                no_wrap=not column.words,
+                no_wrap=not words,
                 overflow="fold",
             )
-        for rows in table.groups():
-            grid.add_section()
-            for row in rows:
-                style = "bold" if table.strong(row) else ""
-                grid.add_row(*(Text(column.cell(row)) for column in columns), style=style)
+        for i, style in enumerate(styles):
+            if i and groups[i] != groups[i - 1]:
+                grid.add_section()
+            grid.add_row(*(Text(texts.cells[i]) for texts in columns), style=style)
         room, console.width = console.width, max(console.width, _across(widths))
         console.print(grid)
         console.width = room
 
 
-def _blocks(
-    columns: Sequence[Column[Any]], table: Table[Any], width: int
-) -> list[list[Column[Any]]]:
-    """The columns side by side, as many as there is room for, after those that name the rows."""
-    keys = [column for column in columns if column.key]
-    blocks: list[list[Column[Any]]] = [[*keys]]
-    for column in columns:
-        if column.key:
-            continue
-        wider = [*blocks[-1], column]
-        if len(blocks[-1]) > len(keys) and _across(_least(wider, table)) > width:
-            blocks.append([*keys, column])
-        else:
-            blocks[-1] = wider
+class _Texts(NamedTuple):
+    """A column and its cells in words."""
+
+    column: Column[Any]
+    cells: list[str]
+
+    @property
+    def wide(self) -> int:
+        """Width of its longest line."""
+        lines = [line for text in self.cells for line in text.split("\n")]
+        return _longest([*lines, *self.column.heading.split()])
+
+    @property
+    def least(self) -> int:
+        """Width below which a number or a word would be cut."""
+        words = [word for text in self.cells for word in text.split()]
+        cells = min(self.wide, max(_NARROW, _longest(words))) if self.column.words else self.wide
+        return max(cells, _longest(self.column.heading.split()))
+
+
+def _blocks(columns: Sequence[_Texts], width: int) -> list[list[_Texts]]:
+    """The columns side by side after those that name the rows, in few blocks of like widths."""
+    least = {texts.column.name: texts.least for texts in columns}
+    keys = [texts for texts in columns if texts.column.key]
+
+    def within(width: int) -> list[list[_Texts]]:
+        blocks: list[list[_Texts]] = [[*keys]]
+        for texts in columns:
+            if texts.column.key:
+                continue
+            wider = [*blocks[-1], texts]
+            across = _across([least[x.column.name] for x in wider])
+            if len(blocks[-1]) > len(keys) and across > width:
+                blocks.append([*keys, texts])
+            else:
+                blocks[-1] = wider
+        return blocks
+
+    blocks = within(width)
+    if len(blocks) > 1:
+        narrower = (within(w) for w in range(width))
+        blocks = next(x for x in narrower if len(x) == len(blocks))
     return blocks
 
 
@@ -76,45 +107,20 @@ def _across(widths: Sequence[int]) -> int:
     return sum(widths) + _GAP * (len(widths) - 1)
 
 
-def _texts(column: Column[Any], table: Table[Any]) -> list[str]:
-    return [column.cell(row) for row in table.rows]
-
-
-def _least(columns: Sequence[Column[Any]], table: Table[Any]) -> list[int]:
-    """Widths below which a number or a word would be cut."""
-    return [
-        max(
-            _longest(column.heading.split()),
-            min(_wide(column, table), max(_NARROW, _longest(_words(column, table))))
-            if column.words
-            else _wide(column, table),
-        )
-        for column in columns
-    ]
-
-
-def _words(column: Column[Any], table: Table[Any]) -> list[str]:
-    return [word for text in _texts(column, table) for word in text.split()]
-
-
-def _wide(column: Column[Any], table: Table[Any]) -> int:
-    lines = [line for text in _texts(column, table) for line in text.split("\n")]
-    return max(_longest(lines), _longest(column.heading.split()))
-
-
-def _longest(texts: Sequence[str]) -> int:
+def _longest(texts: Iterable[str]) -> int:
     return max(map(cell_len, texts), default=0)
 
 
-def _widths(columns: Sequence[Column[Any]], table: Table[Any], width: int) -> list[int]:
-    """Columns of words get what room is left, up to what they need for one line."""
-    widths = _least(columns, table)
-    for i, column in enumerate(columns):
-        room = max(0, width - _across(widths))
-        widths[i] += min(room, max(0, _wide(column, table) - widths[i]))
-    for i, column in enumerate(columns):  # and a heading its one line
-        room = max(0, width - _across(widths))
-        widths[i] += min(room, max(0, cell_len(column.heading) - widths[i]))
+def _widths(columns: Sequence[_Texts], width: int) -> list[int]:
+    """Columns of words get what room is left, up to one line; then headings do."""
+    widths = [texts.least for texts in columns]
+    for wanted in (
+        [texts.wide for texts in columns],
+        [cell_len(texts.column.heading) for texts in columns],
+    ):
+        for i, want in enumerate(wanted):
+            room = max(0, width - _across(widths))
+            widths[i] += min(room, max(0, want - widths[i]))
     return widths
 
 

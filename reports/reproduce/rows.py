@@ -142,13 +142,10 @@ def stands(share: float | None) -> str:
 
 
 def _lines(measured: Measured) -> Iterator[Line]:
-    from reports.views.baselines import compare
-
     run = measured.run
     silent = silenced(run.ssa)
     for profile in run.profiles:
-        [bills] = compare(replace(run, profiles=(profile,))).values()
-        baselines = {baseline.name: baseline for baseline in bills}
+        baselines = {baseline.name: baseline for baseline in run.baselines[profile.name]}
         twin = baselines["twin"]
         int8 = baselines.get("int8-vs-own", baselines["int8"])
         asa, ssa = run.estimates[profile.name]

@@ -102,19 +102,15 @@ def _both(number: int, word: str) -> tuple[Column[Both], ...]:
     )
 
 
-_PART_COLUMNS: tuple[Column[Both], ...] = (
-    Column(
-        "part",
-        lambda x: f"  {x[0].component}" if x[0].component else block_name(x[0].block),
-        "part",
-        words=True,
-        key=True,
-    ),
-    *_both(0, "compute"),
-    *_both(1, "all"),
+_PART: Column[Both] = Column(
+    "part",
+    lambda x: f"  {x[0].component}" if x[0].component else block_name(x[0].block),
+    "part",
+    words=True,
+    key=True,
 )
 _EVENTS: Column[Both] = Column(
-    "events_per_mac", lambda x: x[0].events_per_mac, "events/MAC", number
+    "events_per_mac", lambda x: x[0].events_per_mac, "events per MAC", number
 )
 
 
@@ -131,21 +127,23 @@ def part_table(asa: Estimate, ssa: Estimate, components: bool) -> Table[Both]:
         for scope in scopes(asa.counts, ssa.counts, components=components)
     ]
     return Table(
-        (*_PART_COLUMNS, _EVENTS) if components else _PART_COLUMNS,
+        (_PART, *_both(0, "compute"), *([_EVENTS] if components else []), *_both(1, "all")),
         rows,
         asa.profile.title,
-        group=lambda row: row[0].block if components else row[0].block is None,
+        group=lambda row: row[0].block if components else "",
         strong=lambda row: row[0].block is None or (components and row[0].component is None),
     )
 
 
-def _counted(both: Both) -> str:
-    return "compute" if both[0].accounting == "compute" else "all"
-
-
 _VERDICT_COLUMNS: tuple[Column[Both], ...] = (
     Column("hw", lambda x: x[0].asa.profile.name, "saved on", words=True, key=True),
-    Column("accounting", _counted, "counted", words=True, key=True),
+    Column(
+        "accounting",
+        lambda x: ACCOUNTING_NAMES[x[0].accounting],
+        "counted",
+        words=True,
+        key=True,
+    ),
     Column("model", lambda x: x[0].saved, "model"),
     Column("model_interval", lambda x: x[0].interval, "5 to 95 %", _spread),
     Column("attention", lambda x: x[1].saved, "attention block"),
@@ -162,4 +160,5 @@ def verdict_table(run: Run) -> Table[Both]:
             for pair in run.estimates.values()
             for accounting in ACCOUNTINGS
         ],
+        strong=lambda _row: True,
     )

@@ -163,6 +163,7 @@ def phase_table(run: Run, hw: str) -> Table[str]:
     # A prefill gives each of its sequences one token, so it tells how many requests there are.
     requests = run.asa.batch * run.phases[0].generated
     names: dict[str, None] = {}
+    costs: set[str] = set()
     for bill in bills:
         whole = bill.phase == "request"
         for side, variant in ((bill.asa, "analog"), (bill.ssa, "spiking")):
@@ -171,15 +172,16 @@ def phase_table(run: Run, hw: str) -> Table[str]:
             cells = {line.part.name: _cell(line, factor) for line in lines}
             if whole:
                 cells[GENERATED] = _cell(lines[-1], bill.per_token(1.0))
-            names |= dict.fromkeys(line.part.name for line in lines[:-1] if line.part.pj != 0)
-            heading = f"{variant} {bill.phase}" + ("" if whole else ", per token")
-            columns.append(Column(f"{variant}_{bill.phase}", cells.get, heading))
+            names |= dict.fromkeys(line.part.name for line in lines[:-1])
+            costs |= {line.part.name for line in lines if line.part.pj != 0}
+            name = f"{bill.phase} {variant}"
+            columns.append(Column(name, cells.get, name))
     ends = ("total", GENERATED) if len(bills) > 1 else ("total",)
     return Table(
         tuple(columns),
-        [*names, *ends],
-        f"Energy per token{' and per request' * (len(bills) > 1)}, {hw}, {bills[0].asa.dataflow}, "
-        f"batch {run.asa.batch}",
+        [*(name for name in names if name in costs), *ends],
+        f"Energy per new token{' of each phase, and per request' * (len(bills) > 1)}, {hw}, "
+        f"{bills[0].asa.dataflow}, batch {run.asa.batch}",
         group=ends.__contains__,
         strong="total".__eq__,
     )
@@ -187,7 +189,7 @@ def phase_table(run: Run, hw: str) -> Table[str]:
 
 def _cell(line: PhaseLine, factor: float) -> str:
     pj = None if line.part.pj is None else line.part.pj * factor
-    if line.part is line.total or line.share is None:
+    if line.part is line.total or not line.share:
         return energy(pj)
     return f"{energy(pj, 3)} {line.share:>6.1%}"
 

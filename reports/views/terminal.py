@@ -76,7 +76,7 @@ def _print_verdict(run: Run, console: Console) -> None:
     print_table(verdict_table(run), console)
     low, high = PUBLISHED_SAVING
     print_sentence(
-        f"Published, compute: {100 * low:.2f} to {100 * high:.2f} % of the attention block, for "
+        f"Published: {100 * low:.2f} to {100 * high:.2f} % of the attention block, MACs and ACs, "
         "other weights.",
         console,
         "dim",
