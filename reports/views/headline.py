@@ -146,7 +146,7 @@ _VERDICT_COLUMNS: tuple[Column[Both], ...] = (
     ),
     Column("model", lambda x: x[0].saved, "model"),
     Column("model_interval", lambda x: x[0].interval, "5 to 95 %", _spread),
-    Column("attention", lambda x: x[1].saved, "attention block"),
+    Column("attention", lambda x: x[1].saved, "attention"),
     Column("attention_interval", lambda x: x[1].interval, "5 to 95 %", _spread),
 )
 

@@ -58,12 +58,11 @@ def summary_markdown(run: Run) -> str:
 
 
 def _weights(run: Run) -> str:
-    weights = run.asa.weights
+    label = f"> Weights: **{escaped(run.asa.weights) or 'unknown'}**."
     if run.command == "plan":
-        note = "Closed form: the spike rate is assumed, not measured."
-    else:
-        note = escaped(of_random_weights(weights))
-    return f"> Weights: **{escaped(weights) or 'unknown'}**. {note}".rstrip()
+        return f"{label} Closed form: the spike rate is assumed, not measured."
+    drawn = of_random_weights(run.asa.weights)
+    return f"> {escaped(drawn)}" if drawn else label
 
 
 def without_price(bill: Estimate) -> str:

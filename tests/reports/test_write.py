@@ -23,7 +23,7 @@ from reports.kit.pictures import Pictures
 from reports.run.run import Phase, merged
 from reports.run.steps import StepCount
 from reports.run.summary import FORMAT, counted, sha256, summary
-from reports.views.tables import savings_frame
+from reports.views.tables import savings
 
 PICTURES_45NM = [
     "layers_45nm.png",
@@ -243,7 +243,7 @@ def test_run_json_holds_the_counts_under_the_names_of_the_operations(
 
 
 def test_run_json_and_savings_csv_agree(run: Run, written: Callable[[Run], Path]) -> None:
-    frame = savings_frame(run).set_index(["hw", "block", "component", "accounting"])
+    frame = savings(run).to_frame().set_index(["hw", "block", "component", "accounting"])
     for hw, entry in read_json(written(run))["hardware"].items():
         for key, block in (("attention_block", "attention"), ("model", "total")):
             for accounting, found in entry[key].items():

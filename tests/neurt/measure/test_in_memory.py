@@ -17,7 +17,6 @@ from neurt.families import Shape, read_shape
 from neurt.spiking.conversion import ConversionError, convert
 from neurt.spiking.modeling import SpikingGPT2LMHeadModel
 from neurt.text.data import TextError
-from reports.views.tables import LAYER_COLUMNS
 
 TINY = Shape(layers=2, width=32, heads=4, inner=128, vocabulary=101, positions=64)
 
@@ -33,7 +32,7 @@ def test_a_model_in_memory_is_counted_as_the_plan_says(
     assert run.ssa.only(block="attention").events_per_mac > 0
     assert run.settings["calibration"] == "the same token ids"
     assert {one.step for one in run.steps} == {0, 1, 2, 3}
-    assert tuple(run.to_frame("layers").columns) == LAYER_COLUMNS
+    assert len(run.to_frame("layers")) == len(run.asa.layers) + len(run.ssa.layers)
 
 
 def test_what_is_chosen_arrives(tiny_gpt2: GPT2LMHeadModel, token_ids: Tensor) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import re
+from pathlib import Path
 
 from rich.console import Console
 
@@ -19,28 +21,29 @@ ROWS = (
 )
 
 
-def said(hw: str, rows: tuple[LayerCount, ...] = ROWS) -> str:
+def said(hw: str, rows: tuple[LayerCount, ...] = ROWS, details: bool = True) -> str:
     counts = Counts("asa", rows, "m[b]", "random(seed=0)", tokens=4, uncounted={"mul": 2, "add": 3})
     console = Console(file=io.StringIO(), width=132, soft_wrap=True)
-    print_count(CountRun(counts, load_profiles([hw]), {}, {}, "now"), console)
+    run = CountRun(counts, load_profiles([hw]), {}, {}, "now")
+    print_count(run, console, details=details, written=[Path("out/count.json")])
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
 
 def row(text: str, name: str) -> list[str]:
-    [line] = [line for line in text.splitlines() if line.startswith(f"│ {name} ")]
-    return [cell.strip() for cell in line.strip("│").split("│")][1:]
+    [line] = [line for line in text.splitlines() if line.startswith(f"{name}  ")]
+    return re.split(r"\s{2,}", line.strip())[1:]
 
 
 def test_each_part_has_its_counts_its_energy_and_its_share() -> None:
     text = said("45nm")
     assert "m[b], weights random(seed=0)" in text
     # 1e9 MACs x 4.6 pJ = 4.6 mJ
-    assert row(text, "  fc") == ["2,000,000,000", "0", "0", "9.2", "9.2", "50.00 %"]
+    assert row(text, "  fc") == ["2,000,000,000", "0", "0", "9.2 mJ", "9.2 mJ", "50.00 %"]
     assert row(text, "  norm")[:2] == ["0", "15"]
-    assert row(text, "model") == ["4,000,000,000", "15", "0", "18.4", "18.4", "100.00 %"]
+    assert row(text, "model") == ["4,000,000,000", "15", "0", "18.4 mJ", "18.4 mJ", "100.00 %"]
     assert "Per token on 45nm: 4.6 mJ (1,000,000,000 MACs).\n" in text
-    assert "Without a price on 45nm, so not in the sums: exp x 7 (" in text
+    assert "ASA without a price on 45nm: exp x 7 (" in text
 
 
 def test_what_nobody_named_or_counted_is_said() -> None:
@@ -65,6 +68,16 @@ def test_without_a_price_nothing_is_zero() -> None:
     assert row(text, "  norm")[4:] == ["unpriced", "-"]
     assert "Per token on loihi: unpriced, since its MACs have no price.\n" in text
     assert "mac x 4,000,000,000" in text
+
+
+def test_without_details_the_answer_stands_below_the_blocks() -> None:
+    text = said("45nm", details=False)
+    assert row(text, "head")[0] == "2,000,000,000"
+    assert "lm_head" not in text
+    assert text.endswith(
+        "Per token on 45nm: 4.6 mJ (1,000,000,000 MACs).\n"
+        "Written to out: 1 files; --details prints all parts\n"
+    )
 
 
 def test_amounts_are_macs_other_operations_and_bytes() -> None:

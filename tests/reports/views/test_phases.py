@@ -8,23 +8,23 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from energy.bill.estimate import GROUPS
+from energy.words import energy
 from hwmodels import load_profile
 from hwmodels.prices import Evidence, StaticPower
 from reports import Run
 from reports.run.run import Phase, merged
 from reports.views.phases import (
-    PHASE_COLUMNS,
     UNPLACED,
     part_name,
     parts,
     phase_bills,
-    phase_rows,
-    phases_csv,
-    print_phases,
+    phase_table,
+    phases,
 )
+
+SIDES = ("analog", "spiking")
 
 
 @pytest.fixture
@@ -38,23 +38,11 @@ def whole(make_run: Callable[..., Run]) -> Run:
     return replace(run, asa=asa, ssa=ssa, request=phases)
 
 
-def said(run: Run, width: int = 132) -> str:
-    out = io.StringIO()
-    print_phases(run, Console(file=out, width=width, highlight=False))
-    return out.getvalue()
-
-
 def row(run: Run, **what: str) -> dict[str, Any]:
-    [found] = [r for r in phase_rows(run) if all(r[key] == value for key, value in what.items())]
+    [found] = [
+        r for r in phases(run).records() if all(r[key] == value for key, value in what.items())
+    ]
     return found
-
-
-def test_the_columns_are_frozen(whole: Run) -> None:
-    assert (
-        *("hw", "dataflow", "variant", "phase", "batch", "tokens", "part", "energy_pj"),
-        *("pj_per_token", "share", "unpriced", "model", "weights"),
-    ) == PHASE_COLUMNS
-    assert {tuple(found) for found in phase_rows(whole)} == {PHASE_COLUMNS}
 
 
 def test_the_parts_of_a_bill_are_its_headings_and_levels(whole: Run) -> None:
@@ -68,7 +56,7 @@ def test_the_parts_of_a_bill_are_its_headings_and_levels(whole: Run) -> None:
 def test_the_parts_add_up_to_the_total(whole: Run) -> None:
     sums: dict[tuple[Any, ...], float] = defaultdict(float)
     totals = {}
-    for found in phase_rows(whole):
+    for found in phases(whole).records():
         key = tuple(found[name] for name in ("hw", "variant", "phase"))
         if found["part"] == "total":
             totals[key] = found["energy_pj"]
@@ -141,33 +129,34 @@ def test_static_energy_is_part_of_the_total(run: Run) -> None:
 
 
 def test_the_table_reads_back(whole: Run) -> None:
-    rows = list(csv.DictReader(io.StringIO(phases_csv(whole))))
-    assert len(rows) == len(list(phase_rows(whole)))
+    rows = list(csv.DictReader(io.StringIO(phases(whole).to_csv())))
+    assert len(rows) == len(phases(whole).rows)
     assert {r["energy_pj"] for r in rows if r["part"] == "static" and r["hw"] == "45nm"} == {""}
 
 
-def test_the_terminal_shows_energy_per_token_and_per_request(whole: Run) -> None:
-    text = said(whole)
-    assert "energy in mJ per token and per request, 45nm, layerwise, batch 2" in text
-    for heading in ("ASA prefill", "SSA decode", "mJ/token", "SSA request", "mJ/request"):
-        assert heading in text
+def test_people_see_energy_per_token_and_per_request(whole: Run) -> None:
+    table = phase_table(whole, "45nm")
+    assert table.title == (
+        "Energy per new token of each phase, and per request, 45nm, layerwise, batch 2"
+    )
+    sides = [f"{phase} {side}" for phase in ("prefill", "decode", "request") for side in SIDES]
+    assert table.names == ["part", *sides]
+    cells = {row[0]: row[1:] for row in table.cells()}
     asa, ssa = whole.estimates["45nm"]
     # 2 requests of 4 new tokens each
-    first = text.split("energy in mJ")[1]
-    shared = [f"{side.energy_pj() / 8 / 1e9:.4g}" for side in (asa, ssa)]
-    [last] = [line for line in first.splitlines() if "per generated token" in line]
-    assert [cell.strip() for cell in last.split("│")[-3:-1]] == shared
+    assert cells["per generated token"] == [
+        *["-"] * 4,
+        *(energy(side.energy_pj() / 8) for side in (asa, ssa)),
+    ]
+    assert cells["total"][4:] == [energy(side.energy_pj() / 2) for side in (asa, ssa)]
+    assert set(cells["static"]) == {"unpriced"}
+    assert cells["neuron updates"][0] == "0 pJ"
 
 
 def test_the_table_of_one_phase_is_short(run: Run) -> None:
-    text = said(run)
-    assert "energy in mJ per token, 45nm, layerwise, batch 1" in text
-    assert "request" not in text
-    assert "unpriced" in text
-
-
-def test_the_table_fits_its_width(whole: Run) -> None:
-    assert max(map(len, said(whole).splitlines())) <= 132
+    table = phase_table(run, "45nm")
+    assert table.title == "Energy per new token, 45nm, layerwise, batch 1"
+    assert table.cells()[-1][0] == "total"
 
 
 def test_bills_of_one_phase_are_of_that_phase(run: Run) -> None:

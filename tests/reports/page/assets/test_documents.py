@@ -58,7 +58,7 @@ def test_energy_has_the_columns_and_gaps_of_price(
     run = make_run("loihi", model='a "quoted", model')
     text = evaluate(ENERGY, page_data(run))
     rows = list(csv.DictReader(io.StringIO(text)))
-    assert tuple(rows[0]) == ENERGY_COLUMNS
+    assert list(rows[0]) == [column.name for column in ENERGY_COLUMNS]
     assert {row["model"] for row in rows} == {'a "quoted", model'}
     total = next(row for row in rows if (row["variant"], row["layer"]) == ("asa", "TOTAL"))
     # Loihi has no price for a MAC, so the analog model has no energy.
