@@ -35,7 +35,7 @@ def test_a_count_is_printed_written_and_can_be_priced_again(
     said = capsys.readouterr().out
     assert said.startswith("neox: weights=random(seed=0) ('neox' has no .safetensors file)\n")
     assert "Verified: hooks and fvcore agree on the MACs of every row.\n" in said
-    assert "Without a price on loihi, so not in the sums: mac x " in said
+    assert "ASA without a price on loihi: mac x " in said
     assert "gpt_neox.layers.*.attention.dense x 1" in said
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "counts.csv",
