@@ -17,9 +17,14 @@ NOT_MODELLED = (
 )
 
 
+def are_random(weights: str) -> bool:
+    """Whether weights were drawn and not learned, by their provenance."""
+    return weights.startswith("random")
+
+
 def of_random_weights(weights: str) -> str:
     """What weights that were drawn, and not learned, are good for; empty for others."""
-    if not weights.startswith("random"):
+    if not are_random(weights):
         return ""
     return (
         f"Weights are {weights}: dense counts are those of any weights, spike rates and savings "
