@@ -8,7 +8,7 @@ from typing import NamedTuple
 from energy import Counts
 from hwmodels.errors import UserError
 from neurt.families import Shape, family_of
-from neurt.grid.side_by_side import Progress
+from neurt.progress import Progress
 from neurt.requests.passes import ProfileRequest
 
 GIB = 2**30
@@ -17,7 +17,7 @@ GIB = 2**30
 STAGES = ("loading the model", "counting ASA", "converting", "counting SSA")
 
 
-class Found(NamedTuple):
+class Measurement(NamedTuple):
     """Counts of a run, and what it said meanwhile."""
 
     asa: Counts
@@ -25,7 +25,7 @@ class Found(NamedTuple):
     said: tuple[str, ...] = ()
 
 
-def measure(point: ProfileRequest, threads: int | None, progress: Progress) -> Found | str:
+def measure(point: ProfileRequest, threads: int | None, progress: Progress) -> Measurement | str:
     """Measure one run; an error that explains itself comes back as its text.
 
     Args:
@@ -44,7 +44,7 @@ def measure(point: ProfileRequest, threads: int | None, progress: Progress) -> F
         run = run_profile(point, progress, said.append)
     except UserError as error:
         return str(error)
-    return Found(run.asa, run.ssa, tuple(said))
+    return Measurement(run.asa, run.ssa, tuple(said))
 
 
 def peak_bytes(shape: Shape, point: ProfileRequest) -> int:

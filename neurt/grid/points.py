@@ -1,32 +1,38 @@
-"""Measured runs on the disk: kept as counts, under a name made of all that decides them."""
+"""Points of a grid on the disk, under names made of all that decides them."""
 
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from energy import Counts
 from energy.counts.file import read_csv, to_csv
 from hwmodels.errors import UserError
+from neurt.grid.measuring import Measurement
 from neurt.loading.source import ModelSource, cached_revision, is_cached
 from neurt.requests.passes import ProfileRequest
 from reports.kit.files import slugs, write_text
 
-#: What decides a count beside the request and the model: random weights are those of torch.
+#: What decides a result beside the request and the model: random weights are those of torch.
 _PACKAGES = ("neurt-energy", "torch", "transformers")
 #: Hexadecimal digits of a digest in a file name.
 _DIGITS = 16
 
+#: Rows of one evaluated point, one per hardware, by column.
+Rows = list[dict[str, Any]]
+
 
 class PointError(UserError, ValueError):
-    """A measured run that cannot be named, or whose file is not what was written."""
+    """A point that cannot be named, or whose file is not what was written."""
 
 
 @dataclass(frozen=True)
-class Points:
-    """Files `MODEL-T.., KEY.CONTENT.csv` of a directory, in the format of `counts.csv`.
+class CountsStore:
+    """Measured runs: files `MODEL-T.., KEY.CONTENT.csv` in the format of `counts.csv`.
 
     KEY is a digest of what decides the counts, so that a run that was interrupted goes on where it
     was. CONTENT is a digest of the file, so that one that was cut or edited is known by its name.
@@ -37,25 +43,20 @@ class Points:
 
     directory: Path
 
-    def find(self, stem: str) -> Path | None:
-        """The file of a run; None if it was not measured yet.
+    def get(self, stem: str) -> Measurement | None:
+        """Counts of a run; None if it was not measured yet.
 
         Raises:
-            PointError: If there are several.
+            PointError: If there are several, or the file is not what was written.
         """
-        found = sorted(self.directory.glob(f"{stem}.*.csv"))
-        if len(found) > 1:
+        paths = sorted(self.directory.glob(f"{stem}.*.csv"))
+        if len(paths) > 1:
             raise PointError(
-                f"'{found[0]}' and '{found[1]}' are results of the same run; delete one of them"
+                f"'{paths[0]}' and '{paths[1]}' are results of the same run; delete one of them"
             )
-        return found[0] if found else None
+        return self._read(paths[0]) if paths else None
 
-    def read(self, path: Path) -> tuple[Counts, Counts]:
-        """Counts of the analog and of the spiking model.
-
-        Raises:
-            PointError: If the file cannot be read, or is not what was written.
-        """
+    def _read(self, path: Path) -> Measurement:
         try:
             whole = path.suffixes[-2] == f".{_digest(path.read_bytes())}"
         except OSError as error:
@@ -66,16 +67,57 @@ class Points:
                 f"'{path}' was cut or edited since it was measured; delete it and run the same "
                 "command again"
             )
-        return variants[0], variants[1]
+        return Measurement(variants[0], variants[1])
 
-    def write(self, stem: str, asa: Counts, ssa: Counts) -> Path:
+    def put(self, stem: str, measured: Measurement) -> Path:
         """Keep the counts of a run.
 
         Raises:
             OutputError: If they cannot be written.
         """
-        text = to_csv((asa, ssa))
+        text = to_csv((measured.asa, measured.ssa))
         return write_text(self.directory / f"{stem}.{_digest(text.encode())}.csv", text)
+
+
+@dataclass(frozen=True)
+class RowsStore:
+    """Evaluated points: files `KEY.json`, each a list of rows.
+
+    Attributes:
+        directory: Where they are.
+        columns: What each row has.
+    """
+
+    directory: Path
+    columns: Collection[str]
+
+    def get(self, key: str) -> Rows | None:
+        """Rows of a point; None if it was not evaluated yet.
+
+        Raises:
+            PointError: If the file is not what was written.
+        """
+        path = self.directory / f"{key}.json"
+        if not path.exists():
+            return None
+        try:
+            rows: Rows = json.loads(path.read_text(encoding="utf-8"))
+            whole = bool(rows) and all({*row} == {*self.columns} for row in rows)
+        except (OSError, ValueError, TypeError):
+            whole = False
+        if not whole:
+            raise PointError(
+                f"'{path}' is no result of a sweep; delete it and run the same command again"
+            )
+        return rows
+
+    def put(self, key: str, rows: Rows) -> Path:
+        """Keep the rows of a point.
+
+        Raises:
+            OutputError: If they cannot be written.
+        """
+        return write_text(self.directory / f"{key}.json", json.dumps(rows, indent=1) + "\n")
 
 
 def point_stem(point: ProfileRequest, source: ModelSource, decides: str) -> str:
@@ -94,7 +136,7 @@ def point_stem(point: ProfileRequest, source: ModelSource, decides: str) -> str:
 
 
 def fingerprint(source: ModelSource, *texts: Path | None) -> str:
-    """A digest of what decides counts beside the request: model, texts, this program.
+    """A digest of what decides a result beside the request: model, texts, this program.
 
     Args:
         source: The model.
@@ -114,14 +156,16 @@ def fingerprint(source: ModelSource, *texts: Path | None) -> str:
         assert source.hub_id is not None
         digest.update(f"{is_cached(source.hub_id)} {cached_revision(source.hub_id)}".encode())
     for path in files:
-        try:
-            with path.open("rb") as file:
-                digest.update(
-                    f"{path.name} ".encode() + hashlib.file_digest(file, "sha256").digest()
-                )
-        except OSError as error:
-            raise PointError(f"'{path}' cannot be read: {error.strerror or error}") from error
+        digest.update(f"{path.name} ".encode() + _digest_of(path))
     return digest.hexdigest()
+
+
+def _digest_of(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError as error:
+        raise PointError(f"'{path}' cannot be read: {error.strerror or error}") from error
 
 
 def _digest(content: bytes) -> str:

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
 from hwmodels.errors import UserError
+from neurt.progress import Progress, silent
 
 Result = TypeVar("Result")
 
-#: Told what is being done, how much is done, and how much there is.
-Progress = Callable[[str, int, int], None]
+
+class EngineError(UserError, RuntimeError):
+    """Processes or machines that failed, whatever they worked on.
+
+    Attributes:
+        way_out: How to run the same command again.
+    """
+
+    way_out = ""
 
 
-class ProcessKilledError(UserError, RuntimeError):
+class ProcessKilledError(EngineError):
     """A process that ended without a word."""
+
+    way_out = " with fewer --jobs"
 
 
 @dataclass(frozen=True)
@@ -29,12 +42,13 @@ class Task(Generic[Result]):
 
     Attributes:
         title: What it is called.
-        work: Does it; given something to tell its progress to.
+        work: Does it; given something to tell its progress to, and before that, by `work_on`, how
+            many threads it may use, None for as many as there are.
         peak_bytes: Memory that it is expected to take at most.
     """
 
     title: str
-    work: Callable[[Progress], Result]
+    work: Callable[..., Result]
     peak_bytes: int = 0
 
 
@@ -45,22 +59,68 @@ class _Running(Generic[Result]):
     slot: int
 
 
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def work_on(
+    tasks: Mapping[str, Task[Result]],
+    processes: int,
+    most_bytes: int = sys.maxsize,
+    *,
+    progress: Progress = silent,
+    inside: Callable[[int, Task[Result], str, int, int], None] = silent,
+    reuse: bool = False,
+) -> Iterator[tuple[str, Result]]:
+    """Do each task: one after the other in this process, or side by side in several.
+
+    Args:
+        tasks: What to do, by key.
+        processes: How many at a time.
+        most_bytes: See `side_by_side`.
+        progress: Told the progress of a task in this process.
+        inside: Told the progress of a task in another one; see `side_by_side`.
+        reuse: See `side_by_side`.
+
+    Yields:
+        Each key with its result, in the order in which they end.
+
+    Raises:
+        ProcessKilledError: If a process is killed; the others are stopped.
+    """
+    if processes == 1:
+        for key, task in tasks.items():
+            yield key, task.work(None, progress)
+        return
+    threads = max(1, cores() // processes)
+    shared = {replace(it, work=partial(it.work, threads)): key for key, it in tasks.items()}
+    for task, result in side_by_side([*shared], processes, most_bytes, inside, reuse=reuse):
+        yield shared[task], result
+
+
 def side_by_side(
     tasks: Sequence[Task[Result]],
     processes: int,
     most_bytes: int,
-    progress: Callable[[int, Task[Result], str, int, int], None] = lambda *_: None,
+    progress: Callable[[int, Task[Result], str, int, int], None] = silent,
+    *,
+    reuse: bool = False,
 ) -> Iterator[tuple[Task[Result], Result]]:
-    """Do each task in a process of its own, so that its memory is given back when it ends.
+    """Do tasks in other processes, the largest first.
 
-    The largest come first. A task starts when a process is free and the expected memory of all
-    that run stays below the bound; one that is larger than the bound runs alone.
+    A task starts when a process is free and the expected memory of all that run stays below the
+    bound; one that is larger than the bound runs alone.
 
     Args:
         tasks: What to do.
         processes: How many at a time.
         most_bytes: Expected memory of all that run at a time.
         progress: Told the number of a process from 1 on, its task, and how far that is.
+        reuse: Whether a process does one task after another, and so imports and measures once what
+            they share; otherwise it ends with its task and gives its memory back.
 
     Yields:
         Each task with its result, in the order in which they end.
@@ -80,32 +140,41 @@ def side_by_side(
                 running[connection] = _Running(task, process, free.pop())
             for ready in wait(list(running)):
                 assert isinstance(ready, Connection)
-                one = running[ready]
-                try:
-                    said, content = ready.recv()
-                except EOFError:
-                    raise _ended(one) from None
+                worker = running[ready]
+                said, content = _received(ready, worker)
                 if said == "progress":
-                    progress(one.slot, one.task, *content)
+                    progress(worker.slot, worker.task, *content)
                     continue
-                del running[ready]
-                one.process.join()
-                free.append(one.slot)
-                yield one.task, content
+                task = running.pop(ready).task
+                following = _next(waiting, running, most_bytes) if reuse else None
+                with suppress(OSError):  # whoever is gone is noticed when nothing comes back
+                    ready.send(following)
+                if following is not None:
+                    waiting.remove(following)
+                    running[ready] = _Running(following, worker.process, worker.slot)
+                else:
+                    worker.process.join()
+                    free.append(worker.slot)
+                yield task, content
     finally:
-        for one in running.values():
-            one.process.terminate()
-        for one in running.values():
-            one.process.join()
+        for worker in running.values():
+            worker.process.terminate()
+        for worker in running.values():
+            worker.process.join()
 
 
-def _ended(one: _Running[Any]) -> RuntimeError:
-    one.process.join()
-    code = one.process.exitcode or 0
-    if code < 0:
-        reason = f"was killed by signal {-code}, perhaps for want of memory"
-        return ProcessKilledError(f"the process of {one.task.title} {reason}")
-    return RuntimeError(f"the process of {one.task.title} ended with code {code} and no result")
+def _received(connection: Connection, worker: _Running[Any]) -> tuple[str, Any]:
+    try:
+        message: tuple[str, Any] = connection.recv()
+    except (EOFError, ConnectionResetError):
+        worker.process.join()
+        code, name = worker.process.exitcode or 0, worker.task.title
+        if code < 0:
+            reason = f"was killed by signal {-code}, perhaps for want of memory"
+            raise ProcessKilledError(f"the process of {name} {reason}") from None
+        ended = f"the process of {name} ended with code {code} and no result"
+        raise RuntimeError(ended) from None
+    return message
 
 
 def _next(
@@ -113,21 +182,23 @@ def _next(
     running: dict[Connection, _Running[Result]],
     most_bytes: int,
 ) -> Task[Result] | None:
-    left = most_bytes - sum(one.task.peak_bytes for one in running.values())
+    left = most_bytes - sum(worker.task.peak_bytes for worker in running.values())
     return next((task for task in waiting if task.peak_bytes <= left or not running), None)
 
 
 def _start(task: Task[Any]) -> tuple[Connection, BaseProcess]:
     context = get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(task, theirs), daemon=True)
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(theirs,), daemon=True)
     process.start()
     theirs.close()  # so that the pipe ends with the process
+    ours.send(task)
     return ours, process
 
 
-def _work(task: Task[Any], connection: Connection) -> None:
+def _work(connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this process ends it
-    with suppress(BrokenPipeError):  # nobody is there to hear
-        result = task.work(lambda *done: connection.send(("progress", done)))
-        connection.send(("result", result))
+    with suppress(BrokenPipeError, EOFError):  # nobody is there to hear
+        while (task := connection.recv()) is not None:
+            result = task.work(lambda *done: connection.send(("progress", done)))
+            connection.send(("result", result))

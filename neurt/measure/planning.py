@@ -15,7 +15,7 @@ from neurt.closed_form.passes import PlanError, check_stages
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Shape
-from neurt.loading.source import resolve
+from neurt.loading.source import ModelSource, resolve
 from neurt.requests.passes import PassRequest, PlanRequest
 from neurt.spiking.config import SpikingConfig
 from reports.run.run import Phase, merged
@@ -34,12 +34,7 @@ def run_plan(request: PlanRequest) -> Run:
     stages, conventions = request.stages, request.conventions
     profiles = load_profiles(request.hw)
     source = resolve(request.model)
-    shape = source.shape
-    if shape is None:
-        raise PlanError(
-            f"the sizes of '{request.model}' are not in the local cache; give a directory with its "
-            "config.json"
-        )
+    shape = known_shape(source)
     check_stages(stages, shape, request.model)
     about: dict[str, Any] = {"model": source.name, "weights": "none(closed form)"}
     spiking, rate = request.spiking, request.spike_rate
@@ -57,6 +52,20 @@ def run_plan(request: PlanRequest) -> Run:
     ]
     chosen = settings(request, spiking, shape) | {"spike_rate": rate}
     return assemble("plan", request, phases, profiles, chosen, int8=int8_prices(request))
+
+
+def known_shape(source: ModelSource) -> Shape:
+    """The sizes of a model, without the network.
+
+    Raises:
+        PlanError: If only the hub knows them.
+    """
+    if source.shape is None:
+        raise PlanError(
+            f"the sizes of '{source.asked}' are not in the local cache; give a directory with its "
+            "config.json"
+        )
+    return source.shape
 
 
 def assemble(

@@ -11,7 +11,7 @@ def run(request: argparse.Namespace) -> None:
 
     Raises:
         OutputError: If the directory cannot be written.
-        ReproduceError: If the table cannot be made.
+        GridError: If the table cannot be made.
     """
     # Late, so that a command waits only for what it needs.
     from neurt.grid.reproduce import run_reproduce

@@ -10,7 +10,7 @@ from neurt.families import ALIASES, Shape
 from neurt.grid.measuring import (
     GIB,
     STAGES,
-    Found,
+    Measurement,
     layer_parameters,
     measure,
     memory_bytes,
@@ -34,7 +34,7 @@ def test_a_run_is_measured_and_says_how_far_it_is(trained: Path) -> None:
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(threads)
-    assert isinstance(found, Found)
+    assert isinstance(found, Measurement)
     assert (found.asa.variant, found.ssa.variant) == ("asa", "ssa")
     assert found.ssa.timesteps == 4
     assert found.said == (f"{trained.name}: weights=local({trained.name})",)

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 import neurt.grid.points
-from energy import Counts
 from neurt.closed_form.passes import prefill
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Shape
-from neurt.grid.points import PointError, Points, fingerprint, point_stem
+from neurt.grid.measuring import Measurement
+from neurt.grid.points import CountsStore, PointError, fingerprint, point_stem
 from neurt.loading.source import resolve
 from neurt.requests.passes import ProfileRequest
 from neurt.spiking.config import SpikingConfig
@@ -24,31 +24,31 @@ TINY = Shape(layers=1, width=8, heads=2, inner=32, vocabulary=50, positions=16)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Points:
-    return Points(tmp_path)
+def store(tmp_path: Path) -> CountsStore:
+    return CountsStore(tmp_path)
 
 
-def counts() -> tuple[Counts, Counts]:
+def counts() -> Measurement:
     asa = plan_asa(TINY, prefill(4), model="tiny", weights="random(seed=0)")
-    return asa, plan_ssa(TINY, prefill(4), SpikingConfig(), 0.2, model="tiny", weights="x")
+    ssa = plan_ssa(TINY, prefill(4), SpikingConfig(), 0.2, model="tiny", weights="x")
+    return Measurement(asa, ssa)
 
 
 def ask(**changes: Any) -> ProfileRequest:
     return ProfileRequest(**{"model": "gpt2-nano", "hw": (), "out": Path("out")} | changes)
 
 
-def test_what_is_written_is_found_and_read(store: Points) -> None:
-    assert store.find("tiny-T4-key") is None
-    path = store.write("tiny-T4-key", *counts())
-    assert store.find("tiny-T4-key") == path
-    assert store.find("tiny-T4") is None  # no other run's name begins like it
-    assert store.read(path) == counts()
+def test_what_is_written_is_found_and_read(store: CountsStore) -> None:
+    assert store.get("tiny-T4-key") is None
+    store.put("tiny-T4-key", counts())
+    assert store.get("tiny-T4") is None  # no other run's name begins like it
+    assert store.get("tiny-T4-key") == counts()
 
 
-def test_a_second_write_is_the_same_file(store: Points) -> None:
-    first = store.write("tiny", *counts())
+def test_a_second_write_is_the_same_file(store: CountsStore) -> None:
+    first = store.put("tiny", counts())
     content = first.read_bytes()
-    assert store.write("tiny", *counts()) == first
+    assert store.put("tiny", counts()) == first
     assert first.read_bytes() == content
 
 
@@ -63,31 +63,30 @@ def test_a_second_write_is_the_same_file(store: Points) -> None:
     ids=["half", "row", "edited", "empty"],
 )
 def test_a_file_that_was_cut_or_edited_is_not_taken(
-    store: Points, damage: Callable[[bytes], bytes]
+    store: CountsStore, damage: Callable[[bytes], bytes]
 ) -> None:
-    path = store.write("tiny", *counts())
+    path = store.put("tiny", counts())
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(PointError) as caught:
-        store.read(path)
+        store.get("tiny")
     assert str(caught.value) == (
         f"'{path}' was cut or edited since it was measured; delete it and run the same command "
         "again"
     )
 
 
-def test_a_file_that_cannot_be_read_is_said(store: Points, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_said(store: CountsStore, tmp_path: Path) -> None:
     path = tmp_path / "tiny.0123.csv"
     path.mkdir()
     with pytest.raises(PointError, match="cannot be read: Is a directory"):
-        store.read(path)
+        store.get("tiny")
 
 
-def test_two_results_of_one_run_are_said(store: Points) -> None:
-    asa, ssa = counts()
-    store.write("tiny", asa, ssa)
-    store.write("tiny", asa, replace(ssa, weights="others"))
+def test_two_results_of_one_run_are_said(store: CountsStore) -> None:
+    store.put("tiny", counts())
+    store.put("tiny", counts()._replace(ssa=replace(counts().ssa, weights="others")))
     with pytest.raises(PointError, match="are results of the same run; delete one of them"):
-        store.find("tiny")
+        store.get("tiny")
 
 
 def test_a_name_tells_the_run() -> None:

@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 
 import neurt.grid.reproduce
+import neurt.grid.side_by_side
 from hwmodels import ProfileError
 from neurt.closed_form.passes import PlanError
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
-from neurt.grid.measuring import Found
+from neurt.grid.grid import GridError
+from neurt.grid.measuring import Measurement
 from neurt.grid.points import PointError
-from neurt.grid.reproduce import ReproduceError, run_reproduce
+from neurt.grid.reproduce import run_reproduce
 from neurt.loading.source import ModelError, resolve
 from neurt.requests.passes import ProfileRequest
 from neurt.requests.reproduce import ReproduceRequest
@@ -55,7 +57,7 @@ class Measurements:
         assert shape is not None
         [what] = point.stages[0].passes
         about = {"model": point.model, "weights": "random(seed=0)"}
-        return Found(
+        return Measurement(
             plan_asa(shape, what, point.conventions, **about),
             plan_ssa(shape, what, point.spiking, 0.25, point.conventions, **about),
             (f"{point.model}: weights=random(seed=0)",),
@@ -94,7 +96,7 @@ def test_runs_come_in_the_order_of_the_grid_and_are_measured_once(
     again = run_reproduce(asked, say=said.append)
     assert again.table.to_csv() == first.table.to_csv()
     assert len(measurements.done) == 4
-    assert said == ["4 of 4 runs are measured already."]
+    assert said == ["4 of 4 points are known already."]
 
 
 def test_other_constants_need_no_measurement(ask: Ask, measurements: Measurements) -> None:
@@ -158,10 +160,10 @@ def test_a_run_that_fails_is_named_and_the_others_are_kept(
     ask: Ask, measurements: Measurements, tmp_path: Path
 ) -> None:
     measurements.fails = lambda point: "no luck" if point.spiking.timesteps == 2 else None
-    with pytest.raises(ReproduceError) as caught:
+    with pytest.raises(GridError) as caught:
         run_reproduce(ask())
     assert str(caught.value) == (
-        "1 of 2 runs failed, first gpt2-nano, T = 2, spikformer, signed_if, full attention: no "
+        "1 of 2 points failed, first gpt2-nano, T = 2, spikformer, signed_if, full attention: no "
         f"luck; the others are kept in '{tmp_path / 'out'}', run the same command again when the "
         "cause is gone"
     )
@@ -204,7 +206,7 @@ def test_counts_that_were_edited_are_said(ask: Ask, measurements: Measurements) 
         ({"tokens": 257}, PlanError, "257 tokens are more than the 256 positions of 'gpt2-nano'"),
         (
             {"models": ("gpt2-nano-spiking",)},
-            ReproduceError,
+            GridError,
             "'gpt2-nano-spiking' is a converted model, of which there is one conversion only; ",
         ),
         ({"text": Path("no.txt")}, PointError, "'no.txt' cannot be read: No such file"),
@@ -226,7 +228,7 @@ def test_what_cannot_be_measured_is_said_before_anything_is(
 def test_a_run_that_needs_more_than_it_may_have_is_said(
     ask: Ask, measurements: Measurements
 ) -> None:
-    with pytest.raises(ReproduceError) as caught:
+    with pytest.raises(GridError) as caught:
         run_reproduce(ask(models=("gpt2-nano", "gpt2-large"), memory_gib=3.5))
     assert str(caught.value) == (
         "gpt2-large, T = 4, spikformer, signed_if, full attention needs up to 3.9 GiB, more than "
@@ -240,14 +242,14 @@ def test_memory_and_processes_are_handed_on(
 ) -> None:
     seen: list[Any] = []
 
-    def fake(tasks: Any, processes: int, most: int, progress: Any) -> Any:
+    def fake(tasks: Any, processes: int, most: int, progress: Any, **_: Any) -> Any:
         seen.append((processes, most, [task.peak_bytes for task in tasks]))
         for task in tasks:
             progress(1, task, "counting ASA", 1, 2)
             progress(1, task, "something else", 1, 2)
             yield task, task.work(lambda *_: None)
 
-    monkeypatch.setattr(neurt.grid.reproduce, "side_by_side", fake)
+    monkeypatch.setattr(neurt.grid.side_by_side, "side_by_side", fake)
     told: list[tuple[str, int, int]] = []
     run_reproduce(ask(jobs=2, memory_gib=2), lambda *done: told.append(done))
     [(processes, most, peaks)] = seen
@@ -267,12 +269,12 @@ def test_a_process_that_is_killed_is_said(
 
     points = [Deadly(**dict(point)) for point in ask().points()]
     monkeypatch.setattr(ReproduceRequest, "points", lambda _: tuple(points))
-    with pytest.raises(ReproduceError) as caught:
+    with pytest.raises(GridError) as caught:
         run_reproduce(ask(jobs=2))
     assert str(caught.value).startswith("the process of gpt2-nano, T = ")
     assert str(caught.value).endswith(
-        "was killed by signal 9, perhaps for want of memory; the runs that are done are kept in "
-        f"'{tmp_path / 'out'}', run the same command again with fewer --jobs or less --memory"
+        "was killed by signal 9, perhaps for want of memory; the points that are done are kept in "
+        f"'{tmp_path / 'out'}', run the same command again with fewer --jobs"
     )
 
 

@@ -2,9 +2,12 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
+from itertools import starmap
 from operator import methodcaller
 from typing import Any
 
@@ -88,13 +91,15 @@ class Fake:
         self.seen: list[tuple[int, ...]] = []
 
     def start(self, task: Task[Any]) -> Any:
-        ours, theirs = multiprocessing.Pipe(duplex=False)
+        ours, theirs = multiprocessing.Pipe()
         theirs.send(("result", task.title))
         self.running.append(task.peak_bytes)
         self.seen.append(tuple(self.running))
         fake = self
 
         class Process:
+            other_end = theirs
+
             def join(self) -> None:
                 fake.running.remove(task.peak_bytes)
 
@@ -129,3 +134,18 @@ def test_no_more_run_at_a_time_than_memory_allows(
     found = dict(side_by_side(tasks, processes, most))
     assert found == {task: task.title for task in tasks}
     assert fake.seen == seen
+
+
+def test_a_process_that_is_used_again_does_one_task_after_the_other() -> None:
+    # Each says in which process it was done: the standard library's way to call without arguments
+    tasks: list[Task[Any]] = [
+        Task(name, partial(next, starmap(os.getpid, [()]))) for name in "abcd"
+    ]
+    apart, together = (
+        dict(side_by_side(tasks, 2, GIB, reuse=reuse)).values() for reuse in (False, True)
+    )
+    assert len(set(apart)) == 4
+    assert len(set(together)) <= 2
+    tasks[1] = Task("the deadly one", Sent(signal.raise_signal, signal.SIGKILL))
+    with pytest.raises(ProcessKilledError, match="of the deadly one was killed by signal 9"):
+        list(side_by_side(tasks, 1, GIB, reuse=True))

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,10 +13,13 @@ from typing import Any
 
 import pytest
 
+import neurt.grid.on_ray
 import neurt.grid.points
 import neurt.grid.sweep
 from hwmodels import ProfileError
-from neurt.grid.sweep import SweepError, run_sweep
+from neurt.grid.grid import GridError
+from neurt.grid.points import PointError
+from neurt.grid.sweep import run_sweep
 from neurt.loading.source import ModelError
 from neurt.requests.evaluate import EvaluateRequest
 from neurt.requests.sweep import SweepRequest
@@ -64,7 +67,7 @@ class Evaluations:
     done: list[EvaluateRequest] = dataclasses.field(default_factory=list)
     fails: Callable[[EvaluateRequest], object] = lambda _: None
 
-    def __call__(self, point: EvaluateRequest, threads: int | None = None) -> Any:
+    def __call__(self, point: EvaluateRequest, _threads: int | None, _progress: Any) -> Any:
         why = self.fails(point)
         if isinstance(why, BaseException):
             raise why
@@ -221,7 +224,7 @@ def test_a_point_that_fails_is_named_and_the_others_are_kept(
 ) -> None:
     evaluations.fails = lambda p: "it predicts NaN" if p.spiking.code == "sar" else ""
     told: list[tuple[str, int, int]] = []
-    with pytest.raises(SweepError) as caught:
+    with pytest.raises(GridError) as caught:
         run_sweep(ask(), lambda *done: told.append(done))
     assert str(caught.value) == (
         "2 of 4 points failed, first softmax, sar, T = 1, threshold 1: it predicts NaN; the others "
@@ -261,7 +264,7 @@ def test_a_result_that_is_damaged_is_named_before_work_is_done(
     run_sweep(ask(timesteps=(1,)))
     path = sorted((tmp_path / "out" / "points").iterdir())[0]
     path.write_text(damage(path.read_text(encoding="utf-8")), encoding="utf-8")
-    with pytest.raises(SweepError) as caught:
+    with pytest.raises(PointError) as caught:
         run_sweep(ask())
     assert str(caught.value) == (
         f"'{path}' is no result of a sweep; delete it and run the same command again"
@@ -289,12 +292,12 @@ def test_an_error_that_does_not_explain_itself_is_a_bug(
         ({"hw": ("90nm",)}, ProfileError, "hardware profile '90nm' is not known"),
         (
             {"text": Path("no.txt")},
-            SweepError,
+            PointError,
             "'no.txt' cannot be read: No such file or directory",
         ),
         (
             {"window": 33},  # the model has 32 positions
-            SweepError,
+            GridError,
             "4 of 4 points failed, first softmax, sar, T = 1, threshold 1: the window (= 33)",
         ),
     ],
@@ -312,11 +315,11 @@ def test_a_converted_model_is_not_swept(ask: Ask, model: Path, tmp_path: Path) -
     config = json.loads((model / "config.json").read_bytes())
     config = json.dumps(config | {"model_type": "spiking_gpt2"})
     (model / "config.json").write_text(config, encoding="utf-8")
-    with pytest.raises(SweepError) as caught:
+    with pytest.raises(GridError) as caught:
         run_sweep(ask())
     assert str(caught.value) == (
-        f"'{model}' is a converted model, of which there is one conversion only; sweep the analog "
-        "model, or judge this one with neurt-energy evaluate"
+        f"'{model}' is a converted model, of which there is one conversion only; give the analog "
+        "model, or this one to neurt-energy evaluate"
     )
     assert not (tmp_path / "out").exists()
 
@@ -383,15 +386,16 @@ def test_a_process_that_is_killed_is_said(
 ) -> None:
     class Deadly(EvaluateRequest):
         def __reduce__(self) -> Any:
-            return os._exit, (1,)  # what a process that is given it does
+            return signal.raise_signal, (signal.SIGKILL,)  # what a process that is given it does
 
     [point] = ask(codes=("pow2",), timesteps=(1,)).points()
     monkeypatch.setattr(SweepRequest, "points", lambda _: [Deadly(**dict(point))])
-    with pytest.raises(SweepError) as caught:
+    with pytest.raises(GridError) as caught:
         run_sweep(ask(jobs=2))
     assert str(caught.value) == (
-        "a process was killed, perhaps for want of memory; the points that are done are kept in "
-        f"'{tmp_path / 'out'}', run the same command again with fewer --jobs"
+        "the process of softmax, pow2, T = 1, threshold 1 was killed by signal 9, perhaps for want "
+        f"of memory; the points that are done are kept in '{tmp_path / 'out'}', run the same "
+        "command again with fewer --jobs"
     )
 
 
@@ -431,7 +435,7 @@ def test_two_workers_of_ray_find_the_same(
     ],
 )
 def test_a_cluster_that_is_not_there_is_said(ask: Ask, address: str, why: str) -> None:
-    with pytest.raises(SweepError) as caught:
+    with pytest.raises(GridError) as caught:
         run_sweep(ask(ray=address))
     assert str(caught.value).startswith(f"no Ray cluster at '{address}': {why}")
 
@@ -439,8 +443,8 @@ def test_a_cluster_that_is_not_there_is_said(ask: Ask, address: str, why: str) -
 def test_without_the_package_the_way_to_it_is_said(
     ask: Ask, evaluations: Evaluations, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(neurt.grid.sweep, "find_spec", lambda _: None)
-    with pytest.raises(SweepError) as caught:
+    monkeypatch.setattr(neurt.grid.on_ray, "find_spec", lambda _: None)
+    with pytest.raises(GridError) as caught:
         run_sweep(ask(ray="local"))
     assert str(caught.value) == (
         "--ray needs the package ray; install it with pip install 'neurt-energy[cluster]'"
@@ -473,7 +477,7 @@ def test_another_calibration_is_another_point(ask: Ask, evaluations: Evaluations
 def test_a_calibration_text_that_is_not_there_is_said_before_work_is_done(
     ask: Ask, evaluations: Evaluations
 ) -> None:
-    with pytest.raises(SweepError, match=r"'absent.txt' cannot be read"):
+    with pytest.raises(PointError, match=r"'absent.txt' cannot be read"):
         run_sweep(ask(calibration=Path("absent.txt")))
     assert evaluations.done == []
 

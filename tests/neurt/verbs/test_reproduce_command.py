@@ -9,7 +9,7 @@ import pytest
 import neurt.grid.reproduce
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
-from neurt.grid.measuring import Found
+from neurt.grid.measuring import Measurement
 from neurt.loading.source import resolve
 from neurt.requests.passes import ProfileRequest
 from neurt.verbs import reproduce_command
@@ -21,12 +21,12 @@ pytestmark = pytest.mark.usefixtures("alone")
 FILES = ["reproduce.csv", "reproduce.md", "reproduce.tex", "reproduce.png", "reproduce.svg"]
 
 
-def measured(point: ProfileRequest, _threads: int | None, _progress: Any) -> Found:
+def measured(point: ProfileRequest, _threads: int | None, _progress: Any) -> Measurement:
     shape = resolve(point.model).shape
     assert shape is not None
     [what] = point.stages[0].passes
     about = {"model": point.model, "weights": "made up"}
-    return Found(
+    return Measurement(
         plan_asa(shape, what, **about), plan_ssa(shape, what, point.spiking, 0.25, **about)
     )
 
