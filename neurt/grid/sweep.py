@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from hwmodels import load_profiles
 from hwmodels.catalog import profile_names

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from functools import partial
-from typing import Any
 
 import torch
-from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
-from energy import Conventions, Counts, check_against_fvcore, count_pass, exposed_attention
+from energy import exposed_attention
 from energy.layers.trial import attempt
+from energy.meter import CountSettings
 from hwmodels import load_profiles
 from neurt.closed_form.passes import PlanError, Stage, check_stages
 from neurt.families import Shape
@@ -20,8 +19,8 @@ from neurt.loading.models import LoadedModel, ModelError, Weights
 from neurt.loading.source import resolve
 from neurt.measure.pair import load
 from neurt.measure.planning import now, versions
-from neurt.measure.stages import count_stages
-from neurt.measure.verification import VerificationError, verify_analog
+from neurt.measure.stages import Witness, count_stages
+from neurt.measure.verification import agree_with_fvcore, verify_analog
 from neurt.progress import Progress, Say, silent
 from neurt.requests.passes import ProfileRequest
 from neurt.text.data import check_ids, read_text, windows
@@ -70,31 +69,33 @@ def run_count(request: ProfileRequest, progress: Progress = silent, say: Say = s
         _check_cache(model, request.model)
     progress("loading the model", 1, 1)
 
-    how: dict[str, Any] = {"variant": "asa", "loose": undeclared}
-    about: dict[str, Any] = {
-        "model": loaded.name,
-        "weights": loaded.weights,
-        "batch": request.batch,
-        "conventions": request.conventions,
-    }
+    witness: Witness = silent
     if shape is not None and request.verify:
-        about["witness"] = partial(verify_analog, shape, request.conventions)
+        witness = partial(verify_analog, shape, request.conventions)
     with exposed_attention(model, partial=undeclared):
-        how["label"] = naming(model)
-        [counts] = count_stages(model, inputs, [stage], "counting", progress, **how, **about)
+        counting: CountSettings = {"loose": undeclared, "label": naming(model)}
+        settings: CountSettings = {
+            **counting,
+            "model": loaded.name,
+            "weights": loaded.weights,
+            "batch": request.batch,
+            "conventions": request.conventions,
+        }
+        [counts] = count_stages(model, inputs, [stage], "asa", progress, witness, **settings)
     if request.verify:
         progress("fvcore", 0, 1)
-        _verify_fvcore(model, inputs[0], undeclared, how)
+        with exposed_attention(model, fused=False, partial=undeclared):
+            agree_with_fvcore(model, inputs[0], "asa", **counting)
         progress("fvcore", 1, 1)
         plan = "" if shape is None else ", hooks and plan in every number"
         say(f"Verified: hooks and fvcore agree on the MACs of every row{plan}.")
-    settings = request.model_dump(mode="json", include=_CHOSEN) | {
+    chosen = request.model_dump(mode="json", include=_CHOSEN) | {
         "phase": stage.name,
         "text": text_name,
         "model_type": model.config.model_type,
         "shape": shape and asdict(shape),
     }
-    return CountRun(counts, profiles, settings, versions(), now())
+    return CountRun(counts, profiles, chosen, versions(), now())
 
 
 def _load(
@@ -133,32 +134,4 @@ def _check_cache(model: PreTrainedModel, name: str) -> None:
         raise PlanError(
             f"'{name}' ({type(model).__name__}) does not keep the tokens before a new one in a "
             "key-value cache, so its decode cannot be counted; use --phase prefill"
-        )
-
-
-def _verify_fvcore(
-    model: PreTrainedModel, ids: Tensor, undeclared: bool, how: dict[str, Any]
-) -> None:
-    """Compare each row of one prefill window with fvcore, which counts all query-key pairs.
-
-    Raises:
-        VerificationError: If one differs, or fvcore cannot follow the model.
-    """
-    call = partial(model, input_ids=ids, use_cache=False)
-    with exposed_attention(model, fused=False, partial=undeclared):
-        counts: Counts = count_pass(model, call, conventions=Conventions(), **how)
-        try:
-            rows = check_against_fvcore(model, ids, counts)
-        except RuntimeError as error:  # its tracer cannot follow all code of transformers
-            reason = str(error).strip().splitlines()[0]
-            raise VerificationError(f"fvcore cannot be a witness: {reason}") from error
-    # fvcore has no row of a product outside of layers, but its total has those that it knows.
-    loose = {row.name: row.kind for row in counts.layers if row.label.component.startswith("(")}
-    wrong = [row for row in rows if row.layer not in loose]
-    if wrong:
-        first = wrong[0]
-        of_it = f", of which it may not know {', '.join(sorted(set(loose.values())))}"
-        raise VerificationError(
-            f"fvcore counts {first.theirs:,} MACs in layer '{first.layer}', our hooks "
-            f"{first.ours:,} ({len(wrong)} layers differ){of_it if loose else ''}"
         )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from torch import Tensor
 
 from energy import exposed_attention
+from energy.meter import CountSettings
 from hwmodels import HardwareProfile, load_profiles
 from neurt.closed_form.passes import check_stages
 from neurt.families import label
@@ -17,7 +17,7 @@ from neurt.loading.models import LoadedModel
 from neurt.loading.source import resolve
 from neurt.measure.pair import WINDOW, Calibration, calibrate, load, spiking_version
 from neurt.measure.planning import assemble, int8_prices, settings
-from neurt.measure.stages import count_stages
+from neurt.measure.stages import Witness, count_stages
 from neurt.measure.steps import StepMeter
 from neurt.measure.verification import spikes_suffice, verify_analog, verify_fvcore, verify_spiking
 from neurt.progress import Progress, Say, silent
@@ -91,27 +91,24 @@ def measure(
         VerificationError: If the request wants to verify, and two witnesses disagree.
     """
     stages, verify = request.stages, isinstance(request, ProfileRequest) and request.verify
-    how: dict[str, Any] = {
-        "conventions": request.conventions,
+    shape, conventions = loaded.shape, request.conventions
+    counting: CountSettings = {
+        "conventions": conventions,
         "label": label,
         "model": loaded.name,
         "weights": loaded.weights,
         "batch": request.batch,
-        "progress": progress,
     }
-    shape, conventions = loaded.shape, request.conventions
-    witness = partial(verify_analog, shape, conventions) if verify else silent
+    witness: Witness = partial(verify_analog, shape, conventions) if verify else silent
     with exposed_attention(loaded.model):
-        asa = count_stages(
-            loaded.model, inputs, stages, "counting ASA", witness=witness, variant="asa", **how
-        )
+        asa = count_stages(loaded.model, inputs, stages, "asa", progress, witness, **counting)
     spiking = spiking_version(loaded, request.spiking, calibration, progress, say)
     chosen = spiking.choices
     witness = partial(verify_spiking, shape, conventions, chosen) if verify else silent
-    how |= {"variant": "ssa", "timesteps": chosen.timesteps}
+    counting["timesteps"] = chosen.timesteps
     steps = StepMeter(spiking)
     ssa = count_stages(
-        spiking, inputs, stages, "counting SSA", witness=witness, watch=steps.watching, **how
+        spiking, inputs, stages, "ssa", progress, witness, steps.watching, **counting
     )
     if verify:
         verify_fvcore(loaded.model, spiking, inputs[0], progress)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import Any
+from typing import Unpack
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
 from energy import Counts, count_pass
+from energy.meter import CountSettings
 from neurt.closed_form.passes import Pass, Stage
 from neurt.progress import Progress, silent
 from reports.run.run import merged
@@ -25,12 +26,12 @@ def count_stages(
     model: PreTrainedModel,
     inputs: Sequence[Tensor],
     stages: Sequence[Stage],
-    name: str,
+    variant: str,
     /,
     progress: Progress = silent,
     witness: Witness = silent,
     watch: Watch = nullcontext,
-    **how: Any,
+    **settings: Unpack[CountSettings],
 ) -> list[Counts]:
     """Counts of each stage, over all windows.
 
@@ -38,27 +39,30 @@ def count_stages(
         model: Analog (with its attention exposed) or spiking.
         inputs: Token ids (batch, tokens), one tensor per window.
         stages: The passes, in the order in which they run.
-        name: What `progress` is told.
+        variant: `asa` or `ssa`.
         progress: Told how far the work is.
         witness: Given the counts of each pass.
         watch: Open while a pass is counted, for hooks of somebody else.
-        how: See `energy.count_pass`.
+        **settings: See `energy.count_pass`.
     """
-    passes = [(i, one) for i, stage in enumerate(stages) for one in stage.passes]
-    found: list[list[Counts]] = [[] for _ in stages]
-    done, total = 0, len(inputs) * len(passes)
+    passes = [(stage, step) for stage in stages for step in stage.passes]
+    totals: dict[Stage, Counts] = {}
+    name, done, total = f"counting {variant.upper()}", 0, len(inputs) * len(passes)
     for ids in inputs:
-        calls = _calls(model, ids, [one for _, one in passes])
-        for (i, one), call in zip(passes, calls, strict=True):
+        calls = _calls(model, ids, [step for _, step in passes])
+        for (stage, step), call in zip(passes, calls, strict=True):
             progress(name, done, total)
-            tokens = one.batch * one.queries
+            tokens, phase = step.batch * step.queries, stage.phase
             with watch():
-                counts = count_pass(model, call, tokens=tokens, phase=stages[i].phase, **how)
-            witness(one, counts)
-            found[i] = [merged([*found[i], counts], stages[i].phase)]
+                counts = count_pass(
+                    model, call, variant=variant, tokens=tokens, phase=phase, **settings
+                )
+            witness(step, counts)
+            before = [totals[stage]] if stage in totals else []
+            totals[stage] = merged([*before, counts], phase)
             done += 1
     progress(name, total, total)
-    return [counts for [counts] in found]
+    return [*totals.values()]
 
 
 def _calls(
@@ -73,5 +77,5 @@ def _calls(
     if known:  # the tokens before a decode step fill the cache, uncounted
         with torch.no_grad():
             cached(input_ids=ids[:, :known])
-    for one in passes:
-        yield partial(cached, input_ids=ids[:, one.keys - one.queries : one.keys])
+    for step in passes:
+        yield partial(cached, input_ids=ids[:, step.keys - step.queries : step.keys])

@@ -15,7 +15,7 @@ from neurt.closed_form.plan import plan_asa
 from neurt.families import read_shape
 from neurt.loading import foreign, models
 from neurt.loading.source import ModelError
-from neurt.measure import counting
+from neurt.measure import verification
 from neurt.measure.counting import run_count
 from neurt.measure.verification import VerificationError
 from neurt.requests.passes import ProfileRequest
@@ -171,7 +171,7 @@ def test_a_second_witness_that_disagrees(
     count: Callable[..., CountRun], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrong = [Disagreement("(total)", 5, 4)]
-    monkeypatch.setattr(counting, "check_against_fvcore", lambda *_: wrong)
+    monkeypatch.setattr(verification, "check_against_fvcore", lambda *_: wrong)
     with pytest.raises(VerificationError, match=r"fvcore counts 4 MACs in layer '\(total\)'"):
         count("phi", verify=True)
 
@@ -182,6 +182,6 @@ def test_a_witness_that_cannot_follow(
     def fails(*_: object) -> None:
         raise RuntimeError("cannot trace\nmore")
 
-    monkeypatch.setattr(counting, "check_against_fvcore", fails)
+    monkeypatch.setattr(verification, "check_against_fvcore", fails)
     with pytest.raises(VerificationError, match=r"cannot be a witness: cannot trace$"):
         count("phi", verify=True)
