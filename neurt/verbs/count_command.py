@@ -36,8 +36,8 @@ def run(request: argparse.Namespace) -> None:
         given = {key: value for key, value in vars(request).items() if key not in ("run", "force")}
         asked = ProfileRequest(**given | {"hw": tuple(request.hw), "out": out})
         counted = run_count(asked, progress, lambda line: console.print(line, markup=False))
-    from reports.count.run import write_count
     from reports.count.terminal import print_count
+    from reports.count.write import write_count
 
     print_count(counted, console)
     files = ", ".join(path.name for path in write_count(counted, out))

@@ -9,7 +9,8 @@ import pytest
 from energy import Counts, Label, LayerCount, Tally
 from energy.counts.file import read_csv
 from hwmodels import Op, load_profiles
-from reports.count.run import CountRun, Unnamed, part_pj, write_count
+from reports.count.run import CountRun, Unnamed, part_pj
+from reports.count.write import write_count
 from reports.run.summary import sha256
 
 pytestmark = pytest.mark.usefixtures("sketched")

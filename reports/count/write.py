@@ -1,0 +1,84 @@
+"""The files of a count: its tables, a picture for each hardware, and `count.json`."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+
+from energy import Estimate
+from energy.bill.estimate import ACCOUNTINGS
+from energy.counts.file import to_csv
+from hwmodels import Op
+from reports.count.run import CountRun, part_pj
+from reports.kit.caveats import NOT_MODELLED
+from reports.kit.files import prepare_directory, slugs, write_text
+from reports.kit.pictures import Pictures, draw
+from reports.run.summary import counts_summary, sha256
+from reports.views.tables import write_prices
+
+#: Version of `count.json`.
+FORMAT = 1
+
+
+def write_count(run: CountRun, out: Path, *, pictures: Pictures = Pictures.ALL) -> list[Path]:
+    """Write the tables, a picture for each hardware, and `count.json`.
+
+    `counts.csv` is what `neurt-energy price` takes.
+
+    Args:
+        run: What to report.
+        out: A directory, made if need be; files of the same names are replaced.
+        pictures: The formats of the pictures.
+
+    Returns:
+        The files, in the order written.
+
+    Raises:
+        OutputError: If a file cannot be written.
+    """
+    prepare_directory(out)
+    text = to_csv([run.counts])
+    files = [write_text(out / "counts.csv", text)]
+    files.append(write_prices(run.estimates.values(), out / "energy.csv"))
+    if pictures is not Pictures.NONE:
+        from reports.count.picture import count_components
+
+        for bill, slug in zip(run.estimates.values(), slugs(run.estimates), strict=True):
+            figure = partial(count_components, bill, run.title, run.subtitle)
+            files += draw(figure, out / f"components_{slug}", pictures)
+    about = {"sha256": {"counts.csv": sha256(text.encode())}, **summary(run)}
+    files.append(write_text(out / "count.json", json.dumps(about, indent=2) + "\n"))
+    return files
+
+
+def summary(run: CountRun) -> dict[str, object]:
+    """The content of `count.json`: totals, provenance, and what is missing or unnamed."""
+    counts = run.counts
+    return {
+        "format": FORMAT,
+        "command": "count",
+        "created": run.created,
+        "model": counts.model,
+        "weights": counts.weights,
+        "settings": dict(run.settings),
+        "versions": dict(run.versions),
+        "counts": counts_summary(counts),
+        "unnamed": [group._asdict() for group in run.unnamed],
+        "hardware": {name: _bill_summary(bill) for name, bill in run.estimates.items()},
+        "not_modelled": NOT_MODELLED,
+        "operations": {op.value: op.definition for op in Op if counts.total(op)},
+    }
+
+
+def _bill_summary(bill: Estimate) -> dict[str, object]:
+    energies = {f"{how}_pj": part_pj(bill, how) for how in ACCOUNTINGS}
+    full, tokens = energies["full_pj"], bill.counts.tokens
+    return {
+        "profile": bill.profile.model_dump(mode="json", exclude_none=True),
+        **energies,
+        "static_pj": bill.static_pj,
+        "pj_per_token": None if full is None else full / tokens,
+        "coverage": bill.coverage,
+        "unpriced": {op.value: n for op, n in bill.unpriced.items()},
+    }
