@@ -26,7 +26,7 @@ def write_report(
     page: bool = True,
     progress: Callable[[str], None] = lambda _: None,
 ) -> list[Path]:
-    """Write the tables, the pictures, the page and, as a sign that all is there, `run.json`.
+    """Write everything: `write_tables`, then `write_views`.
 
     Args:
         run: What to report.
@@ -41,9 +41,30 @@ def write_report(
     Raises:
         OutputError: If a file cannot be written.
     """
-    prepare_directory(out)
     progress("tables")
-    files = [write_text(out / name, text) for name, text in _tables(run).items()]
+    files = write_tables(run, out)
+    return files + write_views(run, out, pictures=pictures, page=page, progress=progress)
+
+
+def write_tables(run: Run, out: Path) -> list[Path]:
+    """Write the tables and `summary.md`, at once; see `write_report`."""
+    prepare_directory(out)
+    return [write_text(out / name, text) for name, text in _tables(run).items()]
+
+
+def write_views(
+    run: Run,
+    out: Path,
+    *,
+    pictures: Pictures = Pictures.ALL,
+    page: bool = True,
+    progress: Callable[[str], None] = lambda _: None,
+) -> list[Path]:
+    """Write the pictures, the page and, as a sign that all is there, `run.json`.
+
+    See `write_report`; the directory is one that exists.
+    """
+    files: list[Path] = []
     if pictures is not Pictures.NONE:
         for stem, figure in _pictures(run):
             progress(f"picture {stem}")

@@ -371,7 +371,8 @@ def test_an_interrupt_leaves_older_files_whole(
     assert {name for name in now if now[name] != older[name]} == {
         *TABLES,
         "summary.md",
-        "spike_rates.png",
+        "roofline.csv",
+        "roofline_45nm.png",
     }
     assert b"random(seed=0)" in now["counts.csv"]
     assert json.loads(now["run.json"])["weights"] == LABEL

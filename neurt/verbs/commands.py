@@ -70,12 +70,13 @@ def _report(run: Any, directory: Path, console: Console) -> None:
     from neurt.measure.roofline import decode_rooflines
     from reports.roofline.roofline import write_rooflines
     from reports.views.terminal import print_run
-    from reports.write import write_report
+    from reports.write import write_tables, write_views
 
+    files = write_tables(run, directory)
     print_run(run, console)
     with console.status("writing") if console.is_terminal else nullcontext():
-        files = write_report(run, directory)
         files += write_rooflines(decode_rooflines(run), directory)
+        files += write_views(run, directory)  # run.json comes last
     _written(files, directory, console)
 
 
