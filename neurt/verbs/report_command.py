@@ -9,8 +9,9 @@ from pathlib import Path
 
 from neurt.measure.roofline import decode_rooflines
 from neurt.verbs.console import terminal_console
-from reports.compare.comparison import compare_runs, write_comparison
+from reports.compare.comparison import compare_runs
 from reports.compare.terminal import print_comparison
+from reports.compare.write import write_comparison
 from reports.kit.files import OutputError, check_directory, slugs
 from reports.kit.parquet import check_parquet, write_parquet
 from reports.read import read_run

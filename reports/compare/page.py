@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import html
-from typing import TYPE_CHECKING
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
 
+from reports.compare.row import Rows
+from reports.compare.table import comparison_table
 from reports.shown import Picture
 
-if TYPE_CHECKING:
-    from reports.compare.comparison import Comparison
-
-_STYLE = """
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Runs side by side</title>
+<style>
 :root { color-scheme: light dark; }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.4rem; }
@@ -21,55 +26,37 @@ th { vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: Canvas; }
 figure { margin: 2rem 0; background: #fff; padding: .5rem; }
 svg { max-width: 100%; height: auto; }
-"""
-
-
-def comparison_page(found: Comparison, picture: Picture) -> str:
-    """The page: what is the same in all rows, the table, the picture.
-
-    Args:
-        found: The comparison.
-        picture: As `found.plot()` has made it.
-
-    Returns:
-        HTML. The same comparison gives the same bytes, and all names in it are escaped.
-    """
-    headings, lines = found.cells()
-    head = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in headings)
-    body = "\n".join(
-        f'<tr><th scope="row">{html.escape(name)}</th>'
-        + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
-        + "</tr>"
-        for name, *cells in lines
-    )
-    drawing = picture.svg()
-    drawing = drawing[drawing.index("<svg") :]  # without the XML declaration
-    label = "Energy per token and savings of each row, as in the table"
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>Runs side by side</title>
-<style>{_STYLE}</style>
+</style>
 </head>
 <body>
 <main>
 <h1>Runs side by side</h1>
-<p>The same in all rows: {html.escape(found.same_text)}.</p>
 <div class="scroll" tabindex="0" role="region" aria-label="Table of the runs">
-<table>
-<thead><tr>{head}</tr></thead>
-<tbody>
-{body}
-</tbody>
-</table>
+{{ table }}
 </div>
-<figure role="img" aria-label="{label}">
-{drawing}</figure>
+<figure role="img" aria-label="Energy per token and savings of each row, as in the table">
+{{ drawing }}</figure>
 <p>Intervals: where 5 to 95 % of the savings lie if each constant of the hardware may be anywhere in
 its range. Energy per token is that of the whole run over the tokens it takes in.</p>
 </main>
 </body>
 </html>
 """
+
+
+def comparison_page(rows: Rows, picture: Picture) -> str:
+    """The page: the table under what is the same in all rows, and the picture.
+
+    Args:
+        rows: What is compared.
+        picture: Of the same.
+
+    Returns:
+        HTML. The same comparison gives the same bytes, and all names in it are escaped.
+    """
+    drawing = picture.svg()
+    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(_PAGE)
+    return template.render(
+        table=Markup(comparison_table(rows).to_html()),
+        drawing=Markup(drawing[drawing.index("<svg") :]),  # without the XML declaration
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.artist import Artist
@@ -14,12 +14,10 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from energy.words import energy_unit
+from reports.compare.row import Rows
 from reports.kit.caveats import PUBLISHED_SAVING
 from reports.kit.parts import SHOWN
 from reports.kit.style import PAGE_WIDTH, SMALL, STYLE, titled
-
-if TYPE_CHECKING:
-    from reports.compare.comparison import Comparison
 
 #: Colour and shape of each saving, in the order of `SHOWN`; they differ in grey too.
 _MARKS = (("#0072B2", "o"), ("#E69F00", "s"), ("#000000", "D"))
@@ -34,7 +32,7 @@ _DECADE = 10
 _LABEL_WIDTH = 34
 
 
-def side_by_side(found: Comparison) -> Figure:
+def side_by_side(found: Rows) -> Figure:
     """Energy per token of both models, and what is saved, one line per run and hardware.
 
     On the left the whole model, everything that has a price. On the right the savings with the 5
@@ -60,14 +58,14 @@ def side_by_side(found: Comparison) -> Figure:
     return figure
 
 
-def _label(found: Comparison, index: int) -> str:
+def _label(found: Rows, index: int) -> str:
     row = found.rows[index]
     texts = dict.fromkeys((row.name, found.differing(row)))  # a name may say it already
     wrapped = (textwrap.wrap(text, _LABEL_WIDTH, break_on_hyphens=False) for text in texts)
     return "\n".join(part for lines in wrapped for part in lines)
 
 
-def _energies(axes: Axes, found: Comparison) -> None:
+def _energies(axes: Axes, found: Rows) -> None:
     parts = [(row, row.parts["full", None].saving) for row in found.rows]
     ends = [(row.per_token(part.asa_pj), row.per_token(part.ssa_pj)) for row, part in parts]
     known = [pj for pair in ends for pj in pair if pj]
@@ -109,7 +107,7 @@ def _energy_mark(spiking: bool) -> dict[str, Any]:
     }
 
 
-def _savings(axes: Axes, found: Comparison) -> None:
+def _savings(axes: Axes, found: Rows) -> None:
     axes.set_title("saved by the spiking model")
     axes.set_xlabel("saving; line: 5 to 95 % over the constants")
     low, high = PUBLISHED_SAVING

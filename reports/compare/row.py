@@ -1,4 +1,4 @@
-"""One line of a comparison: a run on one hardware."""
+"""Runs side by side: a row for each run on each of its hardware."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reports.run.run import Run
 BLOCKS = ("attention", "ffn", None)
 
 
-#: How what was run is said in a list; the rest says itself.
+#: How a field of a run is written in a list; those that are missing stand for themselves.
 _WORDS = {
     "weights": "weights {}",
     "T": "T = {}",
@@ -29,7 +29,7 @@ _WORDS = {
 
 
 def words(about: Mapping[str, str]) -> str:
-    """What was run, as a list."""
+    """Fields of a run as a list."""
     return ", ".join(_WORDS.get(key, "{}").format(value) for key, value in about.items() if value)
 
 
@@ -63,7 +63,7 @@ class Row:
 
     @cached_property
     def about(self) -> dict[str, str]:
-        """What was run, by heading: what of it differs makes the row another one."""
+        """Fields that say what was run, by heading; those that differ tell the rows apart."""
         spiking = self.run.settings.get("spiking")
         chosen = spiking if isinstance(spiking, Mapping) else {}
         counts = self.ssa.counts
@@ -99,3 +99,42 @@ class Row:
         """A share of an energy for each token that the run takes in; None where unknown."""
         tokens = self.asa.counts.tokens
         return pj / tokens if pj is not None and tokens else None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Runs side by side.
+
+    Attributes:
+        runs: By the name that each has in tables and pictures.
+    """
+
+    runs: Mapping[str, Run]
+
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """Each run on each of its hardware."""
+        return tuple(
+            Row(name, run, *pair)
+            for name, run in self.runs.items()
+            for pair in run.estimates.values()
+        )
+
+    @cached_property
+    def same(self) -> dict[str, str]:
+        """Fields that are the same in all rows."""
+        first, *others = (row.about for row in self.rows)
+        return {
+            key: value
+            for key, value in first.items()
+            if all(about[key] == value for about in others)
+        }
+
+    @property
+    def same_text(self) -> str:
+        """Fields that are the same in all rows, as a list."""
+        return words(self.same)
+
+    def differing(self, row: Row) -> str:
+        """Fields that tell a row from others, as a list."""
+        return words({key: value for key, value in row.about.items() if key not in self.same})

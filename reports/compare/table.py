@@ -1,0 +1,115 @@
+"""The tables of runs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+from energy import Counts
+from energy.compare.sensitivity import Interval
+from energy.table import Column, Table, attributes
+from energy.words import energy, op_names, percent
+from reports.compare.row import Part, Row, Rows
+from reports.kit.parts import SHOWN
+
+
+class Line(NamedTuple):
+    """One saving of one row: of a block (None: the model) under one accounting."""
+
+    row: Row
+    block: str | None
+    accounting: str
+    part: Part
+    counts: Counts
+
+
+def _about(name: str) -> Column[Line]:
+    return Column(name, lambda line: line.row.about[name])
+
+
+def _spread(value: Callable[[Interval], float]) -> Callable[[Line], float | None]:
+    return lambda line: None if line.part.spread is None else value(line.part.spread)
+
+
+#: Columns of `compare.csv`.
+COLUMNS: tuple[Column[Line], ...] = (
+    Column("run", lambda line: line.row.name),
+    Column("hw", lambda line: line.row.asa.profile.name),
+    Column("block", lambda line: line.block or "total"),
+    *attributes("", "accounting"),
+    *attributes("part.saving", "asa_pj", "ssa_pj"),
+    Column("asa_pj_per_token", lambda line: line.row.per_token(line.part.saving.asa_pj)),
+    Column("ssa_pj_per_token", lambda line: line.row.per_token(line.part.saving.ssa_pj)),
+    *attributes("part.saving", "saving"),
+    Column("saving_p5", _spread(lambda spread: spread.low)),
+    Column("saving_p95", _spread(lambda spread: spread.high)),
+    *attributes("counts", "events_per_mac", "spike_rate"),
+    Column("unpriced", lambda line: op_names(line.part.saving.unpriced)),
+    _about("dataflow"),
+    *attributes("counts", "timesteps"),
+    *map(_about, ("form", "code", "phase")),
+    *attributes("counts", "batch", "tokens", "attention"),
+    *attributes("row.run", "command"),
+    *attributes("counts", "model", "weights"),
+)
+
+
+def lines_table(rows: Rows) -> Table[Line]:
+    """`compare.csv`: one row per run, hardware, block and accounting."""
+    return Table(
+        COLUMNS,
+        [
+            Line(row, block, accounting, part, row.ssa.counts.only(block=block))
+            for row in rows.rows
+            for (accounting, block), part in row.parts.items()
+        ],
+    )
+
+
+def _saved(accounting: str, block: str | None) -> Callable[[Row], str]:
+    """A saving and where 5 to 95 % of the samples lie."""
+
+    def text(row: Row) -> str:
+        part, spread = row.parts[accounting, block]
+        if part.asa_pj is None or part.ssa_pj is None:
+            return "unpriced"
+        between = f" ({100 * spread.low:.1f} to {100 * spread.high:.1f})" if spread else ""
+        return percent(part.saving) + between
+
+    return text
+
+
+def _per_token(side: str) -> Column[Row]:
+    def value(row: Row) -> str:
+        whole = row.parts["full", None].saving
+        return energy(row.per_token(whole.asa_pj if side == "analog" else whole.ssa_pj))
+
+    return Column(side, value, f"{side}, per token")
+
+
+#: Columns for people, after those that name a row.
+SAVED: tuple[Column[Row], ...] = (
+    *(Column(name, _saved(accounting, block), name) for name, accounting, block in SHOWN),
+    *map(_per_token, ("analog", "spiking")),
+)
+
+
+def comparison_table(rows: Rows) -> Table[Row]:
+    """One row per run and hardware, with a column for each field that differs."""
+
+    def field(key: str) -> Column[Row]:
+        return Column(key, lambda row: row.about[key], key, words=True, key=True)
+
+    run = Column[Row]("run", lambda row: row.name, "run", words=True, key=True)
+    varying = [field(key) for key in rows.rows[0].about if key not in rows.same]
+    title = f"The same in all rows: {rows.same_text}; in brackets: 5 to 95 % of the samples"
+    return Table((run, *varying, *SAVED), rows.rows, title)
+
+
+def terminal_table(rows: Rows) -> Table[Row]:
+    """The same with all fields that differ in one column."""
+    run = Column[Row](
+        "run", lambda row: f"{row.name}\n{rows.differing(row)}", "run", words=True, key=True
+    )
+    return replace(comparison_table(rows), columns=(run, *SAVED))
