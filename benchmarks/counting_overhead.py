@@ -24,7 +24,7 @@ from neurt.families import label
 from neurt.loading.models import gpt2_tokenizer
 from neurt.spiking.config import SpikingConfig
 from neurt.spiking.conversion import convert
-from neurt.text.data import calibration_windows, packaged_text, windows
+from neurt.text.data import calibration, packaged_text, windows
 
 
 def seconds(run: Callable[[], object]) -> float:
@@ -50,7 +50,7 @@ def main() -> None:
     torch.manual_seed(0)
     model = GPT2LMHeadModel(GPT2Config()).eval()
     tokenizer = gpt2_tokenizer()
-    spiking = convert(model, SpikingConfig(), calibration_windows(tokenizer, tokens=128))
+    spiking = convert(model, SpikingConfig(), calibration(tokenizer, tokens=128).windows)
     for tokens in (128, 1024):
         (ids,) = windows(tokenizer, packaged_text("passage.txt"), tokens=tokens, batch=1, count=1)
         print(f"GPT-2 small, {tokens} tokens, analog (sdpa):")

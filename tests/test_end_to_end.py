@@ -16,7 +16,7 @@ from neurt.cli import main
 from neurt.loading.models import load_model
 from neurt.spiking.config import SpikingConfig
 from neurt.spiking.conversion import convert
-from neurt.text.data import calibration_windows
+from neurt.text.data import calibration
 from reports.kit import style
 
 LAYERS, WIDTH, HEADS, VOCABULARY = 2, 32, 4, 50257
@@ -405,7 +405,7 @@ def test_a_converted_model_that_was_saved_counts_as_it_did_when_it_was_made(
     made = words(tiny, "prefill", tmp_path / "made")
     profile(*made, "--timesteps", "3")
     loaded = load_model(str(tiny))
-    windows = calibration_windows(loaded.tokenizer, tokens=64)  # as many as it has positions
+    windows = calibration(loaded.tokenizer, tokens=64).windows  # as many as it has positions
     convert(loaded.model, SpikingConfig(timesteps=3), windows).save_pretrained(tmp_path / "mine")
     said = profile(*words(tmp_path / "mine", "prefill", tmp_path / "saved"), "--verify")
     assert "mine is a converted model: T = 3, as stored with it." in said
@@ -427,7 +427,7 @@ def test_random_weights_for_a_converted_model_are_refused(
     tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     loaded = load_model(str(tiny))
-    windows = calibration_windows(loaded.tokenizer, tokens=64)
+    windows = calibration(loaded.tokenizer, tokens=64).windows
     convert(loaded.model, SpikingConfig(), windows).save_pretrained(tmp_path / "mine")
     asked = words(tmp_path / "mine", "prefill", tmp_path / "out")
     assert main([*asked, "--weights", "random"]) == 1

@@ -124,7 +124,9 @@ def test_every_import_points_to_a_lower_floor(package: str) -> None:
     assert upwards == set()
 
 
-OPEN = pytest.mark.xfail(reason="pictures of roofline and count; comparison and its page")
+OPEN = pytest.mark.xfail(
+    reason="pictures of roofline and count; comparison and its page", strict=False
+)
 
 
 @pytest.mark.parametrize(

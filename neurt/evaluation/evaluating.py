@@ -26,11 +26,6 @@ def run_evaluate(
 ) -> Evaluation:
     """Let a spiking model and its analog one read the same text.
 
-    Args:
-        request: What was asked for.
-        progress: Told how far the work is.
-        say: Given lines that the user must read.
-
     Raises:
         ProfileError: If a hardware profile cannot be loaded.
         ModelError: If the model or its baseline cannot be loaded, or is not what it must be.

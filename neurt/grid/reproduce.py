@@ -35,11 +35,6 @@ def run_reproduce(
 
     Counts are kept in `points/` of the output directory; other hardware needs no measurement.
 
-    Args:
-        request: What was asked for.
-        progress: Told how far the work is.
-        say: Given lines that the user must read.
-
     Raises:
         ProfileError: If a hardware profile cannot be loaded.
         ModelError: If a model is unknown.

@@ -26,11 +26,6 @@ def run_sweep(request: SweepRequest, progress: Progress = silent, say: Say = sil
 
     Results are kept in `points/` of the output directory, one file per point.
 
-    Args:
-        request: What was asked for.
-        progress: Told how far the work is.
-        say: Given lines that the user must read.
-
     Raises:
         ModelError: If the model is unknown.
         ProfileError: If a hardware profile cannot be loaded.

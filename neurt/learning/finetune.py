@@ -48,11 +48,6 @@ def run_finetune(
     The teacher of both is the analog model; for a converted model the one in its directory
     `analog`, which was trained beside it, else the analog model with the same parameters.
 
-    Args:
-        request: What was asked for.
-        progress: Told how far the work is.
-        say: Given lines that the user must read.
-
     Returns:
         The perplexities and the metrics; None in all but the main process of `accelerate launch`.
 
@@ -95,20 +90,7 @@ def run_finetune(
 
 @dataclass
 class _Course:
-    """A fine-tuning under way.
-
-    Attributes:
-        request: What was asked for.
-        loaded: The model that is fine-tuned.
-        teacher: The analog model that sets the standard.
-        ids: Token ids of the training text, (N,).
-        held_out: Token ids that each stage is judged on.
-        facts: What decides the result beside the settings of a stage.
-        progress: Told how far the work is.
-        say: Given lines that the user must read.
-        judged: Perplexity after each stage.
-        rows: Metrics of each step.
-    """
+    """A fine-tuning under way: what it was given, and what came out of its stages so far."""
 
     request: FinetuneRequest
     loaded: LoadedModel

@@ -64,11 +64,6 @@ def run_pretrain(
 
     The checkpoint goes when the model is written, so that the directory holds one or the other.
 
-    Args:
-        request: What was asked for.
-        progress: Told how far the work is.
-        say: Given lines that the user must read.
-
     Returns:
         What was made; None in all but the main process of `accelerate launch`.
 

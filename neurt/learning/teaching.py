@@ -10,11 +10,12 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from neurt.loading.models import LoadedModel, ModelError, Weights, load_model
-from neurt.measure.pair import Calibration, spiking_version
+from neurt.measure.pair import spiking_version
 from neurt.progress import Progress, Say, silent
 from neurt.requests.finetune import FinetuneRequest
 from neurt.spiking.conversion import ConversionError
 from neurt.spiking.modeling import SpikingLanguageModel
+from neurt.text.data import Calibration
 
 #: Sub-directory of a fine-tuned model that holds the analog model with the same training.
 BASELINE = "analog"

@@ -172,15 +172,8 @@ def _random(found: Foreign, seed: int) -> PreTrainedModel:
 
 
 def _pretrained(source: ModelSource) -> PreTrainedModel:
-    model: PreTrainedModel
-    model, keys = from_pretrained(AutoModelForCausalLM, source, trust_remote_code=False)
-    for what, which in (("lack", "missing_keys"), ("have no place for", "unexpected_keys")):
-        if names := sorted(keys[which]):
-            raise ModelError(
-                f"weights of '{source.where}' {what} {len(names)} parameters, first '{names[0]}'; "
-                "they and its config.json do not belong together"
-            )
-    return model
+    asks = "they and its config.json do not belong together"
+    return from_pretrained(AutoModelForCausalLM, source, asks, trust_remote_code=False)
 
 
 def naming(model: PreTrainedModel) -> Callable[[str], Label]:

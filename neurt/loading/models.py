@@ -191,16 +191,37 @@ def _pretrained(
     if shape is None:  # of the hub, which answers: refuse other architectures before the weights
         offline = is_cached(source.where)
         shape = read_shape(configuration(source.where, offline).to_dict(), source.name)
-    model: PreTrainedModel
+    asks = f"is it a {family_of(shape.model_type).name} language model?"
     try:
-        model, keys = from_pretrained(class_of(shape.model_type), source)
+        return from_pretrained(class_of(shape.model_type), source, asks)
     except UNFIT as error:
+        if isinstance(error, ModelError):
+            raise
         reason = str(error).strip().splitlines()[0]
         raise ModelError(f"weights of '{source.where}' cannot be loaded: {reason}") from error
+
+
+def from_pretrained(
+    kind: Any, source: ModelSource, if_missing: str, **options: Any
+) -> PreTrainedModel:
+    """A model of a class of transformers in FP32 and evaluation mode, without code of others.
+
+    Raises:
+        ModelError: If parameters are missing (ends with `if_missing`) or have no place in it.
+    """
+    model: PreTrainedModel
+    model, keys = kind.from_pretrained(
+        source.where,
+        use_safetensors=True,
+        local_files_only=source.directory is not None or is_cached(source.where),
+        dtype=torch.float32,
+        output_loading_info=True,
+        **options,
+    )
     if missing := sorted(keys["missing_keys"]):
         raise ModelError(
             f"weights of '{source.where}' lack {len(missing)} of the parameters, first "
-            f"'{missing[0]}'; is it a {family_of(shape.model_type).name} language model?"
+            f"'{missing[0]}'; {if_missing}"
         )
     if unknown := sorted(keys["unexpected_keys"]):
         raise ModelError(
@@ -209,19 +230,6 @@ def _pretrained(
         )
     model.eval()
     return model
-
-
-def from_pretrained(kind: Any, source: ModelSource, **options: Any) -> tuple[Any, dict[str, Any]]:
-    """A model of a class of transformers in FP32, without running code of others; and its keys."""
-    loaded: tuple[Any, dict[str, Any]] = kind.from_pretrained(
-        source.where,
-        use_safetensors=True,
-        local_files_only=source.directory is not None or is_cached(source.where),
-        dtype=torch.float32,
-        output_loading_info=True,
-        **options,
-    )
-    return loaded
 
 
 def _random(source: ModelSource, seed: int, why_not: str) -> PreTrainedModel:

@@ -40,11 +40,6 @@ def run_count(request: ProfileRequest, progress: Progress = silent, say: Say = s
     layers is an error. Of any other, such products are counted from the shapes of their operands,
     in rows that say so.
 
-    Args:
-        request: What was asked for, one pass; its choices of a conversion mean nothing.
-        progress: Told how far the work is.
-        say: Given lines that the user must read.
-
     Raises:
         ProfileError: If a hardware profile cannot be loaded.
         ModelError: If the model cannot be loaded, or is a converted one.

@@ -16,14 +16,13 @@ from hwmodels import Dataflow, HardwareProfile, load_profile
 from neurt.closed_form.passes import check_stages
 from neurt.loading.models import LoadedModel
 from neurt.loading.source import ModelSource
-from neurt.measure.pair import Calibration
 from neurt.measure.planning import int8_prices
 from neurt.measure.profiling import measure
 from neurt.requests.passes import PassRequest
 from neurt.spiking.config import SpikingConfig
 from neurt.spiking.conversion import analog_of, check_convertible
 from neurt.spiking.modeling import SpikingLanguageModel
-from neurt.text.data import check_ids
+from neurt.text.data import Calibration, check_ids
 from reports.shown import Run
 
 
@@ -96,7 +95,7 @@ def profile_model(
     calibrated = Calibration()
     if spiking_model is None:
         same = "the same token ids" if calibration is None else "other token ids of the caller"
-        calibrated = Calibration(tuple(windows), name=same)
+        calibrated = Calibration(windows, name=same)
     was_training = model.training
     model.eval()
     try:

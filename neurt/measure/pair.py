@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -16,7 +15,7 @@ from neurt.progress import Progress, Say, silent
 from neurt.spiking.config import SpikingConfig
 from neurt.spiking.conversion import convert
 from neurt.spiking.modeling import SpikingLanguageModel
-from neurt.text.data import calibration_text, calibration_windows, check_ids
+from neurt.text.data import Calibration, calibration, check_ids
 
 #: Tokens of a calibration window, unless longer passes are counted.
 WINDOW = 128
@@ -38,21 +37,6 @@ class CalibrationRequest(Protocol):
         """Whether to undo the spacing of WikiText."""
 
 
-@dataclass(frozen=True)
-class Calibration:
-    """What thresholds are calibrated on; nothing for a converted model, which has its own.
-
-    Attributes:
-        windows: Token ids (1, tokens).
-        text: The text they were cut from.
-        name: What reports call it.
-    """
-
-    windows: tuple[Tensor, ...] = ()
-    text: str = ""
-    name: str = "stored with the model"
-
-
 def load(
     source: ModelSource,
     weights: str,
@@ -61,7 +45,7 @@ def load(
     progress: Progress,
     say: Say,
 ) -> LoadedModel:
-    """Load a model and say whose weights it has.
+    """Load a model and say whose weights it has; see `models.load_model`.
 
     Args:
         source: Where it comes from.
@@ -71,9 +55,6 @@ def load(
             loading where they are at hand, and with those of the model that was loaded.
         progress: Told how far the work is.
         say: Given the announcement.
-
-    Raises:
-        ModelError: If it cannot be loaded.
     """
     if source.shape is not None:
         check(source.shape)
@@ -98,21 +79,18 @@ def calibrate(
     Raises:
         TextError: If the text cannot be used, or an id is not in the vocabulary.
     """
-    calibration = Calibration()
+    calibrated = Calibration()
     if loaded.spiking is None:
-        directory, own = loaded.source.directory, request.calibration
-        windows = calibration_windows(
+        calibrated = calibration(
             loaded.tokenizer,
             tokens=window,
-            model=directory,
-            own=own,
+            model=loaded.source.directory,
+            own=request.calibration,
             total=request.calibration_tokens,
             detokenise=request.detokenise,
         )
-        text, name = calibration_text(directory, own, detokenise=request.detokenise)
-        calibration = Calibration(tuple(windows), text, name)
-    check_ids([*inputs, *calibration.windows], loaded.shape.vocabulary)
-    return calibration
+    check_ids([*inputs, *calibrated.windows], loaded.shape.vocabulary)
+    return calibrated
 
 
 def spiking_version(

@@ -15,14 +15,14 @@ from neurt.closed_form.passes import check_stages
 from neurt.families import label
 from neurt.loading.models import LoadedModel
 from neurt.loading.source import resolve
-from neurt.measure.pair import WINDOW, Calibration, calibrate, load, spiking_version
+from neurt.measure.pair import WINDOW, calibrate, load, spiking_version
 from neurt.measure.planning import assemble, int8_prices, settings
 from neurt.measure.stages import Witness, count_stages
 from neurt.measure.steps import StepMeter
 from neurt.measure.verification import spikes_suffice, verify_analog, verify_fvcore, verify_spiking
 from neurt.progress import Progress, Say, silent
 from neurt.requests.passes import PassRequest, ProfileRequest
-from neurt.text.data import read_text, windows
+from neurt.text.data import Calibration, read_text, windows
 from reports.run.run import Phase
 from reports.shown import Run
 
@@ -33,11 +33,6 @@ def run_profile(request: ProfileRequest, progress: Progress = silent, say: Say =
     Decode steps go through the cache that the passes before them have filled, and each is given
     the next token of the text rather than the one that the model would choose: both variants, and
     every run, do the same passes.
-
-    Args:
-        request: What was asked for.
-        progress: Told how far the work is.
-        say: Given lines that the user must read.
 
     Raises:
         ProfileError: If a hardware profile cannot be loaded.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -24,6 +24,20 @@ HELDOUT, CALIBRATION = "heldout.txt", "calibration.txt"
 
 #: Tokens to calibrate on, unless more are asked for.
 CALIBRATION_TOKENS = 512
+
+
+class Calibration(NamedTuple):
+    """What thresholds are calibrated on; nothing for a converted model, which has its own.
+
+    Attributes:
+        windows: Token ids (1, tokens).
+        text: The text they were cut from.
+        name: What reports call it.
+    """
+
+    windows: Sequence[Tensor] = ()
+    text: str = ""
+    name: str = "stored with the model"
 
 
 def read_text(
@@ -114,30 +128,7 @@ def check_ids(inputs: Iterable[Tensor], vocabulary: int) -> None:
         )
 
 
-def calibration_text(
-    model: Path | None = None, own: Path | None = None, *, detokenise: bool = False
-) -> tuple[str, str]:
-    """The text to calibrate a model on: the user's, its directory's, or the packaged one.
-
-    Args:
-        model: Its directory; None for a model of the hub.
-        own: A UTF-8 text file of the user.
-        detokenise: Undo the spacing of WikiText in the user's.
-
-    Returns:
-        The text, and what reports call it. It is another text than the one counted by default.
-
-    Raises:
-        TextError: If a file cannot be read.
-    """
-    if own is not None:
-        return read_text(own, detokenise=detokenise)
-    if model is not None and (model / CALIBRATION).is_file():
-        return read_text(model / CALIBRATION)[0], f"{CALIBRATION} of {model.resolve().name}"
-    return packaged_text(CALIBRATION), "Moby-Dick, chapter 2 (packaged)"
-
-
-def calibration_windows(
+def calibration(
     tokenizer: Any,
     *,
     tokens: int,
@@ -145,23 +136,29 @@ def calibration_windows(
     own: Path | None = None,
     total: int = CALIBRATION_TOKENS,
     detokenise: bool = False,
-) -> list[Tensor]:
-    """The calibration text as windows of at most `tokens` tokens.
+) -> Calibration:
+    """The text to calibrate a model on, which is another than the one counted by default.
 
     Args:
         tokenizer: Turns text into ids with `encode`.
         tokens: Longest window.
-        model: See `calibration_text`.
-        own: See `calibration_text`.
+        model: Directory of the model, whose own text goes before the packaged one.
+        own: A UTF-8 text file of the user, which goes before both.
         total: Tokens in all; what does not fill a window is left out.
-        detokenise: See `calibration_text`.
+        detokenise: Undo the spacing of WikiText in the user's.
 
     Raises:
         TextError: If the text cannot be read or is too short.
     """
+    if own is not None:
+        text, name = read_text(own, detokenise=detokenise)
+    elif model is not None and (model / CALIBRATION).is_file():
+        text, name = read_text(model / CALIBRATION)[0], f"{CALIBRATION} of {model.resolve().name}"
+    else:
+        text, name = packaged_text(CALIBRATION), "Moby-Dick, chapter 2 (packaged)"
     tokens = min(tokens, total)
-    text, name = calibration_text(model, own, detokenise=detokenise)
     try:
-        return windows(tokenizer, text, tokens=tokens, batch=1, count=total // tokens)
+        cut = windows(tokenizer, text, tokens=tokens, batch=1, count=total // tokens)
     except TextError as error:
         raise TextError(f"{name} has fewer than {total} tokens; lengthen it") from error
+    return Calibration(cut, text, name)

@@ -17,18 +17,25 @@ def run(request: argparse.Namespace) -> None:
         OutputError: If the directory holds something, or cannot be written.
     """
     # Late, so that a command waits only for what it needs.
-    from neurt.families import read_shape
-    from neurt.loading.models import Weights, load_model
+    from neurt.families import Shape
     from neurt.loading.saving import save_model
     from neurt.loading.source import resolve
+    from neurt.measure.pair import calibrate, load, spiking_version
     from neurt.measure.planning import now, versions
-    from neurt.spiking.conversion import ConversionError, convert
-    from neurt.text.data import calibration_text, calibration_windows, check_ids, copy_texts
+    from neurt.spiking.conversion import ConversionError
+    from neurt.text.data import copy_texts
     from neurt.text.windows import check_windows
     from neurt.verbs.console import terminal_console
     from neurt.verbs.flags_conversion import conversion_of
     from reports.kit.files import OutputError, check_directory, prepare_directory, write_text
     from reports.kit.progress import progress_bars
+
+    def window(shape: Shape) -> int:
+        tokens: int = request.window or min(shape.positions, 256)
+        return tokens
+
+    def check(shape: Shape) -> None:
+        check_windows(window(shape), window(shape), shape.positions)
 
     console = terminal_console()
     out = check_directory(request.out)
@@ -36,37 +43,25 @@ def run(request: argparse.Namespace) -> None:
         raise OutputError(f"output directory '{out}' is not empty; choose another --out")
     source = resolve(request.model)
     with progress_bars(console) as progress:
-        progress("loading the model", 0, 1)
-        loaded = load_model(request.model, Weights(request.weights), request.seed, progress)
+        loaded = load(
+            source,
+            request.weights,
+            request.seed,
+            check,
+            progress,
+            lambda line: console.print(line, markup=False),
+        )
         if loaded.spiking is not None:
             raise ConversionError(f"'{request.model}' is a converted model; give an analog one")
-        why = f" ({loaded.why_random})" if loaded.why_random else ""
-        console.print(f"{loaded.name}: weights={loaded.weights}{why}", markup=False)
-        shape = read_shape(loaded.model.config.to_dict(), loaded.name)
-        window = request.window or min(shape.positions, 256)
-        check_windows(window, window, shape.positions)
-        own = {"own": request.calibration, "detokenise": request.detokenise}
-        calibration = calibration_windows(
-            loaded.tokenizer,
-            tokens=window,
-            model=source.directory,
-            total=request.calibration_tokens,
-            **own,
-        )
-        check_ids(calibration, shape.vocabulary)
+        calibration = calibrate(loaded, request, (), window(loaded.shape))
         progress("loading the model", 1, 1)
-        spiking = convert(
-            loaded.model,
-            conversion_of(request),
-            calibration,
-            lambda done, total: progress("converting", done, total),
-        )
+        spiking = spiking_version(loaded, conversion_of(request), calibration, progress)
         progress("writing", 0, 1)
         facts = {
             "model": loaded.name,
             "weights": loaded.weights,
-            "calibration": calibration_text(source.directory, **own)[1],
-            "calibration_tokens": sum(ids.numel() for ids in calibration),
+            "calibration": calibration.name,
+            "calibration_tokens": sum(ids.numel() for ids in calibration.windows),
             "spiking": spiking.config.spiking,
             "versions": dict(versions()),
             "created": now(),

@@ -18,7 +18,7 @@ from neurt.measure.pair import calibrate
 from neurt.requests.finetune import FinetuneRequest
 from neurt.spiking.config import Code, Form, SpikingConfig
 from neurt.spiking.conversion import ConversionError, analog_of, convert
-from neurt.text.data import calibration_windows
+from neurt.text.data import calibration
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -30,7 +30,7 @@ POW2 = SpikingConfig(form=Form.SOFTMAX, code=Code.POW2, timesteps=2)
 def converted_directory(trained: Path, tmp_path: Path) -> Path:
     # A converted model that was saved, as nobody has fine-tuned it.
     loaded = load_model(str(trained))
-    text = calibration_windows(loaded.tokenizer, tokens=32, model=trained)
+    text = calibration(loaded.tokenizer, tokens=32, model=trained).windows
     save_model(convert(loaded.model, POW2, text), loaded.tokenizer, tmp_path / "converted")
     return tmp_path / "converted"
 

@@ -167,7 +167,7 @@ def test_own_weights_and_tokenizer(saved: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("layers", "said"), [(2, "lack .* first 'gpt_neox.layers.1"), (0, "have no place for")]
+    ("layers", "said"), [(2, "lack .* first 'gpt_neox.layers.1"), (0, "has no place for")]
 )
 def test_weights_of_another_configuration(saved: Path, layers: int, said: str) -> None:
     path = saved / "config.json"

@@ -9,8 +9,7 @@ import torch
 from neurt.loading.models import gpt2_tokenizer
 from neurt.text.data import (
     TextError,
-    calibration_text,
-    calibration_windows,
+    calibration,
     check_ids,
     copy_texts,
     packaged_text,
@@ -77,29 +76,22 @@ def test_a_text_that_is_given_goes_before_the_models_own(model: Path, tmp_path: 
 
 def test_a_model_without_texts_gets_the_packaged_ones(tokenizer: Any, tmp_path: Path) -> None:
     assert read_text(None, tmp_path) == read_text(None)
-    assert calibration_text(tmp_path) == calibration_text()
-    assert calibration_text() == (
-        packaged_text("calibration.txt"),
-        "Moby-Dick, chapter 2 (packaged)",
-    )
-    ours, packaged = (
-        torch.cat(calibration_windows(tokenizer, tokens=128, model=model))
-        for model in (tmp_path, None)
-    )
-    assert torch.equal(ours, packaged)
+    ours, packaged = (calibration(tokenizer, tokens=128, model=model) for model in (tmp_path, None))
+    assert torch.equal(torch.cat([*ours.windows]), torch.cat([*packaged.windows]))
+    assert ours[1:] == packaged[1:]
+    assert ours[1:] == (packaged_text("calibration.txt"), "Moby-Dick, chapter 2 (packaged)")
 
 
 def test_a_model_is_calibrated_on_its_own_text(tokenizer: Any, model: Path) -> None:
-    text, name = calibration_text(model)
+    windows, text, name = calibration(tokenizer, tokens=128, model=model)
     assert name == "calibration.txt of my-gpt2"
-    found = calibration_windows(tokenizer, tokens=128, model=model)
-    assert torch.cat(found).flatten().tolist() == tokenizer.encode(text)[:512]
+    assert torch.cat([*windows]).flatten().tolist() == tokenizer.encode(text)[:512]
 
 
 def test_a_calibration_text_that_is_too_short_is_named(tokenizer: Any, model: Path) -> None:
     (model / "calibration.txt").write_text("one two three", encoding="utf-8")
     with pytest.raises(TextError) as caught:
-        calibration_windows(tokenizer, tokens=128, model=model)
+        calibration(tokenizer, tokens=128, model=model)
     assert str(caught.value) == "calibration.txt of my-gpt2 has fewer than 512 tokens; lengthen it"
 
 
@@ -175,7 +167,7 @@ def test_a_text_that_is_too_short_says_what_it_has_and_what_is_needed(tokenizer:
 def test_calibration_takes_512_tokens_in_all(
     tokenizer: Any, tokens: int, shapes: list[tuple[int, int]]
 ) -> None:
-    cut = calibration_windows(tokenizer, tokens=tokens)
+    cut = calibration(tokenizer, tokens=tokens).windows
     assert [ids.shape for ids in cut] == shapes
     start = tokenizer.encode(packaged_text("calibration.txt"))[:512]
     assert torch.cat(cut, dim=1).flatten().tolist() == start
@@ -183,7 +175,7 @@ def test_calibration_takes_512_tokens_in_all(
 
 def test_calibration_with_windows_that_do_not_divide_512_stays_below(tokenizer: Any) -> None:
     # 512 = 5 x 100 + 12
-    assert [ids.shape for ids in calibration_windows(tokenizer, tokens=100)] == [(1, 100)] * 5
+    assert [ids.shape for ids in calibration(tokenizer, tokens=100).windows] == [(1, 100)] * 5
 
 
 def test_a_tokenizer_that_is_not_the_models_is_refused() -> None:
@@ -209,12 +201,13 @@ def test_a_text_is_detokenised_where_asked_for_and_says_so(wiki: Path) -> None:
     assert "@-@" in read_text(wiki)[0]
 
 
-def test_only_texts_of_the_user_are_detokenised(model: Path) -> None:
+def test_only_texts_of_the_user_are_detokenised(tokenizer: Any, model: Path) -> None:
     (model / "heldout.txt").write_text("so @-@ so", encoding="utf-8")
     (model / "calibration.txt").write_text("so @-@ so", encoding="utf-8")
     assert read_text(None, model, detokenise=True) == ("so @-@ so", "heldout.txt of my-gpt2")
     expected = ("so @-@ so", "calibration.txt of my-gpt2")
-    assert calibration_text(model, detokenise=True) == expected
+    how: Any = {"tokens": 2, "total": 2, "detokenise": True}
+    assert calibration(tokenizer, model=model, **how)[1:] == expected
     assert read_text(None, detokenise=True) == read_text(None)
 
 
@@ -222,12 +215,11 @@ def test_only_texts_of_the_user_are_detokenised(model: Path) -> None:
 def test_a_calibration_text_that_is_given_goes_before_the_models_own(
     tokenizer: Any, model: Path, wiki: Path, detokenise: bool
 ) -> None:
-    text, name = calibration_text(model, wiki, detokenise=detokenise)
-    assert (text, name) == read_text(wiki, detokenise=detokenise)
     how = {"own": wiki, "detokenise": detokenise, "total": 100}
-    found = calibration_windows(tokenizer, tokens=32, model=model, **how)
-    assert [ids.shape for ids in found] == [(1, 32)] * 3
-    assert torch.cat(found).flatten().tolist() == tokenizer.encode(text)[:96]
+    windows, text, name = calibration(tokenizer, tokens=32, model=model, **how)
+    assert (text, name) == read_text(wiki, detokenise=detokenise)
+    assert [ids.shape for ids in windows] == [(1, 32)] * 3
+    assert torch.cat([*windows]).flatten().tolist() == tokenizer.encode(text)[:96]
 
 
 @pytest.mark.parametrize(
@@ -244,7 +236,7 @@ def test_a_calibration_text_that_is_given_goes_before_the_models_own(
 def test_calibration_takes_no_more_tokens_than_asked_for(
     tokenizer: Any, wiki: Path, tokens: int, total: int, shapes: list[tuple[int, int]]
 ) -> None:
-    found = calibration_windows(tokenizer, tokens=tokens, own=wiki, total=total)
+    found = calibration(tokenizer, tokens=tokens, own=wiki, total=total).windows
     assert [ids.shape for ids in found] == shapes
 
 
@@ -252,9 +244,9 @@ def test_a_calibration_text_of_the_user_that_cannot_be_used_is_named(
     tokenizer: Any, tmp_path: Path, wiki: Path
 ) -> None:
     with pytest.raises(TextError, match=r"^wiki.txt has fewer than 100000 tokens; lengthen it$"):
-        calibration_windows(tokenizer, tokens=32, own=wiki, total=100_000)
+        calibration(tokenizer, tokens=32, own=wiki, total=100_000)
     with pytest.raises(TextError, match=r"'.*absent.txt' cannot be read"):
-        calibration_windows(tokenizer, tokens=32, own=tmp_path / "absent.txt")
+        calibration(tokenizer, tokens=32, own=tmp_path / "absent.txt")
 
 
 def test_texts_of_a_model_are_copied_as_they_are(model: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from neurt.cli import main
 from neurt.loading.models import load_model
 from neurt.spiking.config import SpikingConfig
 from neurt.spiking.conversion import convert
-from neurt.text.data import calibration_windows
+from neurt.text.data import calibration
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -57,7 +57,7 @@ def test_what_is_written_is_the_conversion(
     assert {path.name for path in out.iterdir()} == FILES
     loaded = load_model(str(trained))
     chosen = SpikingConfig(form="softmax", code="pow2", timesteps=2, dead_zone=dead_zone)
-    windows = calibration_windows(loaded.tokenizer, tokens=32, model=trained)
+    windows = calibration(loaded.tokenizer, tokens=32, model=trained).windows
     expected = convert(loaded.model, chosen, windows)
     found = AutoModelForCausalLM.from_pretrained(out)
     assert type(found) is type(expected)
@@ -108,7 +108,7 @@ def test_the_users_text_is_calibrated_on(trained: Path, tmp_path: Path) -> None:
     assert facts["calibration"] == "own.txt, detokenised"
     assert facts["calibration_tokens"] == 64  # 70 = 4 x 16 + 6
     loaded = load_model(str(trained))
-    windows = calibration_windows(loaded.tokenizer, tokens=16, own=own, total=70, detokenise=True)
+    windows = calibration(loaded.tokenizer, tokens=16, own=own, total=70, detokenise=True).windows
     expected = convert(
         loaded.model, SpikingConfig.model_validate(facts["spiking"]), windows
     ).state_dict()
