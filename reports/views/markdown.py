@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from energy import Estimate, LayerEnergy
@@ -108,9 +107,3 @@ def _dearest(pair: tuple[Estimate, Estimate]) -> str:
         return "No layer has a price."
     listed = to_markdown(Table(_DEAR, rows))
     return f"<details><summary>The dearest layers</summary>\n\n{listed}\n\n</details>"
-
-
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
-    """A table in Markdown."""  # until `reports.compare` has columns
-    rule = ["---" if i < left else "--:" for i in range(len(headings))]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (headings, rule, *rows))

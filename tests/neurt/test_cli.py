@@ -506,8 +506,8 @@ def test_three_columns_are_enough_for_a_price(
     assert float(total["energy_pj"]) == pytest.approx(4.6 * 1010 + 0.9 * 2000)
     assert float(total["compute_pj"]) == pytest.approx(float(total["energy_pj"]))
     said = capsys.readouterr().out
-    assert "counts on 45nm: 6.446e-06 mJ" in said
-    assert "(1,010 MACs, 2,000 ACs)" in said
+    [row] = [line.split() for line in said.splitlines() if line.startswith("counts  45nm")]
+    assert row[2:] == [*["6.446", "nJ"] * 2, "1,010", "2,000", "100.00", "%"]
     assert "out/energy.csv" in said
 
 
@@ -564,7 +564,7 @@ def builtin(name: str) -> Path:
 def test_the_list_names_every_profile(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["hw", "list"]) == 0
     said = capsys.readouterr().out
-    assert all(f"│ {name} " in said for name in BUILTIN)
+    assert {line.split(" ")[0] for line in said.splitlines()} >= set(BUILTIN)
 
 
 @pytest.mark.parametrize("name", BUILTIN)
