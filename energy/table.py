@@ -9,9 +9,9 @@ from __future__ import annotations
 import csv
 import html
 import io
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
-from operator import attrgetter
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from energy.words import NONE
@@ -50,10 +50,30 @@ class Column(Generic[Row]):
         return NONE if value is None else self.show(value)
 
 
+def at(path: str) -> Callable[[Any], Any]:
+    """The attribute of a row that a path (`part.spread.low`) leads to; None behind a None."""
+    steps = path.split(".")
+
+    def value(row: Any) -> Any:
+        for step in steps:
+            if row is not None:
+                row = getattr(row, step)
+        return row
+
+    return value
+
+
 def attributes(path: str, *names: str) -> tuple[Column[Any], ...]:
     """Columns of the attributes with these names, of the row or of what `path` leads to from it."""
-    prefix = f"{path}." if path else ""
-    return tuple(Column(name, attrgetter(prefix + name)) for name in names)
+    return tuple(Column(name, at(f"{path}.{name}" if path else name)) for name in names)
+
+
+def texts(*headings: str, numbers: Collection[str] = ()) -> tuple[Column[Any], ...]:
+    """Columns of rows that are sequences of words, or numbers in words; the first names its row."""
+    return tuple(
+        Column(heading, itemgetter(i), heading, words=heading not in numbers, key=not i)
+        for i, heading in enumerate(headings)
+    )
 
 
 @dataclass(frozen=True)

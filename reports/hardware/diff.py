@@ -5,16 +5,16 @@ from __future__ import annotations
 from rich.console import Console
 from rich.markup import escape
 
-from energy.table import Column, Table
+from energy.table import Column, Table, at
 from hwmodels import HardwareProfile
 from hwmodels.diff import Difference, Entry, differences
 from reports.kit.table import print_table
 
 COLUMNS: tuple[Column[Difference], ...] = (
-    Column("key", lambda row: row.key, "what", words=True, key=True),
-    Column("a", lambda row: row.a and row.a.text, "A", words=True),
-    Column("b", lambda row: row.b and row.b.text, "B", words=True),
-    Column("ratio", lambda row: row.ratio, "B / A", "{:.3g}".format),
+    Column("key", at("key"), "what", words=True, key=True),
+    Column("a", at("a.text"), "A", words=True),
+    Column("b", at("b.text"), "B", words=True),
+    Column("ratio", at("ratio"), "B / A", "{:.3g}".format),
     Column("source_a", lambda row: _source(row.a), "source of A", words=True),
     Column("source_b", lambda row: _source(row.b), "source of B", words=True),
 )

@@ -2,47 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
-from typing import NamedTuple
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.markup import escape
 
-from energy.table import Column, Table
+from energy.table import Table, texts
 from hwmodels import HardwareProfile, MemoryLevel, Op, ProfileError, load_profile, profile_names
 from hwmodels.diff import curve, size
 from hwmodels.prices import Cited
 from reports.kit.table import print_table
 
+_PRICES = {"MAC (pJ)": Op.MAC, "AC (pJ)": Op.AC, "neuron (pJ)": Op.NEURON_UPDATE}
 
-class Listed(NamedTuple):
-    """A profile of the catalogue; a plug-in that fails has its error in place of a profile."""
+#: Columns of the list of profiles.
+LISTED = texts("name", "precision", *_PRICES, "scope", "title", "sources", numbers=_PRICES)
 
-    name: str
-    profile: HardwareProfile | ProfileError
+#: Columns of the numbers of a profile.
+NUMBERS = texts("what", "pJ", "range", "evidence", "source", numbers=("pJ", "range"))
+
+#: A row in words; None where there is nothing to say.
+Texts = tuple[str | None, ...]
 
 
-def profiles_table() -> Table[Listed]:
-    """One row per profile."""
-    return Table(
-        (
-            Column("name", lambda row: row.name, "name", words=True, key=True),
-            Column("precision", _known(lambda hw: hw.precision), "precision", words=True),
-            *(
-                Column(op.value, _known(partial(_price, op)), f"{heading} (pJ)")
-                for op, heading in (
-                    (Op.MAC, "MAC"),
-                    (Op.AC, "AC"),
-                    (Op.NEURON_UPDATE, "neuron"),
-                )
-            ),
-            Column("scope", _known(lambda hw: hw.scope), "scope", words=True),
-            Column("title", _title, "title", words=True),
-            Column("sources", _known(_agreement), "sources", words=True),
-        ),
-        [Listed(name, _loaded(name)) for name in profile_names()],
-    )
+def profiles_table() -> Table[Texts]:
+    """One row per profile; a plug-in that fails has its error for a title."""
+    return Table(LISTED, [_listed(name) for name in profile_names()])
 
 
 def print_profiles(console: Console) -> None:
@@ -50,22 +35,17 @@ def print_profiles(console: Console) -> None:
     print_table(profiles_table(), console)
 
 
-def _loaded(name: str) -> HardwareProfile | ProfileError:
+def _listed(name: str) -> Texts:
     try:
-        return load_profile(name)
+        profile = load_profile(name)
     except ProfileError as error:
-        return error
+        return name, *[None] * (len(_PRICES) + 2), str(error), None
+    prices = (_price(profile, op) for op in _PRICES.values())
+    agreement = _agreement(profile)
+    return name, profile.precision, *prices, profile.scope, profile.title, agreement
 
 
-def _known(value: Callable[[HardwareProfile], str | None]) -> Callable[[Listed], str | None]:
-    return lambda row: value(row.profile) if isinstance(row.profile, HardwareProfile) else None
-
-
-def _title(row: Listed) -> str:
-    return row.profile.title if isinstance(row.profile, HardwareProfile) else str(row.profile)
-
-
-def _price(op: Op, profile: HardwareProfile) -> str | None:
+def _price(profile: HardwareProfile, op: Op) -> str | None:
     pj = profile.energy_pj(op)
     if pj is None:
         return None
@@ -86,8 +66,7 @@ def print_profile(profile: HardwareProfile, console: Console) -> None:
     width = f"{profile.value_bytes:g} bytes per value"
     console.print(f"{node}, {escape(profile.precision)}, {width}, {profile.scope}")
     console.print(f"dataflow {profile.dataflow}: {profile.dataflow.definition}")
-    table = profile_table(profile)
-    if table.rows:
+    if (table := profile_table(profile)).rows:
         print_table(table, console)
     for line in _lines(profile):
         console.print(line, markup=False)
@@ -101,40 +80,21 @@ def print_profile(profile: HardwareProfile, console: Console) -> None:
         console.print(f"- {assumption}", markup=False)
 
 
-class Number(NamedTuple):
-    """A number of a profile in words."""
-
-    name: str
-    pj: str
-    spread: str
-    evidence: str
-    source: str
-
-
-def profile_table(profile: HardwareProfile) -> Table[Number]:
+def profile_table(profile: HardwareProfile) -> Table[Texts]:
     """One row per price and memory level."""
-    return Table(
-        (
-            Column("name", lambda row: row.name, "what", words=True, key=True),
-            Column("pj", lambda row: row.pj, "pJ"),
-            Column("range", lambda row: row.spread, "range"),
-            Column("evidence", lambda row: row.evidence, "evidence", words=True),
-            Column("source", lambda row: row.source, "source", words=True),
-        ),
-        list(_numbers(profile)),
-    )
+    return Table(NUMBERS, list(_numbers(profile)))
 
 
-def _numbers(profile: HardwareProfile) -> Iterator[Number]:
+def _numbers(profile: HardwareProfile) -> Iterator[Texts]:
     for op, price in profile.prices.items():
         source = source_of(price)
         if price.others:
             others = "; ".join(f"{other.pj:g} pJ, {other.source}" for other in price.others)
             source += f". Sources conflict by a factor of {price.conflict:.3g}; others: {others}"
         spread = _range(price, price.pj)
-        yield Number(op.value, f"{price.pj:g}", spread, price.evidence.value, source)
+        yield op.value, f"{price.pj:g}", spread, price.evidence, source
     for name, level in profile.memory.items():
-        yield Number(f"{name}, per byte", *_memory(level), level.evidence.value, source_of(level))
+        yield f"{name}, per byte", *_memory(level), level.evidence, source_of(level)
 
 
 def _memory(level: MemoryLevel) -> tuple[str, str]:

@@ -30,8 +30,8 @@ def print_table(table: Table[Any], console: Console) -> None:
     What does not fit beside the columns that name the rows follows in further blocks below, under
     the same names. Words may go on in the next line, numbers never.
     """
-    if table.title:
-        print_sentence(table.title, console, "bold")
+    for line in table.title.splitlines():
+        print_sentence(line, console, "bold")
     made = [_Texts(column, [column.cell(row) for row in table.rows]) for column in table.shown]
     groups = [table.group(row) for row in table.rows]
     styles = ["bold" if table.strong(row) else "" for row in table.rows]

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from energy.literature.review import Finding, Review
-from energy.table import Column, Table, attributes
+from energy.table import Column, Table, at
 from reports.kit.files import write_text
 from reports.kit.table import print_table
 
@@ -22,40 +22,26 @@ class Line(NamedTuple):
     finding: Finding | None
 
 
-#: Columns of `findings.csv`.
-FINDINGS: tuple[Column[Line], ...] = (
-    *attributes("review.claim", "model"),
-    Column("hw", lambda line: line.review.profile.name),
-    *attributes("review", "verdict"),
-    Column("fault", lambda line: line.finding and line.finding.fault),
-    Column("sentence", lambda line: line.finding and line.finding.sentence),
+#: Columns of `findings.csv`, the first four on the terminal too.
+COLUMNS: tuple[Column[Line], ...] = (
+    Column("model", at("review.claim.model"), "claim", words=True, key=True),
+    Column("hw", at("review.profile.name"), "prices of", words=True),
+    Column("verdict", at("review.verdict"), "verdict", words=True),
+    Column("fault", at("finding.fault"), "finding", words=True),
+    Column("sentence", at("finding.sentence")),
     Column("checks", lambda line: "; ".join(line.review.checks)),
-)
-
-#: Columns on the terminal.
-VERDICTS: tuple[Column[Review], ...] = (
-    Column("claim", lambda review: review.claim.model, "claim", words=True, key=True),
-    Column("hw", lambda review: review.profile.name, "prices of", words=True),
-    Column("verdict", lambda review: review.verdict, "verdict", words=True),
-    Column(
-        "findings",
-        lambda review: ", ".join(dict.fromkeys(x.fault for x in review.findings)) or None,
-        "findings",
-        words=True,
-    ),
 )
 
 
 def findings_table(reviews: Sequence[Review]) -> Table[Line]:
-    """`findings.csv`: one row per finding, or claim without any."""
-    return Table(
-        FINDINGS, [Line(review, x) for review in reviews for x in review.findings or (None,)]
-    )
+    """One row per finding, or claim without any."""
+    lines = [Line(review, x) for review in reviews for x in review.findings or (None,)]
+    return Table(COLUMNS, lines, strong=lambda line: line.finding is not None)
 
 
 def print_reviews(reviews: Sequence[Review], console: Console) -> None:
-    """One row per claim, in bold where it is flagged, then each finding as a sentence."""
-    print_table(Table(VERDICTS, reviews, strong=lambda review: bool(review.findings)), console)
+    """Print a line per finding, in bold, or claim without any; then each finding as a sentence."""
+    print_table(findings_table(reviews), console)
     for review in reviews:
         for finding in review.findings:
             console.print(f"- {escape(review.claim.model)}: {escape(finding.sentence)}.")
@@ -67,7 +53,7 @@ def print_reviews(reviews: Sequence[Review], console: Console) -> None:
 
 
 def write_reviews(reviews: Sequence[Review], path: Path) -> Path:
-    """Write the findings as CSV, columns `FINDINGS`.
+    """Write the findings as CSV.
 
     Raises:
         reports.kit.files.OutputError: If the file cannot be written.

@@ -13,73 +13,55 @@ from rich.markup import escape
 
 from energy.literature.lemaire import PARTS
 from energy.literature.lemaire_bill import ASSUMPTIONS, Bill, LayerBill
-from energy.table import Column, Table, attributes
+from energy.table import Column, Table, at, attributes
 from energy.words import energy
 from reports.kit.files import write_text
 from reports.kit.table import print_table
 
 
-class Priced(NamedTuple):
-    """The bill of a run on one piece of hardware."""
-
-    hw: str
-    bill: Bill
-
-
 class Line(NamedTuple):
-    """A row of a run on one piece of hardware."""
+    """A row of a run on one piece of hardware, or all of them."""
 
     hw: str
     bill: Bill
-    layer: LayerBill
+    layer: LayerBill | None
 
 
-def _part_of_layer(part: str, line: Line) -> float | None:
-    return line.layer.parts_pj.get(part)
+def _part_pj(part: str, line: Line) -> float | None:
+    return line.layer.parts_pj.get(part) if line.layer else line.bill.part_pj(part)
 
 
-def _part_of_bill(part: str, line: Priced) -> float:
-    return line.bill.part_pj(part)
+def _total_pj(line: Line) -> float | None:
+    if line.layer is None:
+        return line.bill.energy_pj()
+    return None if line.layer.outside else line.layer.total_pj
 
 
-#: Columns of `lemaire.csv`; energies are empty outside of the model.
+#: Columns of `lemaire.csv`, whose energies are empty outside of the model, and of the totals.
 COLUMNS: tuple[Column[Line], ...] = (
-    *attributes("", "hw"),
-    Column("accounting", lambda line: line.bill.variant.name),
-    *attributes("bill.counts", "variant", "phase"),
-    Column("layer", lambda line: line.layer.count.name),
+    Column("hw", at("hw"), "hardware", words=True, key=True),
+    Column("accounting", at("bill.variant.name")),
+    Column("variant", at("bill.counts.variant"), "variant", words=True, key=True),
+    Column("phase", at("bill.counts.phase"), "phase", words=True, key=True),
+    Column("layer", at("layer.count.name")),
     *attributes("layer.count", "kind"),
     *attributes("layer.count.label", "block", "component"),
-    *(Column(f"{part}_pj", partial(_part_of_layer, part)) for part in PARTS),
-    Column("total_pj", lambda line: None if line.layer.outside else line.layer.total_pj),
-    *attributes("layer", "outside"),
-    *attributes("bill.counts", "model", "weights"),
-)
-
-#: Columns on the terminal.
-TOTALS: tuple[Column[Priced], ...] = (
-    Column("hw", lambda line: line.hw, "hardware", words=True, key=True),
-    Column("variant", lambda line: line.bill.counts.variant, "variant", words=True, key=True),
-    Column("phase", lambda line: line.bill.counts.phase, "phase", words=True),
     *(
-        Column(f"{part}_pj", partial(_part_of_bill, part), part.replace("_", " and "), energy)
+        Column(f"{part}_pj", partial(_part_pj, part), part.replace("_", " and "), energy)
         for part in PARTS
     ),
-    Column("total_pj", lambda line: line.bill.energy_pj(), "total", energy),
+    Column("total_pj", _total_pj, "total", energy),
+    *attributes("layer", "outside"),
+    *attributes("bill.counts", "model", "weights"),
 )
 
 Bills = Sequence[tuple[str, Bill]]
 
 
-def lemaire_table(bills: Bills) -> Table[Line]:
-    """`lemaire.csv`: one row per hardware and row of the run."""
-    return Table(COLUMNS, [Line(hw, bill, layer) for hw, bill in bills for layer in bill.layers])
-
-
 def print_lemaire(bills: Bills, console: Console) -> None:
     """Print a line per hardware, variant and phase, what is outside, and what is assumed."""
-    title = f"Accounting {bills[0][1].variant.name}"
-    print_table(Table(TOTALS, [Priced(*pair) for pair in bills], title), console)
+    totals = [Line(hw, bill, None) for hw, bill in bills]
+    print_table(Table(COLUMNS, totals, f"Accounting {bills[0][1].variant.name}"), console)
     outside = Counter(reason for _, bill in bills for reason in bill.outside.values())
     for reason, rows in outside.items():
         console.print(f"[yellow]{rows} rows are outside of the model: {escape(reason)}.[/yellow]")
@@ -88,9 +70,10 @@ def print_lemaire(bills: Bills, console: Console) -> None:
 
 
 def write_lemaire(bills: Bills, path: Path) -> Path:
-    """Write `lemaire.csv`.
+    """Write one line per hardware and row of the run.
 
     Raises:
         OutputError: If the file cannot be written.
     """
-    return write_text(path, lemaire_table(bills).to_csv())
+    lines = [Line(hw, bill, layer) for hw, bill in bills for layer in bill.layers]
+    return write_text(path, Table(COLUMNS, lines).to_csv())

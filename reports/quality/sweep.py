@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
 from energy.table import Column, Table
+from energy.words import change, number, percent
 from reports.quality.table import QUALITY
 
 #: One point on one hardware, by column.
@@ -17,9 +19,29 @@ Point = Mapping[str, Any]
 #: What a point says beside what an evaluation does.
 POINT = ("attention_code", "dead_zone", "threshold", "attention_threshold")
 
+_tenth = partial(percent, digits=1)
+_threshold = "{:g}".format
+
+#: How people see columns: heading, words for a value, and the other fields of a `Column`.
+_SHOWN: dict[str, tuple[Any, ...]] = {
+    "form": ("attention", str, True, True),
+    "code": ("code", str, True, True),
+    "timesteps": ("T", str, False, True),
+    "threshold": ("threshold", _threshold, False, True),
+    "attention_threshold": ("attention threshold", _threshold, False, True),
+    "spiking_perplexity": ("perplexity", partial(number, digits=2)),
+    "perplexity_change": ("change", change),
+    "top1_agreement": ("same top-1", _tenth),
+    "cosine_final": ("cosine", partial(number, digits=4)),
+    "events_per_mac": ("events/MAC", partial(number, digits=2)),
+    "attention_block_saving_compute": ("saved: attention block", _tenth),
+    "model_saving_compute": ("saved: model", _tenth),
+}
+
 #: Columns of `sweep.csv`.
 SWEEP: tuple[Column[Point], ...] = tuple(
-    Column(name, itemgetter(name)) for name in (*(x.name for x in QUALITY), *POINT, "pareto")
+    Column(name, itemgetter(name), *_SHOWN.get(name, ()))
+    for name in (*(column.name for column in QUALITY), *POINT, "pareto")
 )
 
 
@@ -65,3 +87,13 @@ def sweep_table(sweep: Sweep) -> Table[Point]:
     fronts = {id(point) for hw in sweep.hardware for point in pareto(sweep.on(hw))}
     points = [{**point, "pareto": id(point) in fronts} for point in sweep.points]
     return Table(SWEEP, points)
+
+
+def front_table(points: Sequence[Point]) -> Table[Point]:
+    """The points on one hardware that nothing beats, for people."""
+    first = points[0]
+    title = (
+        f"{first['model']} on {first['hw']}: {len(points)} points, those that none beats "
+        f"(analog perplexity {first['analog_perplexity']:.2f})"
+    )
+    return Table(SWEEP, pareto(points), title)

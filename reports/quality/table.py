@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 from energy import Counts, Estimate, saving
 from energy.bill.estimate import ACCOUNTINGS
 from energy.compare.baselines import Baseline
-from energy.table import Column, Table, attributes
+from energy.table import Column, Table, at, attributes, texts
 from energy.words import change, number, op_names, percent
 from reports.quality.evaluation import Evaluation, LayerSimilarity
 
@@ -22,34 +22,27 @@ def at_depth(counts: Counts, depth: int) -> Counts:
     )
 
 
-def spike_rate(counts: Counts) -> float | None:
-    """Spikes per slot over all spiking neurons; None where there are none."""
-    tallies = [layer.tally for layer in counts.only(component="neuron").layers]
-    slots = sum(tally.slots for tally in tallies)
-    return sum(tally.spikes for tally in tallies) / slots if slots else None
-
-
 class OnHardware(NamedTuple):
     """An evaluation on one piece of hardware.
 
     Attributes:
         evaluation: The evaluation.
+        ssa: Counts of the spiking model.
         hw: Name of the hardware.
-        asa: Bill of the analog model.
-        ssa: Bill of the spiking model.
+        bills: Those of the analog and of the spiking model.
         twin: The spiking model beside the quantised twin of the analog one.
     """
 
     evaluation: Evaluation
+    ssa: Counts
     hw: str
-    asa: Estimate
-    ssa: Estimate
+    bills: tuple[Estimate, Estimate]
     twin: Baseline
 
 
 def _saved(block: str | None, accounting: str) -> Callable[[OnHardware], float | None]:
     """None where a side has MACs or events without a price."""
-    return lambda row: saving(row.asa, row.ssa, accounting, block=block).saving
+    return lambda row: saving(*row.bills, accounting, block=block).saving
 
 
 def _saved_from_twin(block: str | None, accounting: str) -> Callable[[OnHardware], float | None]:
@@ -60,55 +53,54 @@ def _saved_from_twin(block: str | None, accounting: str) -> Callable[[OnHardware
     return value
 
 
-def _events(block: str | None = None) -> Callable[[OnHardware], float | None]:
-    return lambda row: row.evaluation.comparison.ssa.only(block=block).events_per_mac
+def _events(block: str | None = None) -> Callable[[Any], float | None]:
+    return lambda row: row.ssa.only(block=block).events_per_mac
+
+
+def _spike_rate(row: Any) -> float | None:
+    """Spikes per slot over all spiking neurons."""
+    rate: float | None = row.ssa.only(component="neuron").spike_rate
+    return rate
 
 
 _PARTS = (("attention_block", "attention"), ("model", None))
 
 #: Columns of `quality.csv`.
 QUALITY: tuple[Column[OnHardware], ...] = (
-    *attributes("evaluation.comparison.ssa", "model", "weights"),
-    Column("analog_weights", lambda row: row.evaluation.comparison.asa.weights),
+    *attributes("ssa", "model", "weights"),
+    Column("analog_weights", at("evaluation.comparison.asa.weights")),
     Column("form", lambda row: row.evaluation.conversion["form"]),
     Column("code", lambda row: row.evaluation.conversion["code"]),
-    *attributes("evaluation.comparison.ssa", "timesteps"),
-    Column("conversion", lambda row: _conversion(row.evaluation)),
+    *attributes("ssa", "timesteps"),
+    Column(
+        "conversion",
+        lambda row: " ".join(f"{name}={x}" for name, x in row.evaluation.conversion.items()),
+    ),
     *attributes("evaluation", "text"),
     *attributes("evaluation.comparison.analog", "tokens"),
     *attributes("evaluation.comparison", "window", "stride"),
-    Column("analog_perplexity", lambda row: row.evaluation.comparison.analog.perplexity),
-    Column("spiking_perplexity", lambda row: row.evaluation.comparison.spiking.perplexity),
+    Column("analog_perplexity", at("evaluation.comparison.analog.perplexity")),
+    Column("spiking_perplexity", at("evaluation.comparison.spiking.perplexity")),
     *attributes("evaluation.comparison", "perplexity_change"),
-    Column("analog_accuracy", lambda row: row.evaluation.comparison.analog.accuracy),
-    Column("spiking_accuracy", lambda row: row.evaluation.comparison.spiking.accuracy),
-    *attributes("evaluation.comparison", "top1_agreement"),
-    Column("kl_nats", lambda row: _known(row.evaluation.comparison.kl_nats)),
-    Column("cosine_final", lambda row: _known(row.evaluation.comparison.cosine_final)),
+    Column("analog_accuracy", at("evaluation.comparison.analog.accuracy")),
+    Column("spiking_accuracy", at("evaluation.comparison.spiking.accuracy")),
+    *attributes("evaluation.comparison", "top1_agreement", "kl_nats", "cosine_final"),
     Column("events_per_mac", _events()),
     Column("attention_events_per_mac", _events("attention")),
     Column("feedforward_events_per_mac", _events("ffn")),
-    Column("spike_rate", lambda row: spike_rate(row.evaluation.comparison.ssa)),
-    *attributes("evaluation.comparison.ssa", "attention", "batch"),
+    Column("spike_rate", _spike_rate),
+    *attributes("ssa", "attention", "batch"),
     *attributes("", "hw"),
-    Column("dataflow", lambda row: str(row.asa.dataflow)),
+    Column("dataflow", lambda row: row.bills[0].dataflow.value),
     *(
         Column(f"{name}_saving{against}_{accounting}", value(block, accounting))
         for against, value in (("", _saved), ("_twin", _saved_from_twin))
         for name, block in _PARTS
         for accounting in ACCOUNTINGS
     ),
-    Column("twin_bits", lambda row: row.twin.activation_bits),
-    Column("unpriced", lambda row: op_names(saving(row.asa, row.ssa, "full").unpriced)),
+    Column("twin_bits", at("twin.activation_bits")),
+    Column("unpriced", lambda row: op_names(saving(*row.bills, "full").unpriced)),
 )
-
-
-def _conversion(evaluation: Evaluation) -> str:
-    return " ".join(f"{name}={value}" for name, value in evaluation.conversion.items())
-
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
 
 
 class LayerQuality(NamedTuple):
@@ -118,75 +110,34 @@ class LayerQuality(NamedTuple):
     ssa: Counts
 
 
-def _similarity(name: str) -> Column[LayerQuality]:
-    def value(row: LayerQuality) -> float | None:
-        return _known(getattr(row.similarity, name))
+_four = partial(number, digits=4)
 
-    return Column(name, value, name.replace("_", " "), "{:.4f}".format)
-
-
-#: Columns of `quality_layers.csv` and on the terminal: how close what the blocks of a layer add,
-#: and the residual stream after it, come to those of the analog model.
+#: Columns of `quality_layers.csv` and of the terminal.
 LAYERS: tuple[Column[LayerQuality], ...] = (
-    Column("layer", lambda row: row.similarity.layer, "layer", key=True),
-    *map(_similarity, ("cosine_residual", "cosine_attention", "cosine_feedforward")),
-    *map(_similarity, ("error_residual", "error_attention", "error_feedforward")),
-    Column(
-        "attention_events_per_mac",
-        lambda row: row.ssa.only(block="attention").events_per_mac,
-        "events/MAC attention",
-        number,
+    Column("layer", at("similarity.layer"), "layer", key=True),
+    *(
+        Column(f"{metric}_{part}", at(f"similarity.{metric}_{part}"), f"{metric} {part}", _four)
+        for metric in ("cosine", "error")
+        for part in ("residual", "attention", "feedforward")
     ),
-    Column(
-        "feedforward_events_per_mac",
-        lambda row: row.ssa.only(block="ffn").events_per_mac,
-        "events/MAC feedforward",
-        number,
-    ),
-    Column("spike_rate", lambda row: spike_rate(row.ssa), "spike rate", "{:.4f}".format),
+    Column("attention_events_per_mac", _events("attention"), "events/MAC attention", number),
+    Column("feedforward_events_per_mac", _events("ffn"), "events/MAC feedforward", number),
+    Column("spike_rate", _spike_rate, "spike rate", _four),
     *attributes("ssa", "model", "weights"),
 )
 
-
-class Compared(NamedTuple):
-    """One measure of quality of both models, in words."""
-
-    name: str
-    analog: str
-    spiking: str
-    change: str
-
-
 #: Columns of the quality of both models on the terminal.
-COMPARED: tuple[Column[Compared], ...] = (
-    Column("name", lambda row: row.name, "quality", words=True, key=True),
-    *(replace(column, heading=column.name) for column in attributes("", *Compared._fields[1:])),
-)
-
-
-class Saved(NamedTuple):
-    """What the spiking model saves on one piece of hardware, against one baseline."""
-
-    name: str
-    savings: Mapping[tuple[str | None, str], float | None]
-
-
-def _saving_column(part: str, block: str | None, accounting: str) -> Column[Saved]:
-    heading = f"{part}: {accounting}"
-    return Column(heading, lambda row: row.savings[block, accounting], heading, percent)
-
+COMPARED = texts("quality", "analog", "spiking", "change", numbers=("analog", "spiking", "change"))
 
 _BLOCKS = {"attention": "attention", "feed-forward": "ffn", "model": None}
+_SAVINGS = {
+    f"{part}: {accounting}": (block, accounting)
+    for part, block in _BLOCKS.items()
+    for accounting in ACCOUNTINGS
+}
 
 #: Columns of the savings on the terminal.
-SAVED: tuple[Column[Saved], ...] = (
-    Column("name", lambda row: row.name, "hardware, dataflow", words=True, key=True),
-    *(
-        _saving_column(part, block, accounting)
-        for part, block in _BLOCKS.items()
-        for accounting in ACCOUNTINGS
-    ),
-)
+SAVED = texts("hardware, dataflow", *_SAVINGS, numbers=_SAVINGS)
 
 
 def quality_table(evaluation: Evaluation) -> Table[OnHardware]:
@@ -194,7 +145,7 @@ def quality_table(evaluation: Evaluation) -> Table[OnHardware]:
     return Table(
         QUALITY,
         [
-            OnHardware(evaluation, hw, *bills, evaluation.twins[hw])
+            OnHardware(evaluation, evaluation.comparison.ssa, hw, bills, evaluation.twins[hw])
             for hw, bills in evaluation.estimates.items()
         ],
     )
@@ -211,38 +162,36 @@ def layers_table(evaluation: Evaluation) -> Table[LayerQuality]:
     )
 
 
-def compared_table(evaluation: Evaluation) -> Table[Compared]:
+def compared_table(evaluation: Evaluation) -> Table[Sequence[str]]:
     """Both models side by side."""
     compared = evaluation.comparison
-    analog, spiking = compared.analog, compared.spiking
-    points = 100 * (spiking.accuracy - analog.accuracy)
+    both = (compared.analog, compared.spiking)
+    points = 100 * (compared.spiking.accuracy - compared.analog.accuracy)
     return Table(
         COMPARED,
         [
-            Compared(
-                *("perplexity", number(analog.perplexity), number(spiking.perplexity)),
+            [
+                *("perplexity", *(number(model.perplexity) for model in both)),
                 change(compared.perplexity_change),
-            ),
-            Compared(
-                *("next token right", percent(analog.accuracy), percent(spiking.accuracy)),
+            ],
+            [
+                *("next token right", *(percent(model.accuracy) for model in both)),
                 f"{points:+.2f} points",
-            ),
+            ],
         ],
-        strong=lambda row: row.name == "perplexity",
+        strong=lambda row: row[0] == "perplexity",
     )
 
 
-def savings_table(evaluation: Evaluation) -> Table[Saved]:
+def savings_table(evaluation: Evaluation) -> Table[Sequence[str]]:
     """What is saved on each hardware, and below it what from the quantised twin."""
-    parts = [(block, accounting) for block in _BLOCKS.values() for accounting in ACCOUNTINGS]
     rows = []
     for row in quality_table(evaluation).rows:
-        own = {part: _saved(*part)(row) for part in parts}
-        twin = {part: _saved_from_twin(*part)(row) for part in parts}
-        rows += [
-            Saved(f"{row.hw}, {row.asa.dataflow}", own),
-            Saved(f"  from its {row.twin.title}", twin),
-        ]
+        for name, saved in (
+            (f"{row.hw}, {row.bills[0].dataflow}", _saved),
+            (f"  from its {row.twin.title}", _saved_from_twin),
+        ):
+            rows.append([name, *(percent(saved(*part)(row)) for part in _SAVINGS.values())])
     batch = evaluation.comparison.ssa.batch
     title = f"Saved by the spiking model on exactly these passes, batch {batch}"
     return Table(SAVED, rows, title)

@@ -11,7 +11,7 @@ from energy import Estimate, Saving, estimate, saving
 from energy.bill.estimate import ACCOUNTINGS
 from energy.compare.breakeven import Part, break_even
 from energy.compare.part_breakeven import part_break_even, silenced
-from energy.table import Column, Table, attributes
+from energy.table import Column, Table, at, attributes
 from energy.words import op_names
 from hwmodels import HardwareProfile
 from reports.kit.caveats import PUBLISHED_SAVING
@@ -84,11 +84,11 @@ class Line:
 COLUMNS: tuple[Column[Line], ...] = (
     *attributes("measured.run.asa", "model", "weights"),
     *attributes("measured.run.ssa", "timesteps"),
-    Column("hw", lambda line: line.profile.name),
+    Column("hw", at("profile.name")),
     *attributes("profile", "precision"),
     *attributes("measured", "form", "code", "streams"),
     *attributes("measured.run.asa", "attention"),
-    Column("projections", lambda line: line.part.name),
+    Column("projections", at("part.name")),
     *attributes("", "accounting"),
     *attributes("saved", "asa_pj", "ssa_pj", "saving"),
     Column("published_low", lambda _: PUBLISHED_SAVING[0]),

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from energy.compare.ranges import Origin
 from reports.kit.table import print_table
-from reports.sensitivity.study import INDEPENDENT, Study, part_name
+from reports.sensitivity.study import INDEPENDENT, Study
 from reports.sensitivity.table import intervals_table, swings_table
 
 
@@ -14,10 +14,9 @@ def print_sensitivity(study: Study, console: Console, block: str | None = "atten
     """Print each saving with its interval, and what moves that of one block."""
     console.print()
     print_table(intervals_table(study), console)
-    for accounting, result in study.of(block).items():
-        title = f"{part_name(block)}, {accounting}: what moves the saving"
+    for accounting in study.of(block):
         console.print()
-        print_table(swings_table(result, title), console)
+        print_table(swings_table(study, block, accounting), console)
     used = {swing.constant.origin for x in study.results.values() for swing in x.swings}
     for origin in (origin for origin in Origin if origin in used):
         console.print(f"[dim]Range '{origin.value}': {origin.definition}.[/dim]")

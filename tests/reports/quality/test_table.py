@@ -13,7 +13,7 @@ from energy import Counts, Label, LayerCount, Tally, saving
 from energy.counts.file import read_csv
 from reports import OutputError, Run
 from reports.quality.evaluation import Evaluation
-from reports.quality.table import QUALITY, at_depth, layers_table, quality_table, spike_rate
+from reports.quality.table import QUALITY, at_depth, layers_table, quality_table
 from reports.quality.write import write_quality
 
 Make = Callable[..., Evaluation]
@@ -102,12 +102,7 @@ def test_a_layer_has_its_own_events_and_spikes(evaluated: Make) -> None:
     assert list(frame.attention_events_per_mac) == [1, 3]
     assert list(frame.feedforward_events_per_mac) == [2, 6]
     assert list(frame.spike_rate) == [0.1, 0.3]
-    assert spike_rate(ssa) == 0.2
     assert [row.label.depth for row in at_depth(ssa, 1).layers] == [1] * 4
-
-
-def test_a_model_without_neurons_has_no_spike_rate(make_run: Callable[..., Run]) -> None:
-    assert spike_rate(make_run().asa) is None
 
 
 def test_the_files_are_written_and_hold_the_frames(
