@@ -3,21 +3,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from builders import CITED, chip
 
 from hwmodels import HardwareProfile, load_profile, profile_names
 from hwmodels.diff import Difference, differences, size
 
-CITED = {"source": "a bench", "evidence": "measured"}
 RAM = {"read_pj_per_byte": 5.0, "write_pj_per_byte": 7.0, **CITED}
 
 
 def profile(**changed: Any) -> HardwareProfile:
     keys: dict[str, Any] = {
-        "name": "mine",
-        "title": "A chip of mine",
-        "precision": "fp32",
-        "value_bytes": 4,
-        "prices": {"mac": {"pj": 2.0, **CITED}, "cmp": {"pj": 0.0, **CITED}},
         "memory": {"ram": RAM},
         "placement": {"weights": "ram"},
         "included": {"spike": "inside the mac"},
@@ -26,7 +21,7 @@ def profile(**changed: Any) -> HardwareProfile:
         "core": {"synapses": 64, "neurons": 8, **CITED},
         "system": [{"what": "gpt2", "value": 2.0, "unit": "mJ", **CITED}],
     }
-    return HardwareProfile.model_validate(keys | changed)
+    return chip({"mac": 2.0, "cmp": 0.0}, **keys | changed)
 
 
 def changed(**keys: Any) -> dict[str, Difference]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from builders import CITED, chip
 from pydantic import ValidationError
 
 from hwmodels import Evidence, HardwareProfile, Op, load_profile, profile_names
@@ -11,26 +12,16 @@ BUILTIN = profile_names()
 TRAFFIC = [op for op in Op if op.buffer is not None]
 
 
-def price(pj: float) -> dict[str, object]:
-    return {"pj": pj, "source": "a bench", "evidence": "measured"}
-
-
 def profile(**changed: Any) -> HardwareProfile:
-    level = {"source": "a bench", "evidence": "measured"}
     keys: dict[str, Any] = {
-        "name": "mine",
-        "title": "A chip of mine",
-        "precision": "fp32",
-        "value_bytes": 4,
-        "prices": {"mac": price(2.0), "cmp": price(0.0)},
         "memory": {
-            "ram": {"read_pj_per_byte": 5.0, "write_pj_per_byte": 7.0, **level},
-            "rom": {"read_pj_per_byte": 1.0, "write_pj_per_byte": 0.0, **level},
+            "ram": {"read_pj_per_byte": 5.0, "write_pj_per_byte": 7.0, **CITED},
+            "rom": {"read_pj_per_byte": 1.0, "write_pj_per_byte": 0.0, **CITED},
         },
         "placement": {"kv_cache": "ram", "weights": "rom"},
         "included": {"spike": "inside the mac"},
     }
-    return HardwareProfile.model_validate(keys | changed)
+    return chip({"mac": 2.0, "cmp": 0.0}, **keys | changed)
 
 
 @pytest.mark.parametrize("name", BUILTIN)
@@ -122,12 +113,11 @@ def test_a_profile_does_not_change() -> None:
 
 
 def test_a_profile_survives_serialisation() -> None:
-    cited = {"source": "a bench", "evidence": "measured"}
     mine = profile(
-        static_power={"watts": 0.1, **cited},
-        throughput={"mac": {"per_second": 1e12, **cited}},
-        core={"synapses": 64, "neurons": 8, **cited},
-        system=[{"what": "a model", "value": 3, "unit": "mJ/token", **cited}],
+        static_power={"watts": 0.1, **CITED},
+        throughput={"mac": {"per_second": 1e12, **CITED}},
+        core={"synapses": 64, "neurons": 8, **CITED},
+        system=[{"what": "a model", "value": 3, "unit": "mJ/token", **CITED}],
         dataflow="event-driven",
     )
     assert HardwareProfile.model_validate_json(mine.model_dump_json()) == mine

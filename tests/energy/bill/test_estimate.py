@@ -1,17 +1,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
+from builders import chip, labelled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energy import Counts, Label, LayerCount, Tally, estimate
+from energy import Counts, LayerCount, Tally, estimate
 from energy.bill.estimate import GROUPS
-from energy.counts.file import read_csv
-from hwmodels import Buffer, HardwareProfile, Op, load_profile
+from hwmodels import HardwareProfile, Op, load_profile
 
 PROFILES = ("45nm", "45nm-fp16", "45nm-int8", "kerasspiking-cpu", "loihi", "truenorth")
 
@@ -36,18 +35,7 @@ def counts_of(*layers: dict[Op, int], **about: Any) -> Counts:
 
 def profile(pj: dict[Op, float] | None = None, **changed: Any) -> HardwareProfile:
     """Every operation that is not traffic costs 2 pJ unless said otherwise, a byte 3 or 5."""
-    cited = {"source": "a bench", "evidence": "measured"}
-    prices = dict.fromkeys(PRICED, 2.0) if pj is None else pj
-    keys: dict[str, Any] = {
-        "name": "mine",
-        "title": "A chip of mine",
-        "precision": "fp32",
-        "value_bytes": 4,
-        "prices": {op: {"pj": price, **cited} for op, price in prices.items()},
-        "memory": {"ram": {"read_pj_per_byte": 3, "write_pj_per_byte": 5, **cited}},
-        "placement": dict.fromkeys(Buffer, "ram"),
-    }
-    return HardwareProfile.model_validate(keys | changed)
+    return chip(dict.fromkeys(PRICED, 2.0) if pj is None else pj, **changed)
 
 
 def scaled(original: HardwareProfile, factor: float) -> HardwareProfile:
@@ -60,11 +48,6 @@ def scaled(original: HardwareProfile, factor: float) -> HardwareProfile:
         for part in ("read_pj_per_byte", "write_pj_per_byte"):
             level[part] = None if level[part] is None else level[part] * factor
     return HardwareProfile.model_validate(keys)
-
-
-def millijoule(mac: float = 0, ac: float = 0) -> float:
-    counts = counts_of({Op.MAC: mac, Op.AC: ac})  # type: ignore[dict-item]
-    return estimate(counts, load_profile("45nm")).energy_pj("compute") * 1e-9
 
 
 def test_a_layer_costs_counts_times_prices() -> None:
@@ -178,16 +161,6 @@ def test_analog_traffic_follows_the_width_of_a_value_and_spikes_do_not(
     )
 
 
-def labelled(variant: str, **layers: tuple[str, str, dict[Op, int]]) -> Counts:
-    return Counts(
-        variant,
-        tuple(
-            LayerCount(name, "Linear", Label(block, component), 1, Tally(ops))
-            for name, (block, component, ops) in layers.items()
-        ),
-    )
-
-
 def test_energy_of_a_block_or_component() -> None:
     counts = labelled(
         "asa",
@@ -201,64 +174,6 @@ def test_energy_of_a_block_or_component() -> None:
     assert bill.energy_pj("compute", component="proj") == 2002
     assert bill.energy_pj("compute", block="ffn", component="proj") == 2000
     assert bill.energy_pj(block="head") == 0
-
-
-def test_spikingformer_8_512_of_the_imagenet_energy_log(tmp_path: Path) -> None:
-    # Spikingformer repository, imagenet energy log: 8-512, T = 4, 224 x 224. MACs are the first
-    # convolution (4 x 27 x 64 x 224^2) and the head (513,000); the attention's ACs come from mean
-    # rates, so they have a fraction.
-    path = tmp_path / "spikingformer.csv"
-    path.write_text(
-        "layer,mac,ac\n"
-        f"first convolution,{4 * 27 * 64 * 224**2},0\n"
-        "head,513000,0\n"
-        "attention,0,27825527.7567\n"
-        "rest,0,6489715413.00574\n",
-        encoding="utf-8",
-    )
-    [counts] = read_csv(path)
-    assert counts.total(Op.MAC) == 347_329_512
-    assert counts.total(Op.AC) == pytest.approx(6_517_540_940.76244, rel=1e-15)
-    bill = estimate(counts, load_profile("45nm"))
-    assert bill.energy_pj("compute") * 1e-9 == pytest.approx(7.463502601886196, rel=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("ac", "mac", "printed", "tolerance"),
-    [
-        # Spikformer, ICLR 2023: SOPs are printed to 0.01 G (0.9 pJ x 0.005 G = 0.0045 mJ)
-        pytest.param(6.82e9, 346_816_512, 7.734, 0.0045, id="Spikformer 8-384"),
-        pytest.param(11.09e9, 346_816_512, 11.577, 0.0045, id="Spikformer 8-512"),
-        # syops README: inputs are printed to 0.01 G, which would allow 5.5 pJ x 0.005 G = 0.0275
-        # mJ; the rows follow from the printed inputs to half of their last digit
-        pytest.param(0.10e9, 0.14e9, 0.734, 0.0005, id="spiking_resnet18"),
-        pytest.param(0.50e9, 2.75e9, 13.10, 0.005, id="sew_resnet18"),
-        pytest.param(0, 1.82e9, 8.372, 0.0005, id="resnet18 (ANN)"),
-        # ANN rows of the spiking transformer papers, likewise
-        pytest.param(0, 17.5e9, 80.50, 0.005, id="DeiT-B 224"),
-        pytest.param(0, 55.4e9, 254.84, 0.005, id="ViT-B 384"),
-        # prefill of 128 tokens, full attention
-        pytest.param(0, 16_114_089_984, 74.125, 0.0005, id="GPT-2 small"),
-    ],
-)
-def test_published_energies(ac: float, mac: float, printed: float, tolerance: float) -> None:
-    assert millijoule(mac, ac) == pytest.approx(printed, abs=tolerance, rel=0)
-
-
-def test_the_documentation_row_of_kerasspiking() -> None:
-    # Dense 784 -> 128 for one step on a CPU: (100,352 connections + 128 neurons) x 8.6 nJ
-    counts = counts_of({Op.MAC: 784 * 128, Op.NEURON_UPDATE: 128})
-    bill = estimate(counts, load_profile("kerasspiking-cpu"))
-    assert bill.energy_pj() * 1e-12 == pytest.approx(8.64128e-4, rel=1e-12)
-    assert bill.unpriced == {}
-
-
-def test_truenorth_spends_its_power_on_its_events() -> None:
-    # One second of 4096 x 256 neurons at 20 Hz with 128 synapses each, at 72 mW
-    events = 4096 * 256 * 20 * 128
-    assert 72e-3 / events * 1e12 == pytest.approx(26.82, abs=0.005)
-    joules = estimate(counts_of({Op.AC: events}), load_profile("truenorth")).energy_pj() * 1e-12
-    assert joules == pytest.approx(72e-3, rel=0.04)
 
 
 def test_static_energy_is_power_times_latency_or_unknown() -> None:

@@ -4,27 +4,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from builders import CITED, chip
 
 from energy import Counts, LayerCount, Tally
 from energy.bill.placement import BUFFERS, footprints, place
 from hwmodels import Buffer, Dataflow, HardwareProfile, Op
 
-CITED = {"source": "a bench", "evidence": "measured"}
 NEAR, FAR = 0, 1
 
 
-def chip(capacity: int, **placement: Any) -> HardwareProfile:
+def two_levels(capacity: int, **placement: Any) -> HardwareProfile:
     flat = {"read_pj_per_byte": 1.0, "write_pj_per_byte": 1.0, **CITED}
-    return HardwareProfile.model_validate(
-        {
-            "name": "mine",
-            "title": "A chip of mine",
-            "precision": "fp32",
-            "value_bytes": 4,
-            "prices": {},
-            "memory": {"near": flat | {"capacity_bytes": capacity}, "far": flat},
-            "placement": placement or {buffer: ["near", "far"] for buffer in Buffer},
-        }
+    return chip(
+        memory={"near": flat | {"capacity_bytes": capacity}, "far": flat},
+        placement=placement or {buffer: ["near", "far"] for buffer in Buffer},
     )
 
 
@@ -54,18 +47,20 @@ def test_footprints_are_per_call_and_persistent_ones_those_of_the_model() -> Non
 
 
 def test_a_buffer_lives_in_the_nearest_level_it_fits_in() -> None:
-    places = place(held(activations=[99, 100, 101]), chip(100))
+    places = place(held(activations=[99, 100, 101]), two_levels(100))
     assert where(places, "activations") == [NEAR, NEAR, FAR]
 
 
 def test_weights_take_their_room_first() -> None:
-    places = place(held(weights=[60, 60], activations=[40, 41]), chip(100))
+    places = place(held(weights=[60, 60], activations=[40, 41]), two_levels(100))
     assert where(places, "weights") == [NEAR, NEAR]
     assert where(places, "activations") == [NEAR, FAR]
 
 
 def test_what_does_not_fit_takes_no_room() -> None:
-    places = place(held(weights=[200], kv_cache=[90], state=[20], activations=[10]), chip(100))
+    places = place(
+        held(weights=[200], kv_cache=[90], state=[20], activations=[10]), two_levels(100)
+    )
     assert where(places, "weights") == [FAR]
     assert where(places, "kv_cache") == [NEAR]
     assert where(places, "state") == [FAR]
@@ -73,12 +68,12 @@ def test_what_does_not_fit_takes_no_room() -> None:
 
 
 def test_the_last_level_of_a_list_holds_what_fits_nowhere() -> None:
-    places = place(held(weights=[1e9]), chip(100, weights="near"))
+    places = place(held(weights=[1e9]), two_levels(100, weights="near"))
     assert where(places, "weights") == [NEAR]
 
 
 def test_a_buffer_without_a_placement_is_nowhere() -> None:
-    assert where(place(held(state=[1.0]), chip(100, weights="near")), "state") == [-1]
+    assert where(place(held(state=[1.0]), two_levels(100, weights="near")), "state") == [-1]
 
 
 @pytest.mark.parametrize("capacity", [10, 50, 100])
@@ -87,7 +82,7 @@ def test_what_lives_near_never_exceeds_the_capacity(capacity: int) -> None:
         weights=[30.0] * 3, kv_cache=[20.0] * 3, state=[5, 10, 40], spikes=[1, 2, 3],
         activations=[7, 70, 9],
     )  # fmt: skip
-    places = place(sizes, chip(capacity))
+    places = place(sizes, two_levels(capacity))
     assert ((sizes * (places == NEAR)).sum(axis=1) <= capacity).all()
     assert (places >= 0).all()
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from builders import CITED, chip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,7 +12,6 @@ from energy import Counts, LayerCount, Tally, estimate, price_many
 from energy.bill.pricing import prepare, terms
 from hwmodels import Buffer, Dataflow, HardwareProfile, Op, load_profile, profile_names
 
-CITED = {"source": "a bench", "evidence": "measured"}
 OPS = st.dictionaries(st.sampled_from(Op), st.integers(1, 10**9), max_size=12)
 COUNTS = st.lists(OPS, min_size=1, max_size=4).map(lambda layers: counts_of(*layers))
 BUILTIN = [load_profile(name) for name in profile_names()]
@@ -26,16 +26,9 @@ def counts_of(*layers: dict[Op, int], slots: int = 0) -> Counts:
 
 
 def curved(**changed: Any) -> HardwareProfile:
-    keys: dict[str, Any] = {
-        "name": "mine",
-        "title": "A chip of mine",
-        "precision": "fp32",
-        "value_bytes": 4,
-        "prices": {"mac": {"pj": 2.0, **CITED}},
-        "memory": {"sram": {"curve": [[100, 1.0], [300, 5.0]], **CITED}},
-        "placement": dict.fromkeys(Buffer, "sram"),
-    }
-    return HardwareProfile.model_validate(keys | changed)
+    sram = {"sram": {"curve": [[100, 1.0], [300, 5.0]], **CITED}}
+    placed = dict.fromkeys(Buffer, "sram")
+    return chip({Op.MAC: 2.0}, **{"memory": sram, "placement": placed} | changed)
 
 
 @pytest.mark.parametrize(
@@ -59,8 +52,8 @@ def test_the_array_is_as_large_as_the_buffer_at_the_precision_of_the_profile() -
 def test_many_profiles_are_priced_like_one(counts: Counts, profiles: list[HardwareProfile]) -> None:
     bills = price_many(counts, profiles)
     assert bills.shape == (len(profiles), len(counts.layers))
-    for bill, chip in zip(bills, profiles, strict=True):
-        for energy, layer in zip(bill, estimate(counts, chip).layers, strict=True):
+    for bill, profile in zip(bills, profiles, strict=True):
+        for energy, layer in zip(bill, estimate(counts, profile).layers, strict=True):
             if layer.lacks_compute:
                 assert np.isnan(energy)
             else:

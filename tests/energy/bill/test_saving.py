@@ -2,40 +2,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
+from builders import chip, labelled
 
-from energy import Counts, Estimate, Label, LayerCount, Tally, estimate, saving
-from hwmodels import Buffer, HardwareProfile, Op
+from energy import Estimate, estimate, saving
+from hwmodels import HardwareProfile, Op
 
 PRICED = [op for op in Op if op.buffer is None]
 
 
 def profile(pj: dict[Op, float] | None = None) -> HardwareProfile:
     """Every operation that is not traffic costs 2 pJ unless said otherwise, a byte 3 or 5."""
-    cited = {"source": "a bench", "evidence": "measured"}
-    prices = dict.fromkeys(PRICED, 2.0) if pj is None else pj
-    keys: dict[str, Any] = {
-        "name": "mine",
-        "title": "A chip of mine",
-        "precision": "fp32",
-        "value_bytes": 4,
-        "prices": {op: {"pj": price, **cited} for op, price in prices.items()},
-        "memory": {"ram": {"read_pj_per_byte": 3.0, "write_pj_per_byte": 5.0, **cited}},
-        "placement": dict.fromkeys(Buffer, "ram"),
-    }
-    return HardwareProfile.model_validate(keys)
-
-
-def labelled(variant: str, **layers: tuple[str, str, dict[Op, int]]) -> Counts:
-    return Counts(
-        variant,
-        tuple(
-            LayerCount(name, "Linear", Label(block, component), 1, Tally(ops))
-            for name, (block, component, ops) in layers.items()
-        ),
-    )
+    return chip(dict.fromkeys(PRICED, 2.0) if pj is None else pj)
 
 
 Pair = Callable[[HardwareProfile], tuple[Estimate, Estimate]]

@@ -2,17 +2,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import builders
 import pytest
+from builders import CITED
 
 from energy.compare.ranges import GRADE_FACTORS, Origin, UncertainConstant, constants_of
 from hwmodels import Evidence, HardwareProfile, Op, load_profile, profile_names
 
-CITED = {"source": "a bench", "evidence": "measured"}
-
 
 def chip(**keys: Any) -> HardwareProfile:
-    about = {"name": "mine", "title": "A chip of mine", "precision": "fp32", "value_bytes": 4}
-    return HardwareProfile.model_validate({"prices": {}} | about | keys)
+    return builders.chip(**{"memory": {}, "placement": {}} | keys)
 
 
 def of(profile: HardwareProfile) -> dict[str, UncertainConstant]:

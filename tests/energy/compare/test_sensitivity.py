@@ -4,32 +4,23 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import builders
 import pytest
+from builders import CITED
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from energy import Counts, Estimate, Label, LayerCount, Tally, estimate
 from energy.compare.ranges import Origin
 from energy.compare.sensitivity import Sensitivity, SensitivityError, Swing, interval, sensitivity
-from hwmodels import Buffer, HardwareProfile, Op, load_profile
+from hwmodels import HardwareProfile, Op, load_profile
 
-CITED = {"source": "a bench", "evidence": "measured"}
 Ops = dict[Op, int]
 
 
 def chip(pj: dict[str, float] | None = None, **keys: Any) -> HardwareProfile:
     """A MAC costs 4 pJ, an AC 1 pJ, a neuron update 2 pJ, a byte read or written 3 or 5 pJ."""
-    prices = {"mac": 4.0, "ac": 1.0, "neuron_update": 2.0} if pj is None else pj
-    about: dict[str, Any] = {
-        "name": "mine",
-        "title": "A chip of mine",
-        "precision": "fp32",
-        "value_bytes": 4,
-        "prices": {op: {"pj": value, **CITED} for op, value in prices.items()},
-        "memory": {"ram": {"read_pj_per_byte": 3, "write_pj_per_byte": 5, **CITED}},
-        "placement": dict.fromkeys(Buffer, "ram"),
-    }
-    return HardwareProfile.model_validate(about | keys)
+    return builders.chip(pj or {"mac": 4.0, "ac": 1.0, "neuron_update": 2.0}, **keys)
 
 
 def counts(variant: str, attention: Ops, ffn: Ops | None = None) -> Counts:

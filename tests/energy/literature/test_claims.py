@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from builders import refused
 
 from energy.literature.claims import CLAIM_COLUMNS, Claim, ClaimError, read_claims
 
@@ -67,10 +68,9 @@ def test_a_byte_order_mark_is_no_part_of_the_header(written: Write) -> None:
     ],
 )
 def test_a_bad_file_is_one_clear_line(written: Write, text: str, says: str) -> None:
-    with pytest.raises(ClaimError) as error:
-        read_claims(written(text))
-    assert says in str(error.value)
-    assert "claims.csv" in str(error.value)
+    said = refused(ClaimError, read_claims, written(text))
+    assert says in said
+    assert "claims.csv" in said
 
 
 def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:

@@ -5,42 +5,12 @@ from typing import Any
 
 import pytest
 import torch
+from networks import Chain, Wrapped, count
 from torch import Tensor, nn
 from transformers import GPT2LMHeadModel
 
-from energy import Counts, UncountedOperation, counting
+from energy import UncountedOperation, counting
 from hwmodels import Op
-
-
-def count(model: nn.Module, *args: Any, **kwargs: Any) -> Counts:
-    with torch.no_grad(), counting(model) as meter:
-        model(*args, **kwargs)
-    return meter.counts("asa")
-
-
-class Chain(nn.Module):
-    """Two layers, the first used twice, and one that is never used."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.twice = nn.Linear(4, 4)
-        self.once = nn.Linear(4, 5, bias=False)
-        self.unused = nn.Linear(7, 8)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.once(self.twice(self.twice(x)))
-        return out
-
-
-class Wrapped(nn.Module):
-    """A layer, used by a function of the layer and its input."""
-
-    def __init__(self, layer: nn.Module, use: Callable[[Any, Tensor], Tensor]) -> None:
-        super().__init__()
-        self.layer, self.use = layer, use
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.use(self.layer, x)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import pytest
 import torch
+from builders import refused
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -134,9 +135,8 @@ def test_a_tensor_without_entries_holds_no_events(levels: Levels) -> None:
 def test_a_value_that_is_no_level_is_refused_with_the_range(
     levels: Levels, values: list[float], strangers: int, allowed: str, low: str, high: str
 ) -> None:
-    with pytest.raises(EventError) as caught:
-        count_events(torch.tensor(values), levels, "encoder")
-    message = str(caught.value)
+    said = refused(EventError, count_events, torch.tensor(values), levels, "encoder")
+    message = said
     assert f"layer 'encoder' takes spikes, but {strangers} of 4 inputs" in message
     assert allowed in message
     assert f"(range {low} .. {high})" in message

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from networks import Chain, Wrapped, count
 from torch import Tensor, nn
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 from transformers.pytorch_utils import Conv1D
@@ -32,12 +33,6 @@ attend = nn.functional.scaled_dot_product_attention
 IMPLEMENTATIONS = ["sdpa", "eager"]
 
 
-def count(model: nn.Module, *args: Any, **kwargs: Any) -> Counts:
-    with torch.no_grad(), counting(model) as meter:
-        model(*args, **kwargs)
-    return meter.counts("asa")
-
-
 def hooks_left(model: nn.Module) -> int:
     return sum(
         len(registry)
@@ -51,31 +46,6 @@ def assert_audit_works() -> None:
     x = torch.rand(4, 4)
     with pytest.raises(UncountedOperation, match="1 matrix products"), counting(nn.ReLU()):
         x @ x
-
-
-class Chain(nn.Module):
-    """Two layers, the first used twice, and one that is never used."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.twice = nn.Linear(4, 4)
-        self.once = nn.Linear(4, 5, bias=False)
-        self.unused = nn.Linear(7, 8)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.once(self.twice(self.twice(x)))
-        return out
-
-
-class Wrapped(nn.Module):
-    """A layer, used by a function of the layer and its input."""
-
-    def __init__(self, layer: nn.Module, use: Callable[[Any, Tensor], Tensor]) -> None:
-        super().__init__()
-        self.layer, self.use = layer, use
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.use(self.layer, x)
 
 
 def test_a_layer_counts_each_call_and_an_unused_one_stays_in_the_table() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from builders import refused
 from transformers import GPT2LMHeadModel
 
 from energy import exposed_attention
@@ -64,9 +65,7 @@ def test_the_config_that_transformers_writes_is_read(tiny_gpt2: GPT2LMHeadModel)
 
 @pytest.mark.parametrize("kind", ["bert", None, 3, ["gpt2"]])
 def test_another_architecture_is_refused_by_name(kind: object) -> None:
-    with pytest.raises(ShapeError) as caught:
-        read_shape(GOOD | {"model_type": kind}, "mine")
-    assert str(caught.value) == (
+    assert refused(ShapeError, read_shape, GOOD | {"model_type": kind}, "mine") == (
         f"model 'mine' is a {kind!r}, which is no decoder of a known family; the types supported "
         "are: 'gpt2', 'llama', 'mistral', 'qwen2', 'opt', and what is converted from them"
     )
@@ -80,17 +79,19 @@ def test_a_config_without_a_model_type_is_refused() -> None:
 @pytest.mark.parametrize("key", ["n_layer", "n_embd", "n_head"])
 def test_a_missing_size_is_named_with_the_model(key: str) -> None:
     config = {k: v for k, v in GOOD.items() if k != key}
-    with pytest.raises(ShapeError) as caught:
-        read_shape(config, "mine")
-    assert str(caught.value) == f"model 'mine': '{key}' (= None) must be an integer >= 1"
+    assert (
+        refused(ShapeError, read_shape, config, "mine")
+        == f"model 'mine': '{key}' (= None) must be an integer >= 1"
+    )
 
 
 @pytest.mark.parametrize("value", [0, -1, "12", 1.5, [12]], ids=repr)
 @pytest.mark.parametrize("key", ["n_layer", "n_embd", "n_head", "vocab_size", "n_positions"])
 def test_an_impossible_size_is_named_with_the_model_and_its_value(key: str, value: object) -> None:
-    with pytest.raises(ShapeError) as caught:
-        read_shape(GOOD | {key: value}, "mine")
-    assert str(caught.value) == f"model 'mine': '{key}' (= {value!r}) must be an integer >= 1"
+    assert (
+        refused(ShapeError, read_shape, GOOD | {key: value}, "mine")
+        == f"model 'mine': '{key}' (= {value!r}) must be an integer >= 1"
+    )
 
 
 def test_a_truth_value_is_not_a_size() -> None:
@@ -105,9 +106,7 @@ def test_an_impossible_width_of_the_feed_forward_block_is_named(value: object) -
 
 
 def test_a_width_that_the_heads_do_not_divide_is_refused() -> None:
-    with pytest.raises(ShapeError) as caught:
-        read_shape(GOOD | {"n_head": 5}, "mine")
-    assert str(caught.value) == (
+    assert refused(ShapeError, read_shape, GOOD | {"n_head": 5}, "mine") == (
         "model 'mine': 'n_embd' (= 32) must be divisible by 'n_head' (= 5)"
     )
 

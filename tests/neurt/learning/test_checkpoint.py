@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from builders import refused
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
@@ -64,9 +65,7 @@ def test_one_that_cannot_be_written_leaves_the_older(
         raise SafetensorError("I/O error: No space left on device (os error 28)")
 
     monkeypatch.setattr(checkpoint, "save_file", full)
-    with pytest.raises(OutputError) as caught:
-        save(tmp_path, 8)
-    assert str(caught.value) == (
+    assert refused(OutputError, save, tmp_path, 8) == (
         f"'{tmp_path / CHECKPOINT}' cannot be written: I/O error: No space left on device "
         "(os error 28)"
     )
@@ -75,18 +74,14 @@ def test_one_that_cannot_be_written_leaves_the_older(
 
 
 def test_there_is_nothing_to_resume(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError) as caught:
-        load_checkpoint(tmp_path, FINGERPRINT)
-    assert str(caught.value) == (
+    assert refused(CheckpointError, load_checkpoint, tmp_path, FINGERPRINT) == (
         f"nothing to resume in '{tmp_path}': no {CHECKPOINT}; leave out --resume"
     )
 
 
 def test_a_finished_training_is_not_resumed(tmp_path: Path) -> None:
     (tmp_path / MODEL).touch()
-    with pytest.raises(CheckpointError) as caught:
-        load_checkpoint(tmp_path, FINGERPRINT)
-    assert str(caught.value) == (
+    assert refused(CheckpointError, load_checkpoint, tmp_path, FINGERPRINT) == (
         f"nothing to resume in '{tmp_path}': the training there is finished ({MODEL}); choose "
         "another --out to train again"
     )
@@ -97,10 +92,9 @@ def test_a_truncated_file_is_refused(tmp_path: Path, share: float) -> None:
     path = save(tmp_path)
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(CheckpointError) as caught:
-        load_checkpoint(tmp_path, FINGERPRINT)
-    assert str(caught.value).startswith(f"checkpoint '{path}' is truncated or damaged (")
-    assert str(caught.value).endswith("); delete it and start again without --resume")
+    said = refused(CheckpointError, load_checkpoint, tmp_path, FINGERPRINT)
+    assert said.startswith(f"checkpoint '{path}' is truncated or damaged (")
+    assert said.endswith("); delete it and start again without --resume")
 
 
 def test_another_version_is_refused(tmp_path: Path) -> None:
@@ -113,9 +107,7 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
     }
     path = tmp_path / CHECKPOINT
     save_file(TENSORS, path, metadata=metadata)
-    with pytest.raises(CheckpointError) as caught:
-        load_checkpoint(tmp_path, FINGERPRINT)
-    assert str(caught.value) == (
+    assert refused(CheckpointError, load_checkpoint, tmp_path, FINGERPRINT) == (
         f"checkpoint '{path}' has version 2, this program reads version 1; continue it with the "
         "program that wrote it, or start anew in another --out"
     )
@@ -142,9 +134,7 @@ def test_the_first_difference_is_named(
     tmp_path: Path, asked: dict[str, str], difference: str
 ) -> None:
     path = save(tmp_path)
-    with pytest.raises(CheckpointError) as caught:
-        load_checkpoint(tmp_path, FINGERPRINT | asked)
-    assert str(caught.value) == (
+    assert refused(CheckpointError, load_checkpoint, tmp_path, FINGERPRINT | asked) == (
         f"checkpoint '{path}' was made with {difference}; resume with the old setting, or start "
         "anew in another --out"
     )
@@ -164,6 +154,4 @@ def test_an_unused_directory_is_fine(tmp_path: Path) -> None:
 )
 def test_a_used_directory_is_refused(tmp_path: Path, name: str, said: str) -> None:
     (tmp_path / name).touch()
-    with pytest.raises(CheckpointError) as caught:
-        check_unused(tmp_path)
-    assert str(caught.value).startswith(f"'{tmp_path}' {said}")
+    assert refused(CheckpointError, check_unused, tmp_path).startswith(f"'{tmp_path}' {said}")

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from builders import refused
 from matplotlib.figure import Figure
 from safetensors.torch import load_file
 from torch import Tensor
@@ -462,10 +463,9 @@ def test_other_settings_do_not_continue_a_training(
     if "model" in change:
         shutil.copytree(trained, tmp_path / "other", dirs_exist_ok=True)
     before = content(tmp_path / "out")
-    with pytest.raises(CheckpointError) as caught:
-        run_finetune(ask(resume=True, **change))
-    assert said in str(caught.value)
-    assert str(caught.value).endswith("start anew in another --out")
+    said = refused(CheckpointError, run_finetune, ask(resume=True, **change))
+    assert said in said
+    assert said.endswith("start anew in another --out")
     assert content(tmp_path / "out") == before
 
 
@@ -531,9 +531,7 @@ def test_a_finished_model_is_not_overwritten(
     shutil.copytree(finished[0], tmp_path / "out")
     before = content(tmp_path / "out")
     for resume in (False, True):
-        with pytest.raises(CheckpointError) as caught:
-            run_finetune(ask(resume=resume))
-        assert str(caught.value) == (
+        assert refused(CheckpointError, run_finetune, ask(resume=resume)) == (
             f"'{tmp_path / 'out'}' holds a model (model.safetensors); choose another --out"
         )
     assert content(tmp_path / "out") == before
@@ -555,9 +553,7 @@ def test_an_unfinished_training_is_not_overwritten(
 
 
 def test_where_nothing_was_begun_nothing_is_resumed(ask: Ask, tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError) as caught:
-        run_finetune(ask(resume=True))
-    assert str(caught.value) == (
+    assert refused(CheckpointError, run_finetune, ask(resume=True)) == (
         f"nothing to resume in '{tmp_path / 'out'}': no stage has a {CHECKPOINT}; leave out "
         "--resume"
     )
@@ -574,9 +570,9 @@ def test_a_truncated_checkpoint_is_said(ask: Ask, cut_short: Path, tmp_path: Pat
 
 def test_the_model_is_not_written_over_the_one_it_came_from(ask: Ask, trained: Path) -> None:
     before = content(trained)
-    with pytest.raises(CheckpointError) as caught:
-        run_finetune(ask(out=trained / ".." / trained.name))
-    assert str(caught.value).endswith("is the directory of --model; choose another --out")
+    assert refused(CheckpointError, run_finetune, ask(out=trained / ".." / trained.name)).endswith(
+        "is the directory of --model; choose another --out"
+    )
     assert content(trained) == before
 
 
@@ -595,9 +591,7 @@ def test_what_cannot_be_done_is_said_and_leaves_no_model(
     ask: Ask, tmp_path: Path, change: dict[str, Any], error: type[Exception], said: str
 ) -> None:
     (tmp_path / "short.txt").write_text("A few words.", encoding="utf-8")
-    with pytest.raises(error) as caught:
-        run_finetune(ask(**change))
-    assert said in str(caught.value)
+    assert said in refused(error, run_finetune, ask(**change))
     assert not list(tmp_path.glob("**/model.safetensors"))
     assert (tmp_path / "short.txt").read_text(encoding="utf-8") == "A few words."
 

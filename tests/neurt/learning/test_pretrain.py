@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from builders import refused
 from safetensors import safe_open
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2LMHeadModel
@@ -200,11 +201,9 @@ def test_weights_too_large_for_the_file_are_refused(
         return model
 
     monkeypatch.setattr("neurt.learning.pretrain.new_model", large)
-    with pytest.raises(OutputError) as caught:
-        run_pretrain(request_of(save_dtype="float16", learning_rate=1e-9))
-    assert str(caught.value) == (
-        "parameter 'transformer.wpe.weight' is not finite in float16; use --save-dtype float32"
-    )
+    assert refused(
+        OutputError, run_pretrain, request_of(save_dtype="float16", learning_rate=1e-9)
+    ) == ("parameter 'transformer.wpe.weight' is not finite in float16; use --save-dtype float32")
     assert (tmp_path / "tiny" / CHECKPOINT).exists()
 
 

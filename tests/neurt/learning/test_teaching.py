@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from builders import refused
 from transformers import GPT2LMHeadModel
 
 import neurt.measure.pair
@@ -98,9 +99,7 @@ def test_what_lies_there_must_be_the_analog_model_of_it(
         config.n_layer = 1
         wrong = GPT2LMHeadModel(config)
     save_model(wrong, loaded.tokenizer, converted_directory / "analog")
-    with pytest.raises(ModelError) as caught:
-        teacher(converted_directory)
-    assert str(caught.value) == (
+    assert refused(ModelError, teacher, converted_directory) == (
         f"'{converted_directory / 'analog'}' is not the analog model of 'converted'; restore it, "
         "or move it away"
     )
@@ -147,9 +146,7 @@ def test_a_parameter_that_is_not_finite_is_named(
     loaded = load_model(str(directory))
     with torch.no_grad():
         loaded.model.get_parameter(name).view(-1)[0] = float("nan")
-    with pytest.raises(ConversionError) as caught:
-        made(request(directory), loaded)
-    assert str(caught.value) == (
+    assert refused(ConversionError, made, request(directory), loaded) == (
         f"parameter '{name}' holds NaN or infinity; check the checkpoint it came from"
     )
 

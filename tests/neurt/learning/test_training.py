@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from builders import refused
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -253,9 +254,7 @@ def test_a_loss_that_is_not_finite_ends_it_and_overwrites_nothing(
 
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "expected", progress=stopping(2))
-    with pytest.raises(TrainingError) as caught:
-        run(tmp_path / "broken", Breaks(), settings=SETTINGS)
-    assert str(caught.value) == (
+    assert refused(TrainingError, run, tmp_path / "broken", Breaks(), settings=SETTINGS) == (
         f"test: the loss of step 3 is {name}; lower --learning-rate or --clip, or lengthen "
         "--warmup-steps"
     )
@@ -278,9 +277,7 @@ def test_a_gradient_that_is_not_finite_ends_it_before_the_step(tmp_path: Path) -
 
 
 def test_a_text_shorter_than_a_window_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError) as caught:
-        run(tmp_path / "out", ids=torch.arange(7))
-    assert str(caught.value) == (
+    assert refused(TrainingError, run, tmp_path / "out", ids=torch.arange(7)) == (
         "the training text has 7 tokens, fewer than a window of 8; give a longer --text or lower "
         "--tokens"
     )
@@ -319,9 +316,9 @@ def test_another_training_is_not_continued(
 ) -> None:
     run(tmp_path, facts={"teacher": "a"})
     before = (tmp_path / CHECKPOINT).read_bytes()
-    with pytest.raises(CheckpointError) as caught:
-        run(tmp_path, **{"facts": {"teacher": "a"}, "resume": True} | change)
-    assert said in str(caught.value)
+    assert said in refused(
+        CheckpointError, run, tmp_path, **{"facts": {"teacher": "a"}, "resume": True} | change
+    )
     assert (tmp_path / CHECKPOINT).read_bytes() == before
 
 
@@ -329,10 +326,8 @@ def test_parameters_of_another_shape_are_not_continued(tmp_path: Path) -> None:
     run(tmp_path)
     wider = Bigram()
     wider.table = nn.Embedding(VOCABULARY + 1, VOCABULARY)
-    with pytest.raises(CheckpointError) as caught:
-        run(tmp_path, wider, resume=True)
-    assert "shape of table.weight = [11, 11], but now shape of table.weight = [12, 11]" in str(
-        caught.value
+    assert "shape of table.weight = [11, 11], but now shape of table.weight = [12, 11]" in refused(
+        CheckpointError, run, tmp_path, wider, resume=True
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from builders import refused
 from safetensors.torch import load_file, save_file
 from transformers import (
     AutoConfig,
@@ -27,7 +28,9 @@ from neurt.spiking.config import SpikingConfig
 from neurt.spiking.conversion import convert
 from neurt.text.data import packaged_text
 
-REVISION = "0123456789abcdef0123456789abcdef01234567"
+REVISION = "0123456789abcdef0123456789abcdef01234567"  # of the cache of these tests
+Words = Callable[..., PreTrainedTokenizerFast]
+Into = Callable[..., None]
 
 
 def tiny_config(**changed: Any) -> GPT2Config:
@@ -56,25 +59,6 @@ def bare(copy: Path) -> Path:
     # The same without its weights.
     (copy / "model.safetensors").unlink()
     return copy
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    # An empty cache of the hub, and no network.
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    return tmp_path / "hub"
-
-
-def into_cache(cache: Path, hub_id: str, *files: Path) -> None:
-    repository = cache / f"models--{hub_id.replace('/', '--')}"
-    snapshot = repository / "snapshots" / REVISION
-    snapshot.mkdir(parents=True)
-    (repository / "refs").mkdir()
-    (repository / "refs" / "main").write_text(REVISION, encoding="utf-8")
-    for file in files:
-        shutil.copy(file, snapshot)
 
 
 def logits(model: GPT2LMHeadModel) -> torch.Tensor:
@@ -191,9 +175,7 @@ def test_without_weights_auto_takes_random_ones_and_says_why(bare: Path) -> None
 
 
 def test_without_weights_pretrained_is_an_error_with_a_way_out(bare: Path) -> None:
-    with pytest.raises(ModelError) as caught:
-        load_model(str(bare), Weights.PRETRAINED)
-    assert str(caught.value) == (
+    assert refused(ModelError, load_model, str(bare), Weights.PRETRAINED) == (
         f"pretrained weights of '{bare}' cannot be had: '{bare}' has no .safetensors file; "
         "download them elsewhere and give the directory, or use --weights random"
     )
@@ -240,10 +222,7 @@ def test_a_pickle_is_not_read_beside_safetensors_of_something_else(bare: Path, m
 
 
 def weights_error(path: Path) -> str:
-    with pytest.raises(ModelError) as caught:
-        load_model(str(path))
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+    return refused(ModelError, load_model, str(path))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.999])
@@ -334,10 +313,10 @@ def small_logits(model: Any) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("kind", FAMILIES)
-def test_a_directory_of_any_family_is_loaded(tmp_path: Path, kind: str) -> None:
+def test_a_directory_of_any_family_is_loaded(tmp_path: Path, words: Words, kind: str) -> None:
     path, model = tmp_path / kind, of_family(kind)
     model.save_pretrained(path)
-    word_tokenizer("Hello", "world").save_pretrained(path)
+    words("Hello", "world").save_pretrained(path)
     loaded = load_model(str(path))
     assert type(loaded.model) is type(model)
     assert (loaded.weights, loaded.spiking) == (f"local({kind})", None)
@@ -349,9 +328,11 @@ def test_a_directory_of_any_family_is_loaded(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", FAMILIES)
-def test_a_model_of_any_family_is_in_single_precision(tmp_path: Path, kind: str) -> None:
+def test_a_model_of_any_family_is_in_single_precision(
+    tmp_path: Path, words: Words, kind: str
+) -> None:
     of_family(kind).to(torch.bfloat16).save_pretrained(tmp_path / kind)
-    word_tokenizer("Hello").save_pretrained(tmp_path / kind)
+    words("Hello").save_pretrained(tmp_path / kind)
     for weights in (Weights.PRETRAINED, Weights.RANDOM):
         model = load_model(str(tmp_path / kind), weights).model
         assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
@@ -359,11 +340,13 @@ def test_a_model_of_any_family_is_in_single_precision(tmp_path: Path, kind: str)
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama", "mistral", "qwen2"])
-def test_a_converted_directory_is_loaded_with_its_analog_model(tmp_path: Path, kind: str) -> None:
+def test_a_converted_directory_is_loaded_with_its_analog_model(
+    tmp_path: Path, words: Words, kind: str
+) -> None:
     analog = of_family(kind)
     spiking = convert(analog, SpikingConfig(), [torch.arange(32)[None]])
     spiking.save_pretrained(tmp_path / "it")
-    word_tokenizer("Hello").save_pretrained(tmp_path / "it")
+    words("Hello").save_pretrained(tmp_path / "it")
     loaded = load_model(str(tmp_path / "it"))
     assert type(loaded.spiking) is type(spiking)
     assert type(loaded.model) is type(analog)
@@ -373,9 +356,11 @@ def test_a_converted_directory_is_loaded_with_its_analog_model(tmp_path: Path, k
         load_model(str(tmp_path / "it"), Weights.RANDOM)
 
 
-def test_the_hubs_old_llamas_keep_frequencies_that_are_ignored(tmp_path: Path) -> None:
+def test_the_hubs_old_llamas_keep_frequencies_that_are_ignored(
+    tmp_path: Path, words: Words
+) -> None:
     of_family("llama").save_pretrained(tmp_path / "old")
-    word_tokenizer("Hello").save_pretrained(tmp_path / "old")
+    words("Hello").save_pretrained(tmp_path / "old")
     file = tmp_path / "old" / "model.safetensors"
     frequencies = {f"model.layers.{i}.self_attn.rotary_emb.inv_freq": torch.ones(4) for i in (0, 1)}
     save_file(load_file(file) | frequencies, file, metadata={"format": "pt"})
@@ -400,10 +385,10 @@ def test_weights_of_another_family_say_which_was_expected(tmp_path: Path, kind: 
     assert weights_error(tmp_path / "it").endswith(f"; is it a {name} language model?")
 
 
-def test_code_beside_a_model_is_not_run(tmp_path: Path) -> None:
+def test_code_beside_a_model_is_not_run(tmp_path: Path, words: Words) -> None:
     path = tmp_path / "it"
     of_family("llama").save_pretrained(path)
-    word_tokenizer("Hello").save_pretrained(path)
+    words("Hello").save_pretrained(path)
     mark = tmp_path / "the-code-was-run"
     (path / "own.py").write_text(f"import pathlib\npathlib.Path({str(mark)!r}).touch()\n")
     auto = {
@@ -469,28 +454,16 @@ def test_smollm2_reads_the_shipped_passage_well(smollm2: LoadedModel) -> None:
 
 def test_a_small_vocabulary_without_tokenizer_files_is_a_model_error(tmp_path: Path) -> None:
     tiny_config(vocab_size=101).save_pretrained(tmp_path / "small")
-    with pytest.raises(ModelError) as caught:
-        load_model(str(tmp_path / "small"))
-    assert str(caught.value).startswith(
+    assert refused(ModelError, load_model, str(tmp_path / "small")).startswith(
         "model 'small' has a vocabulary of 101 but no tokenizer files (tokenizer.json, or "
         "vocab.json and merges.txt) beside its config.json"
     )
 
 
-def word_tokenizer(*words: str) -> PreTrainedTokenizerFast:
-    from tokenizers import Tokenizer, models, pre_tokenizers
-
-    tokenizer = Tokenizer(
-        models.WordLevel({w: i for i, w in enumerate(("?", *words))}, unk_token="?")
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer)
-
-
-def test_a_directory_with_a_tokenizer_is_read_with_its_own(tmp_path: Path) -> None:
+def test_a_directory_with_a_tokenizer_is_read_with_its_own(tmp_path: Path, words: Words) -> None:
     path = tmp_path / "small"
     tiny_config(vocab_size=101).save_pretrained(path)
-    word_tokenizer("Hello", "world").save_pretrained(path)
+    words("Hello", "world").save_pretrained(path)
     assert load_model(str(path)).tokenizer.encode("world Hello there") == [2, 1, 0]
 
 
@@ -506,8 +479,8 @@ def test_broken_tokenizer_files_are_a_model_error(copy: Path) -> None:
         load_model(str(copy))
 
 
-def test_a_cached_hub_model_is_loaded_with_its_revision(saved: Path, cache: Path) -> None:
-    into_cache(cache, "someone/tiny", saved / "config.json", saved / "model.safetensors")
+def test_a_cached_hub_model_is_loaded_with_its_revision(saved: Path, into_cache: Into) -> None:
+    into_cache("someone/tiny", saved / "config.json", saved / "model.safetensors")
     loaded = load_model("someone/tiny", Weights.PRETRAINED)
     assert (loaded.name, loaded.weights) == (
         "someone/tiny",
@@ -517,9 +490,9 @@ def test_a_cached_hub_model_is_loaded_with_its_revision(saved: Path, cache: Path
 
 
 def test_offline_a_hub_model_without_weights_gets_random_ones_and_says_why(
-    saved: Path, cache: Path
+    saved: Path, into_cache: Into
 ) -> None:
-    into_cache(cache, "someone/tiny", saved / "config.json")
+    into_cache("someone/tiny", saved / "config.json")
     loaded = load_model("someone/tiny", Weights.AUTO, seed=1)
     assert (loaded.weights, loaded.why_random) == ("random(seed=1)", "HF_HUB_OFFLINE is set")
     assert loaded.model.config.n_embd == 32
@@ -527,9 +500,9 @@ def test_offline_a_hub_model_without_weights_gets_random_ones_and_says_why(
 
 
 def test_offline_pretrained_weights_that_are_not_cached_are_an_error(
-    saved: Path, cache: Path
+    saved: Path, into_cache: Into
 ) -> None:
-    into_cache(cache, "someone/tiny", saved / "config.json")
+    into_cache("someone/tiny", saved / "config.json")
     with pytest.raises(
         ModelError, match="'someone/tiny' cannot be had: HF_HUB_OFFLINE is set; download"
     ):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from transformers import LlamaConfig, LlamaForCausalLM
+from builders import refused
 
 from neurt.families import ALIASES, Shape, ShapeError, read_shape
 from neurt.loading.gguf.header import GGUFError
@@ -36,31 +36,11 @@ CONFIG = {
     "n_positions": 64,
 }
 SHAPE = Shape(2, 32, 4, 128, 101, 64)
-REVISION = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    # An empty cache of the hub, and no network.
-    directory = tmp_path / "hub"
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(directory))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    return directory
-
-
-@pytest.fixture
-def into_cache(cache: Path) -> Callable[..., None]:
-    def put(hub_id: str, **files: str) -> None:
-        repository = cache / f"models--{hub_id.replace('/', '--')}"
-        snapshot = repository / "snapshots" / REVISION
-        snapshot.mkdir(parents=True, exist_ok=True)
-        (repository / "refs").mkdir(exist_ok=True)
-        (repository / "refs" / "main").write_text(REVISION, encoding="utf-8")
-        for name, text in files.items():
-            (snapshot / name.replace("__", ".")).write_text(text, encoding="utf-8")
-
-    return put
 
 
 @pytest.fixture
@@ -71,24 +51,9 @@ def directory(tmp_path: Path) -> Path:
     return path
 
 
-def llama() -> LlamaForCausalLM:
-    return LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=264,
-            hidden_size=32,
-            intermediate_size=48,
-            num_hidden_layers=1,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-            max_position_embeddings=16,
-            tie_word_embeddings=True,
-        )
-    )
-
-
 @pytest.fixture
-def tiny_gguf(write_gguf: Callable[..., Path]) -> Path:
-    return write_gguf(llama())
+def tiny_gguf(write_gguf: Callable[..., Path], llama: Any) -> Path:
+    return write_gguf(llama)
 
 
 @pytest.mark.parametrize("alias", ALIASES)
@@ -171,9 +136,7 @@ def test_what_is_no_decoder_of_ours_is_refused_by_its_type(
 ) -> None:
     config = directory / "config.json"
     config.write_text(json.dumps(CONFIG | {"model_type": kind}), encoding="utf-8")
-    with pytest.raises(ShapeError) as caught:
-        resolve(str(config if bare else directory))
-    assert str(caught.value).startswith(
+    assert refused(ShapeError, resolve, str(config if bare else directory)).startswith(
         f"model '{config if bare else directory}' is a {kind!r}, which is no decoder of a known "
         "family; the types supported are: 'gpt2', 'llama', 'mistral', 'qwen2', 'opt'"
     )
@@ -225,7 +188,7 @@ def test_a_directory_of_any_family_has_its_shape(
 def test_a_gguf_file_is_called_by_its_name(tiny_gguf: Path, spelling: str) -> None:
     source = resolve(spelling)
     assert source.shape == Shape(
-        1, 32, 4, 48, 264, 16, "llama", 2, 8, "silu", qkv_bias=False, out_bias=False, ffn_bias=False
+        1, 32, 4, 64, 264, 16, "llama", 2, 8, "silu", qkv_bias=False, out_bias=False, ffn_bias=False
     )
     assert source == ModelSource("tiny", None, None, source.shape, file=Path("tiny.gguf"))
 
@@ -235,8 +198,10 @@ def test_a_gguf_file_that_is_missing_is_an_error() -> None:
         resolve("absent.gguf")
 
 
-def test_a_gguf_file_of_impossible_sizes_is_an_error(write_gguf: Callable[..., Path]) -> None:
-    path = write_gguf(llama(), ARCH__attention__head_count=3)
+def test_a_gguf_file_of_impossible_sizes_is_an_error(
+    write_gguf: Callable[..., Path], llama: Any
+) -> None:
+    path = write_gguf(llama, ARCH__attention__head_count=3)
     with pytest.raises(ShapeError, match=r"tiny\.gguf': 'num_attention_heads' \(= 3\) must be div"):
         resolve(str(path))
 
@@ -281,9 +246,7 @@ def test_a_model_is_cached_with_its_config_and_safetensors(
 
 @pytest.mark.parametrize("name", ["gpt3", "gpt2_small", "a/b/c", "/absent/directory", "./x", "x/"])
 def test_a_nonsense_name_lists_the_known_ones(name: str) -> None:
-    with pytest.raises(ModelError) as caught:
-        resolve(name)
-    assert str(caught.value) == (
+    assert refused(ModelError, resolve, name) == (
         f"model '{name}' is not known; give one of gpt2-nano, gpt2-nano-spiking, gpt2-small, "
         "gpt2-medium, gpt2-large, gpt2-xl, smollm2-135m, a directory with a config.json, a .gguf "
         "file, or a hub id such as openai-community/gpt2"
@@ -325,9 +288,9 @@ def test_a_config_that_is_not_a_json_object_is_a_model_error(
 ) -> None:
     (directory / "config.json").write_bytes(content)
     for wanted in (directory, directory / "config.json"):
-        with pytest.raises(ModelError) as caught:
-            resolve(str(wanted))
-        assert str(caught.value).startswith(f"model file '{directory / 'config.json'}' {says}")
+        assert refused(ModelError, resolve, str(wanted)).startswith(
+            f"model file '{directory / 'config.json'}' {says}"
+        )
 
 
 def test_an_impossible_size_names_the_model_as_it_was_given(directory: Path) -> None:

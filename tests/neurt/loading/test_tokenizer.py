@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tokenizers import Tokenizer, models, pre_tokenizers
+from builders import refused
+from tokenizers import Tokenizer, models
 from transformers import (
     AutoConfig,
     GPT2Tokenizer,
@@ -16,24 +17,7 @@ from neurt.loading.source import ModelError, ModelSource
 from neurt.loading.tokenizer import check_vocabulary, gpt2_tokenizer, tokenizer_for
 from neurt.text.data import packaged_text
 
-REVISION = "0123456789abcdef0123456789abcdef01234567"
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    # An empty cache of the hub, and no network.
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    return tmp_path / "hub"
-
-
-def words(*known: str) -> PreTrainedTokenizerFast:
-    tokenizer = Tokenizer(
-        models.WordLevel({w: i for i, w in enumerate(("?", *known))}, unk_token="?")
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer)
+Words = Callable[..., PreTrainedTokenizerFast]
 
 
 def config(kind: str, entries: int = 60000) -> PretrainedConfig:
@@ -47,16 +31,11 @@ def local(path: Path) -> ModelSource:
 HUB = ModelSource("someone/it", "someone/it", None, None)
 
 
-def into_cache(cache: Path, files: Path) -> None:
-    repository = cache / "models--someone--it"
-    (repository / "refs").mkdir(parents=True)
-    (repository / "refs" / "main").write_text(REVISION, encoding="utf-8")
-    shutil.copytree(files, repository / "snapshots" / REVISION)
-
-
 @pytest.mark.parametrize("kind", ["gpt2", "llama", "opt"])
 @pytest.mark.parametrize("random", [True, False])
-def test_a_models_own_tokenizer_goes_first(tmp_path: Path, kind: str, random: bool) -> None:
+def test_a_models_own_tokenizer_goes_first(
+    tmp_path: Path, words: Words, kind: str, random: bool
+) -> None:
     words("Hello", "world").save_pretrained(tmp_path)
     (tmp_path / "config.json").write_text("{}", encoding="utf-8")
     found = tokenizer_for(local(tmp_path), config(kind), random=random)
@@ -73,9 +52,7 @@ def test_gpt2s_stands_in_where_it_is_no_noise(
 
 
 def test_trained_weights_of_another_family_need_their_own_tokenizer(tmp_path: Path) -> None:
-    with pytest.raises(ModelError) as caught:
-        tokenizer_for(local(tmp_path), config("llama"), random=False)
-    assert str(caught.value) == (
+    assert refused(ModelError, tokenizer_for, local(tmp_path), config("llama"), random=False) == (
         "model 'mine' has no tokenizer files (tokenizer.json, or vocab.json and merges.txt) beside "
         "its config.json; put those it was trained with there"
     )
@@ -83,10 +60,12 @@ def test_trained_weights_of_another_family_need_their_own_tokenizer(tmp_path: Pa
         tokenizer_for(HUB, config("llama"), random=False)
 
 
-def test_the_tokenizer_of_a_cached_hub_model_is_read_offline(tmp_path: Path, cache: Path) -> None:
+def test_the_tokenizer_of_a_cached_hub_model_is_read_offline(
+    tmp_path: Path, words: Words, into_cache: Callable[..., None]
+) -> None:
     words("Hello", "world").save_pretrained(tmp_path / "files")
     (tmp_path / "files" / "config.json").write_text('{"model_type": "llama"}', encoding="utf-8")
-    into_cache(cache, tmp_path / "files")
+    into_cache("someone/it", *(tmp_path / "files").iterdir())
     assert tokenizer_for(HUB, config("llama"), random=False).encode("world") == [2]
 
 
@@ -98,18 +77,22 @@ def test_a_vocabulary_too_small_for_gpt2s_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"version": "1.0"}', ""])
-def test_a_broken_tokenizer_is_an_error_of_one_line(tmp_path: Path, content: str) -> None:
+def test_a_broken_tokenizer_is_an_error_of_one_line(
+    tmp_path: Path, words: Words, content: str
+) -> None:
     words("Hello").save_pretrained(tmp_path)
     (tmp_path / "tokenizer.json").write_text(content, encoding="utf-8")
     with pytest.raises(ModelError, match=r"^tokenizer of '[^\n]+' cannot be loaded: [^\n]+$"):
         tokenizer_for(local(tmp_path), config("llama"), random=False)
 
 
-def test_a_tokenizer_of_more_entries_than_the_model_is_an_error(tmp_path: Path) -> None:
+def test_a_tokenizer_of_more_entries_than_the_model_is_an_error(
+    tmp_path: Path, words: Words
+) -> None:
     words("Hello", "world").save_pretrained(tmp_path)
-    with pytest.raises(ModelError) as caught:
-        tokenizer_for(local(tmp_path), config("llama", 2), random=False)
-    assert str(caught.value) == (
+    assert refused(
+        ModelError, tokenizer_for, local(tmp_path), config("llama", 2), random=False
+    ) == (
         "the tokenizer of 'mine' has 3 entries up to id 2 ('world'), and the model's vocabulary 2; "
         "the two do not belong together"
     )

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from energy import EventError, Levels, count_events, count_pass
+from energy import EventError, Levels, count_pass
 from hwmodels import Op
 from neurt.spiking.coder import CANDIDATES, Coder
 from neurt.spiking.neuron import NeuronError, calibrating
@@ -126,19 +126,6 @@ def test_thresholds_follow_the_scale_of_the_input(
     assert torch.equal(coder(5, quantile, kind).find_threshold(8 * samples), 8 * found)
 
 
-@pytest.mark.parametrize("quantile", [0.9, None])
-def test_a_silent_channel_gets_a_threshold_that_it_can_divide_by(quantile: float | None) -> None:
-    neuron = coder(2, quantile)
-    x = torch.zeros(10, 2)
-    x[:, 1] = 1.0
-    with calibrating(neuron):
-        events = neuron(x)
-    assert bool(torch.isfinite(neuron.threshold).all())
-    assert bool((neuron.threshold > 0).all())
-    assert torch.equal(events[..., 0], torch.zeros(STEPS, 10))
-    assert bool(torch.isfinite(neuron(torch.ones(1, 2))).all())
-
-
 def test_calibration_takes_the_mean_over_the_inputs_it_sees_and_codes_with_it() -> None:
     neuron = coder(1, 1.0)
     with calibrating(neuron):
@@ -210,17 +197,6 @@ def test_a_unit_is_worth_the_threshold_or_a_share_of_it(
     assert neuron.decode(events).tolist() == [[3 * scale, -scale]]
 
 
-@pytest.mark.parametrize("kind", [Rounding, RoundingMean])
-def test_the_gradient_of_the_input_passes_straight_through(kind: type[Coder]) -> None:
-    neuron = coder(4, kind=kind)
-    neuron.threshold.copy_(torch.tensor([0.1, 0.5, 1.0, 7.0]))
-    x = torch.randn(5, 4, generator=torch.Generator().manual_seed(0), requires_grad=True)
-    weights = torch.randn(5, 4, generator=torch.Generator().manual_seed(1))
-    (neuron.decode(neuron(x)) * weights).sum().backward()
-    assert x.grad is not None
-    torch.testing.assert_close(x.grad, weights)
-
-
 def test_the_gradient_of_the_threshold_is_that_of_a_learned_step_size() -> None:
     # value = clamp(round(x / t)) t with the rounding straight through:
     # d value / d t = units - x / t where the code is off, whether by rounding or by clipping.
@@ -240,44 +216,6 @@ def test_thresholds_are_frozen_parameters_unless_somebody_trains_them() -> None:
     x = torch.ones(2, 3, requires_grad=True)
     neuron(x).sum().backward()
     assert neuron.threshold.grad is None
-
-
-def test_without_gradients_nothing_is_kept() -> None:
-    neuron = coder(3)
-    neuron.threshold.requires_grad_(True)
-    neuron.watched = True
-    x = torch.ones(2, 3, requires_grad=True)
-    with torch.no_grad():
-        events = neuron(x)
-    assert events.grad_fn is None
-    assert not events.requires_grad
-    assert neuron.activity is None
-
-
-@pytest.mark.parametrize("kind", [Rounding, RoundingMean])
-@pytest.mark.parametrize("trained", [False, True])
-def test_events_are_the_same_with_and_without_gradients(kind: type[Coder], trained: bool) -> None:
-    neuron = coder(6, kind=kind)
-    neuron.threshold.copy_(torch.linspace(0.1, 3, 6))
-    neuron.threshold.requires_grad_(trained)
-    x = 3 * torch.randn(7, 6, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        plain = neuron(x)
-    assert torch.equal(neuron(x.clone().requires_grad_()), plain)
-    assert torch.equal(neuron(x), plain)
-
-
-def test_activity_is_the_number_of_events_per_value_while_watched() -> None:
-    neuron = coder(3)
-    x = torch.tensor([[0.2, 1.2, -2.0], [9.0, -0.4, 0.6]])
-    neuron(x)
-    assert neuron.activity is None
-    neuron.watched = True
-    events = neuron(x)
-    # bursts of 0, 1, 2, 3, 0, 1 units for 6 values
-    assert count_events(events, Levels.BURST, "x") == 7
-    assert neuron.activity is not None
-    assert neuron.activity.item() == pytest.approx(7 / 6)
 
 
 def test_activity_falls_with_a_higher_threshold_and_rises_with_the_input() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from builders import refused
 from torch import Tensor, nn
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
@@ -316,10 +317,9 @@ LOSS = SpikingConfig(form=Form.SOFTMAX, code=Code.POW2, dead_zone=DeadZone.LOSS,
 def test_dead_zones_by_loss_are_refused_where_there_are_none(
     tiny_gpt2: GPT2LMHeadModel, token_ids: Tensor, changes: dict[str, Any], this: str
 ) -> None:
-    with pytest.raises(ConversionError) as caught:
-        convert(tiny_gpt2, LOSS.model_copy(update=changes), [token_ids])
-    said = str(caught.value)
-    assert "\n" not in said
+    said = refused(
+        ConversionError, convert, tiny_gpt2, LOSS.model_copy(update=changes), [token_ids]
+    )
     assert this in said
     assert said.endswith("for which dead zones by output are calibrated")
 

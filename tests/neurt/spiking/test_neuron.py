@@ -1,5 +1,3 @@
-import warnings
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -22,24 +20,6 @@ def test_lif_by_hand() -> None:
     # v <- v + (x - v) / 2, threshold 1, soft reset:
     # 0.9; (0.9 + 1.8) / 2 = 1.35 -> spike, 0.35; (0.35 + 1.8) / 2 = 1.075 -> spike, 0.075
     assert run(lif_step, [1.8, 1.8, 1.8], 2.0, 2.0) == [(0, 0.9), (1, 0.35), (1, 0.075)]
-
-
-def test_lif_is_snntorch_leaky_step_by_step() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # snntorch's own imports
-        snntorch = pytest.importorskip("snntorch")
-    tau = 3.0
-    # snntorch: mem = beta mem + x. Ours: v = (1 - 1/tau) v + x / tau.
-    theirs = snntorch.Leaky(
-        beta=1 - 1 / tau, threshold=0.8, reset_mechanism="subtract", reset_delay=False
-    )
-    inputs = torch.randn(50, 7, generator=torch.Generator().manual_seed(0)) * 2
-    membrane, v = torch.zeros(7), torch.zeros(7)
-    for x in inputs:
-        spikes, membrane = theirs(x / tau, membrane)
-        s, v = lif_step(v, x, torch.full((7,), 0.8), tau, 2.0)
-        assert torch.equal(s, spikes)
-        assert torch.allclose(v, membrane, atol=1e-5)
 
 
 def test_saturated_neuron_fires_every_step() -> None:

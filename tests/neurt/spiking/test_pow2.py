@@ -103,20 +103,6 @@ def test_what_is_left_is_small_or_a_third_per_event(
     assert all(a >= 2 * b for a, b in pairwise(sizes))  # each is new
 
 
-@settings(deadline=None, max_examples=100)
-@given(
-    st.lists(st.floats(-LARGEST, LARGEST, width=32), min_size=1, max_size=6),
-    st.floats(2.0**-63, 2.0**60, width=32),
-    st.integers(1, 9),
-)
-def test_any_float_becomes_powers_of_two(
-    values: list[float], threshold: float, timesteps: int
-) -> None:
-    with torch.no_grad():
-        events = coder(timesteps, [threshold] * len(values))(torch.tensor(values))
-    count_events(events, Levels.POWER, "x")
-
-
 @pytest.mark.parametrize("bad", [math.nan, math.inf, 3e38])
 def test_what_is_not_finite_or_has_no_power_above_it_is_an_error_while_counting(
     bad: float,
@@ -193,18 +179,6 @@ def test_a_traced_coder_sends_the_same_events() -> None:
 
 
 # Gradients
-
-
-@pytest.mark.parametrize("trained", [False, True])
-def test_the_gradient_of_the_input_passes_straight_through(trained: bool) -> None:
-    neuron = coder(4, [0.1, 0.3, 1.0])
-    neuron.threshold.requires_grad_(trained)
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randn(20, 3, generator=generator, requires_grad=True)
-    weights = torch.randn(20, 3, generator=generator)
-    (neuron.decode(neuron(x)) * weights).sum().backward()
-    assert x.grad is not None
-    torch.testing.assert_close(x.grad, weights)
 
 
 @pytest.mark.parametrize("x", [0.29, 0.31, -0.35, 1.7])

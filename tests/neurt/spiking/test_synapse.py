@@ -19,44 +19,6 @@ def layer(levels: Levels = Levels.TERNARY, *, accumulate: bool = False) -> Event
     return made
 
 
-def test_has_the_parameters_of_the_dense_layer() -> None:
-    dense = Conv1D(5, 3)
-    dense.load_state_dict(layer().state_dict())
-    x = torch.randn(2, 4, 3)
-    assert torch.allclose(layer()(x), dense(x), atol=1e-6)
-
-
-@pytest.mark.parametrize("rows", [1, 4, 5, 9])  # the factor goes to the smaller side
-def test_scale_is_the_size_of_a_spike_per_channel(rows: int) -> None:
-    synapse = layer()
-    spikes = torch.tensor([[1.0, 0, -1]]).expand(rows, 3)
-    scale = torch.tensor([2.0, 3, 4])
-    expected = 2 * synapse.weight[0] - 4 * synapse.weight[2] + synapse.bias
-    torch.testing.assert_close(synapse(spikes, scale), expected.expand(rows, 5))
-
-
-@pytest.mark.parametrize("scale", [None, torch.tensor([2.0, 3, 4])])
-@pytest.mark.parametrize("unfolded", [False, True])
-@pytest.mark.parametrize("tokens", [1, 6])
-def test_accumulating_steps_share_one_bias(
-    scale: Tensor | None, unfolded: bool, tokens: int
-) -> None:
-    synapse = layer(accumulate=True)
-    synapse.unfolded = unfolded
-    spikes = torch.randint(-1, 2, (4, 2, tokens, 3), generator=torch.Generator().manual_seed(1))
-    events = spikes.float()
-    sizes = torch.ones(3) if scale is None else scale
-    expected = sum((step * sizes) @ synapse.weight for step in events) + synapse.bias
-    torch.testing.assert_close(synapse(events, scale), expected)
-
-
-def test_the_steps_of_a_layer_that_does_not_accumulate_have_a_bias_each() -> None:
-    synapse = layer()
-    events = torch.tensor([[[1.0, 0, -1]], [[0, 1, 0]]])
-    expected = torch.stack([step @ synapse.weight + synapse.bias for step in events])
-    torch.testing.assert_close(synapse(events), expected)
-
-
 @pytest.mark.parametrize("accumulate", [False, True])
 @pytest.mark.parametrize("rows", [1, 8])
 def test_gradients_reach_weight_scale_and_events(accumulate: bool, rows: int) -> None:

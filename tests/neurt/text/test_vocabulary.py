@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from builders import refused
 from transformers import AutoTokenizer
 
 from neurt.text.vocabulary import (
@@ -57,9 +58,7 @@ def test_transformers_saves_and_loads_it(tmp_path: Path) -> None:
 
 
 def test_there_must_be_room_for_all_bytes() -> None:
-    with pytest.raises(VocabularyError) as caught:
-        train_tokenizer(DOCUMENTS, 256)
-    assert str(caught.value) == (
+    assert refused(VocabularyError, train_tokenizer, DOCUMENTS, 256) == (
         "--vocabulary (= 256) must be at least 257: all bytes and <|endoftext|>"
     )
 

@@ -104,8 +104,7 @@ def test_a_window_beyond_the_positions_is_refused() -> None:
 
 def test_planning_needs_no_torch() -> None:
     script = (
-        "import sys, neurt.text.windows, neurt.evaluation.evaluate_request\n"
-        "import neurt.verbs.flags_evaluate\n"
+        "import sys, neurt.text.windows, neurt.requests.evaluate\n"
         "print({'torch', 'transformers', 'pandas'} & sys.modules.keys())"
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

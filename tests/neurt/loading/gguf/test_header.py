@@ -3,9 +3,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from transformers import LlamaConfig, LlamaForCausalLM
 
 from neurt.loading.gguf.header import GGUFError, TensorInfo, read_header
 
@@ -13,22 +13,8 @@ Write = Callable[..., Path]
 
 
 @pytest.fixture
-def path(write_gguf: Write) -> Path:
-    return write_gguf(llama(), "Q4_1")
-
-
-def llama() -> LlamaForCausalLM:
-    return LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=264,
-            hidden_size=32,
-            intermediate_size=64,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            max_position_embeddings=16,
-            tie_word_embeddings=True,
-        )
-    )
+def path(write_gguf: Write, llama: Any) -> Path:
+    return write_gguf(llama, "Q4_1")
 
 
 def raw(*metadata: bytes, tensors: bytes = b"", n_tensors: int = 0, version: int = 3) -> bytes:
@@ -49,7 +35,7 @@ def tensor(*shape: int, kind: int = 0, offset: int = 0) -> bytes:
 def test_a_header_says_what_the_writer_wrote(path: Path) -> None:
     header = read_header(path)
     assert header.metadata["general.architecture"] == "llama"
-    assert header.metadata["llama.attention.head_count"] == 2
+    assert header.metadata["llama.attention.head_count"] == 4
     assert header.metadata["tokenizer.ggml.tokens"][:2] == ["<|end|>", "!"]
     assert header.metadata["tokenizer.ggml.token_type"][:2] == [3, 1]
     assert header.quantisation == "Q4_1"
@@ -160,7 +146,9 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [None, 0, 2.5, True, "two", [1, 2]])
-def test_a_size_that_is_no_positive_integer_is_an_error(write_gguf: Write, value: object) -> None:
-    header = read_header(write_gguf(llama(), size=value))
+def test_a_size_that_is_no_positive_integer_is_an_error(
+    write_gguf: Write, llama: Any, value: object
+) -> None:
+    header = read_header(write_gguf(llama, size=value))
     with pytest.raises(GGUFError, match="has no 'size'" if value is None else "'size' of .* is "):
         header.integer("size")

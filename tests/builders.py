@@ -1,0 +1,53 @@
+"""What tests of several rooms build: a chip of round prices, and the words of a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec
+
+import pytest
+
+from energy import Counts, Label, LayerCount, Tally
+from hwmodels import Buffer, HardwareProfile, Op
+
+Given = ParamSpec("Given")
+CITED = {"source": "a bench", "evidence": "measured"}
+
+
+def chip(pj: Mapping[Any, float] | None = None, **keys: Any) -> HardwareProfile:
+    """A chip with these prices, where a byte costs 3 pJ to read and 5 to write."""
+    about: dict[str, Any] = {
+        "name": "mine",
+        "title": "A chip of mine",
+        "precision": "fp32",
+        "value_bytes": 4,
+        "prices": {op: {"pj": price, **CITED} for op, price in (pj or {}).items()},
+        "memory": {"ram": {"read_pj_per_byte": 3.0, "write_pj_per_byte": 5.0, **CITED}},
+        "placement": dict.fromkeys(Buffer, "ram"),
+    }
+    return HardwareProfile.model_validate(about | keys)
+
+
+def labelled(variant: str, **layers: tuple[str, str, dict[Op, int]]) -> Counts:
+    """Layers by name: their block, component and operations."""
+    return Counts(
+        variant,
+        tuple(
+            LayerCount(name, "Linear", Label(block, component), 1, Tally(ops))
+            for name, (block, component, ops) in layers.items()
+        ),
+    )
+
+
+def refused(
+    error: type[Exception],
+    call: Callable[Given, object],
+    *args: Given.args,
+    **kwargs: Given.kwargs,
+) -> str:
+    """What this error says, in one line, which the call must end with."""
+    with pytest.raises(error) as caught:
+        call(*args, **kwargs)
+    said = str(caught.value)
+    assert "\n" not in said
+    return said
