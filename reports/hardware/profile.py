@@ -68,14 +68,8 @@ def print_profile(profile: HardwareProfile, console: Console) -> None:
     console.print(f"dataflow {profile.dataflow}: {profile.dataflow.definition}")
     if (table := profile_table(profile)).rows:
         print_table(table, console)
-    for line in _lines(profile):
-        console.print(line, markup=False)
-    for reason in dict.fromkeys(profile.included.values()):
-        ops = ", ".join(op.value for op, why in profile.included.items() if why == reason)
-        console.print(f"[dim]{ops}: {escape(reason)}[/dim]")
-    unpriced = [op.value for op in Op if not profile.is_priced(op)]
-    if unpriced:
-        console.print(f"[yellow]without a price: {', '.join(unpriced)}[/yellow]")
+    for line, style in _lines(profile):
+        console.print(line, style=style, markup=False)
     for assumption in profile.assumptions:
         console.print(f"- {assumption}", markup=False)
 
@@ -112,7 +106,18 @@ def _range(number: Cited, value: float) -> str:
     return "" if number.spread is None else " to ".join(f"{value * x:g}" for x in number.spread)
 
 
-def _lines(profile: HardwareProfile) -> Iterator[str]:
+def _lines(profile: HardwareProfile) -> Iterator[tuple[str, str]]:
+    """What a table cannot hold: lines and their styles."""
+    for line in (*_memories(profile), *_limits(profile)):
+        yield line, ""
+    for reason in dict.fromkeys(profile.included.values()):
+        ops = ", ".join(op.value for op, why in profile.included.items() if why == reason)
+        yield f"{ops}: {reason}", "dim"
+    if unpriced := [op.value for op in Op if not profile.is_priced(op)]:
+        yield f"without a price: {', '.join(unpriced)}", "yellow"
+
+
+def _memories(profile: HardwareProfile) -> Iterator[str]:
     for name, level in profile.memory.items():
         buffers = ", ".join(b.value for b, where in profile.placement.items() if name in where)
         held = f" of {size(level.capacity_bytes)}" if level.capacity_bytes else ""
@@ -120,6 +125,9 @@ def _lines(profile: HardwareProfile) -> Iterator[str]:
     for buffer, levels in profile.placement.items():
         if len(levels) > 1:
             yield f"{buffer}: in {', else in '.join(levels)}"
+
+
+def _limits(profile: HardwareProfile) -> Iterator[str]:
     if (static := profile.static_power) is not None:
         yield f"static power {static.watts:g} W ({_grounds(static)})"
     for op, rate in profile.throughput.items():

@@ -98,7 +98,7 @@ def _blocks(columns: Sequence[_Texts], width: int) -> list[list[_Texts]]:
 
     blocks = within(width)
     if len(blocks) > 1:
-        narrower = (within(w) for w in range(width))
+        narrower = (within(w) for w in range(width + 1))
         blocks = next(x for x in narrower if len(x) == len(blocks))
     return blocks
 

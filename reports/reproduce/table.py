@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -145,25 +145,37 @@ def reproduce_latex(reproduction: Reproduction) -> str:
     return to_latex(_without(reproduction_table(reproduction), _MARKDOWN_ONLY), NOTES[:4])
 
 
-def print_reproduction(reproduction: Reproduction, console: Console) -> None:
-    """Print what was measured; what is the same in all rows stands in the title."""
+def terminal_table(reproduction: Reproduction) -> Table[Shown]:
+    """What was measured, on the terminal; what is the same in all rows stands in the title."""
     table = reproduction_table(reproduction)
     rows = table.rows[1:]
-    names = [x for x in table.columns if x.name in _SHARED]
-    shared = [x for x in names if len({x.cell(row) for row in rows}) == 1]
-    varying = [x for x in names if x not in shared and x.name in _CONVENTIONS]
-    conventions = Column[Shown](
+
+    def cells(column: Column[Shown]) -> set[str]:
+        return {column.cell(row) for row in rows}
+
+    shared = [x for x in table.columns if x.name in _SHARED and len(cells(x)) == 1]
+    varying = [x for x in table.columns if x.name in _CONVENTIONS and len(cells(x)) > 1]
+    left_out = {"weights", *_MARKDOWN_ONLY, *(x.name for x in (*shared, *varying))}
+    weights = dict.fromkeys(" ".join(x.cell(row) for x in COLUMNS[:2]) for row in rows)
+    about = ", ".join([table.title, *(f"{x.heading} {x.cell(rows[0])}" for x in shared)])
+    columns = (_joined(varying), *_without(table, left_out).columns)
+    title = f"{about}\nweights: {', '.join(weights)}"
+    return replace(table, columns=columns, rows=rows, title=title)
+
+
+def _joined(columns: Sequence[Column[Shown]]) -> Column[Shown]:
+    """Several columns in one that names its rows; one that nobody sees where there are none."""
+    return Column(
         "conventions",
-        lambda row: ", ".join(x.cell(row) for x in varying),
-        ", ".join(x.heading for x in varying),
+        lambda row: ", ".join(column.cell(row) for column in columns),
+        ", ".join(column.heading for column in columns),
         words=True,
         key=True,
     )
-    left_out = {"weights", *_MARKDOWN_ONLY, *(x.name for x in (*shared, *varying))}
-    about = [f"{x.heading} {x.cell(rows[0])}" for x in shared]
-    weights = dict.fromkeys(" ".join(x.cell(row) for x in COLUMNS[:2]) for row in rows)
-    title = f"{', '.join([table.title, *about])}\nweights: {', '.join(weights)}"
-    columns = (conventions, *_without(table, left_out).columns)
-    print_table(replace(table, columns=columns, rows=rows, title=title), console)
+
+
+def print_reproduction(reproduction: Reproduction, console: Console) -> None:
+    """Print the table and how to read it."""
+    print_table(terminal_table(reproduction), console)
     for note in NOTES:
         console.print(f"- {note}", markup=False)
