@@ -81,8 +81,9 @@ def work_through(
         PointError: If a kept result is damaged.
         GridError: If a point fails (all others are still done), or the engine does.
     """
-    known = {key: kept for key in tasks if (kept := store.get(key)) is not None}
-    missing = {key: task for key, task in tasks.items() if key not in known}
+    found = {key: store.get(key) for key in tasks}
+    known = {key: kept for key, kept in found.items() if kept is not None}
+    missing = {key: tasks[key] for key in tasks if key not in known}
     if known:
         say(f"{len(known)} of {len(tasks)} points are known already.")
     progress(doing, len(known), len(tasks))

@@ -157,10 +157,14 @@ def side_by_side(
                     free.append(worker.slot)
                 yield task, content
     finally:
-        for worker in running.values():
-            worker.process.terminate()
-        for worker in running.values():
-            worker.process.join()
+        _stop([worker.process for worker in running.values()])
+
+
+def _stop(processes: Sequence[BaseProcess]) -> None:
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join()
 
 
 def _received(connection: Connection, worker: _Running[Any]) -> tuple[str, Any]:

@@ -47,16 +47,13 @@ def trainable(
     """
     model.requires_grad_(False)
     attention = f".{family_of(model.config.model_type).attention.path}."
-    neurons = []
-    for name, module in model.named_modules():
-        inside = attention in f".{name}."
-        wanted = inside if attention_only or what == "ssa" else what == "all"
-        for own, parameter in module.named_parameters(recurse=False):
-            if own != "threshold":
-                parameter.requires_grad_(wanted and what != "thresholds")
-        has_threshold = isinstance(module, SpikingNeuron) and not isinstance(module, Exact)
-        if has_threshold and (inside or not attention_only):
-            neurons.append(module)
+    inside = [module for name, module in model.named_modules() if attention in f".{name}."]
+    reached = inside if attention_only else [*model.modules()]
+    if what != "thresholds":
+        for module in inside if what == "ssa" else reached:
+            for name, parameter in module.named_parameters(recurse=False):
+                parameter.requires_grad_(name != "threshold")
+    neurons = [x for x in reached if isinstance(x, SpikingNeuron) and not isinstance(x, Exact)]
     for neuron in neurons:
         neuron.threshold.requires_grad_(True)
         parametrize.register_parametrization(neuron, "threshold", _Exponential())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import hashlib
 
-import torch
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -13,7 +12,7 @@ from neurt.loading.models import LoadedModel, ModelError, Weights, load_model
 from neurt.measure.pair import spiking_version
 from neurt.progress import Progress, Say, silent
 from neurt.requests.finetune import FinetuneRequest
-from neurt.spiking.conversion import ConversionError
+from neurt.spiking.conversion import check_finite
 from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.text.data import Calibration
 
@@ -62,12 +61,8 @@ def student_of(
     Raises:
         ConversionError: If the model cannot be converted, or a parameter is not finite.
     """
-    parameters = [] if loaded.spiking is None else loaded.spiking.named_parameters()
-    for name, parameter in parameters:
-        if not bool(torch.isfinite(parameter).all()):
-            raise ConversionError(
-                f"parameter '{name}' holds NaN or infinity; check the checkpoint it came from"
-            )
+    if loaded.spiking is not None:
+        check_finite(loaded.spiking)
     return copy.deepcopy(spiking_version(loaded, request.spiking, calibration, progress))
 
 

@@ -79,9 +79,9 @@ def train(
 
     Args:
         objective: Takes windows (B, S), returns scalars by name, one of them `loss`, each a mean
-            over its windows. Its `after_step()`, if it has one, is called after each step. All
-            that training changes must be in its trainable parameters. It is put in training mode:
-            one with a frozen teacher overrides `train` to keep that in evaluation mode.
+            over its windows. All that training changes must be in its trainable parameters. It is
+            put in training mode: one with a frozen teacher overrides `train` to keep that in
+            evaluation mode.
         ids: One long stream of token ids (N,), the same in each process.
         settings: How to train.
         directory: Of this stage of this run alone, on a file system that all processes share.
@@ -125,7 +125,6 @@ def train(
     begin = len(rows)
     share = settings.batch // accelerator.num_processes
     mine = slice(accelerator.process_index * share, (accelerator.process_index + 1) * share)
-    after_step = getattr(objective, "after_step", lambda: None)
     wrapped.train()
     stepper.zero_grad()  # whatever an earlier stage left
     progress(stage, begin, settings.steps)
@@ -142,7 +141,6 @@ def train(
         _check_finite(scalars["loss"], float(norm), stage, step)
         stepper.step()
         stepper.zero_grad()
-        after_step()
         done, tokens = step + 1, settings.batch * settings.tokens
         speed = tokens / (time.perf_counter() - started)
         rate = learning_rate(settings, step)

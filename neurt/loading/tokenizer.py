@@ -78,23 +78,26 @@ def _own(source: ModelSource, *, random: bool) -> Any | None:
     """The tokenizer beside the model; None where there is none."""
     if source.file is not None:
         return tokenizer_of(read_header(source.file))
-    if source.directory is not None:
-        at_hand = [name for name in _FILES if (source.directory / name).is_file()]
-        return _read(source.directory, at_hand, offline=True) if at_hand else None
-    assert source.hub_id is not None
-    if at_hand := [name for name in _FILES if cached_file(source.hub_id, name)]:
-        return _read(source.hub_id, at_hand, offline=True)
-    if random:  # GPT-2's will do, without asking the hub
+    if at_hand := _at_hand(source):
+        return _read(source.where, at_hand, offline=True)
+    if random or source.directory is not None:  # GPT-2's will do, without asking the hub
         return None
-    if why := why_unreachable(source.hub_id):
+    if why := why_unreachable(source.where):
         raise ModelError(
-            f"the tokenizer of '{source.hub_id}' is not in the local cache and {why}; download the "
+            f"the tokenizer of '{source.where}' is not in the local cache and {why}; download the "
             "model elsewhere and give the directory"
         )
-    return _read(source.hub_id, [], offline=False)
+    return _read(source.where, [], offline=False)
 
 
-def _read(where: str | Path, at_hand: list[str], *, offline: bool) -> Any:
+def _at_hand(source: ModelSource) -> list[str]:
+    """The files of a tokenizer in the directory of the model, or in the cache of the hub."""
+    if source.directory is not None:
+        return [name for name in _FILES if (source.directory / name).is_file()]
+    return [name for name in _FILES if cached_file(source.where, name)]
+
+
+def _read(where: str, at_hand: list[str], *, offline: bool) -> Any:
     """Read a tokenizer; a `tokenizer.json` as it is.
 
     For some types transformers would fill another tokenizer with what that file holds.

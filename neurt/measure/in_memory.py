@@ -65,37 +65,31 @@ def profile_model(
         ProfileError: If a hardware profile cannot be loaded.
         ValueError: If `input_ids` are no token ids, or a converted model is given `spiking`.
     """
-    spiking_model = model if isinstance(model, SpikingLanguageModel) else None
-    if spiking_model is None:
-        check_convertible(model)
-    elif spiking is not None:
+    loaded = _loaded(model, name, weights)
+    if loaded.spiking is not None and spiking is not None:
         raise ValueError("a converted model has its own spiking configuration; leave out `spiking`")
-    else:
-        spiking = spiking_model.choices
     profiles = tuple(it if isinstance(it, HardwareProfile) else load_profile(it) for it in hw)
     if not profiles:
         raise ValueError("no hardware to price on; give `hw` at least one profile")
     ids = _token_ids(input_ids, model)
-    windows = [ids] if calibration is None else [_token_ids(x, model) for x in calibration]
-    source = ModelSource(name or _name(model), None, None, None)
-    analog = model if spiking_model is None else analog_of(spiking_model)
-    loaded = LoadedModel(source, analog, None, weights, spiking=spiking_model)
-    check_ids([ids, *windows], loaded.shape.vocabulary)
+    calibrated = Calibration()
+    if loaded.spiking is None:
+        given = [ids] if calibration is None else [_token_ids(x, model) for x in calibration]
+        same = "the same token ids" if calibration is None else "other token ids of the caller"
+        calibrated = Calibration(given, name=same)
+    check_ids([ids, *calibrated.windows], loaded.shape.vocabulary)
+    own = spiking if loaded.spiking is None else loaded.spiking.choices
     request = PassRequest(
-        model=source.name,
+        model=loaded.name,
         hw=tuple(it for it in hw if isinstance(it, str)),
         seq_len=ids.shape[1],
         batch=ids.shape[0],
         attention=attention,
-        spiking=spiking or SpikingConfig(),
+        spiking=own or SpikingConfig(),
         dataflow=dataflow,
         out=Path(),
     )
     check_stages(request.stages, loaded.shape, request.model)
-    calibrated = Calibration()
-    if spiking_model is None:
-        same = "the same token ids" if calibration is None else "other token ids of the caller"
-        calibrated = Calibration(windows, name=same)
     was_training = model.training
     model.eval()
     try:
@@ -103,6 +97,14 @@ def profile_model(
     finally:
         model.train(was_training)
     return replace(run, int8=int8_prices(request))
+
+
+def _loaded(model: PreTrainedModel, name: str, weights: str) -> LoadedModel:
+    source = ModelSource(name or _name(model), None, None, None)
+    if isinstance(model, SpikingLanguageModel):
+        return LoadedModel(source, analog_of(model), None, weights, spiking=model)
+    check_convertible(model)
+    return LoadedModel(source, model, None, weights)
 
 
 def _name(model: PreTrainedModel) -> str:

@@ -95,11 +95,32 @@ def convert(
         raise ConversionError(spiking.conflict)
     if not calibration:
         raise ConversionError("thresholds are calibrated on text: give at least one window")
+    check_finite(model)
+    spiking_model = _uncalibrated(model, spiking)
+    try:
+        if spiking.dead_zone is DeadZone.LOSS:
+            set_dead_zones(spiking_model, spiking, calibration, progress)
+        else:
+            _calibrate(spiking_model, calibration, progress)
+    except NeuronError as error:
+        raise ConversionError(f"cannot convert: {error}") from error
+    return spiking_model
+
+
+def check_finite(model: nn.Module) -> None:
+    """Make sure that every parameter is a number.
+
+    Raises:
+        ConversionError: If one is not (names the first).
+    """
     for name, parameter in model.named_parameters():
         if not bool(torch.isfinite(parameter).all()):
             raise ConversionError(
                 f"parameter '{name}' holds NaN or infinity; check the checkpoint it came from"
             )
+
+
+def _uncalibrated(model: PreTrainedModel, spiking: SpikingConfig) -> SpikingLanguageModel:
     kind: Any = spiking_class(model.config.model_type)
     config = kind.config_class(
         **model.config.to_diff_dict(), spiking=spiking.model_dump(mode="json")
@@ -112,25 +133,21 @@ def convert(
             module.threshold = nn.Parameter(ones, requires_grad=False)
     _share(model, spiking_model)
     spiking_model.eval()  # type: ignore[no-untyped-call]
-    if spiking.dead_zone is DeadZone.LOSS:
-        try:
-            set_dead_zones(spiking_model, spiking, calibration, progress)
-        except NeuronError as error:
-            raise ConversionError(f"cannot convert: {error}") from error
-        return spiking_model
-    for block in spiking_model.modules():
+    return spiking_model
+
+
+def _calibrate(
+    model: SpikingLanguageModel, windows: Sequence[Tensor], progress: Callable[[int, int], None]
+) -> None:
+    for block in model.modules():
         if isinstance(block, (SpikingAttention, SpikingFeedForward)):
             for coder, layers in block.coded:
                 if isinstance(coder, PowerOfTwo):
                     coder.dead_zone = output_dead_zone(weights_of(layers))
-    with torch.no_grad(), calibrating(spiking_model):
-        for done, window in enumerate(calibration):
-            try:
-                spiking_model(window, use_cache=False)
-            except NeuronError as error:
-                raise ConversionError(f"cannot convert: {error}") from error
-            progress(done + 1, len(calibration))
-    for module in spiking_model.modules():
+    with torch.no_grad(), calibrating(model):
+        for done, window in enumerate(windows):
+            model(window, use_cache=False)
+            progress(done + 1, len(windows))
+    for module in model.modules():
         if isinstance(module, PowerOfTwo):  # it holds weights and keys that are needed no more
             vars(module).pop("dead_zone", None)
-    return spiking_model

@@ -92,18 +92,8 @@ def _model(
         if name == "output.weight" and config["tie_word_embeddings"]:
             continue  # a copy of the embedding
         parameter = arch.parameter(name)
-        if parameter is None or parameter not in wanted:
-            raise GGUFError(
-                f"tensor {name!r} of '{header.path}' has no place in a {config['model_type']} of "
-                "its sizes"
-            )
-        shape = header.tensors[name].shape
-        shape = shape[::-1] if _is_transposed(arch, name) else shape
-        if shape != wanted[parameter]:
-            raise GGUFError(
-                f"tensor {name!r} of '{header.path}' makes a parameter of shape {shape}, where its "
-                f"sizes want {wanted[parameter]}"
-            )
+        _check_place(header, name, wanted.get(parameter or ""), config["model_type"])
+        assert parameter is not None
         weights[parameter] = _tensor(header, name, config)
     missing = sorted(wanted.keys() - weights.keys())
     if missing:
@@ -118,6 +108,22 @@ def _model(
     progress("reading weights", len(header.tensors), len(header.tensors))
     model.eval()
     return model
+
+
+def _check_place(
+    header: GGUFHeader, name: str, wanted: tuple[int, ...] | None, model_type: str
+) -> None:
+    if wanted is None:
+        raise GGUFError(
+            f"tensor {name!r} of '{header.path}' has no place in a {model_type} of its sizes"
+        )
+    shape = header.tensors[name].shape
+    shape = shape[::-1] if _is_transposed(architecture(header), name) else shape
+    if shape != wanted:
+        raise GGUFError(
+            f"tensor {name!r} of '{header.path}' makes a parameter of shape {shape}, where its "
+            f"sizes want {wanted}"
+        )
 
 
 def _is_transposed(arch: Architecture, name: str) -> bool:

@@ -114,10 +114,7 @@ def _gated(header: GGUFHeader, arch: str) -> dict[str, Any]:
     head = config.get("head_dim", width // heads)
     rotated = header.integer(f"{arch}.rope.dimension_count", head)
     if rotated != head:
-        raise GGUFError(
-            f"'{header.path}' rotates {rotated} of the {head} channels of a head, which cannot be "
-            "honoured; give the model in Hugging Face format"
-        )
+        raise _not_honoured(header, f"rotates {rotated} of the {head} channels of a head")
     if arch == "llama":
         config["attention_bias"] = "blk.0.attn_q.bias" in header.tensors
         config["mlp_bias"] = "blk.0.ffn_up.bias" in header.tensors
@@ -171,21 +168,33 @@ def config_of(header: GGUFHeader) -> dict[str, Any]:
     for key, neutral in _NEUTRAL.items():
         value = header.metadata.get(f"{name}.{key}")
         if value is not None and value not in neutral:
-            raise GGUFError(
-                f"'{header.path}' sets '{name}.{key}' to {value!r}, which cannot be honoured; give "
-                "the model in Hugging Face format"
-            )
+            raise _not_honoured(header, f"sets '{name}.{key}' to {value!r}")
     if "rope_freqs.weight" in header.tensors:
-        raise GGUFError(
-            f"'{header.path}' scales its rotary frequencies ('rope_freqs.weight'), which cannot be "
-            "honoured; give the model in Hugging Face format"
-        )
+        raise _not_honoured(header, "scales its rotary frequencies ('rope_freqs.weight')")
     blocks = {found[1] for tensor in header.tensors if (found := re.match(r"blk\.(\d+)\.", tensor))}
     if len(blocks) != header.integer(f"{name}.block_count"):
         raise GGUFError(
             f"'{header.path}' has tensors of {len(blocks)} blocks, and '{name}.block_count' is "
             f"{header.metadata[f'{name}.block_count']}; download it again"
         )
+    config = arch.config(header, name) | {
+        "vocab_size": _vocabulary(header, name),
+        "tie_word_embeddings": _is_tied(header),
+    }
+    for role in ("bos", "eos"):
+        # Those of the token list, not of a default of transformers that may lie outside it.
+        config[f"{role}_token_id"] = header.metadata.get(f"tokenizer.ggml.{role}_token_id")
+    return config
+
+
+def _not_honoured(header: GGUFHeader, does: str) -> GGUFError:
+    return GGUFError(
+        f"'{header.path}' {does}, which cannot be honoured; give the model in Hugging Face format"
+    )
+
+
+def _vocabulary(header: GGUFHeader, name: str) -> int:
+    """Rows of the embedding, which the tokens must fit."""
     embedding = header.tensors.get("token_embd.weight")
     if embedding is None:
         raise GGUFError(f"'{header.path}' has no 'token_embd.weight'; it is not a language model")
@@ -197,14 +206,7 @@ def config_of(header: GGUFHeader) -> dict[str, Any]:
             f"'{name}.vocab_size' is {stated}, and its tokenizer has "
             f"{len(tokens) if tokens is not None else 'no'} tokens"
         )
-    config = arch.config(header, name) | {
-        "vocab_size": rows,
-        "tie_word_embeddings": _is_tied(header),
-    }
-    for role in ("bos", "eos"):
-        # Those of the token list, not of a default of transformers that may lie outside it.
-        config[f"{role}_token_id"] = header.metadata.get(f"tokenizer.ggml.{role}_token_id")
-    return config
+    return rows
 
 
 def _is_tied(header: GGUFHeader) -> bool:

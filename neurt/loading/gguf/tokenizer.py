@@ -48,17 +48,7 @@ def tokenizer_of(header: GGUFHeader) -> PreTrainedTokenizerFast:
             f"model file '{path}' has a tokenizer of kind {kind!r} with {len(tokens)} "
             "tokens; 'gpt2' (byte-level) and 'llama' (SentencePiece) can be read"
         )
-    special = {}
-    for role, ours in _ROLES.items():
-        index = metadata.get(f"tokenizer.ggml.{role}_token_id")
-        if index is None:
-            continue
-        if not isinstance(index, int) or not 0 <= index < len(tokens):
-            raise GGUFError(
-                f"'tokenizer.ggml.{role}_token_id' of '{path}' is {index!r}, and its tokenizer has "
-                f"{len(tokens)} tokens"
-            )
-        special[f"{ours}_token"] = tokens[index]
+    special = _special(header, tokens)
     built = _byte_level(header) if kind == "gpt2" else _sentencepiece(header)
     built.add_tokens(
         [
@@ -79,6 +69,22 @@ def tokenizer_of(header: GGUFHeader) -> PreTrainedTokenizerFast:
         chat_template=metadata.get("tokenizer.chat_template"),
         **special,
     )
+
+
+def _special(header: GGUFHeader, tokens: list[str]) -> dict[str, str]:
+    """The tokens of known roles, by their name in transformers."""
+    special = {}
+    for role, ours in _ROLES.items():
+        index = header.metadata.get(f"tokenizer.ggml.{role}_token_id")
+        if index is None:
+            continue
+        if not isinstance(index, int) or not 0 <= index < len(tokens):
+            raise GGUFError(
+                f"'tokenizer.ggml.{role}_token_id' of '{header.path}' is {index!r}, and its "
+                f"tokenizer has {len(tokens)} tokens"
+            )
+        special[f"{ours}_token"] = tokens[index]
+    return special
 
 
 def _list(header: GGUFHeader, key: str, kind: type) -> list[Any]:
