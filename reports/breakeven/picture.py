@@ -18,7 +18,8 @@ from matplotlib.ticker import NullLocator, PercentFormatter
 from energy.compare.breakeven import Bound, BreakEven, Verdict
 from energy.compare.thresholds import THRESHOLDS
 from reports.breakeven.case import Case
-from reports.kit.style import COMPONENT_COLOURS, COMPONENT_NAMES, PAGE_WIDTH, SMALL, STYLE, headline
+from reports.kit.parts import COMPONENT_COLOURS, COMPONENT_NAMES
+from reports.kit.style import PAGE_WIDTH, SMALL, STYLE, headline
 
 _PANELS = {
     "compute": "compute only: MACs and ACs",

@@ -10,16 +10,8 @@ from energy import Estimate
 from energy.bill.estimate import GROUPS
 from energy.words import energy_unit
 from reports.count.run import part_pj
-from reports.kit.parts import present
-from reports.kit.style import (
-    COMPONENT_NAMES,
-    GROUP_COLOURS,
-    GROUP_NAMES,
-    PAGE_WIDTH,
-    SMALL,
-    STYLE,
-    headline,
-)
+from reports.kit.parts import COMPONENT_NAMES, GROUP_COLOURS, GROUP_NAMES, present
+from reports.kit.style import PAGE_WIDTH, SMALL, STYLE, headline
 
 
 def count_components(bill: Estimate, title: str, subtitle: str) -> Figure:

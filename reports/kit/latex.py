@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Iterable, Sequence
+from textwrap import wrap
+from typing import Any
+
+from energy.table import Table
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -34,47 +37,36 @@ def _cell(text: str) -> str:
     return "--" if text == "-" else _MINUS.sub("$-$", latex_escape(text))
 
 
-def latex_table(
-    headings: Sequence[tuple[str, str]],
-    alignment: str,
-    groups: Iterable[Sequence[Sequence[str]]],
-    notes: Sequence[str],
-) -> str:
-    r"""A `tabular` to `\input` into a `table` or `sidewaystable`.
+def to_latex(table: Table[Any], notes: Sequence[str] = ()) -> str:
+    r"""A table as a `tabular` to `\input` into a `table` or `sidewaystable`.
+
+    The words of a heading stand above each other. There is a little room between groups; the first
+    of several stands above a rule.
 
     Args:
-        headings: Name and unit of each column; an empty unit for none. The words of a name stand
-            above each other.
-        alignment: One of `l`, `c`, `r` for each column.
-        groups: Rows, with a little room between groups; the first group stands above a rule.
+        table: The table; its title becomes the first note.
         notes: What belongs into the caption, as comments above the table.
-
-    Raises:
-        ValueError: If a row has not one cell for each column.
     """
-    if len(alignment) != len(headings):
-        raise ValueError(f"{len(headings)} headings, but {len(alignment)} alignments")
-    stacked = [[*name.split(), *([f"({unit})"] if unit else [])] for name, unit in headings]
-    height = max(map(len, stacked))
-    heads = [[""] * (height - len(words)) + words for words in stacked]
+    columns = table.shown
+    words = [column.heading.split() for column in columns]
+    height = max(map(len, words))
+    heads = [[""] * (height - len(x)) + x for x in words]
+    comments = [line for note in (table.title, *notes) for line in wrap(latex_escape(note), 96)]
     lines = [
-        *(f"% {line}" for note in notes for line in textwrap.wrap(latex_escape(note), 96)),
+        *(f"% {line}" for line in comments),
         r"% Needs \usepackage{booktabs}. A wide one fits a sidewaystable of the package",
         r"% rotating, in \scriptsize with \setlength{\tabcolsep}{2pt}.",
-        f"\\begin{{tabular}}{{@{{}}{alignment}@{{}}}}",
+        f"\\begin{{tabular}}{{@{{}}{''.join('l' if x.words else 'r' for x in columns)}@{{}}}}",
         r"\toprule",
-        *(_row(map(_cell, line)) for line in zip(*heads, strict=True)),
+        *(_row(line) for line in zip(*heads, strict=True)),
         r"\midrule",
     ]
-    for number, group in enumerate(groups):
+    for number, group in enumerate(table.groups()):
         if number:
             lines.append(r"\midrule" if number == 1 else r"\addlinespace")
-        for row in group:
-            if len(row) != len(headings):
-                raise ValueError(f"{len(headings)} headings, but a row of {len(row)}: {row}")
-            lines.append(_row(map(_cell, row)))
+        lines += [_row(column.cell(row) for column in columns) for row in group]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
 
 def _row(cells: Iterable[str]) -> str:
-    return " & ".join(cells) + r" \\"
+    return " & ".join(map(_cell, cells)) + r" \\"

@@ -20,45 +20,6 @@ PAGE_WIDTH, COLUMN_WIDTH = 7.0, 3.4
 #: Points of the smallest text.
 SMALL = 6.5
 
-#: Okabe and Ito's palette, ordered so that neighbours differ in lightness too.
-COMPONENT_COLOURS = {
-    "qkv": "#0072B2",
-    "scores": "#E69F00",
-    "mix": "#F0E442",
-    "proj": "#56B4E9",
-    "ffn_up": "#009E73",
-    "ffn_down": "#7FD6B8",
-    "lm_head": "#D55E00",
-}
-GROUP_COLOURS = {
-    "compute": "#0072B2",
-    "scalar": "#F0E442",
-    "neuron": "#D55E00",
-    "routing": "#CC79A7",
-    "memory": "#56B4E9",
-}
-GROUP_NAMES = {
-    "compute": "MACs and ACs",
-    "scalar": "non-linear functions",
-    "neuron": "neuron updates",
-    "routing": "spike routing",
-    "memory": "memory traffic",
-}
-COMPONENT_NAMES = {
-    "qkv": "Q, K, V projections",
-    "rotary": "rotary positions",
-    "scores": "scores Q Kᵀ",
-    "softmax": "softmax / row scale",
-    "mix": "mix A V",
-    "proj": "output projection",
-    "ffn_up": "feed-forward up",
-    "activation": "activation",
-    "ffn_down": "feed-forward down",
-    "neuron": "spiking neurons",
-    "norm": "norms",
-    "embedding": "embeddings",
-    "lm_head": "language-model head",
-}
 SPIKING_HATCH = "////"
 _TITLE_SIZE = 8
 _DPI = 200

@@ -1,4 +1,4 @@
-"""Tables for people: on the terminal, in Markdown, in LaTeX."""
+"""Tables and sentences for people: on the terminal and in Markdown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from energy.table import Column, Table
-from reports.kit.latex import latex_table
 
 #: Characters between two columns, and the narrowest that a column of words is made for want of
 #: room.
@@ -38,17 +37,8 @@ def print_table(table: Table[Any], console: Console) -> None:
     for number, columns in enumerate(_blocks(made, console.width)):
         if number:
             console.print()
-        grid = Grid(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
         widths = _widths(columns, console.width)
-        for texts, width in zip(columns, widths, strict=True):
-            words = texts.column.words
-            grid.add_column(
-                Text("\n".join(wrap(texts.column.heading, width, break_on_hyphens=False))),
-                justify="left" if words else "right",
-                width=width,
-                no_wrap=not words,
-                overflow="fold",
-            )
+        grid = _grid(columns, widths)
         for i, style in enumerate(styles):
             if i and groups[i] != groups[i - 1]:
                 grid.add_section()
@@ -76,6 +66,19 @@ class _Texts(NamedTuple):
         words = [word for text in self.cells for word in text.split()]
         cells = min(self.wide, max(_NARROW, _longest(words))) if self.column.words else self.wide
         return max(cells, _longest(self.column.heading.split()))
+
+
+def _grid(columns: Sequence[_Texts], widths: Sequence[int]) -> Grid:
+    grid = Grid(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for (column, _), width in zip(columns, widths, strict=True):
+        grid.add_column(
+            Text("\n".join(wrap(column.heading, width, break_on_hyphens=False))),
+            justify="left" if column.words else "right",
+            width=width,
+            no_wrap=not column.words,
+            overflow="fold",
+        )
+    return grid
 
 
 def _blocks(columns: Sequence[_Texts], width: int) -> list[list[_Texts]]:
@@ -142,20 +145,6 @@ def to_markdown(table: Table[Any]) -> str:
         cells = [escaped(column.cell(row)) for column in columns]
         lines.append([f"{mark}{cell}{mark}" if cell else "" for cell in cells])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def to_latex(table: Table[Any], notes: Sequence[str] = ()) -> str:
-    """A table as a `tabular` that needs booktabs; the title and the notes stand above as comments.
-
-    Its first group, where there are several, stands above a rule.
-    """
-    columns = table.shown
-    return latex_table(
-        [(column.heading, "") for column in columns],
-        "".join("l" if column.words else "r" for column in columns),
-        [[[column.cell(row) for column in columns] for row in rows] for rows in table.groups()],
-        [*([table.title] if table.title else []), *notes],
-    )
 
 
 def print_sentence(text: str, console: Console, style: str = "") -> None:

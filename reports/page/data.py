@@ -8,12 +8,17 @@ from energy import Counts, LayerCount
 from energy.bill.estimate import GROUPS
 from energy.bill.execution import ADDRESS_BYTES
 from energy.bill.placement import BUFFERS, HELD, PERSISTENT
-from energy.counts.counts import COUNT_COLUMNS
+from energy.counts.counts import COUNT_COLUMNS, CountRow
 from hwmodels import Dataflow, HardwareProfile, Op, ProfileError, load_profile, siblings
 from hwmodels.prices import Evidence
 from reports.kit.caveats import PUBLISHED_SAVING, PUBLISHED_SOURCE
-from reports.kit.parts import present
-from reports.kit.style import COMPONENT_COLOURS, COMPONENT_NAMES, GROUP_COLOURS, GROUP_NAMES
+from reports.kit.parts import (
+    COMPONENT_COLOURS,
+    COMPONENT_NAMES,
+    GROUP_COLOURS,
+    GROUP_NAMES,
+    present,
+)
 from reports.run.run import Run
 from reports.views.tables import ENERGY_COLUMNS
 
@@ -83,31 +88,32 @@ def _world() -> dict[str, Any]:
     }
 
 
+#: What was run, and what was counted of each layer, by its name here and in `counts.csv`.
+_ABOUT = (
+    *("variant", "model", "weights", "phase", "batch", "tokens", "timesteps", "attention"),
+    "value_bytes",
+)
+_LAYER = {"name": "layer"} | {
+    name: name
+    for name in (
+        *("kind", "block", "component", "depth", "calls", "dense_macs", "zero_macs"),
+        *("spikes", "slots"),
+    )
+}
+
+
 def _columns(counts: Counts) -> dict[str, Any]:
     """Counts of one variant, a column for each field and operation, in the order of the layers."""
     rows = counts.layers
     steps = [steps_with_time(row, counts) for row in rows]
     occurring = [op for op in Op if any(row.tally.ops.get(op) for row in rows)]
+    columns = {column.name: column.value for column in COUNT_COLUMNS}
     return {
-        "variant": counts.variant,
-        "model": counts.model,
-        "weights": counts.weights,
-        "phase": counts.phase,
-        "batch": counts.batch,
-        "tokens": counts.tokens,
-        "timesteps": counts.timesteps,
-        "attention": counts.attention,
-        "value_bytes": counts.value_bytes,
-        "name": [row.name for row in rows],
-        "kind": [row.kind for row in rows],
-        "block": [row.label.block for row in rows],
-        "component": [row.label.component for row in rows],
-        "depth": [row.label.depth for row in rows],
-        "calls": [row.calls for row in rows],
-        "dense_macs": [row.tally.dense_macs for row in rows],
-        "zero_macs": [row.tally.zero_macs for row in rows],
-        "spikes": [row.tally.spikes for row in rows],
-        "slots": [row.tally.slots for row in rows],
+        **{name: getattr(counts, name) for name in _ABOUT},
+        **{
+            name: [columns[column](CountRow(counts, row)) for row in rows]
+            for name, column in _LAYER.items()
+        },
         "ops": {op: [row.tally.ops.get(op, 0) for row in rows] for op in occurring},
         "steps": {op: [i for i, ops in enumerate(steps) if op in ops] for op in occurring},
     }

@@ -11,7 +11,8 @@ from rich.console import Console
 from energy.table import Column, Table
 from energy.words import NONE, energy, number
 from reports.kit.caveats import PUBLISHED_SAVING, PUBLISHED_SOURCE
-from reports.kit.table import print_table, to_latex, to_markdown
+from reports.kit.latex import to_latex
+from reports.kit.table import print_table, to_markdown
 from reports.reproduce.rows import Line, Reproduction, stands
 
 _LOW, _HIGH = (f"{100 * share:.2f}" for share in PUBLISHED_SAVING)

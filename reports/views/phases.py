@@ -9,17 +9,9 @@ from energy import Estimate
 from energy.bill.estimate import GROUPS
 from energy.table import Column, Table
 from energy.words import energy
+from reports.kit.parts import GROUP_NAMES
 from reports.run.run import Run
 
-#: Headings of the bill for people; a memory level is called by its own name.
-PART_NAMES = {
-    "compute": "MACs and ACs",
-    "scalar": "non-linear functions",
-    "neuron": "neuron updates",
-    "routing": "spike routing",
-    "static": "static",
-    "total": "total",
-}
 #: The request, shared by the tokens that it generates.
 GENERATED = "per generated token"
 #: Traffic of buffers that the profile places in no level.
@@ -82,18 +74,21 @@ def parts(bill: Estimate) -> list[Part]:
     missing = {
         group: tuple(op.value for op in bill.unpriced if op.group == group) for group in GROUPS
     }
-    lines = []
-    for group in GROUPS[:-1]:
-        pj = bill.group_pj(group)
-        lost = bill.lacks_compute if group == "compute" else bool(missing[group] and not pj)
-        lines.append(Part(group, None if lost else pj, missing[group]))
+    lines = [_heading(bill, group, missing[group]) for group in GROUPS[:-1]]
     lines += [Part(f"memory:{x}", bill.level_pj.get(x, 0.0)) for x in bill.profile.memory]
     if missing["memory"]:
         lines.append(Part(UNPLACED, None, missing["memory"]))
-    lines.append(Part("static", bill.static_pj, () if bill.static_pj is not None else ("static",)))
+    static = bill.static_pj
+    lines.append(Part("static", static, ("static",) if static is None else ()))
     everything = tuple(name for line in lines for name in line.unpriced)
     lines.append(Part("total", None if bill.lacks_compute else bill.energy_pj(), everything))
     return lines
+
+
+def _heading(bill: Estimate, group: str, missing: tuple[str, ...]) -> Part:
+    pj = bill.group_pj(group)
+    lost = bill.lacks_compute if group == "compute" else bool(missing and not pj)
+    return Part(group, None if lost else pj, missing)
 
 
 class PhaseLine(NamedTuple):
@@ -198,4 +193,4 @@ def part_name(name: str) -> str:
     """A line of the bill for people."""
     if name == UNPLACED:
         return "memory without a level"
-    return PART_NAMES.get(name) or name.removeprefix("memory:").replace("_", " ")
+    return GROUP_NAMES.get(name) or name.removeprefix("memory:").replace("_", " ")

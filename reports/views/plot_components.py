@@ -9,16 +9,8 @@ from matplotlib.patches import Patch
 
 from energy import Estimate, saving
 from energy.words import energy_unit
-from reports.kit.parts import present
-from reports.kit.style import (
-    COMPONENT_NAMES,
-    GROUP_COLOURS,
-    PAGE_WIDTH,
-    SMALL,
-    SPIKING_HATCH,
-    STYLE,
-    headline,
-)
+from reports.kit.parts import COMPONENT_NAMES, GROUP_COLOURS, present
+from reports.kit.style import PAGE_WIDTH, SMALL, SPIKING_HATCH, STYLE, headline
 
 
 def per_component(asa: Estimate, ssa: Estimate, title: str, subtitle: str) -> Figure:

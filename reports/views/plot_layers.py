@@ -12,19 +12,8 @@ from matplotlib.patches import Patch
 from energy import Estimate
 from energy.words import energy_unit
 from hwmodels import Op
-from reports.kit.style import (
-    COMPONENT_COLOURS,
-    COMPONENT_NAMES,
-    GROUP_COLOURS,
-    GROUP_NAMES,
-    PAGE_WIDTH,
-    SMALL,
-    SPIKING_HATCH,
-    STYLE,
-    bars,
-    headline,
-    layer_ticks,
-)
+from reports.kit.parts import COMPONENT_COLOURS, COMPONENT_NAMES, GROUP_COLOURS, GROUP_NAMES
+from reports.kit.style import PAGE_WIDTH, SMALL, SPIKING_HATCH, STYLE, bars, headline, layer_ticks
 
 
 def per_layer(asa: Estimate, ssa: Estimate, title: str, subtitle: str) -> Figure:

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 
 from energy import Estimate
 from energy.words import energy_unit
+from reports.kit.parts import GROUP_COLOURS
 from reports.kit.style import (
     COLUMN_WIDTH,
-    GROUP_COLOURS,
     PAGE_WIDTH,
     SMALL,
     SPIKING_HATCH,

@@ -15,15 +15,8 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
 from energy import Counts
-from reports.kit.parts import ORDER
-from reports.kit.style import (
-    COMPONENT_NAMES,
-    PAGE_WIDTH,
-    SMALL,
-    STYLE,
-    layer_ticks,
-    titled,
-)
+from reports.kit.parts import COMPONENT_NAMES, ORDER
+from reports.kit.style import PAGE_WIDTH, SMALL, STYLE, layer_ticks, titled
 from reports.run.steps import StepCount
 
 #: White is silence; darker is busier, in grey too.

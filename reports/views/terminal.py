@@ -17,7 +17,7 @@ from reports.run.run import Run
 from reports.views.baselines import baseline_table, saved
 from reports.views.headline import part_table, verdict_table
 from reports.views.markdown import without_price
-from reports.views.phases import phase_bills, phase_table
+from reports.views.phases import PhaseBill, phase_bills, phase_table
 
 
 def print_run(
@@ -57,10 +57,7 @@ def print_run(
 def _print_short(run: Run, hw: str, console: Console) -> None:
     """Per token, against other baselines, and what has no price: a line each."""
     last = phase_bills(run, hw)[-1]
-    sides = [
-        energy(None if bill.lacks_compute else last.per_token(bill.energy_pj()))
-        for bill in (last.asa, last.ssa)
-    ]
+    sides = [_per_token(last, bill) for bill in (last.asa, last.ssa)]
     each = "generated token" if last.phase == "request" else "token"
     print_sentence(f"Per {each}: {sides[0]} analog, {sides[1]} spiking.", console)
     others = [
@@ -70,6 +67,10 @@ def _print_short(run: Run, hw: str, console: Console) -> None:
         print_sentence(f"Model, all, against: {'; '.join(others)}.", console)
     if missing := [op for op in Op if any(op in bill.unpriced for bill in run.estimates[hw])]:
         print_sentence(f"Without a price, so in no sum: {', '.join(missing)}.", console, "yellow")
+
+
+def _per_token(bills: PhaseBill, bill: Estimate) -> str:
+    return energy(None if bill.lacks_compute else bills.per_token(bill.energy_pj()))
 
 
 def _print_verdict(run: Run, console: Console) -> None:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from reports.kit.latex import latex_escape, latex_table
+from energy.table import Column, Table
+from reports.kit.latex import latex_escape, to_latex
 
 
 @pytest.mark.parametrize(
@@ -21,12 +22,18 @@ def test_text_is_printed_as_it_is(text: str, escaped: str) -> None:
     assert latex_escape(text) == escaped
 
 
+ROWS = [("all", "-"), ("a_b", "-1.5"), ("c-2", "0.5–1"), ("d", "2e-05")]
+COLUMNS: tuple[Column[tuple[str, str]], ...] = (
+    Column("model", lambda row: row[0], "model", words=True),
+    Column("saved", lambda row: row[1], "energy saved (%)"),
+    Column("file", lambda row: row[1]),
+)
+
+
 def test_a_table_is_a_tabular_with_rules() -> None:
-    table = latex_table(
-        [("model", ""), ("energy saved", "%")],
-        "lr",
-        [[["all", "-"]], [["a_b", "-1.5"], ["c-2", "0.5–1"]], [["d", "2e-05"]]],
-        ["A table, 100 % ours."],
+    groups = {"all": 0, "d": 2}
+    table = to_latex(
+        Table(COLUMNS, ROWS, "A table, 100 % ours.", group=lambda row: groups.get(row[0], 1))
     )
     assert (
         table
@@ -52,14 +59,7 @@ d & 2e-05 \\
 
 
 def test_a_note_is_a_comment_whatever_is_in_it() -> None:
-    table = latex_table([("a", "")], "l", [[["b"]]], ["long " * 40 + "\n\\input{x}\nend"])
+    table = to_latex(Table(COLUMNS, ROWS), ["long " * 40 + "\n\\input{x}\nend"])
     comments = table.partition(r"\begin{tabular}")[0].splitlines()
     assert all(line.startswith("% ") for line in comments)
     assert max(map(len, comments)) <= 98
-
-
-def test_rows_and_headings_fit() -> None:
-    with pytest.raises(ValueError, match="2 headings, but 1 alignments"):
-        latex_table([("a", ""), ("b", "")], "l", [], [])
-    with pytest.raises(ValueError, match="1 headings, but a row of 2"):
-        latex_table([("a", "")], "l", [[["b", "c"]]], [])

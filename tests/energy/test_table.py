@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+
+from energy.table import Column, Table
+
+TABLE: Table[tuple[str, int | None, float]] = Table(
+    (
+        Column("name", lambda row: row[0], "name", words=True, key=True),
+        Column("depth", lambda row: row[1], dtype="Int64"),
+        Column("share", lambda row: row[2], "share", "{:.1%}".format),
+        Column("known", lambda row: row[1], "known"),
+    ),
+    [("a, <b>", 1, 0.5), ("c", None, 0.25), ("c", 2, 2**-60)],
+    "T & co",
+    group=lambda row: row[0],
+)
+
+
+def test_a_file_has_every_column_under_its_name_and_gaps_are_empty() -> None:
+    assert TABLE.to_csv() == (
+        'name,depth,share,known\n"a, <b>",1,0.5,1\nc,,0.25,\nc,2,8.673617379884035e-19,2\n'
+    )
+
+
+def test_people_see_columns_with_a_heading_and_a_dash_for_a_gap() -> None:
+    assert [column.heading for column in TABLE.shown] == ["name", "share", "known"]
+    assert TABLE.cells() == [["a, <b>", "50.0%", "1"], ["c", "25.0%", "-"], ["c", "0.0%", "2"]]
+
+
+def test_a_frame_has_the_types_asked_for() -> None:
+    frame = TABLE.to_frame()
+    assert str(frame.depth.dtype) == "Int64"
+    assert frame.depth.isna().tolist() == [False, True, False]
+    assert frame.share.tolist() == [0.5, 0.25, 2**-60]
+
+
+def test_html_is_escaped_and_numbers_are_flush_right() -> None:
+    html = TABLE.to_html()
+    assert html.startswith('<table><caption style="text-align:left">T &amp; co</caption>')
+    assert '<td style="text-align:left">a, &lt;b&gt;</td>' in html
+    assert '<td style="text-align:right">50.0%</td>' in html
+
+
+def test_rows_that_follow_each_other_stand_together() -> None:
+    assert [len(group) for group in TABLE.groups()] == [1, 2]
+
+
+def test_some_columns_in_the_order_asked_for() -> None:
+    assert TABLE.only("share", "name").names == ["share", "name"]
+    with pytest.raises(KeyError):
+        TABLE.only("no")
