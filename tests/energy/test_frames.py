@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from energy import Counts, Label, LayerCount, Tally, estimate, saving
-from energy.bill.layer import ESTIMATE_COLUMNS
 from energy.bill.saving import SAVING_COLUMNS
 from energy.table import Table
 from energy.words import energy
@@ -32,42 +31,6 @@ def counts() -> Counts:
         weights="random(seed=0)",
         timesteps=4,
         tokens=3,
-    )
-
-
-def test_the_columns_of_the_frames_are_frozen() -> None:
-    assert tuple(column.name for column in ESTIMATE_COLUMNS) == (
-        "hw",
-        "dataflow",
-        "variant",
-        "layer",
-        "kind",
-        "block",
-        "component",
-        "depth",
-        "calls",
-        "spike_rate",
-        "compute_pj",
-        "scalar_pj",
-        "neuron_pj",
-        "routing_pj",
-        "memory_pj",
-        "energy_pj",
-        "unpriced",
-        "timesteps",
-        "phase",
-        "tokens",
-        "model",
-        "weights",
-    )
-    assert tuple(column.name for column in SAVING_COLUMNS) == (
-        "block",
-        "component",
-        "accounting",
-        "asa_pj",
-        "ssa_pj",
-        "saving",
-        "unpriced",
     )
 
 

@@ -7,35 +7,6 @@ from hwmodels import Buffer, Op
 TRAFFIC = [op for op in Op if op.buffer is not None]
 
 
-def test_the_columns_of_the_vocabulary_are_frozen() -> None:
-    assert tuple(op.value for op in Op) == (
-        "mac",
-        "ac",
-        "shift_ac",
-        "add",
-        "mul",
-        "div",
-        "exp",
-        "sqrt",
-        "cmp",
-        "neuron_update",
-        "spike",
-        "spike_hop",
-        "weight_read_bytes",
-        "vector_read_bytes",
-        "activation_read_bytes",
-        "activation_write_bytes",
-        "spike_read_bytes",
-        "spike_write_bytes",
-        "state_read_bytes",
-        "state_write_bytes",
-        "kv_read_bytes",
-        "kv_write_bytes",
-        "kv_spike_read_bytes",
-        "kv_spike_write_bytes",
-    )
-
-
 def test_every_operation_has_a_definition_of_its_own() -> None:
     definitions = [op.definition for op in Op]
     assert all(definitions)

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from energy import Counts, CountsError, Label, LayerCount, Tally
 from energy.counts import read_csv, to_csv
-from energy.counts.counts import COUNT_COLUMNS
 from hwmodels import Op
 
 NUMBERS = st.integers(0, 2**70)
@@ -61,53 +60,6 @@ def layer(name: str, ops: dict[Op, int] | None = None, **fields: Any) -> LayerCo
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
     return tmp_path / "counts.csv"
-
-
-def test_the_columns_of_the_table_are_frozen() -> None:
-    assert tuple(column.name for column in COUNT_COLUMNS) == (
-        "variant",
-        "layer",
-        "kind",
-        "block",
-        "component",
-        "depth",
-        "calls",
-        "dense_macs",
-        "zero_macs",
-        "mac",
-        "ac",
-        "shift_ac",
-        "add",
-        "mul",
-        "div",
-        "exp",
-        "sqrt",
-        "cmp",
-        "neuron_update",
-        "spike",
-        "weight_read_bytes",
-        "vector_read_bytes",
-        "activation_read_bytes",
-        "activation_write_bytes",
-        "spike_read_bytes",
-        "spike_write_bytes",
-        "state_read_bytes",
-        "state_write_bytes",
-        "kv_read_bytes",
-        "kv_write_bytes",
-        "kv_spike_read_bytes",
-        "kv_spike_write_bytes",
-        "spikes",
-        "slots",
-        "phase",
-        "batch",
-        "tokens",
-        "timesteps",
-        "attention",
-        "value_bytes",
-        "model",
-        "weights",
-    )
 
 
 def test_a_hop_is_no_count_but_may_be_read(table: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from builders import refused
 
-from energy.literature.claims import CLAIM_COLUMNS, Claim, ClaimError, read_claims
+from energy.literature.claims import Claim, ClaimError, read_claims
 
 Write = Callable[[str], Path]
 
@@ -19,25 +19,6 @@ def written(tmp_path: Path) -> Write:
         return path
 
     return write
-
-
-def test_the_columns_are_frozen() -> None:
-    assert CLAIM_COLUMNS == (
-        "model",
-        "hw",
-        "true_macs",
-        "ann_ops",
-        "ann_energy_mj",
-        "snn_ops",
-        "snn_macs",
-        "snn_energy_mj",
-        "spike_rate",
-        "timesteps",
-        "ratio",
-        "mac_pj",
-        "ac_pj",
-        "time_ns",
-    )
 
 
 def test_an_empty_cell_is_a_number_that_is_not_printed(written: Write) -> None:
@@ -55,7 +36,11 @@ def test_a_byte_order_mark_is_no_part_of_the_header(written: Write) -> None:
         ("", "need the column 'model'"),
         ("ann_ops\n1\n", "need the column 'model'"),
         ("model\n", "a header but no rows"),
-        ("model,colour\nx,red\n", "have a column 'colour'; known are model, hw, true_macs"),
+        (
+            "model,colour\nx,red\n",
+            "have a column 'colour'; known are model, hw, true_macs, ann_ops, ann_energy_mj, "
+            "snn_ops, snn_macs, snn_energy_mj, spike_rate, timesteps, ratio, mac_pj, ac_pj, time_ns",
+        ),
         ("model,ratio,ratio\nx,1,1\n", "the column 'ratio' more than once"),
         ("model,ratio\nx\n", "line 2 has not the columns"),
         ("model,ratio\nx,1,2\n", "line 2 has not the columns"),

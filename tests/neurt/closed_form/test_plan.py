@@ -1,33 +1,15 @@
-from typing import Any
-
 import pytest
-import torch
-from transformers import DynamicCache, GPT2LMHeadModel
+from plans import by_name, measured
+from transformers import GPT2LMHeadModel
 
-from energy import Attention, Conventions, Counts, count_pass, exposed_attention
+from energy import Attention, Conventions, exposed_attention
 from hwmodels import Op
 from neurt.closed_form.passes import Pass, decode, prefill
 from neurt.closed_form.plan import plan_asa
-from neurt.families import ALIASES, Shape, label
+from neurt.families import ALIASES, Shape
 
 TINY = Shape(layers=2, width=32, heads=4, inner=128, vocabulary=101, positions=64)
 CAUSAL = Conventions(Attention.CAUSAL)
-
-
-def measure(model: Any, what: Pass, conventions: Conventions, variant: str) -> Counts:
-    ids = torch.randint(0, 101, (what.batch, what.keys), generator=torch.Generator().manual_seed(5))
-    cache = None
-    if what.queries < what.keys:
-        cache = DynamicCache(config=model.config)
-        with torch.no_grad():
-            model(ids[:, : -what.queries], past_key_values=cache, use_cache=True)
-    return count_pass(
-        model,
-        lambda: model(ids[:, -what.queries :], past_key_values=cache, use_cache=cache is not None),
-        variant=variant,
-        conventions=conventions,
-        label=label,
-    )
 
 
 PASSES = [prefill(16), prefill(9, batch=3), decode(17), decode(5, batch=2)]
@@ -41,11 +23,8 @@ def test_analog_plan_is_what_the_hooks_count(
 ) -> None:
     tiny_gpt2.set_attn_implementation(implementation)
     with exposed_attention(tiny_gpt2):
-        measured = measure(tiny_gpt2, what, conventions, "asa")
-    planned = plan_asa(TINY, what, conventions)
-    assert {x.name: (x.kind, x.label, x.calls, x.tally) for x in measured.layers} == {
-        x.name: (x.kind, x.label, x.calls, x.tally) for x in planned.layers
-    }
+        found = measured(tiny_gpt2, what, "asa", conventions)
+    assert by_name(plan_asa(TINY, what, conventions)) == by_name(found)
 
 
 @pytest.mark.parametrize(("name", "alias"), ALIASES.items())

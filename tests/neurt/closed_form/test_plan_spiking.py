@@ -1,18 +1,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
-from transformers import DynamicCache
+from plans import by_name, measured, planned
 
-from energy import Attention, Conventions, Counts, Levels, count_pass
+from energy import Attention, Conventions, Levels
 from hwmodels import Op
 from neurt.closed_form.passes import Pass, PlanError, decode, prefill
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
-from neurt.families import ALIASES, Shape, label
+from neurt.families import ALIASES, Shape
 from neurt.spiking.config import Code, Form, KeyValue, SpikingConfig
 from neurt.spiking.modeling import SpikingGPT2LMHeadModel
 
@@ -21,86 +20,38 @@ TINY = Shape(layers=2, width=32, heads=4, inner=128, vocabulary=101, positions=6
 SMALL = ALIASES["gpt2-small"][1]
 CAUSAL = Conventions(Attention.CAUSAL)
 
-CHOICES: dict[str, dict[str, Any]] = {
-    "spikformer": {"form": "spikformer"},
-    "softmax": {"form": "softmax"},
-    "two streams": {"form": "softmax", "key_value": "streamed"},
-}
-FORMS = pytest.mark.parametrize("form", CHOICES)
-CODES = pytest.mark.parametrize("code", Code)
 PASSES = [prefill(9, batch=3), decode(5, batch=2), prefill(1), Pass(batch=2, queries=3, keys=8)]
 
 
-def measure(model: Any, what: Pass, conventions: Conventions) -> Counts:
-    ids = torch.randint(0, 101, (what.batch, what.keys), generator=torch.Generator().manual_seed(5))
-    cache = None
-    if what.queries < what.keys:
-        cache = DynamicCache(config=model.config)
-        with torch.no_grad():
-            model(ids[:, : -what.queries], past_key_values=cache, use_cache=True)
-    return count_pass(
-        model,
-        lambda: model(ids[:, -what.queries :], past_key_values=cache, use_cache=cache is not None),
-        variant="ssa",
-        conventions=conventions,
-        label=label,
-    )
-
-
-def spiking_of(model: SpikingGPT2LMHeadModel) -> SpikingConfig:
-    return SpikingConfig.model_validate(model.config.spiking)
-
-
-def rows(counts: Counts) -> dict[str, tuple[Any, ...]]:
-    return {x.name: (x.kind, x.label, x.calls, x.tally) for x in counts.layers}
-
-
-def spikes_of(counts: Counts) -> dict[str, int]:
-    return {x.name: x.tally.spikes for x in counts.layers if x.tally.slots}
-
-
-@FORMS
-@CODES
 @pytest.mark.parametrize("timesteps", [1, 3])
 @pytest.mark.parametrize("what", PASSES, ids=str)
 def test_plan_with_measured_spikes_is_what_the_hooks_count(
     converted: Converted, form: str, code: Code, timesteps: int, what: Pass
 ) -> None:
-    model = converted(dtype=torch.float32, code=code, timesteps=timesteps, **CHOICES[form])
-    measured = measure(model, what, Conventions())
-    planned = plan_ssa(TINY, what, spiking_of(model), spikes_of(measured))
-    assert rows(planned) == rows(measured)
+    model = converted("gpt2", form, torch.float32, code=code, timesteps=timesteps)
+    found = measured(model, what, "ssa")
+    assert by_name(planned(model, what, found)) == by_name(found)
 
 
-@FORMS
 def test_plan_follows_a_code_of_its_own_for_attention(converted: Converted, form: str) -> None:
     for attention_code, code in ((Code.SAR, Code.BURST), (Code.SIGNED_IF, Code.POW2)):
-        model = converted(
-            dtype=torch.float32,
-            code=code,
-            attention_code=attention_code,
-            timesteps=2,
-            **CHOICES[form],
-        )
-        measured = measure(model, prefill(7), Conventions())
-        planned = plan_ssa(TINY, prefill(7), spiking_of(model), spikes_of(measured))
-        assert rows(planned) == rows(measured)
-        kinds = {x.name.partition("attn.")[2]: x.kind for x in planned.layers}
+        how = {"code": code, "attention_code": attention_code, "timesteps": 2}
+        model = converted("gpt2", form, torch.float32, **how)
+        found = measured(model, prefill(7), "ssa")
+        assert by_name(planned(model, prefill(7), found)) == by_name(found)
+        kinds = {x.name.partition("attn.")[2]: x.kind for x in found.layers}
         assert kinds["encoder"] == attention_code.kind
 
 
-@FORMS
-@CODES
 @pytest.mark.parametrize("what", PASSES, ids=str)
 def test_causal_plan_agrees_where_no_spike_position_matters(
     converted: Converted, form: str, code: Code, what: Pass
 ) -> None:
-    model = converted(dtype=torch.float32, code=code, timesteps=2, **CHOICES[form])
-    measured = measure(model, what, CAUSAL)
-    planned = plan_ssa(TINY, what, spiking_of(model), 0.2, CAUSAL)
-    assert [x.name for x in planned.layers] == [x.name for x in measured.layers]
-    for row in measured.layers:
-        other = planned.layer(row.name).tally
+    model = converted("gpt2", form, torch.float32, code=code, timesteps=2)
+    found, plan = measured(model, what, "ssa", CAUSAL), planned(model, what, 0.2, CAUSAL)
+    assert [x.name for x in plan.layers] == [x.name for x in found.layers]
+    for row in found.layers:
+        other = plan.layer(row.name).tally
         assert (row.tally.dense_macs, row.tally.slots) == (other.dense_macs, other.slots)
         depend = {Op.AC, Op.SHIFT_AC, Op.SPIKE}
         if row.kind == "RowNormalise":
@@ -112,8 +63,13 @@ def test_causal_plan_agrees_where_no_spike_position_matters(
 @pytest.mark.parametrize(("queries", "keys"), [(6, 6), (1, 5), (2, 8)])
 def test_causal_plan_spreads_spikes_evenly_over_the_pairs(queries: int, keys: int) -> None:
     # With a spike in every slot all of them meet all they may see, so the share is exact.
-    for choices in CHOICES.values():
-        spiking = SpikingConfig.model_validate({"timesteps": 3, "code": "pow2", **choices})
+    for form, key_value in (
+        ("spikformer", "stored"),
+        ("softmax", "stored"),
+        ("softmax", "streamed"),
+    ):
+        how = {"form": form, "key_value": key_value}
+        spiking = SpikingConfig.model_validate({"timesteps": 3, "code": "pow2", **how})
         counts = plan_ssa(TINY, Pass(2, queries, keys), spiking, 1.0, CAUSAL)
         row = counts.layer("transformer.h.0.attn.core.scores")
         pairs = sum(keys - queries + i + 1 for i in range(queries))
@@ -158,12 +114,11 @@ def test_softmax_attention_pays_for_its_softmax_and_its_sums() -> None:
 def test_dead_zones_by_loss_have_a_threshold_for_the_weights_of_each_head(
     converted: Converted, dead_zone: str, thresholds: int
 ) -> None:
-    how = {"code": "pow2", "form": "softmax", "dead_zone": dead_zone}
-    model = converted(dtype=torch.float32, timesteps=2, **how)
-    measured = measure(model, prefill(7), Conventions())
-    planned = plan_ssa(TINY, prefill(7), spiking_of(model), spikes_of(measured))
-    assert rows(planned) == rows(measured)
-    row = planned.layer("transformer.h.0.attn.core.weight_encoder")
+    how = {"code": "pow2", "dead_zone": dead_zone}
+    model = converted("gpt2", "softmax", torch.float32, timesteps=2, **how)
+    found = measured(model, prefill(7), "ssa")
+    assert by_name(planned(model, prefill(7), found)) == by_name(found)
+    row = found.layer("transformer.h.0.attn.core.weight_encoder")
     assert row.ops[Op.VECTOR_READ] == 4 * thresholds
 
 
@@ -189,11 +144,10 @@ def test_the_code_decides_what_an_event_costs_and_how_it_is_packed(
     assert code.levels is not Levels.ANALOG
 
 
-@FORMS
-@CODES
-def test_rate_one_makes_every_slot_an_event(form: str, code: Code) -> None:
+def test_rate_one_makes_every_slot_an_event(converted: Converted, form: str, code: Code) -> None:
     what = prefill(8, batch=2)
-    spiking = SpikingConfig.model_validate({"timesteps": 3, "code": code.value, **CHOICES[form]})
+    choices = converted("gpt2", form, torch.float32, code=code, timesteps=3).config.spiking
+    spiking = SpikingConfig.model_validate(choices)
     counts = plan_ssa(TINY, what, spiking, 1.0)
     streams = 2 if spiking.key_value is KeyValue.STREAMED else 1
     for row in counts.layers:

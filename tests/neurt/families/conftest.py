@@ -7,11 +7,8 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from transformers import DynamicCache, PreTrainedModel
+from transformers import PreTrainedModel
 
-from energy import Conventions, Counts, count_pass
-from neurt.closed_form.passes import Pass
-from neurt.families import label
 from neurt.spiking.config import SpikingConfig
 from neurt.spiking.conversion import convert
 from neurt.spiking.modeling import SpikingLanguageModel
@@ -90,31 +87,3 @@ def converted_tiny(
         return convert(tiny(kind), SpikingConfig(**choices), [text])
 
     return make
-
-
-@pytest.fixture
-def measure() -> Callable[..., Counts]:
-    """`measure(model, what, variant, conventions)`: what the hooks count in one pass."""
-
-    def run(
-        model: PreTrainedModel,
-        what: Pass,
-        variant: str,
-        conventions: Conventions = Conventions(),  # noqa: B008 - frozen
-    ) -> Counts:
-        seeded = torch.Generator().manual_seed(5)
-        ids = torch.randint(0, 101, (what.batch, what.keys), generator=seeded)
-        new, cache = ids[:, -what.queries :], None
-        if what.queries < what.keys:
-            cache = DynamicCache(config=model.config)
-            with torch.no_grad():
-                model(ids[:, : -what.queries], past_key_values=cache, use_cache=True)
-        return count_pass(
-            model,
-            lambda: model(new, past_key_values=cache, use_cache=cache is not None),
-            variant=variant,
-            conventions=conventions,
-            label=label,
-        )
-
-    return run

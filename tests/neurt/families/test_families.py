@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
+from plans import by_name, measured
 from transformers import PreTrainedModel
 
-from energy import Attention, Conventions, Counts, exposed_attention
+from energy import Attention, Conventions, exposed_attention
 from energy.counts import Label
 from neurt.closed_form.passes import Pass, decode, prefill
 from neurt.closed_form.plan import plan_asa
@@ -16,27 +16,21 @@ KINDS = ["llama", "llama, all biased", "mistral", "qwen2", "opt", "opt, gelu and
 PASSES = [prefill(9, batch=3), decode(6, batch=2), Pass(batch=2, queries=3, keys=8)]
 
 
-def rows(counts: Counts) -> dict[str, tuple[Any, ...]]:
-    return {x.name: (x.kind, x.label, x.calls, x.tally) for x in counts.layers}
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("what", PASSES, ids=str)
 @pytest.mark.parametrize("attention", Attention)
 def test_the_plan_of_the_analog_model_is_what_the_hooks_count(
     tiny: Callable[[str], PreTrainedModel],
-    measure: Callable[..., Counts],
     kind: str,
     what: Pass,
     attention: Attention,
 ) -> None:
     model, conventions = tiny(kind), Conventions(attention)
     with exposed_attention(model):
-        measured = measure(model, what, "asa", conventions)
+        found = measured(model, what, "asa", conventions)
     shape = read_shape(model.config.to_dict(), kind)
-    planned = plan_asa(shape, what, conventions)
-    assert rows(planned) == rows(measured)
-    assert [name for name in rows(measured) if label(name).block == "other"] == []
+    assert by_name(plan_asa(shape, what, conventions)) == by_name(found)
+    assert [row.name for row in found.layers if row.label.block == "other"] == []
 
 
 @pytest.mark.parametrize("kind", KINDS)

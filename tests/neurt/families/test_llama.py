@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 from builders import refused
+from plans import by_name, measured, planned
 from transformers import PreTrainedModel
 
-from energy import Attention, Conventions, Counts
+from energy import Attention, Conventions
 from energy.formulas import packed_bytes
 from hwmodels import Op
 from neurt.closed_form.passes import Pass, decode, prefill
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
-from neurt.families import Shape, ShapeError, label, read_shape
+from neurt.families import Shape, ShapeError, read_shape
 from neurt.grid.measuring import layer_parameters
 from neurt.spiking.config import Code, SpikingConfig
 from neurt.spiking.modeling import SpikingLanguageModel
@@ -61,14 +62,6 @@ FORMS: dict[str, dict[str, Any]] = {
 }
 KINDS = ["llama", "llama, all biased", "mistral", "qwen2"]
 PASSES = [prefill(9, batch=3), decode(6, batch=2), Pass(batch=2, queries=3, keys=8)]
-
-
-def rows(counts: Counts) -> dict[str, tuple[Any, ...]]:
-    return {x.name: (x.kind, x.label, x.calls, x.tally) for x in counts.layers}
-
-
-def spikes_of(counts: Counts) -> dict[str, int]:
-    return {x.name: x.tally.spikes for x in counts.layers if x.tally.slots}
 
 
 # Multiply-accumulates of the linear layers for each token, the head included. In a layer: Q, K, V
@@ -194,52 +187,40 @@ def test_a_plan_needs_neither_weights_nor_torch(tmp_path: Path, name: str) -> No
 @pytest.mark.parametrize("what", PASSES, ids=str)
 def test_the_plan_with_measured_spikes_is_what_the_hooks_count(
     converted_tiny: Callable[..., SpikingLanguageModel],
-    measure: Callable[..., Counts],
     form: str,
     kind: str,
     code: Code,
     what: Pass,
 ) -> None:
     model = converted_tiny(kind, code=code, timesteps=3, **FORMS[form])
-    measured = measure(model, what, "ssa")
-    shape = read_shape(model.config.to_dict(), kind)
-    spiking = SpikingConfig.model_validate(model.config.spiking)
-    planned = plan_ssa(shape, what, spiking, spikes_of(measured))
-    assert rows(planned) == rows(measured)
-    assert [name for name in rows(measured) if label(name).block == "other"] == []
+    found = measured(model, what, "ssa")
+    assert by_name(planned(model, what, found)) == by_name(found)
+    assert [row.name for row in found.layers if row.label.block == "other"] == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_plan_knows_the_weights_that_have_a_threshold_for_each_head(
-    converted_tiny: Callable[..., SpikingLanguageModel], measure: Callable[..., Counts], kind: str
+    converted_tiny: Callable[..., SpikingLanguageModel], kind: str
 ) -> None:
     how = {"code": "pow2", "form": "softmax", "dead_zone": "loss"}
     model = converted_tiny(kind, timesteps=3, **how)
-    measured = measure(model, PASSES[2], "ssa")
-    spiking = SpikingConfig.model_validate(model.config.spiking)
-    shape = read_shape(model.config.to_dict(), kind)
-    planned = plan_ssa(shape, PASSES[2], spiking, spikes_of(measured))
-    assert rows(planned) == rows(measured)
-    encoder = planned.layer("model.layers.0.self_attn.core.weight_encoder")
+    found = measured(model, PASSES[2], "ssa")
+    assert by_name(planned(model, PASSES[2], found)) == by_name(found)
+    encoder = found.layer("model.layers.0.self_attn.core.weight_encoder")
     assert encoder.ops[Op.VECTOR_READ] == 4 * 4  # bytes x heads
 
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("code", [Code.SIGNED_IF, Code.POW2, Code.EXACT])
 def test_the_causal_plan_agrees_where_no_spike_position_matters(
-    converted_tiny: Callable[..., SpikingLanguageModel],
-    measure: Callable[..., Counts],
-    form: str,
-    code: Code,
+    converted_tiny: Callable[..., SpikingLanguageModel], form: str, code: Code
 ) -> None:
-    causal, what = Conventions(Attention.CAUSAL), Pass(batch=2, queries=3, keys=8)
+    causal = Conventions(Attention.CAUSAL)
     model = converted_tiny("llama", code=code, timesteps=3, **FORMS[form])
-    measured = measure(model, what, "ssa", causal)
-    shape = read_shape(model.config.to_dict(), "llama")
-    spiking = SpikingConfig.model_validate(model.config.spiking)
-    planned = plan_ssa(shape, what, spiking, spikes_of(measured), causal)
-    for row in measured.layers:
-        other = planned.layer(row.name).tally
+    found = measured(model, PASSES[2], "ssa", causal)
+    plan = planned(model, PASSES[2], found, causal)
+    for row in found.layers:
+        other = plan.layer(row.name).tally
         # Which queries a spike meets depends on its position; the plan spreads them evenly.
         depend = {Op.AC, Op.SHIFT_AC} if ".core." in row.name else set()
         assert row.tally._replace(ops={}) == other._replace(ops={}), row.name
