@@ -27,7 +27,8 @@ class Rows(NamedTuple):
         shape: Sizes of the model.
         what: The pass.
         spiking: Choices of the conversion.
-        spike_rate: Spikes per slot everywhere, or the spikes of each row by full name.
+        spike_rate: Spikes per slot everywhere, or of each row by full name; there, a whole number
+            is one of spikes.
         conventions: Choices that change a count.
         prefix: Full name of the layer, with a dot.
     """
@@ -35,7 +36,7 @@ class Rows(NamedTuple):
     shape: Shape
     what: Pass
     spiking: SpikingConfig
-    spike_rate: float | Mapping[str, int]
+    spike_rate: float | Mapping[str, int] | Mapping[str, float]
     conventions: Conventions
     prefix: str
 
@@ -60,9 +61,12 @@ class Rows(NamedTuple):
 
     def spikes(self, name: str, slots: int) -> int:
         """Assumed spikes of a row with so many slots."""
-        if isinstance(self.spike_rate, Mapping):
-            return self.spike_rate[self.prefix + name]
-        return round(self.spike_rate * slots)
+        given = self.spike_rate
+        if isinstance(given, Mapping):
+            given = given[self.prefix + name]
+            if isinstance(given, int):
+                return given
+        return round(given * slots)
 
     def neurons(
         self, name: str, kind: str, channels: int, levels: Levels, *, repeated: bool = False

@@ -26,7 +26,7 @@ def plan_ssa(
     shape: Shape,
     what: Pass,
     spiking: SpikingConfig,
-    spike_rate: float | Mapping[str, int],
+    spike_rate: float | Mapping[str, int] | Mapping[str, float],
     conventions: Conventions = Conventions(),  # noqa: B008 - frozen
     **about: Any,
 ) -> Counts:
@@ -36,7 +36,7 @@ def plan_ssa(
         shape: Its sizes.
         what: The pass.
         spiking: Choices of the conversion.
-        spike_rate: Spikes per slot everywhere, or the spikes of each row by name.
+        spike_rate: Spikes per slot everywhere, or of each row; see `Rows`.
         conventions: Choices that change a count.
         **about: Further fields of `Counts`.
 

@@ -7,6 +7,7 @@ are called. A new family is a file beside these and a line in `FAMILIES`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from energy.counts import Label
@@ -75,6 +76,7 @@ def read_shape(config: Mapping[str, Any], name: str) -> Shape:
     return _BY_TYPE[kind].read(Config(config, name), kind)
 
 
+@cache
 def label(name: str) -> Label:
     """What a layer of an analog or spiking model is, from its dotted name."""
     for layers, parts in _IN_LAYER.items():

@@ -117,15 +117,7 @@ class _Model(NamedTuple):
         what = decode(context, batch=batch)
         if variant == "asa":
             return plan_asa(self.shape, what)
-        if isinstance(self.rates, float):
-            return plan_ssa(self.shape, what, self.spiking, self.rates)
-        silent = plan_ssa(self.shape, what, self.spiking, 0.0)  # for its slots
-        spikes = {
-            row.name: round(self.rates[row.name] * row.tally.slots)
-            for row in silent.layers
-            if row.tally.slots
-        }
-        return plan_ssa(self.shape, what, self.spiking, spikes)
+        return plan_ssa(self.shape, what, self.spiking, self.rates)
 
 
 def _costs(

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from energy import Levels, tally_call
-from neurt.spiking.neuron import SpikingNeuron, tally_neurons
+from neurt.spiking.neuron import SpikingNeuron, ordered, tally_neurons
 
 #: Factors of the largest input that are tried for the threshold with the least squared error.
 CANDIDATES = tuple(2 ** (-step / 2) for step in range(17))
@@ -109,7 +109,7 @@ class Coder(SpikingNeuron):
         """Thresholds (C,) for samples (n, C) of the input."""
         if self.quantile is not None:
             rank = max(1, round(self.quantile * len(samples)))
-            found = samples.abs().kthvalue(rank, dim=0).values / self.range_in_thresholds
+            found = ordered(samples.abs())[rank - 1] / self.range_in_thresholds
             return self.factor * found
         largest = samples.abs().amax(0).clamp(min=torch.finfo(samples.dtype).tiny ** 0.5)
         best, least = largest, torch.full_like(largest, float("inf"))

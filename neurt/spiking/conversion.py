@@ -16,7 +16,7 @@ from neurt.spiking.config import DeadZone, SpikingConfig
 from neurt.spiking.curvature import set_dead_zones
 from neurt.spiking.feedforward import SpikingFeedForward
 from neurt.spiking.modeling import SpikingLanguageModel, analog_class, spiking_class
-from neurt.spiking.neuron import NeuronError, SpikingNeuron, calibrating
+from neurt.spiking.neuron import NeuronError, SpikingNeuron, all_finite, calibrating
 from neurt.spiking.pow2 import PowerOfTwo, output_dead_zone
 from neurt.spiking.synapse import weights_of
 
@@ -114,7 +114,7 @@ def check_finite(model: nn.Module) -> None:
         ConversionError: If one is not (names the first).
     """
     for name, parameter in model.named_parameters():
-        if not bool(torch.isfinite(parameter).all()):
+        if not all_finite(parameter):
             raise ConversionError(
                 f"parameter '{name}' holds NaN or infinity; check the checkpoint it came from"
             )
