@@ -12,6 +12,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
@@ -36,6 +37,15 @@ class UncountedOperation(UserError, RuntimeError):  # noqa: N818 - it is the ope
     """A matrix product ran where no counting rule could see it."""
 
 
+@dataclass(slots=True)
+class _Seen:
+    """An operation of torch: its name, whether it multiplies matrices, how often it ran."""
+
+    name: str
+    contracts: bool
+    calls: int = 0
+
+
 class Audit(TorchDispatchMode):
     """Counts nothing, forgets nothing: where did each operation outside counted layers run?"""
 
@@ -53,6 +63,12 @@ class Audit(TorchDispatchMode):
         r"logical|^any|^all|is_|sym_|fill_|_unsafe|unfold|new_"
     )
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # Models are counted before they are compiled; a guard around each operation costs more
+        # than the audit itself.
+        return False
+
     def __init__(self, modules: Named, *, keeps: bool = False) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._keeps = keeps
@@ -62,22 +78,22 @@ class Audit(TorchDispatchMode):
         self.loose: Counter[tuple[str, str]] = Counter()
         #: Counts of products that were kept (with `keeps`), by operation and module.
         self.kept: dict[tuple[str, str], list[Tally]] = {}
-        self.other: Counter[Any] = Counter()
-        self._known: dict[Any, str | None] = {}
+        self._seen: dict[Any, _Seen] = {}
         self._modules = modules
 
     def __torch_dispatch__(  # noqa: D105 - torch calls it for each operation
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        self.other[func] += 1
-        if func not in self._known:
+        seen = self._seen.get(func)  # once, since torch hashes an operation in Python
+        if seen is None:
             name = func._overloadpacket.__name__
-            contracts = self.CONTRACTS.search(name) and not self.HARMLESS.search(name)
-            self._known[func] = name if contracts else None
+            contracts = bool(self.CONTRACTS.search(name)) and not self.HARMLESS.search(name)
+            seen = self._seen[func] = _Seen(name, contracts)
+        seen.calls += 1
         out = func(*args, **(kwargs or {}))
-        if (product := self._known[func]) is not None:
-            where = product, self._running_module()
-            if self._keeps and (tally := loose_tally(product, args, out)) is not None:
+        if seen.contracts:
+            where = seen.name, self._running_module()
+            if self._keeps and (tally := loose_tally(seen.name, args, out)) is not None:
                 self.kept.setdefault(where, []).append(tally)
             else:
                 self.loose[where] += 1
@@ -86,11 +102,10 @@ class Audit(TorchDispatchMode):
     def elementwise(self) -> dict[str, int]:
         """Arithmetic that ran outside counted layers, by the name of the operation."""
         outside: Counter[str] = Counter()
-        for func, calls in self.other.items():
-            name = func._overloadpacket.__name__
-            softmax = self._keeps and is_attention(name)
-            if softmax or (self._known[func] is None and not self.MOVES.search(name)):
-                outside[name] += calls
+        for seen in self._seen.values():
+            softmax = self._keeps and is_attention(seen.name)
+            if softmax or not (seen.contracts or self.MOVES.search(seen.name)):
+                outside[seen.name] += seen.calls
         return dict(outside)
 
     def refuse_escaped(self) -> None:

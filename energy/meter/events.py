@@ -20,8 +20,9 @@ _ALLOWED = {
     Levels.BURST: "whole numbers from -7 to 7",
     Levels.POWER: "0 or signed powers of two",
 }
-_LOWEST = {Levels.BINARY: 0, Levels.TERNARY: -1, Levels.BURST: -7}
-_MANTISSA, _MAGNITUDE = 0x007FFFFF, 0x7FFFFFFF
+_MOST = 7  # units of a burst
+_PIECE = 1 << 16  # entries that stay in the cache
+_MANTISSA, _MAGNITUDE, _INFINITE = 0x007FFFFF, 0x7FFFFFFF, 0x7F800000
 
 
 def count_events(operand: Tensor, levels: Levels, name: str) -> int:
@@ -52,31 +53,46 @@ def count_events(operand: Tensor, levels: Levels, name: str) -> int:
 def _count(operand: Tensor, levels: Levels, name: str) -> int:
     if levels is Levels.POWER:
         return _count_powers(operand, name)
-    low, high = (float(x) for x in torch.aminmax(operand))
-    in_range = _LOWEST[levels] <= low and high <= max(1, -_LOWEST[levels])
-    # A truncated fraction is 0, so if truncation loses no non-zero value, all are +-1. Bytes are
-    # four times faster to count than floats; spikes are most of what is counted.
-    whole = operand.to(torch.int8)
-    events = _count_nonzero(whole)
     if levels is Levels.BURST:
-        if in_range and bool((whole == operand).all()):
-            return int(whole.abs().sum(dtype=torch.int64))
-        raise _error(operand, (operand == operand.trunc()) & (operand.abs() <= 7), levels, name)
-    if in_range and operand.dtype == torch.float32:
-        bits = operand.view(torch.int32)
-        if int(torch.count_nonzero(bits)) == events:
-            return events
-    is_level = (operand == 0) | ((operand if levels is Levels.BINARY else operand.abs()) == 1)
+        return _count_bursts(operand, name)
+    spikes, units = _spikes_and_units(operand, (1,) if levels is Levels.BINARY else (1, -1))
+    if units < spikes:  # all else is a stranger, NaN too
+        size = operand if levels is Levels.BINARY else operand.abs()
+        raise _error(operand, (operand == 0) | (size == 1), levels, name)
+    return spikes
+
+
+def _spikes_and_units(operand: Tensor, units: tuple[int, ...]) -> tuple[int, int]:
+    """How many entries are not zero, and how many are one of the units."""
+    if operand.device.type != "cpu" or operand.dtype is torch.bfloat16:
+        return int((operand != 0).sum()), sum(int((operand == unit).sum()) for unit in units)
+    # numpy compares and counts several times faster than torch, and from memory only once if it
+    # does both piece by piece in the cache: this is most of what counting a spiking model costs.
+    values = operand.detach().numpy().reshape(-1)
+    mask = np.empty(min(_PIECE, values.size), bool)
+    spikes = found = 0
+    for start in range(0, values.size, _PIECE):
+        piece = values[start : start + _PIECE]
+        out = mask[: piece.size]
+        spikes += int(np.count_nonzero(np.not_equal(piece, 0, out=out)))
+        for unit in units:
+            found += int(np.count_nonzero(np.equal(piece, unit, out=out)))
+    return spikes, found
+
+
+def _count_bursts(operand: Tensor, name: str) -> int:
+    whole = operand.to(torch.int8)
+    is_level = (whole == operand) & (whole >= -_MOST) & (whole <= _MOST)
     if not bool(is_level.all()):
-        raise _error(operand, is_level, levels, name)
-    return events
+        raise _error(operand, is_level, Levels.BURST, name)
+    return int(whole.abs().sum(dtype=torch.int64))
 
 
 def _count_powers(operand: Tensor, name: str) -> int:
-    # The mantissa of a power of two is zero; 0x7F800000 are infinities.
+    # The mantissa of a power of two is zero.
     bits = operand.to(torch.float32).view(torch.int32)
     magnitudes = bits & _MAGNITUDE
-    is_level = ((bits & _MANTISSA) == 0) & (magnitudes < 0x7F800000)
+    is_level = ((bits & _MANTISSA) == 0) & (magnitudes < _INFINITE)
     if not bool(is_level.all()):
         raise _error(operand, is_level, Levels.POWER, name)
     return int(torch.count_nonzero(magnitudes))
@@ -90,12 +106,6 @@ def _error(operand: Tensor, is_level: Tensor, levels: Levels, name: str) -> Even
         f"{_ALLOWED[levels]} (range {low:.4g} .. {high:.4g}); feed it from a spiking neuron or use "
         "the dense layer type"
     )
-
-
-def _count_nonzero(whole: Tensor) -> int:
-    if whole.device.type == "cpu":  # numpy counts bytes several times faster than torch
-        return int(np.count_nonzero(whole.numpy()))
-    return int(torch.count_nonzero(whole))
 
 
 def _in_memory_order(x: Tensor) -> Tensor:

@@ -7,8 +7,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from neurt.families import family_of, read_shape
 from neurt.loading.gguf.header import GGUFError, GGUFHeader, read_header
 from neurt.loading.gguf.names import Architecture, architecture, config_of
@@ -132,6 +130,7 @@ def _is_transposed(arch: Architecture, name: str) -> bool:
 
 def _tensor(header: GGUFHeader, name: str, config: dict[str, Any]) -> Tensor:
     """One tensor in FP32, as transformers lays it out."""
+    import numpy as np
     import torch
     from gguf import GGMLQuantizationType, dequantize
 
