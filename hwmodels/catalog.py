@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from hwmodels.compose import as_table
 from hwmodels.document import Document, compose, validated
+from hwmodels.errors import did_you_mean
 from hwmodels.profile import HardwareProfile, ProfileError
 
 __all__ = [
@@ -150,7 +151,7 @@ def _find(reference: str, folder: Path = Path()) -> _Source:
         return _Source(lambda: Document.read(path))
     raise ProfileError(
         f"hardware profile '{reference}' is not known; known are {', '.join(_sources())}, "
-        "or give the path of a .toml file"
+        f"or give the path of a .toml file{did_you_mean(reference, _sources())}"
     )
 
 

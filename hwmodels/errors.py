@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class UserError(Exception):
     """An error whose one sentence is written for the user, and shown without a traceback.
@@ -9,3 +12,9 @@ class UserError(Exception):
     The sentence names the layer or key, the value, the rule and the way out. Each error of this
     program subclasses it, and the builtin error that is nearest.
     """
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown word: the known one that it is nearest to, if any."""
+    near = get_close_matches(word, list(known), 1)
+    return f"; did you mean '{near[0]}'?" if near else ""

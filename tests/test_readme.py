@@ -8,7 +8,7 @@ import pytest
 
 from hwmodels import HardwareProfile, Op
 from hwmodels.catalog import parse_profile
-from neurt.cli import command_line
+from neurt.verbs.commands import parse
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -28,7 +28,7 @@ def test_the_commands_can_be_parsed() -> None:
     commands = [line.partition("#")[0].split() for line in lines if "|" not in line.split("#")[0]]
     assert len(commands) >= 6
     for _, *words in commands:
-        command_line().parse_args(words)
+        parse(words)
 
 
 def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

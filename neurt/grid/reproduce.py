@@ -87,8 +87,8 @@ def _measured(
     if largest.peak_bytes > most:
         raise GridError(
             f"{largest.title} needs up to {largest.peak_bytes / GIB:.1f} GiB, more than the "
-            f"{most / GIB:.1f} GiB that all processes may take; raise --memory, or lower --tokens "
-            "or --timesteps"
+            f"{most / GIB:.1f} GiB that all processes may take; raise --memory-gib, or lower "
+            "--tokens or --timesteps"
         )
     processes = min(request.jobs or cores(), len(tasks))
     say(

@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from hwmodels.errors import UserError
+from hwmodels.errors import UserError, did_you_mean
 from neurt.families import ALIASES, Shape, is_converted, read_shape
 from neurt.loading.gguf.file import smollm2_file
 from neurt.loading.gguf.header import read_header
@@ -88,10 +88,11 @@ def resolve(model: str) -> ModelSource:
     source = _by_name(model) or _by_path(model) or _on_the_hub(model)
     if source is not None:
         return replace(source, asked=model)
-    known = ", ".join([*SHIPPED, *ALIASES, SMOLLM2])
+    known = [*SHIPPED, *ALIASES, SMOLLM2]
     raise ModelError(
-        f"model '{model}' is not known; give one of {known}, a directory with a config.json, a "
-        ".gguf file, or a hub id such as openai-community/gpt2"
+        f"model '{model}' is not known; give one of {', '.join(known)}, a directory with a "
+        "config.json, a .gguf file, or a hub id such as openai-community/gpt2"
+        f"{did_you_mean(model, known)}"
     )
 
 

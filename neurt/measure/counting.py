@@ -22,7 +22,7 @@ from neurt.measure.planning import now, versions
 from neurt.measure.stages import Witness, count_stages
 from neurt.measure.verification import agree_with_fvcore, verify_analog
 from neurt.progress import Progress, Say, silent
-from neurt.requests.passes import ProfileRequest
+from neurt.requests.passes import CountRequest
 from neurt.text.data import check_ids, read_text, windows
 from reports.count.run import CountRun
 
@@ -33,7 +33,7 @@ _CHOSEN = {
 }
 
 
-def run_count(request: ProfileRequest, progress: Progress = silent, say: Say = silent) -> CountRun:
+def run_count(request: CountRequest, progress: Progress = silent, say: Say = silent) -> CountRun:
     """Count an analog model and price it.
 
     A model of a known family is counted as `profile` counts it: a product outside of counted
@@ -94,7 +94,7 @@ def run_count(request: ProfileRequest, progress: Progress = silent, say: Say = s
 
 
 def _load(
-    request: ProfileRequest, stage: Stage, progress: Progress, say: Say
+    request: CountRequest, stage: Stage, progress: Progress, say: Say
 ) -> tuple[LoadedModel, Shape | None]:
     """The model, and its sizes where its family declares them."""
     undeclared = foreign(request.model)

@@ -1,73 +1,66 @@
-"""What a user asked to fine-tune. No torch here."""
+"""What may be asked of `finetune`. No torch."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from neurt.requests.training import Count, Rate, TrainingSettings
+from neurt.requests.base import (
+    MEASURED,
+    Amount,
+    AtLeast0,
+    AtLeast2,
+    Calibrated,
+    Count,
+    Flag,
+    Weights,
+)
+from neurt.requests.training import CORPUS, Corpus, Trained, TrainingSettings
 from neurt.spiking.config import SpikingConfig
 
 
-class FinetuneRequest(BaseModel):
-    """A model to convert, and how to train its spiking version.
+class FinetuneRequest(Trained, Calibrated, Weights):
+    """An analog model, which is converted, or a converted one, and how to train it."""
 
-    Attributes:
-        model: See `source.resolve`: an analog model, which is converted, or a converted one.
-        weights: `auto`, `pretrained` or `random`.
-        text: See `corpus.read_corpus`; every tenth document is held out.
-        spiking: Choices of the conversion; those of a converted model stay.
-        detokenise: Undo the spacing of WikiText, in `text` and in `calibration`.
-        calibration: Text to calibrate on; None for the model's default.
-        calibration_tokens: Tokens of it.
-        train: `ssa`: the attention blocks and all thresholds; `thresholds`; or `all`. Of the
-            analog model the same, but for thresholds.
-        layer_steps: Steps of stage 1, each attention block by itself; none if only thresholds
-            are trained.
-        steps: Steps of stage 2, the whole model.
-        batch: Windows per step, over all processes.
-        tokens: Tokens per window.
-        learning_rate: Of both stages.
-        warmup_steps: Steps in which the learning rate rises, in each stage; in a stage of no more
-            steps than these, all but its last.
-        clip: Largest norm of all gradients.
-        seed: Decides which windows each step takes.
-        target_events_per_mac: Events per MAC of the attention block that may be spent in stage 2.
-        baseline: Also give the analog model the training of stage 2, on the same windows.
-        held_out_tokens: Tokens of the held-out documents that each stage is judged on.
-        save_every: Steps between checkpoints.
-        save_dtype: Of the matrices in the model file.
-        out: Where the model goes.
-        resume: Continue the training in `out`.
-    """
+    group: ClassVar[str] = "training"
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    model: str
-    weights: Literal["auto", "pretrained", "random"] = "auto"
-    text: str
-    spiking: SpikingConfig = SpikingConfig()
-    detokenise: bool = False
-    calibration: Path | None = None
-    calibration_tokens: Annotated[int, Field(ge=2)] = 512
+    text: Corpus = Field(description=f"{CORPUS}; every tenth document is held out")
+    spiking: Annotated[SpikingConfig, Flag(only=(*MEASURED, "surrogate_alpha"))] = SpikingConfig()
     train: Literal["ssa", "thresholds", "all"] = "ssa"
-    layer_steps: Annotated[int, Field(ge=0)] = 200
-    steps: Annotated[int, Field(ge=0)] = 200
+    """the attention blocks and all thresholds, thresholds only, or everything"""
+    layer_steps: AtLeast0 = 200
+    """steps of stage 1, each attention block by itself; none if only thresholds are trained"""
+    steps: AtLeast0 = 200
+    """steps of stage 2, the whole model"""
     batch: Count = 4
-    tokens: Annotated[int, Field(ge=2)] = 256
-    learning_rate: Rate = 1e-3
-    warmup_steps: Annotated[int, Field(ge=0)] = 20
-    clip: Rate = 1.0
-    seed: Annotated[int, Field(ge=0)] = 0
-    target_events_per_mac: Rate | None = None
+    """windows per step, over all processes"""
+    tokens: AtLeast2 = 256
+    """tokens per window"""
+    learning_rate: Annotated[Amount, Flag("RATE")] = 1e-3
+    """after the warm-up; falls to a tenth"""
+    warmup_steps: AtLeast0 = 20
+    """steps in which the learning rate rises, in each stage; in a shorter one, all but its last"""
+    clip: Annotated[Amount, Flag("NORM")] = 1.0
+    """largest norm of all gradients"""
+    seed: AtLeast0 = 0
+    """of the windows that are drawn"""
+    target_events_per_mac: Annotated[Amount | None, Flag("X")] = None
+    """spend no more than X events per MAC of the attention block: sparser spikes are part of what
+    stage 2 learns"""
     baseline: bool = True
-    held_out_tokens: Annotated[int, Field(ge=2)] = 8192
+    """give the analog model the training of stage 2, on the same windows"""
+    held_out_tokens: AtLeast2 = 8192
+    """held-out tokens that a stage is judged on"""
     save_every: Count = 50
-    save_dtype: Literal["float16", "float32"] = "float32"
-    out: Path
-    resume: bool = False
+    """steps between checkpoints"""
+
+    def idle(self) -> dict[str, str]:
+        """See `Request.idle`."""
+        found = super().idle()
+        if self.train == "thresholds":
+            found["layer_steps"] = "stage 1 trains attention blocks; give --train ssa or all"
+        return found
 
     def settings(self, steps: int) -> TrainingSettings:
         """What the training loop needs for a stage of so many steps."""

@@ -1,15 +1,16 @@
-"""What a user asked of `reproduce`: a grid of measured runs, each priced on all hardware."""
+"""What may be asked of `reproduce`: a grid of measured runs, each priced on all hardware."""
 
 from __future__ import annotations
 
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from energy.formulas import Attention as Pairs
-from neurt.requests.passes import Count, ProfileRequest
+from energy.formulas import Attention
+from neurt.requests.base import Amount, Count, Flag, Output
+from neurt.requests.passes import ProfileRequest
 from neurt.requests.sweep import Steps
 from neurt.spiking.config import Code, Form, KeyValue, SpikingConfig
 
@@ -19,42 +20,46 @@ MODELS = ("gpt2-small", "gpt2-medium", "gpt2-large", "gpt2-nano")
 HARDWARE = ("45nm", "45nm-fp16", "45nm-int8")
 
 
-class ReproduceRequest(BaseModel):
-    """Every combination of the given models, conversions and conventions, each measured once.
+class ReproduceRequest(Output):
+    """Every combination of the given models, conversions and conventions, each measured once."""
 
-    Attributes:
-        models: Analog models; see `source.resolve`.
-        timesteps: Time steps.
-        hw: Names or paths of the hardware on which each measurement is priced.
-        forms: Forms of the attention.
-        codes: Codes of both blocks.
-        key_values: Whether softmax attention codes K and V too.
-        attention: Which query-key pairs are counted.
-        tokens: Tokens of the prefill.
-        weights: `auto`, `pretrained` or `random`.
-        seed: Seed of random weights.
-        text: Text to run on; None for each model's default.
-        jobs: Processes side by side; None for one per core.
-        memory_gib: GiB that all processes may take together; None for half of this machine's.
-        out: Output directory.
-    """
+    group: ClassVar[str] = "grid"
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    models: Annotated[tuple[str, ...], Field(min_length=1)] = MODELS
-    timesteps: Annotated[tuple[Steps, ...], Field(min_length=1)] = (2, 4, 8)
-    hw: Annotated[tuple[str, ...], Field(min_length=1)] = HARDWARE
+    models: Annotated[tuple[str, ...], Field(min_length=1), Flag("NAME")] = MODELS
+    """names, directories or hub ids"""
+    timesteps: Annotated[tuple[Steps, ...], Field(min_length=1), Flag("T")] = (2, 4, 8)
+    """spiking time steps"""
+    hw: Annotated[tuple[str, ...], Field(min_length=1), Flag("NAME")] = HARDWARE
+    """hardware profiles, by name or .toml file"""
     forms: Annotated[tuple[Form, ...], Field(min_length=1)] = (Form.SPIKFORMER,)
+    """forms of the attention"""
     codes: Annotated[tuple[Code, ...], Field(min_length=1)] = (Code.SIGNED_IF,)
+    """codes of both blocks"""
     key_values: Annotated[tuple[KeyValue, ...], Field(min_length=1)] = (KeyValue.STORED,)
-    attention: Annotated[tuple[Pairs, ...], Field(min_length=1)] = (Pairs.FULL,)
+    """softmax attention finds K and V stored as analog values, or streams their events too"""
+    attention: Annotated[tuple[Attention, ...], Field(min_length=1)] = (Attention.FULL,)
+    """count all query-key pairs, or the causal half"""
     tokens: Count = 128
+    """tokens of the prefill"""
     weights: Literal["auto", "pretrained", "random"] = "auto"
+    """auto: from the cache or the hub, else random, and said so"""
     seed: int = 0
-    text: Path | None = None
-    jobs: Count | None = None
-    memory_gib: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    out: Path
+    """seed of random weights"""
+    text: Annotated[Path | None, Flag("FILE", "the model's own")] = None
+    """UTF-8 text to run on"""
+    jobs: Annotated[Count | None, Flag(default="one per core")] = None
+    """processes side by side"""
+    memory_gib: Annotated[Amount | None, Flag("GIB", "half of this machine's")] = None
+    """GiB that all processes may take together; fewer run side by side where more would not fit"""
+    out: Annotated[Path, Flag("DIR")] = Path("runs/reproduce")
+    """output directory; what is measured there is not measured again"""
+
+    def idle(self) -> dict[str, str]:
+        """See `Request.idle`."""
+        found = super().idle()
+        if Form.SOFTMAX not in self.forms:
+            found["key_values"] = "K and V of spikformer are spikes always; give --forms softmax"
+        return found
 
     def points(self) -> tuple[ProfileRequest, ...]:
         """One run to measure per combination, without those that differ in nothing.

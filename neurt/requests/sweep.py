@@ -1,52 +1,65 @@
-"""What a user asked of `sweep`: a grid of conversions of one model. No torch."""
+"""What may be asked of `sweep`: a grid of conversions of one model. No torch."""
 
 from __future__ import annotations
 
 from itertools import product
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from neurt.requests.evaluate import EvaluateRequest
+from neurt.requests.base import Count, Flag
+from neurt.requests.evaluate import EvaluateRequest, Reading
 from neurt.spiking.config import Calibrate, Code, DeadZone, Factor, Form, SpikingConfig
 
 Steps = Annotated[int, Field(ge=1, le=64)]
 
 
-class SweepRequest(EvaluateRequest):
-    """Every combination of the given choices, each evaluated as `evaluate` does.
+def _of_model(given: dict[str, Any]) -> Path:
+    # The same again, where the points are kept.
+    return Path("runs") / f"sweep-{Path(given.get('model', '')).name or 'model'}"
 
-    Attributes:
-        forms: Forms of the attention.
-        codes: Codes of both blocks.
-        timesteps: Time steps.
-        thresholds: Factors on the thresholds of the feed-forward block.
-        attention_thresholds: Factors on those of the attention block; none for the same.
-        calibrate: `quantile`, `mse`, or both.
-        dead_zones: How wide those of `pow2` in softmax attention are; the others have one way.
-        jobs: Processes side by side on this machine.
-        ray: Address of a Ray cluster to run on instead; `local` starts one here.
-    """
+
+class SweepRequest(Reading):
+    """Every combination of the given choices, each evaluated as `evaluate` does."""
+
+    group: ClassVar[str] = "conversion"
 
     forms: tuple[Form, ...] = tuple(Form)
-    codes: tuple[Code, ...] = (
-        Code.SIGNED_IF,
-        Code.BURST,
-        Code.MULTI_THRESHOLD,
-        Code.SAR,
-        Code.POW2,
-    )
-    timesteps: tuple[Steps, ...] = (1, 2, 4, 8, 16)
-    thresholds: tuple[Factor, ...] = (0.5, 1.0, 2.0)
-    attention_thresholds: tuple[Factor, ...] = ()
+    """forms of the attention"""
+    codes: tuple[Code, ...] = tuple(code for code in Code if code is not Code.EXACT)
+    """codes of both blocks"""
+    timesteps: Annotated[tuple[Steps, ...], Flag("T")] = (1, 2, 4, 8, 16)
+    """spiking time steps"""
+    thresholds: Annotated[tuple[Factor, ...], Flag("X")] = (0.5, 1.0, 2.0)
+    """factors on calibrated thresholds"""
+    attention_thresholds: Annotated[tuple[Factor, ...], Flag("X", "the same")] = ()
+    """other factors for the attention block"""
     calibrate: tuple[Calibrate, ...] = (Calibrate.MSE,)
+    """how a code finds its range"""
     dead_zones: tuple[DeadZone, ...] = (DeadZone.OUTPUT,)
-    jobs: Annotated[int, Field(ge=1)] = 1
-    ray: str | None = None
+    """dead zones of the code pow2 in softmax attention"""
+    out: Annotated[Path, Flag("DIR", "runs/sweep-MODEL")] = Field(default_factory=_of_model)
+    """output directory; points that are known there are not evaluated again"""
+    jobs: Count = 1
+    """processes side by side"""
+    ray: Annotated[str | None, Flag("ADDRESS")] = None
+    """run on a Ray cluster whose machines see the same files; `local` starts one here"""
+
+    def idle(self) -> dict[str, str]:
+        """See `Request.idle`."""
+        found = super().idle()
+        if Form.SOFTMAX not in self.forms or Code.POW2 not in self.codes:
+            found["dead_zones"] = "they are those of --codes pow2 in --forms softmax"
+        if set(self.codes) <= {Code.POW2, Code.EXACT}:
+            found["calibrate"] = "the codes pow2 and exact have no range; give another of --codes"
+        if self.ray is not None:
+            found["jobs"] = "a Ray cluster has its own; leave out --ray"
+        return found
 
     def points(self) -> list[EvaluateRequest]:
         """One request per combination, without those that differ in nothing that matters."""
-        common = self.model_dump(include=set(EvaluateRequest.model_fields) - {"spiking"})
+        common = self.model_dump(include=set(Reading.model_fields))
         found: dict[str, EvaluateRequest] = {}
         for form, code, steps, threshold, of_attention, calibrate, dead_zone in product(
             self.forms,

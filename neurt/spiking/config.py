@@ -164,3 +164,31 @@ class SpikingConfig(BaseModel):
             f"is {', '.join(sorted(codes))} in {self.form} attention, for which dead zones by "
             f"{DeadZone.OUTPUT} are calibrated"
         )
+
+    @property
+    def idle(self) -> dict[str, str]:
+        """Choices that change nothing beside the others: why, and what to give instead."""
+        codes = {self.code, self.code_of_attention}
+        found: dict[str, str] = {}
+        if self.form is Form.SOFTMAX:
+            lif = "LIF neurons are those of --form spikformer"
+            found |= {"lif_quantile": lif, "tau": lif}
+        else:
+            found["key_value"] = (
+                "K and V of --form spikformer are spikes always; give --form softmax"
+            )
+        if Code.POW2 not in codes and self.dead_zone == "output":  # `conflict` refuses the other
+            found["dead_zone"] = "dead zones are those of --code pow2"
+        if codes <= {Code.POW2, Code.EXACT}:
+            found["calibrate"] = found["input_quantile"] = (
+                f"the code {self.code} has no range to calibrate; give another --code"
+            )
+        elif self.calibrate != "quantile":
+            found["input_quantile"] = "--calibrate mse takes no quantile; give --calibrate quantile"
+        if codes == {Code.EXACT}:
+            found["threshold"] = "the code exact has no thresholds; give another --code"
+        if self.code_of_attention is Code.EXACT:
+            found["attention_threshold"] = (
+                "the code exact has no thresholds; give another --attention-code"
+            )
+        return found

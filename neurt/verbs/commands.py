@@ -1,182 +1,206 @@
-"""What runs for each command: from parsed flags to tables and files.
-
-Imports are late, so that a command waits only for what it needs.
-"""
+"""Every command: its name, what may be asked of it, what runs, and one line of help."""
 
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from neurt.verbs.console import terminal_console
-from neurt.verbs.flags import Commands, Handler
-from neurt.verbs.flags_conversion import FIELDS, conversion_of
-from neurt.verbs.hw_commands import HW_HANDLERS
+from neurt.requests.base import Request
+from neurt.verbs.flags import Parser, PrintVersion, add_flags, read
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from neurt.progress import Progress
+EPILOG = """examples:
+  neurt-energy profile --model gpt2-small --hw 45nm
+  neurt-energy profile --model ./my-gpt2 --hw 45nm --hw loihi --phase decode --context 512
+  neurt-energy plan --model gpt2-xl --hw 45nm --seq-len 1000 --spike-rate 0.15
+  neurt-energy plan --model gpt2-small --hw 7nm --prompt 512 --generate 128
+  neurt-energy count --model ./my-gpt-neox --hw 45nm --phase decode --context 1024
+  neurt-energy convert --model gpt2-nano --form softmax --code pow2 --out my-spiking-gpt2
+  neurt-energy evaluate --model gpt2-nano --form softmax --code pow2
+  neurt-energy sweep --model gpt2-nano --jobs 2
+  neurt-energy finetune --model gpt2-nano --text sotu --out my-spiking-gpt2
+  neurt-energy price counts.csv --hw my-chip.toml --dataflow event-driven
+  neurt-energy breakeven --model gpt2-small --hw 45nm --timesteps 4
+  neurt-energy sensitivity runs/first --hw 45nm
+  neurt-energy report runs/first runs/second --compare
+  neurt-energy reproduce --models gpt2-small gpt2-medium
+  neurt-energy check claims.csv
+  neurt-energy hw show 45nm
+"""
 
 
-def _fields(request: argparse.Namespace, directory: Path) -> dict[str, Any]:
-    skipped = {"run", "force", *FIELDS}
-    given = {key: value for key, value in vars(request).items() if key not in skipped}
-    return given | {"hw": tuple(request.hw), "out": directory, "spiking": conversion_of(request)}
+class Command(NamedTuple):
+    """One command; what runs is the function `run` of the module of its name in `neurt.verbs`.
 
+    That is given the request and the console for all talk, and returns what `--json` prints: files,
+    of which the record or the tables are printed, or something else. The commands of `hw` are
+    functions of one module.
 
-def _directory(request: argparse.Namespace, before: str | None = None) -> Path:
-    """The output directory; by default one that is named after the time and the model."""
-    from reports.kit.files import OutputError, check_directory
+    Attributes:
+        name: One word, or two.
+        help: One line.
+        request: Its fields are the flags: a class of `neurt.requests`, with its module.
+        epilog: Below its help.
+    """
 
-    name = Path(request.model).name or "model"
-    before = before or time.strftime("%Y%m%d-%H%M%S")
-    directory = check_directory(request.out or Path("runs") / f"{before}-{name}")
-    if (directory / "run.json").exists() and not getattr(request, "force", True):
-        raise OutputError(
-            f"output directory '{directory}' already holds a run; choose another --out, or --force "
-            "to replace it"
+    name: str
+    help: str
+    request: str
+    epilog: str = ""
+
+    @property
+    def handler(self) -> Callable[[Any, Console], object]:
+        """What runs."""
+        module, _, function = self.name.partition(" ")
+        found: Callable[[Any, Console], object] = getattr(
+            import_module(f"neurt.verbs.{module}"), (function and f"{function}_") or "run"
         )
-    return directory
+        return found
+
+    def fill(self, parser: argparse.ArgumentParser) -> None:
+        """Add the flags of the request to a parser."""
+        module, name = self.request.split(".")
+        request = getattr(import_module(f"neurt.requests.{module}"), name)
+        parser.set_defaults(command=self, request=request, parser=parser, json=False, quiet=False)
+        add_flags(parser, request)
+        if not self.name.startswith(("hw ", "completion")):  # those print a text, and write nothing
+            talk = parser.add_argument_group("talk")
+            talk.add_argument(
+                "--json", action="store_true", help="print the result as JSON, and nothing else"
+            )
+            talk.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
 
-def _profile(request: argparse.Namespace) -> None:
-    console = terminal_console()
-    directory = _directory(request)
-    with _spinner(console) as progress:
-        from neurt.measure.profiling import run_profile
-        from neurt.requests.passes import ProfileRequest
+class Asked(NamedTuple):
+    """What words on the command line ask for."""
 
-        asked = ProfileRequest(**_fields(request, directory))
-        run = run_profile(asked, progress, say=_say(console))
-    _report(run, directory, console)
+    command: Command
+    request: Request
+    json: bool
+    quiet: bool
 
 
-def _plan(request: argparse.Namespace) -> None:
-    from neurt.measure.planning import run_plan
-    from neurt.requests.passes import PlanRequest
-
-    directory = _directory(request)
-    run = run_plan(PlanRequest(**_fields(request, directory)))
-    _report(run, directory, terminal_console())
-
-
-def _report(run: Any, directory: Path, console: Console) -> None:
-    from neurt.measure.roofline import decode_rooflines
-    from reports.roofline.roofline import write_rooflines
-    from reports.views.terminal import print_run
-    from reports.write import write_tables, write_views
-
-    files = write_tables(run, directory)
-    print_run(run, console)
-    with console.status("writing") if console.is_terminal else nullcontext():
-        files += write_rooflines(decode_rooflines(run), directory)
-        files += write_views(run, directory)  # run.json comes last
-    _written(files, directory, console)
-
-
-def _spinner(console: Console) -> AbstractContextManager[Progress]:
-    from reports.kit.progress import progress_bars
-
-    return progress_bars(console)
-
-
-def _evaluate(request: argparse.Namespace) -> None:
-    console = terminal_console()
-    directory = _directory(request)
-    with _spinner(console) as progress:
-        from neurt.evaluation.evaluating import run_evaluate
-        from neurt.requests.evaluate import EvaluateRequest
-        from reports.quality.terminal import print_quality
-        from reports.quality.write import write_quality
-
-        asked = EvaluateRequest(**_fields(request, directory))
-        found = run_evaluate(asked, progress, say=_say(console))
-    print_quality(found, console)
-    _written(write_quality(found, directory), directory, console)
-
-
-def _sweep(request: argparse.Namespace) -> None:
-    console = terminal_console()
-    directory = _directory(request, "sweep")  # the same again, where the points are kept
-    with _spinner(console) as progress:
-        from neurt.grid.sweep import run_sweep
-        from neurt.requests.sweep import SweepRequest
-        from reports.quality.terminal import print_sweep
-        from reports.quality.write import write_sweep
-
-        given = vars(request) | {"hw": tuple(request.hw), "out": directory}
-        asked = SweepRequest(**{key: value for key, value in given.items() if key != "run"})
-        found = run_sweep(asked, progress, say=_say(console))
-    print_sweep(found, console)
-    _written(write_sweep(found, directory), directory, console)
-
-
-def _pretrain(request: argparse.Namespace) -> None:
-    console = terminal_console()
-    with _spinner(console) as progress:
-        from neurt.learning.pretrain import run_pretrain
-        from neurt.requests.training import PretrainRequest
-
-        given = {key: value for key, value in vars(request).items() if key != "run"}
-        made = run_pretrain(PretrainRequest(**given), progress, say=_say(console))
-    if made is not None:
-        _written(made.files, request.out, console)
-
-
-def _finetune(request: argparse.Namespace) -> None:
-    console = terminal_console()
-    with _spinner(console) as progress:
-        from neurt.learning.finetune import run_finetune
-        from neurt.requests.finetune import FinetuneRequest
-        from reports.training.finetuned import print_stages
-
-        skipped = {"run", *FIELDS}
-        given = {key: value for key, value in vars(request).items() if key not in skipped}
-        asked = FinetuneRequest(**given, spiking=conversion_of(request))
-        made = run_finetune(asked, progress, say=_say(console))
-    if made is not None:  # only the main process of several speaks
-        print_stages(made, console)
-        console.print(f"\nWritten to {request.out}", markup=False)
-
-
-def _say(console: Console) -> Callable[[str], None]:
-    return lambda line: console.print(line, markup=False)
-
-
-def _written(files: Sequence[Path], directory: Path, console: Console) -> None:
-    names = ", ".join(str(path.relative_to(directory)) for path in files)
-    console.print(f"\nWritten to {directory}: {names}", markup=False)
-
-
-def _from(module: str) -> Handler:
-    """The `run` of a module that is imported when the command is used."""
-
-    def run(request: argparse.Namespace) -> None:
-        import_module(module).run(request)
-
-    return run
-
-
-COMMANDS = Commands(
-    breakeven=_from("neurt.verbs.breakeven_command"),
-    check=_from("neurt.verbs.check_command"),
-    convert=_from("neurt.verbs.convert_command"),
-    count=_from("neurt.verbs.count_command"),
-    evaluate=_evaluate,
-    finetune=_finetune,
-    hw=HW_HANDLERS,
-    plan=_plan,
-    pretrain=_pretrain,
-    price=_from("neurt.verbs.price_command"),
-    profile=_profile,
-    report=_from("neurt.verbs.report_command"),
-    reproduce=_from("neurt.verbs.reproduce_command"),
-    sensitivity=_from("neurt.verbs.sensitivity_command"),
-    sweep=_sweep,
+_PROCESSES = (
+    "several processes, on GPUs or CPUs: accelerate launch --multi_gpu --num_processes N -m "
+    "neurt.cli finetune ... (its --cpu starts one process, whatever N)"
 )
+
+COMMANDS = tuple(
+    Command(*row)
+    for row in (
+        ("profile", "measure a model and its spiking conversion", "passes.ProfileRequest"),
+        ("plan", "the same table in closed form, without weights", "passes.PlanRequest"),
+        ("count", "count and price an analog model alone, of any family", "passes.CountRequest"),
+        (
+            "convert",
+            "write the spiking version of a model as a Hugging Face directory",
+            "others.ConvertRequest",
+        ),
+        (
+            "evaluate",
+            "perplexity and closeness of a spiking model beside its analog one",
+            "evaluate.EvaluateRequest",
+        ),
+        (
+            "sweep",
+            "many conversions of one model: what each saves and costs in quality",
+            "sweep.SweepRequest",
+        ),
+        ("pretrain", "train a small GPT-2 from scratch", "training.PretrainRequest"),
+        (
+            "finetune",
+            "convert a model and train its spiking version",
+            "finetune.FinetuneRequest",
+            _PROCESSES,
+        ),
+        ("price", "price a table of counts", "others.PriceRequest"),
+        (
+            "report",
+            "make the report of a run again, or put several runs side by side",
+            "others.ReportRequest",
+        ),
+        (
+            "reproduce",
+            "the published savings table, measured: models x time steps x constants",
+            "reproduce.ReproduceRequest",
+        ),
+        (
+            "breakeven",
+            "the spike rates at which spikes stop saving energy, and a run beside them",
+            "breakeven.BreakEvenRequest",
+        ),
+        (
+            "sensitivity",
+            "which constant of the hardware moves the saving most, and how sure the saving is",
+            "others.SensitivityRequest",
+        ),
+        (
+            "check",
+            "do the energies that a paper prints agree with its own numbers?",
+            "others.CheckRequest",
+        ),
+        ("hw list", "the profiles at hand", "base.Request"),
+        ("hw show", "every number of a profile, with its source", "others.ShowRequest"),
+        ("hw diff", "what differs between two profiles, with both sources", "others.DiffRequest"),
+        ("hw new", "write a profile to fill in, every key explained", "others.NewRequest"),
+        (
+            "hw validate",
+            "check a profile of your own, all its precisions",
+            "others.ValidateRequest",
+        ),
+        ("hw schema", "the JSON Schema of a profile, for editors", "base.Request"),
+        (
+            "completion",
+            'complete commands and flags: eval "$(neurt-energy completion bash)"',
+            "others.CompletionRequest",
+        ),
+    )
+)
+
+
+def parse(words: Sequence[str]) -> Asked:
+    """What words ask for; ends the process with 2 if they make no sense."""
+    given = vars(parser(words).parse_args(words))
+    command, request, below = (given.pop(name) for name in ("command", "request", "parser"))
+    as_json, quiet = given.pop("json"), given.pop("quiet")
+    return Asked(command, read(below, request, given), as_json, quiet)
+
+
+def parser(words: Sequence[str] | None = None) -> Parser:
+    """The command line.
+
+    Args:
+        words: Only the flags of the command that they name are added, which takes time; None for
+            those of all commands.
+    """
+    top = Parser(
+        prog="neurt-energy",
+        description="How much energy a language model costs, and what a spiking version saves.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument(
+        "--version",
+        action=PrintVersion,
+        nargs=0,
+        default=argparse.SUPPRESS,
+        help="print the version",
+    )
+    named = None if words is None else [word for word in words if not word.startswith("-")]
+    commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    rooms: dict[str, Any] = {}
+    for command in COMMANDS:
+        room, _, name = command.name.rpartition(" ")
+        if room and room not in rooms:
+            below = commands.add_parser(room, help="hardware profiles")
+            rooms[room] = below.add_subparsers(title="commands", required=True, metavar="COMMAND")
+        sub = (rooms[room] if room else commands).add_parser(
+            name, help=command.help, description=command.help, epilog=command.epilog
+        )
+        if named is None or named[: 2 if room else 1] == command.name.split():
+            command.fill(sub)
+    return top

@@ -1,8 +1,14 @@
-"""Where tables are printed."""
+"""What the commands say, and where."""
 
 from __future__ import annotations
 
+import csv
+import json
+import os
 import sys
+from collections.abc import Callable, Sequence
+from math import isfinite
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,11 +18,84 @@ if TYPE_CHECKING:
 PIPE_COLUMNS = 132
 
 
-def terminal_console() -> Console:
-    """Standard output, as wide as the terminal it is."""
+def terminal_console(*, aside: bool = False, quiet: bool = False) -> Console:
+    """Where a command talks: standard output, as wide as the terminal it is.
+
+    Args:
+        aside: Standard output is for a result; talk goes to standard error.
+        quiet: Say nothing.
+    """
     from rich.console import Console  # late: a command that prints no table does not wait for it
 
-    terminal = sys.stdout.isatty()
-    return Console(
-        width=None if terminal else PIPE_COLUMNS, highlight=False, soft_wrap=not terminal
+    class Talk(Console):
+        def on_broken_pipe(self) -> None:
+            """Go on in silence: the reader (head, say) has seen enough, the files are wanted."""
+            self.quiet = True
+            close_output()
+
+    stream = sys.stderr if aside else sys.stdout
+    terminal = stream.isatty()
+    return Talk(
+        file=stream,
+        quiet=quiet,
+        width=None if terminal else PIPE_COLUMNS,
+        highlight=False,
+        soft_wrap=not terminal,
+    )
+
+
+def close_output() -> None:
+    """Send to nowhere what is still printed to a pipe that nobody reads."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def check_free(directory: Path, record: str, what: str, force: bool) -> None:
+    """Make sure that an output directory can be written and holds nothing that would be lost.
+
+    Raises:
+        OutputError: If it cannot, or does.
+    """
+    from reports.kit.files import OutputError, check_directory
+
+    check_directory(directory)
+    if (directory / record).exists() and not force:
+        raise OutputError(
+            f"output directory '{directory}' already holds a {what}; choose another --out, or "
+            "--force to replace it"
+        )
+
+
+def say(console: Console) -> Callable[[str], None]:
+    """Prints a line as it is."""
+    return lambda line: console.print(line, markup=False)
+
+
+def print_files(files: Sequence[Path], directory: Path, console: Console) -> None:
+    """Say which files were written where."""
+    names = ", ".join(str(path.relative_to(directory)) for path in files)
+    console.print(f"\nWritten to {directory}: {names}", markup=False)
+
+
+def results(files: Sequence[Path]) -> object:
+    """What `--json` prints: the record of a run if one was written, else the rows of each table."""
+    records = [path for path in files if path.suffix == ".json"]
+    if records:
+        read = [json.loads(path.read_text(encoding="utf-8")) for path in records]
+        return read[0] if len(read) == 1 else read
+    return {path.stem: _rows(path) for path in files if path.suffix == ".csv"}
+
+
+def _rows(path: Path) -> list[dict[str, object]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return [{key: _value(text) for key, text in row.items()} for row in csv.DictReader(file)]
+
+
+def _value(text: str) -> object:
+    """A cell of a CSV as JSON has it; a cell without a value is null."""
+    try:
+        value = json.loads(text.lower() if text in ("True", "False") else text)
+    except ValueError:
+        return text or None
+    return (
+        value if isinstance(value, int) or (isinstance(value, float) and isfinite(value)) else text
     )

@@ -424,7 +424,7 @@ def test_a_missing_table_of_counts_is_one_line(fails: Fails) -> None:
 def test_an_interrupt_is_130_and_one_line(
     fails: Fails, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(reports.views.terminal, "print_run", interrupted)
@@ -480,7 +480,7 @@ def test_a_reader_that_has_seen_enough_gets_no_traceback() -> None:
 def test_an_error_that_is_not_ours_keeps_its_traceback(
     tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(reports.views.terminal, "print_run", broken)

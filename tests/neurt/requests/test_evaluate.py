@@ -30,12 +30,8 @@ def test_windows_have_the_positions_up_to_256_and_overlap_by_half(
     assert asked(**changes).windows(positions) == windows
 
 
-@pytest.mark.parametrize("hw", [(), [], None])
-def test_no_hardware_means_45nm(hw: object) -> None:
-    assert asked(hw=hw).hw == asked().hw == ("45nm",)
-
-
 def test_hardware_that_is_named_replaces_the_default() -> None:
+    assert asked().hw == ("45nm",)
     assert asked(hw=["loihi", "45nm"]).hw == ("loihi", "45nm")
 
 

@@ -48,10 +48,10 @@ def test_a_prompt_and_new_tokens_are_a_whole_request() -> None:
         ({"prompt": 5}, "--generate is missing"),
         ({"generate": 5}, "--prompt is missing"),
         ({"prompt": 5, "generate": 5, "phase": "decode"}, "--phase decode is one pass"),
-        ({"latency_s": {"asa": 0.5}}, "--latency is given for asa alone"),
+        ({"latency_s": {"asa": 0.5}}, "--latency-s is given for asa alone"),
         (
             {"latency_s": {"asa": 0.5, "ssa": 1}, "hw": ["45nm", "loihi"]},
-            "--latency is that of one chip, but --hw names 45nm, loihi",
+            "--latency-s is that of one chip, but --hw names 45nm, loihi",
         ),
     ],
     ids=["no new tokens", "no prompt", "a phase as well", "one variant", "two chips"],

@@ -1,0 +1,237 @@
+"""What all requests are made of. A field is a flag: its name, default, rules and help. No torch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from energy.formulas import Attention
+from hwmodels import Dataflow
+from hwmodels.errors import UserError
+from neurt.spiking.config import SpikingConfig
+from reports.kit.pictures import Pictures
+
+Count = Annotated[int, Field(ge=1)]
+AtLeast2 = Annotated[int, Field(ge=2)]
+AtLeast0 = Annotated[int, Field(ge=0)]
+Amount = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class RequestError(UserError, ValueError):
+    """A request whose parts do not fit each other."""
+
+
+@dataclass(frozen=True)
+class Flag:
+    """What the command line knows of a field beside its name, type, default and help.
+
+    Attributes:
+        metavar: Stands for the value in help.
+        default: The default in words, where it is found out later.
+        positional: It is given without a flag.
+        each: A flag takes one value, and may be repeated; else it takes several.
+        only: Of a model inside the request, the fields that are flags.
+        group: The heading under which help shows it; that of its class unless given.
+    """
+
+    metavar: str | None = None
+    default: str = ""
+    positional: bool = False
+    each: bool = False
+    only: tuple[str, ...] = ()
+    group: str = ""
+
+
+#: Choices of the conversion that a closed form depends on.
+PLANNED = ("timesteps", "form", "code", "attention_code", "key_value")
+#: Those that a measurement depends on.
+MEASURED = (
+    *PLANNED,
+    *("dead_zone", "threshold", "attention_threshold", "tau"),
+    *("calibrate", "input_quantile", "lif_quantile"),
+)
+Conversion = Annotated[SpikingConfig, Flag(only=MEASURED)]
+PlannedConversion = Annotated[SpikingConfig, Flag(only=PLANNED)]
+
+
+class Request(BaseModel):
+    """What may be asked of a command."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    #: The heading under which help shows the fields of a class.
+    group: ClassVar[str] = "options"
+
+    def idle(self) -> dict[str, str]:
+        """Fields that change nothing beside the others: why, and what to give instead."""
+        spiking = getattr(self, "spiking", None)
+        return {} if spiking is None else spiking.idle
+
+
+class Model(Request):
+    """Which model."""
+
+    group: ClassVar[str] = "model"
+
+    model: str
+    """a name (gpt2-nano, gpt2-nano-spiking, gpt2-small, gpt2-medium, gpt2-large, gpt2-xl,
+    smollm2-135m), a directory in Hugging Face format, a config.json (plan), a .gguf file, or a hub
+    id"""
+
+
+class Weights(Model):
+    """Which model, with which weights."""
+
+    weights: Literal["auto", "pretrained", "random"] = "auto"
+    """auto: from the cache or the hub, else random, and said so"""
+
+
+class Seeded(Weights):
+    """Which model, with which weights, also random ones."""
+
+    seed: int = 0
+    """seed of random weights"""
+
+    def idle(self) -> dict[str, str]:
+        """See `Request.idle`."""
+        found = super().idle()
+        if self.weights == "pretrained":
+            found["seed"] = "it is that of random weights; leave out --weights pretrained"
+        return found
+
+
+class Pass(Request):
+    """One pass through a model."""
+
+    group: ClassVar[str] = "passes"
+
+    phase: Annotated[Literal["prefill", "decode"] | None, Flag(default="prefill")] = None
+    """whole sequences, or one new token through a cache"""
+    seq_len: Count = 128
+    """tokens in prefill"""
+    context: Count = 128
+    """attended tokens in decode, the new one included"""
+    batch: Count = 1
+    """sequences side by side"""
+    attention: Attention = Attention.FULL
+    """count all query-key pairs, or the causal half"""
+
+    def idle(self) -> dict[str, str]:
+        """See `Request.idle`."""
+        found = super().idle()
+        if self.phase == "decode":
+            found["seq_len"] = "decode attends to --context tokens; --seq-len is that of prefill"
+        else:
+            found["context"] = "prefill has --seq-len tokens; --context is that of --phase decode"
+        return found
+
+
+class Text(Request):
+    """The text that is run on."""
+
+    group: ClassVar[str] = "texts"
+
+    text: Annotated[Path | None, Flag("FILE", "the model's own, else Moby-Dick")] = None
+    """UTF-8 text to read"""
+
+
+class Calibrated(Request):
+    """The text that a conversion is calibrated on."""
+
+    group: ClassVar[str] = "texts"
+
+    detokenise: bool = False
+    """undo the spacing of WikiText in the given texts: ` @-@ ` is `-` again, and so on"""
+    calibration: Annotated[Path | None, Flag("FILE", "the model's own, else Moby-Dick")] = None
+    """UTF-8 text to calibrate a conversion on"""
+    calibration_tokens: AtLeast2 = 512
+    """tokens of it"""
+
+    def idle(self) -> dict[str, str]:
+        """See `Request.idle`."""
+        found = super().idle()
+        if self.calibration is None and getattr(self, "text", None) is None:
+            found["detokenise"] = "no text of your own is given; give --text or --calibration"
+        return found
+
+
+class Hardware(Request):
+    """What counts are priced on."""
+
+    group: ClassVar[str] = "hardware"
+
+    hw: Annotated[tuple[str, ...], Flag("NAME", each=True)]
+    """hardware profile, by name or .toml file; may be repeated"""
+
+
+class Executed(Hardware):
+    """Hardware, and how it executes what was counted."""
+
+    dataflow: Annotated[Dataflow | None, Flag(default="as the profile says")] = None
+    """how often operands of spiking layers move"""
+
+
+class Timed(Executed):
+    """Hardware whose static energy follows from how long it takes."""
+
+    latency_s: Annotated[
+        Mapping[Literal["asa", "ssa"], Amount],
+        Flag("VARIANT=SECONDS", "from the throughput of the profile, else unpriced"),
+    ] = Field(default_factory=dict)
+    """seconds that all passes of asa, or of ssa, take on the hardware, for its static energy; may
+    be repeated"""
+
+
+class Compared(Timed):
+    """Hardware on which baselines are priced too."""
+
+    mixed: bool = False
+    """add a comparison of the ANN at its own precision with an INT8 SNN to the baselines, labelled
+    as not comparable"""
+
+
+def dated(name: str) -> Path:
+    """The default of an output directory."""
+    return Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
+
+
+def named_after_model(given: dict[str, Any]) -> Path:
+    """The default of the output directory of a command that has a model."""
+    return dated(Path(given.get("model", "")).name or "model")
+
+
+class Pictured(Request):
+    """What is written beside tables. These fields decide no number, so no record keeps them."""
+
+    group: ClassVar[str] = "output"
+
+    pictures: Annotated[Pictures, Field(exclude=True)] = Pictures.ALL
+    """formats of the pictures"""
+
+
+class Output(Pictured):
+    """Where results go."""
+
+    out: Annotated[Path, Flag("DIR", "runs/TIME-MODEL")] = Field(default_factory=named_after_model)
+    """output directory"""
+
+
+class Kept(Output):
+    """Where results go that are not replaced unasked."""
+
+    force: Annotated[bool, Field(exclude=True)] = False
+    """replace the run that the output directory holds"""
+
+
+class Reported(Kept):
+    """A run with a page of its own."""
+
+    page: Annotated[bool, Field(exclude=True)] = True
+    """write report.html"""
+    details: Annotated[bool, Field(exclude=True)] = False
+    """print every table, not only the verdict"""

@@ -1,0 +1,171 @@
+"""What may be asked of the commands that read files, and of `convert`. No torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from energy.literature.claims import CLAIM_COLUMNS
+from energy.literature.review import MAX_TOLERANCE, TOLERANCE
+from neurt.requests.base import (
+    AtLeast0,
+    AtLeast2,
+    Calibrated,
+    Conversion,
+    Count,
+    Flag,
+    Output,
+    Reported,
+    Request,
+    Seeded,
+    Timed,
+    dated,
+)
+from neurt.spiking.config import SpikingConfig
+
+_PROFILE = "a name from the list, or a .toml file (FILE.toml:int8 for one of its precisions)"
+
+
+class ConvertRequest(Calibrated, Seeded):
+    """A model to convert and write as any Hugging Face tool loads it."""
+
+    spiking: Conversion = SpikingConfig()
+    window: Annotated[
+        AtLeast2 | None, Flag(default="the positions of the model, at most 256", group="texts")
+    ] = None
+    """tokens per window of the calibration text"""
+    out: Annotated[Path, Flag("DIR", group="output")]
+    """new directory of the model"""
+
+
+class PriceRequest(Timed):
+    """A table of counts to price."""
+
+    counts: Annotated[Path, Flag(positional=True)]
+    """a CSV with at least: layer, mac, ac"""
+    accounting: Literal["bill", "lemaire", "lemaire-printed"] = "bill"
+    """bill: every operation at the price of the profile; lemaire: the model of Lemaire et al. 2022,
+    which has a dataflow of its own; lemaire-printed: with its Eq. 2.4 as printed"""
+    out: Annotated[Path, Flag("DIR", ".")] = Path()
+    """where energy.csv goes"""
+
+    def idle(self) -> dict[str, str]:
+        """See `Request.idle`."""
+        own = "the accounting of Lemaire et al. has a dataflow of its own and no static energy"
+        own += "; leave it out, or use --accounting bill"
+        lemaire = self.accounting != "bill"
+        return super().idle() | (dict.fromkeys(("dataflow", "latency_s"), own) if lemaire else {})
+
+
+class Counted(Request):
+    """A run to read."""
+
+    group: ClassVar[str] = "model"
+
+    counts: Annotated[Path, Flag("RUN", positional=True)]
+    """the directory of a run, or its counts.csv, with an analog (asa) and a spiking (ssa) side"""
+
+
+class SensitivityRequest(Output, Timed, Counted):
+    """A run, and how often its constants are drawn."""
+
+    group: ClassVar[str] = "model"
+
+    block: Literal["attention", "ffn", "model"] = "attention"
+    """whose saving is taken apart; the table has all"""
+    samples: Count = 10_000
+    """draws of all constants for the interval"""
+    seed: AtLeast0 = 0
+    """of the draws"""
+    out: Annotated[Path, Flag("DIR", "that of the counts")] = Field(
+        default_factory=lambda given: directory_of(given.get("counts", Path()))
+    )
+    """output directory"""
+
+
+def directory_of(counts: Path) -> Path:
+    """The directory of a table of counts, or of a run."""
+    return counts if counts.is_dir() else counts.parent
+
+
+class ReportRequest(Reported):
+    """Runs to report again, or to put side by side."""
+
+    group: ClassVar[str] = "model"
+
+    runs: Annotated[tuple[Path, ...], Flag("RUN", positional=True)]
+    """the directory of a run; its run.json and counts.csv are read, and checked"""
+    compare: bool = False
+    """one table, picture and page with a line for each run and hardware, in place of a report of
+    each"""
+    parquet: bool = False
+    """tables as Parquet too (pip install 'neurt-energy[parquet]')"""
+    out: Annotated[Path, Flag("DIR", "runs/TIME-report")] = Field(
+        default_factory=lambda: dated("report")
+    )
+    """output directory"""
+    force: bool = False
+    """write into a directory that holds files, and replace those of the same names"""
+
+    def idle(self) -> dict[str, str]:
+        """See `Request.idle`."""
+        found = super().idle()
+        return found | ({"details": "a comparison is one table"} if self.compare else {})
+
+
+class CheckRequest(Request):
+    """Claims of a paper to check."""
+
+    claims: Annotated[Path, Flag("CLAIMS.csv", positional=True)] = Field(
+        description="one row per claim; columns, of which any but the first may be missing or "
+        f"empty: {', '.join(CLAIM_COLUMNS)}"
+    )
+    hw: Annotated[str, Flag("NAME")] = "45nm"
+    """prices of claims that name none: a profile or a .toml file"""
+    tolerance: Annotated[float, Field(ge=0, le=MAX_TOLERANCE), Flag("SHARE")] = TOLERANCE
+    """relative difference put down to rounding"""
+    out: Annotated[Path | None, Flag("FILE")] = None
+    """write the findings as CSV"""
+
+
+class ShowRequest(Request):
+    """A hardware profile."""
+
+    name: Annotated[str, Flag(positional=True)] = Field(description=_PROFILE)
+
+
+class DiffRequest(Request):
+    """Two hardware profiles."""
+
+    a: Annotated[str, Flag(positional=True)] = Field(description=_PROFILE)
+    b: Annotated[str, Flag(positional=True)] = Field(description=_PROFILE)
+
+
+class NewRequest(Request):
+    """A hardware profile to write."""
+
+    name: Annotated[str, Flag(positional=True)]
+    """its name"""
+    extends: Annotated[str | None, Flag("NAME")] = Field(
+        default=None, description=f"start from {_PROFILE}"
+    )
+    out: Annotated[Path | None, Flag("FILE", "NAME.toml")] = None
+    """the file"""
+    force: bool = False
+    """replace FILE if there is one"""
+
+
+class ValidateRequest(Request):
+    """A file with a hardware profile."""
+
+    file: Annotated[Path, Flag(positional=True)]
+    """a .toml file"""
+
+
+class CompletionRequest(Request):
+    """A shell."""
+
+    shell: Annotated[Literal["bash", "zsh", "fish"], Flag(positional=True)]
+    """the shell that completes commands and flags"""

@@ -1,0 +1,41 @@
+"""`check`: do the energies of a paper agree with its own numbers?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from energy.literature.claims import read_claims
+from energy.literature.review import review
+from hwmodels import load_profile
+from reports.kit.files import prepare_directory
+from reports.literature.claims import findings_table, print_reviews, write_reviews
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from neurt.requests.others import CheckRequest
+
+
+def run(request: CheckRequest, console: Console) -> object:
+    """Review the claims of a file; findings are a result, not an error.
+
+    Raises:
+        ClaimError: If the file has no claims that can be read.
+        ProfileError: If a profile cannot be loaded.
+        OutputError: If the findings cannot be written.
+    """
+    claims = read_claims(request.claims)
+    # A claim names the prices it rests on; profiles are loaded once, before anything is printed.
+    names = dict.fromkeys(claim.hw or request.hw for claim in claims)
+    profiles = {name: load_profile(name) for name in names}
+    reviews = [
+        review(claim, profiles[claim.hw or request.hw], tolerance=request.tolerance)
+        for claim in claims
+    ]
+    if request.out is not None:
+        prepare_directory(request.out.parent)
+        write_reviews(reviews, request.out)
+    print_reviews(reviews, console)
+    if request.out is not None:
+        console.print(f"Written to {request.out}", markup=False)
+    return {"findings": findings_table(reviews).records()}

@@ -1,0 +1,74 @@
+"""`convert`: the spiking version of a model as a Hugging Face directory."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neurt.verbs.console import say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from neurt.families import Shape
+    from neurt.requests.others import ConvertRequest
+
+
+def run(request: ConvertRequest, console: Console) -> list[Path]:
+    """Convert a model and write it to a new directory; returns its record.
+
+    Raises:
+        ModelError: If the model cannot be loaded.
+        ConversionError: If it cannot be converted, or is converted already.
+        TextError: If the calibration text cannot be used.
+        QualityError: If the window is longer than the positions of the model.
+        OutputError: If the directory holds something, or cannot be written.
+    """
+    from neurt.loading.saving import save_model
+    from neurt.loading.source import resolve
+    from neurt.measure.pair import calibrate, load, spiking_version
+    from neurt.measure.planning import now, versions
+    from neurt.spiking.conversion import ConversionError
+    from neurt.text.data import copy_texts
+    from neurt.text.windows import check_windows
+    from reports.kit.files import OutputError, check_directory, prepare_directory, write_text
+    from reports.kit.progress import progress_bars
+
+    def window(shape: Shape) -> int:
+        return request.window or min(shape.positions, 256)
+
+    def check(shape: Shape) -> None:
+        check_windows(window(shape), window(shape), shape.positions)
+
+    out = check_directory(request.out)
+    if out.exists() and any(out.iterdir()):
+        raise OutputError(f"output directory '{out}' is not empty; choose another --out")
+    source = resolve(request.model)
+    with progress_bars(console) as progress:
+        loaded = load(source, request.weights, request.seed, check, progress, say(console))
+        if loaded.spiking is not None:
+            raise ConversionError(f"'{request.model}' is a converted model; give an analog one")
+        calibration = calibrate(loaded, request, (), window(loaded.shape))
+        progress("loading the model", 1, 1)
+        spiking = spiking_version(loaded, request.spiking, calibration, progress)
+        progress("writing", 0, 1)
+        record = {
+            "model": loaded.name,
+            "weights": loaded.weights,
+            "calibration": calibration.name,
+            "calibration_tokens": sum(ids.numel() for ids in calibration.windows),
+            "spiking": spiking.config.spiking,
+            "versions": dict(versions()),
+            "created": now(),
+        }
+        copy_texts(source.directory, prepare_directory(out))
+        save_model(spiking, loaded.tokenizer, out)
+        path = write_text(out / "convert.json", json.dumps(record, indent=2) + "\n")
+        progress("writing", 1, 1)
+    console.print(
+        f"\nWritten to {out}. Judge it:  neurt-energy evaluate --model {out}\n"
+        "In Python, `import neurt.spiking.modeling`, then AutoModelForCausalLM.from_pretrained.",
+        markup=False,
+    )
+    return [path]

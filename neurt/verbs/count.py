@@ -1,0 +1,37 @@
+"""`count`: an analog model alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neurt.verbs.console import check_free, print_files, say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from neurt.requests.passes import CountRequest
+
+
+def run(request: CountRequest, console: Console) -> list[Path]:
+    """Count, price, write and print; returns the files."""
+    from reports.kit.files import OutputError
+    from reports.kit.progress import progress_bars
+
+    out = request.out
+    if (out / "run.json").exists():
+        raise OutputError(f"output directory '{out}' holds a run of profile; choose another --out")
+    check_free(out, "count.json", "count", request.force)
+    with progress_bars(console) as progress:
+        from neurt.measure.counting import run_count
+
+        counted = run_count(request, progress, say(console))
+    from reports.count.terminal import print_count
+    from reports.count.write import write_count
+
+    files = write_count(counted, out, pictures=request.pictures)
+    print_count(counted, console)
+    print_files(files, out, console)
+    words = " ".join(f"--hw {hw}" for hw in request.hw)
+    console.print(f"Price it again:  neurt-energy price {out / 'counts.csv'} {words}", markup=False)
+    return files

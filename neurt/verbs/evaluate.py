@@ -1,0 +1,31 @@
+"""`evaluate`: the quality of a spiking model beside its analog one, and what it saves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neurt.verbs.console import print_files, say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from neurt.requests.evaluate import EvaluateRequest
+
+
+def run(request: EvaluateRequest, console: Console) -> list[Path]:
+    """Evaluate, write and print; returns the files."""
+    from reports.kit.files import check_directory
+    from reports.kit.progress import progress_bars
+
+    check_directory(request.out)
+    with progress_bars(console) as progress:
+        from neurt.evaluation.evaluating import run_evaluate
+        from reports.quality.terminal import print_quality
+        from reports.quality.write import write_quality
+
+        evaluation = run_evaluate(request, progress, say=say(console))
+    files = write_quality(evaluation, request.out, pictures=request.pictures)
+    print_quality(evaluation, console)
+    print_files(files, request.out, console)
+    return files

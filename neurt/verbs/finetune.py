@@ -1,0 +1,29 @@
+"""`finetune`: convert a model and train its spiking version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neurt.verbs.console import say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from neurt.requests.finetune import FinetuneRequest
+
+
+def run(request: FinetuneRequest, console: Console) -> list[Path]:
+    """Train, write and print; returns the record, which only the main process of several has."""
+    from reports.kit.progress import progress_bars
+
+    with progress_bars(console) as progress:
+        from neurt.learning.finetune import run_finetune
+        from reports.training.finetuned import print_stages
+
+        made = run_finetune(request, progress, say=say(console))
+    if made is None:
+        return []
+    print_stages(made, console)
+    console.print(f"\nWritten to {request.out}", markup=False)
+    return [request.out / "finetune.json"]

@@ -1,0 +1,22 @@
+"""`plan`: the same table in closed form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neurt.verbs.console import check_free
+from neurt.verbs.profile import report
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from neurt.requests.passes import PlanRequest
+
+
+def run(request: PlanRequest, console: Console) -> list[Path]:
+    """Plan, write and print; returns the files."""
+    from neurt.measure.planning import run_plan
+
+    check_free(request.out, "run.json", "run", request.force)
+    return report(run_plan(request), request, console)

@@ -1,0 +1,27 @@
+"""`pretrain`: a small GPT-2 from scratch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neurt.verbs.console import print_files, say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from neurt.requests.training import PretrainRequest
+
+
+def run(request: PretrainRequest, console: Console) -> list[Path]:
+    """Train and write; returns the files, of which only the main process of several knows."""
+    from reports.kit.progress import progress_bars
+
+    with progress_bars(console) as progress:
+        from neurt.learning.pretrain import run_pretrain
+
+        made = run_pretrain(request, progress, say=say(console))
+    if made is None:
+        return []
+    print_files(made.files, request.out, console)
+    return [path for path in made.files if path.name != "tokenizer.json"]

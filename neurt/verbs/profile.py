@@ -1,0 +1,44 @@
+"""`profile`: measure a model and its conversion, write the run, print it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neurt.verbs.console import check_free, say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from neurt.requests.passes import PassRequest, ProfileRequest
+    from reports.run.run import Run
+
+
+def run(request: ProfileRequest, console: Console) -> list[Path]:
+    """Measure, write and print; returns the files."""
+    # Imports are late in all handlers, so that a command waits only for what it needs.
+    from reports.kit.progress import progress_bars
+
+    check_free(request.out, "run.json", "run", request.force)
+    with progress_bars(console) as progress:
+        from neurt.measure.profiling import run_profile
+
+        made = run_profile(request, progress, say=say(console))
+    return report(made, request, console)
+
+
+def report(run: Run, request: PassRequest, console: Console) -> list[Path]:
+    """Write the tables of a run, print it, and write its pictures and page; returns the files."""
+    from neurt.measure.roofline import decode_rooflines
+    from reports.roofline.roofline import write_rooflines
+    from reports.views.terminal import print_run, print_written
+    from reports.write import write_tables, write_views
+
+    pictures, out = request.pictures, request.out
+    files = write_tables(run, out)
+    print_run(run, console, details=request.details)
+    with console.status("writing"):
+        files += write_rooflines(decode_rooflines(run), out, pictures=pictures)
+        files += write_views(run, out, pictures=pictures, page=request.page)  # run.json comes last
+    print_written(files, console, "" if request.details else "; --details prints all tables")
+    return files

@@ -1,0 +1,81 @@
+"""`report`: from the directories of runs to their reports, or to a comparison."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neurt.measure.roofline import decode_rooflines
+from neurt.verbs.console import print_files
+from reports.compare.comparison import compare_runs
+from reports.compare.terminal import print_comparison
+from reports.compare.write import write_comparison
+from reports.kit.files import OutputError, check_directory, slugs
+from reports.kit.parquet import check_parquet, write_parquet
+from reports.read import read_run
+from reports.roofline.roofline import write_rooflines
+from reports.run.run import Run
+from reports.views.terminal import print_run
+from reports.write import write_report, write_run_parquet
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from neurt.requests.others import ReportRequest
+
+
+def run(request: ReportRequest, console: Console) -> list[Path]:
+    """Read runs, write their reports or their comparison, and print them; returns the files.
+
+    Everything is read before anything is written.
+
+    Raises:
+        RunError: If a run cannot be read, or is not what was written.
+        CompareError: If there is nothing to compare.
+        ParquetError: If Parquet is asked for and cannot be written.
+        OutputError: If the output directory holds files and `--force` is not given, or a file
+            cannot be written.
+    """
+    _check_out(request)
+    if request.parquet:
+        check_parquet()
+    names = slugs(directory.resolve().name or "run" for directory in request.runs)
+    runs = dict(zip(names, [read_run(directory) for directory in request.runs], strict=True))
+    files: list[Path] = []
+    if request.compare:
+        compared = compare_runs(runs)
+        files += write_comparison(
+            compared, request.out, pictures=request.pictures, page=request.page
+        )
+        if request.parquet:
+            files.append(write_parquet(compared.to_frame(), request.out / "compare.parquet"))
+        print_comparison(compared, console)
+    else:
+        for name, one in runs.items():
+            with console.status(f"writing {name}"):
+                files += _report(
+                    one, request.out if len(runs) == 1 else request.out / name, request
+                )
+        for one in runs.values():
+            print_run(one, console, details=request.details)
+    print_files(files, request.out, console)
+    return files
+
+
+def _report(run: Run, out: Path, request: ReportRequest) -> list[Path]:
+    pictures = request.pictures
+    files = write_report(run, out, pictures=pictures, page=request.page)
+    files += write_rooflines(decode_rooflines(run), out, pictures=pictures)
+    return files + (write_run_parquet(run, out) if request.parquet else [])
+
+
+def _check_out(request: ReportRequest) -> None:
+    """Make sure that the output directory holds nothing that would be overwritten unasked."""
+    out = check_directory(request.out)
+    held = sorted(path.name for path in out.iterdir()) if out.is_dir() else []
+    if held and not request.force:
+        listed = ", ".join(held[:3]) + (", ..." if len(held) > 3 else "")
+        raise OutputError(
+            f"output directory '{out}' already holds {listed}; choose another --out, or --force "
+            "to replace files of the same names"
+        )

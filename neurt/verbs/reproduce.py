@@ -1,0 +1,30 @@
+"""`reproduce`: the published table, measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neurt.verbs.console import print_files, say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from neurt.requests.reproduce import ReproduceRequest
+
+
+def run(request: ReproduceRequest, console: Console) -> list[Path]:
+    """Measure what is missing, write and print; returns the files."""
+    from neurt.grid.reproduce import run_reproduce
+    from reports.kit.files import check_directory
+    from reports.kit.progress import progress_bars
+    from reports.reproduce.table import print_reproduction
+    from reports.reproduce.write import write_reproduction
+
+    check_directory(request.out)
+    with progress_bars(console) as progress:
+        reproduction = run_reproduce(request, progress, say=say(console))
+    files = write_reproduction(reproduction, request.out, pictures=request.pictures)
+    print_reproduction(reproduction, console)
+    print_files(files, request.out, console)
+    return files

@@ -1,0 +1,31 @@
+"""`sweep`: many conversions of one model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neurt.verbs.console import print_files, say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from neurt.requests.sweep import SweepRequest
+
+
+def run(request: SweepRequest, console: Console) -> list[Path]:
+    """Evaluate what is missing, write and print; returns the files."""
+    from reports.kit.files import check_directory
+    from reports.kit.progress import progress_bars
+
+    check_directory(request.out)
+    with progress_bars(console) as progress:
+        from neurt.grid.sweep import run_sweep
+        from reports.quality.terminal import print_sweep
+        from reports.quality.write import write_sweep
+
+        sweep = run_sweep(request, progress, say=say(console))
+    files = write_sweep(sweep, request.out, pictures=request.pictures)
+    print_sweep(sweep, console)
+    print_files(files, request.out, console)
+    return files

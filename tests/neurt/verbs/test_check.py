@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from energy.literature.claims import ClaimError
+from hwmodels import ProfileError
+from reports.kit.files import OutputError
+
+CLAIMS = """\
+model,hw,ann_ops,ann_energy_mj,snn_ops,snn_energy_mj,ac_pj,time_ns
+ViT-B,,55.4e9,254.84,,,,
+FWformer,,,,0.951e9,0.415,,
+Loihi,loihi,,,,,27.1,3.5
+"""
+
+
+@pytest.fixture
+def check(tmp_path: Path, command: Callable[..., str]) -> Callable[..., str]:
+    def run(*words: object, text: str = CLAIMS) -> str:
+        (tmp_path / "claims.csv").write_text(text, encoding="utf-8")
+        return command("check", tmp_path / "claims.csv", *words)
+
+    return run
+
+
+def test_findings_are_printed_and_written(tmp_path: Path, check: Callable[..., str]) -> None:
+    out = tmp_path / "findings.csv"
+    said = check("--out", out)
+    assert "2 of 3 claims flagged" in said
+    assert "27.1 pJ per AC is 23.6 pJ + 3.5 ns" in said
+    assert f"Written to {out}" in said
+    assert out.read_text(encoding="utf-8").count("\n") == 4
+
+
+def test_the_prices_are_those_asked_for(check: Callable[..., str]) -> None:
+    # 3.2 pJ x 1 G = 3.2 mJ
+    text = "model,ann_ops,ann_energy_mj\nm,1e9,3.2\n"
+    assert "0 of 1 claims flagged" in check("--hw", "45nm-int32", text=text)
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "error"),
+    [
+        ("model\n", [], ClaimError),
+        (CLAIMS, ["--hw", "abacus"], ProfileError),
+        (CLAIMS.replace("loihi", "abacus"), [], ProfileError),
+        (CLAIMS, ["--out", "/dev/null/findings.csv"], OutputError),
+    ],
+)
+def test_nothing_is_printed_of_a_request_that_fails(
+    check: Callable[..., str],
+    capsys: pytest.CaptureFixture[str],
+    text: str,
+    words: list[str],
+    error: type[Exception],
+) -> None:
+    with pytest.raises(error):
+        check(*words, text=text)
+    assert capsys.readouterr().out == ""

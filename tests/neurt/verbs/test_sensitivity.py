@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from energy import Counts, CountsError, estimate, saving
+from energy.compare.sensitivity import SensitivityError, sensitivity
+from energy.counts.file import to_csv
+from hwmodels import Dataflow, ProfileError, load_profile
+from neurt.closed_form.passes import prefill
+from neurt.closed_form.plan import plan_asa
+from neurt.closed_form.plan_spiking import plan_ssa
+from neurt.families import Shape
+from neurt.spiking.config import SpikingConfig
+
+SHAPE = Shape(layers=2, width=8, heads=2, inner=32, vocabulary=50, positions=16)
+
+
+def planned() -> tuple[Counts, Counts]:
+    asa = plan_asa(SHAPE, prefill(4), model="tiny", weights="none(closed form)")
+    ssa = plan_ssa(
+        SHAPE, prefill(4), SpikingConfig(), 0.2, model="tiny", weights="none(closed form)"
+    )
+    return asa, ssa
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    (tmp_path / "counts.csv").write_text(to_csv(planned()), encoding="utf-8")
+    return tmp_path
+
+
+Ask = Callable[..., str]
+
+
+@pytest.fixture
+def asked(command: Ask) -> Ask:
+    def ask(*words: str | Path) -> str:
+        return command("sensitivity", *words, "--samples", "50")
+
+    return ask
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.usefixtures("sketched")
+def test_the_files_of_a_table_are_put_beside_it(directory: Path, asked: Ask) -> None:
+    said = asked(directory / "counts.csv", "--hw", "45nm", "--hw", "loihi", "--seed", "3")
+    assert said.endswith(
+        f"Written to {directory}: sensitivity.csv, tornado_45nm.png, tornado_45nm.svg\n"
+    )
+    assert "50 samples, seed 3" in said
+    found = rows(directory / "sensitivity.csv")
+    assert {row["hw"] for row in found} == {"45nm", "loihi"}
+    assert {(row["model"], row["weights"], row["seed"]) for row in found} == {
+        ("tiny", "none(closed form)", "3")
+    }
+    profile = load_profile("45nm")
+    expected = saving(*(estimate(side, profile) for side in planned()), "full").saving
+    row = next(r for r in found if (r["block"], r["accounting"]) == ("total", "full"))
+    assert float(row["saving"]) == expected
+
+
+@pytest.mark.usefixtures("sketched")
+def test_a_run_is_read_and_block_dataflow_and_directory_are_those_asked_for(
+    directory: Path, tmp_path: Path, asked: Ask
+) -> None:
+    out = tmp_path / "out"
+    flags = ("--block", "model", "--dataflow", "stepwise", "--out", out)
+    said = asked(directory, "--hw", "45nm", *flags)
+    assert "model, full: what moves the saving" in said
+    assert sorted(path.name for path in out.iterdir()) == [
+        "sensitivity.csv",
+        "tornado_45nm.png",
+        "tornado_45nm.svg",
+    ]
+    assert {row["dataflow"] for row in rows(out / "sensitivity.csv")} == {"stepwise"}
+
+
+@pytest.mark.parametrize(
+    ("variants", "said"),
+    [
+        (slice(0, 1), "have no variant 'ssa' (they have: asa); a saving compares"),
+        (slice(1, 2), "have no variant 'asa' (they have: ssa)"),
+    ],
+)
+def test_a_variant_that_is_missing_is_named(
+    directory: Path, variants: slice, said: str, asked: Ask
+) -> None:
+    table = directory / "one.csv"
+    table.write_text(to_csv(planned()[variants]), encoding="utf-8")
+    with pytest.raises(CountsError) as caught:
+        asked(table, "--hw", "45nm")
+    assert said in str(caught.value)
+
+
+def test_what_is_wrong_is_said_before_a_directory_is_made(
+    directory: Path, tmp_path: Path, asked: Ask
+) -> None:
+    out = tmp_path / "new"
+    with pytest.raises(ProfileError):
+        asked(directory, "--hw", "no-such-chip", "--out", out)
+    with pytest.raises(CountsError, match=r"counts.csv' cannot be read"):
+        asked(tmp_path / "elsewhere" / "counts.csv", "--hw", "45nm", "--out", out)
+    foreign = tmp_path / "foreign.csv"
+    foreign.write_text("variant,layer,mac,ac\nasa,a,5,0\nssa,a,0,5\n", encoding="utf-8")
+    with pytest.raises(SensitivityError, match="no layer belongs to the block 'attention'"):
+        asked(foreign, "--hw", "45nm", "--out", out)
+    assert not out.exists()
+
+
+def test_counts_from_elsewhere_have_a_saving_of_the_model(tmp_path: Path, asked: Ask) -> None:
+    foreign = tmp_path / "foreign.csv"
+    foreign.write_text("variant,layer,mac,ac\nasa,a,100,0\nssa,a,0,300\n", encoding="utf-8")
+    asked(foreign, "--hw", "45nm", "--block", "model")
+    found = rows(tmp_path / "sensitivity.csv")
+    assert {row["block"] for row in found} == {"total"}
+    assert float(found[0]["saving"]) == pytest.approx(1 - 3 * 0.9 / 4.6)
+
+
+@pytest.mark.parametrize("flow", Dataflow)
+def test_the_constants_make_up_the_bill_under_each_dataflow(flow: Dataflow) -> None:
+    asa, ssa = (estimate(side, load_profile("45nm"), dataflow=flow) for side in planned())
+    for block in ("attention", None):
+        found = sensitivity(asa, ssa, block=block, samples=1)
+        for side, bill in (("asa_pj", asa), ("ssa_pj", ssa)):
+            parts = math.fsum(getattr(swing, side) for swing in found.swings)
+            assert parts == pytest.approx(bill.energy_pj(block=block), rel=1e-12)
+
+
+def test_the_constants_make_up_the_bill_of_two_phases() -> None:
+    from neurt.closed_form.passes import decode
+
+    profile = load_profile("45nm")
+    bills = [
+        estimate(plan_asa(SHAPE, prefill(4)), profile)
+        + estimate(plan_asa(SHAPE, decode(5)), profile),
+        estimate(plan_ssa(SHAPE, prefill(4), SpikingConfig(), 0.2), profile)
+        + estimate(plan_ssa(SHAPE, decode(5), SpikingConfig(), 0.2), profile),
+    ]
+    found = sensitivity(*bills, samples=1)
+    for side, bill in zip(("asa_pj", "ssa_pj"), bills, strict=True):
+        parts = math.fsum(getattr(swing, side) for swing in found.swings)
+        assert parts == pytest.approx(bill.energy_pj(), rel=1e-12)
+
+
+def test_the_phases_of_a_request_are_priced_one_by_one(tmp_path: Path, asked: Ask) -> None:
+    from neurt.closed_form.passes import decode
+
+    profile = load_profile("45nm")
+    phases = [
+        (plan_asa(SHAPE, what), plan_ssa(SHAPE, what, SpikingConfig(), 0.2))
+        for what in (prefill(4), decode(5))
+    ]
+    table = tmp_path / "counts.csv"
+    table.write_text(to_csv(side for pair in phases for side in pair), encoding="utf-8")
+    asked(table, "--hw", "45nm", "--latency", "asa=1", "--latency", "ssa=1")
+    row = next(
+        r
+        for r in rows(tmp_path / "sensitivity.csv")
+        if (r["block"], r["accounting"]) == ("attention", "full")
+    )
+    asa, ssa = (
+        math.fsum(estimate(side, profile).energy_pj(block="attention") for side in sides)
+        for sides in zip(*phases, strict=True)
+    )
+    assert float(row["saving"]) == pytest.approx(1 - ssa / asa, rel=1e-12)
+    assert row["phase"] == "request"
