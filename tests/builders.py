@@ -51,3 +51,13 @@ def refused(
     said = str(caught.value)
     assert "\n" not in said
     return said
+
+
+def arithmetic(tally: Tally) -> dict[Op, int]:
+    """Operations of a tally that are no traffic."""
+    return {op: n for op, n in tally.ops.items() if op.group != "memory" and n}
+
+
+def traffic(tally: Tally) -> dict[Op, int]:
+    """Bytes that a tally moves."""
+    return {op: n for op, n in tally.ops.items() if op.group == "memory" and n}

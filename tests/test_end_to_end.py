@@ -77,25 +77,10 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def words(tiny: Path, phase: str, out: Path) -> list[str]:
-    return [
-        "profile",
-        "--model",
-        str(tiny),
-        "--hw",
-        "45nm",
-        "--hw",
-        "loihi",
-        "--phase",
-        phase,
-        "--seq-len" if phase == "prefill" else "--context",
-        str(TOKENS),
-        "--batch",
-        str(BATCH),
-        "--windows",
-        str(WINDOWS),
-        "--out",
-        str(out),
-    ]
+    tokens = "--seq-len" if phase == "prefill" else "--context"
+    asked = ["profile", "--model", str(tiny), "--hw", "45nm", "--hw", "loihi", "--phase", phase]
+    asked += [tokens, str(TOKENS), "--batch", str(BATCH), "--windows", str(WINDOWS)]
+    return [*asked, "--out", str(out)]
 
 
 def profile(*arguments: str) -> str:

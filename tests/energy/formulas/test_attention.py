@@ -3,8 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from builders import arithmetic, traffic
 
-from energy import Attention, Levels, Tally
+from energy import Attention, Levels
 from energy.formulas.attention import (
     Events,
     Product,
@@ -15,14 +16,6 @@ from energy.formulas.attention import (
 from hwmodels import Op
 
 FULL, CAUSAL = Attention.FULL, Attention.CAUSAL
-
-
-def arithmetic(tally: Tally) -> dict[Op, int]:
-    return {op: n for op, n in tally.ops.items() if op.group != "memory" and n}
-
-
-def traffic(tally: Tally) -> dict[Op, int]:
-    return {op: n for op, n in tally.ops.items() if op.group == "memory" and n}
 
 
 @pytest.mark.parametrize(("attention", "seen"), [(FULL, 15), (CAUSAL, 12)])

@@ -1,22 +1,15 @@
 from __future__ import annotations
 
 import pytest
+from builders import arithmetic, traffic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energy import Attention, Levels, Tally, formulas
+from energy import Attention, Levels, formulas
 from energy.formulas import packed_bytes, pairs
 from hwmodels import Op
 
 FULL, CAUSAL = Attention.FULL, Attention.CAUSAL
-
-
-def arithmetic(tally: Tally) -> dict[Op, int]:
-    return {op: n for op, n in tally.ops.items() if op.group != "memory" and n}
-
-
-def traffic(tally: Tally) -> dict[Op, int]:
-    return {op: n for op, n in tally.ops.items() if op.group == "memory" and n}
 
 
 def test_pairs_of_a_square() -> None:
@@ -171,33 +164,21 @@ def test_neurons_write_the_bits_of_their_events(levels: Levels, packed: int) -> 
     ],
 )
 def test_event_product(stored_is_spikes: bool, reads: dict[Op, int]) -> None:
-    tally = formulas.event_product(
-        120,
-        7,
-        35,
-        slots=24,
-        stored=40,
-        stored_is_spikes=stored_is_spikes,
-        results=30,
-        levels=Levels.BINARY,
-        value_bytes=4,
-    )
-    assert arithmetic(tally) == {Op.AC: 35}
-    assert traffic(tally) == reads | {Op.ACTIVATION_WRITE: 120}
-    assert (tally.dense_macs, tally.spikes, tally.slots) == (120, 7, 24)
-
-
-def test_a_product_with_powers_of_two_shifts() -> None:
-    tally = formulas.event_product(
-        120,
-        7,
-        35,
-        slots=24,
-        stored=40,
-        stored_is_spikes=False,
-        results=30,
-        levels=Levels.POWER,
-        value_bytes=4,
-    )
-    assert arithmetic(tally) == {Op.SHIFT_AC: 35}
-    assert tally.ops[Op.SPIKE_READ] == 18  # 24 slots x 6 bits
+    for levels, op in ((Levels.BINARY, Op.AC), (Levels.POWER, Op.SHIFT_AC)):
+        tally = formulas.event_product(
+            120,
+            7,
+            35,
+            slots=24,
+            stored=40,
+            stored_is_spikes=stored_is_spikes,
+            results=30,
+            levels=levels,
+            value_bytes=4,
+        )
+        assert arithmetic(tally) == {op: 35}
+        assert (tally.dense_macs, tally.spikes, tally.slots) == (120, 7, 24)
+        if levels is Levels.BINARY:
+            assert traffic(tally) == reads | {Op.ACTIVATION_WRITE: 120}
+        elif not stored_is_spikes:
+            assert tally.ops[Op.SPIKE_READ] == 18  # 24 slots x 6 bits

@@ -4,22 +4,15 @@ import math
 from collections import Counter
 
 import pytest
+from builders import arithmetic, traffic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energy import Attention, Tally
+from energy import Attention
 from energy.formulas import nonlinear
 from hwmodels import Op
 
 FULL, CAUSAL = Attention.FULL, Attention.CAUSAL
-
-
-def arithmetic(tally: Tally) -> dict[Op, int]:
-    return {op: n for op, n in tally.ops.items() if op.group != "memory" and n}
-
-
-def traffic(tally: Tally) -> dict[Op, int]:
-    return {op: n for op, n in tally.ops.items() if op.group == "memory" and n}
 
 
 class Num:

@@ -39,7 +39,7 @@ def test_a_byte_order_mark_is_no_part_of_the_header(written: Write) -> None:
         (
             "model,colour\nx,red\n",
             "have a column 'colour'; known are model, hw, true_macs, ann_ops, ann_energy_mj, "
-            "snn_ops, snn_macs, snn_energy_mj, spike_rate, timesteps, ratio, mac_pj, ac_pj, time_ns",
+            "snn_ops, snn_macs, snn_energy_mj, spike_rate, timesteps, ratio, mac_pj, ac_pj",
         ),
         ("model,ratio,ratio\nx,1,1\n", "the column 'ratio' more than once"),
         ("model,ratio\nx\n", "line 2 has not the columns"),

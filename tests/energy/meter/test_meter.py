@@ -369,43 +369,21 @@ def test_the_rows_of_gpt2(tiny_gpt2: GPT2LMHeadModel) -> None:
     assert set(counts.uncounted) == {"add"}  # positions and residuals
 
 
-@pytest.fixture(scope="module")
-def gpt2_small() -> GPT2LMHeadModel:
+@pytest.mark.slow
+def test_gpt2_small_does_the_published_numbers_of_macs() -> None:
     torch.manual_seed(0)
-    return GPT2LMHeadModel(GPT2Config()).eval()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-def test_gpt2_small_prefill(gpt2_small: GPT2LMHeadModel, implementation: str) -> None:
-    gpt2_small.set_attn_implementation(implementation)
-    counts = count_exposed(gpt2_small, input_ids=torch.zeros(1, 128, dtype=torch.long))
+    gpt2_small = GPT2LMHeadModel(GPT2Config()).eval()
+    ids = torch.zeros(1, 128, dtype=torch.long)
+    counts = count_exposed(gpt2_small, input_ids=ids)
     assert counts.total(Op.MAC) == counts.dense_macs == 16_114_089_984
-    core = sum(
-        layer.ops[Op.MAC]
-        for layer in counts.layers
-        if layer.name.endswith((".core.scores", ".core.mix"))
-    )
-    assert core == 301_989_888  # 2 x 12 layers x 128^2 x 768
-
-
-@pytest.mark.slow
-def test_gpt2_small_causal_prefill(gpt2_small: GPT2LMHeadModel) -> None:
-    gpt2_small.set_attn_implementation("sdpa")
-    ids = torch.zeros(1, 128, dtype=torch.long)
-    counts = count_exposed(gpt2_small, Attention.CAUSAL, input_ids=ids)
-    assert counts.total(Op.MAC) == counts.dense_macs == 15_964_274_688
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-def test_gpt2_small_decode_at_context_129(gpt2_small: GPT2LMHeadModel, implementation: str) -> None:
-    gpt2_small.set_attn_implementation(implementation)
-    ids = torch.zeros(1, 128, dtype=torch.long)
+    core = (counts.only(component=part).dense_macs for part in ("scores", "mix"))
+    assert sum(core) == 301_989_888  # 2 x 12 layers x 128^2 x 768
+    causal = count_exposed(gpt2_small, Attention.CAUSAL, input_ids=ids)
+    assert causal.total(Op.MAC) == causal.dense_macs == 15_964_274_688
     with torch.no_grad():
         cache = gpt2_small(ids, use_cache=True).past_key_values
-    counts = count_exposed(gpt2_small, input_ids=ids[:, :1], past_key_values=cache, use_cache=True)
-    assert counts.total(Op.MAC) == counts.dense_macs == 125_909_760
+    token = count_exposed(gpt2_small, input_ids=ids[:, :1], past_key_values=cache, use_cache=True)
+    assert token.total(Op.MAC) == token.dense_macs == 125_909_760  # at context 129
 
 
 class LowRank(nn.Linear):

@@ -7,7 +7,7 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -73,10 +73,16 @@ def asked(trained: Path, passages: Path) -> Ask:
     return make
 
 
-@pytest.fixture
-def ask(asked: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
+@pytest.fixture(scope="module", autouse=True)
+def sketched_picture() -> Iterator[None]:
     # Drawing takes longer than such a training; one test draws the picture.
-    monkeypatch.setattr("reports.training.picture.training_picture", lambda *_: Figure((1, 1)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("reports.training.picture.training_picture", lambda *_: Figure((1, 1)))
+        yield
+
+
+@pytest.fixture
+def ask(asked: Ask, tmp_path: Path) -> Ask:
     return lambda **changes: asked(**{"out": tmp_path / "out"} | changes)
 
 
@@ -144,7 +150,10 @@ def weights(directory: Path) -> dict[str, Tensor]:
 # What it makes
 
 
-def test_each_stage_is_better_than_the_one_before_it(ask: Ask, tmp_path: Path) -> None:
+def test_each_stage_is_better_than_the_one_before_it(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reports.training.picture.training_picture", training_picture)
     said: list[str] = []
     sizes = {"layer_steps": 15, "steps": 15, "batch": 4, "tokens": 32, "held_out_tokens": 8192}
     found = run_finetune(
@@ -203,17 +212,10 @@ def test_the_perplexity_is_that_of_the_model_in_the_file(
 
 
 def test_the_same_request_gives_the_same_files(
-    ask: Ask, finished: tuple[Path, Finetuned], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ask: Ask, finished: tuple[Path, Finetuned], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("reports.training.picture.training_picture", training_picture)
     run_finetune(ask())
     same_results(finished[0], tmp_path / "out")
-
-
-def test_the_model_it_came_from_is_as_it_was(ask: Ask, trained: Path) -> None:
-    before = content(trained)
-    finetuned(ask(train="all"))
-    assert content(trained) == before
 
 
 # What is trained
@@ -254,8 +256,12 @@ def test_thresholds_learn_alone_and_weights_stay_bit_for_bit(
     assert not (tmp_path / "out" / "analog").exists()  # the weights are those of the analog model
 
 
-def test_everything_learns_if_asked_for(ask: Ask, trained: Path, tmp_path: Path) -> None:
+def test_everything_learns_if_asked_for_and_the_model_it_came_from_stays(
+    ask: Ask, trained: Path, tmp_path: Path
+) -> None:
+    files = content(trained)
     finetuned(ask(spiking=POW2, train="all", layer_steps=0))
+    assert content(trained) == files
     before, after = load_file(trained / "model.safetensors"), weights(tmp_path / "out")
     assert [name for name, tensor in before.items() if torch.equal(after[name], tensor)] == []
 
@@ -427,7 +433,6 @@ def test_killed_while_it_writes_the_model_it_writes_it_again(
             run_finetune(ask())
     assert (tmp_path / "out" / "analog" / "model.safetensors").exists()
     assert not (tmp_path / "out" / "model.safetensors").exists()
-    monkeypatch.setattr("reports.training.picture.training_picture", training_picture)
     run_finetune(ask(resume=True))
     same_results(finished[0], tmp_path / "out")
 
@@ -478,22 +483,14 @@ def test_two_processes_of_accelerate_find_what_one_finds(
     # --multi_gpu is the word for "several processes" on CPUs, too: --cpu would start only one.
     launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
     launch += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    launch += ["--main_process_port", "0"]
     flags = ["--model", str(trained), "--text", str(passages), "--out", "two", "--batch", "4"]
     flags += ["--form", "softmax", "--code", "pow2", "--timesteps", "2", "--train", "all"]
     flags += ["--layer-steps", "2", "--steps", "4", "--tokens", "16", "--warmup-steps", "1"]
     flags += ["--learning-rate", "0.005", "--held-out-tokens", "64", "--save-every", "9"]
     flags += ["--target-events-per-mac", "0.75"]
     run = subprocess.run(
-        [
-            sys.executable,
-            *launch,
-            "--main_process_port",
-            "0",
-            "-m",
-            "neurt.cli",
-            "finetune",
-            *flags,
-        ],
+        [sys.executable, *launch, "-m", "neurt.cli", "finetune", *flags],
         capture_output=True,
         text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
@@ -622,7 +619,6 @@ def test_a_loss_that_is_not_finite_keeps_what_was_there(
         patch.setattr(Distillation, "forward", breaks)
         with pytest.raises(TrainingError, match="distilled: the loss of step 2 is nan"):
             run_finetune(ask())
-    monkeypatch.setattr("reports.training.picture.training_picture", training_picture)
     run_finetune(ask(resume=True))
     same_results(finished[0], tmp_path / "out")
 

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from energy import count_pass
 from hwmodels import Op
-from neurt.spiking.config import Code, Form
+from neurt.spiking.config import Code
 from neurt.spiking.spikformer import RowScale, SpikformerAttention, SpikformerCore
 
 Converted = Callable[..., Any]
-HEADS, STEPS = 4, 3
+STEPS = 3
 
 
 def spikes(*shape: int, seed: int = 0) -> Tensor:
@@ -66,38 +66,67 @@ def lif_by_hand(currents: Tensor, thresholds: Tensor, tau: float) -> Tensor:
     return out
 
 
-@pytest.mark.parametrize("code", Code)
+@pytest.mark.parametrize(
+    ("kind", "code", "heads", "kv_heads"),
+    [
+        *(("gpt2", code, 4, 4) for code in Code),
+        *(("llama", code, 4, 2) for code in (Code.SIGNED_IF, Code.SAR, Code.POW2)),
+        *(("qwen2", code, 6, 2) for code in (Code.SIGNED_IF, Code.SAR, Code.POW2)),
+    ],
+)
 @torch.no_grad()
 def test_the_block_is_its_neurons_and_products_one_step_at_a_time(
-    converted: Converted, code: Code
+    converted: Converted, kind: str, code: Code, heads: int, kv_heads: int
 ) -> None:
-    model = converted(form=Form.SPIKFORMER, code=code, timesteps=STEPS)
-    block = model.transformer.h[0].attn
+    model = converted(kind, code=code, timesteps=STEPS)
+    width, how = 8 * heads, {}
+    x = torch.randn(2, 5, width, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    if kind == "gpt2":
+        block = model.transformer.h[0].attn
+    else:
+        block = model.model.layers[0].self_attn
+        how = {"position_embeddings": model.model.rotary_emb(x, torch.arange(5)[None])}
     assert isinstance(block, SpikformerAttention)
-    x = torch.randn(2, 5, 32, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+
+    def turned(y: Tensor) -> Tensor:  # (B, S, heads D), each head by itself
+        cos, sin = how["position_embeddings"]
+        parts = []
+        for part in y.split(8, dim=-1):
+            half = torch.cat([-part[..., 4:], part[..., :4]], dim=-1)
+            parts.append(part * cos + half * sin)
+        return torch.cat(parts, dim=-1)
+
+    def driven(value: Tensor) -> Tensor:
+        if kind == "gpt2":
+            return value @ block.c_attn.weight + block.c_attn.bias
+        layers = (block.q_proj, block.k_proj, block.v_proj)
+        q, k, v = (nn.functional.linear(value, layer.weight, layer.bias) for layer in layers)
+        return torch.cat([turned(q), turned(k), v], dim=-1)
 
     events = block.encoder(x)
-    weight, bias = block.c_attn.weight, block.c_attn.bias
     if code.averages:  # each step drives the neurons with its own spikes, of size threshold
-        currents = torch.stack([e * block.encoder.threshold @ weight + bias for e in events])
+        values = [step * block.encoder.threshold for step in events]
     else:  # the sum must have arrived before the first step
-        currents = (block.encoder.decode(events) @ weight + bias).expand(STEPS, 2, 5, 96)
-    sent = lif_by_hand(currents.contiguous(), block.qkv_neuron.threshold, tau=2.0)
-    q, k, v = sent.chunk(3, dim=-1)
-    mixed = torch.zeros(STEPS, 2, 5, 32, dtype=torch.float64)
+        values = [block.encoder.decode(events)] * STEPS
+    currents = torch.stack([driven(value) for value in values])
+    sent = lif_by_hand(currents, block.qkv_neuron.threshold, tau=2.0)
+    q, k, v = sent.split([width, 8 * kv_heads, 8 * kv_heads], dim=-1)
+    mixed = torch.zeros(STEPS, 2, 5, width, dtype=torch.float64)
     for t in range(STEPS):
-        for h in range(HEADS):
-            part = slice(8 * h, 8 * h + 8)
+        for h in range(heads):
+            part, shared = (slice(8 * n, 8 * n + 8) for n in (h, h * kv_heads // heads))
             for i in range(5):
                 for j in range(i + 1):
-                    score = (q[t, :, i, part] * k[t, :, j, part]).sum(-1, keepdim=True)
-                    mixed[t, :, i, part] += score * v[t, :, j, part] / (i + 1)
+                    score = (q[t, :, i, part] * k[t, :, j, shared]).sum(-1, keepdim=True)
+                    mixed[t, :, i, part] += score * v[t, :, j, shared] / (i + 1)
     out = lif_by_hand(mixed, block.mix_neuron.threshold, tau=2.0)
-    value = out.mean(0) * block.mix_neuron.threshold
-    expected = value @ block.c_proj.weight + block.c_proj.bias
-
     assert 0 < float(out.mean()) < 1
-    found, _ = block(x)
+    value = out.mean(0) * block.mix_neuron.threshold
+    if kind == "gpt2":
+        expected = value @ block.c_proj.weight + block.c_proj.bias
+    else:
+        expected = value @ block.o_proj.weight.T
+    found, _ = block(x, **how)
     torch.testing.assert_close(found, expected, atol=1e-9, rtol=0)
 
 
@@ -142,52 +171,3 @@ def test_the_core_of_shared_heads_is_that_of_repeated_ones(masked: bool) -> None
         mask[0, ..., 0] = False
     repeated = (x.repeat_interleave(3, dim=1) for x in (k, v))
     assert torch.equal(SpikformerCore(3)(q, k, v, mask), SpikformerCore()(q, *repeated, mask))
-
-
-@pytest.mark.parametrize(("kind", "heads", "kv_heads"), [("llama", 4, 2), ("qwen2", 6, 2)])
-@pytest.mark.parametrize("code", [Code.SIGNED_IF, Code.SAR, Code.POW2])
-@torch.no_grad()
-def test_the_block_of_shared_heads_is_its_neurons_and_products_one_step_at_a_time(
-    converted: Converted, code: Code, kind: str, heads: int, kv_heads: int
-) -> None:
-    model = converted(kind, code=code, timesteps=STEPS)
-    block, width = model.model.layers[0].self_attn, 8 * heads
-    x = torch.randn(2, 5, width, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-    cos, sin = model.model.rotary_emb(x, torch.arange(5)[None])
-
-    def turned(y: Tensor) -> Tensor:  # (B, S, heads D), each head by itself
-        parts = []
-        for part in y.split(8, dim=-1):
-            half = torch.cat([-part[..., 4:], part[..., :4]], dim=-1)
-            parts.append(part * cos + half * sin)
-        return torch.cat(parts, dim=-1)
-
-    events = block.encoder(x)
-    if code.averages:
-        values = [e * block.encoder.threshold for e in events]
-    else:
-        values = [block.encoder.decode(events)] * STEPS
-    currents = torch.stack([_currents(block, y, turned) for y in values])
-    sent = lif_by_hand(currents, block.qkv_neuron.threshold, tau=2.0)
-    q, k, v = sent.split([width, 8 * kv_heads, 8 * kv_heads], dim=-1)
-    mixed = torch.zeros(STEPS, 2, 5, width, dtype=torch.float64)
-    for t in range(STEPS):
-        for h in range(heads):
-            part, shared = (slice(8 * n, 8 * n + 8) for n in (h, h * kv_heads // heads))
-            for i in range(5):
-                for j in range(i + 1):
-                    score = (q[t, :, i, part] * k[t, :, j, shared]).sum(-1, keepdim=True)
-                    mixed[t, :, i, part] += score * v[t, :, j, shared] / (i + 1)
-    out = lif_by_hand(mixed, block.mix_neuron.threshold, tau=2.0)
-    assert 0 < float(out.mean()) < 1
-    expected = (out.mean(0) * block.mix_neuron.threshold) @ block.o_proj.weight.T
-    found, _ = block(x, position_embeddings=(cos, sin))
-    torch.testing.assert_close(found, expected, atol=1e-9, rtol=0)
-
-
-def _currents(block: Any, values: Tensor, turned: Callable[[Tensor], Tensor]) -> Tensor:
-    q, k, v = (
-        nn.functional.linear(values, layer.weight, layer.bias)
-        for layer in (block.q_proj, block.k_proj, block.v_proj)
-    )
-    return torch.cat([turned(q), turned(k), v], dim=-1)
