@@ -97,8 +97,8 @@ def saving(
     missing: set[Op] = set()
     energies = []
     for side in (asa, ssa):
-        counts = side.counts.only(block=block, component=component)
-        lacks = {op for op in side.unpriced if counts.total(op)}
+        layers = [x.count.tally.ops for x in side.within(block, component)]
+        lacks = {op for op in side.unpriced if any(ops.get(op) for ops in layers)}
         missing |= lacks
         pj = side.energy_pj(accounting, block=block, component=component)
         energies.append(None if lacks & COMPUTE else pj)

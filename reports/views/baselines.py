@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 from energy import Saving
 from energy.bill.estimate import ACCOUNTINGS
@@ -24,7 +24,7 @@ class BaselineLine:
     accounting: str
     block: str | None
 
-    @property
+    @cached_property
     def saving(self) -> Saving | None:
         """What is saved; None without bills."""
         return self.baseline.saving(self.accounting, block=self.block)
