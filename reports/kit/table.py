@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from rich import box
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table as Grid
 from rich.text import Text
 
@@ -29,8 +29,8 @@ def print_table(table: Table[Any], console: Console) -> None:
     What does not fit beside the columns that name the rows follows in further blocks below, under
     the same names. Words may go on in the next line, numbers never.
     """
-    for line in table.title.splitlines():
-        print_sentence(line, console, "bold")
+    if table.title:
+        print_sentence(table.title, console, "bold")
     made = [_Texts(column, [column.cell(row) for row in table.rows]) for column in table.shown]
     groups = [table.group(row) for row in table.rows]
     styles = ["bold" if table.strong(row) else "" for row in table.rows]
@@ -42,10 +42,21 @@ def print_table(table: Table[Any], console: Console) -> None:
         for i, style in enumerate(styles):
             if i and groups[i] != groups[i - 1]:
                 grid.add_section()
-            grid.add_row(*(Text(texts.cells[i]) for texts in columns), style=style)
+            cells = (texts.cells[i] for texts in columns)
+            grid.add_row(*map(_wrapped, cells, widths), style=style)
         room, console.width = console.width, max(console.width, _across(widths))
         console.print(grid)
         console.width = room
+
+
+def _wrapped(text: str, width: int, style: str = "") -> Text:
+    """A text broken between words, where no number is parted from its unit."""
+    tied = [
+        wrap(_TIED.sub("\u00a0", line), width, break_on_hyphens=False, break_long_words=False)
+        for line in text.split("\n")
+    ]
+    lines = [part for parts in tied for part in parts or [""]]
+    return Text("\n".join(lines).replace("\u00a0", " "), style)
 
 
 class _Texts(NamedTuple):
@@ -71,13 +82,9 @@ class _Texts(NamedTuple):
 def _grid(columns: Sequence[_Texts], widths: Sequence[int]) -> Grid:
     grid = Grid(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for (column, _), width in zip(columns, widths, strict=True):
-        grid.add_column(
-            Text("\n".join(wrap(column.heading, width, break_on_hyphens=False))),
-            justify="left" if column.words else "right",
-            width=width,
-            no_wrap=not column.words,
-            overflow="fold",
-        )
+        justify: JustifyMethod = "left" if column.words else "right"
+        heading = _wrapped(column.heading, width)
+        grid.add_column(heading, justify=justify, width=width, no_wrap=True, overflow="fold")
     return grid
 
 
@@ -155,6 +162,4 @@ def print_sentence(text: str, console: Console, style: str = "") -> None:
     if console.soft_wrap:
         console.print(Text(text, style=style))
         return
-    tied = _TIED.sub("\u00a0", text)
-    for line in wrap(tied, console.width, break_on_hyphens=False, break_long_words=False):
-        console.print(Text(line.replace("\u00a0", " "), style=style), soft_wrap=True)
+    console.print(_wrapped(text, console.width, style), soft_wrap=True)

@@ -12,9 +12,27 @@ import pytest
 from rich.console import Console
 
 from energy import Counts
+from energy.literature.claims import Claim
+from energy.literature.lemaire_bill import lemaire
+from energy.literature.review import review
+from hwmodels import load_profile, profile_names
 from reports import Run
+from reports.breakeven.terminal import print_breakeven
+from reports.compare.comparison import compare_runs
+from reports.compare.terminal import print_comparison
 from reports.count.run import CountRun
 from reports.count.terminal import print_count
+from reports.hardware.diff import print_differences
+from reports.hardware.profile import print_profile, print_profiles
+from reports.literature.claims import print_reviews
+from reports.literature.lemaire import print_lemaire
+from reports.quality.evaluation import Comparison, Evaluation, LayerSimilarity, Quality
+from reports.quality.sweep import SWEEP, Sweep
+from reports.quality.terminal import print_quality, print_sweep
+from reports.reproduce.table import print_reproduction
+from reports.sensitivity.study import Study
+from reports.sensitivity.terminal import print_sensitivity
+from reports.training.finetuned import Finetuned, Judged, print_stages
 from reports.views.terminal import print_bills, print_run
 
 #: Prints a screen, with the fixtures that it asks for.
@@ -59,11 +77,88 @@ def of_price(fixtures: pytest.FixtureRequest, console: Console) -> None:
     print_bills([bill for pair in run.estimates.values() for bill in pair], console)
 
 
+def of_comparison(fixtures: pytest.FixtureRequest, console: Console) -> None:
+    run: Run = fixtures.getfixturevalue("run")
+    wide = fixtures.getfixturevalue("make_run")("45nm", width=16, model="a-model-of-a-long-name")
+    print_comparison(compare_runs({"first": run, "the second of them": wide}), console)
+
+
+def of_evaluation(fixtures: pytest.FixtureRequest, console: Console) -> None:
+    run: Run = fixtures.getfixturevalue("run")
+    layers = tuple(LayerSimilarity(x, *[0.98765] * 3, *[12345.6789] * 3) for x in range(2))
+    quality = Quality(8191, 8191 * 9.0, 4000)
+    compared = Comparison(quality, quality, 0.5, 0.125, 0.9, layers, run.asa, run.ssa, 64, 32, 3)
+    conversion = {"form": "spikformer", "code": "multi_threshold"}
+    print_quality(Evaluation(compared, conversion, "a", run.profiles, {}, {}, ""), console)
+
+
+def of_sweep(_: pytest.FixtureRequest, console: Console) -> None:
+    point = dict.fromkeys((column.name for column in SWEEP), 0.12345)
+    point |= {"form": "spikformer", "code": "multi_threshold", "hw": "45nm-int8", "model": "m"}
+    more = {"analog_perplexity": 12345.6, "spiking_perplexity": 1234567.8, "timesteps": 16}
+    print_sweep(Sweep((point | more | {"perplexity_change": 99.0},)), console)
+
+
+def of_reproduction(fixtures: pytest.FixtureRequest, console: Console) -> None:
+    chosen = {"forms": ("spikformer", "softmax"), "codes": ("burst", "multi_threshold")}
+    made = fixtures.getfixturevalue("make_reproduction")
+    print_reproduction(made(models=("gpt2-large",), timesteps=(2, 16), **chosen), console)
+
+
+def of_sensitivity(fixtures: pytest.FixtureRequest, console: Console) -> None:
+    run: Run = fixtures.getfixturevalue("run")
+    for bills in run.estimates.values():
+        print_sensitivity(Study(*bills, 50, 7), console)
+
+
+def of_breakeven(fixtures: pytest.FixtureRequest, console: Console) -> None:
+    make_case = fixtures.getfixturevalue("make_case")
+    print_breakeven([make_case(measured=False), make_case(measured=True)], console)
+
+
+def of_claims(_: pytest.FixtureRequest, console: Console) -> None:
+    claims = (Claim("a good one", ann_ops=1e9, ann_energy_mj=4.6), Claim("bad", ann_energy_mj=9.2))
+    wrong = Claim("worse", ann_ops=1e9, ann_energy_mj=9.2, snn_energy_mj=1.0, ratio=3.0)
+    print_reviews([review(x, load_profile("45nm")) for x in (*claims, wrong)], console)
+
+
+def of_lemaire(fixtures: pytest.FixtureRequest, console: Console) -> None:
+    run: Run = fixtures.getfixturevalue("run")
+    print_lemaire([("45nm-int32", lemaire(counts)) for counts in (run.asa, run.ssa)], console)
+
+
+def of_stages(_: pytest.FixtureRequest, console: Console) -> None:
+    names = ("analog", "converted", "end to end", "analog, same training text")
+    judged = [Judged(name, 123_456, 1234.5, 999) for name in names]
+    print_stages(Finetuned("nano", "w", judged, [], "nano, weights w, T = 4"), console)
+
+
+def of_difference(a: str, b: str) -> Screen:
+    return lambda _, console: print_differences(load_profile(a), load_profile(b), console)
+
+
+def of_profile(name: str) -> Screen:
+    return lambda _, console: print_profile(load_profile(name), console)
+
+
 SCREENS: dict[str, Screen] = {
     "run": lambda fixtures, console: of_run(fixtures, console, details=False),
     "run, details": lambda fixtures, console: of_run(fixtures, console, details=True),
     "count": of_count,
     "price": of_price,
+    "report --compare": of_comparison,
+    "evaluate": of_evaluation,
+    "sweep": of_sweep,
+    "reproduce": of_reproduction,
+    "sensitivity": of_sensitivity,
+    "breakeven": of_breakeven,
+    "check": of_claims,
+    "price, Lemaire": of_lemaire,
+    "finetune": of_stages,
+    "hw list": lambda _, console: print_profiles(console),
+    "hw diff": of_difference("45nm", "45nm-int8"),
+    "hw diff, unlike": of_difference("7nm", "loihi"),
+    **{f"hw show {name}": of_profile(name) for name in profile_names()},
 }
 
 
