@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.markup import escape
 
 from energy.compare.thresholds import THRESHOLDS, compute_only_needs, compute_only_rate
 from hwmodels import HardwareProfile, Op
 from reports.breakeven.case import Case
 from reports.breakeven.table import case_table, short_name
-from reports.kit.table import print_table
+from reports.kit.caveats import are_random
+from reports.kit.table import print_sentence, print_table
 
 NOTES = (
     "A layer is billed with the coder that feeds it (updates, states and spikes of its neurons); a "
@@ -33,37 +33,41 @@ def print_breakeven(cases: Sequence[Case], console: Console) -> None:
     console.print("\nThe literature, in spikes per synapse per inference:")
     for threshold in THRESHOLDS:
         ends = dict.fromkeys(f"{end:.3g}" for end in (threshold.low, threshold.high))
-        console.print(
-            f"  {threshold.name}: {' to '.join(ends)} ({threshold.evidence}; {threshold.note})",
-            markup=False,
-        )
+        about = f"({threshold.evidence}; {threshold.note})"
+        print_sentence(f"- {threshold.name}: {' to '.join(ends)} {about}", console)
     for note in NOTES:
-        console.print(note, style="dim", markup=False)
+        print_sentence(note, console, "dim")
 
 
 def _print_gaps(case: Case, console: Console) -> None:
-    name = escape(case.asa.profile.name)
+    name = case.asa.profile.name
     gaps: dict[tuple[str, ...], list[str]] = {}
     for line in case.breakevens:
         if line.unpriced:
             gaps.setdefault(line.unpriced, []).append(f"{short_name(line)} ({line.accounting})")
     for missing, parts in gaps.items():
-        console.print(
-            f"[yellow]Without a price on {name}, so no break-even, at best a bound: "
-            f"{', '.join(missing)}; in {escape(_some(parts))}.[/yellow]"
+        print_sentence(
+            f"Without a price on {name}, so no break-even, at best a bound: {', '.join(missing)}; "
+            f"in {_some(parts)}.",
+            console,
+            "yellow",
         )
     cancelled = dict.fromkeys(op for line in case.breakevens for op in line.cancelled)
     if cancelled:
-        console.print(
-            f"[dim]Without a price on {name}, but in equal numbers on both sides of a part, so "
-            f"the break-even holds at any price: {', '.join(cancelled)}.[/dim]"
+        print_sentence(
+            f"Without a price on {name}, but in equal numbers on both sides of a part, so the "
+            f"break-even holds at any price: {', '.join(cancelled)}.",
+            console,
+            "dim",
         )
     if case.asa.static_pj is None and case.ssa.static_pj is None:
-        console.print(f"[dim]Static energy is unknown on {name} and in no sum.[/dim]")
-    if case.ssa.counts.weights.startswith("random"):
-        console.print(
-            f"[yellow]Weights are {escape(case.ssa.counts.weights)}: the break-evens are those of "
-            "any weights, the measured rates are not.[/yellow]"
+        print_sentence(f"Static energy is unknown on {name} and in no sum.", console, "dim")
+    if are_random(case.ssa.counts.weights):
+        print_sentence(
+            f"Weights are {case.ssa.counts.weights}: the break-evens are those of any weights, the "
+            "measured rates are not.",
+            console,
+            "yellow",
         )
 
 
@@ -82,9 +86,10 @@ def _print_arithmetic(profile: HardwareProfile, timesteps: Sequence[int], consol
             f"{case} case k >= {least:g} {'holds' if k >= least else 'fails'}"
             for case, least in compute_only_needs(steps).items()
         )
-        console.print(
-            f"\nArithmetic alone on {profile.name} (k = MAC / AC = {k:.3g}, T = {steps}): break-"
+        console.print()
+        print_sentence(
+            f"Arithmetic alone on {profile.name} (k = MAC / AC = {k:.3g}, T = {steps}): break-"
             f"even rate k / T = {compute_only_rate(k, steps):.3g}; after Yan et al. 2024, against "
             f"a dense twin: {needs}.",
-            markup=False,
+            console,
         )

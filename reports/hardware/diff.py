@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.markup import escape
 
 from energy.table import Column, Table, at
 from hwmodels import HardwareProfile
 from hwmodels.diff import Difference, Entry, differences
-from reports.kit.table import print_table
+from reports.kit.table import print_sentence, print_table
 
 COLUMNS: tuple[Column[Difference], ...] = (
     Column("key", at("key"), "what", words=True, key=True),
@@ -23,7 +22,7 @@ COLUMNS: tuple[Column[Difference], ...] = (
 def print_differences(a: HardwareProfile, b: HardwareProfile, console: Console) -> None:
     """A row per difference, with the ratio of the second to the first and both sources."""
     for letter, profile in (("A", a), ("B", b)):
-        console.print(f"{letter} [bold]{escape(profile.name)}[/bold]: {escape(profile.title)}")
+        print_sentence(f"{letter} {profile.name}: {profile.title}", console, "bold")
     table = Table(COLUMNS, differences(a, b))
     if table.rows:
         print_table(table, console)

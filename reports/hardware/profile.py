@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rich.console import Console
-from rich.markup import escape
 
 from energy.table import Table, texts
 from hwmodels import HardwareProfile, MemoryLevel, Op, ProfileError, load_profile, profile_names
 from hwmodels.diff import curve, size
 from hwmodels.prices import Cited
-from reports.kit.table import print_table
+from reports.kit.table import print_sentence, print_table
 
 _PRICES = {"MAC (pJ)": Op.MAC, "AC (pJ)": Op.AC, "neuron (pJ)": Op.NEURON_UPDATE}
 
@@ -61,17 +60,17 @@ def _agreement(profile: HardwareProfile) -> str:
 
 def print_profile(profile: HardwareProfile, console: Console) -> None:
     """Every number of a profile with its range, evidence and source, and what has no price."""
-    console.print(f"[bold]{escape(profile.name)}[/bold]: {escape(profile.title)}")
+    print_sentence(f"{profile.name}: {profile.title}", console, "bold")
     node = "unknown node" if profile.process_nm is None else f"{profile.process_nm:g} nm"
     width = f"{profile.value_bytes:g} bytes per value"
-    console.print(f"{node}, {escape(profile.precision)}, {width}, {profile.scope}")
-    console.print(f"dataflow {profile.dataflow}: {profile.dataflow.definition}")
+    print_sentence(f"{node}, {profile.precision}, {width}, {profile.scope}", console)
+    print_sentence(f"dataflow {profile.dataflow}: {profile.dataflow.definition}", console)
     if (table := profile_table(profile)).rows:
         print_table(table, console)
     for line, style in _lines(profile):
-        console.print(line, style=style, markup=False)
+        print_sentence(line, console, style)
     for assumption in profile.assumptions:
-        console.print(f"- {assumption}", markup=False)
+        print_sentence(f"- {assumption}", console)
 
 
 def profile_table(profile: HardwareProfile) -> Table[Texts]:

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
-from rich.markup import escape
 
 from energy.literature.review import Finding, Review
 from energy.table import Column, Table, at
 from reports.kit.files import write_text
-from reports.kit.table import print_table
+from reports.kit.table import print_sentence, print_table
 
 
 class Line(NamedTuple):
@@ -44,11 +43,12 @@ def print_reviews(reviews: Sequence[Review], console: Console) -> None:
     print_table(findings_table(reviews), console)
     for review in reviews:
         for finding in review.findings:
-            console.print(f"- {escape(review.claim.model)}: {escape(finding.sentence)}.")
+            print_sentence(f"- {review.claim.model}: {finding.sentence}.", console)
     flagged = sum(bool(review.findings) for review in reviews)
-    console.print(
+    print_sentence(
         f"{flagged} of {len(reviews)} claims flagged. A consistent claim agrees with itself and "
-        "with its prices; whether its operations were counted rightly is for a count to say."
+        "with its prices; whether its operations were counted rightly is for a count to say.",
+        console,
     )
 
 

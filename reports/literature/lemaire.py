@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
-from rich.markup import escape
 
 from energy.literature.lemaire import PARTS
 from energy.literature.lemaire_bill import ASSUMPTIONS, Bill, LayerBill
 from energy.table import Column, Table, at, attributes
 from energy.words import energy
 from reports.kit.files import write_text
-from reports.kit.table import print_table
+from reports.kit.table import print_sentence, print_table
 
 
 class Line(NamedTuple):
@@ -64,9 +63,9 @@ def print_lemaire(bills: Bills, console: Console) -> None:
     print_table(Table(COLUMNS, totals, f"Accounting {bills[0][1].variant.name}"), console)
     outside = Counter(reason for _, bill in bills for reason in bill.outside.values())
     for reason, rows in outside.items():
-        console.print(f"[yellow]{rows} rows are outside of the model: {escape(reason)}.[/yellow]")
+        print_sentence(f"{rows} rows are outside of the model: {reason}.", console, "yellow")
     for assumption in ASSUMPTIONS:
-        console.print(f"[dim]- {escape(assumption)}[/dim]")
+        print_sentence(f"- {assumption}", console, "dim")
 
 
 def write_lemaire(bills: Bills, path: Path) -> Path:

@@ -12,7 +12,7 @@ from energy.table import Column, Table
 from energy.words import NONE, energy, number
 from reports.kit.caveats import PUBLISHED_SAVING, PUBLISHED_SOURCE
 from reports.kit.latex import to_latex
-from reports.kit.table import print_table, to_markdown
+from reports.kit.table import print_sentence, print_table, to_markdown
 from reports.reproduce.rows import Line, Reproduction, stands
 
 _LOW, _HIGH = (f"{100 * share:.2f}" for share in PUBLISHED_SAVING)
@@ -179,4 +179,4 @@ def print_reproduction(reproduction: Reproduction, console: Console) -> None:
     """Print the table and how to read it."""
     print_table(terminal_table(reproduction), console)
     for note in NOTES:
-        console.print(f"- {note}", markup=False)
+        print_sentence(f"- {note}", console)

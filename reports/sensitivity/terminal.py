@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from energy.compare.ranges import Origin
-from reports.kit.table import print_table
+from reports.kit.table import print_sentence, print_table
 from reports.sensitivity.study import INDEPENDENT, Study
 from reports.sensitivity.table import intervals_table, swings_table
 
@@ -19,6 +19,6 @@ def print_sensitivity(study: Study, console: Console, block: str | None = "atten
         print_table(swings_table(study, block, accounting), console)
     used = {swing.constant.origin for x in study.results.values() for swing in x.swings}
     for origin in (origin for origin in Origin if origin in used):
-        console.print(f"[dim]Range '{origin.value}': {origin.definition}.[/dim]")
+        print_sentence(f"Range '{origin.value}': {origin.definition}.", console, "dim")
     if used:
-        console.print(f"[dim]Intervals: {INDEPENDENT}.[/dim]")
+        print_sentence(f"Intervals: {INDEPENDENT}.", console, "dim")
