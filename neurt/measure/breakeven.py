@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -143,8 +143,24 @@ def _layers(asa: Counts, ssa: Counts, *, by_depth: bool) -> Iterator[Part]:
 
     Layers that share a coder (Q, K and V, or the gate and what it multiplies) are one.
     """
-    analog, spiking = ({row.name for row in counts.layers} for counts in (asa, ssa))
+    spiking = {row.name for row in ssa.layers}
     groups: dict[str, list[LayerCount]] = {}
+    for row in _event_layers(asa, ssa):
+        shared = min(_coders(row.name) & spiking, default=row.name)
+        groups.setdefault(shared if by_depth else row.label.component, []).append(row)
+    for component, rows in groups.items():
+        path = rows[0].name.rpartition(".")[0]
+        short = "+".join(row.name.rpartition(".")[2] for row in rows)
+        yield _layer_part(f"{path}.{short}" if by_depth else component, rows, ssa)
+
+
+def _event_layers(asa: Counts, ssa: Counts) -> Iterator[LayerCount]:
+    """Layers of the spiking model that multiply events.
+
+    Raises:
+        BreakEvenError: If the analog model has no such layer.
+    """
+    analog = {row.name for row in asa.layers}
     for row in ssa.layers:
         if row.tally.slots and row.tally.dense_macs:
             if row.name not in analog:
@@ -152,26 +168,24 @@ def _layers(asa: Counts, ssa: Counts, *, by_depth: bool) -> Iterator[Part]:
                     f"layer '{row.name}' takes events, but the analog variant has no such layer; "
                     "give counts of one model and its conversion"
                 )
-            shared = min(_coders(row.name) & spiking, default=row.name)
-            groups.setdefault(shared if by_depth else row.label.component, []).append(row)
-    for component, rows in groups.items():
-        products = {row.name for row in rows}
-        coders = {coder for row in products for coder in _coders(row)} & spiking
-        path = rows[0].name.rpartition(".")[0]
-        short = "+".join(row.name.rpartition(".")[2] for row in rows)
-        name = f"{path}.{short}" if by_depth else component
-        shapes = "/".join(sorted({size for row in rows if (size := _size(row, ssa))}))
-        includes = f"{shapes or 'two activations'}, {'with its coder' if coders else 'no neurons'}"
-        fed = [row for row in ssa.layers if row.name in coders]
-        yield Part(
-            name,
-            "layer" if coders else "product",
-            rows[0].label.component,
-            includes,
-            frozenset(products),
-            frozenset(products | coders),
-            _highest(fed),
-        )
+            yield row
+
+
+def _layer_part(name: str, rows: Sequence[LayerCount], ssa: Counts) -> Part:
+    """Layers with the coders that feed them."""
+    products = {row.name for row in rows}
+    known = {coder for product in products for coder in _coders(product)}
+    fed = [row for row in ssa.layers if row.name in known]
+    shapes = "/".join(sorted({_size(row, ssa) for row in rows} - {""}))
+    return Part(
+        name,
+        "layer" if fed else "product",
+        rows[0].label.component,
+        f"{shapes or 'two activations'}, {'with its coder' if fed else 'no neurons'}",
+        frozenset(products),
+        frozenset(products | {row.name for row in fed}),
+        _highest(fed),
+    )
 
 
 def _feeds(family: Family) -> Iterator[tuple[str, tuple[str, ...]]]:

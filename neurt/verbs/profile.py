@@ -30,7 +30,7 @@ def run(request: ProfileRequest, console: Console) -> list[Path]:
 def report(run: Run, request: PassRequest, console: Console) -> list[Path]:
     """Write the tables of a run, print it, and write its pictures and page; returns the files."""
     from neurt.measure.roofline import decode_rooflines
-    from reports.roofline.roofline import write_rooflines
+    from reports.roofline.write import write_rooflines
     from reports.views.terminal import print_run, print_written
     from reports.write import write_tables, write_views
 

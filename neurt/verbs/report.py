@@ -13,7 +13,7 @@ from reports.compare.write import write_comparison
 from reports.kit.files import OutputError, check_directory, slugs
 from reports.kit.parquet import check_parquet, write_parquet
 from reports.read import read_run
-from reports.roofline.roofline import write_rooflines
+from reports.roofline.write import write_rooflines
 from reports.run.run import Run
 from reports.views.terminal import print_run
 from reports.write import write_report, write_run_parquet

@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 from hwmodels import HardwareProfile
-from reports.kit.files import slugs, write_text
-from reports.kit.pictures import Pictures, draw
 
 #: What the energy of a token is split into.
 PARTS = ("arithmetic", "weights", "kv_cache", "other_traffic")
-
-#: Columns of `roofline.csv`, in order; frozen by a test.
-ROOFLINE_COLUMNS = (
-    "hw",
-    "dataflow",
-    "variant",
-    "batch",
-    "context",
-    *(f"{part}_pj_per_token" for part in PARTS),
-    "unpriced",
-    "timesteps",
-    "spike_rates",
-    "model",
-    "weights",
-)
 
 
 class TokenCost(NamedTuple):
@@ -99,45 +77,3 @@ class Roofline:
     def curve(self, variant: str, batch: int) -> list[TokenCost]:
         """Costs of one variant and batch, by context."""
         return [c for c in self.costs if (c.variant, c.batch) == (variant, batch)]
-
-
-def roofline_csv(rooflines: Iterable[Roofline]) -> str:
-    """The text of `roofline.csv`; energy without a price is an empty cell."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(ROOFLINE_COLUMNS)
-    for one in rooflines:
-        about = (one.timesteps, one.rates, one.model, one.weights)
-        for cost in one.costs:
-            where = (one.profile.name, one.dataflow, cost.variant, cost.batch, cost.context)
-            pj = (getattr(cost, part) for part in PARTS)
-            writer.writerow((*where, *pj, " ".join(cost.unpriced), *about))
-    return out.getvalue()
-
-
-def write_rooflines(
-    rooflines: Sequence[Roofline], out: Path, *, pictures: Pictures = Pictures.ALL
-) -> list[Path]:
-    """Write `roofline.csv` and one picture per hardware.
-
-    Args:
-        rooflines: Of one run; where there are none, nothing is written.
-        out: A directory that exists.
-        pictures: The formats of the pictures.
-
-    Returns:
-        The files, in the order written.
-
-    Raises:
-        OutputError: If a file cannot be written.
-    """
-    if not rooflines:
-        return []
-    files = [write_text(out / "roofline.csv", roofline_csv(rooflines))]
-    if pictures is not Pictures.NONE:
-        from reports.roofline.picture import roofline_picture
-
-        names = slugs(one.profile.name for one in rooflines)
-        for one, slug in zip(rooflines, names, strict=True):
-            files += draw(partial(roofline_picture, one), out / f"roofline_{slug}", pictures)
-    return files

@@ -1,0 +1,67 @@
+"""The files of a roofline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+
+from energy.table import Column, Table
+from reports.kit.files import slugs, write_text
+from reports.kit.pictures import Pictures, draw
+from reports.roofline.roofline import PARTS, Roofline, TokenCost
+
+Line = tuple[Roofline, TokenCost]
+
+
+def _part(part: str) -> Column[Line]:
+    return Column(f"{part}_pj_per_token", lambda line: getattr(line[1], part))
+
+
+#: `roofline.csv`; energy without a price is an empty cell.
+ROOFLINE_COLUMNS: tuple[Column[Line], ...] = (
+    Column("hw", lambda line: line[0].profile.name),
+    Column("dataflow", lambda line: line[0].dataflow),
+    Column("variant", lambda line: line[1].variant),
+    Column("batch", lambda line: line[1].batch),
+    Column("context", lambda line: line[1].context),
+    *map(_part, PARTS),
+    Column("unpriced", lambda line: " ".join(line[1].unpriced)),
+    Column("timesteps", lambda line: line[0].timesteps),
+    Column("spike_rates", lambda line: line[0].rates),
+    Column("model", lambda line: line[0].model),
+    Column("weights", lambda line: line[0].weights),
+)
+
+
+def roofline_table(rooflines: Iterable[Roofline]) -> Table[Line]:
+    """A row for each variant, batch and context."""
+    return Table(ROOFLINE_COLUMNS, [(one, cost) for one in rooflines for cost in one.costs])
+
+
+def write_rooflines(
+    rooflines: Sequence[Roofline], out: Path, *, pictures: Pictures = Pictures.ALL
+) -> list[Path]:
+    """Write `roofline.csv` and one picture per hardware.
+
+    Args:
+        rooflines: Of one run; where there are none, nothing is written.
+        out: A directory that exists.
+        pictures: The formats of the pictures.
+
+    Returns:
+        The files, in the order written.
+
+    Raises:
+        OutputError: If a file cannot be written.
+    """
+    if not rooflines:
+        return []
+    files = [write_text(out / "roofline.csv", roofline_table(rooflines).to_csv())]
+    if pictures is not Pictures.NONE:
+        from reports.roofline.picture import roofline_picture  # matplotlib takes half a second
+
+        names = slugs(one.profile.name for one in rooflines)
+        for one, slug in zip(rooflines, names, strict=True):
+            files += draw(partial(roofline_picture, one), out / f"roofline_{slug}", pictures)
+    return files
