@@ -68,10 +68,10 @@ def attributes(path: str, *names: str) -> tuple[Column[Any], ...]:
     return tuple(Column(name, at(f"{path}.{name}" if path else name)) for name in names)
 
 
-def texts(*headings: str, numbers: Collection[str] = ()) -> tuple[Column[Any], ...]:
-    """Columns of rows that are sequences of words, or numbers in words; the first names its row."""
+def texts(*headings: str, words: Collection[str] = ()) -> tuple[Column[Any], ...]:
+    """Columns of rows that are sequences of texts; the first names its row."""
     return tuple(
-        Column(heading, itemgetter(i), heading, words=heading not in numbers, key=not i)
+        Column(heading, itemgetter(i), heading, words=not i or heading in words, key=not i)
         for i, heading in enumerate(headings)
     )
 

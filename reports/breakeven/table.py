@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from energy.bill.estimate import ACCOUNTINGS
 from energy.compare.breakeven import Bound, BreakEven, Verdict
 from energy.compare.thresholds import THRESHOLDS, Threshold
-from energy.table import Column, Table, attributes
-from energy.words import change, number
+from energy.table import Column, Table, at, attributes, texts
+from energy.words import NONE, change, number
 from reports.breakeven.case import Case, margin, mark
 
 _SIGNS: dict[Bound | None, str] = {Bound.AT_MOST: "≤", Bound.AT_LEAST: "≥"}
@@ -20,39 +21,43 @@ class Line(NamedTuple):
     """One part of a case in one accounting."""
 
     case: Case
-    at: BreakEven
+    part: BreakEven
 
 
 def _measured(value: Callable[[BreakEven], Any]) -> Callable[[Line], Any]:
-    return lambda line: value(line.at) if line.case.measured else None
+    return lambda line: value(line.part) if line.case.measured else None
 
 
-def _stands(threshold: Threshold, at: BreakEven) -> str:
-    return threshold.stands(at.timesteps * at.busy_rate)
+def _spikes(part: BreakEven) -> float:
+    return part.timesteps * part.busy_rate
+
+
+def _stands(threshold: Threshold, part: BreakEven) -> str:
+    return threshold.stands(_spikes(part))
 
 
 #: Columns of `breakeven.csv`.
 COLUMNS: tuple[Column[Line], ...] = (
-    Column("hw", lambda line: line.case.asa.profile.name),
+    Column("hw", at("case.asa.profile.name")),
     *attributes("case.asa", "dataflow"),
     Column("origin", lambda line: "run" if line.case.measured else "closed form"),
-    Column("part", lambda line: line.at.part.name),
-    *attributes("at.part", "kind", "includes"),
-    *attributes("at", "accounting", "timesteps", "asa_pj", "silent_pj", "busy_pj", "busy_rate"),
-    *attributes("at", "rate", "events_per_mac", "spikes_per_synapse", "verdict"),
-    Column("unpriced", lambda line: " ".join(line.at.unpriced)),
-    Column("bound", lambda line: line.at.bound),
+    Column("part", at("part.part.name")),
+    *attributes("part.part", "kind", "includes"),
+    *attributes("part", "accounting", "timesteps", "asa_pj", "silent_pj", "busy_pj", "busy_rate"),
+    *attributes("part", "rate", "events_per_mac", "spikes_per_synapse", "verdict"),
+    Column("unpriced", lambda line: " ".join(line.part.unpriced)),
+    *attributes("part", "bound"),
     Column(
         "bounded_rate",
-        lambda line: line.at.priced_rate if line.at.bound in _SIGNS else None,
+        lambda line: line.part.priced_rate if line.part.bound in _SIGNS else None,
     ),
-    Column("cancelled", lambda line: " ".join(line.at.cancelled)),
-    Column("measured_rate", _measured(lambda at: at.busy_rate)),
-    Column("measured_events_per_mac", _measured(lambda at: at.busy_events_per_mac)),
-    Column("measured_spikes_per_synapse", _measured(lambda at: at.timesteps * at.busy_rate)),
+    Column("cancelled", lambda line: " ".join(line.part.cancelled)),
+    Column("measured_rate", _measured(lambda part: part.busy_rate)),
+    Column("measured_events_per_mac", _measured(lambda part: part.busy_events_per_mac)),
+    Column("measured_spikes_per_synapse", _measured(_spikes)),
     Column(
         "measured_saving",
-        _measured(lambda at: None if at.bound else at.saving(at.busy_rate)),
+        _measured(lambda part: None if part.bound else part.saving(part.busy_rate)),
     ),
     Column("mark", _measured(mark)),
     Column("margin", _measured(margin)),
@@ -78,78 +83,54 @@ def thresholds_table() -> Table[Threshold]:
     return Table(THRESHOLD_COLUMNS, THRESHOLDS)
 
 
-#: Both accountings of one part.
-Both = dict[str, BreakEven]
+def _both(*headings: str) -> list[str]:
+    return [f"{accounting}: {heading}" for accounting in ACCOUNTINGS for heading in headings]
 
 
-def case_table(case: Case) -> Table[Both]:
+#: Columns for people, of a closed form and of a run.
+CLOSED_FORM = texts(
+    *("part", "which is", *_both("rate", "events/MAC", "spikes/synapse")), words=("which is",)
+)
+RUN = texts(
+    *("part", "rate", "events/MAC", "spikes/synapse"), *_both("break-even", "events are", "margin")
+)
+
+
+def case_table(case: Case) -> Table[Sequence[Any]]:
     """A case for people: a row per part, both accountings beside each other."""
     counts, profile = case.ssa.counts, case.asa.profile
+    rows = [
+        (_run_cells if case.measured else _closed_form_cells)(list(both.values()))
+        for both in case.by_part()
+    ]
     return Table(
-        _measured_columns() if case.measured else _closed_form_columns(),
-        case.by_part(),
+        RUN if case.measured else CLOSED_FORM,
+        rows,
         f"{case.title}, T = {counts.timesteps}, {counts.phase}, {counts.tokens:,} tokens\n"
         f"{profile.title}, dataflow {case.asa.dataflow}",
-        group=_is_sum if case.measured else lambda _: None,
-        strong=lambda both: case.measured and _is_sum(both),
+        group=itemgetter(-1),
+        strong=itemgetter(-1),
     )
 
 
-def _any(value: Callable[[BreakEven], Any]) -> Callable[[Both], Any]:
-    """What both accountings share."""
-    return lambda both: value(next(iter(both.values())))
+def _closed_form_cells(both: Sequence[BreakEven]) -> Sequence[Any]:
+    """The cells of a part, and that it is no sum of others."""
+    cells: list[Any] = [both[0].part.name, both[0].part.includes]
+    for line in both:
+        lost = line.verdict in (Verdict.UNPRICED, Verdict.NEVER, Verdict.SILENT)
+        ends = (line.events_per_mac, line.spikes_per_synapse)
+        cells += [rate_text(line), *(NONE if lost else number(end) for end in ends)]
+    return [*cells, False]
 
 
-_is_sum = _any(lambda line: line.part.kind in ("block", "model"))
-
-
-def _of(
-    accounting: str,
-    heading: str,
-    value: Callable[[BreakEven], Any],
-    show: Callable[[Any], str] = number,
-) -> Column[Both]:
-    name = f"{accounting}: {heading}"
-    return Column(name, lambda both: value(both[accounting]), name, show)
-
-
-def _closed_form_columns() -> tuple[Column[Both], ...]:
-    def crossing(value: Callable[[BreakEven], Any]) -> Callable[[BreakEven], Any]:
-        nowhere = (Verdict.UNPRICED, Verdict.NEVER, Verdict.SILENT)
-        return lambda line: None if line.verdict in nowhere else value(line)
-
-    columns = [
-        Column("part", _any(lambda line: line.part.name), "part", words=True, key=True),
-        Column("includes", _any(lambda line: line.part.includes), "which is", words=True),
-    ]
-    for accounting in ACCOUNTINGS:
-        columns += [
-            _of(accounting, "rate", rate_text, str),
-            _of(accounting, "events/MAC", crossing(lambda line: line.events_per_mac)),
-            _of(accounting, "spikes/synapse", crossing(lambda line: line.spikes_per_synapse)),
-        ]
-    return tuple(columns)
-
-
-def _measured_columns() -> tuple[Column[Both], ...]:
-    columns = [
-        Column("part", _any(short_name), "part", words=True, key=True),
-        *(
-            Column(heading, _any(value), heading, number)
-            for heading, value in (
-                ("rate", lambda line: line.busy_rate),
-                ("events/MAC", lambda line: line.busy_events_per_mac),
-                ("spikes/synapse", lambda line: line.timesteps * line.busy_rate),
-            )
-        ),
-    ]
-    for accounting in ACCOUNTINGS:
-        columns += [
-            _of(accounting, "break-even", rate_text, str),
-            _of(accounting, "events are", lambda line: mark(line) or None, str),
-            _of(accounting, "margin", margin, _margin_text),
-        ]
-    return tuple(columns)
+def _run_cells(both: Sequence[BreakEven]) -> Sequence[Any]:
+    """The cells of a part, and whether it is a sum of others."""
+    first = both[0]
+    rates = (first.busy_rate, first.busy_events_per_mac, _spikes(first))
+    cells: list[Any] = [short_name(first), *map(number, rates)]
+    for line in both:
+        cells += [rate_text(line), mark(line) or NONE, _margin_text(margin(line))]
+    return [*cells, first.part.kind in ("block", "model")]
 
 
 def rate_text(line: BreakEven) -> str:
@@ -168,5 +149,5 @@ def short_name(line: BreakEven) -> str:
     return line.part.name.removeprefix("transformer.")
 
 
-def _margin_text(value: float) -> str:
-    return f"x {value + 1:,.2f}" if value >= 9 else change(value, 0)
+def _margin_text(value: float | None) -> str:
+    return f"x {value + 1:,.2f}" if value is not None and value >= 9 else change(value, 0)

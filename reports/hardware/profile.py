@@ -13,12 +13,13 @@ from hwmodels.prices import Cited
 from reports.kit.table import print_sentence, print_table
 
 _PRICES = {"MAC (pJ)": Op.MAC, "AC (pJ)": Op.AC, "neuron (pJ)": Op.NEURON_UPDATE}
+_WORDS = ("scope", "title", "sources")
 
 #: Columns of the list of profiles.
-LISTED = texts("name", "precision", *_PRICES, "scope", "title", "sources", numbers=_PRICES)
+LISTED = texts("name", "precision", *_PRICES, *_WORDS, words=("precision", *_WORDS))
 
 #: Columns of the numbers of a profile.
-NUMBERS = texts("what", "pJ", "range", "evidence", "source", numbers=("pJ", "range"))
+NUMBERS = texts("what", "pJ", "range", "evidence", "source", words=("evidence", "source"))
 
 #: A row in words; None where there is nothing to say.
 Texts = tuple[str | None, ...]

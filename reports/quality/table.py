@@ -127,7 +127,7 @@ LAYERS: tuple[Column[LayerQuality], ...] = (
 )
 
 #: Columns of the quality of both models on the terminal.
-COMPARED = texts("quality", "analog", "spiking", "change", numbers=("analog", "spiking", "change"))
+COMPARED = texts("quality", "analog", "spiking", "change")
 
 _BLOCKS = {"attention": "attention", "feed-forward": "ffn", "model": None}
 _SAVINGS = {
@@ -137,7 +137,7 @@ _SAVINGS = {
 }
 
 #: Columns of the savings on the terminal.
-SAVED = texts("hardware, dataflow", *_SAVINGS, numbers=_SAVINGS)
+SAVED = texts("hardware, dataflow", *_SAVINGS)
 
 
 def quality_table(evaluation: Evaluation) -> Table[OnHardware]:
