@@ -121,11 +121,9 @@ def _without(base: Mapping[str, Any], change: Mapping[str, Any], name: str) -> d
         raise ProfileError(
             f"hardware profile '{name}': '{op}' is unpriced and priced as well: keep one of the two"
         )
-    paid = {op for op in Op if op in prices or (op.buffer is not None and op.buffer in placement)}
+    paid = {op for op in Op if op in prices or op.buffer in placement}
     free = {b for b in Buffer if all(op in included for op in Op if op.buffer is b)}
-    dropped = {
-        op for op in Op if op in unpriced or (op.buffer is not None and op.buffer in unpriced)
-    }
+    dropped = {op for op in Op if op in unpriced or op.buffer in unpriced}
     for table, keys in (
         ("prices", included | unpriced),
         ("included", paid - included | dropped),

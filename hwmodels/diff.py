@@ -105,14 +105,22 @@ def _entries(profile: HardwareProfile) -> Iterator[tuple[str, Entry]]:
     for buffer, levels in profile.placement.items():
         yield f"placement.{buffer}", Entry(" else ".join(levels))
     for name, level in profile.memory.items():
-        for key in ("read_pj_per_byte", "write_pj_per_byte"):
-            if (pj := getattr(level, key)) is not None:
-                yield f"memory.{name}.{key}", Entry(f"{pj:g}", pj, level)
-        if level.curve:
-            yield f"memory.{name}.curve", Entry(curve(level), None, level)
-        if level.capacity_bytes is not None:
-            held = Entry(size(level.capacity_bytes), level.capacity_bytes, level)
-            yield f"memory.{name}.capacity_bytes", held
+        for key, entry in _level(level):
+            yield f"memory.{name}.{key}", entry
+    yield from _chip(profile)
+
+
+def _level(level: MemoryLevel) -> Iterator[tuple[str, Entry]]:
+    for key in ("read_pj_per_byte", "write_pj_per_byte"):
+        if (pj := getattr(level, key)) is not None:
+            yield key, Entry(f"{pj:g}", pj, level)
+    if level.curve:
+        yield "curve", Entry(curve(level), None, level)
+    if level.capacity_bytes is not None:
+        yield "capacity_bytes", Entry(size(level.capacity_bytes), level.capacity_bytes, level)
+
+
+def _chip(profile: HardwareProfile) -> Iterator[tuple[str, Entry]]:
     if (static := profile.static_power) is not None:
         yield "static_power.watts", Entry(f"{static.watts:g}", static.watts, static)
     for op, rate in profile.throughput.items():

@@ -81,13 +81,17 @@ class HardwareProfile(Record):
         return {k: [v] if isinstance(v, str) else v for k, v in value.items()}
 
     @model_validator(mode="after")
-    def _check(self) -> HardwareProfile:
+    def _prices_are_no_traffic(self) -> HardwareProfile:
         for op in self.prices:
             if op.buffer is not None:
                 raise ValueError(
                     f"prices.{op} is memory traffic: give its energy per byte in a memory level "
                     f"and place '{op.buffer}' there"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _levels_exist(self) -> HardwareProfile:
         for buffer, levels in self.placement.items():
             for level in levels or ("",):
                 if level not in self.memory:
@@ -96,19 +100,26 @@ class HardwareProfile(Record):
                         f"placement.{buffer} names the memory level '{level}', but the levels "
                         f"are: {known}"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_is_paid_twice(self) -> HardwareProfile:
         for op in self.included:
-            if op in self.prices or (op.buffer is not None and op.buffer in self.placement):
+            if op in self.prices or op.buffer in self.placement:
                 raise ValueError(f"included.{op} is priced as well: keep one of the two")
-        if self.scope == "all_in":
-            prices = [] if len(self.prices) == 1 else [f"{len(self.prices)} prices"]
-            terms = ("memory", "placement", "static_power", "core")
-            found = prices + [term for term in terms if getattr(self, term)]
-            if found:
-                raise ValueError(
-                    "an all_in profile has one price with everything inside it, but here are "
-                    f"{', '.join(found)}: name what the price pays for in `included`, or use "
-                    'scope = "per_term"'
-                )
+        return self
+
+    @model_validator(mode="after")
+    def _all_in_is_one_price(self) -> HardwareProfile:
+        prices = [] if len(self.prices) == 1 else [f"{len(self.prices)} prices"]
+        terms = ("memory", "placement", "static_power", "core")
+        further = prices + [term for term in terms if getattr(self, term)]
+        if self.scope == "all_in" and further:
+            raise ValueError(
+                "an all_in profile has one price with everything inside it, but here are "
+                f"{', '.join(further)}: name what the price pays for in `included`, or use "
+                'scope = "per_term"'
+            )
         return self
 
     def is_priced(self, op: Op) -> bool:

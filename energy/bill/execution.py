@@ -38,17 +38,10 @@ def executed(counts: Counts, dataflow: Dataflow, core: Core | None = None) -> Co
 def _executed(row: LayerCount, rules: Rules, counts: Counts) -> LayerCount:
     if not row.tally.slots or rules == Rules():
         return row
-    ops, steps, width = dict(row.tally.ops), counts.timesteps, counts.value_bytes
-    accumulates = ops.get(Op.AC, 0) + ops.get(Op.SHIFT_AC, 0)
-    updates = ops.get(Op.NEURON_UPDATE, 0)
-    if rules.weights == "step":
-        # Spikes in the cache are those of all time steps already.
-        for op in (Op.WEIGHT_READ, Op.VECTOR_READ, Op.KV_READ):
-            ops[op] = ops.get(op, 0) * steps
-    elif rules.weights == "event":
-        for op in (Op.WEIGHT_READ, Op.KV_READ):
-            ops[op] = accumulates * width if ops.get(op) else 0
-    if rules.inputs == "step" and updates:
+    width, accumulates = counts.value_bytes, row.tally.ops.get(Op.AC, 0)
+    accumulates += row.tally.ops.get(Op.SHIFT_AC, 0)
+    ops = dict(row.tally.ops) | _weights(row, rules, counts, accumulates)
+    if rules.inputs == "step" and (updates := ops.get(Op.NEURON_UPDATE, 0)):
         ops[Op.ACTIVATION_READ] = updates * width
     if rules.state == "resident":
         ops[Op.STATE_READ] = ops[Op.STATE_WRITE] = 0
@@ -59,6 +52,19 @@ def _executed(row: LayerCount, rules: Rules, counts: Counts) -> LayerCount:
         for op in (Op.SPIKE_READ, Op.SPIKE_WRITE):
             ops[op] = row.tally.spikes * ADDRESS_BYTES if ops.get(op) else 0
     return replace(row, tally=row.tally._replace(ops={op: n for op, n in ops.items() if n}))
+
+
+def _weights(row: LayerCount, rules: Rules, counts: Counts, accumulates: float) -> dict[Op, float]:
+    """Reads of what is stored, under the rules for weights."""
+    ops = row.tally.ops
+    if rules.weights == "step":
+        # Spikes in the cache are those of all time steps already.
+        stored = (Op.WEIGHT_READ, Op.VECTOR_READ, Op.KV_READ)
+        return {op: ops.get(op, 0) * counts.timesteps for op in stored}
+    if rules.weights == "event":
+        per_event = accumulates * counts.value_bytes
+        return {op: per_event if ops.get(op) else 0 for op in (Op.WEIGHT_READ, Op.KV_READ)}
+    return {}
 
 
 def cores_needed(row: LayerCount, value_bytes: int, core: Core) -> int:

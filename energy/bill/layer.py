@@ -22,6 +22,11 @@ GROUPS = ("compute", "scalar", "neuron", "routing", "memory")
 COMPUTE = frozenset({Op.MAC, Op.AC, Op.SHIFT_AC})
 
 
+def relevant_ops(accounting: str) -> tuple[Op, ...]:
+    """The operations that an accounting charges: MACs and ACs (`compute`), or all (`full`)."""
+    return tuple(op for op in Op if accounting == "full" or op.group == "compute")
+
+
 @dataclass(frozen=True)
 class LayerEnergy:
     """The bill of one layer.

@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from energy.bill.estimate import Estimate
-from energy.bill.layer import COMPUTE
+from energy.bill.layer import COMPUTE, relevant_ops
 from energy.table import Column, Table
 from energy.words import energy, op_names, percent
 from hwmodels import Op
@@ -102,12 +102,11 @@ def saving(
         missing |= lacks
         pj = side.energy_pj(accounting, block=block, component=component)
         energies.append(None if lacks & COMPUTE else pj)
-    relevant = (op for op in Op if accounting == "full" or op.group == "compute")
     return Saving(
         block or "total",
         component or "total",
         accounting,
         energies[0],
         energies[1],
-        tuple(op for op in relevant if op in missing),
+        tuple(op for op in relevant_ops(accounting) if op in missing),
     )

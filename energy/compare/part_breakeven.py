@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import NamedTuple
 
 from energy.bill.estimate import Estimate
-from energy.bill.layer import COMPUTE, LayerEnergy
+from energy.bill.layer import COMPUTE, LayerEnergy, relevant_ops
 from energy.compare.breakeven import Bound, BreakEven, Part
 from energy.counts import Counts, LayerCount, Tally
 from hwmodels import Op
@@ -36,32 +37,27 @@ def part_break_even(
         The break-even; None for a part that takes no events.
     """
     sides = [
-        _rows(asa, part.analog),
-        _rows(silent, part.spiking),
-        _rows(busy, part.spiking),
+        _Side.of(asa, part.analog, accounting),
+        _Side.of(silent, part.spiking, accounting),
+        _Side.of(busy, part.spiking, accounting),
     ]
-    rate = _rate([row.count.tally for row in sides[2]])
+    rate = _rate([row.count.tally for row in sides[2].rows])
     events = replace(
-        busy.counts, layers=tuple(row.count for row in sides[2] if row.count.tally.dense_macs)
+        busy.counts, layers=tuple(x.count for x in sides[2].rows if x.count.tally.dense_macs)
     ).events_per_mac
     if rate is None or events is None:
         return None
-    relevant = [op for op in Op if accounting == "full" or op.group == "compute"]
     missing = {
-        op.value: [sum(row.count.tally.ops.get(op, 0) for row in rows) for rows in sides]
-        for op in relevant
-        if any(row.count.tally.ops.get(op) and op not in row.pj for rows in sides for row in rows)
+        op.value: [side.amount(op) for side in sides]
+        for op in relevant_ops(accounting)
+        if any(side.lacks(op) for side in sides)
     }
-    static = [0.0 if part.spiking is not None else side.static_pj for side in (asa, silent, busy)]
-    unpriced = {op: counted for op, counted in missing.items() if len(set(counted)) > 1}
+    unpriced = {op: amounts for op, amounts in missing.items() if len(set(amounts)) > 1}
     bound = _bound(unpriced)
-    if accounting == "full" and None in static and static != [None] * 3:
+    static = [side.static_pj for side in sides]
+    if None in static and static != [None] * 3:
         unpriced[STATIC], bound = [], Bound.UNKNOWN
-    asa_pj, silent_pj, busy_pj = (
-        math.fsum(pj for row in rows for op, pj in row.pj.items() if op in relevant)
-        + ((extra or 0.0) if accounting == "full" else 0.0)
-        for rows, extra in zip(sides, static, strict=True)
-    )
+    asa_pj, silent_pj, busy_pj = (side.energy_pj(accounting) for side in sides)
     return BreakEven(
         part,
         accounting,
@@ -75,6 +71,31 @@ def part_break_even(
         tuple(op for op in missing if op not in unpriced),
         bound,
     )
+
+
+class _Side(NamedTuple):
+    """Bills of the rows of one side, and its static energy: none where it does not take part."""
+
+    rows: list[LayerEnergy]
+    static_pj: float | None
+
+    @classmethod
+    def of(cls, bill: Estimate, names: frozenset[str] | None, accounting: str) -> _Side:
+        """The rows of these names, or all of them."""
+        rows = [row for row in bill.layers if names is None or row.count.name in names]
+        whole = names is None and accounting == "full"
+        return cls(rows, bill.static_pj if whole else 0.0)
+
+    def amount(self, op: Op) -> float:
+        return sum(row.count.tally.ops.get(op, 0) for row in self.rows)
+
+    def lacks(self, op: Op) -> bool:
+        return any(row.count.tally.ops.get(op) and op not in row.pj for row in self.rows)
+
+    def energy_pj(self, accounting: str) -> float:
+        relevant = relevant_ops(accounting)
+        priced = (pj for row in self.rows for op, pj in row.pj.items() if op in relevant)
+        return math.fsum(priced) + (self.static_pj or 0.0)
 
 
 def _bound(missing: dict[str, list[float]]) -> Bound | None:
@@ -91,10 +112,6 @@ def _bound(missing: dict[str, list[float]]) -> Bound | None:
         if all(asa >= silent == busy for asa, silent, busy in missing.values()):
             return Bound.AT_LEAST
     return Bound.UNKNOWN
-
-
-def _rows(side: Estimate, wanted: frozenset[str] | None) -> list[LayerEnergy]:
-    return [row for row in side.layers if wanted is None or row.count.name in wanted]
 
 
 def _rate(tallies: list[Tally]) -> float | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from energy.compare.twin import activation_bits
 from hwmodels import Evidence
 
 _YAN = 'Yan, Bai, Tang & Wong, "Reconsidering the Energy Efficiency of Spiking Neural Networks", '
@@ -68,13 +67,6 @@ YAN_RATES = (
     PublishedRate(8, 1, 0.297),
 )
 
-#: Picojoules per bit and hop of a spike (an address is sent) and of a dense value, and of one
-#: accumulate: constants of Yan et al., generic 22 nm.
-YAN_SPARSE_PJ, YAN_DENSE_PJ, YAN_ACCUMULATE_PJ = 3.0, 0.25, 0.05448
-#: Picojoules of fetching a weight, and of the rest of the dense side per activation, by weight
-#: bits: fitted here to the printed rates, since the paper prints neither.
-YAN_FITTED_PJ = {4: (0.125, 0.036), 8: (0.313, 0.016)}
-
 THRESHOLDS = (
     Threshold(
         "Davidson & Furber 2021",
@@ -132,20 +124,3 @@ def compute_only_needs(timesteps: int) -> dict[str, float]:
     Source: Yan et al., arXiv 2409.08290, compute-only condition.
     """
     return {"best": 1.0, "average": (1 + timesteps) / 2, "worst": float(timesteps)}
-
-
-def yan_rate(timesteps: int, *, weight_pj: float, rest_pj: float) -> float:
-    """Break-even spike rate with data movement, after Yan et al., at one hop.
-
-    rate = (b x dense + weight + rest) / (T (sparse + weight + accumulate)), b as in
-    `twin.activation_bits`. The paper prints curves, not this formula; it was reconstructed by this
-    project and meets four of the five rates printed in the text (not the one at T = 1), so it is a
-    check of magnitude.
-
-    Args:
-        timesteps: T.
-        weight_pj: Energy of fetching a weight.
-        rest_pj: The rest of the dense side per activation.
-    """
-    dense = activation_bits(timesteps) * YAN_DENSE_PJ + weight_pj + rest_pj
-    return dense / (timesteps * (YAN_SPARSE_PJ + weight_pj + YAN_ACCUMULATE_PJ))

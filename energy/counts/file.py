@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import Any
 
 from energy.counts.counts import COUNT_COLUMNS, CountRow, Counts
 from energy.counts.layer import Label, LayerCount, Tally
-from energy.table import Table
+from energy.table import Table, read_rows
 from hwmodels import Op
 from hwmodels.errors import UserError
 
@@ -62,51 +60,33 @@ def read_csv(path: Path) -> list[Counts]:
         CountsError: If the file cannot be read, lacks a column, has a value that is not a finite
             number >= 0, or more multiply-accumulates by zero than there are; names line and column.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise CountsError(f"counts '{path}' is not UTF-8 text at byte {error.start}") from error
-    except OSError as error:
-        raise CountsError(f"counts '{path}' cannot be read: {error.strerror or error}") from error
-    try:
-        return _parse(csv.DictReader(io.StringIO(text)), path)
-    except csv.Error as error:
-        raise CountsError(f"counts '{path}' are not valid CSV: {error}") from error
 
-
-def _parse(reader: csv.DictReader[str], path: Path) -> list[Counts]:
-    header = list(reader.fieldnames or [])
-    twice = [column for column in header if header.count(column) > 1]
-    if twice:
-        raise CountsError(f"counts '{path}' have the column '{twice[0]}' more than once")
-    counted = [op for op in Op if op.value in header]
-    if "layer" not in header or not counted:
-        raise CountsError(
-            f"counts '{path}' need the column 'layer' and at least one of "
-            f"{', '.join(op.value for op in Op)}; the header is: {', '.join(header) or 'empty'}"
-        )
-    for column in set(header) - {*(x.name for x in COUNT_COLUMNS), *(op.value for op in Op)}:
-        if meant := _meant(column):
+    def check(header: list[str]) -> None:
+        known = {*(column.name for column in COUNT_COLUMNS), *Op}
+        if "layer" not in header or not any(op in header for op in Op):
             raise CountsError(
-                f"counts '{path}' have the column '{column}', which is not known; if '{meant}' is "
-                "meant, call it so, else give it a name that cannot be taken for one"
+                f"counts '{path}' need the column 'layer' and at least one of {', '.join(Op)}; "
+                f"the header is: {', '.join(header) or 'empty'}"
             )
+        for column in header:
+            if column not in known and (meant := _meant(column)):
+                raise CountsError(
+                    f"counts '{path}' have the column '{column}', which is not known; if "
+                    f"'{meant}' is meant, call it so, else give it a name that cannot be taken "
+                    "for one"
+                )
+
     layers: dict[tuple[str, str], list[LayerCount]] = {}
     about: dict[tuple[str, str], dict[str, Any]] = {}
-    for row in reader:
-        where = f"counts '{path}', line {reader.line_num}"
-        if None in row or None in row.values():
-            raise CountsError(f"{where} has not the {len(header)} columns of the header")
+    for where, row in read_rows(path, "counts", CountsError, check):
         key = row.get("variant", ""), row.get("phase", "")
-        layers.setdefault(key, []).append(_parse_layer(row, counted, where))
+        layers.setdefault(key, []).append(_parse_layer(row, where))
         described = _parse_about(row, where)
         if about.setdefault(key, described) != described:
             raise CountsError(
                 f"{where} describes another run than the rows above it of the same variant and "
                 "phase; give each run a 'variant'"
             )
-    if not layers:
-        raise CountsError(f"counts '{path}' have a header but no rows")
     return [Counts(key[0], tuple(rows), **about[key]) for key, rows in layers.items()]
 
 
@@ -127,7 +107,7 @@ def _index(row: Mapping[str, str], column: str, where: str, minimum: int) -> int
     return int(text)
 
 
-def _parse_layer(row: Mapping[str, str], counted: Iterable[Op], where: str) -> LayerCount:
+def _parse_layer(row: Mapping[str, str], where: str) -> LayerCount:
     def number(column: str) -> float:
         text = row.get(column, "").strip()
         if not text:
@@ -150,7 +130,7 @@ def _parse_layer(row: Mapping[str, str], counted: Iterable[Op], where: str) -> L
             raise CountsError(f"{where}, column '{column}' (= {value}) must not be negative")
         return value
 
-    ops = {op: value for op in counted if (value := positive(op.value))}
+    ops = {op: value for op in Op if (value := positive(op.value))}
     zero_macs = positive("zero_macs") if row.get("zero_macs", "").strip() else None
     if zero_macs is not None and zero_macs > (macs := ops.get(Op.MAC, 0)):
         raise CountsError(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from energy.table import read_rows
 from hwmodels.errors import UserError
 
 
@@ -85,40 +84,17 @@ def read_claims(path: Path) -> list[Claim]:
         ClaimError: If the file cannot be read, has a column that is not known, lacks `model`, or
             has a cell that is no number >= 0; names line and column.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ClaimError(f"claims '{path}' are not UTF-8 text at byte {error.start}") from error
-    except OSError as error:
-        raise ClaimError(f"claims '{path}' cannot be read: {error.strerror or error}") from error
-    try:
-        reader = csv.DictReader(io.StringIO(text), strict=True)
-        _check_header(list(reader.fieldnames or []), path)
-        claims = []
-        for row in reader:
-            where = f"claims '{path}', line {reader.line_num}"
-            if None in row or None in row.values():
-                raise ClaimError(f"{where} has not the columns of the header")
-            claims.append(_parse(row, where))
-    except csv.Error as error:
-        raise ClaimError(f"claims '{path}' are not valid CSV: {error}") from error
-    if not claims:
-        raise ClaimError(f"claims '{path}' have a header but no rows")
-    return claims
+    known = ", ".join(CLAIM_COLUMNS)
 
+    def check(header: list[str]) -> None:
+        for column in header:
+            if column not in CLAIM_COLUMNS:
+                raise ClaimError(f"claims '{path}' have a column '{column}'; known are {known}")
+        if "model" not in header:
+            raise ClaimError(f"claims '{path}' need the column 'model'; known are {known}")
 
-def _check_header(header: list[str], path: Path) -> None:
-    for column in header:
-        if header.count(column) > 1:
-            raise ClaimError(f"claims '{path}' have the column '{column}' more than once")
-        if column not in CLAIM_COLUMNS:
-            raise ClaimError(
-                f"claims '{path}' have a column '{column}'; known are {', '.join(CLAIM_COLUMNS)}"
-            )
-    if "model" not in header:
-        raise ClaimError(
-            f"claims '{path}' need the column 'model'; known are {', '.join(CLAIM_COLUMNS)}"
-        )
+    rows = read_rows(path, "claims", ClaimError, check, strict=True)
+    return [_parse(row, where) for where, row in rows]
 
 
 def _parse(row: Mapping[str, str], where: str) -> Claim:

@@ -106,19 +106,17 @@ class _Desk:
     def ann(self) -> Iterator[Finding]:
         """The operations of an ANN are the MACs of the model, and its energy their price."""
         ops, true = self.claim.ann_ops, self.claim.true_macs
-        printed, pj = self.claim.ann_energy_mj, self.mac_pj
-        macs = true or ops
+        printed, macs = self.claim.ann_energy_mj, true or ops
         if ops is not None and true:
             self.checks.append(Fault.OPERATIONS)
-        if printed is None or not pj or not macs:
-            if ops is not None and true and not self.near(ops, true):
-                yield self._other_operations(ops, true)
+        if printed is None or not self.mac_pj or not macs:
+            yield from self._ann_operations(ops, true)
             return
         self.checks += [Fault.ENERGY, Fault.FLOPS_AS_MACS]
-        right = pj * macs * MJ_PER_PJ
+        pj, right = self.mac_pj, self.mac_pj * macs * MJ_PER_PJ
         if self.near(printed, right):  # the count may be in FLOPs, if the price is that of MACs
-            if ops is not None and not (self.near(ops, macs) or self.near(ops, 2 * macs)):
-                yield self._other_operations(ops, macs)
+            if ops is not None and not self.near(ops, 2 * macs):
+                yield from self._ann_operations(ops, macs)
         elif self.near(printed, 2 * right):
             yield Finding(
                 Fault.FLOPS_AS_MACS,
@@ -126,8 +124,7 @@ class _Desk:
                 f"{_count(2 * macs)} FLOPs; the {_count(macs)} MACs cost {_mj(right)}",
             )
         else:
-            if ops is not None and true and not self.near(ops, true):
-                yield self._other_operations(ops, true)
+            yield from self._ann_operations(ops, true)
             if ops is None or not self.near(printed, pj * ops * MJ_PER_PJ):
                 counted = macs if ops is None else ops
                 yield Finding(
@@ -136,12 +133,13 @@ class _Desk:
                     f"{_mj(pj * counted * MJ_PER_PJ)}",
                 )
 
-    def _other_operations(self, ops: float, true: float) -> Finding:
-        return Finding(
-            Fault.OPERATIONS,
-            f"{_count(ops)} ANN operations are {ops / true:.4g} times the {_count(true)} MACs of "
-            "the model" + (": FLOPs" if self.near(ops, 2 * true) else ""),
-        )
+    def _ann_operations(self, ops: float | None, true: float | None) -> Iterator[Finding]:
+        if ops is not None and true and not self.near(ops, true):
+            yield Finding(
+                Fault.OPERATIONS,
+                f"{_count(ops)} ANN operations are {ops / true:.4g} times the {_count(true)} MACs "
+                "of the model" + (": FLOPs" if self.near(ops, 2 * true) else ""),
+            )
 
     def snn(self) -> Iterator[Finding]:
         """The energy of an SNN is the price of its events and of the MACs that stay dense."""
@@ -157,20 +155,17 @@ class _Desk:
         terms = f"{self.ac_pj:g} pJ x {_count(ops)}"
         if macs:
             terms += f" + {self.mac_pj:g} pJ x {_count(macs)}"
-        for rate in self._rates(ops):
-            if self.near(printed, dense_mj + events_mj * rate):
-                ann_mj = self.claim.ann_energy_mj
-                yield Finding(
-                    Fault.RATE_TWICE,
-                    f"SNN energy {_mj(printed)} multiplies {_count(ops)} operations, which are "
-                    f"spike-driven already, by the spike rate {rate:.4g} once more; "
-                    f"{terms} = {_mj(right)}"
-                    + (f", and the ANN costs {ann_mj / right:.4g} times as much" if ann_mj else ""),
-                )
-                return
+        twice = (x for x in self._rates(ops) if self.near(printed, dense_mj + events_mj * x))
+        if (rate := next(twice, None)) is None:
+            sentence = f"SNN energy {_mj(printed)} is not {terms} = {_mj(right)}"
+            yield Finding(Fault.ENERGY, sentence)
+            return
+        ann_mj = self.claim.ann_energy_mj
         yield Finding(
-            Fault.ENERGY,
-            f"SNN energy {_mj(printed)} is not {terms} = {_mj(right)}",
+            Fault.RATE_TWICE,
+            f"SNN energy {_mj(printed)} multiplies {_count(ops)} operations, which are "
+            f"spike-driven already, by the spike rate {rate:.4g} once more; {terms} = {_mj(right)}"
+            + (f", and the ANN costs {ann_mj / right:.4g} times as much" if ann_mj else ""),
         )
 
     def _once(self, ops: float) -> Iterator[float]:

@@ -6,18 +6,13 @@ from typing import Any
 
 import pytest
 import torch
+from lemaire_paper import Conv, dense_conv, spiking_conv, spiking_linear
 from torch import Tensor, nn
 
 from energy import Counts, LayerCount, Levels, estimate, formulas
 from energy.literature.lemaire import PRINTED, Costs, Terms, piecewise_pj
 from energy.literature.lemaire_bill import lemaire
-from energy.literature.lemaire_layers import (
-    Conv,
-    dense_conv,
-    dense_linear,
-    spiking_conv,
-    spiking_linear,
-)
+from energy.literature.lemaire_layers import dense_linear
 from hwmodels import HardwareProfile
 
 pytest.importorskip("spikingjelly", reason="needs spikingjelly 2.0, see the README")

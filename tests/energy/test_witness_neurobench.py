@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
+from lemaire_paper import Conv, dense_conv, spiking_conv
 from torch import Tensor, nn
 
 from energy import Conventions, Levels, count_events, count_pass, formulas
-from energy.literature.lemaire_layers import Conv, dense_conv, spiking_conv
 
 pytest.importorskip("neurobench", reason="needs neurobench 2.3, see the README")
 workload: Any = pytest.importorskip("neurobench.metrics.workload", reason="needs snntorch")

@@ -4,13 +4,36 @@ import pytest
 
 from energy.compare.thresholds import (
     THRESHOLDS,
-    YAN_FITTED_PJ,
     YAN_RATES,
     PublishedRate,
     compute_only_needs,
     compute_only_rate,
-    yan_rate,
 )
+from energy.compare.twin import activation_bits
+
+#: Picojoules per bit and hop of a spike (an address is sent) and of a dense value, and of one
+#: accumulate: constants of Yan et al., generic 22 nm.
+YAN_SPARSE_PJ, YAN_DENSE_PJ, YAN_ACCUMULATE_PJ = 3.0, 0.25, 0.05448
+#: Picojoules of fetching a weight, and of the rest of the dense side per activation, by weight
+#: bits: fitted here to the printed rates, since the paper prints neither.
+YAN_FITTED_PJ = {4: (0.125, 0.036), 8: (0.313, 0.016)}
+
+
+def yan_rate(timesteps: int, *, weight_pj: float, rest_pj: float) -> float:
+    """Break-even spike rate with data movement, after Yan et al., at one hop.
+
+    rate = (b x dense + weight + rest) / (T (sparse + weight + accumulate)), b as in
+    `twin.activation_bits`. The paper prints curves, not this formula; it was reconstructed by this
+    project and meets four of the five rates printed in the text (not the one at T = 1), so it is a
+    check of magnitude.
+
+    Args:
+        timesteps: T.
+        weight_pj: Energy of fetching a weight.
+        rest_pj: The rest of the dense side per activation.
+    """
+    dense = activation_bits(timesteps) * YAN_DENSE_PJ + weight_pj + rest_pj
+    return dense / (timesteps * (YAN_SPARSE_PJ + weight_pj + YAN_ACCUMULATE_PJ))
 
 
 def reconstructed(published: PublishedRate) -> float:

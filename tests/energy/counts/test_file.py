@@ -242,7 +242,7 @@ def test_a_header_alone_is_no_table(table: Path) -> None:
 
 def test_text_that_is_not_utf8_is_located(table: Path) -> None:
     table.write_bytes(b"layer,mac\n\xff,1\n")
-    with pytest.raises(CountsError, match=r"counts.csv' is not UTF-8 text at byte 10"):
+    with pytest.raises(CountsError, match=r"counts.csv' are not UTF-8 text at byte 10"):
         read_csv(table)
 
 

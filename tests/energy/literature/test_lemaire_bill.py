@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from lemaire_paper import spiking_linear
 
 from energy import (
     Attention,
@@ -23,7 +24,7 @@ from energy.formulas import nonlinear
 from energy.formulas.attention import Events, Product, analog_attention, event_attention, spikformer
 from energy.literature.lemaire import LEMAIRE, PARTS, PRINTED, Costs, LemaireError, Terms
 from energy.literature.lemaire_bill import lemaire
-from energy.literature.lemaire_layers import dense_linear, spiking_linear
+from energy.literature.lemaire_layers import dense_linear
 from hwmodels import Op
 
 if TYPE_CHECKING:
