@@ -10,11 +10,8 @@ from typing import NamedTuple
 from energy import Estimate, Saving, saving
 from energy.bill.estimate import ACCOUNTINGS
 from energy.compare.sensitivity import Interval, interval
+from reports.kit.parts import BLOCKS
 from reports.run.run import Run
-
-#: Parts of the model that are compared; None is all of it.
-BLOCKS = ("attention", "ffn", None)
-
 
 #: How a field of a run is written in a list; those that are missing stand for themselves.
 _WORDS = {

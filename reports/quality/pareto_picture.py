@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -15,9 +15,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from reports.kit.caveats import PUBLISHED_CHANGE, PUBLISHED_SAVING
 from reports.kit.style import PAGE_WIDTH, STYLE, titled
-
-if TYPE_CHECKING:
-    from reports.quality.sweep import Point
+from reports.quality.sweep import Point, pareto
 
 #: Colour and marker of each code; filled for softmax attention, hollow for Spikformer's.
 _CODES = {
@@ -95,8 +93,6 @@ def _fits(point: Point, saving: str) -> bool:
 
 
 def _panel(axes: Axes, shown: Sequence[Point], saving: str, published: Sequence[float]) -> None:
-    from reports.quality.sweep import pareto
-
     axes.set_xscale("log")
     axes.set_yscale("symlog", linthresh=_LINEAR, linscale=0.6)
     # Large marks first, so that small ones stand upon them.

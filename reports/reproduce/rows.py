@@ -13,7 +13,6 @@ from energy.compare.breakeven import Part, break_even
 from energy.compare.part_breakeven import part_break_even, silenced
 from energy.table import Column, Table, at, attributes
 from energy.words import op_names
-from hwmodels import HardwareProfile
 from reports.kit.caveats import PUBLISHED_SAVING
 from reports.run.run import Run
 
@@ -51,41 +50,38 @@ class Events(NamedTuple):
     spike_rate_at_high: float | None = None
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One accounting of one scope of a measured run on one piece of hardware.
 
     Attributes:
         measured: The run.
-        profile: The hardware.
+        asa: Bill of the analog model.
+        ssa: Bill of the spiking model.
         part: The scope.
         accounting: `compute` or `full`.
         saved: What the scope saves.
         events: Its events, measured and implied.
-        twin_bits: Width of the activations of the quantised twin.
-        saving_vs_twin: What the scope saves against that twin.
-        saving_vs_int8: What it saves against the analog model at INT8.
-        model_saving: What the whole model saves.
+        twin: The spiking model beside the quantised twin of the analog one.
+        int8: The spiking model beside the analog one at INT8.
     """
 
     measured: Measured
-    profile: HardwareProfile
+    asa: Estimate
+    ssa: Estimate
     part: Part
     accounting: str
     saved: Saving
     events: Events
-    twin_bits: float | None
-    saving_vs_twin: float | None
-    saving_vs_int8: float | None
-    model_saving: float | None
+    twin: Baseline
+    int8: Baseline
 
 
 #: Columns of `reproduce.csv`.
 COLUMNS: tuple[Column[Line], ...] = (
     *attributes("measured.run.asa", "model", "weights"),
     *attributes("measured.run.ssa", "timesteps"),
-    Column("hw", at("profile.name")),
-    *attributes("profile", "precision"),
+    Column("hw", at("ssa.profile.name")),
+    *attributes("ssa.profile", "precision"),
     *attributes("measured", "form", "code", "streams"),
     *attributes("measured.run.asa", "attention"),
     Column("projections", at("part.name")),
@@ -95,9 +91,12 @@ COLUMNS: tuple[Column[Line], ...] = (
     Column("published_high", lambda _: PUBLISHED_SAVING[1]),
     Column("stands", lambda line: stands(line.saved.saving)),
     *attributes("events", *Events._fields),
-    *attributes("", "twin_bits", "saving_vs_twin", "saving_vs_int8", "model_saving"),
+    Column("twin_bits", at("twin.activation_bits")),
+    Column("saving_vs_twin", lambda line: against(line.twin, line)),
+    Column("saving_vs_int8", lambda line: against(line.int8, line)),
+    Column("model_saving", lambda line: model_saving(line)),
     Column("unpriced", lambda line: op_names(line.saved.unpriced)),
-    Column("dataflow", lambda line: line.measured.run.estimates[line.profile.name][1].dataflow),
+    *attributes("ssa", "dataflow"),
     *attributes("measured.run.asa", "phase", "batch", "tokens"),
     *attributes("part", "includes"),
 )
@@ -152,18 +151,9 @@ def _lines(measured: Measured) -> Iterator[Line]:
         quiet = estimate(silent, profile)
         for part in measured.scopes:
             for accounting in ACCOUNTINGS:
-                yield Line(
-                    measured,
-                    profile,
-                    part,
-                    accounting,
-                    _saved(asa, ssa, accounting, part),
-                    _events(part, accounting, asa, quiet, ssa),
-                    twin.activation_bits,
-                    _against(twin, accounting, part),
-                    _against(int8, accounting, part),
-                    saving(asa, ssa, accounting).saving,
-                )
+                saved = _saved(asa, ssa, accounting, part)
+                events = _events(part, accounting, asa, quiet, ssa)
+                yield Line(measured, asa, ssa, part, accounting, saved, events, twin, int8)
 
 
 def _events(part: Part, accounting: str, asa: Estimate, silent: Estimate, busy: Estimate) -> Events:
@@ -186,10 +176,16 @@ def _events(part: Part, accounting: str, asa: Estimate, silent: Estimate, busy: 
     return Events(*values)
 
 
-def _against(baseline: Baseline, accounting: str, part: Part) -> float | None:
+def against(baseline: Baseline, line: Line) -> float | None:
+    """What a scope saves against a baseline; None without bills."""
     if baseline.asa is None or baseline.ssa is None:
         return None
-    return _saved(baseline.asa, baseline.ssa, accounting, part).saving
+    return _saved(baseline.asa, baseline.ssa, line.accounting, line.part).saving
+
+
+def model_saving(line: Line) -> float | None:
+    """What the whole model saves."""
+    return saving(line.asa, line.ssa, line.accounting).saving
 
 
 def _saved(asa: Estimate, ssa: Estimate, accounting: str, part: Part) -> Saving:

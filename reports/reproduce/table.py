@@ -13,7 +13,7 @@ from energy.words import NONE, energy, number
 from reports.kit.caveats import PUBLISHED_SAVING, PUBLISHED_SOURCE
 from reports.kit.latex import to_latex
 from reports.kit.table import print_sentence, print_table, to_markdown
-from reports.reproduce.rows import Line, Reproduction, stands
+from reports.reproduce.rows import Line, Reproduction, against, model_saving, stands
 
 _LOW, _HIGH = (f"{100 * share:.2f}" for share in PUBLISHED_SAVING)
 
@@ -71,7 +71,7 @@ COLUMNS: tuple[Column[Shown], ...] = (
     _name("model", lambda line: line.measured.run.asa.model, "GPT-2"),
     _name("weights", lambda line: line.measured.run.asa.weights),
     _column("T", lambda line: str(line.measured.run.ssa.timesteps), "?", key=True),
-    _name("constants", lambda line: line.profile.name),
+    _name("constants", lambda line: line.ssa.profile.name),
     _name("form", lambda line: line.measured.form),
     _name("code", lambda line: line.measured.code),
     _name("streams", lambda line: line.measured.streams),
@@ -90,9 +90,9 @@ COLUMNS: tuple[Column[Shown], ...] = (
         lambda row: None if row is None else _percent(row.full.saved.saving),
         "saved, full (%)",
     ),
-    _column("vs twin (%)", lambda line: _percent(line.saving_vs_twin)),
-    _column("vs INT8 (%)", lambda line: _percent(line.saving_vs_int8)),
-    _column("model saved (%)", lambda line: _percent(line.model_saving)),
+    _column("vs twin (%)", lambda line: _percent(against(line.twin, line))),
+    _column("vs INT8 (%)", lambda line: _percent(against(line.int8, line))),
+    _column("model saved (%)", lambda line: _percent(model_saving(line))),
 )
 #: Columns for which lines are too short in LaTeX and on the terminal.
 _MARKDOWN_ONLY = {"vs twin (%)", "vs INT8 (%)", "model saved (%)"}

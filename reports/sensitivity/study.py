@@ -10,9 +10,7 @@ from energy import Estimate
 from energy.bill.estimate import ACCOUNTINGS
 from energy.compare.ranges import UncertainConstant
 from energy.compare.sensitivity import SAMPLES, Sensitivity, SensitivityError, sensitivity
-
-#: Blocks whose saving is looked at; None is the whole model.
-BLOCKS = ("attention", "ffn", None)
+from reports.kit.parts import BLOCKS
 
 #: Constants shown one by one in a table or picture.
 SHOWN = 10

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
-from energy.table import Column, Table
+from energy.table import Column, Table, at, attributes, texts
 
 TABLE: Table[tuple[str, int | None, float]] = Table(
     (
@@ -50,3 +52,20 @@ def test_some_columns_in_the_order_asked_for() -> None:
     assert TABLE.only("share", "name").names == ["share", "name"]
     with pytest.raises(KeyError):
         TABLE.only("no")
+
+
+def test_a_path_leads_to_an_attribute_and_ends_at_none() -> None:
+    one, other = SimpleNamespace(part=SimpleNamespace(pj=2)), SimpleNamespace(part=None)
+    assert [at("part.pj")(row) for row in (one, other)] == [2, None]
+    assert Table(attributes("part", "pj"), [one, other]).records() == [{"pj": 2}, {"pj": None}]
+    assert Table(attributes("", "part"), [other]).records() == [{"part": None}]
+
+
+def test_rows_of_texts_have_a_column_for_each() -> None:
+    table = Table(texts("name", "pJ", "source", words=("source",)), [("mac", "4.6", None)])
+    assert table.cells() == [["mac", "4.6", "-"]]
+    assert [(x.words, x.key) for x in table.columns] == [
+        (True, True),
+        (False, False),
+        (True, False),
+    ]
