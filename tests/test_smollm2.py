@@ -60,8 +60,8 @@ def test_hooks_count_the_closed_form_in_decode(smollm2: LoadedModel, ids: Tensor
 
 def test_the_control_has_the_analog_perplexity(smollm2: LoadedModel, ids: Tensor) -> None:
     control = SpikingConfig(form=Form.SOFTMAX, code=Code.EXACT)
-    spiking = convert(smollm2.model, control, [ids[None, :128]])
-    found = compare(smollm2.model, spiking, ids[:193], window=128, stride=64)
+    spiking = convert(smollm2.model, control, [ids[None, :64]])
+    found = compare(smollm2.model, spiking, ids[:97], window=64, stride=32)
     assert found.spiking.perplexity == pytest.approx(found.analog.perplexity, abs=1e-3)
     assert found.top1_agreement > 0.99
 
