@@ -150,18 +150,21 @@ def terminal_table(reproduction: Reproduction) -> Table[Shown]:
     """What was measured, on the terminal; what is the same in all rows stands in the title."""
     table = reproduction_table(reproduction)
     rows = table.rows[1:]
-
-    def cells(column: Column[Shown]) -> set[str]:
-        return {column.cell(row) for row in rows}
-
-    shared = [x for x in table.columns if x.name in _SHARED and len(cells(x)) == 1]
-    varying = [x for x in table.columns if x.name in _CONVENTIONS and len(cells(x)) > 1]
+    shared, varying = _sharing(table.columns, rows)
     left_out = {"weights", *_MARKDOWN_ONLY, *(x.name for x in (*shared, *varying))}
-    weights = dict.fromkeys(" ".join(x.cell(row) for x in COLUMNS[:2]) for row in rows)
     about = ", ".join([table.title, *(f"{x.heading} {x.cell(rows[0])}" for x in shared)])
+    weights = dict.fromkeys(" ".join(x.cell(row) for x in COLUMNS[:2]) for row in rows)
     columns = (_joined(varying), *_without(table, left_out).columns)
     title = f"{about}\nweights: {', '.join(weights)}"
     return replace(table, columns=columns, rows=rows, title=title)
+
+
+def _sharing(
+    columns: Sequence[Column[Shown]], rows: Sequence[Shown]
+) -> tuple[list[Column[Shown]], list[Column[Shown]]]:
+    """The columns that all rows share, and the conventions in which rows differ."""
+    shared = [x for x in columns if x.name in _SHARED and len({x.cell(row) for row in rows}) == 1]
+    return shared, [x for x in columns if x.name in _CONVENTIONS and x not in shared]
 
 
 def _joined(columns: Sequence[Column[Shown]]) -> Column[Shown]:

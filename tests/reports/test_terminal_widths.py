@@ -102,7 +102,8 @@ def of_sweep(_: pytest.FixtureRequest, console: Console) -> None:
 def of_reproduction(fixtures: pytest.FixtureRequest, console: Console) -> None:
     chosen = {"forms": ("spikformer", "softmax"), "codes": ("burst", "multi_threshold")}
     made = fixtures.getfixturevalue("make_reproduction")
-    print_reproduction(made(models=("gpt2-large",), timesteps=(2, 16), **chosen), console)
+    named = {"models": ("gpt2-nano",), "model": "a-large-model"}
+    print_reproduction(made(timesteps=(2, 16), hw=("45nm-int32",), **named, **chosen), console)
 
 
 def of_sensitivity(fixtures: pytest.FixtureRequest, console: Console) -> None:
