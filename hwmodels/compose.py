@@ -115,6 +115,14 @@ def _cited(table: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
 def _without(base: Mapping[str, Any], change: Mapping[str, Any], name: str) -> dict[str, Any]:
     # The base without what the change prices in another way, or not at all.
     whole = {k: dict(v) if k in TABLES and isinstance(v, Mapping) else v for k, v in base.items()}
+    for table, keys in _replaced(change, name).items():
+        if isinstance(entries := whole.get(table), dict):
+            whole[table] = {key: entry for key, entry in entries.items() if key not in keys}
+    return whole
+
+
+def _replaced(change: Mapping[str, Any], name: str) -> dict[str, set[str]]:
+    """Keys of each table that the change prices in another way, or not at all."""
     prices, included, placement = (_keys(change, k) for k in ("prices", "included", "placement"))
     unpriced = _unpriced(change, name)
     for op in sorted(unpriced & (prices | included | placement)):
@@ -124,15 +132,11 @@ def _without(base: Mapping[str, Any], change: Mapping[str, Any], name: str) -> d
     paid = {op for op in Op if op in prices or op.buffer in placement}
     free = {b for b in Buffer if all(op in included for op in Op if op.buffer is b)}
     dropped = {op for op in Op if op in unpriced or op.buffer in unpriced}
-    for table, keys in (
-        ("prices", included | unpriced),
-        ("included", paid - included | dropped),
-        ("placement", free - placement | unpriced),
-    ):
-        if isinstance(entries := whole.get(table), dict):
-            for key in keys:
-                entries.pop(key, None)
-    return whole
+    return {
+        "prices": included | unpriced,
+        "included": paid - included | dropped,
+        "placement": free - placement | unpriced,
+    }
 
 
 def _keys(table: Mapping[str, Any], key: str) -> set[str]:

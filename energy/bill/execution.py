@@ -38,9 +38,8 @@ def executed(counts: Counts, dataflow: Dataflow, core: Core | None = None) -> Co
 def _executed(row: LayerCount, rules: Rules, counts: Counts) -> LayerCount:
     if not row.tally.slots or rules == Rules():
         return row
-    width, accumulates = counts.value_bytes, row.tally.ops.get(Op.AC, 0)
-    accumulates += row.tally.ops.get(Op.SHIFT_AC, 0)
-    ops = dict(row.tally.ops) | _weights(row, rules, counts, accumulates)
+    width, accumulates = counts.value_bytes, row.tally.accumulates
+    ops = dict(row.tally.ops) | _weights(row, rules, counts)
     if rules.inputs == "step" and (updates := ops.get(Op.NEURON_UPDATE, 0)):
         ops[Op.ACTIVATION_READ] = updates * width
     if rules.state == "resident":
@@ -51,10 +50,10 @@ def _executed(row: LayerCount, rules: Rules, counts: Counts) -> LayerCount:
     if rules.spikes == "addresses":
         for op in (Op.SPIKE_READ, Op.SPIKE_WRITE):
             ops[op] = row.tally.spikes * ADDRESS_BYTES if ops.get(op) else 0
-    return replace(row, tally=row.tally._replace(ops={op: n for op, n in ops.items() if n}))
+    return row.with_ops(ops)
 
 
-def _weights(row: LayerCount, rules: Rules, counts: Counts, accumulates: float) -> dict[Op, float]:
+def _weights(row: LayerCount, rules: Rules, counts: Counts) -> dict[Op, float]:
     """Reads of what is stored, under the rules for weights."""
     ops = row.tally.ops
     if rules.weights == "step":
@@ -62,7 +61,7 @@ def _weights(row: LayerCount, rules: Rules, counts: Counts, accumulates: float) 
         stored = (Op.WEIGHT_READ, Op.VECTOR_READ, Op.KV_READ)
         return {op: ops.get(op, 0) * counts.timesteps for op in stored}
     if rules.weights == "event":
-        per_event = accumulates * counts.value_bytes
+        per_event = row.tally.accumulates * counts.value_bytes
         return {op: per_event if ops.get(op) else 0 for op in (Op.WEIGHT_READ, Op.KV_READ)}
     return {}
 
@@ -95,11 +94,7 @@ def _routed(layers: list[LayerCount], counts: Counts, core: Core) -> list[LayerC
     hops = mean_hops(sum(needed))
     routed = []
     for row, cores in zip(layers, needed, strict=True):
-        ops = row.tally.ops
-        drives = ops.get(Op.AC, 0) or ops.get(Op.SHIFT_AC, 0)
-        messages = row.tally.spikes * max(1, cores) if drives else 0
-        if number := round(messages * hops):
-            ops = {**ops, Op.SPIKE_HOP: number}
-            row = replace(row, tally=row.tally._replace(ops=ops))
-        routed.append(row)
+        messages = row.tally.spikes * max(1, cores) if row.tally.accumulates else 0
+        number = round(messages * hops)
+        routed.append(row.with_ops({**row.tally.ops, Op.SPIKE_HOP: number}) if number else row)
     return routed

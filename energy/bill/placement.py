@@ -73,7 +73,7 @@ def footprints(
     if rules.accumulators == "event":
         for i, row in enumerate(counts.layers):
             ops = row.tally.ops
-            if row.tally.slots and (ops.get(Op.AC) or ops.get(Op.SHIFT_AC)):
+            if row.tally.slots and row.tally.accumulates:
                 state[i] += ops.get(Op.ACTIVATION_WRITE, 0) / max(1, row.calls)
     for table in (scaled, packed):
         table[:, :PERSISTENT] = table[rows, :PERSISTENT].sum(axis=0)

@@ -94,19 +94,24 @@ def saving(
     """
     if asa.static_pj is None or ssa.static_pj is None:
         asa, ssa = (replace(side, latency_s=None) for side in (asa, ssa))
-    missing: set[Op] = set()
-    energies = []
-    for side in (asa, ssa):
-        layers = [x.count.tally.ops for x in side.within(block, component)]
-        lacks = {op for op in side.unpriced if any(ops.get(op) for ops in layers)}
-        missing |= lacks
-        pj = side.energy_pj(accounting, block=block, component=component)
-        energies.append(None if lacks & COMPUTE else pj)
+    (asa_pj, asa_lacks), (ssa_pj, ssa_lacks) = (
+        _side(bill, accounting, block, component) for bill in (asa, ssa)
+    )
     return Saving(
         block or "total",
         component or "total",
         accounting,
-        energies[0],
-        energies[1],
-        tuple(op for op in relevant_ops(accounting) if op in missing),
+        asa_pj,
+        ssa_pj,
+        tuple(op for op in relevant_ops(accounting) if op in asa_lacks | ssa_lacks),
     )
+
+
+def _side(
+    bill: Estimate, accounting: str, block: str | None, component: str | None
+) -> tuple[float | None, set[Op]]:
+    """Energy of a part in picojoules, None without a price of its MACs; and what has no price."""
+    layers = [x.count.tally.ops for x in bill.within(block, component)]
+    lacks = {op for op in bill.unpriced if any(ops.get(op) for ops in layers)}
+    pj = bill.energy_pj(accounting, block=block, component=component)
+    return None if lacks & COMPUTE else pj, lacks

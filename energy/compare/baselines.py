@@ -92,49 +92,59 @@ def baselines(
         known = (latency_s or {}).get(phases[0].variant) if hw is profile else None
         return bill_of(phases, hw, dataflow=dataflow, latency_s=known)
 
-    analog, spiking = bill(asa), bill(ssa)
-    found = [Baseline("same", f"{own} ANN", f"both at {profile.precision}", analog, spiking, width)]
-
+    same = Baseline(
+        "same", f"{own} ANN", f"both at {profile.precision}", bill(asa), bill(ssa), width
+    )
     used, note = (bits, f"b = {bits} as asked for") if bits else _published(ssa[0])
     twins = [twin_counts(a, s, profile, used) for a, s in zip(asa, ssa, strict=True)]
     if twins == list(asa):
         note += "; no activation is narrower for it: the twin is the ANN itself"
-    found.append(Baseline("twin", f"{used}-bit twin", note, bill(twins), spiking, min(used, width)))
-
+    narrow = min(used, width)
+    twin = Baseline("twin", f"{used}-bit twin", note, bill(twins), same.ssa, narrow)
+    sparse = Baseline("sparse", "activation-sparse ANN", _zeros(asa))
     if all(counts.zeros_measured for counts in asa):
-        skipped = sum(row.tally.zero_macs or 0 for counts in asa for row in counts.layers)
-        share = skipped / max(1, sum(counts.total(Op.MAC) for counts in asa))
-        note = (
-            f"{100 * share:.2f} % of the MACs have a zero input (linear layers); skipped for free"
-        )
-        sparse = bill([sparse_counts(counts) for counts in asa])
-        found.append(Baseline("sparse", "activation-sparse ANN", note, sparse, spiking, width))
-    else:
-        note = "zeros of the activations were not measured"
-        found.append(Baseline("sparse", "activation-sparse ANN", note))
-
+        skipping = bill([sparse_counts(counts) for counts in asa])
+        sparse = replace(sparse, asa=skipping, ssa=same.ssa, activation_bits=width)
     if profile.precision == "int8":
         note = f"{profile.name} is INT8 itself: as 'same'"
-        return (*found, Baseline("int8", "INT8 ANN, INT8 SNN", note, analog, spiking, width))
+        at_int8 = [replace(same, name="int8", title="INT8 ANN, INT8 SNN", note=note)]
+    else:
+        bills = None if int8 is None else (bill(asa, int8), bill(ssa, int8))
+        at_int8 = _at_int8(own, same, bills, profile.name)
+    return (same, twin, sparse, *(x for x in at_int8 if mixed or x.name != "mixed"))
+
+
+def _zeros(asa: Sequence[Counts]) -> str:
+    """How many multiply-accumulates the activation-sparse network skips."""
+    if not all(counts.zeros_measured for counts in asa):
+        return "zeros of the activations were not measured"
+    skipped = sum(row.tally.zero_macs or 0 for counts in asa for row in counts.layers)
+    share = skipped / max(1, sum(counts.total(Op.MAC) for counts in asa))
+    return f"{100 * share:.2f} % of the MACs have a zero input (linear layers); skipped for free"
+
+
+def _at_int8(
+    own: str, same: Baseline, bills: tuple[Estimate, Estimate] | None, hw: str
+) -> list[Baseline]:
+    """The comparisons with INT8 arithmetic on one or both sides, given its bills of both."""
     titles = {
         "int8": ("INT8 ANN, INT8 SNN", "both at int8"),
         "int8-vs-own": (f"INT8 ANN, {own} SNN", "favours the ANN"),
         "mixed": (f"{own} ANN, INT8 SNN", "mixed precision, not comparable"),
     }
-    if not mixed:
-        del titles["mixed"]
-    if int8 is None:
-        missing = f"no INT8 prices for {profile.name}"
-        return (*found, *(Baseline(name, title, missing) for name, (title, _) in titles.items()))
-    narrow, narrow_spiking, narrow_width = bill(asa, int8), bill(ssa, int8), 8 * int8.value_bytes
-    pairs = {
-        "int8": (narrow, narrow_spiking, narrow_width),
-        "int8-vs-own": (narrow, spiking, narrow_width),
-        "mixed": (analog, narrow_spiking, width),
+    if bills is None:
+        missing = f"no INT8 prices for {hw}"
+        return [Baseline(name, title, missing) for name, (title, _) in titles.items()]
+    (asa, ssa), width = bills, 8 * bills[0].profile.value_bytes
+    sides: dict[str, tuple[Estimate | None, Estimate | None, float | None]] = {
+        "int8": (asa, ssa, width),
+        "int8-vs-own": (asa, same.ssa, width),
+        "mixed": (same.asa, ssa, same.activation_bits),
     }
-    for name, (title, note) in titles.items():
-        found.append(Baseline(name, title, note, *pairs[name]))
-    return tuple(found)
+    return [
+        Baseline(name, *titles[name], asa=analog, ssa=spiking, activation_bits=bits)
+        for name, (analog, spiking, bits) in sides.items()
+    ]
 
 
 def _published(ssa: Counts) -> tuple[int, str]:
@@ -156,7 +166,7 @@ def sparse_counts(asa: Counts) -> Counts:
     def skip(row: LayerCount) -> LayerCount:
         if not row.tally.zero_macs:
             return row
-        ops = {**row.tally.ops, Op.MAC: row.tally.ops.get(Op.MAC, 0) - row.tally.zero_macs}
-        return replace(row, tally=row.tally._replace(ops={op: n for op, n in ops.items() if n}))
+        macs = row.tally.ops.get(Op.MAC, 0) - row.tally.zero_macs
+        return row.with_ops({**row.tally.ops, Op.MAC: macs})
 
     return replace(asa, layers=tuple(map(skip, asa.layers)))

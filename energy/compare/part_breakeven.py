@@ -124,7 +124,7 @@ def _rate(tallies: list[Tally]) -> float | None:
     for tally in tallies:
         if tally.slots and tally.dense_macs:
             takes_events = True
-            accumulates = tally.ops.get(Op.AC, 0) + tally.ops.get(Op.SHIFT_AC, 0)
+            accumulates = tally.accumulates
             events += accumulates
             full = accumulates / tally.spikes * tally.slots if tally.spikes else tally.dense_macs
             slots += full

@@ -96,4 +96,4 @@ def _narrowed(row: LayerCount, spiking: Tally, share: Fraction, *, splits: bool)
         whole = ceil(ops[Op.MAC] * inputs * cached)
         ops[Op.AC] = ops.get(Op.AC, 0) + ops[Op.MAC] - whole
         ops[Op.MAC] = whole
-    return replace(row, tally=row.tally._replace(ops={op: n for op, n in ops.items() if n}))
+    return row.with_ops(ops)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -56,6 +56,11 @@ class Tally(NamedTuple):
         """Spikes per slot; None without events."""
         return self.spikes / self.slots if self.slots else None
 
+    @property
+    def accumulates(self) -> float:
+        """Events that were added to an accumulator, with a payload or without."""
+        return self.ops.get(Op.AC, 0) + self.ops.get(Op.SHIFT_AC, 0)
+
     @staticmethod
     def total(tallies: Iterable[Tally]) -> Tally:
         """Sum of tallies."""
@@ -102,3 +107,8 @@ class LayerCount:
     def spike_rate(self) -> float | None:
         """Spikes per slot; None for a layer without events."""
         return self.tally.spike_rate
+
+    def with_ops(self, ops: Mapping[Op, float]) -> LayerCount:
+        """The same row with other numbers of operations; a zero is left out."""
+        tally = self.tally._replace(ops={op: amount for op, amount in ops.items() if amount})
+        return replace(self, tally=tally)

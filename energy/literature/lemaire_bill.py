@@ -194,7 +194,7 @@ def _product_row(layer: LayerCount, counts: Counts, variant: Variant) -> Terms |
     appended += math.ceil(ops[Op.KV_SPIKE_WRITE] / WORD_BYTES)
     sequences = layer.calls * counts.batch
     if tally.slots:
-        accumulates = ops[Op.AC] + ops[Op.SHIFT_AC]
+        accumulates = tally.accumulates
         # Where the cached spikes stream, as V of Spikformer, they meet the analog operand and the
         # results of all queries; otherwise the events of one query meet the cache.
         cache_streams = not ops[Op.SPIKE_READ]

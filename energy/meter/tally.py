@@ -81,22 +81,9 @@ def _(layer: AttentionCore, name: str, args: Any, out: Any, conventions: Convent
 @tally_call.register
 def _(layer: MatMul, name: str, args: Any, out: Tensor, conventions: Conventions) -> Rows:
     left, right = args[0], args[1]
-    batch, (rows, inner), columns = out.shape[:-2].numel(), left.shape[-2:], right.shape[-1]
-    value_bytes = out.element_size()
-    if layer.role is None and layer.events is None:
-        return {"": formulas.matrix_product(batch, rows, inner, columns, value_bytes=value_bytes)}
     if layer.role is None:
-        return {"": _event_product(layer, name, left, right, out, conventions)}
-    keys, width = (columns, inner) if layer.role == "scores" else (inner, columns)
-    product = Product(
-        batch,
-        rows,
-        keys,
-        width,
-        batch // layer.shared_by,
-        conventions.attention if layer.causal else Attention.FULL,
-        value_bytes,
-    )
+        return {"": _plain_product(layer, name, left, right, out, conventions)}
+    product = _product(layer, left, right, out, conventions)
     if layer.events is None:
         return {"": analog_attention(layer.role, product)}
     tally = event_attention(
@@ -112,10 +99,25 @@ def _(layer: MatMul, name: str, args: Any, out: Tensor, conventions: Conventions
     return {"": tally}
 
 
-def _event_product(
+def _product(
+    layer: MatMul, left: Tensor, right: Tensor, out: Tensor, conventions: Conventions
+) -> Product:
+    """The shape of a product of attention."""
+    batch, (queries, inner), columns = out.shape[:-2].numel(), left.shape[-2:], right.shape[-1]
+    keys, width = (columns, inner) if layer.role == "scores" else (inner, columns)
+    attention = conventions.attention if layer.causal else Attention.FULL
+    kv_heads = batch // layer.shared_by
+    return Product(batch, queries, keys, width, kv_heads, attention, out.element_size())
+
+
+def _plain_product(
     layer: MatMul, name: str, left: Tensor, right: Tensor, out: Tensor, conventions: Conventions
 ) -> Tally:
-    """A product with events, without a mask."""
+    """A product without a mask."""
+    value_bytes = out.element_size()
+    if layer.events is None:
+        shape = (out.shape[:-2].numel(), *left.shape[-2:], right.shape[-1])
+        return formulas.matrix_product(*shape, value_bytes=value_bytes)
     events = _events(layer, name, left, right, out, conventions)
     steps = left.shape[0] if layer.accumulate else 1
     return formulas.event_product(
@@ -127,7 +129,7 @@ def _event_product(
         stored_is_spikes=layer.events == "both",
         results=out.numel(),
         levels=layer.levels,
-        value_bytes=out.element_size(),
+        value_bytes=value_bytes,
     )
 
 

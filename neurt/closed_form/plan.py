@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Unpack
 
 from energy import formulas
-from energy.counts import Counts, LayerCount, Tally
+from energy.counts import About, Counts, LayerCount, Tally
 from energy.formulas import Conventions, nonlinear
 from energy.formulas.attention import Product, analog_attention
 from hwmodels import Op
@@ -32,7 +32,7 @@ def plan_asa(
     shape: Shape,
     what: Pass,
     conventions: Conventions = Conventions(),  # noqa: B008 - frozen
-    **about: Any,
+    **about: Unpack[About],
 ) -> Counts:
     """Counts of the analog model.
 
@@ -40,7 +40,7 @@ def plan_asa(
         shape: Its sizes.
         what: The pass.
         conventions: Choices that change a count.
-        **about: Further fields of `Counts`.
+        **about: What is planned.
     """
     layer = _layer(shape, what, conventions)  # all are alike
     return whole_model("asa", shape, what, lambda _prefix: layer, conventions, about)
@@ -140,7 +140,7 @@ def whole_model(
     what: Pass,
     layer: Callable[[str], list[Row]],
     conventions: Conventions,
-    about: Mapping[str, Any],
+    about: About,
 ) -> Counts:
     """Counts of all layers, the ones outside the transformer layers included.
 
@@ -150,7 +150,7 @@ def whole_model(
         what: The pass.
         layer: Rows of a transformer layer, given its full name with a dot.
         conventions: Choices that change a count.
-        about: Further fields of `Counts`.
+        about: What is planned.
     """
     family, rows = family_of(shape.model_type), what.batch * what.queries
     head = formulas.linear(rows, shape.width, shape.vocabulary, bias=False, value_bytes=VALUE_BYTES)
@@ -165,6 +165,7 @@ def whole_model(
         norm(family.final_norm, shape, rows),
         ("lm_head", "Linear", head),
     ]
+    whole: About = {**about, "batch": what.batch}
     return Counts(
         variant,
         tuple(
@@ -172,11 +173,10 @@ def whole_model(
             for name, kind, tally in named
         ),
         phase=what.phase,
-        batch=what.batch,
         tokens=what.tokens,
         attention=str(conventions.attention),
         value_bytes=VALUE_BYTES,
-        **about,
+        **whole,
     )
 
 

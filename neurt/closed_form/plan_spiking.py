@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Unpack
 
-from energy.counts import Counts, Levels
+from energy.counts import About, Counts, Levels
 from energy.formulas import Conventions, nonlinear
 from neurt.closed_form.passes import Pass, PlanError
 from neurt.closed_form.plan import (
@@ -28,7 +28,7 @@ def plan_ssa(
     spiking: SpikingConfig,
     spike_rate: float | Mapping[str, int] | Mapping[str, float],
     conventions: Conventions = Conventions(),  # noqa: B008 - frozen
-    **about: Any,
+    **about: Unpack[About],
 ) -> Counts:
     """Counts of the spiking model at assumed spike rates.
 
@@ -38,7 +38,7 @@ def plan_ssa(
         spiking: Choices of the conversion.
         spike_rate: Spikes per slot everywhere, or of each row; see `Rows`.
         conventions: Choices that change a count.
-        **about: Further fields of `Counts`.
+        **about: What is planned.
 
     Raises:
         PlanError: If coincidences are asked for, which no rate can tell, choices exclude each
@@ -63,7 +63,7 @@ def plan_ssa(
         return _Layer(shape, what, spiking, spike_rate, conventions, prefix).all()
 
     alike = [] if isinstance(spike_rate, Mapping) else layer("")
-    about = {"timesteps": spiking.timesteps, **about}
+    about.setdefault("timesteps", spiking.timesteps)
     return whole_model(
         "ssa", shape, what, (lambda _prefix: alike) if alike else layer, conventions, about
     )

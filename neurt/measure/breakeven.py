@@ -10,6 +10,7 @@ from energy import Counts, LayerCount, Tally, estimate, formulas
 from energy.bill.estimate import ACCOUNTINGS
 from energy.compare.breakeven import Part
 from energy.compare.part_breakeven import part_break_even, silenced
+from energy.counts import About
 from energy.counts.file import read_csv, variants_of
 from energy.formulas import Conventions
 from hwmodels import Dataflow, HardwareProfile, Op, load_profiles
@@ -111,7 +112,7 @@ def _model(request: BreakEvenRequest) -> Iterator[_Sides]:
         )
     what, conventions = request.what, Conventions(request.attention)
     check_pass(what, source.shape, request.model)
-    about = {"model": source.name, "weights": "none(closed form)"}
+    about: About = {"model": source.name, "weights": "none(closed form)"}
     asa = plan_asa(source.shape, what, conventions, **about)
     silent, busy = (
         plan_ssa(source.shape, what, request.spiking, rate, conventions, **about)

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
-from typing import Any
 
+from energy.counts import About
 from hwmodels import HardwareProfile, load_profile, load_profiles, load_sibling
 from neurt.closed_form.passes import PlanError, check_stages
 from neurt.closed_form.plan import plan_asa
@@ -36,7 +36,7 @@ def run_plan(request: PlanRequest) -> Run:
     source = resolve(request.model)
     shape = known_shape(source)
     check_stages(stages, shape, request.model)
-    about: dict[str, Any] = {"model": source.name, "weights": "none(closed form)"}
+    about: About = {"model": source.name, "weights": "none(closed form)"}
     spiking, rate = request.spiking, request.spike_rate
     phases = [
         Phase(
