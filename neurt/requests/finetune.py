@@ -58,7 +58,7 @@ class FinetuneRequest(Trained, Calibrated, Weights):
     def idle(self) -> dict[str, str]:
         """See `Request.idle`."""
         found = super().idle()
-        if self.train == "thresholds":
+        if self.train == "thresholds" and self.layer_steps:
             found["layer_steps"] = "stage 1 trains attention blocks; give --train ssa or all"
         return found
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from rich.console import Console
+
+from neurt.requests.breakeven import BreakEvenRequest
 from neurt.verbs.console import print_files
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from neurt.requests.breakeven import BreakEvenRequest
 
 
 def run(request: BreakEvenRequest, console: Console) -> list[Path]:

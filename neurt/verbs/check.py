@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from rich.console import Console
 
 from energy.literature.claims import read_claims
 from energy.literature.review import review
 from hwmodels import load_profile
+from neurt.requests.others import CheckRequest
 from reports.kit.files import prepare_directory
 from reports.literature.claims import findings_table, print_reviews, write_reviews
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from neurt.requests.others import CheckRequest
 
 
 def run(request: CheckRequest, console: Console) -> object:

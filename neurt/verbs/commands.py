@@ -183,24 +183,17 @@ def parser(words: Sequence[str] | None = None) -> Parser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    top.add_argument(
-        "--version",
-        action=PrintVersion,
-        nargs=0,
-        default=argparse.SUPPRESS,
-        help="print the version",
-    )
-    named = None if words is None else [word for word in words if not word.startswith("-")]
-    commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    rooms: dict[str, Any] = {}
+    top.add_argument("--version", action=PrintVersion, help="print the version")
+    rooms = {"": top.add_subparsers(title="commands", required=True, metavar="COMMAND")}
+    named = [word for word in words or () if not word.startswith("-")]
     for command in COMMANDS:
         room, _, name = command.name.rpartition(" ")
-        if room and room not in rooms:
-            below = commands.add_parser(room, help="hardware profiles")
+        if room not in rooms:
+            below = rooms[""].add_parser(room, help="hardware profiles")
             rooms[room] = below.add_subparsers(title="commands", required=True, metavar="COMMAND")
-        sub = (rooms[room] if room else commands).add_parser(
+        sub = rooms[room].add_parser(
             name, help=command.help, description=command.help, epilog=command.epilog
         )
-        if named is None or named[: 2 if room else 1] == command.name.split():
+        if words is None or named[: command.name.count(" ") + 1] == command.name.split():
             command.fill(sub)
     return top

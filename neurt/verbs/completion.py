@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from rich.console import Console
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from neurt.requests.others import CompletionRequest
+from neurt.requests.others import CompletionRequest
 
 
 def run(request: CompletionRequest, _console: Console) -> None:

@@ -11,8 +11,17 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from neurt.loading.source import resolve
+from neurt.requests.base import RequestError
+
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from neurt.requests.evaluate import EvaluateRequest
+    from neurt.requests.finetune import FinetuneRequest
+    from neurt.requests.passes import ProfileRequest
+
+    Converts = EvaluateRequest | FinetuneRequest | ProfileRequest
 
 #: A pipe has no width of its own; tables are made for a wide one rather than cut.
 PIPE_COLUMNS = 132
@@ -62,6 +71,21 @@ def check_free(directory: Path, record: str, what: str, force: bool) -> None:
         raise OutputError(
             f"output directory '{directory}' already holds a {what}; choose another --out, or "
             "--force to replace it"
+        )
+
+
+def refuse_conversion(request: Converts) -> None:
+    """Make sure that choices of a conversion are not asked of a model that is converted already.
+
+    Raises:
+        RequestError: If they are.
+        ModelError: If the model is unknown.
+    """
+    asked = request.spiking != type(request.spiking)() or request.calibration is not None
+    if asked and resolve(request.model).is_converted:
+        raise RequestError(
+            f"'{request.model}' is a converted model and keeps its conversion; leave out the flags "
+            "of the conversion and of its calibration, or give the analog model"
         )
 
 

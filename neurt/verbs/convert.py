@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from rich.console import Console
+
+from neurt.families import Shape
+from neurt.requests.others import ConvertRequest
 from neurt.verbs.console import say
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from neurt.families import Shape
-    from neurt.requests.others import ConvertRequest
 
 
 def run(request: ConvertRequest, console: Console) -> list[Path]:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from rich.console import Console
+
+from neurt.requests.passes import CountRequest
 from neurt.verbs.console import check_free, print_files, say
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from neurt.requests.passes import CountRequest
 
 
 def run(request: CountRequest, console: Console) -> list[Path]:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from neurt.verbs.console import print_files, say
+from rich.console import Console
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from neurt.requests.evaluate import EvaluateRequest
+from neurt.requests.evaluate import EvaluateRequest
+from neurt.verbs.console import print_files, refuse_conversion, say
 
 
 def run(request: EvaluateRequest, console: Console) -> list[Path]:
@@ -19,6 +16,7 @@ def run(request: EvaluateRequest, console: Console) -> list[Path]:
     from reports.kit.progress import progress_bars
 
     check_directory(request.out)
+    refuse_conversion(request)
     with progress_bars(console) as progress:
         from neurt.evaluation.evaluating import run_evaluate
         from reports.quality.terminal import print_quality

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from neurt.verbs.console import say
+from rich.console import Console
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from neurt.requests.finetune import FinetuneRequest
+from neurt.requests.finetune import FinetuneRequest
+from neurt.verbs.console import refuse_conversion, say
 
 
 def run(request: FinetuneRequest, console: Console) -> list[Path]:
     """Train, write and print; returns the record, which only the main process of several has."""
     from reports.kit.progress import progress_bars
 
+    refuse_conversion(request)
     with progress_bars(console) as progress:
         from neurt.learning.finetune import run_finetune
         from reports.training.finetuned import print_stages

@@ -24,6 +24,16 @@ _GROUPS = (
 #: What stands for a value in help, by its type.
 _METAVARS = {int: "N", float: "X"}
 
+#: What breaks a rule, by the names that pydantic has for it.
+_RULES = {
+    "int_parsing": "must be an integer",
+    "float_parsing": "must be a number",
+    "greater_than": "must be above {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "finite_number": "must be finite",
+}
+
 
 class Parser(argparse.ArgumentParser):
     """A parser that knows what a misspelt command or flag may have meant."""
@@ -54,6 +64,9 @@ def _flags_among(words: Sequence[str]) -> Iterator[str]:
 
 class PrintVersion(argparse.Action):
     """Prints the version; it is only looked up when asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=help)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
         """Print it, and end."""
@@ -116,29 +129,35 @@ def _options(field: _Field) -> dict[str, Any]:
     if kind is bool:
         on = field.info.default is True
         return {"action": argparse.BooleanOptionalAction if on else "store_true"}
-    found: dict[str, Any] = {"metavar": field.flag.metavar or _METAVARS.get(kind)}
+    choices = _choices(kind)
+    shown = (
+        {"choices": choices} if choices else {"metavar": field.flag.metavar or _METAVARS.get(kind)}
+    )
+    if not many:
+        return shown
+    if field.flag.positional:
+        return shown | {"nargs": "+"}
+    if field.flag.each or _is_mapping(field.info.annotation):
+        return shown | {"action": "append"}
+    return shown | {"nargs": "+", "action": "extend"}
+
+
+def _choices(kind: Any) -> list[str]:
     if isinstance(kind, type) and issubclass(kind, StrEnum):
-        found = {"choices": [str(one) for one in kind]}
-    elif typing.get_origin(kind) is typing.Literal:
-        found = {"choices": list(typing.get_args(kind))}
-    if many and field.flag.positional:
-        return found | {"nargs": "+"}
-    if many and (field.flag.each or typing.get_origin(field.info.annotation) is not tuple):
-        return found | {"action": "append"}
-    return found | ({"nargs": "+", "action": "extend"} if many else {})
+        return [str(choice) for choice in kind]
+    return list(typing.get_args(kind)) if typing.get_origin(kind) is typing.Literal else []
 
 
 def _inner(kind: Any) -> tuple[Any, bool]:
     """The type of one value, and whether there may be several."""
-    if typing.get_origin(kind) in (typing.Union, types.UnionType):
-        [kind] = [x for x in typing.get_args(kind) if x is not type(None)]
-    if typing.get_origin(kind) is typing.Annotated:
-        return _inner(typing.get_args(kind)[0])
-    if typing.get_origin(kind) is tuple and Ellipsis in typing.get_args(kind):
-        return _inner(typing.get_args(kind)[0])[0], True
-    return (
-        (str, True) if typing.get_origin(kind) is not None and _is_mapping(kind) else (kind, False)
-    )
+    origin, inside = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        return _inner(next(x for x in inside if x is not type(None)))
+    if origin is typing.Annotated:
+        return _inner(inside[0])
+    if origin is tuple and Ellipsis in inside:
+        return _inner(inside[0])[0], True
+    return (str, True) if _is_mapping(kind) else (kind, False)
 
 
 def _is_mapping(kind: Any) -> bool:
@@ -148,15 +167,17 @@ def _is_mapping(kind: Any) -> bool:
 
 def _help(field: _Field) -> str:
     """The description of a field, and its default."""
-    default = field.flag.default
-    if not default and not field.info.is_required() and field.info.default_factory is None:
-        value = field.info.default
-        several = (
-            value if isinstance(value, tuple) else () if value in (None, False, True) else (value,)
-        )
-        default = " ".join(f"{x:g}" if isinstance(x, float) else str(x) for x in several)
     text = " ".join((field.info.description or "").split())
+    default = field.flag.default or _default(field.info)
     return (f"{text} (default: {default})" if default else text).replace("%", "%%")
+
+
+def _default(info: FieldInfo) -> str:
+    value = () if info.is_required() or info.default_factory is not None else info.default
+    if value is None or isinstance(value, bool):
+        return ""
+    several = value if isinstance(value, tuple) else (value,)
+    return " ".join(f"{x:g}" if isinstance(x, float) else str(x) for x in several)
 
 
 def read(parser: argparse.ArgumentParser, request: type[Request], given: dict[str, Any]) -> Request:
@@ -168,36 +189,42 @@ def read(parser: argparse.ArgumentParser, request: type[Request], given: dict[st
         given: Values by field, with a point between the names of an inner model and of its field.
     """
     fields = {".".join(field.path): field for field in _fields(request)}
-    values: dict[str, Any] = {}
-    for key, value in given.items():
-        *outer, name = fields[key].path
-        inner = values.setdefault(outer[0], {}) if outer else values
-        inner[name] = value
-        if isinstance(value, list) and _is_mapping(fields[key].info.annotation):
-            inner[name] = _pairs(parser, fields[key], value)
     try:
-        made = request.model_validate(values)
+        made = request.model_validate(_values(parser, fields, given))
     except ValidationError as error:
         details = error.errors()[0]
         path = tuple(str(x) for x in details["loc"])
         field = next(f for f in fields.values() if f.path == path[: len(f.path)])
-        parser.error(f"argument {field.option}: {_complaint(field, path, details)}")
-    for key in given:
-        if why := made.idle().get(fields[key].path[-1]):
-            parser.error(f"argument {fields[key].option}: has no effect here: {why}")
+        parser.error(f"argument {field.option}: {_complaint(details, path[len(field.path) :])}")
+    idle = made.idle()
+    for field in map(fields.__getitem__, given):
+        if field.path[-1] in idle:
+            parser.error(f"argument {field.option}: has no effect here: {idle[field.path[-1]]}")
     return made
 
 
+def _values(
+    parser: argparse.ArgumentParser, fields: Mapping[str, _Field], given: dict[str, Any]
+) -> dict[str, Any]:
+    """What pydantic is given: inner models as dictionaries, `NAME=VALUE` words as mappings."""
+    values: dict[str, Any] = {}
+    for key, value in given.items():
+        field = fields[key]
+        *outer, name = field.path
+        inner = values.setdefault(outer[0], {}) if outer else values
+        mapped = _is_mapping(field.info.annotation)
+        inner[name] = _pairs(parser, field, value) if mapped else value
+    return values
+
+
 def _pairs(parser: argparse.ArgumentParser, field: _Field, words: Sequence[str]) -> dict[str, str]:
-    """`NAME=VALUE` words as a mapping."""
     names = typing.get_args(typing.get_args(field.info.annotation)[0])
+    unit = (field.flag.metavar or "").partition("=")[2]
     found: dict[str, str] = {}
     for word in words:
         name, _, value = word.partition("=")
         if name not in names:
-            known = " or ".join(
-                f"{x}={(field.flag.metavar or '').partition('=')[2]}" for x in names
-            )
+            known = " or ".join(f"{known}={unit}" for known in names)
             parser.error(f"argument {field.option}: must be {known}, not {word!r}")
         if name in found:
             parser.error(f"argument {field.option}: {name} is given more than once")
@@ -205,23 +232,16 @@ def _pairs(parser: argparse.ArgumentParser, field: _Field, words: Sequence[str])
     return found
 
 
-def _complaint(field: _Field, path: tuple[str, ...], details: ErrorDetails) -> str:
-    """What pydantic says, in our words."""
-    value, bounds = details["input"], details.get("ctx", {})
-    if details["type"] == "value_error":
+def _complaint(details: ErrorDetails, inside: Sequence[str]) -> str:
+    """What pydantic says, in our words.
+
+    Args:
+        details: What it says.
+        inside: Where in the field: the number of a value, or the name of one in a mapping.
+    """
+    kind, value, bounds = details["type"], details["input"], details.get("ctx", {})
+    if kind == "value_error":
         return str(bounds["error"])
-    rule = {
-        "int_parsing": "must be an integer",
-        "float_parsing": "must be a number",
-        "greater_than": f"must be above {bounds['gt']:g}" if "gt" in bounds else "",
-        "greater_than_equal": f"must be at least {bounds['ge']:g}" if "ge" in bounds else "",
-        "less_than_equal": f"must be at most {bounds['le']:g}" if "le" in bounds else "",
-        "finite_number": "must be finite",
-    }.get(details["type"], details["msg"].lower())
-    shown = repr(value) if details["type"].endswith("parsing") else value
-    part = (
-        f"the seconds of {path[-1]} "
-        if len(path) > len(field.path) and not path[-1].isdigit()
-        else ""
-    )
-    return f"{part}{rule}, not {shown}"
+    rule = _RULES[kind].format(**bounds) if kind in _RULES else details["msg"].lower()
+    of = "".join(f"the seconds of {name} " for name in inside if not name.isdigit())
+    return f"{of}{rule}, not {repr(value) if kind.endswith('parsing') else value}"

@@ -8,13 +8,11 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from rich.console import Console
 
-    from neurt.requests.base import Request
-    from neurt.requests.others import DiffRequest, NewRequest, ShowRequest, ValidateRequest
+from neurt.requests.base import Request
+from neurt.requests.others import DiffRequest, NewRequest, ShowRequest, ValidateRequest
 
 
 def list_(_request: Request, console: Console) -> None:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from rich.console import Console
+
+from neurt.requests.passes import PlanRequest
 from neurt.verbs.console import check_free
 from neurt.verbs.profile import report
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from neurt.requests.passes import PlanRequest
 
 
 def run(request: PlanRequest, console: Console) -> list[Path]:

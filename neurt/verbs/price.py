@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from rich.console import Console
 
 from energy import Counts, bill_of
 from energy.counts.file import read_csv
 from hwmodels import HardwareProfile, ProfileError, load_profiles
+from neurt.requests.others import PriceRequest
 from reports.kit.files import prepare_directory
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from neurt.requests.others import PriceRequest
 
 
 def run(request: PriceRequest, console: Console) -> list[Path]:

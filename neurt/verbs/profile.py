@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from neurt.verbs.console import check_free, say
+from rich.console import Console
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from neurt.requests.passes import PassRequest, ProfileRequest
-    from reports.run.run import Run
+from neurt.requests.passes import PassRequest, ProfileRequest
+from neurt.verbs.console import check_free, refuse_conversion, say
+from reports.run.run import Run
 
 
 def run(request: ProfileRequest, console: Console) -> list[Path]:
@@ -20,6 +17,7 @@ def run(request: ProfileRequest, console: Console) -> list[Path]:
     from reports.kit.progress import progress_bars
 
     check_free(request.out, "run.json", "run", request.force)
+    refuse_conversion(request)
     with progress_bars(console) as progress:
         from neurt.measure.profiling import run_profile
 

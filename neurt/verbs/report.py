@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from rich.console import Console
 
 from neurt.measure.roofline import decode_rooflines
+from neurt.requests.others import ReportRequest
 from neurt.verbs.console import print_files
 from reports.compare.comparison import compare_runs
 from reports.compare.terminal import print_comparison
@@ -17,11 +19,6 @@ from reports.roofline.write import write_rooflines
 from reports.run.run import Run
 from reports.views.terminal import print_run
 from reports.write import write_report, write_run_parquet
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from neurt.requests.others import ReportRequest
 
 
 def run(request: ReportRequest, console: Console) -> list[Path]:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from rich.console import Console
+
+from neurt.requests.reproduce import ReproduceRequest
 from neurt.verbs.console import print_files, say
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from neurt.requests.reproduce import ReproduceRequest
 
 
 def run(request: ReproduceRequest, console: Console) -> list[Path]:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from rich.console import Console
 
 from energy import bill_of
 from energy.counts.file import read_csv, variants_of
 from hwmodels import load_profiles
+from neurt.requests.others import SensitivityRequest
 from neurt.verbs.console import print_files
 from reports.kit.files import check_directory
 from reports.sensitivity.study import Study
 from reports.sensitivity.terminal import print_sensitivity
 from reports.sensitivity.write import write_sensitivity
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from neurt.requests.others import SensitivityRequest
 
 
 def run(request: SensitivityRequest, console: Console) -> list[Path]:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from rich.console import Console
+
+from neurt.requests.sweep import SweepRequest
 from neurt.verbs.console import print_files, say
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from neurt.requests.sweep import SweepRequest
 
 
 def run(request: SweepRequest, console: Console) -> list[Path]:

@@ -337,3 +337,14 @@ def test_a_reader_that_goes_away_loses_nothing(tiny: Path) -> None:
         assert process.stderr.read() == ""
     assert process.returncode == 0
     assert (tiny / "out" / "run.json").is_file()
+
+
+@pytest.mark.parametrize("words", ["profile --hw 45nm", "evaluate", "finetune --text t --out o"])
+@pytest.mark.parametrize("flag", ["--timesteps 2", "--calibration text.txt"])
+def test_a_converted_model_keeps_its_conversion(
+    words: str, flag: str, capsys: pytest.CaptureFixture[str], tiny: Path
+) -> None:
+    assert main([*words.split(), "--model", "gpt2-nano-spiking", *flag.split()]) == 1
+    said = capsys.readouterr().err
+    assert "'gpt2-nano-spiking' is a converted model and keeps its conversion" in said
+    assert not list(tiny.glob("[or]*"))
