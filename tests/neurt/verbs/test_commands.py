@@ -105,16 +105,16 @@ def asked_by(words: list[str], monkeypatch: pytest.MonkeyPatch, where: str) -> A
 def test_words_of_finetune_and_of_the_conversion_make_one_request(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    words = "finetune --model m --text t --out o --code sar --lif-quantile .9 --train all --resume"
+    words = "finetune --model gpt2-nano --text t --out o --code sar --lif-quantile .9 --resume"
     asked = asked_by(
-        [*words.split(), "--no-baseline", "--target-events-per-mac", ".5"],
+        [*words.split(), "--train", "all", "--no-baseline", "--target-events-per-mac", ".5"],
         monkeypatch,
         "neurt.learning.finetune.run_finetune",
     )
     assert (
         asked.model_dump()
         == asked.__class__(
-            model="m",
+            model="gpt2-nano",
             text="t",
             out=Path("o"),
             spiking={"code": "sar", "lif_quantile": 0.9},
