@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from energy import Counts
-from energy.compare.sensitivity import Interval
-from energy.table import Column, Table, attributes
+from energy.table import Column, Table, at, attributes
 from energy.words import energy, op_names, percent
 from reports.compare.row import Part, Row, Rows
 from reports.kit.parts import SHOWN
@@ -28,22 +27,18 @@ def _about(name: str) -> Column[Line]:
     return Column(name, lambda line: line.row.about[name])
 
 
-def _spread(value: Callable[[Interval], float]) -> Callable[[Line], float | None]:
-    return lambda line: None if line.part.spread is None else value(line.part.spread)
-
-
 #: Columns of `compare.csv`.
 COLUMNS: tuple[Column[Line], ...] = (
-    Column("run", lambda line: line.row.name),
-    Column("hw", lambda line: line.row.asa.profile.name),
+    Column("run", at("row.name")),
+    Column("hw", at("row.asa.profile.name")),
     Column("block", lambda line: line.block or "total"),
     *attributes("", "accounting"),
     *attributes("part.saving", "asa_pj", "ssa_pj"),
     Column("asa_pj_per_token", lambda line: line.row.per_token(line.part.saving.asa_pj)),
     Column("ssa_pj_per_token", lambda line: line.row.per_token(line.part.saving.ssa_pj)),
     *attributes("part.saving", "saving"),
-    Column("saving_p5", _spread(lambda spread: spread.low)),
-    Column("saving_p95", _spread(lambda spread: spread.high)),
+    Column("saving_p5", at("part.spread.low")),
+    Column("saving_p95", at("part.spread.high")),
     *attributes("counts", "events_per_mac", "spike_rate"),
     Column("unpriced", lambda line: op_names(line.part.saving.unpriced)),
     _about("dataflow"),

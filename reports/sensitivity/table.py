@@ -24,7 +24,7 @@ class Line(NamedTuple):
 
 #: Columns of `sensitivity.csv`.
 COLUMNS: tuple[Column[Line], ...] = (
-    Column("hw", lambda line: line.study.asa.profile.name),
+    Column("hw", at("study.asa.profile.name")),
     Column("block", lambda line: line.block or "total", "block", words=True, key=True),
     Column("accounting", at("accounting"), "accounting", words=True, key=True),
     Column("constant", at("swing.constant.name"), "constant", words=True, key=True),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-from energy.table import Column, Table, attributes
+from energy.table import Column, Table, at, attributes
 from energy.words import change, integer
 from reports.kit.files import write_text
 from reports.kit.table import print_table
@@ -61,9 +61,9 @@ class Stage(NamedTuple):
 
 #: Columns of `stages.csv`; each change is against the analog model that was not trained further.
 STAGES: tuple[Column[Stage], ...] = (
-    Column("stage", lambda row: row.judged.stage, "stage", words=True, key=True),
-    Column("steps", lambda row: row.judged.steps, "steps", integer),
-    Column("perplexity", lambda row: row.judged.perplexity, "held-out perplexity", "{:.2f}".format),
+    Column("stage", at("judged.stage"), "stage", words=True, key=True),
+    Column("steps", at("judged.steps"), "steps", integer),
+    Column("perplexity", at("judged.perplexity"), "held-out perplexity", "{:.2f}".format),
     Column(
         "change",
         lambda row: row.judged.perplexity / row.result.judged[0].perplexity - 1,
@@ -71,7 +71,7 @@ STAGES: tuple[Column[Stage], ...] = (
         change,
     ),
     Column("against", lambda row: row.result.judged[0].stage),
-    Column("predicted_tokens", lambda row: row.judged.predicted),
+    Column("predicted_tokens", at("judged.predicted")),
     *attributes("result", "model", "weights"),
 )
 
