@@ -168,14 +168,14 @@ def _sources() -> dict[str, _Source]:
         for entry in files("hwmodels.builtin").iterdir()
         if entry.name.endswith(".toml")
     ]
-    found: dict[str, _Source] = {}
+    sources: dict[str, _Source] = {}
     for document in sorted(documents, key=lambda document: document.name):
         for precision in (None, *document.precisions):
             source = _Source(lambda document=document: document, precision)  # type: ignore[misc]
-            found.setdefault(document.reference(precision), source)
+            sources.setdefault(document.reference(precision), source)
     for point in entry_points(group=ENTRY_POINT_GROUP):
-        found.setdefault(point.name, _Source(lambda point=point: _plugged_in(point)))  # type: ignore[misc]
-    return found
+        sources.setdefault(point.name, _Source(lambda point=point: _plugged_in(point)))  # type: ignore[misc]
+    return sources
 
 
 def _plugged_in(point: EntryPoint) -> Document:

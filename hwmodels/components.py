@@ -130,7 +130,7 @@ def _failed(component: object, given: object, error: Exception) -> ComponentErro
 def _citation(model: Any, attributes: Mapping[str, Any], actions: Mapping[str, Any]) -> str:
     package = type(model).__module__.partition(".")[0]
     versions = [
-        f"{name} {found}" for name in ("hwcomponents", package) if (found := _version(name))
+        f"{name} {release}" for name in ("hwcomponents", package) if (release := _version(name))
     ]
     made = ", ".join(f"{key}={value!r}" for key, value in attributes.items())
     done = ", ".join(

@@ -53,8 +53,8 @@ def differences(a: HardwareProfile, b: HardwareProfile) -> list[Difference]:
     Names, titles, notes, assumptions and the wording of citations are not compared.
     """
     first, second = dict(_entries(a)), dict(_entries(b))
-    found = [Difference(key, first.get(key), second.get(key)) for key in first | second]
-    changed = [entry for entry in found if _claim(entry.a) != _claim(entry.b)]
+    compared = [Difference(key, first.get(key), second.get(key)) for key in first | second]
+    changed = [entry for entry in compared if _claim(entry.a) != _claim(entry.b)]
     return sorted(changed, key=_section)
 
 

@@ -84,8 +84,8 @@ class Document:
     @property
     def precisions(self) -> Mapping[str, Mapping[str, Any]]:
         """Partial profiles by precision; the default of the file is not among them."""
-        found: Mapping[str, Mapping[str, Any]] = self.table.get("precisions", {})
-        return found
+        parts: Mapping[str, Mapping[str, Any]] = self.table.get("precisions", {})
+        return parts
 
     def reference(self, precision: str | None) -> str:
         """What to load to get a precision of this file; None is its default."""

@@ -5,12 +5,15 @@ import subprocess
 import sys
 from collections.abc import Container, Iterator
 from graphlib import TopologicalSorter
+from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import energy
 import hwmodels
+import neurt
 
 ROOT = Path(__file__).parents[1]
 
@@ -198,3 +201,22 @@ def test_every_exported_name_resolves(package: object) -> None:
 def test_an_unknown_name_of_energy_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'energy' has no attribute 'measure'"):
         energy.measure  # noqa: B018
+
+
+@pytest.mark.parametrize("package", [energy, neurt], ids=lambda package: package.__name__)
+def test_names_that_are_imported_when_first_used_are_listed(package: ModuleType) -> None:
+    assert set(package.__all__) <= set(dir(package))
+    assert {name for name in package.__all__ if not hasattr(package, name)} == set()
+
+
+def test_the_version_is_that_of_the_installed_package() -> None:
+    assert neurt.__version__ == version("neurt-energy")
+
+
+@pytest.mark.parametrize("statement", ["import energy", "import neurt, neurt.cli"])
+def test_what_is_only_asked_about_costs_no_numpy(statement: str) -> None:
+    script = f"{statement}\nimport sys\nprint(*sorted({HEAVY | {'numpy'}!r} & sys.modules.keys()))"
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert run.stdout.split() == []

@@ -40,8 +40,8 @@ def _executed(row: LayerCount, rules: Rules, counts: Counts) -> LayerCount:
         return row
     width, accumulates = counts.value_bytes, row.tally.accumulates
     ops = dict(row.tally.ops) | _weights(row, rules, counts)
-    if rules.inputs == "step" and (updates := ops.get(Op.NEURON_UPDATE, 0)):
-        ops[Op.ACTIVATION_READ] = updates * width
+    if rules.inputs == "step" and Op.NEURON_UPDATE in ops:
+        ops[Op.ACTIVATION_READ] = ops[Op.NEURON_UPDATE] * width
     if rules.state == "resident":
         ops[Op.STATE_READ] = ops[Op.STATE_WRITE] = 0
     if rules.accumulators == "event":

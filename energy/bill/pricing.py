@@ -98,7 +98,7 @@ def terms(work: Work, profile: HardwareProfile) -> list[Term]:
     An operation without a price has no term.
     """
     scale = profile.value_bytes / work.counts.value_bytes
-    found: list[Term] = []
+    parts: list[Term] = []
     sizes = work.held.scaled * scale + work.held.packed
     places = place(sizes, profile)
     names = list(profile.memory)
@@ -107,9 +107,9 @@ def terms(work: Work, profile: HardwareProfile) -> list[Term]:
         if amounts is None:
             continue
         if op in profile.included:
-            found.append(Term(op, None, amounts))
+            parts.append(Term(op, None, amounts))
         elif op in profile.prices:
-            found.append(Term(op, Constant(op), amounts))
+            parts.append(Term(op, Constant(op), amounts))
         elif op.buffer in profile.placement:
             column = BUFFERS.index(op.buffer)
             factor = scale if op.scales_with_precision else 1.0
@@ -117,8 +117,8 @@ def terms(work: Work, profile: HardwareProfile) -> list[Term]:
                 here = np.where(places[:, column] == level, amounts, 0.0)
                 if here.any():
                     name = names[level]
-                    found += _stored(op, profile.memory[name], name, here, sizes[:, column], factor)
-    return found
+                    parts += _stored(op, profile.memory[name], name, here, sizes[:, column], factor)
+    return parts
 
 
 def _stored(
@@ -152,10 +152,10 @@ def price_many(counts: Counts, profiles: Sequence[HardwareProfile]) -> Floats:
     works: dict[object, Work] = {}
     for members in groups.values():
         first = profiles[members[0]]
-        how = (first.dataflow, first.core)
-        if how not in works:
-            works[how] = prepare(counts, *how)
-        work = works[how]
+        execution = (first.dataflow, first.core)
+        if execution not in works:
+            works[execution] = prepare(counts, *execution)
+        work = works[execution]
         columns: dict[tuple[Constant, float], Floats] = {}
         for term in terms(work, first):
             if term.constant is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -41,17 +42,13 @@ def part_break_even(
         _Side.of(silent, part.spiking, accounting),
         _Side.of(busy, part.spiking, accounting),
     ]
-    rate = _rate([row.count.tally for row in sides[2].rows])
-    events = replace(
-        busy.counts, layers=tuple(x.count for x in sides[2].rows if x.count.tally.dense_macs)
-    ).events_per_mac
+    counted = [row.count for row in sides[2].rows]
+    rate = _rate([row.tally for row in counted])
+    products = tuple(row for row in counted if row.tally.dense_macs)
+    events = replace(busy.counts, layers=products).events_per_mac
     if rate is None or events is None:
         return None
-    missing = {
-        op.value: [side.amount(op) for side in sides]
-        for op in relevant_ops(accounting)
-        if any(side.lacks(op) for side in sides)
-    }
+    missing = _missing(sides, accounting)
     unpriced = {op: amounts for op, amounts in missing.items() if len(set(amounts)) > 1}
     bound = _bound(unpriced)
     static = [side.static_pj for side in sides]
@@ -71,6 +68,15 @@ def part_break_even(
         tuple(op for op in missing if op not in unpriced),
         bound,
     )
+
+
+def _missing(sides: Sequence[_Side], accounting: str) -> dict[str, list[float]]:
+    """How often each operation without a price occurs on each side."""
+    return {
+        op.value: [side.amount(op) for side in sides]
+        for op in relevant_ops(accounting)
+        if any(side.lacks(op) for side in sides)
+    }
 
 
 class _Side(NamedTuple):

@@ -155,8 +155,7 @@ def interval(
     seed: int = 0,
 ) -> Interval | None:
     """Where a saving lies; None where it has none. See `sensitivity`."""
-    found = sensitivity(asa, ssa, accounting, block=block, samples=samples, seed=seed)
-    return found.interval
+    return sensitivity(asa, ssa, accounting, block=block, samples=samples, seed=seed).interval
 
 
 class _Model:
@@ -172,10 +171,8 @@ class _Model:
         #: Energy of each term at nominal constants in picojoules, (sides, terms).
         self._pj = np.array([[side.get(term, 0.0) for term in terms] for side in sides])
         #: How a term follows a constant, (terms, constants): 1, -1, or 0 where it does not.
-        self._powers = np.zeros((len(terms), len(self.constants)))
-        for i, term in enumerate(terms):
-            for constant, power in term:
-                self._powers[i, self.constants.index(constant)] = power
+        powers = [float(dict(term).get(c, 0)) for term in terms for c in self.constants]
+        self._powers: Floats = np.array(powers).reshape(len(terms), len(self.constants))
 
     def involving(self) -> Floats:
         """Energy of the terms that follow a constant, in picojoules, (sides, constants)."""
@@ -200,9 +197,9 @@ _Term = tuple[tuple[UncertainConstant, int], ...]
 def _terms(bill: Estimate, accounting: str, block: str | None, static: bool) -> dict[_Term, float]:
     """Energy in picojoules by the constants it follows; what another price includes has none."""
     constants = {constant.name: constant for constant in constants_of(bill.profile)}
-    found: defaultdict[_Term, float] = defaultdict(float)
+    energies: defaultdict[_Term, float] = defaultdict(float)
     for name, pj in _dynamic(bill, accounting, block):
-        found[((constants[name], 1),)] += pj
+        energies[((constants[name], 1),)] += pj
     if accounting == "full" and static and bill.static_pj:
         power = (constants["static_power"], 1)
         busy = {
@@ -212,10 +209,10 @@ def _terms(bill: Estimate, accounting: str, block: str | None, static: bool) -> 
         if bill.latency_s is not None and math.isclose(seconds, bill.latency_s):
             for op, its in busy.items():
                 term = (power, (constants[f"throughput.{op}"], -1))
-                found[term] += bill.static_pj * its / seconds
+                energies[term] += bill.static_pj * its / seconds
         else:  # a latency that was given follows from no constant
-            found[(power,)] += bill.static_pj
-    return found
+            energies[(power,)] += bill.static_pj
+    return energies
 
 
 def _dynamic(bill: Estimate, accounting: str, block: str | None) -> Iterator[tuple[str, float]]:

@@ -133,11 +133,11 @@ def lemaire(
     costs = costs or Costs()
     bills = []
     for layer in counts.layers:
-        found = _terms(layer, counts, variant, layer.kind in leaky)
-        if isinstance(found, str):
-            bills.append(LayerBill(layer, None, {}, found))
+        terms = _terms(layer, counts, variant, layer.kind in leaky)
+        if isinstance(terms, str):
+            bills.append(LayerBill(layer, None, {}, terms))
         else:
-            bills.append(LayerBill(layer, found, found.parts_pj(costs)))
+            bills.append(LayerBill(layer, terms, terms.parts_pj(costs)))
     return Bill(counts, variant, tuple(bills))
 
 
@@ -159,8 +159,8 @@ def _terms(layer: LayerCount, counts: Counts, variant: Variant, leak: bool) -> T
 def _neuron_row(layer: LayerCount, counts: Counts, variant: Variant, leak: bool) -> Terms:
     updates = layer.ops[Op.NEURON_UPDATE]
     count = round(updates / (counts.timesteps * counts.tokens))
-    found = neurons(updates, count, layer.ops[Op.SPIKE], leak=leak, variant=variant)
-    return replace(found, acc=found.acc + updates, read_in=updates, in_words=count)
+    terms = neurons(updates, count, layer.ops[Op.SPIKE], leak=leak, variant=variant)
+    return replace(terms, acc=terms.acc + updates, read_in=updates, in_words=count)
 
 
 def _linear_row(layer: LayerCount, counts: Counts, variant: Variant) -> Terms | str:
@@ -176,9 +176,9 @@ def _linear_row(layer: LayerCount, counts: Counts, variant: Variant) -> Terms | 
     fan_out = round(weights / fan_in)
     if tally.slots:
         return synapses(fan_in, fan_out, tally.spikes, biases=biases, variant=variant)
-    found = dense_linear(fan_in, fan_out, rows=rows, bias=bool(biases))
+    terms = dense_linear(fan_in, fan_out, rows=rows, bias=bool(biases))
     # Analog time steps share a result, and with it the bias.
-    return replace(found, acc=biases, read_weights=found.mac + biases, write_out=results)
+    return replace(terms, acc=biases, read_weights=terms.mac + biases, write_out=results)
 
 
 def _product_row(layer: LayerCount, counts: Counts, variant: Variant) -> Terms | str:

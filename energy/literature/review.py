@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from energy.literature.claims import Claim, ClaimError
-from hwmodels import HardwareProfile, Op
+from hwmodels import HardwareProfile, Op, Price
 
 #: Relative difference that is put down to rounding: printed figures have two or three digits.
 TOLERANCE = 0.02
@@ -82,8 +82,8 @@ def review(claim: Claim, profile: HardwareProfile, *, tolerance: float = TOLERAN
     if not 0 <= tolerance <= MAX_TOLERANCE:
         raise ClaimError(f"tolerance (= {tolerance}) must be between 0 and {MAX_TOLERANCE}")
     desk = _Desk(claim, profile, tolerance)
-    found = [*desk.ann(), *desk.snn(), *desk.ratio(), *desk.prices()]
-    return Review(claim, profile, tuple(dict.fromkeys(desk.checks)), tuple(found))
+    findings = [*desk.ann(), *desk.snn(), *desk.ratio(), *desk.prices()]
+    return Review(claim, profile, tuple(dict.fromkeys(desk.checks)), tuple(findings))
 
 
 @dataclass
@@ -205,21 +205,23 @@ class _Desk:
             time_ns = self.claim.time_ns if op is Op.AC else None
             if time_ns:
                 self.checks.append(Fault.TIME_ADDED)
-            if any(self.near(claimed, pj) for pj in (price.pj, *(o.pj for o in price.others))):
-                continue
-            if time_ns and self.near(claimed, price.pj + time_ns):
-                yield Finding(
-                    Fault.TIME_ADDED,
-                    f"{claimed:g} pJ per {op.name} is {price.pj:g} pJ + {time_ns:g} ns, a time "
-                    f"added to an energy: {price.source}",
-                )
-            else:
-                note = f" ({price.note})" if price.note else ""
-                yield Finding(
-                    Fault.PRICE,
-                    f"{claimed:g} pJ per {op.name} is not the {price.pj:g} pJ of profile "
-                    f"'{self.profile.name}': {price.source}{note}",
-                )
+            printed = (price.pj, *(other.pj for other in price.others))
+            if not any(self.near(claimed, pj) for pj in printed):
+                yield self._other_price(op.name, claimed, price, time_ns)
+
+    def _other_price(self, op: str, claimed: float, price: Price, time_ns: float | None) -> Finding:
+        if time_ns and self.near(claimed, price.pj + time_ns):
+            return Finding(
+                Fault.TIME_ADDED,
+                f"{claimed:g} pJ per {op} is {price.pj:g} pJ + {time_ns:g} ns, a time added to an "
+                f"energy: {price.source}",
+            )
+        note = f" ({price.note})" if price.note else ""
+        return Finding(
+            Fault.PRICE,
+            f"{claimed:g} pJ per {op} is not the {price.pj:g} pJ of profile "
+            f"'{self.profile.name}': {price.source}{note}",
+        )
 
 
 def _mj(mj: float) -> str:

@@ -70,14 +70,14 @@ def _spikes_and_units(operand: Tensor, units: tuple[int, ...]) -> tuple[int, int
     # does both piece by piece in the cache: this is most of what counting a spiking model costs.
     values = operand.detach().numpy().reshape(-1)
     mask = np.empty(min(_PIECE, values.size), bool)
-    spikes = found = 0
+    spikes = unit_spikes = 0
     for start in range(0, values.size, _PIECE):
         piece = values[start : start + _PIECE]
         out = mask[: piece.size]
         spikes += int(np.count_nonzero(np.not_equal(piece, 0, out=out)))
         for unit in units:
-            found += int(np.count_nonzero(np.equal(piece, unit, out=out)))
-    return spikes, found
+            unit_spikes += int(np.count_nonzero(np.equal(piece, unit, out=out)))
+    return spikes, unit_spikes
 
 
 def _count_bursts(operand: Tensor, name: str) -> int:

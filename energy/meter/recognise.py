@@ -149,7 +149,7 @@ def _angles(layer: Any) -> Rule | None:
         names = (name for name in layer._buffers if not name.endswith("original_inv_freq"))
         kinds = [name.removesuffix("inv_freq") for name in names]
     positions = torch.arange(5)[None]
-    found = set()
+    matches = set()
     for kind in kinds:
         own = layer._buffers.get(f"{kind}inv_freq")
         if own is None:
@@ -164,8 +164,8 @@ def _angles(layer: Any) -> Rule | None:
             **given,
         )
         scale = getattr(layer, f"{kind}attention_scaling", 1.0)
-        found.add(_doubled(out, positions[..., None] * frequencies, scale))
-    return rotary_angles if found == {True} else None
+        matches.add(_doubled(out, positions[..., None] * frequencies, scale))
+    return rotary_angles if matches == {True} else None
 
 
 def _doubled(out: Any, angles: Tensor, scale: float) -> bool:
