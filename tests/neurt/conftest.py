@@ -1,5 +1,5 @@
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -163,6 +163,16 @@ def passages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(10):
         (directory / f"{number}.txt").write_text(text, encoding="utf-8")
     return directory
+
+
+@pytest.fixture(scope="module")
+def sketched_training() -> Iterator[None]:
+    # To draw the curves of a training takes longer than a small one does.
+    from matplotlib.figure import Figure
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("reports.training.picture.training_picture", lambda *_: Figure((1, 1)))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 import torch
 from builders import refused
-from matplotlib.figure import Figure
 from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -36,7 +35,7 @@ from reports.training.finetuned import Finetuned
 from reports.training.metrics import MetricsRow, read_metrics
 from reports.training.picture import training_picture
 
-pytestmark = pytest.mark.usefixtures("alone")
+pytestmark = pytest.mark.usefixtures("sketched_training", "alone")
 
 POW2 = SpikingConfig(form=Form.SOFTMAX, code=Code.POW2, timesteps=2)
 FILES = {
@@ -71,14 +70,6 @@ def asked(trained: Path, passages: Path) -> Ask:
         return FinetuneRequest(**what | how | limits | changes)
 
     return make
-
-
-@pytest.fixture(scope="module", autouse=True)
-def sketched_picture() -> Iterator[None]:
-    # Drawing takes longer than such a training; one test draws the picture.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("reports.training.picture.training_picture", lambda *_: Figure((1, 1)))
-        yield
 
 
 @pytest.fixture
@@ -348,7 +339,6 @@ def test_thresholds_of_a_fine_tuned_model_keep_their_analog_model(
 
 KILLED = """
 import os, random, signal, sys
-from matplotlib.figure import Figure
 import neurt.learning.finetune, reports.training.picture, reports.training.finetuned
 from neurt.cli import main
 

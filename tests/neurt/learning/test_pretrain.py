@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from neurt.text.corpus import CorpusError
 from neurt.text.vocabulary import VocabularyError
 from reports.kit.files import OutputError
 from reports.training.metrics import read_metrics
+from reports.training.picture import training_picture
+
+pytestmark = pytest.mark.usefixtures("sketched_training")
 
 FILES = [
     "README.md",
@@ -55,7 +59,10 @@ def request_of(tmp_path: Path, texts: Path) -> Any:
     return make
 
 
-def test_a_model_directory_of_its_own_is_made(request_of: Any, tmp_path: Path) -> None:
+def test_a_model_directory_of_its_own_is_made(
+    request_of: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reports.training.picture.training_picture", training_picture)
     said = list[str]()
     made = run_pretrain(request_of(), say=said.append)
     assert made is not None
@@ -68,6 +75,7 @@ def test_a_model_directory_of_its_own_is_made(request_of: Any, tmp_path: Path) -
     assert said[0].startswith("texts: 6 documents, ")
     assert said[0].endswith(" tokens; 8,048 parameters")
     assert said[-1].startswith(f"Held-out perplexity {made.held_out.perplexity:.2f} over ")
+    assert (out / "training.svg").stat().st_size > 5000
     card = (out / "README.md").read_text(encoding="utf-8")
     assert f"| held-out perplexity | {made.held_out.perplexity:.2f} |" in card
     assert request_of().command in card
@@ -122,15 +130,19 @@ def test_the_first_weights_are_those_of_the_seed() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_an_interrupted_run_resumes_to_the_same_bytes(request_of: Any, tmp_path: Path) -> None:
-    def interrupt(what: str, done: int, _total: int) -> None:
-        if (what, done) == ("pretrain", 3):
+def stopping(step: int) -> Callable[[str, int, int], None]:
+    def progress(what: str, done: int, _total: int) -> None:
+        if (what, done) == ("pretrain", step):
             raise KeyboardInterrupt
 
+    return progress
+
+
+def test_an_interrupted_run_resumes_to_the_same_bytes(request_of: Any, tmp_path: Path) -> None:
     out = tmp_path / "again" / "tiny"
     run_pretrain(request_of())
     with pytest.raises(KeyboardInterrupt):
-        run_pretrain(request_of(out=out), interrupt)
+        run_pretrain(request_of(out=out), stopping(3))
     assert {path.name for path in out.iterdir()} == {CHECKPOINT, "metrics.csv"}
     run_pretrain(request_of(out=out, resume=True))
     for name in FILES:
@@ -175,12 +187,8 @@ def test_a_finished_model_is_not_overwritten(request_of: Any, tmp_path: Path) ->
     ],
 )
 def test_another_model_is_not_continued(request_of: Any, change: dict[str, Any], said: str) -> None:
-    def interrupt(what: str, done: int, _total: int) -> None:
-        if (what, done) == ("pretrain", 2):
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        run_pretrain(request_of(), interrupt)
+        run_pretrain(request_of(), stopping(2))
     with pytest.raises(CheckpointError, match=said):
         run_pretrain(request_of(resume=True, **change))
 
