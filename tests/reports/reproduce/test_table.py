@@ -16,6 +16,7 @@ from reports.reproduce.table import (
     print_reproduction,
     reproduce_latex,
     reproduce_markdown,
+    terminal_table,
 )
 
 Golden = Callable[[str, str], None]
@@ -87,16 +88,11 @@ def test_the_terminal_says_once_what_all_rows_share(made: Made) -> None:
     assert "causal" in several
 
 
-@pytest.mark.parametrize("width", [80, 100, 132])
-def test_conventions_that_differ_share_a_column(made: Made, width: int) -> None:
+def test_conventions_that_differ_share_a_column(made: Made) -> None:
     chosen = {"forms": ("spikformer", "softmax"), "codes": ("burst", "multi_threshold")}
-    found = made(**chosen, attention=("full", "causal"), hw=("45nm",))
-    said = printed(found, width)
-    assert (
-        max(map(len, said.partition("constants")[2].partition("- Energies")[0].splitlines()))
-        <= width
-    )
-    assert "form, code, streams, pairs" in said
+    table = terminal_table(made(**chosen, attention=("full", "causal"), hw=("45nm",)))
+    assert table.columns[0].heading == "form, code, streams, pairs"
+    assert "softmax, multi_threshold, Q,A, causal" in {row[0] for row in table.cells()}
 
 
 def test_what_has_no_price_is_a_dash(made: Made) -> None:
