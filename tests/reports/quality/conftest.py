@@ -13,7 +13,11 @@ CONVERSION = {"form": "spikformer", "code": "pow2", "timesteps": 4, "threshold":
 
 @pytest.fixture
 def evaluated() -> Callable[..., Evaluation]:
-    def build(run: Run, **changes: Any) -> Evaluation:
+    def build(
+        run: Run,
+        similarity: tuple[float, ...] = (0.11, 0.22, 0.33, 0.44, 0.55, 0.66),
+        **changes: Any,
+    ) -> Evaluation:
         depths = sorted({row.label.depth for row in run.ssa.layers} - {None})
         compared = Comparison(
             Quality(100, 200.0, 40),
@@ -21,7 +25,7 @@ def evaluated() -> Callable[..., Evaluation]:
             top1_agreement=0.75,
             kl_nats=0.125,
             cosine_final=0.875,
-            layers=tuple(LayerSimilarity(x, 0.11, 0.22, 0.33, 0.44, 0.55, 0.66) for x in depths),
+            layers=tuple(LayerSimilarity(x, *similarity) for x in depths),
             asa=run.asa,
             ssa=run.ssa,
             window=64,

@@ -15,29 +15,13 @@ from energy import Counts, LayerCount, Tally
 from hwmodels import Op, load_profile
 from reports import Run
 from reports.kit import style
-from reports.quality.evaluation import Comparison, Evaluation, LayerSimilarity, Quality
+from reports.quality.evaluation import Evaluation
 from reports.quality.picture import break_even, quality_picture
 
+Make = Callable[..., Evaluation]
 
-def evaluated(run: Run, layers: int = 2, cosine: float = 0.9) -> Evaluation:
-    compared = Comparison(
-        Quality(8191, 8191 * 2.0, 4000),
-        Quality(8191, 8191 * 2.1, 3900),
-        top1_agreement=0.75,
-        kl_nats=0.125,
-        cosine_final=0.875,
-        layers=tuple(
-            LayerSimilarity(depth, cosine, cosine - 0.1 * (cosine < 1), cosine, 0, 0, 0)
-            for depth in range(layers)
-        ),
-        asa=run.asa,
-        ssa=run.ssa,
-        window=64,
-        stride=32,
-        windows=3,
-    )
-    conversion = {"form": "spikformer", "code": "pow2"}
-    return Evaluation(compared, conversion, "a.txt", run.profiles, {}, {}, "")
+# Cosine of the residual stream and of both blocks, and no error.
+CLOSE = (0.9, 0.8, 0.9, 0, 0, 0)
 
 
 def drawn(evaluation: Evaluation) -> Figure:
@@ -59,8 +43,10 @@ def with_events(run: Run, factor: int, op: Op = Op.AC) -> Run:
     return replace(run, ssa=replace(run.ssa, layers=tuple(map(more, run.ssa.layers))))
 
 
-def test_the_lines_are_the_numbers_of_each_layer(make_run: Callable[..., Run]) -> None:
-    above, below = drawn(evaluated(make_run(layers=3), layers=3)).axes
+def test_the_lines_are_the_numbers_of_each_layer(
+    make_run: Callable[..., Run], evaluated: Make
+) -> None:
+    above, below = drawn(evaluated(make_run(layers=3), CLOSE)).axes
     assert lines(above) == {
         "attention": [0.8] * 3,
         "feed-forward": [0.9] * 3,
@@ -72,7 +58,9 @@ def test_the_lines_are_the_numbers_of_each_layer(make_run: Callable[..., Run]) -
     assert events["feed-forward"] == [0.5] * 3
 
 
-def test_a_break_even_line_is_drawn_where_it_fits(make_run: Callable[..., Run]) -> None:
+def test_a_break_even_line_is_drawn_where_it_fits(
+    make_run: Callable[..., Run], evaluated: Make
+) -> None:
     # Events per MAC 0.8 x 5 = 4; MAC over AC: 45nm 4.6 / 0.9 = 5.1, int8 0.23 / 0.03 = 7.7.
     run = with_events(make_run("45nm", "45nm-int8", "loihi"), 5)
     _, below = drawn(evaluated(run)).axes
@@ -83,7 +71,9 @@ def test_a_break_even_line_is_drawn_where_it_fits(make_run: Callable[..., Run]) 
     assert 4.6 / 0.9 < below.get_ylim()[1] < 0.23 / 0.03
 
 
-def test_two_break_even_lines_differ_in_their_dashes(make_run: Callable[..., Run]) -> None:
+def test_two_break_even_lines_differ_in_their_dashes(
+    make_run: Callable[..., Run], evaluated: Make
+) -> None:
     _, below = drawn(evaluated(with_events(make_run("45nm", "45nm-int8"), 8))).axes
     dashes = {
         line.get_linestyle() for line in below.get_lines() if "break" in str(line.get_label())
@@ -110,12 +100,14 @@ def test_events_break_even_where_they_cost_what_the_macs_cost() -> None:
     assert break_even(counts({Op.AC: 7}), bare) is None
 
 
-def test_the_headline_says_what_was_measured_on_what(make_run: Callable[..., Run]) -> None:
+def test_the_headline_says_what_was_measured_on_what(
+    make_run: Callable[..., Run], evaluated: Make
+) -> None:
     run = make_run("45nm", weights="local(mine)")
     title = drawn(evaluated(run)).get_suptitle()
     for part in (
         "tiny, weights local(mine), spikformer attention, pow2 feed-forward, T = 4",
-        "a.txt: 8,191 tokens scored, window 64, stride 32",
+        "a, text.txt: 100 tokens scored, window 64, stride 32",
         "perplexity 7.39 analog, 8.17 spiking (+10.52 %)",
         run.profiles[0].title,
     ):
@@ -124,10 +116,10 @@ def test_the_headline_says_what_was_measured_on_what(make_run: Callable[..., Run
 
 @pytest.mark.parametrize("layers", [1, 4, 12, 36])
 def test_nothing_overlaps_and_nothing_leaves_the_picture(
-    make_run: Callable[..., Run], layers: int
+    make_run: Callable[..., Run], evaluated: Make, layers: int
 ) -> None:
     run = make_run("45nm", "45nm-int8", layers=layers, model="a-model-with-a-long-name" * 3)
-    figure = drawn(evaluated(run, layers))
+    figure = drawn(evaluated(run, CLOSE))
     box = figure.bbox
     above, below = figure.axes
     parts = [axes.get_tightbbox() for axes in (above, below)]
@@ -145,14 +137,14 @@ def test_nothing_overlaps_and_nothing_leaves_the_picture(
     assert all(left.x1 < right.x0 for left, right in pairwise(ticks))
 
 
-def test_perfect_models_are_drawn_at_the_top(make_run: Callable[..., Run]) -> None:
-    above, _ = drawn(evaluated(make_run(), cosine=1.0)).axes
+def test_perfect_models_are_drawn_at_the_top(make_run: Callable[..., Run], evaluated: Make) -> None:
+    above, _ = drawn(evaluated(make_run(), (1, 1, 1, 0, 0, 0))).axes
     low, high = above.get_ylim()
     assert low < 1 < high
     assert math.isclose(high - low, 1.14e-3)
 
 
-def test_models_without_events_are_drawn(make_run: Callable[..., Run]) -> None:
+def test_models_without_events_are_drawn(make_run: Callable[..., Run], evaluated: Make) -> None:
     run = make_run()
     _, below = drawn(evaluated(replace(run, ssa=run.asa))).axes
     assert lines(below) == {}
