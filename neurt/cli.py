@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from hwmodels.errors import UserError
 from neurt.verbs.commands import parse, parser
-from neurt.verbs.console import close_output, results, terminal_console
+from neurt.verbs.console import close, results, terminal_console
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("neurt-energy: interrupted; files already in place are whole", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        close_output()  # Python would complain once more at exit
+        close(sys.stdout)  # Python would complain once more at exit
     except UserError as error:
         print(f"neurt-energy: {' '.join(str(error).split())}", file=sys.stderr)
         return 1

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from neurt.loading.source import resolve
 from neurt.requests.base import RequestError
@@ -40,7 +40,7 @@ def terminal_console(*, aside: bool = False, quiet: bool = False) -> Console:
         def on_broken_pipe(self) -> None:
             """Go on in silence: the reader (head, say) has seen enough, the files are wanted."""
             self.quiet = True
-            close_output()
+            close(stream)
 
     stream = sys.stderr if aside else sys.stdout
     terminal = stream.isatty()
@@ -53,9 +53,9 @@ def terminal_console(*, aside: bool = False, quiet: bool = False) -> Console:
     )
 
 
-def close_output() -> None:
+def close(stream: TextIO) -> None:
     """Send to nowhere what is still printed to a pipe that nobody reads."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def check_free(directory: Path, record: str, what: str, force: bool) -> None:

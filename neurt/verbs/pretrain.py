@@ -11,7 +11,7 @@ from neurt.verbs.console import print_files, say
 
 
 def run(request: PretrainRequest, console: Console) -> list[Path]:
-    """Train and write; returns the files, of which only the main process of several knows."""
+    """Train and write; returns its measures, of which only the main process of several knows."""
     from reports.kit.progress import progress_bars
 
     with progress_bars(console) as progress:
@@ -21,4 +21,4 @@ def run(request: PretrainRequest, console: Console) -> list[Path]:
     if made is None:
         return []
     print_files(made.files, request.out, console)
-    return [path for path in made.files if path.name != "tokenizer.json"]
+    return [path for path in made.files if path.suffix == ".csv"]

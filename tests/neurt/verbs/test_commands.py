@@ -1,10 +1,7 @@
 from __future__ import annotations
 
 import csv
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -88,52 +85,6 @@ def test_finetune_says_what_each_stage_found(
     assert said.endswith("\nWritten to out\n")
 
 
-class AskedError(Exception):
-    """Carries the request that a command made of its words."""
-
-
-def asked_by(words: list[str], monkeypatch: pytest.MonkeyPatch, where: str) -> Any:
-    def raises(request: object, *_: object, **__: object) -> None:
-        raise AskedError(request)
-
-    monkeypatch.setattr(where, raises)
-    with pytest.raises(AskedError) as caught:
-        main(words)
-    return caught.value.args[0]
-
-
-def test_words_of_finetune_and_of_the_conversion_make_one_request(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    words = "finetune --model gpt2-nano --text t --out o --code sar --lif-quantile .9 --resume"
-    asked = asked_by(
-        [*words.split(), "--train", "all", "--no-baseline", "--target-events-per-mac", ".5"],
-        monkeypatch,
-        "neurt.learning.finetune.run_finetune",
-    )
-    assert (
-        asked.model_dump()
-        == asked.__class__(
-            model="gpt2-nano",
-            text="t",
-            out=Path("o"),
-            spiking={"code": "sar", "lif_quantile": 0.9},
-            train="all",
-            resume=True,
-            baseline=False,
-            target_events_per_mac=0.5,
-        ).model_dump()
-    )
-
-
-def test_words_of_sweep_make_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    words = "sweep --model m --hw loihi --hw 45nm --codes pow2 --ray auto --out o"
-    asked = asked_by(words.split(), monkeypatch, "neurt.grid.sweep.run_sweep")
-    assert asked.hw == ("loihi", "45nm")
-    assert (asked.codes, asked.ray, asked.out) == (("pow2",), "auto", Path("o"))
-    assert not Path("o").exists()
-
-
 @pytest.mark.parametrize("main_process", [True, False])
 def test_of_several_processes_the_main_one_speaks(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], main_process: bool
@@ -154,19 +105,6 @@ def test_of_several_processes_the_main_one_speaks(
             assert said.endswith("\nWritten to o\n")
         else:
             assert said == "\nWritten to o: config.json\n"
-
-
-def test_asking_for_help_imports_neither_torch_nor_pictures() -> None:
-    script = (
-        "import contextlib, io, sys\n"
-        "from neurt.cli import main\n"
-        "for verb in ('finetune', 'sweep', 'evaluate', 'pretrain'):\n"
-        "    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
-        "        main([verb, '--help'])\n"
-        "print(*sorted({'torch', 'transformers', 'pandas', 'matplotlib', 'ray'} & {*sys.modules}))"
-    )
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert run.stdout.split() == []
 
 
 @pytest.mark.parametrize("verb", ["profile", "evaluate", "convert", "finetune"])

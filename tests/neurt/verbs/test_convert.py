@@ -80,8 +80,8 @@ def test_what_is_written_is_the_conversion(
 def test_what_is_written_is_judged_as_it_is(trained: Path, tmp_path: Path) -> None:
     assert main(["convert", "--model", str(trained), "--out", "out", *HOW]) == 0
     reading = ["--max-tokens", "64", "--window", "16"]
-    for model, where in ((trained, "analog"), (tmp_path / "out", "converted")):
-        words = ["--model", str(model), "--out", where, *reading, *HOW]
+    for model, where, how in ((trained, "analog", HOW), (tmp_path / "out", "converted", [])):
+        words = ["--model", str(model), "--out", where, *reading, *how]
         assert main(["evaluate", *words]) == 0
     found = []
     for where in ("analog", "converted"):

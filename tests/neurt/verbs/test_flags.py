@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from neurt.cli import main
+from neurt.requests.finetune import FinetuneRequest
+from neurt.spiking.config import Code, SpikingConfig
 from neurt.verbs.commands import COMMANDS, parse, parser
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "commands.txt"
@@ -87,6 +89,17 @@ def test_words_become_the_fields_of_a_request() -> None:
     assert request.latency_s == {"ssa": 2e-3, "asa": 1.0}
     assert (request.spiking.form, request.spiking.threshold) == ("softmax", 2.0)
     assert (request.page, request.verify, request.details) == (False, True, False)
+
+
+def test_the_conversion_is_a_model_inside_the_request() -> None:
+    words = "finetune --model m --text t --out o --code sar --lif-quantile .9 --no-baseline"
+    assert asked(*words.split()) == FinetuneRequest(
+        model="m",
+        text="t",
+        out=Path("o"),
+        spiking=SpikingConfig(code=Code.SAR, lif_quantile=0.9),
+        baseline=False,
+    )
 
 
 def test_several_values_follow_one_flag_or_several() -> None:
