@@ -82,18 +82,23 @@ def breakeven_picture(case: Case) -> Figure:
         columns = math.ceil(len(handles) / 3)
         figure.legend(handles=handles, loc="outside lower center", ncols=columns)
         counts = case.ssa.counts
-        coloured = "layers where they were measured" if case.measured else "break-evens of layers"
-        title = f"{case.title}, T = {counts.timesteps}"
-        title += f", weights {counts.weights}" if case.measured else ""
-        title += f"; coloured: {coloured}" if layers else ""
-        outside = [one for one in layers if case.measured and _outside(one)]
-        title += f" ({len(outside)} of {len(layers)} marks lie below)" if outside else ""
         subtitle = (
             f"{counts.phase}, {counts.tokens:,} tokens, {counts.attention} attention, "
             f"dataflow {case.asa.dataflow}"
         )
-        headline(figure, title, subtitle, case.asa, case.ssa)
+        headline(figure, _title(case, layers), subtitle, case.asa, case.ssa)
     return figure
+
+
+def _title(case: Case, layers: Sequence[BreakEven]) -> str:
+    """What is drawn, and how many of the coloured marks lie below the axis."""
+    counts = case.ssa.counts
+    coloured = "layers where they were measured" if case.measured else "break-evens of layers"
+    title = f"{case.title}, T = {counts.timesteps}"
+    title += f", weights {counts.weights}" if case.measured else ""
+    title += f"; coloured: {coloured}" if layers else ""
+    outside = [one for one in layers if case.measured and _outside(one)]
+    return title + (f" ({len(outside)} of {len(layers)} marks lie below)" if outside else "")
 
 
 def _scaled(timesteps: int) -> tuple[Any, Any]:
@@ -177,21 +182,19 @@ def _outside(one: BreakEven) -> bool:
 
 def _layers(axes: Axes, layers: Sequence[BreakEven], *, measured: bool) -> None:
     for one in layers:
-        if one.bound is Bound.UNKNOWN:
+        rate = one.busy_rate if measured else one.priced_rate
+        if rate is None or one.bound is Bound.UNKNOWN or (saving := one.saving(rate)) is None:
             continue
         colour = COMPONENT_COLOURS.get(one.part.component, "#555555")
-        rate = one.busy_rate if measured else one.priced_rate
-        saving = one.saving(rate) if rate is not None else None
-        if rate is None or saving is None:
-            continue
+        filled = saving > 0 or not measured
         axes.plot(
             rate,
             saving if measured else 0.0,
             marker=_MARKERS.get(one.part.component, "x"),
             markersize=4.2,
-            markerfacecolor=colour if saving > 0 or not measured else "white",
-            markeredgecolor="#333333" if saving > 0 or not measured else colour,
-            markeredgewidth=0.4 if saving > 0 or not measured else 1.0,
+            markerfacecolor=colour if filled else "white",
+            markeredgecolor="#333333" if filled else colour,
+            markeredgewidth=0.4 if filled else 1.0,
             zorder=3,
         )
 

@@ -82,17 +82,21 @@ def _energies(axes: Axes, found: Rows) -> None:
             axes.set_xlim(0, high * 1.08)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     for i, (asa, ssa) in enumerate(ends):
-        if asa and ssa:
-            axes.plot([asa / scale, ssa / scale], [i, i], color="#999999", linewidth=1.2, zorder=1)
-        for pj, mark in ((asa, _energy_mark(False)), (ssa, _energy_mark(True))):
-            if pj:
-                axes.plot(pj / scale, i, zorder=2, **mark)
-        missing = [name for name, pj in (("analog", asa), ("spiking", ssa)) if pj is None]
-        if missing:
-            text = f"{' and '.join(missing)} unpriced"
-            at = axes.get_yaxis_transform()
-            below = 0.3 if asa or ssa else 0.0
-            axes.text(0.02, i + below, text, transform=at, fontsize=SMALL, va="center")
+        _energy_pair(axes, i, asa and asa / scale, ssa and ssa / scale)
+
+
+def _energy_pair(axes: Axes, i: int, asa: float | None, ssa: float | None) -> None:
+    """The marks of one row, joined; in words what has no price."""
+    if asa and ssa:
+        axes.plot([asa, ssa], [i, i], color="#999999", linewidth=1.2, zorder=1)
+    for energy, mark in ((asa, _energy_mark(False)), (ssa, _energy_mark(True))):
+        if energy:
+            axes.plot(energy, i, zorder=2, **mark)
+    if missing := [name for name, x in (("analog", asa), ("spiking", ssa)) if x is None]:
+        text = f"{' and '.join(missing)} unpriced"
+        at = axes.get_yaxis_transform()
+        below = 0.3 if asa or ssa else 0.0
+        axes.text(0.02, i + below, text, transform=at, fontsize=SMALL, va="center")
 
 
 def _energy_mark(spiking: bool) -> dict[str, Any]:

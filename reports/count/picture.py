@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -29,28 +32,18 @@ def count_components(bill: Estimate, title: str, subtitle: str) -> Figure:
     ]
     energies = [part_pj(bill, "full", *part) for part in parts]
     largest = max((pj for pj in energies if pj is not None), default=0.0)
-    total = sum(pj for pj in energies if pj is not None)
+    total = sum(filter(None, energies))
     scale, unit = energy_unit(largest)
     spent = [group for group in GROUPS if bill.group_pj(group)]
     with mpl.rc_context(STYLE | {"axes.grid.axis": "x"}):
         figure = Figure(figsize=(PAGE_WIDTH, 1.2 + 0.2 * len(parts)), layout="constrained")
         axes = figure.subplots()
         for lane, (part, energy) in enumerate(zip(parts, energies, strict=True)):
-            left = 0.0
-            for group in spent if energy is not None else ():
-                width = _group_pj(bill, group, part) / scale
-                axes.barh(lane, width, 0.7, left, color=GROUP_COLOURS[group])
-                left += width
             # In words, so that a gap is not read as zero.
             said = "unpriced" if energy is None else _percent(energy / total if total else 0.0)
-            axes.annotate(
-                said,
-                (left, lane),
-                xytext=(3, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=SMALL,
-            )
+            groups = spent if energy is not None else []
+            widths = [_group_pj(bill, group, part) / scale for group in groups]
+            _stack(axes, lane, dict(zip(groups, widths, strict=True)), said)
         names = [component for _, component in parts]
         axes.set_yticks(
             range(len(parts)),
@@ -72,6 +65,17 @@ def count_components(bill: Estimate, title: str, subtitle: str) -> Figure:
         )
         headline(figure, title, subtitle, bill, bill)
     return figure
+
+
+def _stack(axes: Axes, lane: int, widths: Mapping[str, float], said: str) -> None:
+    """A bar of one component, with a word behind it."""
+    left = 0.0
+    for group, width in widths.items():
+        axes.barh(lane, width, 0.7, left, color=GROUP_COLOURS[group])
+        left += width
+    axes.annotate(
+        said, (left, lane), (3, 0), textcoords="offset points", va="center", fontsize=SMALL
+    )
 
 
 def _percent(share: float) -> str:

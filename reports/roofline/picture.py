@@ -66,17 +66,8 @@ def _panel(axes: Axes, found: Roofline, variant: str, scale: float) -> None:
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     curves = [found.curve(variant, batch) for batch in found.batches]
-    for part, (_, how) in _PARTS.items():
-        drawn = False  # arithmetic for a token is the same in any batch
-        for curve, dashes in zip(curves, _DASHES, strict=False):
-            shown = [cost for cost in curve if part == "kv_cache" or _is_regular(cost, curve)]
-            values = [getattr(cost, part) for cost in shown]
-            if None in values or not any(values) or (part == "arithmetic" and drawn):
-                continue
-            drawn = True
-            contexts = [cost.context for cost in shown]
-            style = "-" if part == "arithmetic" else dashes
-            axes.plot(contexts, [pj / scale for pj in values], linestyle=style, **how)
+    for part in _PARTS:
+        _lines(axes, part, curves, scale)
     for curve in curves:
         _cross(axes, curve, found.crossings.get((variant, curve[0].batch)), scale)
     longest = curves[0][-1].context
@@ -87,6 +78,20 @@ def _panel(axes: Axes, found: Roofline, variant: str, scale: float) -> None:
     axes.set_xlim(1, longest)
     axes.set_xlabel("context in tokens")
     axes.set_title(f"{_SIDES[variant]}\n{_shares(curves)}", fontsize=7.5)
+
+
+def _lines(axes: Axes, part: str, curves: Sequence[Sequence[TokenCost]], scale: float) -> None:
+    """A part in each batch; arithmetic for a token is the same in any."""
+    for curve, dashes in zip(curves, _DASHES, strict=False):
+        shown = [cost for cost in curve if part == "kv_cache" or _is_regular(cost, curve)]
+        values = [getattr(cost, part) for cost in shown]
+        if None in values or not any(values):
+            continue
+        style = "-" if part == "arithmetic" else dashes
+        contexts = [cost.context for cost in shown]
+        axes.plot(contexts, [pj / scale for pj in values], linestyle=style, **_PARTS[part][1])
+        if part == "arithmetic":
+            return
 
 
 def _is_regular(cost: TokenCost, curve: Sequence[TokenCost]) -> bool:

@@ -54,20 +54,14 @@ def _stack(
     heights = [{key: _by_depth(side, depths, by, key) for key in colours} for side in sides]
     totals = [sum(values) for side in heights for values in zip(*side.values(), strict=True)]
     scale, unit = energy_unit(max(totals))
-    for side, offset, hatch in zip(heights, (-0.21, 0.21), (None, SPIKING_HATCH), strict=True):
+    looks = ({"edgecolor": "white"}, {"edgecolor": "#333333", "hatch": SPIKING_HATCH})
+    for side, offset, look in zip(heights, (-0.21, 0.21), looks, strict=True):
+        places = [i + offset for i in range(len(depths))]
         base = [0.0] * len(depths)
         for key, values in side.items():
             tops = [low + value / scale for low, value in zip(base, values, strict=True)]
-            bars(
-                axes,
-                [i + offset for i in range(len(depths))],
-                list(zip(base, tops, strict=True)),
-                0.4,
-                facecolor=colours[key],
-                edgecolor="white" if hatch is None else "#333333",
-                linewidth=0.3,
-                hatch=hatch,
-            )
+            ends = list(zip(base, tops, strict=True))
+            bars(axes, places, ends, 0.4, facecolor=colours[key], linewidth=0.3, **look)
             base = tops
     tallest = max(totals) / scale
     axes.set_ylim(0, 1.08 * tallest if tallest else 1)

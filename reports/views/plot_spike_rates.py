@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -95,14 +95,17 @@ def _panels(ssa: Counts, steps: Sequence[StepCount]) -> list[tuple[str, Sums]]:
     keys = [*known, *(key for key in found if key not in known)]
     components = {_name(key, keys): found[key] for key in keys}
     title = "by component: what neurons send, and what arrives at the others"
-    panels: list[tuple[str, Sums]] = [(title, components)] if components else []
+    return [*[(title, components)] * bool(components), *_by_step(steps)]
+
+
+def _by_step(steps: Sequence[StepCount]) -> Iterator[tuple[str, Sums]]:
+    """A panel of the neurons of each block."""
     for block in dict.fromkeys(one.label.block for one in steps):
         inside = (
             (s.step, s.label.depth, s.spikes, s.slots) for s in steps if s.label.block == block
         )
         rows = {f"{step + 1}": row for step, row in sorted(_summed(inside).items())}
-        panels.append((f"{_BLOCKS.get(block, block)} neurons, by time step", rows))
-    return panels
+        yield f"{_BLOCKS.get(block, block)} neurons, by time step", rows
 
 
 def _name(key: tuple[str, str], keys: Sequence[tuple[str, str]]) -> str:
