@@ -92,7 +92,7 @@ def compare(
             counts.append(_add_batch(sums, analog, spiking, ids, part, conventions))
             done += len(part)
     progress(done, len(plan))
-    tokens = sum(one.stop - one.first for one in plan)
+    tokens = sum(window.stop - window.first for window in plan)
     asa_counts, ssa_counts = (reduce(add, side) for side in zip(*counts, strict=True))
     return Comparison(
         Quality(tokens, sums["analog", "nll"], int(sums["analog", "correct"])),
@@ -163,7 +163,7 @@ def _read(
     name: str, model: PreTrainedModel, ids: Tensor, part: list[Window], conventions: Conventions
 ) -> _Reading:
     """Let one model read a batch of windows, counted."""
-    inputs = torch.stack([ids[one.start : one.stop] for one in part]).to(model.device)
+    inputs = torch.stack([ids[window.start : window.stop] for window in part]).to(model.device)
     is_spiking = isinstance(model, SpikingLanguageModel)
     logits: list[Tensor] = []
     with _hidden_states(model, part) as hidden:
@@ -177,11 +177,11 @@ def _read(
             tokens=inputs.numel(),
             timesteps=model.config.spiking["timesteps"] if is_spiking else 1,
         )
-    for index, one in enumerate(part):
-        if not bool(torch.isfinite(logits[0][index, one.predicting]).all()):
+    for index, window in enumerate(part):
+        if not bool(torch.isfinite(logits[0][index, window.predicting]).all()):
             raise QualityError(
-                f"the {name} model predicts NaN or infinity in the window of tokens {one.start} "
-                f"to {one.stop - 1}; check its weights, or the training they came from"
+                f"the {name} model predicts NaN or infinity in the window of tokens {window.start} "
+                f"to {window.stop - 1}; check its weights, or the training they came from"
             )
     return _Reading(logits[0], hidden, counts)
 
@@ -192,12 +192,14 @@ def _hidden_states(model: PreTrainedModel, part: list[Window]) -> Iterator[dict[
 
     Hooks, because `output_hidden_states` has neither what the blocks add nor the last residual.
     """
-    found: dict[_Place, Tensor] = {}
+    states: dict[_Place, Tensor] = {}
 
     def collect(place: _Place) -> Callable[[nn.Module, Any, Any], None]:
         def hook(_module: nn.Module, _args: Any, out: Any) -> None:
-            states = out[0] if isinstance(out, tuple) else out
-            found[place] = torch.cat([states[i, one.predicting] for i, one in enumerate(part)])
+            hidden = out[0] if isinstance(out, tuple) else out
+            states[place] = torch.cat(
+                [hidden[i, window.predicting] for i, window in enumerate(part)]
+            )
 
         return hook
 
@@ -210,15 +212,19 @@ def _hidden_states(model: PreTrainedModel, part: list[Window]) -> Iterator[dict[
     with ExitStack() as stack:
         for place, module in places.items():
             stack.callback(module.register_forward_hook(collect(place)).remove)
-        yield found
+        yield states
 
 
 def _add_predictions(
     sums: _Sums, asa: Tensor, ssa: Tensor, ids: Tensor, part: list[Window]
 ) -> None:
     """Add what the logits of two models say of the scored tokens, in float64."""
-    for index, one in enumerate(part):
-        scored = (asa[index, one.predicting], ssa[index, one.predicting], ids[one.first : one.stop])
+    for index, window in enumerate(part):
+        scored = (
+            asa[index, window.predicting],
+            ssa[index, window.predicting],
+            ids[window.first : window.stop],
+        )
         for p, q, targets in zip(*(x.split(_ROWS) for x in scored), strict=True):
             logs = [logits.float().log_softmax(-1) for logits in (p, q)]
             best = [logits.argmax(-1) for logits in (p, q)]
@@ -229,17 +235,17 @@ def _add_predictions(
             sums["kl"] += _total(logs[0].exp() * (logs[0] - logs[1]))
 
 
-def _add_similarity(sums: _Sums, place: _Place, expected: Tensor, found: Tensor) -> None:
+def _add_similarity(sums: _Sums, place: _Place, expected: Tensor, actual: Tensor) -> None:
     """Add cosine and relative error of each row (rows, width).
 
     A row of zeros is like another row of zeros (cosine 1, error 0) and like nothing else.
     """
-    expected, found = expected.double(), found.double()
+    expected, actual = expected.double(), actual.double()
     norm = expected.norm(dim=-1)
-    lengths = norm * found.norm(dim=-1)
-    difference = (found - expected).norm(dim=-1)
+    lengths = norm * actual.norm(dim=-1)
+    difference = (actual - expected).norm(dim=-1)
     cosine = torch.where(
-        lengths > 0, (expected * found).sum(-1) / lengths, (difference == 0).double()
+        lengths > 0, (expected * actual).sum(-1) / lengths, (difference == 0).double()
     )
     sums["cosine", place] += _total(cosine)
     sums["error", place] += _total(torch.where(difference == 0, difference, difference / norm))

@@ -114,8 +114,8 @@ def _in_layer(family: Family) -> dict[str, tuple[str, str]]:
     return {
         family.norms[0]: ("attention", "norm"),
         family.norms[1]: ("ffn", "norm"),
-        **{f"{attention.path}.{part}": ("attention", what) for part, what in of_attention.items()},
-        **{feedforward.name(part): ("ffn", what) for part, what in of_feedforward.items()},
+        **{f"{attention.path}.{part}": ("attention", name) for part, name in of_attention.items()},
+        **{feedforward.name(part): ("ffn", name) for part, name in of_feedforward.items()},
     }
 
 

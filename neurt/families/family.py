@@ -116,7 +116,7 @@ class Config(NamedTuple):
         """
         value = self.content.get(key, allowed[0])
         if value not in allowed:
-            known = ", ".join(repr(one) for one in allowed)
+            known = ", ".join(repr(value) for value in allowed)
             raise ShapeError(
                 f"model '{self.name}': '{key}' (= {value!r}) has no counting rule; supported: "
                 f"{known}"

@@ -81,8 +81,8 @@ def work_through(
         PointError: If a kept result is damaged.
         GridError: If a point fails (all others are still done), or the engine does.
     """
-    found = {key: store.get(key) for key in tasks}
-    known = {key: kept for key, kept in found.items() if kept is not None}
+    kept = {key: store.get(key) for key in tasks}
+    known = {key: result for key, result in kept.items() if result is not None}
     missing = {key: tasks[key] for key in tasks if key not in known}
     if known:
         say(f"{len(known)} of {len(tasks)} points are known already.")

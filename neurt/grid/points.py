@@ -129,8 +129,8 @@ def point_stem(point: ProfileRequest, source: ModelSource, decides: str) -> str:
         decides: See `fingerprint`.
     """
     asked = point.model_dump_json(exclude={"out", "text", "hw", "dataflow", "latency_s"})
-    how = point.spiking
-    words = (source.name, f"T{how.timesteps}", how.form, how.code, point.attention)
+    spiking = point.spiking
+    words = (source.name, f"T{spiking.timesteps}", spiking.form, spiking.code, point.attention)
     [slug] = slugs(["-".join(words)])
     return f"{slug}-{_digest((asked + decides).encode())}"
 

@@ -97,9 +97,11 @@ def _measured(
         f"{largest.peak_bytes / GIB:.1f} GiB."
     )
 
-    def inside(slot: int, _task: Task[Measurement | str], what: str, done: int, total: int) -> None:
-        if what in STAGES:
-            share = (STAGES.index(what) + done / max(1, total)) / len(STAGES)
+    def inside(
+        slot: int, _task: Task[Measurement | str], stage: str, done: int, total: int
+    ) -> None:
+        if stage in STAGES:
+            share = (STAGES.index(stage) + done / max(1, total)) / len(STAGES)
             progress(f"process {slot} (% of a run)", round(100 * share), 100)
 
     heard: set[str] = set()
@@ -112,9 +114,10 @@ def _measured(
 
 
 def _title(point: ProfileRequest) -> str:
-    how = point.spiking
+    spiking = point.spiking
     return (
-        f"{point.model}, T = {how.timesteps}, {how.form}, {how.code}, {point.attention} attention"
+        f"{point.model}, T = {spiking.timesteps}, {spiking.form}, {spiking.code}, "
+        f"{point.attention} attention"
     )
 
 
@@ -130,24 +133,26 @@ def described(
         profiles: Hardware to price it on.
     """
     run = Run("profile", asa, ssa, profiles, {}, {}, "")
-    how = point.spiking
-    return Measured(run, str(how.form), str(how.code), _streams(how), _scopes(run, how))
+    spiking = point.spiking
+    return Measured(
+        run, str(spiking.form), str(spiking.code), _streams(spiking), _scopes(run, spiking)
+    )
 
 
-def _streams(how: SpikingConfig) -> str:
+def _streams(spiking: SpikingConfig) -> str:
     """Which operands of the two products of attention come as events that are counted."""
-    if how.form is Form.SPIKFORMER:
+    if spiking.form is Form.SPIKFORMER:
         return "Q,V"
-    return "Q,A,K,V" if how.key_value is KeyValue.STREAMED else "Q,A"
+    return "Q,A,K,V" if spiking.key_value is KeyValue.STREAMED else "Q,A"
 
 
-def _scopes(run: Run, how: SpikingConfig) -> tuple[Part, Part]:
+def _scopes(run: Run, spiking: SpikingConfig) -> tuple[Part, Part]:
     """The two things that `attention block` may mean, by rows of both models."""
 
     def names(rows: Iterable[LayerCount]) -> frozenset[str]:
         return frozenset(row.name for row in rows)
 
-    highest = 7.0 if how.code_of_attention is Code.BURST else 1.0
+    highest = 7.0 if spiking.code_of_attention is Code.BURST else 1.0
     block = [counts.only(block="attention").layers for counts in (run.asa, run.ssa)]
     products = [
         [
@@ -163,7 +168,7 @@ def _scopes(run: Run, how: SpikingConfig) -> tuple[Part, Part]:
         ("without", "both products, softmax, and the neurons of what they multiply", products),
     )
     with_projections, without = (
-        Part(name, "block", "", what, names(sides[0]), names(sides[1]), highest)
-        for name, what, sides in parts
+        Part(name, "block", "", includes, names(sides[0]), names(sides[1]), highest)
+        for name, includes, sides in parts
     )
     return with_projections, without

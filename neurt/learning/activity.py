@@ -52,7 +52,7 @@ class Activity:
         Args:
             tokens: Length of its sequences.
         """
-        found = {}
+        rates = {}
         for name, blocks in self._blocks.items():
             macs = sum(block.macs(tokens) for block in blocks)
             drives = [drive for block in blocks for drive in block.drives(tokens)]
@@ -62,5 +62,5 @@ class Activity:
                 if neuron.activity is not None  # a code without events
             ]
             none = drives[0][0].threshold.new_zeros(())  # where the others are, too
-            found[name] = torch.stack(events).sum() if events else none
-        return found
+            rates[name] = torch.stack(events).sum() if events else none
+        return rates

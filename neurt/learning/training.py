@@ -109,10 +109,10 @@ def train(
         raise TrainingError(f"{stage}: the objective has no parameter that requires a gradient")
     fingerprint = _fingerprint(trained, ids, settings, stage, facts or {})
     optimizer = adamw(trained, settings)
-    found, rows = None, list[MetricsRow]()
+    checkpoint, rows = None, list[MetricsRow]()
     if resume:
-        found = load_checkpoint(directory, fingerprint)
-        rows = _rows(directory, found.step)
+        checkpoint = load_checkpoint(directory, fingerprint)
+        rows = _rows(directory, checkpoint.step)
     else:
         check_unused(directory)
         if accelerator.is_main_process:
@@ -120,8 +120,8 @@ def train(
     accelerator.wait_for_everyone()
 
     wrapped, stepper = accelerator.prepare(objective, optimizer)
-    if found is not None:
-        restore(found.tensors, trained, optimizer)
+    if checkpoint is not None:
+        restore(checkpoint.tensors, trained, optimizer)
     begin = len(rows)
     share = settings.batch // accelerator.num_processes
     mine = slice(accelerator.process_index * share, (accelerator.process_index + 1) * share)

@@ -61,8 +61,8 @@ class Foreign(NamedTuple):
     @property
     def positions(self) -> int | None:
         """Longest sequence; None where its configuration names none."""
-        found = getattr(self.config.get_text_config(), "max_position_embeddings", None)
-        return found if isinstance(found, int) and found > 0 else None
+        positions = getattr(self.config.get_text_config(), "max_position_embeddings", None)
+        return positions if isinstance(positions, int) and positions > 0 else None
 
 
 def foreign(model: str) -> Foreign | None:
@@ -126,11 +126,11 @@ def _is_decoder(config: PretrainedConfig) -> bool:
     return not encodes or bool(getattr(config, "is_decoder", False))
 
 
-def load_foreign(found: Foreign, weights: Weights = Weights.AUTO, seed: int = 0) -> LoadedModel:
+def load_foreign(decoder: Foreign, weights: Weights = Weights.AUTO, seed: int = 0) -> LoadedModel:
     """Load a decoder that no family declares.
 
     Args:
-        found: What `foreign` found.
+        decoder: What `foreign` found.
         weights: Which weights to use. Only safetensors are read, and no code.
         seed: Seed of random weights.
 
@@ -139,17 +139,17 @@ def load_foreign(found: Foreign, weights: Weights = Weights.AUTO, seed: int = 0)
             configuration or its tokenizer.
         ShapeError: If a configuration of a known family has sizes that no model can be made of.
     """
-    source = found.source
+    source = decoder.source
     random, why_not = choose_weights(source, weights)
     try:
-        model = _random(found, seed) if random else _pretrained(source)
+        model = _random(decoder.config, seed) if random else _pretrained(source)
         with torch.no_grad():  # sizes that do not fit each other may show only now
             model.eval()(input_ids=torch.zeros(1, 1, dtype=torch.long), use_cache=False)
     except _UNBUILT as error:
         if isinstance(error, ModelError):
             raise
-        if _declared(found.config.model_type):
-            raise found.why from error
+        if _declared(decoder.config.model_type):
+            raise decoder.why from error
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelError(f"model '{source.name}' cannot be made: {reason}") from error
     tokenizer = tokenizer_for(source, model.config.get_text_config(), random=random)
@@ -162,11 +162,11 @@ def _declared(model_type: object) -> bool:
     return any(known in family.classes for family in FAMILIES)
 
 
-def _random(found: Foreign, seed: int) -> PreTrainedModel:
+def _random(config: PretrainedConfig, seed: int) -> PreTrainedModel:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model: PreTrainedModel = AutoModelForCausalLM.from_config(
-            found.config, dtype=torch.float32, trust_remote_code=False
+            config, dtype=torch.float32, trust_remote_code=False
         )
     return model
 
@@ -187,29 +187,29 @@ def naming(model: PreTrainedModel) -> Callable[[str], Label]:
     Args:
         model: Inside of `energy.exposed_attention`.
     """
-    known: dict[str, tuple[str, str]] = {}
+    parts: dict[str, tuple[str, str]] = {}
     ends = (
         (model.get_input_embeddings(), ("embedding", "embedding")),
         (model.get_output_embeddings(), ("head", "lm_head")),
     )
     for name, module in model.named_modules():
         if isinstance(module, AttentionCore):
-            known |= {
+            parts |= {
                 f"{name}.{part}": ("attention", part) for part in ("scores", "softmax", "mix")
             }
         elif isinstance(module, Rotary):
-            known[name] = "attention", "rotary"
+            parts[name] = "attention", "rotary"
         elif isinstance(module, Multiply):
-            known[name] = "ffn", "activation"
-        for end, what in ends:
+            parts[name] = "ffn", "activation"
+        for end, part in ends:
             if module is end:
-                known[name] = what
+                parts[name] = part
 
     def name_of(name: str) -> Label:
-        found = label(name)
-        if found.block != "other":
-            return found
-        block, component = known.get(name, ("other", found.component))
+        known = label(name)
+        if known.block != "other":
+            return known
+        block, component = parts.get(name, ("other", known.component))
         # The outermost list of a decoder is that of its layers.
         depth = next((int(part) for part in name.split(".") if part.isdecimal()), None)
         return Label(block, component, depth)

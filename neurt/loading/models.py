@@ -253,13 +253,13 @@ def _random(source: ModelSource, seed: int, why_not: str) -> PreTrainedModel:
 
 def configuration(where: str, offline: bool) -> PretrainedConfig:
     try:
-        found: PretrainedConfig = AutoConfig.from_pretrained(
+        config: PretrainedConfig = AutoConfig.from_pretrained(
             where, local_files_only=offline, trust_remote_code=False
         )
     except UNFIT as error:
         reason = str(error).strip().splitlines()[-1].strip()
         raise ModelError(f"configuration of '{where}' cannot be loaded: {reason}") from error
-    return found
+    return config
 
 
 def _published(shape: Shape) -> GPT2Config:

@@ -181,10 +181,10 @@ def cached_file(hub_id: str, name: str) -> Path | None:
     from huggingface_hub.errors import HFValidationError
 
     try:
-        found = try_to_load_from_cache(hub_id, name)
+        cached = try_to_load_from_cache(hub_id, name)
     except HFValidationError as error:
         raise ModelError(f"model '{hub_id}' is not a valid hub id: {error}") from error
-    return Path(found) if isinstance(found, str) else None
+    return Path(cached) if isinstance(cached, str) else None
 
 
 def why_unreachable(hub_id: str) -> str | None:

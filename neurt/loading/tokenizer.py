@@ -37,8 +37,8 @@ def tokenizer_for(source: ModelSource, config: PretrainedConfig, *, random: bool
         ModelError: If there is none, it cannot be read, or it has ids that the model lacks.
         GGUFError: If a GGUF file describes none that can be built.
     """
-    found = _own(source, random=random or config.model_type == "gpt2")
-    if found is None:
+    tokenizer = _own(source, random=random or config.model_type == "gpt2")
+    if tokenizer is None:
         if config.model_type != "gpt2" and not random:
             raise ModelError(
                 f"model '{source.name}' has no tokenizer files (tokenizer.json, or vocab.json and "
@@ -50,9 +50,9 @@ def tokenizer_for(source: ModelSource, config: PretrainedConfig, *, random: bool
                 "files (tokenizer.json, or vocab.json and merges.txt) beside its config.json, and "
                 f"GPT-2's needs {_GPT2_ENTRIES} entries"
             )
-        found = gpt2_tokenizer()
-    check_vocabulary(found, config.vocab_size, source.name)
-    return found
+        tokenizer = gpt2_tokenizer()
+    check_vocabulary(tokenizer, config.vocab_size, source.name)
+    return tokenizer
 
 
 def check_vocabulary(tokenizer: Any, entries: int, name: str) -> None:

@@ -110,8 +110,8 @@ def int8_prices(request: PassRequest) -> dict[str, HardwareProfile]:
     Raises:
         ProfileError: If one is at fault.
     """
-    found = {load_profile(words).name: load_sibling(words, "int8") for words in request.hw}
-    return {name: profile for name, profile in found.items() if profile is not None}
+    siblings = {load_profile(words).name: load_sibling(words, "int8") for words in request.hw}
+    return {name: profile for name, profile in siblings.items() if profile is not None}
 
 
 def settings(request: PassRequest, spiking: SpikingConfig, shape: Shape) -> dict[str, object]:
@@ -128,13 +128,13 @@ def settings(request: PassRequest, spiking: SpikingConfig, shape: Shape) -> dict
 
 def versions() -> dict[str, str]:
     """Versions of this package and of what the numbers depend on."""
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for package in ("neurt-energy", "torch", "transformers", "fvcore", "numpy"):
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            versions[package] = "not installed"
+    return versions
 
 
 def now() -> str:

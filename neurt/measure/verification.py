@@ -26,17 +26,17 @@ class VerificationError(UserError, RuntimeError):
     """Two witnesses disagree about a count."""
 
 
-def verify_analog(shape: Shape, conventions: Conventions, one: Pass, counts: Counts) -> None:
+def verify_analog(shape: Shape, conventions: Conventions, step: Pass, counts: Counts) -> None:
     """Compare the counts of one pass of the analog model with the closed form.
 
     Raises:
         VerificationError: If they differ.
     """
-    _same(counts, plan_asa(shape, replace(one, repeats=1), conventions))
+    _same(counts, plan_asa(shape, replace(step, repeats=1), conventions))
 
 
 def verify_spiking(
-    shape: Shape, conventions: Conventions, chosen: SpikingConfig, one: Pass, counts: Counts
+    shape: Shape, conventions: Conventions, chosen: SpikingConfig, step: Pass, counts: Counts
 ) -> None:
     """Compare the counts of one pass of the spiking model with the closed form, given its spikes.
 
@@ -45,7 +45,7 @@ def verify_spiking(
     """
     if spikes_suffice(conventions):
         spikes = {row.name: int(row.tally.spikes) for row in counts.layers if row.tally.slots}
-        _same(counts, plan_ssa(shape, replace(one, repeats=1), chosen, spikes))
+        _same(counts, plan_ssa(shape, replace(step, repeats=1), chosen, spikes))
 
 
 def spikes_suffice(conventions: Conventions) -> bool:

@@ -109,8 +109,8 @@ class Coder(SpikingNeuron):
         """Thresholds (C,) for samples (n, C) of the input."""
         if self.quantile is not None:
             rank = max(1, round(self.quantile * len(samples)))
-            found = ordered(samples.abs())[rank - 1] / self.range_in_thresholds
-            return self.factor * found
+            largest = ordered(samples.abs())[rank - 1] / self.range_in_thresholds
+            return self.factor * largest
         largest = samples.abs().amax(0).clamp(min=torch.finfo(samples.dtype).tiny ** 0.5)
         best, least = largest, torch.full_like(largest, float("inf"))
         for candidate in CANDIDATES:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -21,11 +20,9 @@ from torch import Tensor
 from neurt.spiking.coder import Coder
 from neurt.spiking.config import SpikingConfig
 from neurt.spiking.feedforward import SpikingFeedForward
+from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.spiking.neuron import NeuronError
 from neurt.spiking.softmax import SoftmaxAttention
-
-if TYPE_CHECKING:
-    from neurt.spiking.modeling import SpikingLanguageModel
 
 #: Nats that an accumulate may cost, at factor 1; a factor on thresholds is squared here.
 NATS_PER_ACCUMULATE = 1e-9
@@ -61,9 +58,9 @@ def set_dead_zones(
     """
     key = _decides(model, windows)
     if key not in _LAST:
-        found = curvature(model, windows, progress)
+        measured = curvature(model, windows, progress)
         _LAST.clear()
-        _LAST[key] = found
+        _LAST[key] = measured
     names = {coder: name for name, coder in _coders(model)}
     tokens = max(window.shape[1] for window in windows)
     for block in model.modules():
@@ -160,13 +157,13 @@ class _Felt:
 
     def mean(self, name: str) -> Tensor:
         """F_c, in single precision."""
-        found = (self.squares / self.values.clamp(min=1)).float()
-        if not bool(torch.isfinite(found).all()):
+        mean = (self.squares / self.values.clamp(min=1)).float()
+        if not bool(torch.isfinite(mean).all()):
             raise NeuronError(
                 f"the gradient at '{name}' is not finite; check the weights for NaN and for values "
                 "that overflow"
             )
-        return found
+        return mean
 
 
 @contextmanager
@@ -188,4 +185,4 @@ def _listening(model: SpikingLanguageModel) -> Iterator[dict[Coder, _Felt]]:
 
 
 def _coders(model: SpikingLanguageModel) -> list[tuple[str, Coder]]:
-    return [(name, one) for name, one in model.named_modules() if isinstance(one, Coder)]
+    return [(name, module) for name, module in model.named_modules() if isinstance(module, Coder)]

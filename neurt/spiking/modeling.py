@@ -71,8 +71,8 @@ def analog_class(model_type: str) -> type[PreTrainedModel]:
         model_type: As in `config.json`, of the analog model or of what is converted from it.
     """
     family, kind = family_of(model_type), analog_type(model_type)
-    found: type[PreTrainedModel] = getattr(transformers, family.classes[kind] + family.model)
-    return found
+    model: type[PreTrainedModel] = getattr(transformers, family.classes[kind] + family.model)
+    return model
 
 
 def spiking_class(model_type: str) -> type[SpikingLanguageModel]:

@@ -107,9 +107,9 @@ class SpikingNeuron(nn.Module):
         silent = (sizes == 0).sum(0)
         heard = len(samples) - silent
         rank = silent + (self.quantile * heard).round().to(torch.int64).clamp(min=1)
-        found = sizes.gather(0, (rank - 1).clamp(max=len(samples) - 1).unsqueeze(0))[0]
-        usual = found[heard > 0].median() if bool((heard > 0).any()) else found.new_ones(())
-        return torch.where(heard > 0, found, usual)
+        threshold = sizes.gather(0, (rank - 1).clamp(max=len(samples) - 1).unsqueeze(0))[0]
+        usual = threshold[heard > 0].median() if bool((heard > 0).any()) else threshold.new_ones(())
+        return torch.where(heard > 0, threshold, usual)
 
     @torch.no_grad()
     def calibrate(self, x: Tensor) -> None:
@@ -128,11 +128,12 @@ class SpikingNeuron(nn.Module):
                 f"layer '{self.name}' was given a value that is not finite while its thresholds "
                 "were calibrated; check the weights for NaN and for values that overflow"
             )
-        found = self.find_threshold(samples).to(self.threshold.dtype)
+        threshold = self.find_threshold(samples).to(self.threshold.dtype)
         # A channel that is silent in the text still needs a threshold it can divide by.
-        found = found.clamp(min=torch.finfo(found.dtype).tiny ** 0.5)
+        threshold = threshold.clamp(min=torch.finfo(threshold.dtype).tiny ** 0.5)
         seen = self.calibrations
-        self.threshold.copy_(found if seen == 0 else (self.threshold * seen + found) / (seen + 1))
+        mean = threshold if seen == 0 else (self.threshold * seen + threshold) / (seen + 1)
+        self.threshold.copy_(mean)
         self.calibrations = seen + 1
 
 

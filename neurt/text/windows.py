@@ -87,15 +87,15 @@ def plan_windows(tokens: int, window: int, stride: int) -> list[Window]:
             f"the text has {tokens} token{'s' * (tokens != 1)}, but each prediction needs one "
             "before it; give a text of at least 2 tokens"
         )
-    found: list[Window] = []
+    windows: list[Window] = []
     stop = 1  # the first token of the text has nothing before it
     for start in range(0, tokens, stride):
         first, stop = max(stop, start + 1), min(start + window, tokens)
         if first < stop:
-            found.append(Window(start, stop, first))
+            windows.append(Window(start, stop, first))
         if stop == tokens:
             break
-    return found
+    return windows
 
 
 def batches(plan: Sequence[Window], size: int) -> Iterator[list[Window]]:

@@ -83,9 +83,9 @@ class Architecture:
     def parameter(self, tensor: str) -> str | None:
         """The parameter of transformers for a tensor of the file; None where there is none."""
         stem, _, kind = tensor.rpartition(".")
-        if found := re.fullmatch(r"blk\.(\d+)\.(\w+)", stem):
-            name = self.block.get(found[2])
-            return name and f"{self.names['blk']}.{found[1]}.{name}.{kind}"
+        if match := re.fullmatch(r"blk\.(\d+)\.(\w+)", stem):
+            name = self.block.get(match[2])
+            return name and f"{self.names['blk']}.{match[1]}.{name}.{kind}"
         name = self.names.get(stem) if stem != "blk" else None
         return name and f"{name}.{kind}"
 
@@ -171,7 +171,7 @@ def config_of(header: GGUFHeader) -> dict[str, Any]:
             raise _not_honoured(header, f"sets '{name}.{key}' to {value!r}")
     if "rope_freqs.weight" in header.tensors:
         raise _not_honoured(header, "scales its rotary frequencies ('rope_freqs.weight')")
-    blocks = {found[1] for tensor in header.tensors if (found := re.match(r"blk\.(\d+)\.", tensor))}
+    blocks = {match[1] for tensor in header.tensors if (match := re.match(r"blk\.(\d+)\.", tensor))}
     if len(blocks) != header.integer(f"{name}.block_count"):
         raise GGUFError(
             f"'{header.path}' has tensors of {len(blocks)} blocks, and '{name}.block_count' is "

@@ -89,10 +89,10 @@ def _special(header: GGUFHeader, tokens: list[str]) -> dict[str, str]:
 
 def _list(header: GGUFHeader, key: str, kind: type) -> list[Any]:
     """A list of the tokenizer's; empty where it is not there."""
-    found = header.metadata.get(f"tokenizer.ggml.{key}", [])
-    if not isinstance(found, list) or not all(isinstance(item, kind) for item in found):
+    items = header.metadata.get(f"tokenizer.ggml.{key}", [])
+    if not isinstance(items, list) or not all(isinstance(item, kind) for item in items):
         raise GGUFError(f"'tokenizer.ggml.{key}' of '{header.path}' is no list of {kind.__name__}")
-    return found
+    return items
 
 
 def _byte_level(header: GGUFHeader) -> Tokenizer:
@@ -151,10 +151,10 @@ def _sentencepiece(header: GGUFHeader) -> Tokenizer:
 
 
 def _model(
-    header: GGUFHeader, vocabulary: dict[str, int], merges: list[Any], **how: Any
+    header: GGUFHeader, vocabulary: dict[str, int], merges: list[Any], **options: Any
 ) -> Tokenizer:
     try:
-        return Tokenizer(BPE(vocab=vocabulary, merges=merges, **how))
+        return Tokenizer(BPE(vocab=vocabulary, merges=merges, **options))
     except Exception as error:  # the tokenizers library raises bare Exceptions
         reason = str(error).strip().splitlines()[0]
         raise GGUFError(f"the tokenizer of '{header.path}' cannot be built: {reason}") from error
