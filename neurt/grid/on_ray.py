@@ -56,4 +56,4 @@ def on_ray(tasks: Mapping[str, Task[Result]], address: str) -> Iterator[tuple[st
 
 
 def _do(task: Task[Result]) -> Result:
-    return task.work(1, silent)
+    return task.work(silent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 
 from energy import Counts, LayerCount
@@ -12,7 +13,7 @@ from neurt.closed_form.passes import PlanError
 from neurt.grid.grid import GridError, analog_source, work_through
 from neurt.grid.measuring import GIB, STAGES, Measurement, measure, memory_bytes, peak_bytes
 from neurt.grid.points import CountsStore, fingerprint, point_stem
-from neurt.grid.side_by_side import Task, cores, work_on
+from neurt.grid.side_by_side import Task, cores, side_by_side, threads_of
 from neurt.loading.source import ModelSource
 from neurt.measure.planning import known_shape
 from neurt.progress import Progress, Say, silent
@@ -51,10 +52,12 @@ def run_reproduce(
     store = CountsStore(prepare_directory(request.out / "points"))
     named = {point_stem(it, sources[it.model], decides[it.model]): it for it in points}
     tasks = {
-        stem: Task(_title(it), partial(measure, it), peak_bytes(known_shape(sources[it.model]), it))
+        stem: Task(
+            _title(it), partial(measure, it, None), peak_bytes(known_shape(sources[it.model]), it)
+        )
         for stem, it in named.items()
     }
-    engine = partial(_measured, request=request, progress=progress, say=say)
+    engine = partial(_measured, request=request, points=named, progress=progress, say=say)
     counts = work_through(tasks, store, engine, "measuring", request.out, progress, say)
     return Reproduction(
         tuple(
@@ -78,6 +81,7 @@ def _source(model: str, point: ProfileRequest) -> ModelSource:
 def _measured(
     tasks: Mapping[str, Task[Measurement | str]],
     request: ReproduceRequest,
+    points: Mapping[str, ProfileRequest],
     progress: Progress,
     say: Say,
 ) -> Iterator[tuple[str, Measurement | str]]:
@@ -97,15 +101,17 @@ def _measured(
         f"{largest.peak_bytes / GIB:.1f} GiB."
     )
 
-    def inside(
-        slot: int, _task: Task[Measurement | str], stage: str, done: int, total: int
-    ) -> None:
+    def inside(slot: int, stage: str, done: int, total: int) -> None:
         if stage in STAGES:
             share = (STAGES.index(stage) + done / max(1, total)) / len(STAGES)
             progress(f"process {slot} (% of a run)", round(100 * share), 100)
 
     heard: set[str] = set()
-    for stem, measured in work_on(tasks, processes, most, progress=progress, inside=inside):
+    threads = threads_of(processes)
+    sharing = {
+        key: replace(it, work=partial(measure, points[key], threads)) for key, it in tasks.items()
+    }
+    for stem, measured in side_by_side(sharing, processes, most, alone=progress, progress=inside):
         for line in () if isinstance(measured, str) else measured.said:
             if line not in heard:
                 say(line)

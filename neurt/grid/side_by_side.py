@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -42,18 +41,18 @@ class Task(Generic[Result]):
 
     Attributes:
         title: What it is called.
-        work: Does it; given something to tell its progress to, and before that, by `work_on`, how
-            many threads it may use, None for as many as there are.
+        work: Does it; given something to tell its progress to.
         peak_bytes: Memory that it is expected to take at most.
     """
 
     title: str
-    work: Callable[..., Result]
+    work: Callable[[Progress], Result]
     peak_bytes: int = 0
 
 
 @dataclass
 class _Running(Generic[Result]):
+    key: str
     task: Task[Result]
     process: BaseProcess
     slot: int
@@ -66,96 +65,69 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def work_on(
+def threads_of(processes: int) -> int | None:
+    """Threads for each of several processes; None, for as many as there are, in a single one."""
+    return None if processes == 1 else max(1, cores() // processes)
+
+
+def side_by_side(
     tasks: Mapping[str, Task[Result]],
     processes: int,
     most_bytes: int = sys.maxsize,
     *,
-    progress: Progress = silent,
-    inside: Callable[[int, Task[Result], str, int, int], None] = silent,
+    alone: Progress = silent,
+    progress: Callable[[int, str, int, int], None] = silent,
     reuse: bool = False,
 ) -> Iterator[tuple[str, Result]]:
-    """Do each task: one after the other in this process, or side by side in several.
+    """Do tasks one after the other in this process, or the largest first in several others.
+
+    A task starts when a process is free and the expected memory of all that run stays below the
+    bound; one that is larger than the bound runs alone.
 
     Args:
         tasks: What to do, by key.
-        processes: How many at a time.
-        most_bytes: See `side_by_side`.
-        progress: Told the progress of a task in this process.
-        inside: Told the progress of a task in another one; see `side_by_side`.
-        reuse: See `side_by_side`.
+        processes: How many at a time; 1 for this one.
+        most_bytes: Expected memory of all that run at a time.
+        alone: Told the progress of a task in this process.
+        progress: Told the number of another process from 1 on, and how far its task is.
+        reuse: Whether a process does one task after another, and so imports and measures once what
+            they share; otherwise it ends with its task and gives its memory back.
 
     Yields:
         Each key with its result, in the order in which they end.
 
     Raises:
         ProcessKilledError: If a process is killed; the others are stopped.
-    """
-    if processes == 1:
-        for key, task in tasks.items():
-            yield key, task.work(None, progress)
-        return
-    threads = max(1, cores() // processes)
-    shared = {replace(it, work=partial(it.work, threads)): key for key, it in tasks.items()}
-    for task, result in side_by_side([*shared], processes, most_bytes, inside, reuse=reuse):
-        yield shared[task], result
-
-
-def side_by_side(
-    tasks: Sequence[Task[Result]],
-    processes: int,
-    most_bytes: int,
-    progress: Callable[[int, Task[Result], str, int, int], None] = silent,
-    *,
-    reuse: bool = False,
-) -> Iterator[tuple[Task[Result], Result]]:
-    """Do tasks in other processes, the largest first.
-
-    A task starts when a process is free and the expected memory of all that run stays below the
-    bound; one that is larger than the bound runs alone.
-
-    Args:
-        tasks: What to do.
-        processes: How many at a time.
-        most_bytes: Expected memory of all that run at a time.
-        progress: Told the number of a process from 1 on, its task, and how far that is.
-        reuse: Whether a process does one task after another, and so imports and measures once what
-            they share; otherwise it ends with its task and gives its memory back.
-
-    Yields:
-        Each task with its result, in the order in which they end.
-
-    Raises:
-        ProcessKilledError: If a process is killed; the others are stopped.
         RuntimeError: If a task raises, which it shall not; its process has printed the traceback.
     """
-    waiting = sorted(tasks, key=lambda task: -task.peak_bytes)
+    if processes == 1:
+        yield from ((key, task.work(alone)) for key, task in tasks.items())
+        return
+    waiting = sorted(tasks, key=lambda key: -tasks[key].peak_bytes)
     running: dict[Connection, _Running[Result]] = {}
     free = list(range(processes, 0, -1))
     try:
         while waiting or running:
-            while free and (task := _next(waiting, running, most_bytes)):
-                waiting.remove(task)
-                connection, process = _start(task)
-                running[connection] = _Running(task, process, free.pop())
+            while free and (key := _next(waiting, running, tasks, most_bytes)):
+                connection, process = _start(tasks[key])
+                running[connection] = _Running(key, tasks[key], process, free.pop())
             for ready in wait(list(running)):
                 assert isinstance(ready, Connection)
                 worker = running[ready]
                 said, content = _received(ready, worker)
                 if said == "progress":
-                    progress(worker.slot, worker.task, *content)
+                    progress(worker.slot, *content)
                     continue
-                task = running.pop(ready).task
-                following = _next(waiting, running, most_bytes) if reuse else None
+                del running[ready]
+                following = _next(waiting, running, tasks, most_bytes) if reuse else None
                 with suppress(OSError):  # whoever is gone is noticed when nothing comes back
-                    ready.send(following)
+                    ready.send(following and tasks[following])
                 if following is not None:
-                    waiting.remove(following)
-                    running[ready] = _Running(following, worker.process, worker.slot)
+                    running[ready] = replace(worker, key=following, task=tasks[following])
                 else:
                     worker.process.join()
                     free.append(worker.slot)
-                yield task, content
+                yield worker.key, content
     finally:
         _stop([worker.process for worker in running.values()])
 
@@ -182,12 +154,17 @@ def _received(connection: Connection, worker: _Running[Any]) -> tuple[str, Any]:
 
 
 def _next(
-    waiting: Sequence[Task[Result]],
-    running: dict[Connection, _Running[Result]],
+    waiting: list[str],
+    running: Mapping[Connection, _Running[Result]],
+    tasks: Mapping[str, Task[Result]],
     most_bytes: int,
-) -> Task[Result] | None:
+) -> str | None:
+    """Take the next task that may start."""
     left = most_bytes - sum(worker.task.peak_bytes for worker in running.values())
-    return next((task for task in waiting if task.peak_bytes <= left or not running), None)
+    fits = (key for key in waiting if tasks[key].peak_bytes <= left or not running)
+    if (key := next(fits, None)) is not None:
+        waiting.remove(key)
+    return key
 
 
 def _start(task: Task[Any]) -> tuple[Connection, BaseProcess]:

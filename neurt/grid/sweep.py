@@ -12,7 +12,7 @@ from hwmodels.errors import UserError
 from neurt.grid.grid import Engine, analog_source, work_through
 from neurt.grid.on_ray import on_ray
 from neurt.grid.points import Rows, RowsStore, fingerprint
-from neurt.grid.side_by_side import Task, work_on
+from neurt.grid.side_by_side import Task, side_by_side, threads_of
 from neurt.loading.source import ModelSource
 from neurt.progress import Progress, Say, silent
 from neurt.requests.evaluate import EvaluateRequest
@@ -37,13 +37,14 @@ def run_sweep(request: SweepRequest, progress: Progress = silent, say: Say = sil
     decides = _decides(request, source)
     columns = {column.name for column in SWEEP} - {"pareto"}
     store = RowsStore(prepare_directory(request.out / "points"), columns)
-    engine: Engine[Rows] = partial(work_on, processes=request.jobs, reuse=True)
+    engine: Engine[Rows] = partial(side_by_side, processes=request.jobs, reuse=True)
+    threads = threads_of(request.jobs)
     if request.ray is not None:
-        engine = partial(on_ray, address=request.ray)
+        engine, threads = partial(on_ray, address=request.ray), 1
     tasks: dict[str, Task[Rows | str]] = {}
     for point in request.points():
         there = point if request.ray is None else _absolute(point, source)
-        tasks[_key(point, decides)] = Task(_title(point), partial(evaluate_point, there))
+        tasks[_key(point, decides)] = Task(_title(point), partial(evaluate_point, there, threads))
     points = work_through(tasks, store, engine, "evaluating", request.out, progress, say)
     return Sweep(tuple(row for rows in points for row in rows))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from transformers import Cache, PretrainedConfig
@@ -23,6 +25,8 @@ class SpikingAttention(nn.Module):
         config: Configuration of the model.
         layer_idx: Index of the transformer layer, for the cache.
     """
+
+    core: Any  #: The products of the form.
 
     def __init__(self, config: PretrainedConfig, layer_idx: int) -> None:
         super().__init__()
@@ -73,14 +77,16 @@ class SpikingAttention(nn.Module):
         layer: Synapse = getattr(self, self.layout.output)
         return layer
 
-    def project(self, events: Tensor, scale: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Q (..., S, C), K and V (..., S, KV D) of the events of the input."""
+    def project(
+        self, events: Tensor, scale: Tensor | None, angles: Angles | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Q (..., S, C), K and V (..., S, KV D) of the events of the input, rotated by angles."""
         made = [layer(events, scale) for layer in self.inputs]
-        if len(made) == 1:
-            kv = self.shape.kv_width
-            q, k, v = made[0].split([self.shape.query_width, kv, kv], dim=-1)
-        else:
-            q, k, v = made
+        kv = self.shape.kv_width
+        q, k, v = made if len(made) == 3 else made[0].split([self.shape.query_width, kv, kv], -1)
+        if angles is not None:
+            q, k = self.core.rotary(self.split_heads(q), self.split_heads(k), *angles)
+            q, k = self.merge_heads(q), self.merge_heads(k)
         return q, k, v
 
     def attend(

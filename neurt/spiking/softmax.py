@@ -156,10 +156,7 @@ class SoftmaxAttention(SpikingAttention):
         self, x_BSC: Tensor, cache: Cache | None, mask: Tensor | None, angles: Angles | None
     ) -> Tensor:
         """Attend; the cache holds analog keys and values, or the sums of their events."""
-        q, k, v = self.project(self.encoder(x_BSC), self.encoder.scale)
-        if angles is not None:
-            q, k = self.core.rotary(self.split_heads(q), self.split_heads(k), *angles)
-            q, k = self.merge_heads(q), self.merge_heads(k)
+        q, k, v = self.project(self.encoder(x_BSC), self.encoder.scale, angles)
         q_TBHSD = self.code_queries(q, k)
         arriving: tuple[Tensor | None, Tensor | None] = (None, None)
         if self.streamed:

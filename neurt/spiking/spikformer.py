@@ -122,10 +122,8 @@ class SpikformerAttention(SpikingAttention):
         """Attend; the cache holds key and value spikes, with T folded into the heads."""
         events = self.encoder(x_BSC)
         averages = self.encoder.averages
-        q, k, v = self.project(events, self.encoder.threshold if averages else self.encoder.scale)
-        if angles is not None:
-            q, k = self.core.rotary(self.split_heads(q), self.split_heads(k), *angles)
-            q, k = self.merge_heads(q), self.merge_heads(k)
+        scale = self.encoder.threshold if averages else self.encoder.scale
+        q, k, v = self.project(events, scale, angles)
         current = torch.cat([q, k, v], dim=-1)
         if not averages:
             current = repeat_over_time(current, self.timesteps)

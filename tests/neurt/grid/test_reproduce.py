@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 import neurt.grid.reproduce
-import neurt.grid.side_by_side
 from hwmodels import ProfileError
 from neurt.closed_form.passes import PlanError
 from neurt.closed_form.plan import plan_asa
@@ -244,13 +243,13 @@ def test_memory_and_processes_are_handed_on(
     seen: list[Any] = []
 
     def fake(tasks: Any, processes: int, most: int, progress: Any, **_: Any) -> Any:
-        seen.append((processes, most, [task.peak_bytes for task in tasks]))
-        for task in tasks:
-            progress(1, task, "counting ASA", 1, 2)
-            progress(1, task, "something else", 1, 2)
-            yield task, task.work(lambda *_: None)
+        seen.append((processes, most, [task.peak_bytes for task in tasks.values()]))
+        for key, task in tasks.items():
+            progress(1, "counting ASA", 1, 2)
+            progress(1, "something else", 1, 2)
+            yield key, task.work(lambda *_: None)
 
-    monkeypatch.setattr(neurt.grid.side_by_side, "side_by_side", fake)
+    monkeypatch.setattr(neurt.grid.reproduce, "side_by_side", fake)
     told: list[tuple[str, int, int]] = []
     run_reproduce(ask(jobs=2, memory_gib=2), lambda *done: told.append(done))
     [(processes, most, peaks)] = seen

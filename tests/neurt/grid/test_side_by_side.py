@@ -31,6 +31,10 @@ class Sent:
         return self.call[0], self.call[1:]
 
 
+def named(*tasks: Task[Any]) -> dict[str, Task[Any]]:
+    return {task.title: task for task in tasks}
+
+
 @pytest.fixture(autouse=True)
 def no_process_is_left() -> Iterator[None]:
     yield
@@ -41,16 +45,23 @@ def test_each_task_ends_with_its_result_and_says_how_far_it_is() -> None:
     tasks = [Task(name, methodcaller("__call__", name, 1, 2)) for name in ("a", "b")]
     tasks.append(Task("c", callable))
     said: list[Any] = []
-    found = list(side_by_side(tasks, 2, GIB, lambda slot, task, *done: said.append((task, *done))))
-    assert {task.title: result for task, result in found} == {"a": None, "b": None, "c": True}
-    assert sorted((task.title, *done) for task, *done in said) == [
-        ("a", "a", 1, 2),
-        ("b", "b", 1, 2),
+    found = side_by_side(named(*tasks), 2, progress=lambda _slot, *done: said.append(done))
+    assert dict(found) == {"a": None, "b": None, "c": True}
+    assert sorted(said) == [("a", 1, 2), ("b", 1, 2)]
+
+
+def test_one_process_is_this_one() -> None:
+    tasks = named(*(Task(name, methodcaller("__call__", name, 1, 2)) for name in "ab"))
+    said: list[Any] = []
+    assert list(side_by_side(tasks, 1, alone=lambda *done: said.append(done))) == [
+        ("a", None),
+        ("b", None),
     ]
+    assert said == [("a", 1, 2), ("b", 1, 2)]
 
 
 def test_nothing_to_do_is_done() -> None:
-    assert list(side_by_side([], 2, GIB)) == []
+    assert list(side_by_side({}, 2, GIB)) == []
 
 
 def test_a_process_that_is_killed_is_said_and_the_others_are_stopped() -> None:
@@ -59,7 +70,7 @@ def test_a_process_that_is_killed_is_said_and_the_others_are_stopped() -> None:
         Task("the deadly one", Sent(signal.raise_signal, signal.SIGKILL), peak_bytes=1),
     ]
     with pytest.raises(ProcessKilledError) as caught:
-        list(side_by_side(tasks, 2, GIB))
+        list(side_by_side(named(*tasks), 2, GIB))
     assert str(caught.value) == (
         "the process of the deadly one was killed by signal 9, perhaps for want of memory"
     )
@@ -74,12 +85,12 @@ def test_an_interrupt_stops_the_processes() -> None:
         Task("one that speaks", methodcaller("__call__", "half", 1, 2)),
     ]
     with pytest.raises(KeyboardInterrupt):
-        list(side_by_side(tasks, 2, GIB, interrupt))
+        list(side_by_side(named(*tasks), 2, progress=interrupt))
 
 
 def test_a_task_that_raises_is_a_bug(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(RuntimeError, match="process of wrong ended with code 1 and no result"):
-        list(side_by_side([Task("wrong", len)], 1, GIB))
+        list(side_by_side({"wrong": Task("wrong", len)}, 2))
     assert "TypeError: object of type 'function' has no len()" in capfd.readouterr().err
 
 
@@ -131,8 +142,8 @@ def test_no_more_run_at_a_time_than_memory_allows(
     monkeypatch.setattr(neurt.grid.side_by_side, "_start", fake.start)
     monkeypatch.setattr(neurt.grid.side_by_side, "wait", lambda connections: connections[:1])
     tasks = [Task(str(i), Sent(), peak_bytes=size) for i, size in enumerate(sizes)]
-    found = dict(side_by_side(tasks, processes, most))
-    assert found == {task: task.title for task in tasks}
+    found = dict(side_by_side(named(*tasks), processes, most))
+    assert found == {task.title: task.title for task in tasks}
     assert fake.seen == seen
 
 
@@ -142,10 +153,10 @@ def test_a_process_that_is_used_again_does_one_task_after_the_other() -> None:
         Task(name, partial(next, starmap(os.getpid, [()]))) for name in "abcd"
     ]
     apart, together = (
-        dict(side_by_side(tasks, 2, GIB, reuse=reuse)).values() for reuse in (False, True)
+        dict(side_by_side(named(*tasks), 2, reuse=reuse)).values() for reuse in (False, True)
     )
     assert len(set(apart)) == 4
     assert len(set(together)) <= 2
     tasks[1] = Task("the deadly one", Sent(signal.raise_signal, signal.SIGKILL))
     with pytest.raises(ProcessKilledError, match="of the deadly one was killed by signal 9"):
-        list(side_by_side(tasks, 1, GIB, reuse=True))
+        list(side_by_side(named(*tasks), 2, reuse=True))
