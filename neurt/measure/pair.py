@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import Protocol
 
 from torch import Tensor
 
@@ -12,6 +10,7 @@ from neurt.families import Shape
 from neurt.loading.models import LoadedModel, Weights, load_model
 from neurt.loading.source import ModelSource
 from neurt.progress import Progress, Say, silent
+from neurt.requests.base import Calibrated
 from neurt.spiking.config import SpikingConfig
 from neurt.spiking.conversion import convert
 from neurt.spiking.modeling import SpikingLanguageModel
@@ -19,22 +18,6 @@ from neurt.text.data import Calibration, calibration, check_ids
 
 #: Tokens of a calibration window, unless longer passes are counted.
 WINDOW = 128
-
-
-class CalibrationRequest(Protocol):
-    """What a request says of calibration."""
-
-    @property
-    def calibration(self) -> Path | None:
-        """Text to calibrate on; None for the model's default."""
-
-    @property
-    def calibration_tokens(self) -> int:
-        """Tokens of it."""
-
-    @property
-    def detokenise(self) -> bool:
-        """Whether to undo the spacing of WikiText."""
 
 
 def load(
@@ -66,7 +49,7 @@ def load(
 
 
 def calibrate(
-    loaded: LoadedModel, request: CalibrationRequest, inputs: Iterable[Tensor], window: int
+    loaded: LoadedModel, request: Calibrated, inputs: Iterable[Tensor], window: int
 ) -> Calibration:
     """Cut the calibration text of a model into windows, and check all ids that it will be given.
 
