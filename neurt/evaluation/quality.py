@@ -20,8 +20,6 @@ from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.text.windows import QualityError, Window, batches, check_windows, plan_windows
 from reports.quality.evaluation import Comparison, LayerSimilarity, Quality
 
-__all__ = ["Comparison", "Quality", "QualityError", "compare", "plan_windows"]
-
 #: Scored tokens whose predictions over the whole vocabulary are compared at a time.
 _ROWS = 128
 
@@ -197,9 +195,8 @@ def _hidden_states(model: PreTrainedModel, part: list[Window]) -> Iterator[dict[
     def collect(place: _Place) -> Callable[[nn.Module, Any, Any], None]:
         def hook(_module: nn.Module, _args: Any, out: Any) -> None:
             hidden = out[0] if isinstance(out, tuple) else out
-            states[place] = torch.cat(
-                [hidden[i, window.predicting] for i, window in enumerate(part)]
-            )
+            rows = [hidden[i, window.predicting] for i, window in enumerate(part)]
+            states[place] = torch.cat(rows)
 
         return hook
 
@@ -220,11 +217,8 @@ def _add_predictions(
 ) -> None:
     """Add what the logits of two models say of the scored tokens, in float64."""
     for index, window in enumerate(part):
-        scored = (
-            asa[index, window.predicting],
-            ssa[index, window.predicting],
-            ids[window.first : window.stop],
-        )
+        at = window.predicting
+        scored = asa[index, at], ssa[index, at], ids[window.first : window.stop]
         for p, q, targets in zip(*(x.split(_ROWS) for x in scored), strict=True):
             logs = [logits.float().log_softmax(-1) for logits in (p, q)]
             best = [logits.argmax(-1) for logits in (p, q)]

@@ -80,12 +80,7 @@ def run_finetune(
     course, student = _prepare(request, loaded, corpus, progress, say)
     _learn(course, student)
     baseline = _taught_baseline(course)
-    if not main:
-        return None
-    title = _title(loaded, student)
-    result = Finetuned(loaded.name, loaded.weights, course.judged, course.rows, title)
-    _write(request, loaded, student, baseline, result)
-    return result
+    return _write(course, student, baseline) if main else None
 
 
 @dataclass
@@ -223,21 +218,20 @@ def _title(loaded: LoadedModel, student: SpikingLanguageModel) -> str:
 
 
 def _write(
-    request: FinetuneRequest,
-    loaded: LoadedModel,
-    student: SpikingLanguageModel,
-    baseline: PreTrainedModel | None,
-    result: Finetuned,
-) -> None:
-    """The model directory; the checkpoints go when everything else is there."""
+    course: _Course, student: SpikingLanguageModel, baseline: PreTrainedModel | None
+) -> Finetuned:
+    """Write the model directory; the checkpoints go when everything else is there."""
     from reports.training.picture import training_picture  # matplotlib takes half a second
 
+    request, loaded = course.request, course.loaded
+    title = _title(loaded, student)
+    result = Finetuned(loaded.name, loaded.weights, course.judged, course.rows, title)
     out = prepare_directory(request.out)
     copy_texts(loaded.source.directory, out)
     write_stages(result, out / "stages.csv")
     if result.metrics:
         write_metrics(result.metrics, out / METRICS)
-        figure = partial(training_picture, result.metrics, f"Fine-tuning {result.title}")
+        figure = partial(training_picture, result.metrics, f"Fine-tuning {title}")
         draw(figure, out / "training")
     asked = request.model_dump(mode="json", exclude={"out", "resume"})
     facts = asked | {
@@ -250,3 +244,4 @@ def _write(
         save_model(baseline, loaded.tokenizer, out / BASELINE, request.save_dtype)
     save_model(student, loaded.tokenizer, out, request.save_dtype)
     shutil.rmtree(out / UNFINISHED, ignore_errors=True)  # the model is whole without
+    return result

@@ -21,15 +21,7 @@ from energy.counts import Label
 from energy.layers.elementwise import Multiply, Rotary
 from energy.layers.matmul import AttentionCore
 from neurt.families import FAMILIES, ShapeError, analog_type, label, read_shape
-from neurt.loading.models import (
-    UNFIT,
-    LoadedModel,
-    Weights,
-    choose_weights,
-    configuration,
-    from_pretrained,
-    origin_of,
-)
+from neurt.loading.models import LoadedModel
 from neurt.loading.source import (
     ModelError,
     ModelSource,
@@ -40,6 +32,14 @@ from neurt.loading.source import (
     why_unreachable,
 )
 from neurt.loading.tokenizer import tokenizer_for
+from neurt.loading.weights import (
+    UNFIT,
+    Weights,
+    choose_weights,
+    configuration,
+    from_pretrained,
+    origin_of,
+)
 
 #: What the code of a family that nobody tried may raise on sizes that it does not expect.
 _UNBUILT = (*UNFIT, ArithmeticError, AttributeError, LookupError, TypeError)

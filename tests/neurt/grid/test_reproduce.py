@@ -231,8 +231,8 @@ def test_a_run_that_needs_more_than_it_may_have_is_said(
         run_reproduce(ask(models=("gpt2-nano", "gpt2-large"), memory_gib=3.5))
     assert str(caught.value) == (
         "gpt2-large, T = 4, spikformer, signed_if, full attention needs up to 3.9 GiB, more than "
-        "the 3.5 GiB that all processes may take; raise --memory-gib, or lower --tokens "
-        "or --timesteps"
+        "the 3.5 GiB that all processes may take; raise --memory-gib, or lower --tokens or "
+        "--timesteps"
     )
     assert measurements.done == []
 
