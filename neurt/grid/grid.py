@@ -32,11 +32,7 @@ class Store(Protocol[Result]):
 
 
 def analog_source(model: str, command: str) -> ModelSource:
-    """Where the analog model of a grid comes from.
-
-    Args:
-        model: See `source.resolve`.
-        command: The command that takes a converted model.
+    """Where the analog model of a grid comes from; `command` is that for a converted one.
 
     Raises:
         ModelError: If it is unknown.

@@ -26,12 +26,9 @@ class Measurement(NamedTuple):
 
 
 def measure(point: ProfileRequest, threads: int | None, progress: Progress) -> Measurement | str:
-    """Measure one run; an error that explains itself comes back as its text.
+    """Measure one run with so many threads, None for torch's own choice.
 
-    Args:
-        point: What to measure.
-        threads: Threads for torch to use; None to leave that as it is.
-        progress: Told how far the work is.
+    An error that explains itself comes back as its text.
     """
     import torch
 

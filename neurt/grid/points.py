@@ -121,13 +121,7 @@ class RowsStore:
 
 
 def point_stem(point: ProfileRequest, source: ModelSource, decides: str) -> str:
-    """The name of a run, without the digest of its content.
-
-    Args:
-        point: What to measure.
-        source: Its model.
-        decides: See `fingerprint`.
-    """
+    """The name of a run, without the digest of its content; `decides` is its `fingerprint`."""
     asked = point.model_dump_json(exclude={"out", "text", "hw", "dataflow", "latency_s"})
     spiking = point.spiking
     words = (source.name, f"T{spiking.timesteps}", spiking.form, spiking.code, point.attention)

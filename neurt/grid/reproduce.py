@@ -130,14 +130,7 @@ def _title(point: ProfileRequest) -> str:
 def described(
     point: ProfileRequest, asa: Counts, ssa: Counts, profiles: tuple[HardwareProfile, ...]
 ) -> Measured:
-    """A measured run as the table takes it.
-
-    Args:
-        point: What was measured.
-        asa: Counts of the analog model.
-        ssa: Counts of the spiking model.
-        profiles: Hardware to price it on.
-    """
+    """A measured run, priced on hardware, as the table takes it."""
     run = Run("profile", asa, ssa, profiles, {}, {}, "")
     spiking = point.spiking
     return Measured(

@@ -52,11 +52,9 @@ def run_sweep(request: SweepRequest, progress: Progress = silent, say: Say = sil
 def evaluate_point(
     point: EvaluateRequest, threads: int | None, _progress: Progress = silent
 ) -> Rows | str:
-    """Evaluate one point; an error that explains itself comes back as its text.
+    """Evaluate one point with so many threads, None for torch's own choice.
 
-    Args:
-        point: What to evaluate.
-        threads: Threads for torch to use; None to leave that as it is.
+    An error that explains itself comes back as its text.
     """
     import torch
 

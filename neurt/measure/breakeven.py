@@ -15,12 +15,13 @@ from energy.counts.file import read_csv, variants_of
 from energy.formulas import Conventions
 from hwmodels import Dataflow, HardwareProfile, Op, load_profiles
 from hwmodels.errors import UserError
-from neurt.closed_form.passes import PlanError, check_pass
+from neurt.closed_form.passes import check_pass
 from neurt.closed_form.plan import VALUE_BYTES, plan_asa
 from neurt.closed_form.plan_rows import Rows
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import FAMILIES, Family, Shape
 from neurt.loading.source import resolve
+from neurt.measure.planning import known_shape
 from neurt.requests.breakeven import BreakEvenRequest
 from neurt.spiking.config import Code
 from reports.breakeven.case import Case
@@ -105,18 +106,13 @@ def _model(request: BreakEvenRequest) -> Iterator[_Sides]:
     if request.model is None:
         return
     source = resolve(request.model)
-    if source.shape is None:
-        raise PlanError(
-            f"the sizes of '{request.model}' are not in the local cache; give a directory with its "
-            "config.json"
-        )
+    shape = known_shape(source)
     what, conventions = request.what, Conventions(request.attention)
-    check_pass(what, source.shape, request.model)
+    check_pass(what, shape, request.model)
     about: About = {"model": source.name, "weights": "none(closed form)"}
-    asa = plan_asa(source.shape, what, conventions, **about)
+    asa = plan_asa(shape, what, conventions, **about)
     silent, busy = (
-        plan_ssa(source.shape, what, request.spiking, rate, conventions, **about)
-        for rate in (0.0, 1.0)
+        plan_ssa(shape, what, request.spiking, rate, conventions, **about) for rate in (0.0, 1.0)
     )
     parts = [*_layers(asa, busy, by_depth=False), *_blocks(asa, busy)]
     yield _Sides(f"{source.name}, closed form", False, asa, silent, busy, parts)

@@ -30,14 +30,8 @@ def load(
 ) -> LoadedModel:
     """Load a model and say whose weights it has; see `models.load_model`.
 
-    Args:
-        source: Where it comes from.
-        weights: `auto`, `pretrained` or `random`.
-        seed: Seed of random weights.
-        check: Raises if the sizes do not fit what is asked; called before minutes are spent on
-            loading where they are at hand, and with those of the model that was loaded.
-        progress: Told how far the work is.
-        say: Given the announcement.
+    `check` raises if the sizes do not fit what is asked: it is called before minutes are spent on
+    loading where they are at hand, and with those of the model that was loaded.
     """
     if source.shape is not None:
         check(source.shape)
@@ -51,13 +45,7 @@ def load(
 def calibrate(
     loaded: LoadedModel, request: Calibrated, inputs: Iterable[Tensor], window: int
 ) -> Calibration:
-    """Cut the calibration text of a model into windows, and check all ids that it will be given.
-
-    Args:
-        loaded: The model.
-        request: Says which text, and how much of it.
-        inputs: Token ids that are not for calibration.
-        window: Tokens per window.
+    """Cut the calibration text of a model into windows of so many tokens, and check all its ids.
 
     Raises:
         TextError: If the text cannot be used, or an id is not in the vocabulary.

@@ -69,17 +69,7 @@ def measure(
     progress: Progress = silent,
     say: Say = silent,
 ) -> Run:
-    """Count both variants of a model that is loaded.
-
-    Args:
-        request: What was asked for.
-        loaded: The model.
-        calibration: For its conversion.
-        inputs: Token ids (batch, tokens), one tensor per window.
-        text_name: What reports call the text of these.
-        profiles: The hardware asked for.
-        progress: Told how far the work is.
-        say: Given lines that the user must read.
+    """Count both variants of a model that is loaded on token ids (batch, tokens) per window.
 
     Raises:
         ConversionError: If the model cannot be converted.
