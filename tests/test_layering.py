@@ -127,14 +127,7 @@ def test_every_import_points_to_a_lower_floor(package: str) -> None:
     assert upwards == set()
 
 
-OPEN = pytest.mark.xfail(
-    reason="pictures of roofline and count; comparison and its page", strict=False
-)
-
-
-@pytest.mark.parametrize(
-    "package", ["hwmodels", "energy", pytest.param("reports", marks=OPEN), "neurt"]
-)
+@pytest.mark.parametrize("package", FLOORS)
 def test_no_files_import_each_other(package: str) -> None:
     paths = sorted((ROOT / package).rglob("*.py"))
     names = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in paths}
