@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from energy import Counts, counting
+from energy import Attention, Conventions, Counts, count_pass, counting, exposed_attention
 
 
 def count(model: nn.Module, *args: Any, **kwargs: Any) -> Counts:
@@ -40,3 +40,13 @@ class Wrapped(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.use(self.layer, x)
+
+
+def count_exposed(
+    model: Any, attention: Attention = Attention.FULL, *, fused: bool = True, **inputs: Any
+) -> Counts:
+    """A pass of a language model whose products of attention are seen."""
+    with exposed_attention(model, fused=fused):
+        return count_pass(
+            model, lambda: model(**inputs), variant="asa", conventions=Conventions(attention)
+        )

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 import torch
+from networks import count_exposed
 from torch import Tensor, nn
 from transformers import GPT2LMHeadModel, PreTrainedConfig, PreTrainedModel
 
 from energy import (
     Attention,
-    Conventions,
     Counts,
     ExposeError,
     count_pass,
@@ -30,13 +30,6 @@ def logits(model: GPT2LMHeadModel, *args: Any, **kwargs: Any) -> Tensor:
     return out
 
 
-def count(model: GPT2LMHeadModel, attention: Attention, *, fused: bool, **inputs: Any) -> Counts:
-    with exposed_attention(model, fused=fused):
-        return count_pass(
-            model, lambda: model(**inputs), variant="asa", conventions=Conventions(attention)
-        )
-
-
 def assert_untouched(model: GPT2LMHeadModel, implementation: str) -> None:
     assert model.config._attn_implementation == implementation
     assert not any(isinstance(module, AttentionCore) for module in model.modules())
@@ -51,7 +44,8 @@ def test_fused_and_unfused_counts_are_equal(
 ) -> None:
     tiny_gpt2.set_attn_implementation(implementation)
     fused, unfused = (
-        count(tiny_gpt2, attention, fused=fused, input_ids=ids(batch, 7)) for fused in (True, False)
+        count_exposed(tiny_gpt2, attention, fused=fused, input_ids=ids(batch, 7))
+        for fused in (True, False)
     )
     assert fused.layers == unfused.layers
     assert [x.name for x in fused.layers if ".core." in x.name][:3] == [
@@ -68,7 +62,7 @@ def test_fused_and_unfused_counts_of_a_decoded_token_are_equal(
     def decode(fused: bool) -> Counts:
         cache = tiny_gpt2(ids(3, 7), use_cache=True).past_key_values
         inputs = {"input_ids": ids(3, 1), "past_key_values": cache, "use_cache": True}
-        return count(tiny_gpt2, attention, fused=fused, **inputs)
+        return count_exposed(tiny_gpt2, attention, fused=fused, **inputs)
 
     assert decode(fused=True).layers == decode(fused=False).layers
 

@@ -8,15 +8,14 @@ from typing import Any
 
 import pytest
 import torch
-from networks import Chain, Wrapped, count
+from networks import Chain, Wrapped, count, count_exposed
 from torch import Tensor, nn
-from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
+from transformers import GPT2Config, GPT2LMHeadModel
 from transformers.pytorch_utils import Conv1D
 
 from energy import (
     Attention,
     Conventions,
-    Counts,
     EventError,
     Label,
     MatMul,
@@ -289,15 +288,6 @@ def prefill_macs(config: GPT2Config, tokens: int, attention: Attention) -> int:
 def decode_macs(config: GPT2Config, attended: int) -> int:
     layers, width, words = config.n_layer, config.n_embd, config.vocab_size
     return 12 * layers * width**2 + words * width + 2 * layers * width * attended
-
-
-def count_exposed(
-    model: PreTrainedModel, attention: Attention = Attention.FULL, **inputs: Any
-) -> Counts:
-    with exposed_attention(model):
-        return count_pass(
-            model, lambda: model(**inputs), variant="asa", conventions=Conventions(attention)
-        )
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
