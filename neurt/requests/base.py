@@ -62,7 +62,9 @@ PlannedConversion = Annotated[SpikingConfig, Flag(only=PLANNED)]
 class Request(BaseModel):
     """What may be asked of a command."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, defer_build=True
+    )
 
     #: The heading under which help shows the fields of a class.
     group: ClassVar[str] = "options"

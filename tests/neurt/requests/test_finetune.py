@@ -8,36 +8,10 @@ from pydantic import ValidationError
 
 from neurt.requests.finetune import FinetuneRequest
 from neurt.requests.training import TrainingSettings
-from neurt.spiking.config import SpikingConfig
 
 
 def request(**changes: Any) -> FinetuneRequest:
     return FinetuneRequest(**{"model": "gpt2-nano", "text": "sotu", "out": Path("m")} | changes)
-
-
-def test_defaults() -> None:
-    assert request().model_dump(exclude={"model", "text", "out"}) == {
-        "weights": "auto",
-        "spiking": SpikingConfig().model_dump(),
-        "detokenise": False,
-        "calibration": None,
-        "calibration_tokens": 512,
-        "train": "ssa",
-        "layer_steps": 200,
-        "steps": 200,
-        "batch": 4,
-        "tokens": 256,
-        "learning_rate": 1e-3,
-        "warmup_steps": 20,
-        "clip": 1.0,
-        "seed": 0,
-        "target_events_per_mac": None,
-        "baseline": True,
-        "held_out_tokens": 8192,
-        "save_every": 50,
-        "save_dtype": "float32",
-        "resume": False,
-    }
 
 
 def test_the_settings_of_a_stage_are_those_of_the_request() -> None:
