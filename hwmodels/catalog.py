@@ -14,18 +14,6 @@ from hwmodels.document import Document, compose, validated
 from hwmodels.errors import did_you_mean
 from hwmodels.profile import HardwareProfile, ProfileError
 
-__all__ = [
-    "ProfileError",
-    "load_profile",
-    "load_profiles",
-    "load_sibling",
-    "parse_profile",
-    "profile_names",
-    "read_profile",
-    "read_profiles",
-    "siblings",
-]
-
 ENTRY_POINT_GROUP = "neurt_energy.hardware"
 
 

@@ -39,8 +39,8 @@ def activation(formula: Formula) -> Rule:
     return rule
 
 
-def norm(*, centred: bool, offset: bool) -> Rule:
-    """The rule of a norm over the last dimension.
+def norm(*, centred: bool, offset: bool = False) -> Rule:
+    """The rule of a norm over the last dimensions.
 
     Args:
         centred: LayerNorm; otherwise RMSNorm.
@@ -48,17 +48,18 @@ def norm(*, centred: bool, offset: bool) -> Rule:
     """
 
     def rule(layer: Any, name: str, args: Any, out: Tensor, conventions: Conventions) -> Rows:
-        width = out.shape[-1]
-        how: dict[str, Any] = {
-            "scale": getattr(layer, "weight", None) is not None,
-            "offset": offset,
-            "value_bytes": out.element_size(),
-        }
-        rows = out.numel() // width
-        if not centred:
-            return {"": nonlinear.rms_norm(rows, width, **how)}
-        shift = getattr(layer, "bias", None) is not None
-        return {"": nonlinear.layer_norm(rows, width, shift=shift, **how)}
+        width = prod(getattr(layer, "normalized_shape", out.shape[-1:]))
+        rows, value_bytes = out.numel() // width, out.element_size()
+        scale, shift = (getattr(layer, x, None) is not None for x in ("weight", "bias"))
+        if centred:
+            tally = nonlinear.layer_norm(
+                rows, width, scale=scale, shift=shift, offset=offset, value_bytes=value_bytes
+            )
+        else:
+            tally = nonlinear.rms_norm(
+                rows, width, scale=scale, offset=offset, value_bytes=value_bytes
+            )
+        return {"": tally}
 
     return rule
 
@@ -86,37 +87,14 @@ for _kinds, _formula in (
 ):
     for _kind in _kinds:
         tally_call.register(_kind, activation(_formula))
+tally_call.register(nn.LayerNorm, norm(centred=True))
+tally_call.register(nn.RMSNorm, norm(centred=False))
 
 
 @tally_call.register
 def _(layer: nn.GELU, name: str, args: Any, out: Tensor, conventions: Conventions) -> Rows:
     formula = nonlinear.gelu_tanh if layer.approximate == "tanh" else nonlinear.gelu_erf
     return {"": formula(out.numel(), value_bytes=out.element_size())}
-
-
-@tally_call.register
-def _(layer: nn.LayerNorm, name: str, args: Any, out: Tensor, conventions: Conventions) -> Rows:
-    width = prod(layer.normalized_shape)
-    return {
-        "": nonlinear.layer_norm(
-            out.numel() // width,
-            width,
-            scale=layer.weight is not None,
-            shift=layer.bias is not None,
-            value_bytes=out.element_size(),
-        )
-    }
-
-
-@tally_call.register
-def _(layer: nn.RMSNorm, name: str, args: Any, out: Tensor, conventions: Conventions) -> Rows:
-    width = prod(layer.normalized_shape)
-    scale = layer.weight is not None
-    return {
-        "": nonlinear.rms_norm(
-            out.numel() // width, width, scale=scale, value_bytes=out.element_size()
-        )
-    }
 
 
 @tally_call.register
