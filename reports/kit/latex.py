@@ -48,17 +48,14 @@ def to_latex(table: Table[Any], notes: Sequence[str] = ()) -> str:
         notes: What belongs into the caption, as comments above the table.
     """
     columns = table.shown
-    words = [column.heading.split() for column in columns]
-    height = max(map(len, words))
-    heads = [[""] * (height - len(x)) + x for x in words]
-    comments = [line for note in (table.title, *notes) for line in wrap(latex_escape(note), 96)]
+    alignment = "".join("l" if column.words else "r" for column in columns)
     lines = [
-        *(f"% {line}" for line in comments),
+        *_comments([table.title, *notes]),
         r"% Needs \usepackage{booktabs}. A wide one fits a sidewaystable of the package",
         r"% rotating, in \scriptsize with \setlength{\tabcolsep}{2pt}.",
-        f"\\begin{{tabular}}{{@{{}}{''.join('l' if x.words else 'r' for x in columns)}@{{}}}}",
+        f"\\begin{{tabular}}{{@{{}}{alignment}@{{}}}}",
         r"\toprule",
-        *(_row(line) for line in zip(*heads, strict=True)),
+        *map(_row, _stacked(column.heading for column in columns)),
         r"\midrule",
     ]
     for number, group in enumerate(table.groups()):
@@ -66,6 +63,17 @@ def to_latex(table: Table[Any], notes: Sequence[str] = ()) -> str:
             lines.append(r"\midrule" if number == 1 else r"\addlinespace")
         lines += [_row(column.cell(row) for column in columns) for row in group]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def _comments(notes: Sequence[str]) -> list[str]:
+    return [f"% {line}" for note in notes for line in wrap(latex_escape(note), 96)]
+
+
+def _stacked(headings: Iterable[str]) -> Iterable[Sequence[str]]:
+    """The words of headings above each other, and all of them above the rule."""
+    words = [heading.split() for heading in headings]
+    height = max(map(len, words))
+    return zip(*([""] * (height - len(x)) + x for x in words), strict=True)
 
 
 def _row(cells: Iterable[str]) -> str:

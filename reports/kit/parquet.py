@@ -44,16 +44,22 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> Path:
     check_parquet()
     typed = frame.copy()
     for column in (name for name in typed if is_object_dtype(typed[name])):
-        known = [value for value in typed[column] if value not in ("", None)]
-        if known and all(isinstance(value, int) for value in known):
-            if (largest := max(map(abs, known))) > _LARGEST:
-                raise ParquetError(
-                    f"'{path.name}', column '{column}': {largest} is too large for a number "
-                    "of Parquet; use the CSV"
-                )
-            typed[column] = typed[column].replace("", None).astype("Int64")
-        elif not known:
-            typed[column] = typed[column].astype("float64")
+        typed[column] = _typed(typed[column], path)
     return write_atomically(
         path, lambda file: typed.to_parquet(file, engine="pyarrow", index=False)
     )
+
+
+def _typed(column: pd.Series, path: Path) -> pd.Series:
+    """Whole numbers with gaps, or gaps alone, with a type of their own; others as they are."""
+    known = [value for value in column if value not in ("", None)]
+    if not known:
+        return column.astype("float64")
+    if not all(isinstance(value, int) for value in known):
+        return column
+    if (largest := max(map(abs, known))) > _LARGEST:
+        raise ParquetError(
+            f"'{path.name}', column '{column.name}': {largest} is too large for a number of "
+            "Parquet; use the CSV"
+        )
+    return column.replace("", None).astype("Int64")

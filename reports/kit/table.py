@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from textwrap import wrap
 from typing import Any, NamedTuple
 
@@ -32,21 +32,26 @@ def print_table(table: Table[Any], console: Console) -> None:
     if table.title:
         print_sentence(table.title, console, "bold")
     made = [_Texts(column, [column.cell(row) for row in table.rows]) for column in table.shown]
-    groups = [table.group(row) for row in table.rows]
-    styles = ["bold" if table.strong(row) else "" for row in table.rows]
     for number, columns in enumerate(_blocks(made, console.width)):
         if number:
             console.print()
         widths = _widths(columns, console.width)
         grid = _grid(columns, widths)
-        for i, style in enumerate(styles):
-            if i and groups[i] != groups[i - 1]:
-                grid.add_section()
-            cells = (texts.cells[i] for texts in columns)
-            grid.add_row(*map(_wrapped, cells, widths), style=style)
+        _fill(grid, table, columns, widths)
         room, console.width = console.width, max(console.width, _across(widths))
         console.print(grid)
         console.width = room
+
+
+def _fill(grid: Grid, table: Table[Any], columns: Sequence[_Texts], widths: Sequence[int]) -> None:
+    last: Hashable = None
+    for i, row in enumerate(table.rows):
+        group = table.group(row)
+        if i and group != last:
+            grid.add_section()
+        last = group
+        cells = (texts.cells[i] for texts in columns)
+        grid.add_row(*map(_wrapped, cells, widths), style="bold" if table.strong(row) else "")
 
 
 def _wrapped(text: str, width: int, style: str = "") -> Text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from energy import Counts, LayerCount
@@ -105,18 +106,21 @@ _LAYER = {"name": "layer"} | {
 def _columns(counts: Counts) -> dict[str, Any]:
     """Counts of one variant, a column for each field and operation, in the order of the layers."""
     rows = counts.layers
-    steps = [steps_with_time(row, counts) for row in rows]
-    occurring = [op for op in Op if any(row.tally.ops.get(op) for row in rows)]
+    occurring = [op for op in Op if counts.total(op)]
+    records = [CountRow(counts, row) for row in rows]
     columns = {column.name: column.value for column in COUNT_COLUMNS}
     return {
         **{name: getattr(counts, name) for name in _ABOUT},
-        **{
-            name: [columns[column](CountRow(counts, row)) for row in rows]
-            for name, column in _LAYER.items()
-        },
+        **{name: list(map(columns[column], records)) for name, column in _LAYER.items()},
         "ops": {op: [row.tally.ops.get(op, 0) for row in rows] for op in occurring},
-        "steps": {op: [i for i, ops in enumerate(steps) if op in ops] for op in occurring},
+        "steps": _steps(counts, occurring),
     }
+
+
+def _steps(counts: Counts, ops: Iterable[Op]) -> dict[Op, list[int]]:
+    """The layers in which an operation is done in each time step, by operation."""
+    layers = [steps_with_time(row, counts) for row in counts.layers]
+    return {op: [i for i, timed in enumerate(layers) if op in timed] for op in ops}
 
 
 def steps_with_time(row: LayerCount, counts: Counts) -> frozenset[Op]:

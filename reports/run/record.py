@@ -67,9 +67,23 @@ def read_record(directory: Path) -> Record:
         RunError: If it is missing, cut short, of another format, or lacks something.
     """
     name = f"run '{directory}': run.json"
-    data = read_bytes(directory, "run.json")
+    content = _parsed(read_bytes(directory, "run.json"), name)
+    _check_format(content, name)
     try:
-        found = json.loads(data)
+        record = Record.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise RunError(
+            f"{name}, field '{where}': {first['msg']}; run the command again that wrote it"
+        ) from error
+    _check_consistent(record, name)
+    return record
+
+
+def _parsed(data: bytes, name: str) -> dict[str, Any]:
+    try:
+        content = json.loads(data)
     except json.JSONDecodeError as error:
         raise RunError(
             f"{name} is cut short or no JSON (line {error.lineno}, column {error.colno}); run the "
@@ -77,35 +91,33 @@ def read_record(directory: Path) -> Record:
         ) from error
     except ValueError as error:
         raise RunError(f"{name} cannot be read: {error}") from error
-    found = found if isinstance(found, dict) else {}
-    if (command := found.get("command", "profile")) not in ("profile", "plan"):
+    return content if isinstance(content, dict) else {}
+
+
+def _check_format(content: dict[str, Any], name: str) -> None:
+    """Make sure that it is a run, and of the format of this version."""
+    if (command := content.get("command", "profile")) not in ("profile", "plan"):
         raise RunError(
             f"{name} is that of `neurt-energy {command}`; give a directory that `profile` or "
             "`plan` has written"
         )
-    version = found.get("format")
+    version = content.get("format")
     if version is None:
         raise RunError(
             f"{name} says no format: it is of a version before formats, or no run.json of "
             "neurt-energy; run the command again that wrote it"
         )
     if version != FORMAT:
-        newer = isinstance(version, int) and version > FORMAT
         way_out = (
             "install a newer neurt-energy"
-            if newer
+            if isinstance(version, int) and version > FORMAT
             else "run the command again that wrote it, or price its counts.csv with `neurt-energy "
             "price`"
         )
         raise RunError(f"{name} has format {version}, but this version reads {FORMAT}; {way_out}")
-    try:
-        record = Record.model_validate(found)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise RunError(
-            f"{name}, field '{where}': {first['msg']}; run the command again that wrote it"
-        ) from error
+
+
+def _check_consistent(record: Record, name: str) -> None:
     for totals in (record.counts, *(phase.counts for phase in record.request)):
         if set(totals) != {"asa", "ssa"}:
             raise RunError(
@@ -116,7 +128,6 @@ def read_record(directory: Path) -> Record:
     for key, entry in record.hardware.items():
         if key != entry.profile.name:
             raise RunError(f"{name}: hardware '{key}' holds the profile '{entry.profile.name}'")
-    return record
 
 
 def read_bytes(directory: Path, name: str) -> bytes:

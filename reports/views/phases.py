@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from energy import Estimate
@@ -71,22 +71,23 @@ def parts(bill: Estimate) -> list[Part]:
     An unpriced MAC or AC leaves no arithmetic and no total; otherwise a line holds what has a
     price and names what has none.
     """
-    missing = {
-        group: tuple(op.value for op in bill.unpriced if op.group == group) for group in GROUPS
-    }
-    lines = [_heading(bill, group, missing[group]) for group in GROUPS[:-1]]
+    lines = [_heading(bill, group) for group in GROUPS[:-1]]
     lines += [Part(f"memory:{x}", bill.level_pj.get(x, 0.0)) for x in bill.profile.memory]
-    if missing["memory"]:
-        lines.append(Part(UNPLACED, None, missing["memory"]))
+    if unplaced := _missing(bill, "memory"):
+        lines.append(Part(UNPLACED, None, unplaced))
     static = bill.static_pj
-    lines.append(Part("static", static, ("static",) if static is None else ()))
+    lines.append(Part("static", static, () if static is not None else ("static",)))
     everything = tuple(name for line in lines for name in line.unpriced)
     lines.append(Part("total", None if bill.lacks_compute else bill.energy_pj(), everything))
     return lines
 
 
-def _heading(bill: Estimate, group: str, missing: tuple[str, ...]) -> Part:
-    pj = bill.group_pj(group)
+def _missing(bill: Estimate, group: str) -> tuple[str, ...]:
+    return tuple(op.value for op in bill.unpriced if op.group == group)
+
+
+def _heading(bill: Estimate, group: str) -> Part:
+    pj, missing = bill.group_pj(group), _missing(bill, group)
     lost = bill.lacks_compute if group == "compute" else bool(missing and not pj)
     return Part(group, None if lost else pj, missing)
 
@@ -157,20 +158,15 @@ def phase_table(run: Run, hw: str) -> Table[str]:
     columns: list[Column[str]] = [Column("part", str, "part", part_name, words=True, key=True)]
     # A prefill gives each of its sequences one token, so it tells how many requests there are.
     requests = run.asa.batch * run.phases[0].generated
-    names: dict[str, None] = {}
-    costs: set[str] = set()
+    lines: list[PhaseLine] = []
     for bill in bills:
-        whole = bill.phase == "request"
         for side, variant in ((bill.asa, "analog"), (bill.ssa, "spiking")):
-            lines = list(_lines(bill, side))
-            factor = 1 / requests if whole else bill.per_token(1.0)
-            cells = {line.part.name: _cell(line, factor) for line in lines}
-            if whole:
-                cells[GENERATED] = _cell(lines[-1], bill.per_token(1.0))
-            names |= dict.fromkeys(line.part.name for line in lines[:-1])
-            costs |= {line.part.name for line in lines if line.part.pj != 0}
+            own = list(_lines(bill, side))
+            lines += own
             name = f"{bill.phase} {variant}"
-            columns.append(Column(name, cells.get, name))
+            columns.append(Column(name, _cells(own, requests).get, name))
+    costs = {line.part.name for line in lines if line.part.pj != 0} - {"total"}
+    names = dict.fromkeys(line.part.name for line in lines)
     ends = ("total", GENERATED) if len(bills) > 1 else ("total",)
     return Table(
         tuple(columns),
@@ -180,6 +176,16 @@ def phase_table(run: Run, hw: str) -> Table[str]:
         group=ends.__contains__,
         strong="total".__eq__,
     )
+
+
+def _cells(lines: Sequence[PhaseLine], requests: int) -> dict[str, str]:
+    """A bill in words, by line: of a phase per token, of a request per request."""
+    bills = lines[0].bills
+    each = bills.per_token(1.0)
+    if bills.phase != "request":
+        return {line.part.name: _cell(line, each) for line in lines}
+    cells = {line.part.name: _cell(line, 1 / requests) for line in lines}
+    return cells | {GENERATED: _cell(lines[-1], each)}
 
 
 def _cell(line: PhaseLine, factor: float) -> str:
