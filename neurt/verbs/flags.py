@@ -13,7 +13,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from hwmodels import profile_names
 from hwmodels.errors import did_you_mean
+from neurt.families import ALIASES
+from neurt.loading.source import SHIPPED, SMOLLM2
 from neurt.requests.base import Flag, Request
 
 #: The headings of help, in order; "options" has what stands under none of them.
@@ -24,6 +27,12 @@ _GROUPS = (
 #: What stands for a value in help, by its type.
 _METAVARS = {int: "N", float: "X"}
 
+#: Words that a shell may complete, by field; argcomplete asks for them.
+_KNOWN = {
+    "hw": lambda **_: profile_names(),
+    "model": lambda **_: (*SHIPPED, *ALIASES, SMOLLM2),
+    "models": lambda **_: (*SHIPPED, *ALIASES, SMOLLM2),
+}
 #: What breaks a rule, by the names that pydantic has for it.
 _RULES = {
     "int_parsing": "must be an integer",
@@ -118,9 +127,11 @@ def add_flags(parser: argparse.ArgumentParser, request: type[Request]) -> None:
         options = _options(field)
         if not field.flag.positional:
             options |= {"dest": ".".join(field.path), "required": field.info.is_required()}
-        groups.get(field.group, parser).add_argument(
+        action = groups.get(field.group, parser).add_argument(
             field.option, default=argparse.SUPPRESS, help=_help(field), **options
         )
+        if field.path[-1] in _KNOWN:
+            action.completer = _KNOWN[field.path[-1]]  # type: ignore[attr-defined]
 
 
 def _options(field: _Field) -> dict[str, Any]:

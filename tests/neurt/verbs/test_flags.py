@@ -256,6 +256,8 @@ def test_the_completion_of_each_shell_is_printed(
         ("neurt-energy plan --form ", {"spikformer", "softmax"}),
         ("neurt-energy plan --spike", {"--spike-rate"}),
         ("neurt-energy hw va", {"validate"}),
+        ("neurt-energy plan --hw true", {"truenorth"}),
+        ("neurt-energy plan --model gpt2-na", {"gpt2-nano", "gpt2-nano-spiking"}),
     ],
 )
 def test_words_are_completed(line: str, completed: set[str], tmp_path: Path) -> None:

@@ -136,3 +136,20 @@ def test_what_is_wrong_is_said_before_anything_is_written(
     with pytest.raises(ParquetError, match="needs the package pyarrow"):
         asked(runs[0], "--parquet", "--out", out)
     assert not out.exists()
+
+
+def test_a_run_that_version_0_1_wrote_is_read(runs: list[Path], asked: Ask, tmp_path: Path) -> None:
+    path = runs[0] / "run.json"
+    record = json.loads(path.read_text())
+    spiking = record["settings"]["spiking"]
+    for new, old in (("form", "attention"), ("code", "feedforward")):
+        spiking[old] = spiking.pop(new)
+    spiking["attention_quantile"] = spiking.pop("lif_quantile")
+    spiking["input_quantile"] = {"quantile": 0.99, "mse": None}[spiking.pop("calibrate")]
+    path.write_text(json.dumps(record))
+    again = tmp_path / "again" / "roofline.csv"
+    asked(runs[0], "--pictures", "none", "--out", again.parent)
+    assert again.is_file()  # its closed forms need the conversion
+    asked(*runs, "--compare", "--pictures", "none", "--out", "side")
+    text = (tmp_path / "side" / "compare.md").read_text(encoding="utf-8")
+    assert "form spikformer, code signed" in text
