@@ -245,11 +245,12 @@ def test_a_model_is_cached_with_its_config_and_safetensors(
 
 
 @pytest.mark.parametrize("name", ["gpt3", "gpt2_small", "a/b/c", "/absent/directory", "./x", "x/"])
-def test_a_nonsense_name_lists_the_known_ones(name: str) -> None:
+def test_a_nonsense_name_lists_the_known_ones_and_the_nearest(name: str) -> None:
+    nearest = "; did you mean 'gpt2-small'?" if name == "gpt2_small" else ""
     assert refused(ModelError, resolve, name) == (
         f"model '{name}' is not known; give one of gpt2-nano, gpt2-nano-spiking, gpt2-small, "
         "gpt2-medium, gpt2-large, gpt2-xl, smollm2-135m, a directory with a config.json, a .gguf "
-        "file, or a hub id such as openai-community/gpt2"
+        f"file, or a hub id such as openai-community/gpt2{nearest}"
     )
 
 
