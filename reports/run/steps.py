@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from energy import Label
-from energy.table import Column, Table
+from energy.table import Column, Table, attributes, read_rows
 from hwmodels.errors import UserError
 
 
@@ -39,17 +37,11 @@ class StepCount(NamedTuple):
 
 #: `steps.csv`.
 STEP_COLUMNS: tuple[Column[StepCount], ...] = (
-    Column("variant", lambda count: count.variant),
-    Column("layer", lambda count: count.layer),
-    Column("block", lambda count: count.label.block),
-    Column("component", lambda count: count.label.component),
-    Column("depth", lambda count: count.label.depth),
-    Column("step", lambda count: count.step),
-    Column("spikes", lambda count: count.spikes),
-    Column("slots", lambda count: count.slots),
+    *attributes("", "variant", "layer"),
+    *attributes("label", "block", "component", "depth"),
+    *attributes("", "step", "spikes", "slots"),
     Column("spike_rate", lambda count: count.spikes / count.slots if count.slots else None),
 )
-_NAMES = [column.name for column in STEP_COLUMNS]
 
 
 def steps_csv(steps: Iterable[StepCount]) -> str:
@@ -64,27 +56,20 @@ def read_steps(path: Path) -> tuple[StepCount, ...]:
         StepsError: If the file cannot be read, has other columns, or a value that cannot be;
             names line and column.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise StepsError(f"spikes per time step '{path}' cannot be read: {error}") from error
-    reader = csv.DictReader(io.StringIO(text), strict=True)
-    try:
-        if list(reader.fieldnames or ()) != _NAMES:
-            raise StepsError(
-                f"spikes per time step '{path}' have the columns "
-                f"{', '.join(reader.fieldnames or ()) or 'none'}; they must be "
-                f"{', '.join(_NAMES)}"
-            )
-        return tuple(_parsed(row, f"'{path}', line {reader.line_num}") for row in reader)
-    except csv.Error as error:
-        raise StepsError(f"spikes per time step '{path}' are not valid CSV: {error}") from error
+    rows = read_rows(path, "spikes per time step", StepsError, _check, strict=True)
+    return tuple(_parsed(row, where) for where, row in rows)
+
+
+def _check(header: list[str]) -> None:
+    names = [column.name for column in STEP_COLUMNS]
+    if header != names:
+        raise StepsError(
+            f"spikes per time step have the columns {', '.join(header) or 'none'}; they must be "
+            f"{', '.join(names)}"
+        )
 
 
 def _parsed(row: dict[str, str], where: str) -> StepCount:
-    if None in row or None in row.values():
-        raise StepsError(f"{where} has not the {len(_NAMES)} columns of the header")
-
     def whole(column: str) -> int:
         if not (text := row[column]).isdecimal() or len(text) > 18:
             raise StepsError(f"{where}, column '{column}' (= {text!r}) must be a whole number")

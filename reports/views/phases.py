@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from energy import Estimate
 from energy.bill.estimate import GROUPS
-from energy.table import Column, Table
+from energy.table import Column, Table, at, attributes
 from energy.words import energy
 from reports.kit.parts import GROUP_NAMES
 from reports.run.run import Run
@@ -116,22 +116,21 @@ class PhaseLine(NamedTuple):
 
 #: `phases.csv`.
 PHASE_COLUMNS: tuple[Column[PhaseLine], ...] = (
-    Column("hw", lambda line: line.side.profile.name),
+    Column("hw", at("side.profile.name")),
     Column("dataflow", lambda line: str(line.side.dataflow)),
-    Column("variant", lambda line: line.side.counts.variant),
-    Column("phase", lambda line: line.bills.phase),
-    Column("batch", lambda line: line.side.counts.batch),
-    Column("tokens", lambda line: line.bills.tokens),
-    Column("part", lambda line: line.part.name),
-    Column("energy_pj", lambda line: line.part.pj),
+    *attributes("side.counts", "variant"),
+    *attributes("bills", "phase"),
+    *attributes("side.counts", "batch"),
+    *attributes("bills", "tokens"),
+    Column("part", at("part.name")),
+    Column("energy_pj", at("part.pj")),
     Column(
         "pj_per_token",
         lambda line: None if line.part.pj is None else line.bills.per_token(line.part.pj),
     ),
-    Column("share", lambda line: line.share),
+    *attributes("", "share"),
     Column("unpriced", lambda line: " ".join(line.part.unpriced)),
-    Column("model", lambda line: line.side.counts.model),
-    Column("weights", lambda line: line.side.counts.weights),
+    *attributes("side.counts", "model", "weights"),
 )
 
 

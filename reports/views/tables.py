@@ -11,7 +11,7 @@ from pathlib import Path
 from energy import Counts, Estimate, Label, LayerCount, LayerEnergy, Saving, saving
 from energy.bill.estimate import ACCOUNTINGS, GROUPS
 from energy.counts.counts import CountRow
-from energy.table import Column, Table
+from energy.table import Column, Table, at, attributes
 from energy.words import op_names
 from hwmodels import Op
 from reports.kit.files import write_text
@@ -70,39 +70,34 @@ def _amount(op: Op, line: Line) -> float:
 
 
 _SIDE: tuple[Column[Line], ...] = (
-    Column("hw", lambda line: line.bill.profile.name),
-    Column("variant", lambda line: line.bill.counts.variant),
+    Column("hw", at("bill.profile.name")),
+    *attributes("bill.counts", "variant"),
+    Column("layer", at("count.name")),
 )
-_PLACE: tuple[Column[Line], ...] = (
-    Column("block", lambda line: line.count.label.block),
-    Column("component", lambda line: line.count.label.component),
-)
+_PLACE = attributes("count.label", "block", "component")
 _GROUPS: tuple[Column[Line], ...] = tuple(
     Column(f"{group}_pj", methodcaller("group_pj", group)) for group in GROUPS
 )
 _END: tuple[Column[Line], ...] = (
-    Column("energy_pj", lambda line: line.energy_pj),
+    *attributes("", "energy_pj"),
     Column("unpriced", lambda line: op_names(line.unpriced)),
-    Column("model", lambda line: line.bill.counts.model),
-    Column("weights", lambda line: line.bill.counts.weights),
+    *attributes("bill.counts", "model", "weights"),
 )
 
 #: `layers.csv`: counts, spike rate and energy by heading of each layer.
 LAYER_COLUMNS: tuple[Column[Line], ...] = (
     *_SIDE,
-    Column("layer", lambda line: line.count.name),
-    Column("kind", lambda line: line.count.kind),
+    *attributes("count", "kind"),
     *_PLACE,
-    Column("depth", lambda line: line.count.label.depth, dtype="Int64"),
-    Column("calls", lambda line: line.count.calls),
-    Column("dense_macs", lambda line: line.count.tally.dense_macs),
+    Column("depth", at("count.label.depth"), dtype="Int64"),
+    *attributes("count", "calls"),
+    *attributes("count.tally", "dense_macs"),
     *(
         Column(op.value, partial(_amount, op))
         for op in (Op.MAC, Op.AC, Op.SHIFT_AC, Op.NEURON_UPDATE)
     ),
-    Column("spikes", lambda line: line.count.tally.spikes),
-    Column("slots", lambda line: line.count.tally.slots),
-    Column("spike_rate", lambda line: line.count.spike_rate),
+    *attributes("count.tally", "spikes", "slots"),
+    *attributes("count", "spike_rate"),
     *_GROUPS,
     *_END,
 )
@@ -110,10 +105,9 @@ LAYER_COLUMNS: tuple[Column[Line], ...] = (
 #: `energy.csv`: energy by heading of each layer, and of all of them.
 ENERGY_COLUMNS: tuple[Column[Line], ...] = (
     *_SIDE,
-    Column("layer", lambda line: line.count.name),
     *_PLACE,
     *_GROUPS,
-    Column("static_pj", lambda line: line.static_pj),
+    *attributes("", "static_pj"),
     *_END,
 )
 
@@ -137,25 +131,15 @@ class SavingLine:
 
 #: `savings.csv`.
 SAVING_COLUMNS: tuple[Column[SavingLine], ...] = (
-    Column("hw", lambda line: line.hw),
-    Column("block", lambda line: line.saving.block),
-    Column("component", lambda line: line.saving.component),
-    Column("accounting", lambda line: line.saving.accounting),
-    Column("asa_pj", lambda line: line.saving.asa_pj),
-    Column("ssa_pj", lambda line: line.saving.ssa_pj),
-    Column("saving", lambda line: line.saving.saving),
+    *attributes("", "hw"),
+    *attributes("saving", "block", "component", "accounting", "asa_pj", "ssa_pj", "saving"),
     Column("asa_mac", lambda line: line.asa.total(Op.MAC)),
     Column("ssa_mac", lambda line: line.ssa.total(Op.MAC)),
     Column("ssa_ac", lambda line: line.ssa.total(Op.AC)),
     Column("ssa_shift_ac", lambda line: line.ssa.total(Op.SHIFT_AC)),
-    Column("events_per_mac", lambda line: line.ssa.events_per_mac),
+    *attributes("ssa", "events_per_mac"),
     Column("unpriced", lambda line: op_names(line.saving.unpriced)),
-    Column("timesteps", lambda line: line.ssa.timesteps),
-    Column("phase", lambda line: line.ssa.phase),
-    Column("tokens", lambda line: line.ssa.tokens),
-    Column("attention", lambda line: line.ssa.attention),
-    Column("model", lambda line: line.ssa.model),
-    Column("weights", lambda line: line.ssa.weights),
+    *attributes("ssa", "timesteps", "phase", "tokens", "attention", "model", "weights"),
 )
 
 
