@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from energy.formulas import Attention
 from hwmodels import Op
-from reports.kit.caveats import NOT_MODELLED, PUBLISHED_SAVING, PUBLISHED_SOURCE
+from reports.kit.caveats import NOT_MODELLED, PUBLISHED_SAVING, PUBLISHED_SOURCE, of_random_weights
 from reports.page.data import page_data
 from reports.run.run import Run
 
@@ -63,6 +63,7 @@ def page(run: Run) -> str:
             for name, number in sorted(counts.uncounted.items())
         ],
         operations=list(Op),
+        random_weights=of_random_weights(run.asa.weights),
         not_modelled=NOT_MODELLED,
         published=PUBLISHED_SAVING,
         published_source=PUBLISHED_SOURCE,

@@ -85,7 +85,7 @@ def test_it_says_what_was_run_and_what_is_missing(make_run: Callable[..., Run]) 
 
 
 def test_random_weights_and_plans_are_announced(make_run: Callable[..., Run]) -> None:
-    assert "Random weights. The weights are random(seed=0)" in Seen(page(make_run("45nm"))).text
+    assert "Random weights. Weights are random(seed=0)" in Seen(page(make_run("45nm"))).text
     planned = make_run("45nm", command="plan", weights="none(closed form)")
     words = "A plan, not a measurement. Counts are in closed form, at an assumed 0.125 spikes"
     assert words in Seen(page(planned)).text
