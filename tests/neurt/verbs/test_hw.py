@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
-from hwmodels import ProfileError, load_profile, profile_names
+from hwmodels import ProfileError, load_profile
 from neurt.verbs.commands import parse
 from neurt.verbs.console import terminal_console
 from reports.kit.files import OutputError
@@ -26,22 +25,11 @@ def printed(capsys: pytest.CaptureFixture[str]) -> pytest.CaptureFixture[str]:
     return capsys
 
 
-def test_the_list_has_every_name_whole(printed: pytest.CaptureFixture[str]) -> None:
-    run("list")
-    shown = printed.readouterr().out
-    assert [name for name in profile_names() if f"\n{name} " not in shown] == []
-
-
 def test_one_profile_and_the_difference_of_two(printed: pytest.CaptureFixture[str]) -> None:
     run("show", "45nm-int8")
     assert "45nm-int8: 45 nm digital CMOS, INT8" in printed.readouterr().out
     run("diff", "45nm", "45nm-int8")
     assert "prices.mac" in printed.readouterr().out
-
-
-def test_the_schema_is_json(printed: pytest.CaptureFixture[str]) -> None:
-    run("schema")
-    assert "extends" in json.loads(printed.readouterr().out)["properties"]
 
 
 def test_a_new_profile_is_valid(printed: pytest.CaptureFixture[str]) -> None:
