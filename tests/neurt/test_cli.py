@@ -387,7 +387,7 @@ def test_without_out_the_files_go_below_runs(tiny: Path, tmp_path: Path) -> None
         (b"layer,mac\na,1\nb,many\n", "line 3, column 'mac' (= 'many') must be a number"),
         (b"layer,mac\na,nan\n", "line 2, column 'mac' (= 'nan') must be a number"),
         (b"layer,mac\na,-1\n", "line 2, column 'mac' (= -1) must not be negative"),
-        (b"layer,mac\n\xff,1\n", "is not UTF-8 text at byte 10"),
+        (b"layer,mac\n\xff,1\n", "not UTF-8 text at byte 10"),
     ],
     ids=[
         "empty",
