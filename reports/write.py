@@ -17,6 +17,9 @@ from reports.run.summary import counted, summary
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+#: Pictures of each hardware.
+_DRAWN = ("layers", "components", "phases", "roofline")
+
 
 def write_report(
     run: Run,
@@ -76,6 +79,21 @@ def write_views(
         files.append(write_text(out / "report.html", page_text(run)))
     files.append(write_text(out / "run.json", json.dumps(summary(run), indent=2) + "\n"))
     return files
+
+
+def views_of(out: Path) -> set[Path]:
+    """What the run that a directory holds may have there beside the tables that every run has.
+
+    A run that replaces it and writes less (no page, fewer formats, other hardware) would otherwise
+    have pictures of another run beside its tables.
+    """
+    try:
+        hardware = list(json.loads((out / "run.json").read_text(encoding="utf-8"))["hardware"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()  # no run that can be told from files of the user's own
+    stems = [f"{kind}_{slug}" for kind in _DRAWN for slug in slugs(hardware)]
+    pictures = {f"{stem}.{x}" for stem in ("spike_rates", *stems) for x in Pictures.ALL.suffixes}
+    return {out / name for name in pictures | {"report.html", "roofline.csv", "steps.csv"}}
 
 
 def _tables(run: Run) -> dict[str, str]:

@@ -30,13 +30,15 @@ def report(run: Run, request: PassRequest, console: Console) -> list[Path]:
     from neurt.measure.roofline import decode_rooflines
     from reports.roofline.write import write_rooflines
     from reports.views.terminal import print_run, print_written
-    from reports.write import write_tables, write_views
+    from reports.write import views_of, write_tables, write_views
 
     pictures, out = request.pictures, request.out
-    files = write_tables(run, out)
+    replaced, files = views_of(out), write_tables(run, out)
     print_run(run, console, details=request.details)
     with console.status("writing"):
         files += write_rooflines(decode_rooflines(run), out, pictures=pictures)
         files += write_views(run, out, pictures=pictures, page=request.page)  # run.json comes last
+    for path in replaced - set(files):
+        path.unlink(missing_ok=True)
     print_written(files, console, "" if request.details else "; --details prints all tables")
     return files

@@ -44,7 +44,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Run], Path]:
     done: dict[str, Path] = {}
 
     def write(run: Run) -> Path:
-        key = repr(run)
+        key = json.dumps(summary(run))
         if key not in done:
             done[key] = tmp_path_factory.mktemp("report")
             write_report(run, done[key])

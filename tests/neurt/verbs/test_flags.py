@@ -337,6 +337,11 @@ def test_pictures_and_page_are_written_as_asked(tiny: Path) -> None:
     more = ["--pictures", "svg", "--page", "--force", "--quiet"]
     assert main([*TINY, *more]) == 0
     assert {path.suffix for path in (tiny / "out").iterdir()} == suffixes | {".svg", ".html"}
+    # What replaces a run leaves none of its pictures, but what is the user's own.
+    (tiny / "out" / "layers_mine.svg").touch()
+    assert main([*TINY, "--force", "--quiet"]) == 0
+    assert [path.name for path in (tiny / "out").glob("*.svg")] == ["layers_mine.svg"]
+    assert not (tiny / "out" / "report.html").exists()
 
 
 def test_a_reader_that_goes_away_loses_nothing(tiny: Path) -> None:
