@@ -13,8 +13,7 @@ from neurt.verbs.console import print_files
 def run(request: BreakEvenRequest, console: Console) -> list[Path]:
     """Write the break-evens to a directory and print them; returns the files."""
     from neurt.measure.breakeven import run_breakeven
-    from reports.breakeven.terminal import print_breakeven
-    from reports.breakeven.write import write_breakeven
+    from reports.breakeven.table import print_breakeven, write_breakeven
     from reports.kit.files import check_directory
 
     check_directory(request.out)

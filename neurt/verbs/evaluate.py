@@ -19,7 +19,7 @@ def run(request: EvaluateRequest, console: Console) -> list[Path]:
     refuse_conversion(request)
     with progress_bars(console) as progress:
         from neurt.evaluation.evaluating import run_evaluate
-        from reports.quality.terminal import print_quality
+        from reports.quality.table import print_quality
         from reports.quality.write import write_quality
 
         evaluation = run_evaluate(request, progress, say=say(console))

@@ -41,7 +41,7 @@ def diff_(request: DiffRequest, console: Console) -> None:
         ProfileError: If one cannot be loaded.
     """
     from hwmodels import load_profile
-    from reports.hardware.diff import print_differences
+    from reports.hardware.profile import print_differences
 
     print_differences(load_profile(request.a), load_profile(request.b), console)
 

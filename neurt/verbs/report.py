@@ -9,9 +9,8 @@ from rich.console import Console
 from neurt.measure.roofline import decode_rooflines
 from neurt.requests.others import ReportRequest
 from neurt.verbs.console import print_files
-from reports.compare.comparison import compare_runs
-from reports.compare.terminal import print_comparison
-from reports.compare.write import write_comparison
+from reports.compare.comparison import compare_runs, write_comparison
+from reports.compare.table import print_comparison
 from reports.kit.files import OutputError, check_directory, slugs
 from reports.kit.parquet import check_parquet, write_parquet
 from reports.read import read_run

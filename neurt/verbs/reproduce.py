@@ -15,8 +15,7 @@ def run(request: ReproduceRequest, console: Console) -> list[Path]:
     from neurt.grid.reproduce import run_reproduce
     from reports.kit.files import check_directory
     from reports.kit.progress import progress_bars
-    from reports.reproduce.table import print_reproduction
-    from reports.reproduce.write import write_reproduction
+    from reports.reproduce.table import print_reproduction, write_reproduction
 
     check_directory(request.out)
     with progress_bars(console) as progress:

@@ -13,8 +13,7 @@ from neurt.requests.others import SensitivityRequest
 from neurt.verbs.console import print_files
 from reports.kit.files import check_directory
 from reports.sensitivity.study import Study
-from reports.sensitivity.terminal import print_sensitivity
-from reports.sensitivity.write import write_sensitivity
+from reports.sensitivity.table import print_sensitivity, write_sensitivity
 
 
 def run(request: SensitivityRequest, console: Console) -> list[Path]:

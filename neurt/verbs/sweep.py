@@ -18,7 +18,7 @@ def run(request: SweepRequest, console: Console) -> list[Path]:
     check_directory(request.out)
     with progress_bars(console) as progress:
         from neurt.grid.sweep import run_sweep
-        from reports.quality.terminal import print_sweep
+        from reports.quality.sweep import print_sweep
         from reports.quality.write import write_sweep
 
         sweep = run_sweep(request, progress, say=say(console))

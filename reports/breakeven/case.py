@@ -1,11 +1,14 @@
-"""The break-evens of a model, a layer or a run."""
+"""The break-evens of a model, a layer or a run, and how each is said."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from energy import Estimate
-from energy.compare.breakeven import BreakEven
+from energy.compare.breakeven import Bound, BreakEven, Verdict
+from energy.words import number
+
+SIGNS: dict[Bound | None, str] = {Bound.AT_MOST: "≤", Bound.AT_LEAST: "≥"}
 
 
 @dataclass(frozen=True)
@@ -42,3 +45,19 @@ def mark(line: BreakEven) -> str:
 def margin(line: BreakEven) -> float | None:
     """Share by which measured events may grow, or must shrink, to stand at the break-even."""
     return None if line.share is None else line.share - 1
+
+
+def rate_text(line: BreakEven) -> str:
+    """The break-even rate, or why there is none."""
+    if line.verdict is Verdict.NEVER:
+        return "never"
+    if line.verdict is Verdict.ALWAYS:
+        return "always" if line.rate is None else f"always ({line.rate:.3f})"
+    if line.bound in SIGNS and line.priced_rate is not None:
+        return f"{SIGNS[line.bound]} {line.priced_rate:.3f}"
+    return number(line.rate) if line.verdict is Verdict.BELOW else line.verdict.value
+
+
+def short_name(line: BreakEven) -> str:
+    """The name of a part of a run, without what all of them begin with."""
+    return line.part.name.removeprefix("transformer.")

@@ -44,6 +44,7 @@ _LEAST, _MOST = -0.85, 1.05
 _BEYOND = 2.0
 
 
+@mpl.rc_context(STYLE)
 def breakeven_picture(case: Case) -> Figure:
     """One panel for each accounting: saving against spike rate, with the break-evens.
 
@@ -52,41 +53,38 @@ def breakeven_picture(case: Case) -> Figure:
     a run at their measured rates, filled where they save; otherwise their break-evens. The bands
     are where the literature puts the break-even, on the axis of spikes per synapse above.
     """
-    drawn = [one for one in case.breakevens if one.part.kind in ("block", "model")] or [
-        *case.breakevens
-    ]
-    layers = [one for one in case.breakevens if one not in drawn]
+    whole = [line for line in case.breakevens if line.part.kind in ("block", "model")]
+    drawn = whole or [*case.breakevens]
+    layers = [line for line in case.breakevens if line not in drawn]
     ends = _ends(case, drawn, layers)
     steps = case.ssa.counts.timesteps
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(PAGE_WIDTH, 4.1), layout="constrained")
-        panels = figure.subplots(1, 2, sharey=True)
-        for axes, (accounting, title) in zip(panels, _PANELS.items(), strict=True):
-            lines = [one for one in drawn if one.accounting == accounting]
-            marks = [one for one in layers if one.accounting == accounting]
-            axes.set_xscale("log")
-            axes.set_xlim(*ends)
-            _set_ticks(axes.xaxis, ends)
-            _literature(axes, steps)
-            _lines(axes, lines, ends)
-            _layers(axes, marks, measured=case.measured)
-            axes.axhline(0, color="black", linewidth=0.7, zorder=1.5)
-            axes.set_xlabel("spikes per slot and time step")
-            axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-            above = axes.secondary_xaxis("top", functions=_scaled(steps))
-            _set_ticks(above.xaxis, (ends[0] * steps, ends[1] * steps))
-            above.set_xlabel(f"{title}\nspikes per synapse and token", loc="left")
-        panels[0].set_ylim(_LEAST, _MOST)
-        panels[0].set_ylabel("saving, 1 − SSA / ASA (below 0 it costs)")
-        handles = _legend(drawn, layers)
-        columns = math.ceil(len(handles) / 3)
-        figure.legend(handles=handles, loc="outside lower center", ncols=columns)
-        counts = case.ssa.counts
-        subtitle = (
-            f"{counts.phase}, {counts.tokens:,} tokens, {counts.attention} attention, "
-            f"dataflow {case.asa.dataflow}"
-        )
-        headline(figure, _title(case, layers), subtitle, case.asa, case.ssa)
+    figure = Figure(figsize=(PAGE_WIDTH, 4.1), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, (accounting, title) in zip(panels, _PANELS.items(), strict=True):
+        axes.set_xscale("log")
+        axes.set_xlim(*ends)
+        _set_ticks(axes.xaxis, ends)
+        _literature(axes, steps)
+        _lines(axes, [line for line in drawn if line.accounting == accounting], ends)
+        for line in layers:
+            if line.accounting == accounting:
+                _layer(axes, line, measured=case.measured)
+        axes.axhline(0, color="black", linewidth=0.7, zorder=1.5)
+        axes.set_xlabel("spikes per slot and time step")
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        above = axes.secondary_xaxis("top", functions=_scaled(steps))
+        _set_ticks(above.xaxis, (ends[0] * steps, ends[1] * steps))
+        above.set_xlabel(f"{title}\nspikes per synapse and token", loc="left")
+    panels[0].set_ylim(_LEAST, _MOST)
+    panels[0].set_ylabel("saving, 1 − SSA / ASA (below 0 it costs)")
+    handles = _legend(drawn, layers)
+    figure.legend(handles=handles, loc="outside lower center", ncols=math.ceil(len(handles) / 3))
+    counts = case.ssa.counts
+    subtitle = (
+        f"{counts.phase}, {counts.tokens:,} tokens, {counts.attention} attention, "
+        f"dataflow {case.asa.dataflow}"
+    )
+    headline(figure, _title(case, layers), subtitle, case.asa, case.ssa)
     return figure
 
 
@@ -97,7 +95,7 @@ def _title(case: Case, layers: Sequence[BreakEven]) -> str:
     title = f"{case.title}, T = {counts.timesteps}"
     title += f", weights {counts.weights}" if case.measured else ""
     title += f"; coloured: {coloured}" if layers else ""
-    outside = [one for one in layers if case.measured and _outside(one)]
+    outside = [line for line in layers if case.measured and _outside(line)]
     return title + (f" ({len(outside)} of {len(layers)} marks lie below)" if outside else "")
 
 
@@ -111,10 +109,10 @@ def _ends(
     """The rates between which all break-evens, the literature and the run lie."""
     steps = case.ssa.counts.timesteps
     rates = [end / steps for threshold in THRESHOLDS for end in (threshold.low, threshold.high)]
-    rates += [one.priced_rate for one in (*drawn, *layers) if one.priced_rate]
+    rates += [line.priced_rate for line in (*drawn, *layers) if line.priced_rate]
     if case.measured:
-        rates += [one.busy_rate for one in layers if one.busy_rate]
-    highest = max(one.part.highest_rate for one in case.breakevens)
+        rates += [line.busy_rate for line in layers if line.busy_rate]
+    highest = max(line.part.highest_rate for line in case.breakevens)
     return min(rates) / _BEYOND, min(highest, max(rates) * _BEYOND)
 
 
@@ -129,29 +127,21 @@ def _set_ticks(axis: Axis, ends: tuple[float, float]) -> None:
 
 
 def _literature(axes: Axes, timesteps: int) -> None:
-    for threshold, how in zip(THRESHOLDS, _BANDS, strict=True):
-        if threshold.low == threshold.high:
-            axes.axvline(threshold.low / timesteps, zorder=0.6, **how)
+    for threshold, look in zip(THRESHOLDS, _BANDS, strict=True):
+        low, high = threshold.low / timesteps, threshold.high / timesteps
+        if low == high:
+            axes.axvline(low, zorder=0.6, **look)
         else:
-            axes.axvspan(threshold.low / timesteps, threshold.high / timesteps, zorder=0.5, **how)
+            axes.axvspan(low, high, zorder=0.5, **look)
 
 
 def _lines(axes: Axes, lines: Sequence[BreakEven], ends: tuple[float, float]) -> None:
     """Lines, their crossings with zero, and these in words."""
-    rates = np.geomspace(*ends, 200)
-    words = ["break-even rate"]
-    middle = [one.saving(math.sqrt(ends[0] * ends[1])) or 0.0 for one in lines]
+    words = ["break-even rate", *(f"{line.part.name}: {_said(line)}" for line in lines)]
+    middle = [line.saving(math.sqrt(ends[0] * ends[1])) or 0.0 for line in lines]
     left = min(middle, default=0.0) > -0.1  # otherwise the lines come down on the left
-    for one, how in zip(lines, _LINES, strict=False):
-        words.append(f"{one.part.name}: {_said(one)}")
-        savings = [y for rate in rates if (y := one.saving(float(rate))) is not None]
-        if len(savings) < len(rates) or one.bound is Bound.UNKNOWN:
-            continue
-        axes.plot(rates, savings, zorder=2, **how)
-        if one.priced_rate is not None and one.priced_rate <= ends[1]:
-            mark: dict[str, Any] = {"marker": "o", "markersize": 5.5, "zorder": 4}
-            face = "white" if one.bound else "black"
-            axes.plot(one.priced_rate, 0, **mark, markerfacecolor=face, markeredgecolor="black")
+    for line, look in zip(lines, _LINES, strict=False):
+        _line(axes, line, ends, look)
     axes.text(
         0.03 if left else 0.97,
         0.03,
@@ -165,62 +155,66 @@ def _lines(axes: Axes, lines: Sequence[BreakEven], ends: tuple[float, float]) ->
     )
 
 
-def _said(one: BreakEven) -> str:
-    if one.verdict is Verdict.ALWAYS and one.priced_rate is not None:
-        return f"always wins ({one.priced_rate:.3g})"
-    if one.rate is not None and one.verdict is Verdict.BELOW:
-        return f"{one.rate:.3g}"
-    if one.bound in (Bound.AT_MOST, Bound.AT_LEAST) and one.priced_rate is not None:
-        return f"{'≤' if one.bound is Bound.AT_MOST else '≥'} {one.priced_rate:.3g}"
-    return one.verdict.value
+def _line(axes: Axes, line: BreakEven, ends: tuple[float, float], look: dict[str, Any]) -> None:
+    rates = np.geomspace(*ends, 200)
+    savings = [line.saving(float(rate)) for rate in rates]
+    if None in savings or line.bound is Bound.UNKNOWN:
+        return
+    axes.plot(rates, savings, zorder=2, **look)  # type: ignore[arg-type]  # none is None
+    if line.priced_rate is not None and line.priced_rate <= ends[1]:
+        mark: dict[str, Any] = {"marker": "o", "markersize": 5.5, "zorder": 4}
+        face = "white" if line.bound else "black"
+        axes.plot(line.priced_rate, 0, **mark, markerfacecolor=face, markeredgecolor="black")
 
 
-def _outside(one: BreakEven) -> bool:
-    saving = one.saving(one.busy_rate)
-    return one.bound is not Bound.UNKNOWN and saving is not None and saving < _LEAST
+def _said(line: BreakEven) -> str:
+    if line.verdict is Verdict.ALWAYS and line.priced_rate is not None:
+        return f"always wins ({line.priced_rate:.3g})"
+    if line.rate is not None and line.verdict is Verdict.BELOW:
+        return f"{line.rate:.3g}"
+    if line.bound in (Bound.AT_MOST, Bound.AT_LEAST) and line.priced_rate is not None:
+        return f"{'≤' if line.bound is Bound.AT_MOST else '≥'} {line.priced_rate:.3g}"
+    return line.verdict.value
 
 
-def _layers(axes: Axes, layers: Sequence[BreakEven], *, measured: bool) -> None:
-    for one in layers:
-        rate = one.busy_rate if measured else one.priced_rate
-        if rate is None or one.bound is Bound.UNKNOWN or (saving := one.saving(rate)) is None:
-            continue
-        colour = COMPONENT_COLOURS.get(one.part.component, "#555555")
-        filled = saving > 0 or not measured
-        axes.plot(
-            rate,
-            saving if measured else 0.0,
-            marker=_MARKERS.get(one.part.component, "x"),
-            markersize=4.2,
-            markerfacecolor=colour if filled else "white",
-            markeredgecolor="#333333" if filled else colour,
-            markeredgewidth=0.4 if filled else 1.0,
-            zorder=3,
-        )
+def _outside(line: BreakEven) -> bool:
+    saving = line.saving(line.busy_rate)
+    return line.bound is not Bound.UNKNOWN and saving is not None and saving < _LEAST
+
+
+def _layer(axes: Axes, line: BreakEven, *, measured: bool) -> None:
+    rate = line.busy_rate if measured else line.priced_rate
+    if rate is None or line.bound is Bound.UNKNOWN or (saving := line.saving(rate)) is None:
+        return
+    hollow: dict[str, Any] = {"markerfacecolor": "white", "markeredgewidth": 1.0}
+    filled = saving > 0 or not measured
+    look = _mark(line.part.component) | ({} if filled else hollow)
+    if not filled:
+        look["markeredgecolor"] = look["color"]
+    axes.plot(rate, saving if measured else 0.0, zorder=3, **look)
+
+
+def _mark(component: str) -> dict[str, Any]:
+    return {
+        "linestyle": "",
+        "marker": _MARKERS.get(component, "x"),
+        "markersize": 4.2,
+        "markeredgecolor": "#333333",
+        "markeredgewidth": 0.4,
+        "color": COMPONENT_COLOURS.get(component, "#555555"),
+    }
 
 
 def _legend(drawn: Sequence[BreakEven], layers: Sequence[BreakEven]) -> list[Line2D | Patch]:
-    names = dict.fromkeys(one.part.name for one in drawn)
+    names = dict.fromkeys(line.part.name for line in drawn)
+    components = dict.fromkeys(line.part.component for line in layers)
     handles: list[Line2D | Patch] = [
-        Line2D([], [], label=name, **how) for name, how in zip(names, _LINES, strict=False)
+        *(Line2D([], [], label=name, **look) for name, look in zip(names, _LINES, strict=False)),
+        *(Line2D([], [], label=COMPONENT_NAMES.get(x, x), **_mark(x)) for x in components),
     ]
-    for component in dict.fromkeys(one.part.component for one in layers):
-        handles.append(
-            Line2D(
-                [],
-                [],
-                linestyle="",
-                marker=_MARKERS.get(component, "x"),
-                markersize=4.2,
-                markeredgecolor="#333333",
-                markeredgewidth=0.4,
-                color=COMPONENT_COLOURS.get(component, "#555555"),
-                label=COMPONENT_NAMES.get(component, component),
-            )
-        )
-    for threshold, how in zip(THRESHOLDS, _BANDS, strict=True):
+    for threshold, look in zip(THRESHOLDS, _BANDS, strict=True):
         ends = "-".join(dict.fromkeys(f"{end:.2f}" for end in (threshold.low, threshold.high)))
         label = f"{threshold.name}: {ends}"
         point = threshold.low == threshold.high
-        handles.append(Line2D([], [], label=label, **how) if point else Patch(label=label, **how))
+        handles.append(Line2D([], [], label=label, **look) if point else Patch(label=label, **look))
     return handles

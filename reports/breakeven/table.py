@@ -1,20 +1,26 @@
-"""The tables of break-evens and of the thresholds of the literature."""
+"""The tables of break-evens and of the literature: on the terminal, and as files."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
 from operator import itemgetter
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from rich.console import Console
+
 from energy.bill.estimate import ACCOUNTINGS
-from energy.compare.breakeven import Bound, BreakEven, Verdict
-from energy.compare.thresholds import THRESHOLDS, Threshold
+from energy.compare.breakeven import BreakEven, Verdict
+from energy.compare.thresholds import THRESHOLDS, Threshold, compute_only_needs, compute_only_rate
 from energy.table import Column, Table, at, attributes, texts
 from energy.words import NONE, change, number
-from reports.breakeven.case import Case, margin, mark
-
-_SIGNS: dict[Bound | None, str] = {Bound.AT_MOST: "≤", Bound.AT_LEAST: "≥"}
+from hwmodels import HardwareProfile, Op
+from reports.breakeven.case import SIGNS, Case, margin, mark, rate_text, short_name
+from reports.kit.caveats import are_random
+from reports.kit.files import prepare_directory, slugs, write_text
+from reports.kit.pictures import Pictures, draw
+from reports.kit.table import print_sentence, print_table
 
 
 class Line(NamedTuple):
@@ -49,7 +55,7 @@ COLUMNS: tuple[Column[Line], ...] = (
     *attributes("part", "bound"),
     Column(
         "bounded_rate",
-        lambda line: line.part.priced_rate if line.part.bound in _SIGNS else None,
+        lambda line: line.part.priced_rate if line.part.bound in SIGNS else None,
     ),
     Column("cancelled", lambda line: " ".join(line.part.cancelled)),
     Column("measured_rate", _measured(lambda part: part.busy_rate)),
@@ -133,21 +139,112 @@ def _run_cells(both: Sequence[BreakEven]) -> Sequence[Any]:
     return [*cells, first.part.kind in ("block", "model")]
 
 
-def rate_text(line: BreakEven) -> str:
-    """The break-even rate, or why there is none."""
-    if line.verdict is Verdict.NEVER:
-        return "never"
-    if line.verdict is Verdict.ALWAYS:
-        return "always" if line.rate is None else f"always ({line.rate:.3f})"
-    if line.bound in _SIGNS and line.priced_rate is not None:
-        return f"{_SIGNS[line.bound]} {line.priced_rate:.3f}"
-    return number(line.rate) if line.verdict is Verdict.BELOW else line.verdict.value
-
-
-def short_name(line: BreakEven) -> str:
-    """The name of a part of a run, without what all of them begin with."""
-    return line.part.name.removeprefix("transformer.")
-
-
 def _margin_text(value: float | None) -> str:
     return f"x {value + 1:,.2f}" if value is not None and value >= 9 else change(value, 0)
+
+
+NOTES = (
+    "A layer is billed with the coder that feeds it (updates, states and spikes of its neurons); a "
+    "product whose neurons feed others too, without; blocks and model with everything in them.",
+    "rate: spikes per slot and time step, each slot weighted by its fan-out; events/MAC: "
+    "accumulates per multiply-accumulate that they replace; spikes/synapse: per token, T x rate.",
+    "compute: MACs and ACs alone; full: everything that has a price.",
+)
+
+
+def print_breakeven(cases: Sequence[Case], console: Console) -> None:
+    """Print a table of each case, what has no price, and the thresholds of the literature."""
+    for case in cases:
+        console.print()
+        print_table(case_table(case), console)
+        _print_gaps(case, console)
+    for profile in {case.asa.profile.name: case.asa.profile for case in cases}.values():
+        _print_arithmetic(profile, sorted({case.ssa.counts.timesteps for case in cases}), console)
+    console.print("\nThe literature, in spikes per synapse per inference:")
+    for threshold in THRESHOLDS:
+        ends = dict.fromkeys(f"{end:.3g}" for end in (threshold.low, threshold.high))
+        about = f"({threshold.evidence}; {threshold.note})"
+        print_sentence(f"- {threshold.name}: {' to '.join(ends)} {about}", console)
+    for note in NOTES:
+        print_sentence(note, console, "dim")
+
+
+def _print_gaps(case: Case, console: Console) -> None:
+    name = case.asa.profile.name
+    gaps: dict[tuple[str, ...], list[str]] = {}
+    for line in case.breakevens:
+        if line.unpriced:
+            gaps.setdefault(line.unpriced, []).append(f"{short_name(line)} ({line.accounting})")
+    for missing, parts in gaps.items():
+        print_sentence(
+            f"Without a price on {name}, so no break-even, at best a bound: {', '.join(missing)}; "
+            f"in {_some(parts)}.",
+            console,
+            "yellow",
+        )
+    cancelled = dict.fromkeys(op for line in case.breakevens for op in line.cancelled)
+    if cancelled:
+        print_sentence(
+            f"Without a price on {name}, but in equal numbers on both sides of a part, so the "
+            f"break-even holds at any price: {', '.join(cancelled)}.",
+            console,
+            "dim",
+        )
+    if case.asa.static_pj is None and case.ssa.static_pj is None:
+        print_sentence(f"Static energy is unknown on {name} and in no sum.", console, "dim")
+    if are_random(case.ssa.counts.weights):
+        print_sentence(
+            f"Weights are {case.ssa.counts.weights}: the break-evens are those of any weights, the "
+            "measured rates are not.",
+            console,
+            "yellow",
+        )
+
+
+def _some(parts: Sequence[str]) -> str:
+    return ", ".join(parts[:6]) + (f" and {len(parts) - 6} more" if len(parts) > 6 else "")
+
+
+def _print_arithmetic(profile: HardwareProfile, timesteps: Sequence[int], console: Console) -> None:
+    """What Yan et al. conclude from the prices of a MAC and an AC alone."""
+    mac, ac = (profile.energy_pj(op) for op in (Op.MAC, Op.AC))
+    if mac is None or not ac:
+        return
+    k = mac / ac
+    for steps in timesteps:
+        needs = ", ".join(
+            f"{case} case k >= {least:g} {'holds' if k >= least else 'fails'}"
+            for case, least in compute_only_needs(steps).items()
+        )
+        console.print()
+        print_sentence(
+            f"Arithmetic alone on {profile.name} (k = MAC / AC = {k:.3g}, T = {steps}): break-"
+            f"even rate k / T = {compute_only_rate(k, steps):.3g}; after Yan et al. 2024, against "
+            f"a dense twin: {needs}.",
+            console,
+        )
+
+
+def write_breakeven(
+    cases: Sequence[Case], directory: Path, *, pictures: Pictures = Pictures.ALL
+) -> list[Path]:
+    """Write `breakeven.csv`, `thresholds.csv` and a picture of each hardware.
+
+    The picture is that of the run where there is one, else of the model, else of the last shape.
+
+    Raises:
+        OutputError: If they cannot be written.
+    """
+    prepare_directory(directory)
+    files = [
+        write_text(directory / "breakeven.csv", breakeven_table(cases).to_csv()),
+        write_text(directory / "thresholds.csv", thresholds_table().to_csv()),
+    ]
+    if pictures is not Pictures.NONE:
+        from reports.breakeven.picture import breakeven_picture  # matplotlib takes half a second
+
+        shown = {case.asa.profile.name: case for case in cases}
+        for case, slug in zip(shown.values(), slugs(shown), strict=True):
+            stem = directory / f"breakeven_{slug}"
+            files += draw(partial(breakeven_picture, case), stem, pictures)
+    return files

@@ -1,13 +1,18 @@
-"""Several runs side by side, as people get them."""
+"""Several runs side by side, as people get them, and their files."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwmodels.errors import UserError
+from reports.compare.page import comparison_page
 from reports.compare.row import Rows
 from reports.compare.table import comparison_table, lines_table
+from reports.kit.files import prepare_directory, write_text
+from reports.kit.pictures import Pictures, draw
 from reports.kit.table import escaped, to_markdown
 from reports.run.run import Run
 from reports.shown import Picture
@@ -62,3 +67,26 @@ def compare_runs(runs: Mapping[str, Run]) -> Comparison:
             "one on two hardware profiles"
         )
     return comparison
+
+
+def write_comparison(
+    comparison: Comparison, out: Path, *, pictures: Pictures = Pictures.ALL, page: bool = True
+) -> list[Path]:
+    """Write `compare.csv`, `compare.md`, the picture and `compare.html`, which has it inside.
+
+    Returns:
+        The files, in the order written.
+
+    Raises:
+        OutputError: If a file cannot be written.
+    """
+    prepare_directory(out)
+    plot = cache(comparison.plot)
+    files = [
+        write_text(out / "compare.csv", lines_table(comparison).to_csv()),
+        write_text(out / "compare.md", comparison.to_markdown()),
+        *draw(lambda: plot().figure, out / "compare", pictures),
+    ]
+    if page:
+        files.append(write_text(out / "compare.html", comparison_page(comparison, plot())))
+    return files

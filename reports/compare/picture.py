@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from energy.words import energy_unit
-from reports.compare.row import Rows
+from reports.compare.row import Part, Row, Rows
 from reports.kit.caveats import PUBLISHED_SAVING
 from reports.kit.parts import SHOWN
 from reports.kit.style import PAGE_WIDTH, SMALL, STYLE, titled
@@ -32,41 +32,41 @@ _DECADE = 10
 _LABEL_WIDTH = 34
 
 
-def side_by_side(found: Rows) -> Figure:
+@mpl.rc_context(STYLE)
+def side_by_side(rows: Rows) -> Figure:
     """Energy per token of both models, and what is saved, one line per run and hardware.
 
     On the left the whole model, everything that has a price. On the right the savings with the 5
     to 95 % interval over the constants of the hardware; one below -100 % is written at the edge.
     """
-    labels = [_label(found, i) for i in range(len(found.rows))]
+    labels = [_label(rows, i) for i in range(len(rows.rows))]
     height = 1.7 + sum(max(0.52, 0.06 + 0.145 * (1 + label.count("\n"))) for label in labels)
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(PAGE_WIDTH, height), layout="constrained")
-        left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1, 1.25))
-        _energies(left, found)
-        _savings(right, found)
-        left.set_yticks(range(len(labels)), labels)
-        left.set_ylim(len(labels) - 0.4, -0.6)
-        for axes in (left, right):
-            axes.grid(axis="y", visible=False)
-            axes.grid(axis="x", visible=True)
-            axes.tick_params(axis="y", length=0)
-            for edge in range(1, len(labels)):
-                axes.axhline(edge - 0.5, color="#DDDDDD", linewidth=0.6, zorder=0)
-        figure.legend(handles=_legend(), loc="outside lower center", ncols=3)
-        titled(figure, found.same_text)
+    figure = Figure(figsize=(PAGE_WIDTH, height), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1, 1.25))
+    _energies(left, rows)
+    _savings(right, rows)
+    left.set_yticks(range(len(labels)), labels)
+    left.set_ylim(len(labels) - 0.4, -0.6)
+    for axes in (left, right):
+        axes.grid(axis="y", visible=False)
+        axes.grid(axis="x", visible=True)
+        axes.tick_params(axis="y", length=0)
+        for edge in range(1, len(labels)):
+            axes.axhline(edge - 0.5, color="#DDDDDD", linewidth=0.6, zorder=0)
+    figure.legend(handles=_legend(), loc="outside lower center", ncols=3)
+    titled(figure, rows.same_text)
     return figure
 
 
-def _label(found: Rows, index: int) -> str:
-    row = found.rows[index]
-    texts = dict.fromkeys((row.name, found.differing(row)))  # a name may say it already
+def _label(rows: Rows, index: int) -> str:
+    row = rows.rows[index]
+    texts = dict.fromkeys((row.name, rows.differing(row)))  # a name may say it already
     wrapped = (textwrap.wrap(text, _LABEL_WIDTH, break_on_hyphens=False) for text in texts)
     return "\n".join(part for lines in wrapped for part in lines)
 
 
-def _energies(axes: Axes, found: Rows) -> None:
-    parts = [(row, row.parts["full", None].saving) for row in found.rows]
+def _energies(axes: Axes, rows: Rows) -> None:
+    parts = [(row, row.parts["full", None].saving) for row in rows.rows]
     ends = [(row.per_token(part.asa_pj), row.per_token(part.ssa_pj)) for row, part in parts]
     known = [pj for pair in ends for pj in pair if pj]
     scale, unit = energy_unit(max(known, default=1.0))
@@ -102,52 +102,52 @@ def _energy_pair(axes: Axes, i: int, asa: float | None, ssa: float | None) -> No
 def _energy_mark(spiking: bool) -> dict[str, Any]:
     colour = _SPIKING if spiking else _ANALOG
     face = colour if spiking else "white"
-    return {
-        "marker": "o",
-        "markersize": 6,
-        "color": colour,
-        "markerfacecolor": face,
-        "linestyle": "none",
-    }
+    look = {"marker": "o", "markersize": 6, "linestyle": "none"}
+    return {**look, "color": colour, "markerfacecolor": face}
 
 
-def _savings(axes: Axes, found: Rows) -> None:
+def _savings(axes: Axes, rows: Rows) -> None:
     axes.set_title("saved by the spiking model")
     axes.set_xlabel("saving; line: 5 to 95 % over the constants")
     low, high = PUBLISHED_SAVING
     axes.axvspan(low, high, color=_BAND, zorder=0, linewidth=0)
-    values = [
+    parts = [part for row in rows.rows for part in _shown(row)]
+    lowest = [
         end
-        for row in found.rows
-        for _, accounting, block in SHOWN
-        for part, spread in (row.parts[accounting, block],)
+        for part, spread in parts
         if part.saving is not None
-        for end in (part.saving, *((spread.low, spread.high) if spread else ()))
+        for end in (part.saving, *((spread.low,) if spread else ()))
     ]
-    left = max(_LEAST, min([0.0, *values])) - 0.04
+    left = max(_LEAST, min([0.0, *lowest])) - 0.04
     axes.set_xlim(left, 1.04)
     axes.axvline(0, color="#777777", linewidth=0.8, zorder=1)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
-    for i, row in enumerate(found.rows):
-        for step, ((_, accounting, block), (colour, marker)) in enumerate(
-            zip(SHOWN, _MARKS, strict=True)
-        ):
-            part, spread = row.parts[accounting, block]
-            y = i + _APART * (step - 1)
-            if part.saving is None:
-                continue
-            if part.saving < _LEAST:
-                axes.plot(left + 0.02, y, marker="<", markersize=4, color=colour)
-                text = f"{part.saving:.0%}"
-                axes.text(left + 0.05, y, text, fontsize=SMALL, va="center", color="#333333")
-                continue
-            if spread is not None:
-                ends = [max(left, spread.low), spread.high]
-                axes.plot(ends, [y, y], color=colour, linewidth=1.1, zorder=2)
-            axes.plot(part.saving, y, marker=marker, markersize=4.5, color=colour, zorder=3)
-        if all(row.parts[how, block][0].saving is None for _, how, block in SHOWN):
+    for i, row in enumerate(rows.rows):
+        for step, (part, (colour, marker)) in enumerate(zip(_shown(row), _MARKS, strict=True)):
+            _saving(axes, i + _APART * (step - 1), part, colour, marker)
+        if all(part.saving.saving is None for part in _shown(row)):
             at = axes.get_yaxis_transform()
             axes.text(0.02, i, "no saving: unpriced", transform=at, fontsize=SMALL, va="center")
+
+
+def _shown(row: Row) -> list[Part]:
+    return [row.parts[accounting, block] for _, accounting, block in SHOWN]
+
+
+def _saving(axes: Axes, y: float, part: Part, colour: str, marker: str) -> None:
+    """The mark of one saving and its interval; at the edge one that lies beyond."""
+    saved, spread = part.saving.saving, part.spread
+    left = axes.get_xlim()[0]
+    if saved is None:
+        return
+    if saved < _LEAST:
+        axes.plot(left + 0.02, y, marker="<", markersize=4, color=colour)
+        axes.text(left + 0.05, y, f"{saved:.0%}", fontsize=SMALL, va="center", color="#333333")
+        return
+    if spread is not None:
+        ends = [max(left, spread.low), spread.high]
+        axes.plot(ends, [y, y], color=colour, linewidth=1.1, zorder=2)
+    axes.plot(saved, y, marker=marker, markersize=4.5, color=colour, zorder=3)
 
 
 def _legend() -> list[Artist]:

@@ -1,4 +1,4 @@
-"""The tables of runs side by side."""
+"""The tables of runs side by side, and what is printed of them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
+from rich.console import Console
+
 from energy import Counts
 from energy.table import Column, Table, at, attributes
 from energy.words import energy, op_names, percent
 from reports.compare.row import Part, Row, Rows
 from reports.kit.parts import SHOWN
+from reports.kit.table import print_table
 
 
 class Line(NamedTuple):
@@ -108,3 +111,9 @@ def terminal_table(rows: Rows) -> Table[Row]:
         "run", lambda row: f"{row.name}\n{rows.differing(row)}", "run", words=True, key=True
     )
     return replace(comparison_table(rows), columns=(run, *SAVED))
+
+
+def print_comparison(rows: Rows, console: Console) -> None:
+    """Print one row per run and hardware, under what is the same in all of them."""
+    console.print()
+    print_table(terminal_table(rows), console)

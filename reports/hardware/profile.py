@@ -1,4 +1,4 @@
-"""Hardware profiles on the terminal."""
+"""Hardware profiles on the terminal: all, one, and what differs between two."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
-from energy.table import Table, texts
+from energy.table import Column, Table, at, texts
 from hwmodels import HardwareProfile, MemoryLevel, Op, ProfileError, load_profile, profile_names
-from hwmodels.diff import curve, size
+from hwmodels.diff import Difference, Entry, curve, differences, size
 from hwmodels.prices import Cited
 from reports.kit.table import print_sentence, print_table
 
@@ -146,3 +146,32 @@ def source_of(number: Cited) -> str:
 
 def _grounds(number: Cited) -> str:
     return f"{number.evidence}; {source_of(number)}"
+
+
+COLUMNS: tuple[Column[Difference], ...] = (
+    Column("key", at("key"), "what", words=True, key=True),
+    Column("a", at("a.text"), "A", words=True),
+    Column("b", at("b.text"), "B", words=True),
+    Column("ratio", at("ratio"), "B / A", "{:.3g}".format),
+    Column("source_a", lambda row: _source(row.a), "source of A", words=True),
+    Column("source_b", lambda row: _source(row.b), "source of B", words=True),
+)
+
+
+def print_differences(a: HardwareProfile, b: HardwareProfile, console: Console) -> None:
+    """A row per difference, with the ratio of the second to the first and both sources."""
+    for letter, profile in (("A", a), ("B", b)):
+        print_sentence(f"{letter} {profile.name}: {profile.title}", console, "bold")
+    table = Table(COLUMNS, differences(a, b))
+    if table.rows:
+        print_table(table, console)
+    else:
+        console.print("no number, placement or rule differs")
+
+
+def _source(entry: Entry | None) -> str:
+    if entry is None or entry.citation is None:
+        return ""
+    cited = entry.citation
+    spread = f" x{cited.spread[0]:g} to x{cited.spread[1]:g}" if cited.spread else ""
+    return f"{cited.evidence}{spread}: {cited.source}"

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path as Outline
+from matplotlib.ticker import NullLocator
 
 from energy import Estimate
 from hwmodels import Op
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 #: Inches across both columns of a paper, and across one of them: pictures are drawn in the size in
 #: which they are printed, so that a font is as large as it says.
@@ -52,9 +58,6 @@ STYLE: Any = {
 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure; the suffix decides the format. The same figure gives the same bytes."""
-    import matplotlib as mpl  # half a second
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
     metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
     with mpl.rc_context(STYLE):
         if engine := figure.get_layout_engine():  # laid out once for all of its files
@@ -81,9 +84,6 @@ def bars(
         width: Of each bar.
         **look: Colours, lines and hatches of `PathPatch`.
     """
-    from matplotlib.patches import PathPatch
-    from matplotlib.path import Path as Outline
-
     boxes = [
         [(x - width / 2, low), (x + width / 2, low), (x + width / 2, high), (x - width / 2, high)]
         for x, (low, high) in zip(places, ends, strict=True)
@@ -140,8 +140,6 @@ def _points(text: str) -> float:
 
 @cache
 def _advance(character: str) -> float:
-    from matplotlib.font_manager import FontProperties, findfont, get_font
-
     font = get_font(findfont(FontProperties(family=STYLE["font.family"])))
     font.set_size(_TITLE_SIZE, 72)
     return font.load_char(ord(character)).linearHoriAdvance / 65536
@@ -157,3 +155,41 @@ def layer_ticks(axes: Axes, depths: Sequence[int | None]) -> None:
     every = next(step for step in (1, 2, 5, 10, 20, 50, 100, 1000) if len(depths) <= 24 * step)
     ticks = range(0, len(depths), every)
     axes.set_xticks(ticks, ["outside" if depths[i] is None else f"{depths[i]}" for i in ticks])
+
+
+def lanes(axes: Axes, names: Sequence[str]) -> None:
+    """A lane for each name, downwards: in the order of the forward pass."""
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.grid(axis="y", visible=False)
+    axes.tick_params(axis="y", length=0)
+
+
+def spread_ticks(axes: Axes, marks: Mapping[float, str], apart: float) -> None:
+    """Mark a logarithmic axis: the first come first, each so far from all others.
+
+    Args:
+        axes: With limits.
+        marks: What may be marked, and its text, the most welcome first.
+        apart: The least distance, as a share of the axis.
+    """
+    low, high = sorted(axes.get_xlim())
+    least = apart * math.log(high / low)
+    chosen: list[float] = []
+    for place in marks:
+        if low <= place <= high and all(abs(math.log(place / x)) >= least for x in chosen):
+            chosen.append(place)
+    axes.set_xticks(chosen, [marks[place] for place in chosen])
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def beside(
+    axes: Axes,
+    text: str,
+    place: tuple[float, float],
+    away: tuple[float, float] = (3, 0),
+    **look: Any,
+) -> None:
+    """A small text, so many points away from a place."""
+    small: dict[str, Any] = {"va": "center", "fontsize": SMALL}
+    axes.annotate(text, place, away, textcoords="offset points", **(small | look))

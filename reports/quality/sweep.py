@@ -1,4 +1,4 @@
-"""The table of a sweep, and which of its points nothing beats."""
+"""The table of a sweep, and which of its points nothing beats, on the terminal too."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from functools import partial
 from operator import itemgetter
 from typing import Any
 
+from rich.console import Console
+
 from energy.table import Column, Table
 from energy.words import change, number, percent
+from reports.kit.table import print_sentence, print_table
 from reports.quality.table import QUALITY
 
 #: One point on one hardware, by column.
@@ -97,3 +100,12 @@ def front_table(points: Sequence[Point]) -> Table[Point]:
         f"(analog perplexity {first['analog_perplexity']:.2f})"
     )
     return Table(SWEEP, pareto(points), title)
+
+
+def print_sweep(sweep: Sweep, console: Console) -> None:
+    """Print the points that nothing beats."""
+    for hw in sweep.hardware:
+        if points := sweep.on(hw):
+            print_table(front_table(points), console)
+        else:
+            print_sentence(f"{hw} has no price for the events of any point.", console)

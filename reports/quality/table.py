@@ -1,4 +1,4 @@
-"""The tables of an evaluation."""
+"""The tables of an evaluation, and what it says on the terminal."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
+from rich.console import Console
+
 from energy import Counts, Estimate, saving
 from energy.bill.estimate import ACCOUNTINGS
 from energy.compare.baselines import Baseline
 from energy.table import Column, Table, at, attributes, texts
 from energy.words import change, number, op_names, percent
+from reports.kit.caveats import are_random
+from reports.kit.table import print_sentence, print_table
 from reports.quality.evaluation import Evaluation, LayerSimilarity
 
 
@@ -195,3 +199,27 @@ def savings_table(evaluation: Evaluation) -> Table[Sequence[str]]:
     batch = evaluation.comparison.ssa.batch
     title = f"Saved by the spiking model on exactly these passes, batch {batch}"
     return Table(SAVED, rows, title)
+
+
+def print_quality(evaluation: Evaluation, console: Console) -> None:
+    """Print both models side by side, layer by layer, and what the conversion saves."""
+    compared = evaluation.comparison
+    console.print()
+    print_sentence(f"{evaluation.title}\n{evaluation.subtitle}", console)
+    print_table(compared_table(evaluation), console)
+    print_sentence(
+        f"Same likeliest token: {percent(compared.top1_agreement)}. KL(analog || spiking): "
+        f"{compared.kl_nats:.4g} nats. Cosine of the final hidden states: "
+        f"{number(compared.cosine_final, 5)}.\n",
+        console,
+    )
+    print_table(layers_table(evaluation), console)
+    console.print()
+    print_table(savings_table(evaluation), console)
+    if are_random(compared.asa.weights):
+        print_sentence(
+            f"Weights are {compared.asa.weights}: neither perplexity nor what the conversion costs "
+            "means anything.",
+            console,
+            "yellow",
+        )

@@ -1,9 +1,11 @@
-"""The published savings table, measured: for the terminal, for Markdown and for LaTeX."""
+"""The published savings table, measured: for the terminal, and as files."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
@@ -11,7 +13,9 @@ from rich.console import Console
 from energy.table import Column, Table
 from energy.words import NONE, energy, number
 from reports.kit.caveats import PUBLISHED_SAVING, PUBLISHED_SOURCE
+from reports.kit.files import prepare_directory, write_text
 from reports.kit.latex import to_latex
+from reports.kit.pictures import Pictures, draw
 from reports.kit.table import print_sentence, print_table, to_markdown
 from reports.reproduce.rows import Line, Reproduction, against, model_saving, stands
 
@@ -183,3 +187,25 @@ def print_reproduction(reproduction: Reproduction, console: Console) -> None:
     print_table(terminal_table(reproduction), console)
     for note in NOTES:
         print_sentence(f"- {note}", console)
+
+
+def write_reproduction(
+    reproduction: Reproduction, directory: Path, *, pictures: Pictures = Pictures.ALL
+) -> list[Path]:
+    """Write `reproduce.csv`, `.md`, `.tex`, `.png` and `.svg`.
+
+    Raises:
+        OutputError: If they cannot be written.
+    """
+    prepare_directory(directory)
+    files = [
+        write_text(directory / "reproduce.csv", reproduction.table.to_csv()),
+        write_text(directory / "reproduce.md", reproduce_markdown(reproduction)),
+        write_text(directory / "reproduce.tex", reproduce_latex(reproduction)),
+    ]
+    if pictures is not Pictures.NONE:
+        from reports.reproduce.picture import reproduce_picture  # matplotlib takes half a second
+
+        figure = partial(reproduce_picture, reproduction)
+        files += draw(figure, directory / "reproduce", pictures)
+    return files

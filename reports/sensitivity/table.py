@@ -1,15 +1,22 @@
-"""The tables of a study: each constant of each saving, and for people the intervals."""
+"""The tables of a study: each constant of each saving as a file, the intervals for people."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
+from rich.console import Console
+
+from energy.compare.ranges import Origin
 from energy.compare.sensitivity import Sensitivity, Swing
 from energy.table import Column, Table, at, attributes
 from energy.words import op_names, percent
-from reports.sensitivity.study import SHOWN, Study, part_name, range_text, value_text
+from reports.kit.files import prepare_directory, slugs, write_text
+from reports.kit.pictures import Pictures, draw
+from reports.kit.table import print_sentence, print_table
+from reports.sensitivity.study import INDEPENDENT, SHOWN, Study, part_name, range_text, value_text
 
 
 class Line(NamedTuple):
@@ -102,3 +109,51 @@ def swings_table(study: Study, block: str | None, accounting: str) -> Table[Line
         *("constant", "value", "unit", "range", "saving_at_low", "saving_at_high", "span"),
         *("evidence", "range_from"),
     )
+
+
+def print_sensitivity(study: Study, console: Console, block: str | None = "attention") -> None:
+    """Print each saving with its interval, and what moves that of one block."""
+    console.print()
+    print_table(intervals_table(study), console)
+    for accounting in study.of(block):
+        console.print()
+        print_table(swings_table(study, block, accounting), console)
+    used = {swing.constant.origin for x in study.results.values() for swing in x.swings}
+    for origin in (origin for origin in Origin if origin in used):
+        print_sentence(f"Range '{origin.value}': {origin.definition}.", console, "dim")
+    if used:
+        print_sentence(f"Intervals: {INDEPENDENT}.", console, "dim")
+
+
+def write_sensitivity(
+    studies: Sequence[Study],
+    directory: Path,
+    block: str | None = "attention",
+    *,
+    pictures: Pictures = Pictures.ALL,
+) -> list[Path]:
+    """Write `sensitivity.csv` and, for each hardware, `tornado_HW.png` and `.svg`.
+
+    Args:
+        studies: One per hardware.
+        directory: Where to; made if need be.
+        block: What the pictures show; the table has all blocks. Without a saving no picture.
+        pictures: The formats of the pictures.
+
+    Returns:
+        The files.
+
+    Raises:
+        OutputError: If they cannot be written.
+        SensitivityError: If no layer is of that block.
+    """
+    shown = [study for study in studies if study.of(block)]
+    prepare_directory(directory)
+    files = [write_text(directory / "sensitivity.csv", sensitivity_table(studies).to_csv())]
+    if pictures is not Pictures.NONE:
+        from reports.sensitivity.picture import tornado  # matplotlib takes half a second
+
+        names = slugs(study.asa.profile.name for study in shown)
+        for study, hw in zip(shown, names, strict=True):
+            files += draw(partial(tornado, study, block), directory / f"tornado_{hw}", pictures)
+    return files

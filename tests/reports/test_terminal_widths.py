@@ -17,21 +17,20 @@ from energy.literature.lemaire_bill import lemaire
 from energy.literature.review import review
 from hwmodels import load_profile, profile_names
 from reports import Run
-from reports.breakeven.terminal import print_breakeven
+from reports.breakeven.table import print_breakeven
 from reports.compare.comparison import compare_runs
-from reports.compare.terminal import print_comparison
+from reports.compare.table import print_comparison
 from reports.count.run import CountRun
 from reports.count.terminal import print_count
-from reports.hardware.diff import print_differences
-from reports.hardware.profile import print_profile, print_profiles
+from reports.hardware.profile import print_differences, print_profile, print_profiles
 from reports.literature.claims import print_reviews
 from reports.literature.lemaire import print_lemaire
 from reports.quality.evaluation import Comparison, Evaluation, LayerSimilarity, Quality
-from reports.quality.sweep import SWEEP, Sweep
-from reports.quality.terminal import print_quality, print_sweep
+from reports.quality.sweep import SWEEP, Sweep, print_sweep
+from reports.quality.table import print_quality
 from reports.reproduce.table import print_reproduction
 from reports.sensitivity.study import Study
-from reports.sensitivity.terminal import print_sensitivity
+from reports.sensitivity.table import print_sensitivity
 from reports.training.finetuned import Finetuned, Judged, print_stages
 from reports.views.terminal import print_bills, print_run
 

@@ -68,7 +68,7 @@ def test_an_output_that_cannot_be_written_is_found_first(tmp_path: Path, command
 
 def test_no_torch_is_needed() -> None:
     script = (
-        "import sys, neurt.measure.breakeven, neurt.verbs.breakeven, reports.breakeven.terminal\n"
+        "import sys, neurt.measure.breakeven, neurt.verbs.breakeven, reports.breakeven.table\n"
         "print(*sorted({'torch', 'transformers', 'pandas', 'matplotlib'} & sys.modules.keys()))"
     )
     done = subprocess.run(

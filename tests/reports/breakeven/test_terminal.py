@@ -9,8 +9,7 @@ from rich.console import Console
 
 from energy.compare.breakeven import Bound, BreakEven
 from reports.breakeven.case import Case
-from reports.breakeven.table import case_table
-from reports.breakeven.terminal import print_breakeven
+from reports.breakeven.table import case_table, print_breakeven
 
 Make = Callable[..., Case]
 

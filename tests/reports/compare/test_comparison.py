@@ -10,8 +10,7 @@ import pytest
 
 from energy import saving
 from reports import Run
-from reports.compare.comparison import CompareError, Comparison, compare_runs
-from reports.compare.write import write_comparison
+from reports.compare.comparison import CompareError, Comparison, compare_runs, write_comparison
 
 EVIL = "<b>x</b>|y*"
 

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from reports import Run
 from reports.compare.comparison import compare_runs
-from reports.compare.terminal import print_comparison
+from reports.compare.table import print_comparison
 
 
 def test_a_comparison_says_what_differs_and_what_is_saved(make_run: Callable[..., Run]) -> None:

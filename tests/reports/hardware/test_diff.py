@@ -7,7 +7,7 @@ from rich.console import Console
 from energy.table import Table
 from hwmodels import HardwareProfile, load_profile
 from hwmodels.diff import differences
-from reports.hardware.diff import COLUMNS, print_differences
+from reports.hardware.profile import COLUMNS, print_differences
 
 
 def shown(a: HardwareProfile, b: HardwareProfile) -> list[str]:

@@ -51,7 +51,6 @@ def test_no_picture_means_no_matplotlib(tmp_path: Path) -> None:
     code = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from reports.kit import style\n"
         "from reports.kit.pictures import Pictures, draw\n"
         f"assert draw(lambda: 1 / 0, Path({str(tmp_path / 'a')!r}), Pictures.NONE) == []\n"
         "assert 'matplotlib' not in sys.modules\n"

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from reports.kit.files import OutputError
-from reports.quality.sweep import SWEEP, Sweep, front_table, pareto, sweep_table
-from reports.quality.terminal import print_sweep
+from reports.quality.sweep import SWEEP, Sweep, front_table, pareto, print_sweep, sweep_table
 from reports.quality.write import write_sweep
 
 SAVING = "attention_block_saving_compute"

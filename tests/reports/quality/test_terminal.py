@@ -10,8 +10,7 @@ from rich.console import Console
 from energy.words import percent
 from reports import Run
 from reports.quality.evaluation import Evaluation
-from reports.quality.table import compared_table, layers_table, savings_table
-from reports.quality.terminal import print_quality
+from reports.quality.table import compared_table, layers_table, print_quality, savings_table
 
 Make = Callable[..., Evaluation]
 

@@ -13,7 +13,7 @@ from energy import saving
 from reports.kit.caveats import PUBLISHED_SAVING
 from reports.kit.files import OutputError
 from reports.reproduce.rows import Reproduction, Row, stands
-from reports.reproduce.write import write_reproduction
+from reports.reproduce.table import write_reproduction
 
 LOW, HIGH = PUBLISHED_SAVING
 

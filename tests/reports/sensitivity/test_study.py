@@ -14,7 +14,7 @@ from hwmodels import load_profile
 from reports import Run
 from reports.kit.files import OutputError
 from reports.sensitivity.study import Study, range_text, value_text
-from reports.sensitivity.write import write_sensitivity
+from reports.sensitivity.table import write_sensitivity
 
 
 def study(run: Run, hw: str = "45nm", samples: int = 50, seed: int = 7) -> Study:

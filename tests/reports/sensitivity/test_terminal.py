@@ -11,7 +11,7 @@ from energy.compare.sensitivity import SensitivityError
 from hwmodels import load_profile
 from reports import Run
 from reports.sensitivity.study import Study
-from reports.sensitivity.terminal import print_sensitivity
+from reports.sensitivity.table import print_sensitivity
 
 
 def said(run: Run, hw: str, block: str | None = "attention") -> str:
