@@ -231,9 +231,6 @@ def write_breakeven(
     """Write `breakeven.csv`, `thresholds.csv` and a picture of each hardware.
 
     The picture is that of the run where there is one, else of the model, else of the last shape.
-
-    Raises:
-        OutputError: If they cannot be written.
     """
     prepare_directory(directory)
     files = [

@@ -52,10 +52,7 @@ class Comparison(Rows):
 
 
 def compare_runs(runs: Mapping[str, Run]) -> Comparison:
-    """Put runs side by side.
-
-    Args:
-        runs: By the name that each shall have.
+    """Put runs side by side, each under the name by which it is given.
 
     Raises:
         CompareError: If there are fewer than two rows: one run on one hardware.
@@ -72,14 +69,7 @@ def compare_runs(runs: Mapping[str, Run]) -> Comparison:
 def write_comparison(
     comparison: Comparison, out: Path, *, pictures: Pictures = Pictures.ALL, page: bool = True
 ) -> list[Path]:
-    """Write `compare.csv`, `compare.md`, the picture and `compare.html`, which has it inside.
-
-    Returns:
-        The files, in the order written.
-
-    Raises:
-        OutputError: If a file cannot be written.
-    """
+    """Write `compare.csv`, `compare.md`, the picture and `compare.html`, which has it inside."""
     prepare_directory(out)
     plot = cache(comparison.plot)
     files = [

@@ -47,12 +47,7 @@ its range. Energy per token is that of the whole run over the tokens it takes in
 def comparison_page(rows: Rows, picture: Picture) -> str:
     """The page: the table under what is the same in all rows, and the picture.
 
-    Args:
-        rows: What is compared.
-        picture: Of the same.
-
-    Returns:
-        HTML. The same comparison gives the same bytes, and all names in it are escaped.
+    The same comparison gives the same bytes, and all names in it are escaped.
     """
     drawing = picture.svg()
     template = Environment(autoescape=True, undefined=StrictUndefined).from_string(_PAGE)

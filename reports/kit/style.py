@@ -166,13 +166,7 @@ def lanes(axes: Axes, names: Sequence[str]) -> None:
 
 
 def spread_ticks(axes: Axes, marks: Mapping[float, str], apart: float) -> None:
-    """Mark a logarithmic axis: the first come first, each so far from all others.
-
-    Args:
-        axes: With limits.
-        marks: What may be marked, and its text, the most welcome first.
-        apart: The least distance, as a share of the axis.
-    """
+    """Mark a logarithmic axis: the first come first, each `apart` of its length from all others."""
     low, high = sorted(axes.get_xlim())
     least = apart * math.log(high / low)
     chosen: list[float] = []

@@ -53,9 +53,5 @@ def print_reviews(reviews: Sequence[Review], console: Console) -> None:
 
 
 def write_reviews(reviews: Sequence[Review], path: Path) -> Path:
-    """Write the findings as CSV.
-
-    Raises:
-        reports.kit.files.OutputError: If the file cannot be written.
-    """
+    """Write the findings as CSV."""
     return write_text(path, findings_table(reviews).to_csv())

@@ -69,10 +69,6 @@ def print_lemaire(bills: Bills, console: Console) -> None:
 
 
 def write_lemaire(bills: Bills, path: Path) -> Path:
-    """Write one line per hardware and row of the run.
-
-    Raises:
-        OutputError: If the file cannot be written.
-    """
+    """Write one line per hardware and row of the run."""
     lines = [Line(hw, bill, layer) for hw, bill in bills for layer in bill.layers]
     return write_text(path, Table(COLUMNS, lines).to_csv())

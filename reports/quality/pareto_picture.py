@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from reports.kit.caveats import PUBLISHED_CHANGE, PUBLISHED_SAVING
-from reports.kit.style import PAGE_WIDTH, STYLE, titled
+from reports.kit.style import PAGE_WIDTH, STYLE, spread_ticks, titled
 from reports.quality.sweep import Point, pareto
 
 #: Colour and marker of each code; filled for softmax attention, hollow for Spikformer's.
@@ -30,6 +30,16 @@ _PANELS = (
     ("attention_block_saving_compute", "attention_events_per_mac", "saving on the attention block"),
     ("model_saving_compute", "events_per_mac", "saving on the whole model"),
 )
+_CHANGE = "perplexity_change"
+_FRONT: dict[str, Any] = {"color": "#333333", "linewidth": 0.9, "zorder": 1.5}
+_PUBLISHED: Any = {
+    "color": "black",
+    "marker": "*",
+    "markersize": 8,
+    "lw": 0.8,
+    "ls": ":",
+    "zorder": 3,
+}
 #: Below this change the axis is linear: changes there are noise, or gains.
 _LINEAR = 0.005
 _CHANGES = (-0.1, -0.01, -_LINEAR, 0, _LINEAR, 0.01, 0.1, 1, 10, 100, 1000)
@@ -45,51 +55,45 @@ _APART = 0.11
 _TRUE = 0.03
 
 
+@mpl.rc_context(STYLE)
 def pareto_picture(points: Sequence[Point]) -> Figure:
-    """Change of perplexity against saving, for the attention block and for the whole model.
+    """Change of perplexity against saving, of attention block and model, on one hardware.
 
     The code of a point is its colour and shape, its time steps are its size. The axis is
     logarithmic in the energy that is left, so that 90 % and 95 % are as far apart as 0 and 50 %.
     The line joins the points that no other beats. The two ends of the published range are drawn
     at the published loss.
-
-    Args:
-        points: Of one model on one hardware, each with a saving.
     """
     first = points[0]
     left_out = 0
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(PAGE_WIDTH, 3.9), layout="constrained")
-        grid = figure.subplots(1, 2, sharey=True)
-        for axes, (saving, events, name) in zip(grid, _PANELS, strict=True):
-            shown = [p for p in points if _fits(p, saving)]
-            left_out = max(left_out, len(points) - len(shown))
-            published = PUBLISHED_SAVING if axes is grid[0] else ()
-            _panel(axes, shown, saving, published)
-            axes.set_xlabel(f"{name} (MACs and events)")
-            _events_axis(axes, shown, saving, events)
-        changes = [p["perplexity_change"] for p in points if math.isfinite(p["perplexity_change"])]
-        grid[0].set_ylim(min(0, *changes, 0) * 1.6 - 0.3 * _LINEAR, max(0.3, *changes, 0) * 1.6)
-        grid[0].set_ylabel("change of perplexity")
-        figure.legend(handles=_legend(points), loc="outside lower center", ncols=4)
-        lines = [
-            f"{first['model']}, weights {first['weights']}, {first['hw']}, "
-            f"{first['attention']} attention counted",
-            f"{first['text']}: {first['tokens']:,} tokens, window {first['window']}, stride "
-            f"{first['stride']}, analog perplexity {first['analog_perplexity']:.2f}",
-        ]
-        if left_out:
-            lines.append(f"{left_out} of {len(points)} points lie outside")
-        titled(figure, *lines)
+    figure = Figure(figsize=(PAGE_WIDTH, 3.9), layout="constrained")
+    grid = figure.subplots(1, 2, sharey=True)
+    for axes, (saving, events, name) in zip(grid, _PANELS, strict=True):
+        shown = [p for p in points if _fits(p, saving)]
+        left_out = max(left_out, len(points) - len(shown))
+        published = PUBLISHED_SAVING if axes is grid[0] else ()
+        _panel(axes, shown, saving, published)
+        axes.set_xlabel(f"{name} (MACs and events)")
+        _events_axis(axes, shown, saving, events)
+    changes = [p[_CHANGE] for p in points if math.isfinite(p[_CHANGE])]
+    grid[0].set_ylim(min(0, *changes, 0) * 1.6 - 0.3 * _LINEAR, max(0.3, *changes, 0) * 1.6)
+    grid[0].set_ylabel("change of perplexity")
+    figure.legend(handles=_legend(points), loc="outside lower center", ncols=4)
+    lines = [
+        f"{first['model']}, weights {first['weights']}, {first['hw']}, "
+        f"{first['attention']} attention counted",
+        f"{first['text']}: {first['tokens']:,} tokens, window {first['window']}, stride "
+        f"{first['stride']}, analog perplexity {first['analog_perplexity']:.2f}",
+    ]
+    if left_out:
+        lines.append(f"{left_out} of {len(points)} points lie outside")
+    titled(figure, *lines)
     return figure
 
 
 def _fits(point: Point, saving: str) -> bool:
-    return (
-        point[saving] is not None
-        and _LEAST <= 1 - point[saving] <= _MOST
-        and math.isfinite(point["perplexity_change"])
-    )
+    share = None if point[saving] is None else 1 - point[saving]
+    return share is not None and _LEAST <= share <= _MOST and math.isfinite(point[_CHANGE])
 
 
 def _panel(axes: Axes, shown: Sequence[Point], saving: str, published: Sequence[float]) -> None:
@@ -97,31 +101,17 @@ def _panel(axes: Axes, shown: Sequence[Point], saving: str, published: Sequence[
     axes.set_yscale("symlog", linthresh=_LINEAR, linscale=0.6)
     # Large marks first, so that small ones stand upon them.
     for point in sorted(shown, key=lambda p: -int(p["timesteps"])):
-        axes.plot(1 - point[saving], point["perplexity_change"], zorder=2, **_mark(point))
+        axes.plot(1 - point[saving], point[_CHANGE], zorder=2, **_mark(point))
     front = pareto(shown, saving)
-    for shares, changes, how in (
-        ([1 - p[saving] for p in front], [p["perplexity_change"] for p in front], _FRONT),
-        ([1 - s for s in published], [PUBLISHED_CHANGE] * len(published), _PUBLISHED),
-    ):
-        axes.plot(shares, changes, **how)
+    axes.plot([1 - p[saving] for p in front], [p[_CHANGE] for p in front], **_FRONT)
+    axes.plot([1 - s for s in published], [PUBLISHED_CHANGE] * len(published), **_PUBLISHED)
     shares = [1 - s for s in published] + [1 - p[saving] for p in shown] or [1.0]
     axes.set_xlim(max(shares) * 1.15, min(shares) / 1.15)
-    _set_ticks(axes, {share: f"{1 - share:.0%}" for share in _SHARES})
+    spread_ticks(axes, {share: f"{1 - share:.0%}" for share in _SHARES}, _APART)
     axes.set_yticks(_CHANGES)
     axes.yaxis.set_major_formatter(FuncFormatter(_percent))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.axhline(0, color="#999999", linewidth=0.6, zorder=0)
-
-
-_FRONT: dict[str, Any] = {"color": "#333333", "linewidth": 0.9, "zorder": 1.5}
-_PUBLISHED: dict[str, Any] = {
-    "color": "black",
-    "marker": "*",
-    "markersize": 8,
-    "linewidth": 0.8,
-    "linestyle": ":",
-    "zorder": 3,
-}
 
 
 def _size(timesteps: int) -> float:
@@ -142,23 +132,6 @@ def _mark(point: Point) -> dict[str, Any]:
     }
 
 
-def _spread(marks: Mapping[float, str], ends: tuple[float, float]) -> dict[float, str]:
-    """Those marks between the ends of a logarithmic axis that keep a distance, first come first."""
-    low, high = sorted(ends)
-    apart = _APART * math.log(high / low)
-    chosen: dict[float, str] = {}
-    for place, text in marks.items():
-        if low <= place <= high and all(abs(math.log(place / x)) >= apart for x in chosen):
-            chosen[place] = text
-    return chosen
-
-
-def _set_ticks(axes: Axes, marks: Mapping[float, str]) -> None:
-    chosen = _spread(marks, axes.get_xlim())
-    axes.set_xticks(list(chosen), list(chosen.values()))
-    axes.xaxis.set_minor_locator(NullLocator())
-
-
 def _events_axis(axes: Axes, points: Sequence[Point], saving: str, events: str) -> None:
     """Events per MAC above, where they follow from the saving: one price for almost all events.
 
@@ -176,7 +149,7 @@ def _events_axis(axes: Axes, points: Sequence[Point], saving: str, events: str) 
     above = axes.twiny()
     above.set_xscale("log")
     above.set_xlim(axes.get_xlim())
-    _set_ticks(above, {float(rest + each * count): f"{count:g}" for count in _EVENTS})
+    spread_ticks(above, {float(rest + each * n): f"{n:g}" for n in _EVENTS}, _APART)
     above.spines["top"].set_visible(True)
     above.set_xlabel("events per MAC")
 
@@ -189,17 +162,22 @@ def _legend(points: Sequence[Point]) -> list[Line2D]:
     codes = {str(p["code"]) for p in points}
     forms = dict.fromkeys(str(p["form"]) for p in points)
     steps = sorted({int(p["timesteps"]) for p in points})
-    how: dict[str, Any] = {"linestyle": "", "color": "#555555", "marker": "o"}
-    handles = [
-        Line2D([], [], linestyle="", marker=marker, color=colour, label=code)
-        for code, (colour, marker) in _CODES.items()
-        if code in codes
+    grey: dict[str, Any] = {"linestyle": "", "color": "#555555", "marker": "o"}
+    faces = {"softmax": "#555555"}
+    return [
+        *(
+            Line2D([], [], linestyle="", marker=marker, color=colour, label=code)
+            for code, (colour, marker) in _CODES.items()
+            if code in codes
+        ),
+        *(
+            Line2D([], [], **grey, mfc=faces.get(form, "white"), label=f"{form} attention")
+            for form in forms
+        ),
+        *(
+            Line2D([], [], **grey, markersize=_size(count), label=f"T = {count}")
+            for count in dict.fromkeys((steps[0], steps[-1]))
+        ),
+        Line2D([], [], **_FRONT, label="no point is better"),
+        Line2D([], [], **_PUBLISHED, label="published (2510.00133)"),
     ]
-    for form in forms:
-        face = "#555555" if form == "softmax" else "white"
-        handles.append(Line2D([], [], **how, markerfacecolor=face, label=f"{form} attention"))
-    for count in dict.fromkeys((steps[0], steps[-1])):
-        handles.append(Line2D([], [], **how, markersize=_size(count), label=f"T = {count}"))
-    handles.append(Line2D([], [], **_FRONT, label="no point is better"))
-    handles.append(Line2D([], [], **_PUBLISHED, label="published (2510.00133)"))
-    return handles

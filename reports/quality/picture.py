@@ -24,6 +24,7 @@ _RESIDUAL = ("residual stream", "#333333", "^")
 _ROOM = 1.6
 
 
+@mpl.rc_context(STYLE)
 def quality_picture(evaluation: Evaluation) -> Figure:
     """Cosine similarity and events per MAC of each transformer layer.
 
@@ -33,29 +34,28 @@ def quality_picture(evaluation: Evaluation) -> Figure:
     """
     compared = evaluation.comparison
     depths = [layer.layer for layer in compared.layers]
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(PAGE_WIDTH, 4.6), layout="constrained")
-        above, below = figure.subplots(2, 1, sharex=True)
-        cosines = (
-            (_ATTENTION, [layer.cosine_attention for layer in compared.layers]),
-            (_FEEDFORWARD, [layer.cosine_feedforward for layer in compared.layers]),
-            (_RESIDUAL, [layer.cosine_residual for layer in compared.layers]),
-        )
-        for line, values in cosines:
-            _draw(above, depths, values, line)
-        above.set_title("closeness to the analog model")
-        above.set_ylabel("cosine similarity")
-        # A perfect model would otherwise be drawn on an axis of rounding errors.
-        lowest = min((value for _, values in cosines for value in values), default=1.0)
-        above.set_ylim(1 - 1.08 * max(1 - lowest, 1e-3), 1 + 0.06 * max(1 - lowest, 1e-3))
-        _events(below, evaluation, depths)
-        layer_ticks(below, depths)
-        below.set_xlim(-0.5, len(depths) - 0.5)
-        below.set_xlabel("transformer layer")
-        for axes in (above, below):
-            if axes.get_legend_handles_labels()[0]:
-                axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
-        titled(figure, *_headline(evaluation))
+    figure = Figure(figsize=(PAGE_WIDTH, 4.6), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True)
+    cosines = (
+        (_ATTENTION, [layer.cosine_attention for layer in compared.layers]),
+        (_FEEDFORWARD, [layer.cosine_feedforward for layer in compared.layers]),
+        (_RESIDUAL, [layer.cosine_residual for layer in compared.layers]),
+    )
+    for line, values in cosines:
+        _draw(above, depths, values, line)
+    above.set_title("closeness to the analog model")
+    above.set_ylabel("cosine similarity")
+    # A perfect model would otherwise be drawn on an axis of rounding errors.
+    lowest = min((value for _, values in cosines for value in values), default=1.0)
+    above.set_ylim(1 - 1.08 * max(1 - lowest, 1e-3), 1 + 0.06 * max(1 - lowest, 1e-3))
+    _events(below, evaluation, depths)
+    layer_ticks(below, depths)
+    below.set_xlim(-0.5, len(depths) - 0.5)
+    below.set_xlabel("transformer layer")
+    for axes in (above, below):
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    titled(figure, *_headline(evaluation))
     return figure
 
 

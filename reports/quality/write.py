@@ -22,20 +22,7 @@ def write_quality(
     *,
     pictures: Pictures = Pictures.ALL,
 ) -> list[Path]:
-    """Write `quality.csv`, `quality_layers.csv`, `counts.csv`, the picture and `run.json`.
-
-    Args:
-        evaluation: What to report.
-        out: A directory, made if need be; files of the same names are replaced.
-        progress: Told what is being written.
-        pictures: The formats of the picture.
-
-    Returns:
-        The files, in the order written.
-
-    Raises:
-        OutputError: If a file cannot be written.
-    """
+    """Write `quality.csv`, `quality_layers.csv`, `counts.csv`, the picture and `run.json`."""
     prepare_directory(out)
     progress("tables")
     compared = evaluation.comparison
@@ -64,11 +51,7 @@ def write_quality(
 
 
 def write_sweep(sweep: Sweep, directory: Path, *, pictures: Pictures = Pictures.ALL) -> list[Path]:
-    """Write `sweep.csv` and, for each hardware, `pareto_HW.png` and `.svg`.
-
-    Raises:
-        OutputError: If they cannot be written.
-    """
+    """Write `sweep.csv` and, for each hardware, `pareto_HW.png` and `.svg`."""
     prepare_directory(directory)
     files = [write_text(directory / "sweep.csv", sweep_table(sweep).to_csv())]
     if pictures is not Pictures.NONE:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -12,10 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import NullLocator
 
 from reports.kit.caveats import PUBLISHED_SAVING
-from reports.kit.style import STYLE
+from reports.kit.style import STYLE, spread_ticks
 from reports.reproduce.rows import Reproduction, Row
 
 #: Savings that may be marked, the most welcome first.
@@ -32,6 +30,7 @@ _CONVENTIONS = ("form", "code", "streams", "attention")
 _LINE, _AROUND, _PANEL = 0.15, 1.9, 1.7
 
 
+@mpl.rc_context(STYLE)
 def reproduce_picture(found: Reproduction) -> Figure:
     """One panel for each hardware: a line for each run, marks at what it saves.
 
@@ -44,32 +43,31 @@ def reproduce_picture(found: Reproduction) -> Figure:
     runs = list(dict.fromkeys(_run(row, varies) for row in rows))
     models = dict.fromkeys((row["model"], row["weights"]) for row in rows)
     places = _places(runs)
-    with mpl.rc_context(STYLE):
-        height = _AROUND + _LINE * (max(places.values()) + 1)
-        labels = _LETTER * max(len(_label(run)) for run in runs)
-        width = max(7.2, labels + _PANEL * len(hardware))
-        apart = _APART * len(hardware) / (width - labels)
-        figure = Figure(figsize=(width, height), layout="constrained")
-        panels = figure.subplots(1, len(hardware), sharey=True, squeeze=False)[0]
-        ends = _ends(rows)
-        for axes, hw in zip(panels, hardware, strict=True):
-            shown = [row for row in rows if row["hw"] == hw]
-            axes.set_title(hw)
-            _axis(axes, ends, apart)
-            _marks(axes, shown, places, varies)
-        axes = panels[0]
-        axes.set_yticks(list(places.values()), [_label(run) for run in places])
-        axes.set_ylim(max(places.values()) + 0.8, -0.8)
-        figure.legend(handles=_legend(rows), loc="outside lower center", ncols=2)
-        same = [f"{name} {rows[0][name]}" for name in _CONVENTIONS if name not in varies]
-        what = ", ".join([f"Attention block, {found.facts}", *same])
-        weights = ", ".join(f"{model} {weights}" for model, weights in models)
-        lines = [
-            part
-            for line in (what, f"weights: {weights}")
-            for part in textwrap.wrap(line, int(width * 15.5))
-        ]
-        figure.suptitle("\n".join(lines), fontsize=8, x=0.01, ha="left")
+    height = _AROUND + _LINE * (max(places.values()) + 1)
+    labels = _LETTER * max(len(_label(run)) for run in runs)
+    width = max(7.2, labels + _PANEL * len(hardware))
+    apart = _APART * len(hardware) / (width - labels)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    panels = figure.subplots(1, len(hardware), sharey=True, squeeze=False)[0]
+    ends = _ends(rows)
+    for axes, hw in zip(panels, hardware, strict=True):
+        shown = [row for row in rows if row["hw"] == hw]
+        axes.set_title(hw)
+        _axis(axes, ends, apart)
+        _marks(axes, shown, places, varies)
+    axes = panels[0]
+    axes.set_yticks(list(places.values()), [_label(run) for run in places])
+    axes.set_ylim(max(places.values()) + 0.8, -0.8)
+    figure.legend(handles=_legend(rows), loc="outside lower center", ncols=2)
+    same = [f"{name} {rows[0][name]}" for name in _CONVENTIONS if name not in varies]
+    what = ", ".join([f"Attention block, {found.facts}", *same])
+    weights = ", ".join(f"{model} {weights}" for model, weights in models)
+    lines = [
+        part
+        for line in (what, f"weights: {weights}")
+        for part in textwrap.wrap(line, int(width * 15.5))
+    ]
+    figure.suptitle("\n".join(lines), fontsize=8, x=0.01, ha="left")
     return figure
 
 
@@ -104,13 +102,8 @@ def _axis(axes: Axes, ends: tuple[float, float], apart: float) -> None:
     """A logarithmic axis of what is left, marked with what is saved."""
     axes.set_xscale("log")
     axes.set_xlim(*ends)
-    chosen: list[float] = []
-    for left in (1 - share for share in _TICKS):
-        far = [abs(math.log(left / x)) >= apart * math.log(ends[0] / ends[1]) for x in chosen]
-        if ends[1] <= left <= ends[0] and all(far):
-            chosen.append(left)
-    axes.set_xticks(chosen, [f"{round(100 * (1 - left))} %".replace("-", "−") for left in chosen])
-    axes.xaxis.set_minor_locator(NullLocator())
+    shares = {1 - share: f"{round(100 * share)} %".replace("-", "−") for share in _TICKS}
+    spread_ticks(axes, shares, apart)
     axes.set_xlabel("saving, 1 − SSA / ASA")
     axes.grid(axis="y", visible=False)
     axes.axvspan(1 - PUBLISHED_SAVING[1], 1 - PUBLISHED_SAVING[0], **_PUBLISHED)

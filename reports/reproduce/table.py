@@ -192,11 +192,7 @@ def print_reproduction(reproduction: Reproduction, console: Console) -> None:
 def write_reproduction(
     reproduction: Reproduction, directory: Path, *, pictures: Pictures = Pictures.ALL
 ) -> list[Path]:
-    """Write `reproduce.csv`, `.md`, `.tex`, `.png` and `.svg`.
-
-    Raises:
-        OutputError: If they cannot be written.
-    """
+    """Write `reproduce.csv`, `.md`, `.tex`, `.png` and `.svg`."""
     prepare_directory(directory)
     files = [
         write_text(directory / "reproduce.csv", reproduction.table.to_csv()),

@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from energy.compare.ranges import Origin, UncertainConstant
 from energy.compare.sensitivity import Sensitivity, Swing
-from reports.kit.style import PAGE_WIDTH, SMALL, STYLE, headline, spelled
+from reports.kit.style import PAGE_WIDTH, SMALL, STYLE, beside, headline, spelled
 from reports.sensitivity.study import INDEPENDENT, SHOWN, Study, part_name, value_text
 
 #: Light and dark, so that they differ in grey too.
@@ -28,27 +28,23 @@ _VISIBLE = 0.01
 _NAME = 24
 
 
+@mpl.rc_context(STYLE | {"axes.grid.axis": "x"})
 def tornado(study: Study, block: str | None) -> Figure:
     """One panel per accounting: the saving with one constant at either end of its range.
 
     Behind the bars lies the interval in which the saving is if all constants vary at once.
-
-    Args:
-        study: With a saving for the block.
-        block: Whose saving.
     """
     found = study.of(block)
     # A row per bar, one for the constants without a bar, one for the value of the saving.
     rows = [len(_visible(one)) + (_moving(one) > len(_visible(one))) + 1 for one in found.values()]
     height = _AROUND + _PANEL * len(rows) + _BAR * sum(rows)
-    with mpl.rc_context(STYLE | {"axes.grid.axis": "x"}):
-        figure = Figure(figsize=(PAGE_WIDTH, height), layout="constrained")
-        grid = figure.subplots(len(found), 1, squeeze=False, height_ratios=rows)[:, 0]
-        for axes, (accounting, one) in zip(grid, found.items(), strict=True):
-            _panel(axes, one, "MACs and events" if accounting == "compute" else "full bill")
-        grid[-1].set_xlabel(f"saving on the {part_name(block)}")
-        figure.legend(handles=_legend(), loc="outside lower left", ncols=4)
-        headline(figure, study.title, _subtitle(study, found), study.asa, study.ssa)
+    figure = Figure(figsize=(PAGE_WIDTH, height), layout="constrained")
+    grid = figure.subplots(len(found), 1, squeeze=False, height_ratios=rows)[:, 0]
+    for axes, (accounting, one) in zip(grid, found.items(), strict=True):
+        _panel(axes, one, "MACs and events" if accounting == "compute" else "full bill")
+    grid[-1].set_xlabel(f"saving on the {part_name(block)}")
+    figure.legend(handles=_legend(), loc="outside lower left", ncols=4)
+    headline(figure, study.title, _subtitle(study, found), study.asa, study.ssa)
     return figure
 
 
@@ -117,16 +113,9 @@ def _bar(axes: Axes, place: int, swing: Swing, saving: float) -> None:
             continue
         right = end > saving
         axes.barh(place, end - saving, left=saving, height=0.62, color=colour, zorder=2)
-        axes.annotate(
-            _end_text(constant, factor),
-            (end, place),
-            (3 if right else -3, 0),
-            textcoords="offset points",
-            ha="left" if right else "right",
-            va="center",
-            fontsize=SMALL,
-            zorder=4,
-        )
+        side = "left" if right else "right"
+        text = _end_text(constant, factor)
+        beside(axes, text, (end, place), (3 if right else -3, 0), ha=side, zorder=4)
 
 
 def _set_limits(axes: Axes, found: Sensitivity) -> None:

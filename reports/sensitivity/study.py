@@ -44,11 +44,7 @@ class Study:
 
     @cached_property
     def results(self) -> Mapping[tuple[str | None, str], Sensitivity]:
-        """By block and accounting.
-
-        Raises:
-            SensitivityError: If `samples` or `seed` is out of range.
-        """
+        """By block and accounting."""
         return {
             (block, accounting): sensitivity(
                 self.asa, self.ssa, accounting, block=block, samples=self.samples, seed=self.seed

@@ -134,18 +134,7 @@ def write_sensitivity(
 ) -> list[Path]:
     """Write `sensitivity.csv` and, for each hardware, `tornado_HW.png` and `.svg`.
 
-    Args:
-        studies: One per hardware.
-        directory: Where to; made if need be.
-        block: What the pictures show; the table has all blocks. Without a saving no picture.
-        pictures: The formats of the pictures.
-
-    Returns:
-        The files.
-
-    Raises:
-        OutputError: If they cannot be written.
-        SensitivityError: If no layer is of that block.
+    The pictures are of one block, and only of savings that exist; the table has all blocks.
     """
     shown = [study for study in studies if study.of(block)]
     prepare_directory(directory)

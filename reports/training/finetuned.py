@@ -82,11 +82,7 @@ def stages_table(result: Finetuned) -> Table[Stage]:
 
 
 def write_stages(result: Finetuned, path: Path) -> Path:
-    """Write `stages.csv`.
-
-    Raises:
-        OutputError: If it cannot be written.
-    """
+    """Write `stages.csv`."""
     return write_text(path, stages_table(result).to_csv())
 
 

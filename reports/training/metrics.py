@@ -44,11 +44,7 @@ class MetricsRow:
 
 
 def write_metrics(rows: Sequence[MetricsRow], path: Path) -> Path:
-    """Write rows as CSV, floats in full; a scalar that a row does not have stays empty.
-
-    Raises:
-        OutputError: If it cannot be written.
-    """
+    """Write rows as CSV, floats in full; a scalar that a row does not have stays empty."""
     return write_text(path, metrics_table(rows).to_csv())
 
 

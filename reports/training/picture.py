@@ -19,42 +19,38 @@ BELOW = {"spike_rate": "spikes per slot", "events_per_mac": "events per MAC"}
 SMOOTHING = 0.01
 
 
+@mpl.rc_context(STYLE)
 def training_picture(rows: Sequence[MetricsRow], title: str) -> Figure:
     """Loss against tokens, raw and smooth; below, how the spikes went, where there are any.
 
     Stages stand side by side, each with axes of its own: their losses are different quantities.
-
-    Args:
-        rows: In the order of training.
-        title: What stands above.
     """
     stages = [(name, list(group)) for name, group in groupby(rows, key=lambda row: row.stage)]
     below = [name for name in BELOW if any(name in row.scalars for row in rows)]
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(PAGE_WIDTH, 2.9 + 1.5 * len(below)), layout="constrained")
-        ratios = [2, *(1 for _ in below)]
-        grid = figure.subplots(
-            len(ratios), len(stages), sharex="col", squeeze=False, height_ratios=ratios
-        )
-        for column, (stage, group) in enumerate(stages):
-            panels: list[Axes] = list(grid[:, column])
-            for panel, name in zip(panels, ["loss", *below], strict=True):
-                _draw(panel, group, name)
-            lowest = [panel for panel in panels if panel.has_data()][-1]
-            lowest.tick_params(labelbottom=True)  # where the panels below it are empty
-            lowest.set_xlabel("tokens")
-            panels[0].xaxis.set_major_locator(MaxNLocator(5 if len(stages) == 1 else 3))
-            panels[0].xaxis.set_major_formatter(EngFormatter(sep=" "))
-            if len(stages) > 1:
-                panels[0].set_title(stage)
-        for panels, name in zip(grid, ["loss", *below], strict=True):
-            filled = [panel for panel in panels if panel.has_data()]
-            filled[0].set_ylabel(BELOW.get(name, name))
-            for panel in panels:
-                panel.set_visible(panel in filled)
-        figure.align_ylabels(grid[:, 0])
-        grid[0, -1].legend(loc="upper right")
-        titled(figure, title)
+    figure = Figure(figsize=(PAGE_WIDTH, 2.9 + 1.5 * len(below)), layout="constrained")
+    ratios = [2, *(1 for _ in below)]
+    grid = figure.subplots(
+        len(ratios), len(stages), sharex="col", squeeze=False, height_ratios=ratios
+    )
+    for column, (stage, group) in enumerate(stages):
+        panels: list[Axes] = list(grid[:, column])
+        for panel, name in zip(panels, ["loss", *below], strict=True):
+            _draw(panel, group, name)
+        lowest = [panel for panel in panels if panel.has_data()][-1]
+        lowest.tick_params(labelbottom=True)  # where the panels below it are empty
+        lowest.set_xlabel("tokens")
+        panels[0].xaxis.set_major_locator(MaxNLocator(5 if len(stages) == 1 else 3))
+        panels[0].xaxis.set_major_formatter(EngFormatter(sep=" "))
+        if len(stages) > 1:
+            panels[0].set_title(stage)
+    for panels, name in zip(grid, ["loss", *below], strict=True):
+        filled = [panel for panel in panels if panel.has_data()]
+        filled[0].set_ylabel(BELOW.get(name, name))
+        for panel in panels:
+            panel.set_visible(panel in filled)
+    figure.align_ylabels(grid[:, 0])
+    grid[0, -1].legend(loc="upper right")
+    titled(figure, title)
     return figure
 
 
