@@ -84,8 +84,6 @@ def whole_request(
     is asked for there is no decode.
 
     Args:
-        prompt: Tokens of the prompt.
-        generate: New tokens, at least 1.
         batch: Requests side by side, in step.
         repeats: How many such batches, one after the other.
     """

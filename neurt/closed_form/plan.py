@@ -34,14 +34,7 @@ def plan_asa(
     conventions: Conventions = Conventions(),  # noqa: B008 - frozen
     **about: Unpack[About],
 ) -> Counts:
-    """Counts of the analog model.
-
-    Args:
-        shape: Its sizes.
-        what: The pass.
-        conventions: Choices that change a count.
-        **about: What is planned.
-    """
+    """Counts of the analog model."""
     layer = _layer(shape, what, conventions)  # all are alike
     return whole_model("asa", shape, what, lambda _prefix: layer, conventions, about)
 
@@ -145,12 +138,7 @@ def whole_model(
     """Counts of all layers, the ones outside the transformer layers included.
 
     Args:
-        variant: `asa` or `ssa`.
-        shape: Sizes of the model.
-        what: The pass.
         layer: Rows of a transformer layer, given its full name with a dot.
-        conventions: Choices that change a count.
-        about: What is planned.
     """
     family, rows = family_of(shape.model_type), what.batch * what.queries
     head = formulas.linear(rows, shape.width, shape.vocabulary, bias=False, value_bytes=VALUE_BYTES)

@@ -33,12 +33,7 @@ def plan_ssa(
     """Counts of the spiking model at assumed spike rates.
 
     Args:
-        shape: Its sizes.
-        what: The pass.
-        spiking: Choices of the conversion.
         spike_rate: Spikes per slot everywhere, or of each row; see `Rows`.
-        conventions: Choices that change a count.
-        **about: What is planned.
 
     Raises:
         PlanError: If coincidences are asked for, which no rate can tell, choices exclude each

@@ -27,12 +27,7 @@ def run_evaluate(
     """Let a spiking model and its analog one read the same text.
 
     Raises:
-        ProfileError: If a hardware profile cannot be loaded.
         ModelError: If the model or its baseline cannot be loaded, or is not what it must be.
-        TextError: If the text cannot be used.
-        QualityError: If text, window or stride do not fit the model, or a prediction is not
-            finite.
-        ConversionError: If the model cannot be converted.
     """
     profiles = load_profiles(request.hw)
     source = resolve(request.model)

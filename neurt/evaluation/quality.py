@@ -69,8 +69,6 @@ def compare(
         window: Tokens per window, 2 to the positions of the models.
         stride: Tokens from the start of a window to that of the next, 1 to `window`.
         batch: Windows side by side; the logits of so many are held at a time, for both models.
-        conventions: Choices that change a count.
-        progress: Called with windows done and windows in all.
 
     Raises:
         QualityError: If text, window or stride do not fit the models, the models do not fit each

@@ -60,7 +60,6 @@ def read_shape(config: Mapping[str, Any], name: str) -> Shape:
     """Read the sizes in a Hugging Face `config.json`.
 
     Args:
-        config: Its content.
         name: What to call the model in an error message.
 
     Raises:

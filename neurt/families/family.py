@@ -91,12 +91,7 @@ class Config(NamedTuple):
         return value
 
     def multiple(self, key: str, of: str, default: int | None = None) -> tuple[int, int]:
-        """Two sizes, of which the first must be a multiple of the second.
-
-        Args:
-            key: The first.
-            of: The second.
-            default: Of the second.
+        """Two sizes, of which the first must be a multiple of the second (else `default`).
 
         Raises:
             ShapeError: If it is none.

@@ -1,15 +1,20 @@
-"""Points of a grid: those that are kept are read, the others are worked on and kept."""
+"""Points of a grid: those that are kept are read, the others are worked on and kept.
+
+They are worked on by an engine: `side_by_side`, or a Ray cluster.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol, TypeVar
+from socket import create_connection
+from typing import Any, Protocol, TypeVar
 
 from hwmodels.errors import UserError
 from neurt.grid.side_by_side import EngineError, Task
 from neurt.loading.source import ModelSource, resolve
-from neurt.progress import Progress, Say
+from neurt.progress import Progress, Say, silent
 
 Result = TypeVar("Result")
 
@@ -63,18 +68,12 @@ def work_through(
 
     Args:
         tasks: One per point, by the key under which its result is kept.
-        store: Where results are kept.
-        engine: Does the tasks that are left.
         doing: What `progress` is told.
-        out: Output directory, for messages.
-        progress: Told how many points are done.
-        say: Given lines that the user must read.
 
     Returns:
         The results in the order of the tasks.
 
     Raises:
-        PointError: If a kept result is damaged.
         GridError: If a point fails (all others are still done), or the engine does.
     """
     kept = {key: store.get(key) for key in tasks}
@@ -103,3 +102,47 @@ def work_through(
             f"in '{out}', run the same command again when the cause is gone"
         )
     return [known[key] for key in tasks]
+
+
+def on_ray(tasks: Mapping[str, Task[Result]], address: str) -> Iterator[tuple[str, Result]]:
+    """Do tasks on a cluster.
+
+    Args:
+        address: Of the cluster; `local` starts one here.
+
+    Yields:
+        Each key with its result, in the order in which they end.
+
+    Raises:
+        GridError: If Ray is not installed, or there is no cluster.
+        EngineError: If the cluster fails.
+    """
+    if find_spec("ray") is None:
+        raise GridError(
+            "--ray needs the package ray; install it with pip install 'neurt-energy[cluster]'"
+        )
+    import ray
+
+    host, _, port = address.rpartition(":")
+    try:
+        if port.isdecimal() and "/" not in host:  # Ray itself would try for minutes
+            create_connection((host, int(port)), timeout=5).close()
+        ray.init(address=address, log_to_driver=False)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise GridError(f"no Ray cluster at '{address}': {error}") from error
+    try:
+        remote: Any = ray.remote(num_cpus=1)(_do)
+        waiting = {remote.remote(task): key for key, task in tasks.items()}
+        while waiting:
+            (ready,), _ = ray.wait(list(waiting), num_returns=1)
+            yield waiting.pop(ready), ray.get(ready)
+    except ray.exceptions.RayError as error:
+        if isinstance(error, ray.exceptions.RayTaskError):  # a bug, not a failing cluster
+            raise
+        raise EngineError(f"the Ray cluster failed: {error}") from error
+    finally:
+        ray.shutdown()
+
+
+def _do(task: Task[Result]) -> Result:
+    return task.work(silent)

@@ -70,11 +70,7 @@ class CountsStore:
         return Measurement(variants[0], variants[1])
 
     def put(self, stem: str, measured: Measurement) -> Path:
-        """Keep the counts of a run.
-
-        Raises:
-            OutputError: If they cannot be written.
-        """
+        """Keep the counts of a run."""
         text = to_csv((measured.asa, measured.ssa))
         return write_text(self.directory / f"{stem}.{_digest(text.encode())}.csv", text)
 
@@ -112,11 +108,7 @@ class RowsStore:
         return rows
 
     def put(self, key: str, rows: Rows) -> Path:
-        """Keep the rows of a point.
-
-        Raises:
-            OutputError: If they cannot be written.
-        """
+        """Keep the rows of a point."""
         return write_text(self.directory / f"{key}.json", json.dumps(rows, indent=1) + "\n")
 
 
@@ -133,7 +125,6 @@ def fingerprint(source: ModelSource, *texts: Path | None) -> str:
     """A digest of what decides a result beside the request: model, texts, this program.
 
     Args:
-        source: The model.
         *texts: Texts of the user's own; None for a default, which belongs to the model.
 
     Raises:

@@ -37,11 +37,7 @@ def run_reproduce(
     Counts are kept in `points/` of the output directory; other hardware needs no measurement.
 
     Raises:
-        ProfileError: If a hardware profile cannot be loaded.
-        ModelError: If a model is unknown.
         PlanError: If a model cannot do the pass, or its sizes are not at hand.
-        PointError: If the text cannot be read, or the counts of a run are damaged.
-        OutputError: If the directory cannot be written.
         GridError: If a model is a converted one, a run needs more memory than it may have, or
             fails (all others are still measured).
     """

@@ -85,7 +85,6 @@ def side_by_side(
     bound; one that is larger than the bound runs alone.
 
     Args:
-        tasks: What to do, by key.
         processes: How many at a time; 1 for this one.
         most_bytes: Expected memory of all that run at a time.
         alone: Told the progress of a task in this process.

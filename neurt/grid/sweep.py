@@ -9,8 +9,7 @@ from pathlib import Path
 from hwmodels import load_profiles
 from hwmodels.catalog import profile_names
 from hwmodels.errors import UserError
-from neurt.grid.grid import Engine, analog_source, work_through
-from neurt.grid.on_ray import on_ray
+from neurt.grid.grid import Engine, analog_source, on_ray, work_through
 from neurt.grid.points import Rows, RowsStore, fingerprint
 from neurt.grid.side_by_side import Task, side_by_side, threads_of
 from neurt.loading.source import ModelSource
@@ -25,13 +24,6 @@ def run_sweep(request: SweepRequest, progress: Progress = silent, say: Say = sil
     """Evaluate every point that has no result yet.
 
     Results are kept in `points/` of the output directory, one file per point.
-
-    Raises:
-        ModelError: If the model is unknown.
-        ProfileError: If a hardware profile cannot be loaded.
-        PointError: If a text cannot be read, or a result is damaged.
-        GridError: If the model is a converted one, a point fails (all others are still evaluated),
-            or Ray is asked for and not there.
     """
     source = analog_source(request.model, "evaluate")
     decides = _decides(request, source)

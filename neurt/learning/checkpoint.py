@@ -68,10 +68,6 @@ def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> Path:
 def load_checkpoint(directory: Path, fingerprint: Mapping[str, str]) -> Checkpoint:
     """Read the checkpoint of a directory.
 
-    Args:
-        directory: Where `save_checkpoint` put it.
-        fingerprint: That of the training that shall continue.
-
     Raises:
         CheckpointError: If there is none, it is no whole file of this version, or belongs to
             another training.

@@ -52,13 +52,10 @@ def run_finetune(
         The perplexities and the metrics; None in all but the main process of `accelerate launch`.
 
     Raises:
-        ModelError: If the model or its teacher cannot be loaded.
-        ConversionError: If it cannot be converted, or a parameter is not finite.
         CorpusError: If the text cannot be used.
         PlanError: If a window is longer than the model's positions.
         TrainingError: If training fails (see `training.train`) or a perplexity is not finite.
         CheckpointError: If the directory holds another training, or none to resume.
-        OutputError: If the directory cannot be written.
     """
     main = processes().is_main_process
     if not main:  # one voice is enough

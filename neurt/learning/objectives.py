@@ -1,4 +1,4 @@
-"""What fine-tuning minimises: layer by layer first, then the whole model."""
+"""What fine-tuning minimises, layer by layer and then as a whole, and the events it counts."""
 
 from __future__ import annotations
 
@@ -14,14 +14,65 @@ from torch.nn.utils import parametrize
 from transformers import PreTrainedModel
 
 from neurt.families import family_of
-from neurt.learning.activity import Activity
 from neurt.learning.pretrain import LanguageModelling
+from neurt.spiking.attention import SpikingAttention
 from neurt.spiking.codes import Exact
+from neurt.spiking.feedforward import SpikingFeedForward
 from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.spiking.neuron import SpikingNeuron
 
 #: What is trained: the attention blocks and all thresholds, thresholds only, or everything.
 Trained = Literal["ssa", "thresholds", "all"]
+
+
+class Activity:
+    """Watches the neurons of a model.
+
+    An event of a neuron costs one accumulate per output of the layer that it drives, so events
+    per input value are events per replaced MAC of that layer. The model's figure is their mean
+    over layers, weighted by the MACs of each.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._blocks: dict[str, list[SpikingAttention] | list[SpikingFeedForward]] = {
+            "attention": [m for m in model.modules() if isinstance(m, SpikingAttention)],
+            "ffn": [m for m in model.modules() if isinstance(m, SpikingFeedForward)],
+        }
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Let the neurons keep what they count inside the block, and forget it afterwards."""
+        neurons = [
+            neuron
+            for blocks in self._blocks.values()
+            for block in blocks
+            for neuron, _macs in block.drives(1)
+        ]
+        try:
+            for neuron in neurons:
+                neuron.watched = True
+            yield
+        finally:
+            for neuron in neurons:
+                neuron.watched, neuron.activity = False, None
+
+    def events_per_mac(self, tokens: int) -> dict[str, Tensor]:
+        """Differentiable events per MAC of the last pass, of sequences of so many tokens, by block.
+
+        All query-key pairs are counted.
+        """
+        rates = {}
+        for name, blocks in self._blocks.items():
+            macs = sum(block.macs(tokens) for block in blocks)
+            drives = [drive for block in blocks for drive in block.drives(tokens)]
+            events = [
+                neuron.activity * (driven / macs)
+                for neuron, driven in drives
+                if neuron.activity is not None  # a code without events
+            ]
+            none = drives[0][0].threshold.new_zeros(())  # where the others are, too
+            rates[name] = torch.stack(events).sum() if events else none
+        return rates
 
 
 class _Exponential(nn.Module):
@@ -42,7 +93,6 @@ def trainable(
 
     Args:
         model: A spiking model, or an analog one (which has no thresholds).
-        what: What is trained.
         attention_only: Leave out what lies outside the attention blocks.
     """
     model.requires_grad_(False)
@@ -93,10 +143,6 @@ class LayerMatch(_Imitation):
 
     The loss is the mean over windows and blocks of ||SSA(x) - ASA(x)||^2 / ||ASA(x)||^2. A ratio
     for each window, so that processes that share the windows of a step have the same mean as one.
-
-    Args:
-        student: The spiking model.
-        teacher: The analog model.
     """
 
     def forward(self, ids: Tensor) -> dict[str, Tensor]:
@@ -132,8 +178,6 @@ class Distillation(_Imitation):
     + max(0, events per MAC / target - 1), the events being those of all processes.
 
     Args:
-        student: The spiking model.
-        teacher: The analog model.
         target_events_per_mac: Events per replaced multiply-accumulate of the attention block that
             may be spent; None for any number.
     """

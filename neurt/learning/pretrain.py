@@ -1,8 +1,11 @@
-"""The verb `pretrain`: from text to a small GPT-2 that any tool of its ecosystem loads."""
+"""The verb `pretrain`: from text to a small GPT-2 that any tool of its ecosystem loads.
+
+Its card says what it learned from, how well it does, and how to make it again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -14,17 +17,83 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 from transformers import logging as transformers_logging
 
 from neurt.learning.checkpoint import CHECKPOINT
-from neurt.learning.modelcard import HeldOut, model_card
 from neurt.learning.training import processes, train
 from neurt.loading.saving import round_weights, save_model
 from neurt.progress import Progress, Say, silent
 from neurt.requests.training import PretrainRequest
-from neurt.text.corpus import excerpt, read_corpus
+from neurt.text.corpus import HELD_OUT, Corpus, excerpt, read_corpus
 from neurt.text.data import CALIBRATION, HELDOUT
 from neurt.text.vocabulary import encode_documents, fast_tokenizer, train_tokenizer
 from reports.kit.files import write_text
 from reports.kit.pictures import draw
 from reports.quality.evaluation import Quality
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """How well a model predicts documents that it was not trained on.
+
+    Attributes:
+        perplexity: exp of the mean cross-entropy in nats per predicted token.
+        predicted: Tokens predicted.
+        window: Tokens per window; windows do not overlap, and the first token of each is given.
+    """
+
+    perplexity: float
+    predicted: int
+    window: int
+
+
+def model_card(
+    request: PretrainRequest,
+    corpus: Corpus,
+    result: HeldOut,
+    *,
+    parameters: int,
+    training_tokens: int,
+    made_with: Mapping[str, object],
+) -> str:
+    """The model card as Markdown, with the header that model hubs read."""
+    seen = request.steps * request.batch * request.tokens
+    name = request.out.resolve().name
+    indices = [str(i) for i in range(len(corpus.documents)) if i % 10 == HELD_OUT]
+    held_out = ", ".join(indices[:3] + ["..."] * (len(indices) > 3))
+    return f"""---
+library_name: transformers
+pipeline_tag: text-generation
+tags: [gpt2, neurt-energy]
+---
+
+# {name}
+
+A GPT-2 with {parameters:,} parameters, trained from scratch: {request.layers} layers of width \
+{request.width}, {request.heads} heads, {request.vocabulary:,} vocabulary entries, \
+{request.positions} positions. Weights are stored as {request.save_dtype}.
+It is small and knows little: it is made for measuring energy and conversion loss, not for use.
+
+| | |
+|---|---|
+| held-out perplexity | {result.perplexity:.2f} |
+| how it was measured | {result.predicted:,} tokens of {len(corpus.held_out)} held-out documents; \
+windows of {result.window} tokens that do not overlap and do not cross documents; the first token \
+of each window is given; weights as stored, arithmetic in float32 |
+| training text | {corpus.name}: {len(corpus.training)} documents, {training_tokens:,} tokens; \
+documents {held_out} (counted from 0) are held out |
+| licence of the text | {corpus.licence} |
+| training | {request.steps:,} steps of {request.batch} windows of {request.tokens} tokens, \
+{seen:,} tokens in all ({seen / training_tokens:.2f} passes); AdamW (0.9, 0.95), \
+cosine to a tenth |
+| made with | {", ".join(f"{name} {value}" for name, value in made_with.items())} |
+
+Made by
+
+    {request.command}
+
+which also writes how the training went, `metrics.csv` and `training.png`. `heldout.txt` is an \
+excerpt of the held-out documents, `calibration.txt` one of the training documents; \
+`neurt-energy profile` measures on the one and calibrates on the other.
+"""
+
 
 HELDOUT_CHARACTERS = 60_000
 CALIBRATION_CHARACTERS = 20_000
@@ -66,14 +135,6 @@ def run_pretrain(
 
     Returns:
         What was made; None in all but the main process of `accelerate launch`.
-
-    Raises:
-        RequestError: If the parts of the request do not fit each other.
-        CorpusError: If the text cannot be used.
-        VocabularyError: If the text gives no tokenizer of the size asked for.
-        TrainingError: If training fails; see `training.train`.
-        CheckpointError: If the directory holds another training, or none to resume.
-        OutputError: If the directory cannot be written.
     """
     request.check()
     main = processes().is_main_process
@@ -162,7 +223,6 @@ def perplexity(model: PreTrainedModel, documents: Sequence[Tensor], window: int)
     """How well a model predicts documents, in windows that do not overlap.
 
     Args:
-        model: A language model.
         documents: Token ids (N,) each.
         window: Tokens per window; the last one of a document may be shorter.
     """

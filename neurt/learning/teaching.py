@@ -26,10 +26,6 @@ def teacher_of(loaded: LoadedModel, say: Say) -> PreTrainedModel:
     For a converted model that is the one in its directory `analog`, which was trained beside it:
     the weights of a fine-tuned model are made for spikes, and no good ones for softmax.
 
-    Args:
-        loaded: What is fine-tuned.
-        say: Given lines that the user must read.
-
     Raises:
         ModelError: If the one in `analog` cannot be loaded, or is no analog model of that size.
     """
@@ -56,11 +52,7 @@ def student_of(
     calibration: Calibration,
     progress: Progress = silent,
 ) -> SpikingLanguageModel:
-    """The spiking model, with weights of its own, so that no other model learns with it.
-
-    Raises:
-        ConversionError: If the model cannot be converted, or a parameter is not finite.
-    """
+    """The spiking model, with weights of its own, so that no other model learns with it."""
     if loaded.spiking is not None:
         check_finite(loaded.spiking)
     return copy.deepcopy(spiking_version(loaded, request.spiking, calibration, progress))

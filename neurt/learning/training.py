@@ -83,13 +83,10 @@ def train(
             put in training mode: one with a frozen teacher overrides `train` to keep that in
             evaluation mode.
         ids: One long stream of token ids (N,), the same in each process.
-        settings: How to train.
         directory: Of this stage of this run alone, on a file system that all processes share.
         stage: What reports call this part of the training.
         resume: Continue from the checkpoint in the directory.
         facts: What else decides the result, by name; a resumed training must have the same.
-        progress: Told how far the work is.
-        say: Given a line about the loss now and then.
 
     Returns:
         One row per step, from the first.
@@ -98,8 +95,6 @@ def train(
         TrainingError: If a loss or a gradient is not finite, or the settings do not fit the ids
             or the number of processes.
         CheckpointError: If the directory holds another training, or none to resume.
-        MetricsError: If the metrics beside the checkpoint cannot be read.
-        OutputError: If the directory cannot be written.
     """
     processes()
     accelerator = Accelerator()

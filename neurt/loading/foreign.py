@@ -68,9 +68,6 @@ class Foreign(NamedTuple):
 def foreign(model: str) -> Foreign | None:
     """Find out whether a `--model` argument means a decoder that no family declares.
 
-    Args:
-        model: See `source.resolve`.
-
     Returns:
         The decoder; None where `models.load_model` is able to load it, or to say why not.
 
@@ -128,11 +125,6 @@ def _is_decoder(config: PretrainedConfig) -> bool:
 
 def load_foreign(decoder: Foreign, weights: Weights = Weights.AUTO, seed: int = 0) -> LoadedModel:
     """Load a decoder that no family declares.
-
-    Args:
-        decoder: What `foreign` found.
-        weights: Which weights to use. Only safetensors are read, and no code.
-        seed: Seed of random weights.
 
     Raises:
         ModelError: If its weights cannot be had although they are required, or they do not fit its

@@ -90,7 +90,6 @@ def load_model(
     Args:
         model: See `source.resolve`; or what that found.
         weights: Which weights to use. Only safetensors and GGUF are read, and no code.
-        seed: Seed of random weights.
         progress: Told how many tensors of a GGUF file are unpacked, which takes seconds for each
             billion parameters.
 

@@ -49,8 +49,6 @@ def save_model(
 
     Args:
         model: The model, whose weights have been rounded to `dtype`.
-        tokenizer: Its tokenizer.
-        directory: Where to.
         dtype: Of the matrices in the file.
 
     Returns:

@@ -28,11 +28,6 @@ def tokenizer_for(source: ModelSource, config: PretrainedConfig, *, random: bool
     GPT-2's stands in for a GPT-2, and for a model with random weights, to which all ids are the
     same. To any other it would be noise.
 
-    Args:
-        source: Where the model comes from.
-        config: Its configuration.
-        random: Whether its weights are random.
-
     Raises:
         ModelError: If there is none, it cannot be read, or it has ids that the model lacks.
         GGUFError: If a GGUF file describes none that can be built.
@@ -59,9 +54,7 @@ def check_vocabulary(tokenizer: Any, entries: int, name: str) -> None:
     """Make sure that every id of a tokenizer has its row in the embedding.
 
     Args:
-        tokenizer: The tokenizer.
         entries: Rows of the embedding; more than the tokenizer has ids are fine.
-        name: What to call the model in an error message.
 
     Raises:
         ModelError: If one has none.

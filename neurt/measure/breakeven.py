@@ -35,10 +35,6 @@ def run_breakeven(request: BreakEvenRequest) -> list[Case]:
     """Find the break-evens of shapes, of a model and of a measured run, on each hardware.
 
     Raises:
-        ProfileError: If a hardware profile cannot be loaded.
-        ModelError: If the model is unknown.
-        PlanError: If the model cannot do the pass, or its sizes are not at hand.
-        CountsError: If the counts of the run cannot be read.
         BreakEvenError: If there is nothing to compare.
     """
     profiles = load_profiles(request.hw)

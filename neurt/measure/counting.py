@@ -41,14 +41,9 @@ def run_count(request: CountRequest, progress: Progress = silent, say: Say = sil
     in rows that say so.
 
     Raises:
-        ProfileError: If a hardware profile cannot be loaded.
         ModelError: If the model cannot be loaded, or is a converted one.
-        ShapeError: If it is no decoder.
-        TextError: If the text cannot be used.
         PlanError: If the sequence is longer than the model's positions, or the model cannot decode
             through a cache.
-        UncountedOperation: If a matrix product escaped.
-        VerificationError: If `verify` is set and two witnesses disagree.
     """
     [stage] = request.stages
     profiles = load_profiles(request.hw)

@@ -45,11 +45,7 @@ def load(
 def calibrate(
     loaded: LoadedModel, request: Calibrated, inputs: Iterable[Tensor], window: int
 ) -> Calibration:
-    """Cut the calibration text of a model into windows of so many tokens, and check all its ids.
-
-    Raises:
-        TextError: If the text cannot be used, or an id is not in the vocabulary.
-    """
+    """Cut the calibration text of a model into windows of so many tokens, and check all its ids."""
     calibrated = Calibration()
     if loaded.spiking is None:
         calibrated = calibration(
@@ -71,11 +67,7 @@ def spiking_version(
     progress: Progress = silent,
     say: Say = silent,
 ) -> SpikingLanguageModel:
-    """Convert a model, sharing its parameters; one that is converted already stays what it is.
-
-    Raises:
-        ConversionError: If it cannot be converted.
-    """
+    """Convert a model, sharing its parameters; one that is converted already stays what it is."""
     if loaded.spiking is None:
         return convert(
             loaded.model,

@@ -27,8 +27,6 @@ def run_plan(request: PlanRequest) -> Run:
     """Count both variants in closed form.
 
     Raises:
-        ProfileError: If a hardware profile cannot be loaded.
-        ModelError: If the model is unknown or its sizes are not at hand.
         PlanError: If the request contradicts itself or the model cannot do its passes.
     """
     stages, conventions = request.stages, request.conventions
@@ -81,12 +79,7 @@ def assemble(
 
     Args:
         command: `profile` or `plan`.
-        request: What was asked for.
-        phases: What was counted, in the order of `request.stages`.
-        profiles: The hardware asked for.
-        chosen: Everything that was chosen, for `run.json`.
         steps: Spikes of each layer of neurons by time step, where they were measured.
-        int8: See `int8_prices`.
     """
     return Run(
         command,
@@ -105,11 +98,7 @@ def assemble(
 
 
 def int8_prices(request: PassRequest) -> dict[str, HardwareProfile]:
-    """INT8 prices of the hardware that was asked for, by the name of the profile.
-
-    Raises:
-        ProfileError: If one is at fault.
-    """
+    """INT8 prices of the hardware that was asked for, by the name of the profile."""
     siblings = {load_profile(words).name: load_sibling(words, "int8") for words in request.hw}
     return {name: profile for name, profile in siblings.items() if profile is not None}
 

@@ -17,8 +17,7 @@ from neurt.loading.models import LoadedModel
 from neurt.loading.source import resolve
 from neurt.measure.pair import WINDOW, calibrate, load, spiking_version
 from neurt.measure.planning import assemble, int8_prices, settings
-from neurt.measure.stages import Witness, count_stages
-from neurt.measure.steps import StepMeter
+from neurt.measure.stages import StepMeter, Witness, count_stages
 from neurt.measure.verification import spikes_suffice, verify_analog, verify_fvcore, verify_spiking
 from neurt.progress import Progress, Say, silent
 from neurt.requests.passes import PassRequest, ProfileRequest
@@ -33,15 +32,6 @@ def run_profile(request: ProfileRequest, progress: Progress = silent, say: Say =
     Decode steps go through the cache that the passes before them have filled, and each is given
     the next token of the text rather than the one that the model would choose: both variants, and
     every run, do the same passes.
-
-    Raises:
-        ProfileError: If a hardware profile cannot be loaded.
-        ModelError: If the model cannot be loaded.
-        TextError: If the text cannot be used.
-        PlanError: If the request contradicts itself, or the sequence is longer than the model's
-            positions.
-        ConversionError: If the model cannot be converted.
-        VerificationError: If `verify` is set and two witnesses disagree.
     """
     stages, profiles = request.stages, load_profiles(request.hw)
     source = resolve(request.model)
@@ -69,12 +59,7 @@ def measure(
     progress: Progress = silent,
     say: Say = silent,
 ) -> Run:
-    """Count both variants of a model that is loaded on token ids (batch, tokens) per window.
-
-    Raises:
-        ConversionError: If the model cannot be converted.
-        VerificationError: If the request wants to verify, and two witnesses disagree.
-    """
+    """Count both variants of a model that is loaded on token ids (batch, tokens) per window."""
     stages, verify = request.stages, isinstance(request, ProfileRequest) and request.verify
     shape, conventions = loaded.shape, request.conventions
     counting: CountSettings = {

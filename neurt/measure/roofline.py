@@ -43,7 +43,6 @@ def decode_rooflines(run: Run, batches: tuple[int, ...] = BATCHES) -> tuple[Roof
 
     Args:
         run: With the sizes of its model as `shape` in its settings.
-        batches: Sequences side by side.
 
     Returns:
         None of hardware on which neither weights nor cache cost anything; empty for a run that

@@ -95,7 +95,6 @@ class SpikingAttention(nn.Module):
         """Analog output (B, S, C) of analog input (B, S, C).
 
         Args:
-            x: The input.
             cache: Cache of what the form keeps of keys and values.
             mask: True where a query may see a key, (B, 1, S, N); None for plain causal attention.
             angles: Of the positions, where they are rotary.
@@ -113,11 +112,7 @@ class SpikingAttention(nn.Module):
         return linear + 2 * self.shape.query_width * tokens
 
     def drives(self, tokens: int) -> list[tuple[SpikingNeuron, int]]:
-        """The neurons, and the MACs per token that their events replace.
-
-        Args:
-            tokens: Length of the sequence, which decides the products of attention.
-        """
+        """The neurons, and the MACs per token that their events replace."""
         raise NotImplementedError
 
     def forward(
@@ -132,7 +127,6 @@ class SpikingAttention(nn.Module):
 
         Args:
             hidden_states: Analog input (B, S, C).
-            past_key_values: Cache.
             attention_mask: True (or 0 in an additive mask) where a query may see a key,
                 (B, 1, S, N); None for plain causal attention.
             position_embeddings: Cosine and sine of rotary positions, (B, S, D).

@@ -26,12 +26,9 @@ class Coder(SpikingNeuron):
     """A layer of neurons, each of which codes one analog value.
 
     Args:
-        channels: Number of channels C.
-        timesteps: Time steps T.
         quantile: Calibration puts the full range at this quantile of |input| per channel; None
             for the range with the least squared error.
         factor: Factor on the calibrated threshold.
-        alpha: Sharpness of the surrogate gradient.
     """
 
     #: Whether the value is the mean over time of the events; otherwise their sum.

@@ -170,8 +170,6 @@ def make_coder(channels: int, spiking: SpikingConfig, *, of_attention: bool) -> 
     """The coder that a conversion asks for.
 
     Args:
-        channels: Number of channels C.
-        spiking: Choices of the conversion.
         of_attention: Whether it codes for the attention block or for the feed-forward block.
     """
     code = spiking.code_of_attention if of_attention else spiking.code

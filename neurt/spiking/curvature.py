@@ -49,9 +49,7 @@ def set_dead_zones(
 
     Args:
         model: A converted model in softmax form with the code `pow2`.
-        spiking: Its choices.
         windows: Token ids (batch, tokens) of calibration text.
-        progress: Called with windows done and windows in all.
 
     Raises:
         NeuronError: If a prediction or a gradient (names the coder) is not finite.
@@ -105,7 +103,6 @@ def curvature(
     Args:
         model: A converted model in softmax form with dead zones by loss.
         windows: Token ids (batch, tokens).
-        progress: Called with windows done and windows in all.
         seed: Of the labels, which the model draws from its own predictions.
 
     Raises:

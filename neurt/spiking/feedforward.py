@@ -23,10 +23,6 @@ class SpikingFeedForward(nn.Module):
 
     Activation and gate are evaluated on the accumulated currents, once per token, so that they
     stay exact and only the coding of their inputs and of their result is approximate.
-
-    Args:
-        config: Configuration of the model.
-        spiking: Choices of the conversion.
     """
 
     def __init__(self, config: PretrainedConfig, spiking: SpikingConfig) -> None:

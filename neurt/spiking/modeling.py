@@ -65,22 +65,14 @@ _CLASSES: dict[str, type[SpikingLanguageModel]] = {}
 
 
 def analog_class(model_type: str) -> type[PreTrainedModel]:
-    """The analog language model of a known type.
-
-    Args:
-        model_type: As in `config.json`, of the analog model or of what is converted from it.
-    """
+    """The analog language model of a known type, given that of it or of what it becomes."""
     family, kind = family_of(model_type), analog_type(model_type)
     model: type[PreTrainedModel] = getattr(transformers, family.classes[kind] + family.model)
     return model
 
 
 def spiking_class(model_type: str) -> type[SpikingLanguageModel]:
-    """The converted language model of a known type, for example `SpikingLlamaForCausalLM`.
-
-    Args:
-        model_type: As in `config.json`, of the analog model or of what is converted from it.
-    """
+    """The converted language model of a known type, for example `SpikingLlamaForCausalLM`."""
     return _CLASSES[analog_type(model_type)]
 
 

@@ -5,6 +5,7 @@ Shapes: T time steps, then anything, then C channels: (T, ..., C). Thresholds ha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,7 +17,39 @@ from torch import Tensor, nn
 from energy import Levels, Tally, count_events, tally_call
 from energy.formulas import Conventions, neurons
 from hwmodels.errors import UserError
-from neurt.spiking.surrogate import spike
+
+
+class _ATanSpike(torch.autograd.Function):
+    """Fang et al., "Incorporating learnable membrane time constant", ICCV 2021, appendix."""
+
+    @staticmethod
+    def forward(x: Tensor, alpha: float) -> Tensor:
+        return (x >= 0).to(x.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, float], output: Tensor) -> None:
+        x, alpha = inputs
+        ctx.alpha = alpha
+        ctx.save_for_backward(x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (x,) = ctx.saved_tensors
+        slope = ctx.alpha / 2 / (1 + (math.pi / 2 * ctx.alpha * x).square())
+        return grad * slope, None
+
+
+def spike(x: Tensor, alpha: float = 2.0) -> Tensor:
+    """1 where x >= 0, else 0, with the slope of atan(pi/2 alpha x) / pi + 1/2 as gradient.
+
+    Args:
+        x: Membrane potential minus threshold, any shape.
+        alpha: Sharpness of the surrogate.
+    """
+    if not (torch.is_grad_enabled() and x.requires_grad):
+        return (x >= 0).to(x.dtype)
+    spikes: Tensor = _ATanSpike.apply(x, alpha)  # type: ignore[no-untyped-call]
+    return spikes
 
 
 class NeuronError(UserError, ValueError):
@@ -141,9 +174,6 @@ class LIF(SpikingNeuron):
     """Leaky integrate-and-fire neurons with binary spikes; see `lif_step`.
 
     Args:
-        channels: Number of channels C.
-        quantile: See `SpikingNeuron`.
-        alpha: Sharpness of the surrogate gradient.
         tau: Membrane time constant in time steps, > 1.
     """
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from energy import Levels
 from neurt.spiking.coder import Coder
-from neurt.spiking.surrogate import spike
+from neurt.spiking.neuron import spike
 
 #: Samples (n, C) of an input to dead zones (C,) or a scalar.
 DeadZone = Callable[[Tensor], Tensor]

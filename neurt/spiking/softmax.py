@@ -28,9 +28,6 @@ class RowNormalise(nn.Module):
 
     Softmax weights sum to one; their code does not, since small weights are silent. Without this
     the outputs shrink.
-
-    Args:
-        levels: What an event may be.
     """
 
     def __init__(self, levels: Levels) -> None:
@@ -61,8 +58,6 @@ class SoftmaxCore(nn.Module):
     and of the weights are approximate.
 
     Args:
-        spiking: Choices of the conversion.
-        kv_heads: Cached heads.
         shared_by: Query heads that share each of them.
         rotary: Whether Q and K are rotated by their position.
     """
@@ -125,11 +120,6 @@ class SoftmaxAttention(SpikingAttention):
 
     analog input -> coder -> projections -> Q, K, V (rotated by position, where they are);
     Q -> coder -> core -> coder -> output projection.
-
-    Args:
-        config: Configuration of the model.
-        spiking: Choices of the conversion.
-        layer_idx: Index of the transformer layer, for the cache.
     """
 
     def __init__(self, config: PretrainedConfig, spiking: SpikingConfig, layer_idx: int) -> None:

@@ -92,11 +92,6 @@ class SpikformerAttention(SpikingAttention):
 
     analog input -> coder -> projections (rotated by position, where they are) -> LIF -> Q, K, V ->
     core -> LIF -> output projection.
-
-    Args:
-        config: Configuration of the model.
-        spiking: Choices of the conversion.
-        layer_idx: Index of the transformer layer, for the cache.
     """
 
     def __init__(self, config: PretrainedConfig, spiking: SpikingConfig, layer_idx: int) -> None:

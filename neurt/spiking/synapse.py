@@ -64,14 +64,7 @@ class Synapse(nn.Module):
 
 
 class EventConv1D(Synapse, Conv1D):
-    """A `Conv1D` (GPT-2's linear layer, weight (in, out)) whose input is spikes.
-
-    Args:
-        fan_out: Output features.
-        fan_in: Input features.
-        levels: The values a spike may have.
-        accumulate: See `Synapse`.
-    """
+    """A `Conv1D` (GPT-2's linear layer, weight (in, out)) whose input is spikes."""
 
     def __init__(self, fan_out: int, fan_in: int, levels: Levels, *, accumulate: bool) -> None:
         super().__init__(fan_out, fan_in)  # type: ignore[no-untyped-call]
@@ -85,15 +78,7 @@ class EventConv1D(Synapse, Conv1D):
 
 
 class EventLinear(Synapse, nn.Linear):
-    """An `nn.Linear` (weight (out, in)) whose input is spikes.
-
-    Args:
-        fan_out: Output features.
-        fan_in: Input features.
-        levels: The values a spike may have.
-        accumulate: See `Synapse`.
-        bias: Whether there is one.
-    """
+    """An `nn.Linear` (weight (out, in)) whose input is spikes."""
 
     def __init__(
         self, fan_out: int, fan_in: int, levels: Levels, *, accumulate: bool, bias: bool

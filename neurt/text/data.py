@@ -1,7 +1,8 @@
-"""Text in, windows of token ids out."""
+"""Text in, windows of token ids out; WikiText as prose again."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -11,7 +12,6 @@ import torch
 from torch import Tensor
 
 from hwmodels.errors import UserError
-from neurt.text.wikitext import detokenised
 from reports.kit.files import write_text
 
 
@@ -48,7 +48,7 @@ def read_text(
     Args:
         path: A UTF-8 text file; None for the default.
         model: Directory of the model that shall read it, whose `heldout.txt` is its default text.
-        detokenise: Undo the spacing of WikiText, see `wikitext.detokenised`.
+        detokenise: Undo the spacing of WikiText, see `detokenised`.
 
     Returns:
         The text, and what reports call it.
@@ -72,11 +72,7 @@ def read_text(
 
 
 def copy_texts(model: Path | None, directory: Path) -> None:
-    """Give what is made of a model the texts that its directory holds, for the same comparisons.
-
-    Raises:
-        OutputError: If they cannot be written.
-    """
+    """Give what is made of a model the texts that its directory holds, for the same comparisons."""
     for name in (HELDOUT, CALIBRATION):
         if model is not None and (model / name).is_file():
             write_text(directory / name, (model / name).read_text(encoding="utf-8"))
@@ -89,13 +85,6 @@ def packaged_text(name: str) -> str:
 
 def windows(tokenizer: Any, text: str, *, tokens: int, batch: int, count: int) -> list[Tensor]:
     """Cut the start of a text into `count` batches of `batch` windows of `tokens` tokens.
-
-    Args:
-        tokenizer: Turns text into ids with `encode`.
-        text: The text.
-        tokens: Tokens per window.
-        batch: Windows side by side.
-        count: Batches.
 
     Returns:
         `count` tensors of ids (batch, tokens).
@@ -140,12 +129,10 @@ def calibration(
     """The text to calibrate a model on, which is another than the one counted by default.
 
     Args:
-        tokenizer: Turns text into ids with `encode`.
         tokens: Longest window.
         model: Directory of the model, whose own text goes before the packaged one.
         own: A UTF-8 text file of the user, which goes before both.
         total: Tokens in all; what does not fill a window is left out.
-        detokenise: Undo the spacing of WikiText in the user's.
 
     Raises:
         TextError: If the text cannot be read or is too short.
@@ -162,3 +149,48 @@ def calibration(
     except TextError as error:
         raise TextError(f"{name} has fewer than {total} tokens; lengthen it") from error
     return Calibration(cut, text, name)
+
+
+#: What to put together, in this order; as language-modelling harnesses commonly do for WikiText.
+_BEFORE = [
+    (r"s '", "s'"),
+    (r" @-@ ", "-"),  # a hyphen within a word
+    (r" @,@ ", ","),  # within a number
+    (r" @\.@ ", "."),
+    (r" ([:;.!?,]) ", r"\1 "),
+]
+#: What is written without spaces inside.
+_PAIRS = [("(", ")"), ("[", "]"), ("{", "}"), ('"', '"'), ("'", "'")]
+_AFTER = [
+    (r"= = = =", "===="),  # headings
+    (r"= = =", "==="),
+    (r"= =", "=="),
+    (rf" {chr(176)} ", chr(176)),
+    (r" \n", "\n"),
+    (r"\n ", "\n"),
+    (r" 's", "'s"),
+]
+
+
+def detokenised(text: str) -> str:
+    """WikiText with the spaces of ordinary prose; `<unk>` stays, since nobody knows the word."""
+    for pattern, written in _BEFORE:
+        text = re.sub(pattern, written, text)
+    for opened, closed in _PAIRS:
+        text = _tight(text, opened, closed)
+    for pattern, written in _AFTER:
+        text = re.sub(pattern, written, text)
+    return text
+
+
+def _tight(text: str, opened: str, closed: str) -> str:
+    """Without white space behind an opening mark and before the next closing one.
+
+    Not by a regular expression: one would go through the text for each mark that is never closed,
+    and for each division of the white space behind it.
+    """
+    parts, at = [], 0
+    while (start := text.find(opened, at)) >= 0 and (stop := text.find(closed, start + 1)) >= 0:
+        parts += [text[at : start + 1], text[start + 1 : stop].strip(), closed]
+        at = stop + 1
+    return "".join([*parts, text[at:]])

@@ -42,8 +42,6 @@ def check_windows(window: int, stride: int, positions: int | None = None) -> Non
     """Make sure that windows can cover a text.
 
     Args:
-        window: Tokens per window.
-        stride: Tokens from the start of a window to that of the next.
         positions: Longest sequence of the model; None for any.
 
     Raises:

@@ -13,13 +13,7 @@ from reports.literature.claims import findings_table, print_reviews, write_revie
 
 
 def run(request: CheckRequest, console: Console) -> object:
-    """Review the claims of a file; findings are a result, not an error.
-
-    Raises:
-        ClaimError: If the file has no claims that can be read.
-        ProfileError: If a profile cannot be loaded.
-        OutputError: If the findings cannot be written.
-    """
+    """Review the claims of a file; findings are a result, not an error."""
     claims = read_claims(request.claims)
     # A claim names the prices it rests on; profiles are loaded once, before anything is printed.
     names = dict.fromkeys(claim.hw or request.hw for claim in claims)

@@ -79,7 +79,6 @@ def refuse_conversion(request: Converts) -> None:
 
     Raises:
         RequestError: If they are.
-        ModelError: If the model is unknown.
     """
     asked = request.spiking != type(request.spiking)() or request.calibration is not None
     if asked and resolve(request.model).is_converted:

@@ -16,10 +16,7 @@ def run(request: ConvertRequest, console: Console) -> list[Path]:
     """Convert a model and write it to a new directory; returns its record.
 
     Raises:
-        ModelError: If the model cannot be loaded.
         ConversionError: If it cannot be converted, or is converted already.
-        TextError: If the calibration text cannot be used.
-        QualityError: If the window is longer than the positions of the model.
         OutputError: If the directory holds something, or cannot be written.
     """
     from neurt.loading.saving import save_model

@@ -195,8 +195,6 @@ def read(parser: argparse.ArgumentParser, request: type[Request], given: dict[st
     """The request that parsed words make; ends the process if they make none.
 
     Args:
-        parser: Says what is wrong.
-        request: What is asked for.
         given: Values by field, with a point between the names of an inner model and of its field.
     """
     fields = {".".join(field.path): field for field in _fields(request)}

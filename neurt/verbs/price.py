@@ -17,10 +17,7 @@ def run(request: PriceRequest, console: Console) -> list[Path]:
     """Price, write every row and print the totals; returns the file.
 
     Raises:
-        CountsError: If the counts cannot be read.
         ProfileError: If a hardware profile cannot be loaded, or a latency is given for several.
-        LemaireError: If the accounting needs prices that the profile has not.
-        OutputError: If a file cannot be written.
     """
     counts, profiles = read_csv(request.counts), load_profiles(request.hw)
     price = _bill if request.accounting == "bill" else _lemaire

@@ -26,9 +26,6 @@ def run(request: ReportRequest, console: Console) -> list[Path]:
     Everything is read before anything is written.
 
     Raises:
-        RunError: If a run cannot be read, or is not what was written.
-        CompareError: If there is nothing to compare.
-        ParquetError: If Parquet is asked for and cannot be written.
         OutputError: If the output directory holds files and `--force` is not given, or a file
             cannot be written.
     """

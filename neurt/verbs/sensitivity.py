@@ -17,14 +17,7 @@ from reports.sensitivity.table import print_sensitivity, write_sensitivity
 
 
 def run(request: SensitivityRequest, console: Console) -> list[Path]:
-    """Write and print the sensitivity of a run; returns the files.
-
-    Raises:
-        CountsError: If the counts cannot be read, or lack a variant.
-        SensitivityError: If they lack the block.
-        ProfileError: If a hardware profile cannot be loaded.
-        OutputError: If a file cannot be written.
-    """
+    """Write and print the sensitivity of a run; returns the files."""
     path = request.counts / "counts.csv" if request.counts.is_dir() else request.counts
     variants = variants_of(read_csv(path), path)
     check_directory(request.out)

@@ -20,8 +20,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from neurt.spiking.codes import SignedIF
-from neurt.spiking.neuron import LIF, lif_step
-from neurt.spiking.surrogate import spike
+from neurt.spiking.neuron import LIF, lif_step, spike
 
 TIMESTEPS = 24
 THRESHOLD = 0.75  # a sum of powers of two, like the inputs of the exact tests below

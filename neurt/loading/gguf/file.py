@@ -45,7 +45,6 @@ def load_gguf(
     the FP32 model and one more tensor; tied embeddings stay tied.
 
     Args:
-        path: The file.
         progress: Is told "reading weights", how many tensors are done, and of how many.
 
     Returns:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-import neurt.grid.on_ray
+import neurt.grid.grid
 import neurt.grid.points
 import neurt.grid.sweep
 from hwmodels import ProfileError
@@ -443,7 +443,7 @@ def test_a_cluster_that_is_not_there_is_said(ask: Ask, address: str, why: str) -
 def test_without_the_package_the_way_to_it_is_said(
     ask: Ask, evaluations: Evaluations, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(neurt.grid.on_ray, "find_spec", lambda _: None)
+    monkeypatch.setattr(neurt.grid.grid, "find_spec", lambda _: None)
     with pytest.raises(GridError) as caught:
         run_sweep(ask(ray="local"))
     assert str(caught.value) == (

@@ -339,7 +339,8 @@ def test_thresholds_of_a_fine_tuned_model_keep_their_analog_model(
 
 KILLED = """
 import os, random, signal, sys
-import neurt.learning.finetune, reports.training.picture, reports.training.finetuned
+import neurt.learning.finetune, reports.training.picture
+from matplotlib.figure import Figure
 from neurt.cli import main
 
 reports.training.picture.training_picture = lambda *_: Figure((1, 1))

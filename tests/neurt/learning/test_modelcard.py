@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from neurt.learning.modelcard import HeldOut, model_card
+from neurt.learning.pretrain import HeldOut, model_card
 from neurt.requests.training import PretrainRequest
 from neurt.text.corpus import Corpus
 

@@ -9,7 +9,7 @@ from transformers import DynamicCache, GPT2LMHeadModel
 
 from energy import Counts, Levels, count_pass
 from neurt.families import label
-from neurt.measure.steps import StepMeter, _number
+from neurt.measure.stages import StepMeter, _number
 from neurt.spiking.config import Code, Form, KeyValue
 from neurt.spiking.modeling import SpikingGPT2LMHeadModel
 from neurt.spiking.neuron import LIF
@@ -117,7 +117,7 @@ def test_events_of_each_kind(levels: Levels, events: list[float], expected: int)
 
 
 def test_parts_of_a_step_that_are_summed_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("neurt.measure.steps._EXACT", 4)
+    monkeypatch.setattr("neurt.measure.stages._EXACT", 4)
     assert _number(torch.ones(3, 3), Levels.BINARY) == 9
 
 

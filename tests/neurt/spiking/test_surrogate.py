@@ -1,6 +1,6 @@
 import torch
 
-from neurt.spiking.surrogate import spike
+from neurt.spiking.neuron import spike
 
 
 def test_forward_is_a_step_that_fires_at_zero() -> None:

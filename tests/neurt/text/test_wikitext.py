@@ -4,9 +4,8 @@ import random
 
 import pytest
 
-import neurt.text.wikitext
-from neurt.text.data import packaged_text
-from neurt.text.wikitext import detokenised
+from neurt.text import data
+from neurt.text.data import detokenised, packaged_text
 
 
 @pytest.mark.parametrize(
@@ -102,5 +101,5 @@ def test_a_long_line_is_read_once(opened: str, filling: str) -> None:
 
 
 def test_no_pattern_repeats_without_end() -> None:
-    patterns = [pattern for pattern, _ in neurt.text.wikitext._BEFORE + neurt.text.wikitext._AFTER]
+    patterns = [pattern for pattern, _ in data._BEFORE + data._AFTER]
     assert not [pattern for pattern in patterns if set("*+{") & set(pattern)]
