@@ -15,19 +15,12 @@ class PlanError(UserError, ValueError):
 
 @dataclass(frozen=True)
 class Pass:
-    """One forward pass.
+    """One forward pass."""
 
-    Attributes:
-        batch: Sequences side by side.
-        queries: New tokens per sequence.
-        keys: Attended tokens per sequence, the new ones included.
-        repeats: How many such passes.
-    """
-
-    batch: int
-    queries: int
-    keys: int
-    repeats: int = 1
+    batch: int  #: sequences side by side
+    queries: int  #: new tokens per sequence
+    keys: int  #: attended tokens per sequence, the new ones included
+    repeats: int = 1  #: how many such passes
 
     @property
     def tokens(self) -> int:
@@ -42,15 +35,10 @@ class Pass:
 
 @dataclass(frozen=True)
 class Stage:
-    """Passes of one kind, which are reported together.
+    """Passes of one kind, which are reported together."""
 
-    Attributes:
-        name: `prefill` or `decode`.
-        passes: In the order in which they run; at least one.
-    """
-
-    name: str
-    passes: tuple[Pass, ...]
+    name: str  #: `prefill` or `decode`
+    passes: tuple[Pass, ...]  #: in the order in which they run; at least one
 
     @property
     def phase(self) -> str:

@@ -21,24 +21,16 @@ ARRIVING = {"scores": "key_encoder", "mix": "value_encoder"}
 
 
 class Rows(NamedTuple):
-    """The rows that a transformer layer is made of, at assumed spike rates.
+    """The rows that a transformer layer is made of, at assumed spike rates."""
 
-    Attributes:
-        shape: Sizes of the model.
-        what: The pass.
-        spiking: Choices of the conversion.
-        spike_rate: Spikes per slot everywhere, or of each row by full name; there, a whole number
-            is one of spikes.
-        conventions: Choices that change a count.
-        prefix: Full name of the layer, with a dot.
-    """
-
-    shape: Shape
-    what: Pass
-    spiking: SpikingConfig
+    shape: Shape  #: sizes of the model
+    what: Pass  #: the pass
+    spiking: SpikingConfig  #: choices of the conversion
+    #: spikes per slot everywhere, or of each row by full name; there, a whole number is one of
+    #: spikes
     spike_rate: float | Mapping[str, int] | Mapping[str, float]
-    conventions: Conventions
-    prefix: str
+    conventions: Conventions  #: choices that change a count
+    prefix: str  #: full name of the layer, with a dot
 
     @property
     def steps(self) -> int:

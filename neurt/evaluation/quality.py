@@ -32,17 +32,11 @@ _FINAL: _Place = (-1, "final")
 
 @dataclass(frozen=True)
 class _Reading:
-    """What one model did with a batch of windows.
+    """What one model did with a batch of windows."""
 
-    Attributes:
-        logits: Its predictions (batch, tokens, vocabulary).
-        hidden: Hidden states (scored tokens of all windows, width) by place.
-        counts: What was counted.
-    """
-
-    logits: Tensor
-    hidden: dict[_Place, Tensor]
-    counts: Counts
+    logits: Tensor  #: its predictions (batch, tokens, vocabulary)
+    hidden: dict[_Place, Tensor]  #: hidden states (scored tokens of all windows, width) by place
+    counts: Counts  #: what was counted
 
 
 def compare(

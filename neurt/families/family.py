@@ -15,39 +15,24 @@ class ShapeError(UserError, ValueError):
 
 @dataclass(frozen=True)
 class Shape:
-    """The sizes that decide every dense count. What is left out is as in GPT-2.
+    """The sizes that decide every dense count. What is left out is as in GPT-2."""
 
-    Attributes:
-        layers: Transformer layers L.
-        width: Model width d.
-        heads: Attention heads.
-        inner: Width of the feed-forward block.
-        vocabulary: Entries of the embedding V.
-        positions: Longest sequence, or the sliding window of attention where that is shorter:
-            beyond it, what a query sees is no longer everything before it.
-        model_type: The `model_type` of a `config.json`, as of the analog model.
-        kv_heads: Cached heads, each shared by `heads / kv_heads` query heads; 0 for `heads`.
-        head_width: Channels of a head; 0 for `width / heads`.
-        activation: Name of the activation in transformers.
-        qkv_bias: Whether the projections to Q, K and V have a bias.
-        out_bias: Whether the output projection of attention has one.
-        ffn_bias: Whether the layers of the feed-forward block have one.
-        tied: Whether the head shares the weights of the embedding; decides memory, and no count.
-    """
-
-    layers: int
-    width: int
-    heads: int
-    inner: int
-    vocabulary: int = 50257
+    layers: int  #: transformer layers L
+    width: int  #: model width d
+    heads: int  #: attention heads
+    inner: int  #: width of the feed-forward block
+    vocabulary: int = 50257  #: entries of the embedding V
+    #: longest sequence, or the sliding window of attention where that is shorter: beyond it, what a
+    #: query sees is no longer everything before it
     positions: int = 1024
-    model_type: str = "gpt2"
-    kv_heads: int = 0
-    head_width: int = 0
-    activation: str = "gelu_new"
-    qkv_bias: bool = True
-    out_bias: bool = True
-    ffn_bias: bool = True
+    model_type: str = "gpt2"  #: the `model_type` of a `config.json`, as of the analog model
+    kv_heads: int = 0  #: cached heads, each shared by `heads / kv_heads` query heads; 0 for `heads`
+    head_width: int = 0  #: channels of a head; 0 for `width / heads`
+    activation: str = "gelu_new"  #: name of the activation in transformers
+    qkv_bias: bool = True  #: whether the projections to Q, K and V have a bias
+    out_bias: bool = True  #: whether the output projection of attention has one
+    ffn_bias: bool = True  #: whether the layers of the feed-forward block have one
+    #: whether the head shares the weights of the embedding; decides memory, and no count
     tied: bool = True
 
     def __post_init__(self) -> None:
@@ -67,15 +52,10 @@ class Shape:
 
 
 class Config(NamedTuple):
-    """A `config.json` that is being read.
+    """A `config.json` that is being read."""
 
-    Attributes:
-        content: What it holds.
-        name: What to call the model in an error message.
-    """
-
-    content: Mapping[str, Any]
-    name: str
+    content: Mapping[str, Any]  #: what it holds
+    name: str  #: what to call the model in an error message
 
     def size(self, key: str, default: int | None = None) -> int:
         """An integer >= 1; the default where it is absent or null.
@@ -125,40 +105,27 @@ class Config(NamedTuple):
 
 @dataclass(frozen=True)
 class Attention:
-    """Where attention lives in a transformer layer, and what it is made of.
+    """Where attention lives in a transformer layer, and what it is made of."""
 
-    Attributes:
-        path: Its name in the layer.
-        inputs: Projections to Q, K and V: three layers, or the one that makes all of them.
-        output: Output projection.
-        rotary: Whether Q and K are rotated by their position.
-        score_scale: Factor of the scores, from a configuration of transformers and the index of
-            the layer; None for one over the root of the width of a head.
-    """
-
-    path: str
+    path: str  #: its name in the layer
+    #: projections to Q, K and V: three layers, or the one that makes all of them
     inputs: tuple[str, ...]
-    output: str
-    rotary: bool = False
+    output: str  #: output projection
+    rotary: bool = False  #: whether Q and K are rotated by their position
+    #: factor of the scores, from a configuration of transformers and the index of the layer; None
+    #: for one over the root of the width of a head
     score_scale: Callable[[Any, int], float] | None = None
 
 
 @dataclass(frozen=True)
 class FeedForward:
-    """Where the feed-forward block lives in a transformer layer, and what it is made of.
+    """Where the feed-forward block lives in a transformer layer, and what it is made of."""
 
-    Attributes:
-        path: Its name in the layer; empty where its parts are parts of the layer itself.
-        up: Projection to the hidden layer.
-        down: Projection from it.
-        activation: The activation.
-        gate: A second projection to the hidden layer, whose activation multiplies the first.
-    """
-
-    path: str
-    up: str
-    down: str
-    activation: str
+    path: str  #: its name in the layer; empty where its parts are parts of the layer itself
+    up: str  #: projection to the hidden layer
+    down: str  #: projection from it
+    activation: str  #: the activation
+    #: a second projection to the hidden layer, whose activation multiplies the first
     gate: str | None = None
 
     @property
@@ -173,36 +140,25 @@ class FeedForward:
 
 @dataclass(frozen=True)
 class Family:
-    """One architecture. Everything that is not said here is the same for all.
+    """One architecture. Everything that is not said here is the same for all."""
 
-    Attributes:
-        name: Its name in messages.
-        classes: `model_type` of a `config.json` to the prefix of transformers' classes.
-        read: Sizes of a model, from its configuration (and its `model_type`).
-        layers: Dotted name of the list of transformer layers.
-        attention: The attention of a layer.
-        feedforward: The feed-forward block of a layer.
-        norms: Names in a layer of the norm before attention and the one before feed-forward.
-        final_norm: Dotted name of the last norm.
-        embeddings: Dotted names of the embeddings, of tokens first, and the class of each.
-        positions_by_sequence: Whether each sequence of a batch looks its positions up by itself.
-        angles: Dotted name of what computes the angles of rotary positions.
-        linear: Class of its linear layers.
-        norm: Class of its norms, after the prefix where it is `RMSNorm`.
-        model: What transformers appends to the prefix for the language model.
-    """
-
-    name: str
+    name: str  #: its name in messages
+    #: `model_type` of a `config.json` to the prefix of transformers' classes
     classes: Mapping[str, str]
+    #: sizes of a model, from its configuration (and its `model_type`)
     read: Callable[[Config, str], Shape]
-    layers: str
-    attention: Attention
-    feedforward: FeedForward
+    layers: str  #: dotted name of the list of transformer layers
+    attention: Attention  #: the attention of a layer
+    feedforward: FeedForward  #: the feed-forward block of a layer
+    #: names in a layer of the norm before attention and the one before feed-forward
     norms: tuple[str, str]
-    final_norm: str
+    final_norm: str  #: dotted name of the last norm
+    #: dotted names of the embeddings, of tokens first, and the class of each
     embeddings: tuple[tuple[str, str], ...]
+    #: whether each sequence of a batch looks its positions up by itself
     positions_by_sequence: bool = False
-    angles: str | None = None
-    linear: Literal["Conv1D", "Linear"] = "Linear"
+    angles: str | None = None  #: dotted name of what computes the angles of rotary positions
+    linear: Literal["Conv1D", "Linear"] = "Linear"  #: class of its linear layers
+    #: class of its norms, after the prefix where it is `RMSNorm`
     norm: Literal["LayerNorm", "RMSNorm"] = "LayerNorm"
-    model: str = "ForCausalLM"
+    model: str = "ForCausalLM"  #: what transformers appends to the prefix for the language model

@@ -36,12 +36,9 @@ class CountsStore:
 
     KEY is a digest of what decides the counts, so that a run that was interrupted goes on where it
     was. CONTENT is a digest of the file, so that one that was cut or edited is known by its name.
-
-    Attributes:
-        directory: Where they are.
     """
 
-    directory: Path
+    directory: Path  #: where they are
 
     def get(self, stem: str) -> Measurement | None:
         """Counts of a run; None if it was not measured yet.
@@ -77,15 +74,10 @@ class CountsStore:
 
 @dataclass(frozen=True)
 class RowsStore:
-    """Evaluated points: files `KEY.json`, each a list of rows.
+    """Evaluated points: files `KEY.json`, each a list of rows."""
 
-    Attributes:
-        directory: Where they are.
-        columns: What each row has.
-    """
-
-    directory: Path
-    columns: Collection[str]
+    directory: Path  #: where they are
+    columns: Collection[str]  #: what each row has
 
     def get(self, key: str) -> Rows | None:
         """Rows of a point; None if it was not evaluated yet.

@@ -20,13 +20,9 @@ Result = TypeVar("Result")
 
 
 class EngineError(UserError, RuntimeError):
-    """Processes or machines that failed, whatever they worked on.
+    """Processes or machines that failed, whatever they worked on."""
 
-    Attributes:
-        way_out: How to run the same command again.
-    """
-
-    way_out = ""
+    way_out = ""  #: how to run the same command again
 
 
 class ProcessKilledError(EngineError):
@@ -37,17 +33,11 @@ class ProcessKilledError(EngineError):
 
 @dataclass(frozen=True)
 class Task(Generic[Result]):
-    """One piece of work; it is sent to another process, so it must be picklable.
+    """One piece of work; it is sent to another process, so it must be picklable."""
 
-    Attributes:
-        title: What it is called.
-        work: Does it; given something to tell its progress to.
-        peak_bytes: Memory that it is expected to take at most.
-    """
-
-    title: str
-    work: Callable[[Progress], Result]
-    peak_bytes: int = 0
+    title: str  #: what it is called
+    work: Callable[[Progress], Result]  #: does it; given something to tell its progress to
+    peak_bytes: int = 0  #: memory that it is expected to take at most
 
 
 @dataclass

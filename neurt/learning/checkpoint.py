@@ -26,19 +26,13 @@ class CheckpointError(UserError, ValueError):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A training after some of its steps.
+    """A training after some of its steps."""
 
-    Attributes:
-        stage: Part of the training.
-        step: Steps done.
-        fingerprint: All that the result depends on, so that no other training continues it.
-        tensors: Trainable parameters and the optimiser's state, by name.
-    """
-
-    stage: str
-    step: int
+    stage: str  #: part of the training
+    step: int  #: steps done
+    #: all that the result depends on, so that no other training continues it
     fingerprint: Mapping[str, str]
-    tensors: Mapping[str, Tensor]
+    tensors: Mapping[str, Tensor]  #: trainable parameters and the optimiser's state, by name
 
 
 def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> Path:

@@ -206,14 +206,6 @@ def _encode(loaded: LoadedModel, documents: list[str]) -> Tensor:
     return torch.tensor([i for text in documents for i in (*loaded.tokenizer.encode(text), *tail)])
 
 
-def _title(loaded: LoadedModel, student: SpikingLanguageModel) -> str:
-    chosen = student.choices
-    return (
-        f"{loaded.name}, weights {loaded.weights}, {chosen.form} attention, "
-        f"{chosen.code} feed-forward, T = {chosen.timesteps}"
-    )
-
-
 def _write(
     course: _Course, student: SpikingLanguageModel, baseline: PreTrainedModel | None
 ) -> Finetuned:
@@ -221,7 +213,9 @@ def _write(
     from reports.training.picture import training_picture  # matplotlib takes half a second
 
     request, loaded = course.request, course.loaded
-    title = _title(loaded, student)
+    chosen = student.choices
+    title = f"{loaded.name}, weights {loaded.weights}, {chosen.form} attention, "
+    title += f"{chosen.code} feed-forward, T = {chosen.timesteps}"
     result = Finetuned(loaded.name, loaded.weights, course.judged, course.rows, title)
     out = prepare_directory(request.out)
     copy_texts(loaded.source.directory, out)

@@ -31,17 +31,11 @@ from reports.quality.evaluation import Quality
 
 @dataclass(frozen=True)
 class HeldOut:
-    """How well a model predicts documents that it was not trained on.
+    """How well a model predicts documents that it was not trained on."""
 
-    Attributes:
-        perplexity: exp of the mean cross-entropy in nats per predicted token.
-        predicted: Tokens predicted.
-        window: Tokens per window; windows do not overlap, and the first token of each is given.
-    """
-
-    perplexity: float
-    predicted: int
-    window: int
+    perplexity: float  #: exp of the mean cross-entropy in nats per predicted token
+    predicted: int  #: tokens predicted
+    window: int  #: tokens per window; windows do not overlap, and the first token of each is given
 
 
 def model_card(
@@ -101,15 +95,10 @@ CALIBRATION_CHARACTERS = 20_000
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A model that was trained and written.
+    """A model that was trained and written."""
 
-    Attributes:
-        held_out: How well it predicts what it was not trained on.
-        files: What was written, in that order; the weights come last.
-    """
-
-    held_out: HeldOut
-    files: list[Path]
+    held_out: HeldOut  #: how well it predicts what it was not trained on
+    files: list[Path]  #: what was written, in that order; the weights come last
 
 
 class LanguageModelling(nn.Module):

@@ -46,17 +46,11 @@ _UNBUILT = (*UNFIT, ArithmeticError, AttributeError, LookupError, TypeError)
 
 
 class Foreign(NamedTuple):
-    """A decoder whose sizes no family can read.
+    """A decoder whose sizes no family can read."""
 
-    Attributes:
-        source: Where it comes from, without a shape.
-        config: Its configuration.
-        why: Why no family reads it.
-    """
-
-    source: ModelSource
-    config: PretrainedConfig
-    why: ShapeError
+    source: ModelSource  #: where it comes from, without a shape
+    config: PretrainedConfig  #: its configuration
+    why: ShapeError  #: why no family reads it
 
     @property
     def positions(self) -> int | None:

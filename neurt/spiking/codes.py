@@ -24,11 +24,7 @@ class SignedIF(Coder):
     """
 
     levels = Levels.TERNARY
-
-    @property
-    def range_in_thresholds(self) -> float:
-        """One: a spike in every time step."""
-        return 1.0
+    range_in_thresholds = 1.0  # a spike in every time step
 
     def encode(self, x: Tensor, threshold: Tensor) -> Tensor:
         """Integrate the constant input x from a membrane potential of zero."""
@@ -49,12 +45,7 @@ class Burst(Coder):
     """
 
     levels = Levels.BURST
-    largest = 7.0
-
-    @property
-    def range_in_thresholds(self) -> float:
-        """Seven units in every time step."""
-        return self.largest
+    range_in_thresholds = 7.0  # so many units in every time step
 
     def encode(self, x: Tensor, threshold: Tensor) -> Tensor:
         """Integrate the constant input x / threshold."""
@@ -62,7 +53,7 @@ class Burst(Coder):
         events, v = x.new_empty(self.timesteps, *x.shape), torch.zeros_like(units)
         for event in events:
             v.add_(units)
-            torch.round(v, out=event).clamp_(-self.largest, self.largest)
+            torch.round(v, out=event).clamp_(-self.range_in_thresholds, self.range_in_thresholds)
             v.sub_(event)
         return events
 
@@ -75,12 +66,7 @@ class MultiThreshold(Coder):
     """
 
     levels = Levels.POWER
-    exponents = 8
-
-    @property
-    def range_in_thresholds(self) -> float:
-        """The largest threshold, in every time step."""
-        return 2.0 ** (self.exponents - 1)
+    range_in_thresholds = 2.0**7  # the largest threshold, in every time step
 
     def find_threshold(self, samples: Tensor) -> Tensor:
         """The largest |input| of each channel fires the largest threshold."""
@@ -139,11 +125,7 @@ class Exact(Coder):
 
     levels = Levels.ANALOG
     averages = False
-
-    @property
-    def scale(self) -> None:
-        """An analog number is worth its value."""
-        return
+    scale = None  # an analog number is worth its value
 
     def find_threshold(self, samples: Tensor) -> Tensor:
         """There is none; 1 stands for it."""

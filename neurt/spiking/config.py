@@ -21,47 +21,33 @@ class Form(StrEnum):
 class Code(StrEnum):
     """How an analog value becomes events over T time steps, for the input of a linear layer."""
 
-    SIGNED_IF = "signed_if"  #: unit spikes of either sign
-    BURST = "burst"  #: up to 7 unit spikes of either sign in one time step
-    MULTI_THRESHOLD = "multi_threshold"  #: +-2^k thresholds, at most one event per step (ECMT)
-    SAR = "sar"  #: sign and magnitude, one binary digit per time step, two ranges
-    POW2 = "pow2"  #: the nearest +-2^k to what is left, until little is left
-    EXACT = "exact"  #: analog values: a control without coding error, which saves nothing
+    kind: str  #: class of its coder, as the tables name it
+    levels: Levels  #: what its events may be
+    averages: bool  #: whether the value is the mean over time of the events; otherwise their sum
+    scaled: bool  #: whether an event is worth a constant of its channel; otherwise its own value
 
-    @property
-    def kind(self) -> str:
-        """Class of its coder, as the tables name it."""
-        return _KINDS[self]
+    def __new__(
+        cls, value: str, kind: str, levels: Levels, averages: bool = False, scaled: bool = False
+    ) -> Code:
+        """A code by its name, with what follows from it."""
+        code = str.__new__(cls, value)
+        code._value_, code.kind, code.levels = value, kind, levels
+        code.averages, code.scaled = averages, scaled
+        return code
 
-    @property
-    def levels(self) -> Levels:
-        """What its events may be."""
-        return _LEVELS.get(self, Levels.POWER)
+    #: unit spikes of either sign
+    SIGNED_IF = "signed_if", "SignedIF", Levels.TERNARY, True, True
+    #: up to 7 unit spikes of either sign in one time step
+    BURST = "burst", "Burst", Levels.BURST, True, True
+    #: +-2^k thresholds, at most one event per step (ECMT)
+    MULTI_THRESHOLD = "multi_threshold", "MultiThreshold", Levels.POWER, True, True
+    #: sign and magnitude, one binary digit per time step, two ranges
+    SAR = "sar", "SuccessiveApproximation", Levels.POWER, False, True
+    #: the nearest +-2^k to what is left, until little is left
+    POW2 = "pow2", "PowerOfTwo", Levels.POWER
+    #: analog values: a control without coding error, which saves nothing
+    EXACT = "exact", "Exact", Levels.ANALOG
 
-    @property
-    def averages(self) -> bool:
-        """Whether the value is the mean over time of the events; otherwise their sum."""
-        return self in (Code.SIGNED_IF, Code.BURST, Code.MULTI_THRESHOLD)
-
-    @property
-    def scaled(self) -> bool:
-        """Whether an event is worth a constant of its channel; otherwise its own value."""
-        return self not in (Code.POW2, Code.EXACT)
-
-
-_KINDS = {
-    Code.SIGNED_IF: "SignedIF",
-    Code.BURST: "Burst",
-    Code.MULTI_THRESHOLD: "MultiThreshold",
-    Code.SAR: "SuccessiveApproximation",
-    Code.POW2: "PowerOfTwo",
-    Code.EXACT: "Exact",
-}
-_LEVELS = {
-    Code.SIGNED_IF: Levels.TERNARY,
-    Code.BURST: Levels.BURST,
-    Code.EXACT: Levels.ANALOG,
-}
 
 Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Quantile = Annotated[float, Field(gt=0, le=1)]

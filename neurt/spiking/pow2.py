@@ -93,11 +93,7 @@ class PowerOfTwo(Coder):
     #: Share of the largest value of a row at which the dead zone ends, so that no row is silent;
     #: None for no such end.
     ceiling: float | None = None
-
-    @property
-    def scale(self) -> None:
-        """An event is worth its value."""
-        return
+    scale = None  # an event is worth its value
 
     def find_threshold(self, samples: Tensor) -> Tensor:
         """Dead zones (C,) for samples (n, C) of the input."""

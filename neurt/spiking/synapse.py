@@ -18,17 +18,13 @@ class Synapse(nn.Module):
 
     The size of a spike is per input channel and belongs to the synapse, y = b + (s * scale) W, so
     that the events themselves carry no analog value.
-
-    Attributes:
-        levels: The values a spike may have.
-        accumulate: Sum the currents of all time steps in the same accumulators: the readout of
-            events (T, ..., in) is then one current (..., out). Otherwise each step has its own.
-        unfolded: Multiply each time step by itself, so that a second witness sees all of them.
     """
 
-    levels: Levels
+    levels: Levels  #: the values a spike may have
+    #: sum the currents of all time steps in the same accumulators: the readout of events (T, ...,
+    #: in) is then one current (..., out). Otherwise each step has its own
     accumulate: bool
-    unfolded: bool
+    unfolded: bool  #: multiply each time step by itself, so that a second witness sees all of them
 
     def takes(self, levels: Levels, *, accumulate: bool) -> None:
         """Say what arrives; called once, while the layer is made."""

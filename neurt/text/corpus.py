@@ -26,17 +26,11 @@ class CorpusError(UserError, ValueError):
 
 @dataclass(frozen=True)
 class Corpus:
-    """Documents in the order of their source.
+    """Documents in the order of their source."""
 
-    Attributes:
-        name: What reports call it.
-        licence: Of its texts, as far as it is known.
-        documents: All of them; every tenth is held out.
-    """
-
-    name: str
-    licence: str
-    documents: tuple[str, ...]
+    name: str  #: what reports call it
+    licence: str  #: of its texts, as far as it is known
+    documents: tuple[str, ...]  #: all of them; every tenth is held out
 
     @property
     def training(self) -> list[str]:

@@ -27,17 +27,11 @@ CALIBRATION_TOKENS = 512
 
 
 class Calibration(NamedTuple):
-    """What thresholds are calibrated on; nothing for a converted model, which has its own.
+    """What thresholds are calibrated on; nothing for a converted model, which has its own."""
 
-    Attributes:
-        windows: Token ids (1, tokens).
-        text: The text they were cut from.
-        name: What reports call it.
-    """
-
-    windows: Sequence[Tensor] = ()
-    text: str = ""
-    name: str = "stored with the model"
+    windows: Sequence[Tensor] = ()  #: token ids (1, tokens)
+    text: str = ""  #: the text they were cut from
+    name: str = "stored with the model"  #: what reports call it
 
 
 def read_text(

@@ -15,17 +15,11 @@ class QualityError(UserError, ValueError):
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch of a text, of which the tokens from `first` on are scored.
+    """A stretch of a text, of which the tokens from `first` on are scored."""
 
-    Attributes:
-        start: Index of its first token in the text.
-        stop: Index after its last token.
-        first: Index of the first token that is scored in it.
-    """
-
-    start: int
-    stop: int
-    first: int
+    start: int  #: index of its first token in the text
+    stop: int  #: index after its last token
+    first: int  #: index of the first token that is scored in it
 
     @property
     def tokens(self) -> int:

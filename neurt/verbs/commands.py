@@ -39,18 +39,12 @@ class Command(NamedTuple):
     That is given the request and the console for all talk, and returns what `--json` prints: files,
     of which the record or the tables are printed, or something else. The commands of `hw` are
     functions of one module.
-
-    Attributes:
-        name: One word, or two.
-        help: One line.
-        request: Its fields are the flags: a class of `neurt.requests`, with its module.
-        epilog: Below its help.
     """
 
-    name: str
-    help: str
-    request: str
-    epilog: str = ""
+    name: str  #: one word, or two
+    help: str  #: one line
+    request: str  #: its fields are the flags: a class of `neurt.requests`, with its module
+    epilog: str = ""  #: below its help
 
     @property
     def handler(self) -> Callable[[Any, Console], object]:

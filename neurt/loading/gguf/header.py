@@ -49,34 +49,22 @@ class GGUFError(UserError, ValueError):
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """Where one tensor lies in the file.
+    """Where one tensor lies in the file."""
 
-    Attributes:
-        shape: As torch has it: rows first (the file has the fastest dimension first).
-        kind: Its quantisation, a key of `QUANTISATIONS`.
-        start: First byte, from the start of the file.
-        n_bytes: How many.
-    """
-
+    #: as torch has it: rows first (the file has the fastest dimension first)
     shape: tuple[int, ...]
-    kind: int
-    start: int
-    n_bytes: int
+    kind: int  #: its quantisation, a key of `QUANTISATIONS`
+    start: int  #: first byte, from the start of the file
+    n_bytes: int  #: how many
 
 
 @dataclass(frozen=True)
 class GGUFHeader:
-    """All of a GGUF file but its weights.
+    """All of a GGUF file but its weights."""
 
-    Attributes:
-        path: The file.
-        metadata: For example `general.architecture` or `llama.block_count`.
-        tensors: By name.
-    """
-
-    path: Path
-    metadata: Mapping[str, Any]
-    tensors: Mapping[str, TensorInfo]
+    path: Path  #: the file
+    metadata: Mapping[str, Any]  #: for example `general.architecture` or `llama.block_count`
+    tensors: Mapping[str, TensorInfo]  #: by name
 
     @property
     def quantisation(self) -> str:

@@ -63,21 +63,16 @@ _NEUTRAL: dict[str, tuple[Any, ...]] = {
 
 @dataclass(frozen=True)
 class Architecture:
-    """How one architecture is written in a GGUF file.
+    """How one architecture is written in a GGUF file."""
 
-    Attributes:
-        names: Names outside the blocks; `blk` is the prefix of the blocks.
-        block: Names inside a block.
-        config: The `config.json` of transformers that a header stands for.
-        transposed: Whether linear weights are stored as (out, in) and wanted as (in, out).
-        permuted: Whether rows of queries and keys are stored for rotary positions of neighbouring
-            pairs, where transformers rotates pairs half a head apart.
-    """
-
-    names: dict[str, str]
-    block: dict[str, str]
+    names: dict[str, str]  #: names outside the blocks; `blk` is the prefix of the blocks
+    block: dict[str, str]  #: names inside a block
+    #: the `config.json` of transformers that a header stands for
     config: Callable[[GGUFHeader, str], dict[str, Any]]
+    #: whether linear weights are stored as (out, in) and wanted as (in, out)
     transposed: bool = False
+    #: whether rows of queries and keys are stored for rotary positions of neighbouring pairs, where
+    #: transformers rotates pairs half a head apart
     permuted: bool = False
 
     def parameter(self, tensor: str) -> str | None:
