@@ -61,7 +61,7 @@ def work_through(
     progress: Progress,
     say: Say,
 ) -> list[Result]:
-    """Do every task that has no result yet, and keep each result as soon as it is there.
+    """Results in the order of the tasks: those that are not kept yet are made, and kept at once.
 
     So what was interrupted goes on where it was, and a larger grid takes over the points of a
     smaller one.
@@ -69,9 +69,6 @@ def work_through(
     Args:
         tasks: One per point, by the key under which its result is kept.
         doing: What `progress` is told.
-
-    Returns:
-        The results in the order of the tasks.
 
     Raises:
         GridError: If a point fails (all others are still done), or the engine does.

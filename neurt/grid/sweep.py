@@ -14,8 +14,7 @@ from neurt.grid.points import Rows, RowsStore, fingerprint
 from neurt.grid.side_by_side import Task, side_by_side, threads_of
 from neurt.loading.source import ModelSource
 from neurt.progress import Progress, Say, silent
-from neurt.requests.evaluate import EvaluateRequest
-from neurt.requests.sweep import SweepRequest
+from neurt.requests.evaluate import EvaluateRequest, SweepRequest
 from reports.kit.files import prepare_directory
 from reports.quality.sweep import SWEEP, Sweep
 

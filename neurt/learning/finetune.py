@@ -27,7 +27,7 @@ from neurt.loading.source import resolve
 from neurt.measure.pair import WINDOW, calibrate, load
 from neurt.measure.planning import versions
 from neurt.progress import Progress, Say, silent
-from neurt.requests.finetune import FinetuneRequest
+from neurt.requests.training import FinetuneRequest
 from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.text.corpus import Corpus, CorpusError, read_corpus
 from neurt.text.data import copy_texts

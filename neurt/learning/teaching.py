@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from neurt.loading.models import LoadedModel, ModelError, Weights, load_model
 from neurt.measure.pair import spiking_version
 from neurt.progress import Progress, Say, silent
-from neurt.requests.finetune import FinetuneRequest
+from neurt.requests.training import FinetuneRequest
 from neurt.spiking.conversion import check_finite
 from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.text.data import Calibration

@@ -72,7 +72,7 @@ def train(
     progress: Progress = silent,
     say: Say = silent,
 ) -> list[MetricsRow]:
-    """Train the parameters of an objective that require a gradient, in place.
+    """Train the parameters of an objective that require a gradient, in place; a row per step.
 
     After each `save_every` steps and after the last, the directory holds `metrics.csv` and a
     checkpoint. A training that is resumed after its last step only loads it.
@@ -87,9 +87,6 @@ def train(
         stage: What reports call this part of the training.
         resume: Continue from the checkpoint in the directory.
         facts: What else decides the result, by name; a resumed training must have the same.
-
-    Returns:
-        One row per step, from the first.
 
     Raises:
         TrainingError: If a loss or a gradient is not finite, or the settings do not fit the ids

@@ -41,7 +41,7 @@ def round_weights(model: PreTrainedModel, dtype: SaveDtype) -> None:
 def save_model(
     model: PreTrainedModel, tokenizer: Any, directory: Path, dtype: SaveDtype = "float32"
 ) -> list[Path]:
-    """Write configuration, tokenizer and weights.
+    """Write configuration, tokenizer and weights; returns the files.
 
     Each file appears whole, and `model.safetensors` last: a directory that has it is complete. An
     older model is whole until the new one is on the disk, and then replaced file by file, its
@@ -50,9 +50,6 @@ def save_model(
     Args:
         model: The model, whose weights have been rounded to `dtype`.
         dtype: Of the matrices in the file.
-
-    Returns:
-        The files.
 
     Raises:
         OutputError: If it cannot be written.

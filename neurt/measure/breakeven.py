@@ -148,11 +148,7 @@ def _layers(asa: Counts, ssa: Counts, *, by_depth: bool) -> Iterator[Part]:
 
 
 def _event_layers(asa: Counts, ssa: Counts) -> Iterator[LayerCount]:
-    """Layers of the spiking model that multiply events.
-
-    Raises:
-        BreakEvenError: If the analog model has no such layer.
-    """
+    """Layers of the spiking model that multiply events."""
     analog = {row.name for row in asa.layers}
     for row in ssa.layers:
         if row.tally.slots and row.tally.dense_macs:

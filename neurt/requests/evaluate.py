@@ -1,9 +1,12 @@
-"""What may be asked of `evaluate`. No torch."""
+"""What may be asked of `evaluate`, and of `sweep`: a grid of conversions of one model."""
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
 
 from energy.formulas import Attention, Conventions
 from neurt.requests.base import (
@@ -17,7 +20,7 @@ from neurt.requests.base import (
     Seeded,
     Text,
 )
-from neurt.spiking.config import SpikingConfig
+from neurt.spiking.config import Calibrate, Code, DeadZone, Factor, Form, SpikingConfig
 
 
 class Reading(Output, Executed, Calibrated, Text, Seeded):
@@ -66,3 +69,77 @@ class EvaluateRequest(Reading):
     ] = None
     """analog model that a converted one is compared with"""
     spiking: Conversion = SpikingConfig()
+
+
+Steps = Annotated[int, Field(ge=1, le=64)]
+
+
+def _of_model(given: dict[str, Any]) -> Path:
+    # The same again, where the points are kept.
+    return Path("runs") / f"sweep-{Path(given.get('model', '')).name or 'model'}"
+
+
+class SweepRequest(Reading):
+    """Every combination of the given choices, each evaluated as `evaluate` does."""
+
+    group: ClassVar[str] = "conversion"
+
+    forms: tuple[Form, ...] = tuple(Form)
+    """forms of the attention"""
+    codes: tuple[Code, ...] = tuple(code for code in Code if code is not Code.EXACT)
+    """codes of both blocks"""
+    timesteps: Annotated[tuple[Steps, ...], Flag("T")] = (1, 2, 4, 8, 16)
+    """spiking time steps"""
+    thresholds: Annotated[tuple[Factor, ...], Flag("X")] = (0.5, 1.0, 2.0)
+    """factors on calibrated thresholds"""
+    attention_thresholds: Annotated[tuple[Factor, ...], Flag("X", "the same")] = ()
+    """other factors for the attention block"""
+    calibrate: tuple[Calibrate, ...] = (Calibrate.MSE,)
+    """how a code finds its range"""
+    dead_zones: tuple[DeadZone, ...] = (DeadZone.OUTPUT,)
+    """dead zones of the code pow2 in softmax attention"""
+    out: Annotated[Path, Flag("DIR", "runs/sweep-MODEL")] = Field(default_factory=_of_model)
+    """output directory; points that are known there are not evaluated again"""
+    jobs: Count = 1
+    """processes side by side"""
+    ray: Annotated[str | None, Flag("ADDRESS")] = None
+    """run on a Ray cluster whose machines see the same files; `local` starts one here"""
+
+    def idle(self) -> dict[str, str]:
+        """See `Request.idle`."""
+        found = super().idle()
+        if Form.SOFTMAX not in self.forms or Code.POW2 not in self.codes:
+            found["dead_zones"] = "they are those of --codes pow2 in --forms softmax"
+        if set(self.codes) <= {Code.POW2, Code.EXACT}:
+            found["calibrate"] = "the codes pow2 and exact have no range; give another of --codes"
+        if self.ray is not None:
+            found["jobs"] = "a Ray cluster has its own; leave out --ray"
+        return found
+
+    def points(self) -> list[EvaluateRequest]:
+        """One request per combination, without those that differ in nothing that matters."""
+        common = self.model_dump(include=set(Reading.model_fields))
+        found: dict[str, EvaluateRequest] = {}
+        for form, code, steps, threshold, of_attention, calibrate, dead_zone in product(
+            self.forms,
+            self.codes,
+            self.timesteps,
+            self.thresholds,
+            self.attention_thresholds or (None,),
+            self.calibrate,
+            self.dead_zones,
+        ):
+            chooses = code is Code.POW2 and form is Form.SOFTMAX
+            fixed = code is Code.EXACT  # it has neither thresholds nor a range
+            spiking = SpikingConfig(
+                form=form,
+                code=code,
+                timesteps=steps,
+                dead_zone=dead_zone if chooses else DeadZone.OUTPUT,
+                threshold=1.0 if fixed else threshold,
+                attention_threshold=None if fixed else of_attention,
+                # The greedy code needs no range either.
+                calibrate=Calibrate.QUANTILE if code in (Code.POW2, Code.EXACT) else calibrate,
+            )
+            found.setdefault(spiking.model_dump_json(), EvaluateRequest(**common, spiking=spiking))
+        return list(found.values())

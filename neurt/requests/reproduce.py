@@ -10,8 +10,8 @@ from pydantic import Field
 
 from energy.formulas import Attention
 from neurt.requests.base import Amount, Count, Flag, Output
+from neurt.requests.evaluate import Steps
 from neurt.requests.passes import ProfileRequest
-from neurt.requests.sweep import Steps
 from neurt.spiking.config import Code, Form, KeyValue, SpikingConfig
 
 #: The sizes that the published range speaks of, and the trained model that the package ships.

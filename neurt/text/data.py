@@ -78,10 +78,7 @@ def packaged_text(name: str) -> str:
 
 
 def windows(tokenizer: Any, text: str, *, tokens: int, batch: int, count: int) -> list[Tensor]:
-    """Cut the start of a text into `count` batches of `batch` windows of `tokens` tokens.
-
-    Returns:
-        `count` tensors of ids (batch, tokens).
+    """Cut the start of a text into `count` batches of `batch` windows: ids (batch, tokens) each.
 
     Raises:
         TextError: If the text is too short.

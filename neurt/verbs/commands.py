@@ -102,13 +102,13 @@ COMMANDS = tuple(
         (
             "sweep",
             "many conversions of one model: what each saves and costs in quality",
-            "sweep.SweepRequest",
+            "evaluate.SweepRequest",
         ),
         ("pretrain", "train a small GPT-2 from scratch", "training.PretrainRequest"),
         (
             "finetune",
             "convert a model and train its spiking version",
-            "finetune.FinetuneRequest",
+            "training.FinetuneRequest",
             _PROCESSES,
         ),
         ("price", "price a table of counts", "others.PriceRequest"),

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from neurt.requests.evaluate import EvaluateRequest
-    from neurt.requests.finetune import FinetuneRequest
     from neurt.requests.passes import ProfileRequest
+    from neurt.requests.training import FinetuneRequest
 
     Converts = EvaluateRequest | FinetuneRequest | ProfileRequest
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from neurt.requests.finetune import FinetuneRequest
+from neurt.requests.training import FinetuneRequest
 from neurt.verbs.console import refuse_conversion, say
 
 

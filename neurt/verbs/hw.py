@@ -23,11 +23,7 @@ def list_(_request: Request, console: Console) -> None:
 
 
 def show_(request: ShowRequest, console: Console) -> None:
-    """Print every number of one profile.
-
-    Raises:
-        ProfileError: If it cannot be loaded.
-    """
+    """Print every number of one profile."""
     from hwmodels import load_profile
     from reports.hardware.profile import print_profile
 
@@ -35,11 +31,7 @@ def show_(request: ShowRequest, console: Console) -> None:
 
 
 def diff_(request: DiffRequest, console: Console) -> None:
-    """Print what differs between two profiles.
-
-    Raises:
-        ProfileError: If one cannot be loaded.
-    """
+    """Print what differs between two profiles."""
     from hwmodels import load_profile
     from reports.hardware.profile import print_differences
 
@@ -50,8 +42,8 @@ def new_(request: NewRequest, _console: Console) -> None:
     """Write a profile to fill in.
 
     Raises:
-        OutputError: If the file is there already, or cannot be written.
-        ProfileError: If the name is taken or cannot be a name, or what it extends cannot be loaded.
+        OutputError: If the file is there already.
+        ProfileError: If the name is taken.
     """
     from hwmodels import ProfileError, load_profile, profile_names
     from hwmodels.template import extension_template, template
@@ -80,11 +72,7 @@ def _from(path: Path, reference: str) -> str:
 
 
 def validate_(request: ValidateRequest, _console: Console) -> None:
-    """Check all precisions of a file.
-
-    Raises:
-        ProfileError: If one does not follow the schema.
-    """
+    """Check all precisions of a file."""
     from hwmodels.catalog import read_profiles
 
     for profile in read_profiles(request.file):

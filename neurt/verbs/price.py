@@ -8,7 +8,7 @@ from rich.console import Console
 
 from energy import Counts, bill_of
 from energy.counts.file import read_csv
-from hwmodels import HardwareProfile, ProfileError, load_profiles
+from hwmodels import ProfileError, load_profiles
 from neurt.requests.others import PriceRequest
 from reports.kit.files import prepare_directory
 
@@ -17,24 +17,19 @@ def run(request: PriceRequest, console: Console) -> list[Path]:
     """Price, write every row and print the totals; returns the file.
 
     Raises:
-        ProfileError: If a hardware profile cannot be loaded, or a latency is given for several.
+        ProfileError: If a latency is given for several profiles.
     """
-    counts, profiles = read_csv(request.counts), load_profiles(request.hw)
     price = _bill if request.accounting == "bill" else _lemaire
-    path = price(counts, profiles, request, console)
+    path = price(read_csv(request.counts), request, console)
     console.print(f"Written to {path}", markup=False)
     return [path]
 
 
-def _bill(
-    counts: list[Counts],
-    profiles: tuple[HardwareProfile, ...],
-    request: PriceRequest,
-    console: Console,
-) -> Path:
+def _bill(counts: list[Counts], request: PriceRequest, console: Console) -> Path:
     from reports.views.tables import write_prices
     from reports.views.terminal import print_bills
 
+    profiles = load_profiles(request.hw)
     if request.latency_s and len(profiles) > 1:
         raise ProfileError(
             f"--latency-s is that of one chip, but --hw names {', '.join(request.hw)}; give one "
@@ -56,19 +51,14 @@ def _bill(
     return path
 
 
-def _lemaire(
-    counts: list[Counts],
-    profiles: tuple[HardwareProfile, ...],
-    request: PriceRequest,
-    console: Console,
-) -> Path:
+def _lemaire(counts: list[Counts], request: PriceRequest, console: Console) -> Path:
     from energy.literature.lemaire import VARIANTS, Costs
     from energy.literature.lemaire_bill import lemaire
     from reports.literature.lemaire import print_lemaire, write_lemaire
 
     bills = [
         (profile.name, lemaire(phase, Costs.of(profile), VARIANTS[request.accounting]))
-        for profile in profiles
+        for profile in load_profiles(request.hw)
         for phase in counts
     ]
     path = write_lemaire(bills, prepare_directory(request.out) / "lemaire.csv")

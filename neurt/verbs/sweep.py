@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from neurt.requests.sweep import SweepRequest
+from neurt.requests.evaluate import SweepRequest
 from neurt.verbs.console import print_files, say
 
 

@@ -21,8 +21,7 @@ from neurt.grid.grid import GridError
 from neurt.grid.points import PointError
 from neurt.grid.sweep import run_sweep
 from neurt.loading.source import ModelError
-from neurt.requests.evaluate import EvaluateRequest
-from neurt.requests.sweep import SweepRequest
+from neurt.requests.evaluate import EvaluateRequest, SweepRequest
 from reports.quality.sweep import SWEEP
 
 pytestmark = pytest.mark.usefixtures("alone")
@@ -128,7 +127,7 @@ def test_points_that_are_known_need_no_torch(
     script = (
         "import sys\n"
         "from neurt.grid.sweep import run_sweep\n"
-        "from neurt.requests.sweep import SweepRequest\n"
+        "from neurt.requests.evaluate import SweepRequest\n"
         "found = run_sweep(SweepRequest.model_validate_json(sys.argv[1]))\n"
         "print(len(found.points), *sorted({'torch', 'transformers', 'pandas'} & set(sys.modules)))"
     )

@@ -26,7 +26,7 @@ from neurt.learning.finetune import UNFINISHED, run_finetune
 from neurt.learning.objectives import Distillation
 from neurt.learning.pretrain import perplexity
 from neurt.learning.training import TrainingError
-from neurt.requests.finetune import FinetuneRequest
+from neurt.requests.training import FinetuneRequest
 from neurt.spiking.config import Code, Form, SpikingConfig
 from neurt.spiking.modeling import spiking_class
 from neurt.text.corpus import CorpusError

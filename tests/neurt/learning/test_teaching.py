@@ -16,7 +16,7 @@ from neurt.learning.teaching import facts_of, student_of, teacher_of
 from neurt.loading.models import LoadedModel, ModelError, load_model
 from neurt.loading.saving import save_model
 from neurt.measure.pair import calibrate
-from neurt.requests.finetune import FinetuneRequest
+from neurt.requests.training import FinetuneRequest
 from neurt.spiking.config import Code, Form, SpikingConfig
 from neurt.spiking.conversion import ConversionError, analog_of, convert
 from neurt.text.data import calibration

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from neurt.requests.finetune import FinetuneRequest
-from neurt.requests.training import TrainingSettings
+from neurt.requests.training import FinetuneRequest, TrainingSettings
 
 
 def request(**changes: Any) -> FinetuneRequest:
