@@ -26,25 +26,18 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True)
 class Column(Generic[Row]):
-    """A name in files, how to find its value in a row, and how people see it.
+    """A name in files, how to find its value in a row, and how people see it."""
 
-    Attributes:
-        name: Its name in files and frames, with the unit.
-        value: Its value in a row; None where there is none.
-        heading: Its name for people; empty for a column of files only.
-        show: A value in words; where there is no value, people see a dash.
-        words: Whether it holds words: flush left, and wrapped between words where there is no room.
-        key: Whether it names its row: it comes first, and again in each block of a wide table.
-        dtype: Its type in a data frame, where pandas would guess another.
-    """
-
-    name: str
-    value: Callable[[Row], Any]
-    heading: str = ""
+    name: str  #: its name in files and frames, with the unit
+    value: Callable[[Row], Any]  #: its value in a row; None where there is none
+    heading: str = ""  #: its name for people; empty for a column of files only
+    #: a value in words; where there is no value, people see a dash
     show: Callable[[Any], str] = str
+    #: whether it holds words: flush left, and wrapped between words where there is no room
     words: bool = False
+    #: whether it names its row: it comes first, and again in each block of a wide table
     key: bool = False
-    dtype: str = ""
+    dtype: str = ""  #: its type in a data frame, where pandas would guess another
 
     def cell(self, row: Row) -> str:
         """Its value in a row, for people."""
@@ -80,20 +73,14 @@ def texts(*headings: str, words: Collection[str] = ()) -> tuple[Column[Any], ...
 
 @dataclass(frozen=True)
 class Table(Generic[Row]):
-    """Rows under columns.
+    """Rows under columns."""
 
-    Attributes:
-        columns: Its columns, in the order of the file.
-        rows: Its rows.
-        title: What it is, for people.
-        group: Rows that follow each other with the same value of it stand together.
-        strong: Whether a row is a total, which people see in bold.
-    """
-
-    columns: tuple[Column[Row], ...]
-    rows: Sequence[Row]
-    title: str = ""
+    columns: tuple[Column[Row], ...]  #: its columns, in the order of the file
+    rows: Sequence[Row]  #: its rows
+    title: str = ""  #: what it is, for people
+    #: rows that follow each other with the same value of it stand together
     group: Callable[[Row], Hashable] = lambda _row: None
+    #: whether a row is a total, which people see in bold
     strong: Callable[[Row], bool] = lambda _row: False
 
     @property

@@ -28,21 +28,18 @@ class Dataflow(StrEnum):
 
 @dataclass(frozen=True)
 class Rules:
-    """What moves how often in a spiking layer.
+    """What moves how often in a spiking layer."""
 
-    Attributes:
-        weights: Read once per call (all time steps share it), per time step, or per event.
-        inputs: The analog input of a coder: read once per call, or in each time step.
-        state: Membrane potentials: through memory in each time step, or resident in registers for
-            all time steps of a neuron.
-        accumulators: Partial sums: resident in registers, or read and written per event.
-        spikes: One to six bits per slot, or one 32-bit address per event.
-    """
-
+    #: read once per call (all time steps share it), per time step, or per event
     weights: Literal["call", "step", "event"] = "call"
+    #: the analog input of a coder: read once per call, or in each time step
     inputs: Literal["call", "step"] = "call"
+    #: membrane potentials: through memory in each time step, or resident in registers for all time
+    #: steps of a neuron
     state: Literal["step", "resident"] = "step"
+    #: partial sums: resident in registers, or read and written per event
     accumulators: Literal["resident", "event"] = "resident"
+    #: one to six bits per slot, or one 32-bit address per event
     spikes: Literal["packed", "addresses"] = "packed"
 
 

@@ -12,32 +12,20 @@ from hwmodels.profile import HardwareProfile
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of a profile.
+    """One entry of a profile."""
 
-    Attributes:
-        text: Its value as it is read by people.
-        number: Its value, where it is a number.
-        citation: What it rests on; None for what needs no source.
-    """
-
-    text: str
-    number: float | None = None
-    citation: Cited | None = None
+    text: str  #: its value as it is read by people
+    number: float | None = None  #: its value, where it is a number
+    citation: Cited | None = None  #: what it rests on; None for what needs no source
 
 
 @dataclass(frozen=True)
 class Difference:
-    """An entry that is not the same in two profiles.
+    """An entry that is not the same in two profiles."""
 
-    Attributes:
-        key: Where it is, as in TOML.
-        a: What the first profile says; None if nothing.
-        b: What the second says.
-    """
-
-    key: str
-    a: Entry | None
-    b: Entry | None
+    key: str  #: where it is, as in TOML
+    a: Entry | None  #: what the first profile says; None if nothing
+    b: Entry | None  #: what the second says
 
     @property
     def ratio(self) -> float | None:

@@ -22,17 +22,11 @@ MAX_DEPTH = 8
 
 @dataclass(frozen=True)
 class Document:
-    """What a file says, not yet validated.
+    """What a file says, not yet validated."""
 
-    Attributes:
-        name: Name or path, as error messages call it.
-        table: The parsed TOML.
-        path: The file; None for built-in profiles and plug-ins.
-    """
-
-    name: str
-    table: Mapping[str, Any]
-    path: Path | None = None
+    name: str  #: name or path, as error messages call it
+    table: Mapping[str, Any]  #: the parsed TOML
+    path: Path | None = None  #: the file; None for built-in profiles and plug-ins
 
     @classmethod
     def read(cls, path: Path) -> Document:

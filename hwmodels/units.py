@@ -24,17 +24,11 @@ _QUANTITY = re.compile(rf"\s*({_NUMBER})\s*((?:1?\s?/\s?)?{_NAME}(?:\s?[*/]\s?{_
 
 @dataclass(frozen=True)
 class Quantity:
-    """What a number of a profile measures.
+    """What a number of a profile measures."""
 
-    Attributes:
-        unit: The unit that the key of a plain number names.
-        kind: The quantity in words, with an article.
-        example: A string that may be written.
-    """
-
-    unit: str
-    kind: str
-    example: str
+    unit: str  #: the unit that the key of a plain number names
+    kind: str  #: the quantity in words, with an article
+    example: str  #: a string that may be written
 
     def read(self, value: Any) -> Any:
         """Turn a string with a unit into a number of this quantity's unit; pass on all else.

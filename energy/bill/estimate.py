@@ -32,21 +32,13 @@ ACCOUNTINGS = ("compute", "full")
 
 @dataclass(frozen=True)
 class Estimate:
-    """The bill of one variant of a model on one piece of hardware.
+    """The bill of one variant of a model on one piece of hardware."""
 
-    Attributes:
-        counts: What was counted, as executed under the dataflow.
-        profile: The price list.
-        layers: One bill per layer, in the order of the counts.
-        dataflow: How often operands move.
-        latency_s: Seconds that the pass takes; None where unknown.
-    """
-
-    counts: Counts
-    profile: HardwareProfile
-    layers: tuple[LayerEnergy, ...]
-    dataflow: Dataflow = Dataflow.LAYERWISE
-    latency_s: float | None = None
+    counts: Counts  #: what was counted, as executed under the dataflow
+    profile: HardwareProfile  #: the price list
+    layers: tuple[LayerEnergy, ...]  #: one bill per layer, in the order of the counts
+    dataflow: Dataflow = Dataflow.LAYERWISE  #: how often operands move
+    latency_s: float | None = None  #: seconds that the pass takes; None where unknown
 
     @property
     def static_pj(self) -> float | None:

@@ -29,17 +29,12 @@ def relevant_ops(accounting: str) -> tuple[Op, ...]:
 
 @dataclass(frozen=True)
 class LayerEnergy:
-    """The bill of one layer.
+    """The bill of one layer."""
 
-    Attributes:
-        count: What was counted, as executed.
-        pj: Energy by operation in picojoules; operations without a price are missing.
-        level_pj: Energy of memory traffic by memory level, in picojoules.
-    """
-
-    count: LayerCount
+    count: LayerCount  #: what was counted, as executed
+    #: energy by operation in picojoules; operations without a price are missing
     pj: Mapping[Op, float]
-    level_pj: Mapping[str, float]
+    level_pj: Mapping[str, float]  #: energy of memory traffic by memory level, in picojoules
 
     @property
     def lacks_compute(self) -> bool:

@@ -35,15 +35,10 @@ HELD = [
 
 @dataclass(frozen=True)
 class Footprints:
-    """How much each buffer holds during one call of each layer, in bytes.
+    """How much each buffer holds during one call of each layer, in bytes."""
 
-    Attributes:
-        scaled: Values, at the width of the model that ran, (layers, buffers).
-        packed: Spikes, whose size no precision changes, (layers, buffers).
-    """
-
-    scaled: Floats
-    packed: Floats
+    scaled: Floats  #: values, at the width of the model that ran, (layers, buffers)
+    packed: Floats  #: spikes, whose size no precision changes, (layers, buffers)
 
 
 def footprints(

@@ -21,17 +21,11 @@ from hwmodels import Core, Dataflow, HardwareProfile, MemoryLevel, Op
 
 
 class Constant(NamedTuple):
-    """Where a number stands in a profile.
+    """Where a number stands in a profile."""
 
-    Attributes:
-        op: The operation it prices; None for a memory level.
-        level: The memory level.
-        part: `read`, `write`, or the index of a point of its curve.
-    """
-
-    op: Op | None = None
-    level: str = ""
-    part: str | int = ""
+    op: Op | None = None  #: the operation it prices; None for a memory level
+    level: str = ""  #: the memory level
+    part: str | int = ""  #: `read`, `write`, or the index of a point of its curve
 
     def pj(self, profile: HardwareProfile) -> float:
         """Its value in picojoules per operation or byte."""
@@ -47,34 +41,21 @@ class Constant(NamedTuple):
 
 @dataclass(frozen=True)
 class Term:
-    """What one operation costs for each picojoule of one constant.
+    """What one operation costs for each picojoule of one constant."""
 
-    Attributes:
-        op: The operation.
-        constant: The constant; None where another price includes the operation.
-        amounts: Operations, or bytes of the model that ran, per layer.
-        scale: Bytes at the precision of the profile per byte of the model that ran.
-    """
-
-    op: Op
-    constant: Constant | None
-    amounts: Floats
-    scale: float = 1.0
+    op: Op  #: the operation
+    constant: Constant | None  #: the constant; None where another price includes the operation
+    amounts: Floats  #: operations, or bytes of the model that ran, per layer
+    scale: float = 1.0  #: bytes at the precision of the profile per byte of the model that ran
 
 
 @dataclass(frozen=True)
 class Work:
-    """Counts under a dataflow, as arrays.
+    """Counts under a dataflow, as arrays."""
 
-    Attributes:
-        counts: As executed.
-        amounts: Of each operation that occurs, per layer.
-        held: Footprints of the buffers.
-    """
-
-    counts: Counts
-    amounts: dict[Op, Floats]
-    held: Footprints
+    counts: Counts  #: as executed
+    amounts: dict[Op, Floats]  #: of each operation that occurs, per layer
+    held: Footprints  #: footprints of the buffers
 
 
 def prepare(

@@ -18,22 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Saving:
-    """What the spiking variant saves in one part of the model.
+    """What the spiking variant saves in one part of the model."""
 
-    Attributes:
-        block: Block, or `total`.
-        component: Component, or `total` of the block.
-        accounting: `compute` or `full`.
-        asa_pj: Energy of the analog variant in picojoules; None where a MAC or AC is unpriced.
-        ssa_pj: Energy of the spiking variant in picojoules; None likewise.
-        unpriced: Operations of either side that have no price and are therefore missing.
-    """
-
-    block: str
-    component: str
-    accounting: str
+    block: str  #: block, or `total`
+    component: str  #: component, or `total` of the block
+    accounting: str  #: `compute` or `full`
+    #: energy of the analog variant in picojoules; None where a MAC or AC is unpriced
     asa_pj: float | None
-    ssa_pj: float | None
+    ssa_pj: float | None  #: energy of the spiking variant in picojoules; None likewise
+    #: operations of either side that have no price and are therefore missing
     unpriced: tuple[Op, ...]
 
     @property

@@ -24,22 +24,14 @@ from hwmodels import Dataflow, HardwareProfile, Op
 
 @dataclass(frozen=True)
 class Baseline:
-    """One comparison.
+    """One comparison."""
 
-    Attributes:
-        name: `same`, `twin`, `sparse`, `int8`, `int8-vs-own` or `mixed`.
-        title: What is compared, for tables.
-        note: How to read the row, or why it has no numbers.
-        asa: Bill of the analog network; None where it cannot be known.
-        ssa: Bill of the spiking network; None likewise.
-        activation_bits: Width of the analog network's activations; None likewise.
-    """
-
-    name: str
-    title: str
-    note: str
-    asa: Estimate | None = None
-    ssa: Estimate | None = None
+    name: str  #: `same`, `twin`, `sparse`, `int8`, `int8-vs-own` or `mixed`
+    title: str  #: what is compared, for tables
+    note: str  #: how to read the row, or why it has no numbers
+    asa: Estimate | None = None  #: bill of the analog network; None where it cannot be known
+    ssa: Estimate | None = None  #: bill of the spiking network; None likewise
+    #: width of the analog network's activations; None likewise
     activation_bits: float | None = None
 
     def saving(self, accounting: str = "compute", *, block: str | None = None) -> Saving | None:

@@ -62,57 +62,37 @@ class Bound(StrEnum):
 
 @dataclass(frozen=True)
 class Part:
-    """What is compared: some rows of the analog model with those that replace them.
+    """What is compared: some rows of the analog model with those that replace them."""
 
-    Attributes:
-        name: What it is called in tables.
-        kind: `layer`, `product`, `block` or `model`.
-        component: Component of a layer or product; empty for the others.
-        includes: What is in it, in words.
-        analog: Names of rows of the analog model; None for all of them and static energy.
-        spiking: Names of rows of the spiking model; None likewise.
-        highest_rate: Events that a slot can hold in one time step.
-    """
-
-    name: str
-    kind: str
-    component: str
-    includes: str
+    name: str  #: what it is called in tables
+    kind: str  #: `layer`, `product`, `block` or `model`
+    component: str  #: component of a layer or product; empty for the others
+    includes: str  #: what is in it, in words
+    #: names of rows of the analog model; None for all of them and static energy
     analog: frozenset[str] | None
-    spiking: frozenset[str] | None
-    highest_rate: float = 1.0
+    spiking: frozenset[str] | None  #: names of rows of the spiking model; None likewise
+    highest_rate: float = 1.0  #: events that a slot can hold in one time step
 
 
 @dataclass(frozen=True)
 class BreakEven:
-    """The line of one part in one accounting, and where it meets the analog bill.
+    """The line of one part in one accounting, and where it meets the analog bill."""
 
-    Attributes:
-        part: What is compared.
-        accounting: `compute` or `full`.
-        timesteps: Time steps of the spiking side.
-        asa_pj: Energy of the analog side in picojoules; what both sides do equally often and has
-            no price is in none of the three.
-        silent_pj: Energy of the spiking side without an event.
-        busy_pj: Energy of the spiking side with the events of the two fields below.
-        busy_rate: Spikes per slot and time step, each slot weighted by its fan-out.
-        busy_events_per_mac: Accumulates per multiply-accumulate that they replace.
-        unpriced: What differs between the sides and has no price: then there is no break-even, at
-            best a bound.
-        cancelled: What has no price but occurs equally often on both sides: it cannot move it.
-        bound: What is known nevertheless; None where everything that matters is priced.
-    """
-
-    part: Part
-    accounting: str
-    timesteps: int
+    part: Part  #: what is compared
+    accounting: str  #: `compute` or `full`
+    timesteps: int  #: time steps of the spiking side
+    #: energy of the analog side in picojoules; what both sides do equally often and has no price is
+    #: in none of the three
     asa_pj: float
-    silent_pj: float
-    busy_pj: float
-    busy_rate: float
-    busy_events_per_mac: float
+    silent_pj: float  #: energy of the spiking side without an event
+    busy_pj: float  #: energy of the spiking side with the events of the two fields below
+    busy_rate: float  #: spikes per slot and time step, each slot weighted by its fan-out
+    busy_events_per_mac: float  #: accumulates per multiply-accumulate that they replace
+    #: what differs between the sides and has no price: then there is no break-even, at best a bound
     unpriced: tuple[str, ...] = ()
+    #: what has no price but occurs equally often on both sides: it cannot move it
     cancelled: tuple[str, ...] = ()
+    #: what is known nevertheless; None where everything that matters is priced
     bound: Bound | None = None
 
     @property

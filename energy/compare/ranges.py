@@ -44,29 +44,20 @@ class UncertainConstant:
 
     A memory level is one constant: its reads, its writes and all points of its curve move
     together.
-
-    Attributes:
-        hw: Name of the profile.
-        name: Where it stands in the profile: `prices.mac`, `memory.dram`, `static_power` or
-            `throughput.mac`.
-        values: The number; of a memory level its lowest and highest energy per byte.
-        unit: Its unit.
-        low: Lowest value, as a multiple of the number.
-        high: Highest value, likewise.
-        origin: Who says so.
-        evidence: How its source obtained it.
-        source: Citation.
     """
 
-    hw: str
+    hw: str  #: name of the profile
+    #: where it stands in the profile: `prices.mac`, `memory.dram`, `static_power` or
+    #: `throughput.mac`
     name: str
+    #: the number; of a memory level its lowest and highest energy per byte
     values: tuple[float, ...]
-    unit: str
-    low: float
-    high: float
-    origin: Origin
-    evidence: Evidence
-    source: str
+    unit: str  #: its unit
+    low: float  #: lowest value, as a multiple of the number
+    high: float  #: highest value, likewise
+    origin: Origin  #: who says so
+    evidence: Evidence  #: how its source obtained it
+    source: str  #: citation
 
 
 def constants_of(profile: HardwareProfile) -> tuple[UncertainConstant, ...]:

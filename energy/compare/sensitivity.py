@@ -34,21 +34,13 @@ class SensitivityError(UserError, ValueError):
 
 @dataclass(frozen=True)
 class Swing:
-    """What one constant does to a saving.
+    """What one constant does to a saving."""
 
-    Attributes:
-        constant: The constant.
-        asa_pj: What it contributes to the energy of the analog variant, in picojoules.
-        ssa_pj: What it contributes to that of the spiking variant, in picojoules.
-        at_low: The saving with the constant at the low end of its range, all others nominal.
-        at_high: The saving with it at the high end.
-    """
-
-    constant: UncertainConstant
-    asa_pj: float
-    ssa_pj: float
-    at_low: float
-    at_high: float
+    constant: UncertainConstant  #: the constant
+    asa_pj: float  #: what it contributes to the energy of the analog variant, in picojoules
+    ssa_pj: float  #: what it contributes to that of the spiking variant, in picojoules
+    at_low: float  #: the saving with the constant at the low end of its range, all others nominal
+    at_high: float  #: the saving with it at the high end
 
     @property
     def span(self) -> float:
@@ -62,38 +54,25 @@ class Interval:
 
     A nominal value at one end of its range (DRAM: "1.3 to 2.6 nJ", charged as 1.3) moves the
     median away from the nominal saving, which may then lie outside of the interval.
-
-    Attributes:
-        low: 5 % of the samples save less.
-        median: Half of them save less.
-        high: 5 % save more.
-        cheaper: Share of the samples in which the spiking variant costs less.
-        samples: How many.
-        seed: Of the generator (`numpy.random.default_rng`).
     """
 
-    low: float
-    median: float
-    high: float
-    cheaper: float
-    samples: int
-    seed: int
+    low: float  #: 5 % of the samples save less
+    median: float  #: half of them save less
+    high: float  #: 5 % save more
+    cheaper: float  #: share of the samples in which the spiking variant costs less
+    samples: int  #: how many
+    seed: int  #: of the generator (`numpy.random.default_rng`)
 
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """What is known about one saving.
+    """What is known about one saving."""
 
-    Attributes:
-        nominal: The saving at the constants of the profile.
-        swings: One per constant, the one that moves the saving most first; none where a MAC or an
-            AC has no price, so that there is no saving.
-        interval: Where the saving lies; None likewise.
-    """
-
-    nominal: Saving
+    nominal: Saving  #: the saving at the constants of the profile
+    #: one per constant, the one that moves the saving most first; none where a MAC or an AC has no
+    #: price, so that there is no saving
     swings: tuple[Swing, ...]
-    interval: Interval | None
+    interval: Interval | None  #: where the saving lies; None likewise
 
 
 def sensitivity(

@@ -11,25 +11,15 @@ _YAN = 'Yan, Bai, Tang & Wong, "Reconsidering the Energy Efficiency of Spiking N
 
 @dataclass(frozen=True)
 class Threshold:
-    """A break-even of the literature in spikes per synapse per inference.
+    """A break-even of the literature in spikes per synapse per inference."""
 
-    Attributes:
-        name: Who says so.
-        key: The same as the name of a column.
-        low: Its lowest value, which depends on what it is compared with.
-        high: Its highest value; the same for a single number.
-        source: Citation.
-        evidence: How far this project can vouch for it.
-        note: What it was derived for.
-    """
-
-    name: str
-    key: str
-    low: float
-    high: float
-    source: str
-    evidence: Evidence
-    note: str
+    name: str  #: who says so
+    key: str  #: the same as the name of a column
+    low: float  #: its lowest value, which depends on what it is compared with
+    high: float  #: its highest value; the same for a single number
+    source: str  #: citation
+    evidence: Evidence  #: how far this project can vouch for it
+    note: str  #: what it was derived for
 
     def stands(self, spikes_per_synapse: float) -> str:
         """Whether so many spikes per synapse are below, within or above it."""
@@ -40,17 +30,11 @@ class Threshold:
 
 @dataclass(frozen=True)
 class PublishedRate:
-    """A break-even spike rate that Yan et al. print.
+    """A break-even spike rate that Yan et al. print."""
 
-    Attributes:
-        weight_bits: Bits of a weight.
-        timesteps: Time steps T.
-        rate: Spikes per neuron and time step.
-    """
-
-    weight_bits: int
-    timesteps: int
-    rate: float
+    weight_bits: int  #: bits of a weight
+    timesteps: int  #: time steps T
+    rate: float  #: spikes per neuron and time step
 
     @property
     def spikes_per_synapse(self) -> float:

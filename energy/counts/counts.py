@@ -28,32 +28,19 @@ class Scope(NamedTuple):
 
 @dataclass(frozen=True)
 class Counts:
-    """The counts of one variant of a model over one or more forward passes.
+    """The counts of one variant of a model over one or more forward passes."""
 
-    Attributes:
-        variant: `asa` for the analog baseline, `ssa` for its spiking conversion.
-        layers: One record per counted layer, in the order of the model.
-        model: What was run.
-        weights: Where its weights came from, for example `random(seed=0)`.
-        phase: `prefill` or `decode`, with the context for the latter.
-        batch: Sequences side by side.
-        tokens: Tokens processed, over batch and windows.
-        timesteps: Spiking time steps; 1 for an analog model.
-        attention: `full` or `causal`: which query-key pairs are counted.
-        value_bytes: Width of one analog value in the model that ran.
-        uncounted: Element-wise operations outside every counted layer, by name.
-    """
-
-    variant: str
-    layers: tuple[LayerCount, ...]
-    model: str = ""
-    weights: str = ""
-    phase: str = "prefill"
-    batch: int = 1
-    tokens: int = 0
-    timesteps: int = 1
-    attention: str = "full"
-    value_bytes: int = 4
+    variant: str  #: `asa` for the analog baseline, `ssa` for its spiking conversion
+    layers: tuple[LayerCount, ...]  #: one record per counted layer, in the order of the model
+    model: str = ""  #: what was run
+    weights: str = ""  #: where its weights came from, for example `random(seed=0)`
+    phase: str = "prefill"  #: `prefill` or `decode`, with the context for the latter
+    batch: int = 1  #: sequences side by side
+    tokens: int = 0  #: tokens processed, over batch and windows
+    timesteps: int = 1  #: spiking time steps; 1 for an analog model
+    attention: str = "full"  #: `full` or `causal`: which query-key pairs are counted
+    value_bytes: int = 4  #: width of one analog value in the model that ran
+    #: element-wise operations outside every counted layer, by name
     uncounted: Mapping[str, int] = field(default_factory=dict)
 
     def total(self, *ops: Op) -> float:

@@ -13,18 +13,14 @@ from hwmodels import Op
 
 @dataclass(frozen=True)
 class Label:
-    """What a layer is in the architecture.
+    """What a layer is in the architecture."""
 
-    Attributes:
-        block: `embedding`, `attention`, `ffn`, `head`, or `other` where nobody could say.
-        component: `qkv`, `scores`, `softmax`, `mix`, `proj`, `ffn_up`, `activation`, `ffn_down`,
-            `neuron`, `norm`, `embedding`, `lm_head`, or the layer's class where nobody could say.
-        depth: Index of the transformer layer; None outside of one.
-    """
-
+    #: `embedding`, `attention`, `ffn`, `head`, or `other` where nobody could say
     block: str = "other"
+    #: `qkv`, `scores`, `softmax`, `mix`, `proj`, `ffn_up`, `activation`, `ffn_down`, `neuron`,
+    #: `norm`, `embedding`, `lm_head`, or the layer's class where nobody could say
     component: str = ""
-    depth: int | None = None
+    depth: int | None = None  #: index of the transformer layer; None outside of one
 
     def within(self, block: str | None, component: str | None = None) -> bool:
         """Whether it is in a block and has a component; None is any."""
@@ -36,19 +32,14 @@ class Tally(NamedTuple):
 
     A named tuple and a plain dict, since one is made for each call of each layer while the model
     runs. What is counted is whole; mean-rate counts read from a file may have a fraction.
-
-    Attributes:
-        ops: Number of each operation; a missing one is 0.
-        dense_macs: Multiply-accumulates that a machine blind to spikes would do.
-        spikes: Non-zero entries of the event operand (synapses) or of the output (neurons).
-        slots: Entries of that tensor, so that spike rate = spikes / slots.
-        zero_macs: Those of the MACs whose activation is zero; None where nobody looked.
     """
 
-    ops: Mapping[Op, float] = MappingProxyType({})
-    dense_macs: float = 0
+    ops: Mapping[Op, float] = MappingProxyType({})  #: number of each operation; a missing one is 0
+    dense_macs: float = 0  #: multiply-accumulates that a machine blind to spikes would do
+    #: non-zero entries of the event operand (synapses) or of the output (neurons)
     spikes: float = 0
-    slots: float = 0
+    slots: float = 0  #: entries of that tensor, so that spike rate = spikes / slots
+    #: those of the MACs whose activation is zero; None where nobody looked
     zero_macs: float | None = None
 
     @property
@@ -82,20 +73,13 @@ class Tally(NamedTuple):
 
 @dataclass(frozen=True)
 class LayerCount:
-    """Everything counted in one layer.
+    """Everything counted in one layer."""
 
-    Attributes:
-        name: Dotted name of the module.
-        kind: Class of the module.
-        label: What it is in the architecture.
-        calls: How often it ran; 0 is information.
-        tally: Its counts.
-    """
-
-    name: str
-    kind: str
-    label: Label = Label()
-    calls: float = 0
+    name: str  #: dotted name of the module
+    kind: str  #: class of the module
+    label: Label = Label()  #: what it is in the architecture
+    calls: float = 0  #: how often it ran; 0 is information
+    #: its counts
     tally: Tally = Tally()  # noqa: RUF009 - immutable
 
     @property

@@ -16,25 +16,15 @@ Role = Literal["scores", "mix"]
 
 
 class Product(NamedTuple):
-    """The shape of a product of attention.
+    """The shape of a product of attention."""
 
-    Attributes:
-        heads: Products side by side: heads x batch, x time steps where each has its own result.
-        queries: New tokens.
-        keys: Attended tokens.
-        width: Width of a head.
-        kv_heads: Cached heads, of which several products may share one.
-        attention: Which query-key pairs are counted.
-        value_bytes: Width of an analog value.
-    """
-
-    heads: int
-    queries: int
-    keys: int
-    width: int
-    kv_heads: int
-    attention: Attention
-    value_bytes: int
+    heads: int  #: products side by side: heads x batch, x time steps where each has its own result
+    queries: int  #: new tokens
+    keys: int  #: attended tokens
+    width: int  #: width of a head
+    kv_heads: int  #: cached heads, of which several products may share one
+    attention: Attention  #: which query-key pairs are counted
+    value_bytes: int  #: width of an analog value
 
     @property
     def pairs(self) -> int:
@@ -62,17 +52,11 @@ class Product(NamedTuple):
 
 
 class Events(NamedTuple):
-    """The events of the streaming operand.
+    """The events of the streaming operand."""
 
-    Attributes:
-        number: How many there are.
-        slots: Entries of the operand, time steps included.
-        accumulates: Events times fan-out; see `energy.meter.accumulates`.
-    """
-
-    number: int
-    slots: int
-    accumulates: int
+    number: int  #: how many there are
+    slots: int  #: entries of the operand, time steps included
+    accumulates: int  #: events times fan-out; see `energy.meter.accumulates`
 
 
 def analog_attention(role: Role, product: Product) -> Tally:

@@ -15,18 +15,14 @@ class Attention(StrEnum):
 
 @dataclass(frozen=True)
 class Conventions:
-    """Choices that change a count; printed with every report.
+    """Choices that change a count; printed with every report."""
 
-    Attributes:
-        attention: Which query-key pairs are counted.
-        coincidences: In a product with a spike operand, count only the events that meet a
-            non-zero on the other side, instead of every event of the streaming operand.
-        zeros: In dense layers, count the multiply-accumulates whose activation is zero. They stay
-            among the MACs; an activation-sparse baseline takes them off.
-    """
-
-    attention: Attention = Attention.FULL
+    attention: Attention = Attention.FULL  #: which query-key pairs are counted
+    #: in a product with a spike operand, count only the events that meet a non-zero on the other
+    #: side, instead of every event of the streaming operand
     coincidences: bool = False
+    #: in dense layers, count the multiply-accumulates whose activation is zero. They stay among the
+    #: MACs; an activation-sparse baseline takes them off
     zeros: bool = False
 
 

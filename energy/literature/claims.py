@@ -19,40 +19,28 @@ class ClaimError(UserError, ValueError):
 class Claim:
     """What is printed about one model. A number that is not printed is None.
 
-    Attributes:
-        model: Name, for tables.
-        hw: Profile whose prices are claimed to hold; empty to leave the choice to the caller.
-        true_macs: Multiply-accumulates of the dense model, known from elsewhere.
-        ann_ops: Operations of the ANN as printed, under whatever name.
-        ann_energy_mj: Energy of the ANN in millijoules.
-        snn_ops: Accumulates (synaptic operations) of the SNN: spikes times fan-out.
-        snn_macs: Multiply-accumulates that stay dense in the SNN, such as a first layer.
-        snn_energy_mj: Energy of the SNN in millijoules.
-        spike_rate: Spikes per neuron and time step.
-        timesteps: Time steps.
-        ratio: Energy of the ANN over that of the SNN, as printed.
-        mac_pj: Price of a multiply-accumulate in picojoules; that of the profile if None.
-        ac_pj: Price of an accumulate in picojoules; that of the profile if None.
-        time_ns: Nanoseconds printed beside `ac_pj` in the source of that price.
-
     Raises:
         ClaimError: If a number is negative or not finite.
     """
 
-    model: str
+    model: str  #: name, for tables
+    #: profile whose prices are claimed to hold; empty to leave the choice to the caller
     hw: str = ""
-    true_macs: float | None = None
-    ann_ops: float | None = None
-    ann_energy_mj: float | None = None
+    true_macs: float | None = None  #: multiply-accumulates of the dense model, known from elsewhere
+    ann_ops: float | None = None  #: operations of the ANN as printed, under whatever name
+    ann_energy_mj: float | None = None  #: energy of the ANN in millijoules
+    #: accumulates (synaptic operations) of the SNN: spikes times fan-out
     snn_ops: float | None = None
+    #: multiply-accumulates that stay dense in the SNN, such as a first layer
     snn_macs: float | None = None
-    snn_energy_mj: float | None = None
-    spike_rate: float | None = None
-    timesteps: float | None = None
-    ratio: float | None = None
+    snn_energy_mj: float | None = None  #: energy of the SNN in millijoules
+    spike_rate: float | None = None  #: spikes per neuron and time step
+    timesteps: float | None = None  #: time steps
+    ratio: float | None = None  #: energy of the ANN over that of the SNN, as printed
+    #: price of a multiply-accumulate in picojoules; that of the profile if None
     mac_pj: float | None = None
-    ac_pj: float | None = None
-    time_ns: float | None = None
+    ac_pj: float | None = None  #: price of an accumulate in picojoules; that of the profile if None
+    time_ns: float | None = None  #: nanoseconds printed beside `ac_pj` in the source of that price
 
     def __post_init__(self) -> None:
         """Refuse what is no number."""

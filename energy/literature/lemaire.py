@@ -64,17 +64,11 @@ MEMORIES: dict[str, MemoryPrice] = {"piecewise": piecewise_pj, "qualia": qualia_
 
 @dataclass(frozen=True)
 class Costs:
-    """What one operation and one access cost.
+    """What one operation and one access cost."""
 
-    Attributes:
-        add_pj: One addition in picojoules; default 45 nm int32 (Horowitz, ISSCC 2014).
-        mul_pj: One multiplication in picojoules; a multiply-accumulate costs both.
-        word_pj: One access to a memory, see `MEMORIES`.
-    """
-
-    add_pj: float = 0.1
-    mul_pj: float = 3.1
-    word_pj: MemoryPrice = piecewise_pj
+    add_pj: float = 0.1  #: one addition in picojoules; default 45 nm int32 (Horowitz, ISSCC 2014)
+    mul_pj: float = 3.1  #: one multiplication in picojoules; a multiply-accumulate costs both
+    word_pj: MemoryPrice = piecewise_pj  #: one access to a memory, see `MEMORIES`
 
     @staticmethod
     def of(profile: HardwareProfile, memory: str = "piecewise") -> Costs:
@@ -97,37 +91,24 @@ class Costs:
 
 @dataclass(frozen=True)
 class Terms:
-    """What one layer does in one inference, and how large the memories are that it goes to.
+    """What one layer does in one inference, and how large the memories are that it goes to."""
 
-    Attributes:
-        mac: Multiply-accumulates.
-        acc: Additions.
-        read_in: Words read of the input.
-        read_weights: Words read of weights and biases.
-        potentials: Words read of the membrane potentials, and as many written.
-        write_out: Words written of the output.
-        address_mac: Multiply-accumulates that compute addresses.
-        address_acc: Additions that compute addresses.
-        append: Words appended to the stored operand (not in the paper: see `lemaire_bill`).
-        in_words: Size of the input memory in words.
-        weight_words: Size of the memory of weights and biases in words.
-        potential_words: Size of the memory of potentials in words.
-        out_words: Size of the output memory in words.
-    """
-
-    mac: float = 0
-    acc: float = 0
-    read_in: float = 0
-    read_weights: float = 0
-    potentials: float = 0
-    write_out: float = 0
-    address_mac: float = 0
-    address_acc: float = 0
+    mac: float = 0  #: multiply-accumulates
+    acc: float = 0  #: additions
+    read_in: float = 0  #: words read of the input
+    read_weights: float = 0  #: words read of weights and biases
+    potentials: float = 0  #: words read of the membrane potentials, and as many written
+    write_out: float = 0  #: words written of the output
+    address_mac: float = 0  #: multiply-accumulates that compute addresses
+    address_acc: float = 0  #: additions that compute addresses
+    #: words appended to the stored operand (not in the paper: see `lemaire_bill`)
     append: float = 0
-    in_words: int = field(default=0, kw_only=True)
+    in_words: int = field(default=0, kw_only=True)  #: size of the input memory in words
+    #: size of the memory of weights and biases in words
     weight_words: int = field(default=0, kw_only=True)
+    #: size of the memory of potentials in words
     potential_words: int = field(default=0, kw_only=True)
-    out_words: int = field(default=0, kw_only=True)
+    out_words: int = field(default=0, kw_only=True)  #: size of the output memory in words
 
     def parts_pj(self, costs: Costs) -> dict[str, float]:
         """Energy by part of `PARTS`, in picojoules."""
@@ -148,18 +129,12 @@ class Terms:
 
 @dataclass(frozen=True)
 class Variant:
-    """Choices between readings of the paper.
+    """Choices between readings of the paper."""
 
-    Attributes:
-        name: `lemaire` or `lemaire-printed`.
-        printed: Take Eq. 2.4 as printed: each input spike adds Ni No times.
-        resets: Charge one addition per output spike in a fully-connected layer, too.
-        fifo_words: Spikes that the queues before and after a spiking layer hold (the paper: 1000).
-    """
-
-    name: str
-    printed: bool = False
-    resets: bool = True
+    name: str  #: `lemaire` or `lemaire-printed`
+    printed: bool = False  #: take Eq. 2.4 as printed: each input spike adds Ni No times
+    resets: bool = True  #: charge one addition per output spike in a fully-connected layer, too
+    #: spikes that the queues before and after a spiking layer hold (the paper: 1000)
     fifo_words: int = 1000
 
 

@@ -54,19 +54,13 @@ _READS = (Op.ACTIVATION_READ, Op.SPIKE_READ, Op.KV_READ, Op.KV_SPIKE_READ)
 
 @dataclass(frozen=True)
 class LayerBill:
-    """One row of a run under this accounting.
+    """One row of a run under this accounting."""
 
-    Attributes:
-        count: What was counted.
-        terms: What the equations make of it; None outside of the model.
-        parts_pj: Energy by part (`lemaire.PARTS`) in picojoules; empty outside of the model.
-        outside: Why it is outside of the model; empty inside.
-    """
-
-    count: LayerCount
-    terms: Terms | None
+    count: LayerCount  #: what was counted
+    terms: Terms | None  #: what the equations make of it; None outside of the model
+    #: energy by part (`lemaire.PARTS`) in picojoules; empty outside of the model
     parts_pj: dict[str, float]
-    outside: str = ""
+    outside: str = ""  #: why it is outside of the model; empty inside
 
     @property
     def total_pj(self) -> float:
@@ -76,17 +70,11 @@ class LayerBill:
 
 @dataclass(frozen=True)
 class Bill:
-    """A run under the accounting of Lemaire et al.
+    """A run under the accounting of Lemaire et al."""
 
-    Attributes:
-        counts: What was counted.
-        variant: Which reading of the paper.
-        layers: One bill per row, in the order of the counts.
-    """
-
-    counts: Counts
-    variant: Variant
-    layers: tuple[LayerBill, ...]
+    counts: Counts  #: what was counted
+    variant: Variant  #: which reading of the paper
+    layers: tuple[LayerBill, ...]  #: one bill per row, in the order of the counts
 
     @property
     def outside(self) -> dict[str, str]:

@@ -33,32 +33,21 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong with a claim.
+    """One thing that is wrong with a claim."""
 
-    Attributes:
-        fault: What kind of thing.
-        sentence: The same with its numbers.
-    """
-
-    fault: Fault
-    sentence: str
+    fault: Fault  #: what kind of thing
+    sentence: str  #: the same with its numbers
 
 
 @dataclass(frozen=True)
 class Review:
-    """A claim and what was found.
+    """A claim and what was found."""
 
-    Attributes:
-        claim: The claim.
-        profile: The hardware whose prices were taken where the claim names none.
-        checks: Faults that were looked for: the claim has the numbers that they need.
-        findings: Those that were found.
-    """
-
-    claim: Claim
-    profile: HardwareProfile
+    claim: Claim  #: the claim
+    profile: HardwareProfile  #: the hardware whose prices were taken where the claim names none
+    #: faults that were looked for: the claim has the numbers that they need
     checks: tuple[Fault, ...]
-    findings: tuple[Finding, ...]
+    findings: tuple[Finding, ...]  #: those that were found
 
     @property
     def verdict(self) -> str:

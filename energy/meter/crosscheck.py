@@ -19,17 +19,11 @@ from energy.meter.meter import evaluating
 
 @dataclass(frozen=True)
 class Disagreement:
-    """One layer that two counters see differently.
+    """One layer that two counters see differently."""
 
-    Attributes:
-        layer: Dotted name.
-        ours: Dense MACs by our hooks.
-        theirs: Dense MACs by fvcore.
-    """
-
-    layer: str
-    ours: float
-    theirs: int
+    layer: str  #: dotted name
+    ours: float  #: dense MACs by our hooks
+    theirs: int  #: dense MACs by fvcore
 
 
 class _Logits(nn.Module):
