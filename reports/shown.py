@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from energy.table import Table
 from reports.kit.files import write_atomically
 from reports.run import run as data
+from reports.views.baselines import baselines
+from reports.views.phases import phase_bills, phases
+from reports.views.tables import counts, layers, savings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,9 +23,13 @@ if TYPE_CHECKING:
 Made = TypeVar("Made")
 
 #: The tables of a run, as `Run.to_frame` knows them.
-TABLES = ("savings", "layers", "counts", "phases", "baselines")
-#: The pictures of a run, as `Run.plot` knows them.
-PICTURES = ("layers", "components", "phases", "spike_rates", "sensitivity")
+TABLES: dict[str, Callable[[data.Run], Table[Any]]] = {
+    "savings": savings,
+    "layers": layers,
+    "counts": counts,
+    "phases": phases,
+    "baselines": baselines,
+}
 
 
 @dataclass(frozen=True, repr=False)
@@ -74,13 +81,7 @@ class Run(data.Run):
         Raises:
             ValueError: If there is no such table.
         """
-        from reports.views.baselines import baselines
-        from reports.views.phases import phases
-        from reports.views.tables import counts, layers, savings
-
-        made = (savings, layers, counts, phases, baselines)
-        tables: dict[str, Callable[[Run], Table[Any]]] = dict(zip(TABLES, made, strict=True))
-        return _chosen(tables, table, "table")(self).to_frame()
+        return _chosen(TABLES, table, "table")(self).to_frame()
 
     def plot(self, picture: str = "layers", hw: str | None = None) -> Picture:
         """A picture of the run, which a notebook shows.
@@ -96,7 +97,6 @@ class Run(data.Run):
         """
         from reports.sensitivity.picture import tornado
         from reports.sensitivity.study import Study
-        from reports.views.phases import phase_bills
         from reports.views.plot_components import per_component
         from reports.views.plot_layers import per_layer
         from reports.views.plot_phases import per_phase

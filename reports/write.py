@@ -6,13 +6,15 @@ import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from energy.table import Table
 from reports.kit.files import prepare_directory, slugs, write_text
 from reports.kit.pictures import Pictures, draw
 from reports.run.run import Run
 from reports.run.summary import counted, summary
+from reports.shown import TABLES
+from reports.views.markdown import summary_markdown
+from reports.views.phases import phase_bills
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,7 +54,13 @@ def write_report(
 def write_tables(run: Run, out: Path) -> list[Path]:
     """Write the tables and `summary.md`, at once; see `write_report`."""
     prepare_directory(out)
-    return [write_text(out / name, text) for name, text in _tables(run).items()]
+    made = ("phases", "layers", "savings", "baselines")
+    texts = {
+        **counted(run),
+        **{f"{name}.csv": TABLES[name](run).to_csv() for name in made},
+        "summary.md": summary_markdown(run),
+    }
+    return [write_text(out / name, text) for name, text in texts.items()]
 
 
 def write_views(
@@ -96,30 +104,9 @@ def views_of(out: Path) -> set[Path]:
     return {out / name for name in pictures | {"report.html", "roofline.csv", "steps.csv"}}
 
 
-def _tables(run: Run) -> dict[str, str]:
-    """The text of each table, by the name of its file."""
-    from reports.views.baselines import baselines
-    from reports.views.markdown import summary_markdown
-    from reports.views.phases import phases
-    from reports.views.tables import layers, savings
-
-    tables: dict[str, Table[Any]] = {
-        "phases": phases(run),
-        "layers": layers(run),
-        "savings": savings(run),
-        "baselines": baselines(run),
-    }
-    return {
-        **counted(run),
-        **{f"{name}.csv": table.to_csv() for name, table in tables.items()},
-        "summary.md": summary_markdown(run),
-    }
-
-
 def _pictures(run: Run) -> Iterator[tuple[str, Callable[[], Figure]]]:
     """Each picture, by the name of its files."""
     # matplotlib takes half a second to import
-    from reports.views.phases import phase_bills
     from reports.views.plot_components import per_component
     from reports.views.plot_layers import per_layer
     from reports.views.plot_phases import per_phase
@@ -140,16 +127,8 @@ def write_run_parquet(run: Run, out: Path) -> list[Path]:
 
     Raises:
         ParquetError: If pyarrow is not installed, or a number is too large for it.
-        OutputError: If a file cannot be written.
     """
-    from reports.kit.parquet import write_parquet
-    from reports.views.tables import counts, layers, savings
+    from reports.kit.parquet import write_parquet  # pandas takes half a second to import
 
-    tables: dict[str, Table[Any]] = {
-        "counts": counts(run),
-        "layers": layers(run),
-        "savings": savings(run),
-    }
-    return [
-        write_parquet(table.to_frame(), out / f"{name}.parquet") for name, table in tables.items()
-    ]
+    made = ("counts", "layers", "savings")
+    return [write_parquet(TABLES[x](run).to_frame(), out / f"{x}.parquet") for x in made]

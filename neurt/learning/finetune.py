@@ -33,7 +33,7 @@ from neurt.text.corpus import Corpus, CorpusError, read_corpus
 from neurt.text.data import copy_texts
 from reports.kit.files import check_directory, prepare_directory, write_text
 from reports.kit.pictures import draw
-from reports.training.finetuned import Finetuned, Judged, write_stages
+from reports.training.finetuned import Finetuned, Judged, stages_table
 from reports.training.metrics import MetricsRow, write_metrics
 
 #: Sub-directory that holds a directory with the checkpoint of each stage until all is written.
@@ -219,7 +219,7 @@ def _write(
     result = Finetuned(loaded.name, loaded.weights, course.judged, course.rows, title)
     out = prepare_directory(request.out)
     copy_texts(loaded.source.directory, out)
-    write_stages(result, out / "stages.csv")
+    write_text(out / "stages.csv", stages_table(result).to_csv())
     if result.metrics:
         write_metrics(result.metrics, out / METRICS)
         figure = partial(training_picture, result.metrics, f"Fine-tuning {title}")

@@ -8,8 +8,8 @@ from energy.literature.claims import read_claims
 from energy.literature.review import review
 from hwmodels import load_profile
 from neurt.requests.others import CheckRequest
-from reports.kit.files import prepare_directory
-from reports.literature.claims import findings_table, print_reviews, write_reviews
+from reports.kit.files import prepare_directory, write_text
+from reports.literature.claims import findings_table, print_reviews
 
 
 def run(request: CheckRequest, console: Console) -> object:
@@ -24,7 +24,7 @@ def run(request: CheckRequest, console: Console) -> object:
     ]
     if request.out is not None:
         prepare_directory(request.out.parent)
-        write_reviews(reviews, request.out)
+        write_text(request.out, findings_table(reviews).to_csv())
     print_reviews(reviews, console)
     if request.out is not None:
         console.print(f"Written to {request.out}", markup=False)

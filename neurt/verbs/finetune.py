@@ -17,11 +17,12 @@ def run(request: FinetuneRequest, console: Console) -> list[Path]:
     refuse_conversion(request)
     with progress_bars(console) as progress:
         from neurt.learning.finetune import run_finetune
-        from reports.training.finetuned import print_stages
+        from reports.kit.table import print_table
+        from reports.training.finetuned import stages_table
 
         made = run_finetune(request, progress, say=say(console))
     if made is None:
         return []
-    print_stages(made, console)
+    print_table(stages_table(made), console)
     console.print(f"\nWritten to {request.out}", markup=False)
     return [request.out / "finetune.json"]

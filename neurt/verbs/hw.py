@@ -17,9 +17,10 @@ from neurt.requests.others import DiffRequest, NewRequest, ShowRequest, Validate
 
 def list_(_request: Request, console: Console) -> None:
     """Print one line per profile."""
-    from reports.hardware.profile import print_profiles
+    from reports.hardware.profile import profiles_table
+    from reports.kit.table import print_table
 
-    print_profiles(console)
+    print_table(profiles_table(), console)
 
 
 def show_(request: ShowRequest, console: Console) -> None:

@@ -75,16 +75,9 @@ class CountRun:
 def part_pj(
     bill: Estimate, accounting: str, block: str | None = None, component: str | None = None
 ) -> float | None:
-    """Energy of a part of the model in picojoules.
+    """Energy of a part of the model in picojoules; of all of it where no part is named.
 
-    Args:
-        bill: Of the model.
-        accounting: `compute` or `full`.
-        block: Only this block; None for all.
-        component: Only this component; None for all.
-
-    Returns:
-        None where a MAC of it has no price, or nothing but what is free has one.
+    None where a MAC of it has no price, or nothing but what is free has one.
     """
     part = bill.counts.only(block=block, component=component)
     counted = {op for op in Op if part.total(op) and (accounting == "full" or op in COMPUTE)}

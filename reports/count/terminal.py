@@ -70,11 +70,7 @@ def print_count(
 ) -> None:
     """Print what each part costs, what nobody counted or named, and last the energy.
 
-    Args:
-        run: The run.
-        console: Where to.
-        details: Also each component, what has no price, and what is assumed.
-        written: The files of the run, which are named last.
+    With `details` also each component, what has no price, and what is assumed.
     """
     console.print()
     print_sentence(run.title, console, "bold")
@@ -101,12 +97,7 @@ def print_count(
 
 
 def part_table(bill: Estimate, components: bool) -> Table[PartLine]:
-    """Each block, and the model: what was counted in it, and what it costs.
-
-    Args:
-        bill: Of the model.
-        components: Also the components of each block.
-    """
+    """Each block, and the model: what was counted in it, and what it costs."""
     return Table(
         _COLUMNS,
         [PartLine(bill, *scope) for scope in scopes(bill.counts, components=components)],

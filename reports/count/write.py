@@ -25,17 +25,6 @@ def write_count(run: CountRun, out: Path, *, pictures: Pictures = Pictures.ALL) 
     """Write the tables, a picture for each hardware, and `count.json`.
 
     `counts.csv` is what `neurt-energy price` takes.
-
-    Args:
-        run: What to report.
-        out: A directory, made if need be; files of the same names are replaced.
-        pictures: The formats of the pictures.
-
-    Returns:
-        The files, in the order written.
-
-    Raises:
-        OutputError: If a file cannot be written.
     """
     prepare_directory(out)
     text = to_csv([run.counts])

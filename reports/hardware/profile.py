@@ -30,11 +30,6 @@ def profiles_table() -> Table[Texts]:
     return Table(LISTED, [_listed(name) for name in profile_names()])
 
 
-def print_profiles(console: Console) -> None:
-    """One line per profile; a plug-in that fails is named, the others are listed."""
-    print_table(profiles_table(), console)
-
-
 def _listed(name: str) -> Texts:
     try:
         profile = load_profile(name)

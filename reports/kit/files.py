@@ -52,9 +52,7 @@ def prepare_directory(path: Path) -> Path:
 def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
     """Let `write` make a file under another name, then put it in place in one step.
 
-    Args:
-        path: Where the file shall be.
-        write: Writes the path it is given; keeps the suffix, so that a library can see the format.
+    `write` is given a path with the same suffix, so that a library can see the format.
 
     Raises:
         OutputError: If it cannot be written; an older file is then still whole.

@@ -88,6 +88,17 @@ def present(*variants: Counts) -> dict[str, list[str]]:
     return {block: components for block, components in blocks.items() if components}
 
 
+def component_names(*variants: Counts) -> dict[tuple[str, str], str]:
+    """For people what is `present`, with its block where several have a component of that name."""
+    keys = [(block, part) for block, parts in present(*variants).items() for part in parts]
+    parts = [part for _, part in keys]
+    return {
+        (block, part): COMPONENT_NAMES.get(part, part)
+        + (f" ({block})" if parts.count(part) > 1 else "")
+        for block, part in keys
+    }
+
+
 def scopes(*variants: Counts, components: bool = True) -> Iterator[tuple[str | None, str | None]]:
     """(block, component): each block after its components, and last the model (None, None)."""
     for block, inside in present(*variants).items():

@@ -29,19 +29,7 @@ class Pictures(StrEnum):
 
 
 def draw(figure: Callable[[], Figure], stem: Path, pictures: Pictures = Pictures.ALL) -> list[Path]:
-    """Draw a figure once, and write it in each format.
-
-    Args:
-        figure: Makes it; not called where there is nothing to write.
-        stem: The files without their suffix.
-        pictures: The formats.
-
-    Returns:
-        The files, in the order written.
-
-    Raises:
-        OutputError: If a file cannot be written.
-    """
+    """Write a figure in each format; it is drawn once, or never where there is nothing to write."""
     if pictures is Pictures.NONE:
         return []
     from reports.kit import style  # matplotlib takes half a second to import

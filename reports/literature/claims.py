@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
 
 from energy.literature.review import Finding, Review
 from energy.table import Column, Table, at
-from reports.kit.files import write_text
 from reports.kit.table import print_sentence, print_table
 
 
@@ -50,8 +48,3 @@ def print_reviews(reviews: Sequence[Review], console: Console) -> None:
         "with its prices; whether its operations were counted rightly is for a count to say.",
         console,
     )
-
-
-def write_reviews(reviews: Sequence[Review], path: Path) -> Path:
-    """Write the findings as CSV."""
-    return write_text(path, findings_table(reviews).to_csv())

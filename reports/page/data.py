@@ -33,11 +33,7 @@ _PER_STEP = frozenset(
 
 
 def page_data(run: Run) -> dict[str, Any]:
-    """Everything that the scripts of the page need, as plain JSON values.
-
-    Args:
-        run: What to show.
-    """
+    """Everything that the scripts of the page need, as plain JSON values."""
     profiles, families = _hardware(run.profiles)
     return {
         "world": _world(),
@@ -131,10 +127,6 @@ def steps_with_time(row: LayerCount, counts: Counts) -> frozenset[Op]:
     reads an input per update or one for all of them, a product writes a result per time step or
     one for all of them. With a single time step nothing tells, and they are taken as once per
     call.
-
-    Args:
-        row: One layer.
-        counts: The variant it belongs to.
     """
     ops, time = row.tally.ops, counts.timesteps
     if not row.tally.slots:

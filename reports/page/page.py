@@ -43,9 +43,6 @@ def page(run: Run) -> str:
     """The page of a run, self-contained: no file beside it and no network.
 
     The same run makes the same page.
-
-    Args:
-        run: What to show.
     """
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True

@@ -32,14 +32,7 @@ _PANELS = (
 )
 _CHANGE = "perplexity_change"
 _FRONT: dict[str, Any] = {"color": "#333333", "linewidth": 0.9, "zorder": 1.5}
-_PUBLISHED: Any = {
-    "color": "black",
-    "marker": "*",
-    "markersize": 8,
-    "lw": 0.8,
-    "ls": ":",
-    "zorder": 3,
-}
+_PUBLISHED: Any = {"color": "black", "marker": "*", "ms": 8, "lw": 0.8, "ls": ":", "zorder": 3}
 #: Below this change the axis is linear: changes there are noise, or gains.
 _LINEAR = 0.005
 _CHANGES = (-0.1, -0.01, -_LINEAR, 0, _LINEAR, 0.01, 0.1, 1, 10, 100, 1000)

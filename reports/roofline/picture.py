@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from energy.words import energy_unit
-from reports.kit.style import PAGE_WIDTH, SMALL, STYLE, titled
+from reports.kit.style import PAGE_WIDTH, SMALL, STYLE, beside, titled
 from reports.roofline.roofline import Roofline, TokenCost
 
 #: Parts in the order of the legend; thickness tells them apart where colour does not.
@@ -24,52 +24,53 @@ _PARTS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 #: Dashes of the batches, in their order.
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.6)), (0, (1.2, 1.2)), (0, (5, 1.5, 1, 1.5)))
+_CROSSING: Any = {"ls": "", "marker": "o", "ms": 5.5, "mfc": "white", "mec": "black"}
 _SIDES = {"asa": "analog (ASA)", "ssa": "spiking (SSA)"}
 #: Decades below the largest value that are shown.
 _DECADES = 1e5
 
 
-def roofline_picture(found: Roofline) -> Figure:
+@mpl.rc_context(STYLE | {"axes.grid.axis": "both"})
+def roofline_picture(roofline: Roofline) -> Figure:
     """Energy per token against context on logarithmic axes: the analog model, and the spiking one.
 
     What does not depend on the batch is drawn once. Reading weights is shared by the sequences of a
     batch, the KV cache is not: circles mark the context at which it costs as much.
     """
-    with mpl.rc_context(STYLE | {"axes.grid.axis": "both"}):
-        figure = Figure(figsize=(PAGE_WIDTH, 3.5), layout="constrained")
-        panels = figure.subplots(1, 2, sharey=True)
-        values = [pj for cost in found.costs for part in _PARTS if (pj := getattr(cost, part))]
-        scale, unit = energy_unit(max(values))
-        for axes, variant in zip(panels, _SIDES, strict=True):
-            _panel(axes, found, variant, scale)
-        least = max(min(values), max(values) / _DECADES)
-        panels[0].set_ylim(least / scale / 1.5, max(values) / scale * 1.8)
-        panels[0].set_ylabel(f"energy per token ({unit})")
-        panels[0].yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
-        figure.legend(handles=_legend(found), loc="outside lower center", ncols=4)
-        titled(figure, *_about(found))
+    figure = Figure(figsize=(PAGE_WIDTH, 3.5), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    values = [pj for cost in roofline.costs for part in _PARTS if (pj := getattr(cost, part))]
+    scale, unit = energy_unit(max(values))
+    for axes, variant in zip(panels, _SIDES, strict=True):
+        _panel(axes, roofline, variant, scale)
+    least = max(min(values), max(values) / _DECADES)
+    panels[0].set_ylim(least / scale / 1.5, max(values) / scale * 1.8)
+    panels[0].set_ylabel(f"energy per token ({unit})")
+    panels[0].yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+    figure.legend(handles=_legend(roofline), loc="outside lower center", ncols=4)
+    titled(figure, *_about(roofline))
     return figure
 
 
-def _about(found: Roofline) -> list[str]:
-    measured = f"; spike rates {found.rates}" if found.rates.startswith("measured") else ""
+def _about(roofline: Roofline) -> list[str]:
+    measured = f"; spike rates {roofline.rates}" if roofline.rates.startswith("measured") else ""
     lines = [
-        found.title + measured,
-        f"{found.profile.title}; decode, 1 new token per sequence, {found.dataflow}",
+        roofline.title + measured,
+        f"{roofline.profile.title}; decode, 1 new token per sequence, {roofline.dataflow}",
     ]
-    if missing := sorted({op for cost in found.costs for op in cost.unpriced}):
+    if missing := sorted({op for cost in roofline.costs for op in cost.unpriced}):
         lines.append(f"without a price, so not in the picture: {', '.join(missing)}")
     return lines
 
 
-def _panel(axes: Axes, found: Roofline, variant: str, scale: float) -> None:
+def _panel(axes: Axes, roofline: Roofline, variant: str, scale: float) -> None:
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
-    curves = [found.curve(variant, batch) for batch in found.batches]
+    curves = [roofline.curve(variant, batch) for batch in roofline.batches]
     for part in _PARTS:
         _lines(axes, part, curves, scale)
     for curve in curves:
-        _cross(axes, curve, found.crossings.get((variant, curve[0].batch)), scale)
+        _cross(axes, curve, roofline.crossings.get((variant, curve[0].batch)), scale)
     longest = curves[0][-1].context
     ticks = [x for x in (1, 4, 16, 64, 256, 1024, 4096, 16384) if x < longest / 1.5]
     axes.set_xticks([*ticks, longest], [f"{x:,}" for x in (*ticks, longest)])
@@ -121,40 +122,21 @@ def _cross(axes: Axes, curve: Sequence[TokenCost], at: int | None, scale: float)
     near = max((cost for cost in curve if cost.context <= at), key=lambda cost: cost.context)
     assert near.weights is not None
     place = (at, near.weights / scale)
-    axes.plot(
-        *place, "o", markersize=5.5, markerfacecolor="white", markeredgecolor="black", zorder=4
-    )
-    axes.annotate(
-        f"{at:,}",
-        place,
-        xytext=(-4, 4),
-        textcoords="offset points",
-        fontsize=SMALL + 0.5,
-        ha="right",
-        va="bottom",
-        zorder=5,
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.85},
-    )
+    axes.plot(*place, **_CROSSING, zorder=4)
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.85}
+    size: dict[str, Any] = {"fontsize": SMALL + 0.5, "ha": "right", "va": "bottom"}
+    beside(axes, f"{at:,}", place, (-4, 4), **size, zorder=5, bbox=box)
 
 
-def _legend(found: Roofline) -> list[Line2D]:
+def _legend(roofline: Roofline) -> list[Line2D]:
     parts = [
         Line2D([], [], label=name, **how)
         for part, (name, how) in _PARTS.items()
-        if any(getattr(cost, part) for cost in found.costs)
+        if any(getattr(cost, part) for cost in roofline.costs)
     ]
     batches = [
         Line2D([], [], color="#555555", linewidth=1.4, linestyle=dashes, label=f"batch {batch}")
-        for batch, dashes in zip(found.batches, _DASHES, strict=False)
+        for batch, dashes in zip(roofline.batches, _DASHES, strict=False)
     ]
-    circle = Line2D(
-        [],
-        [],
-        linestyle="",
-        marker="o",
-        markersize=5.5,
-        markerfacecolor="white",
-        markeredgecolor="black",
-        label="KV cache passes weights",
-    )
-    return [*parts, *batches, *([circle] if found.crossings else [])]
+    circle = Line2D([], [], **_CROSSING, label="KV cache passes weights")
+    return [*parts, *batches, *([circle] if roofline.crossings else [])]

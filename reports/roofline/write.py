@@ -42,19 +42,7 @@ def roofline_table(rooflines: Iterable[Roofline]) -> Table[Line]:
 def write_rooflines(
     rooflines: Sequence[Roofline], out: Path, *, pictures: Pictures = Pictures.ALL
 ) -> list[Path]:
-    """Write `roofline.csv` and one picture per hardware.
-
-    Args:
-        rooflines: Of one run; where there are none, nothing is written.
-        out: A directory that exists.
-        pictures: The formats of the pictures.
-
-    Returns:
-        The files, in the order written.
-
-    Raises:
-        OutputError: If a file cannot be written.
-    """
+    """Write `roofline.csv` and a picture of each hardware; nothing where there are none."""
     if not rooflines:
         return []
     files = [write_text(out / "roofline.csv", roofline_table(rooflines).to_csv())]

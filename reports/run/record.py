@@ -149,9 +149,5 @@ def read_bytes(directory: Path, name: str) -> bytes:
 
 
 def is_changed(directory: Path, name: str, record: Record) -> bool:
-    """Whether a file of a run is another than `run.json` describes.
-
-    Raises:
-        RunError: If it cannot be read.
-    """
+    """Whether a file of a run is another than `run.json` describes."""
     return sha256(read_bytes(directory, name)) != record.sha256.get(name)

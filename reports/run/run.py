@@ -128,9 +128,6 @@ class Run:
 
         INT8 prices are those of the run, else those of the catalogue for hardware of the catalogue;
         the comparison across precisions is there if the settings ask for it (`mixed`).
-
-        Raises:
-            ProfileError: If the catalogue's INT8 prices are at fault.
         """
         return {
             profile.name: baselines(
@@ -159,10 +156,6 @@ def _catalogued(profile: HardwareProfile, precision: str) -> HardwareProfile | N
 
 def merged(counts: Iterable[Counts], phase: str) -> Counts:
     """The counts of several passes of one model under one name, for example of all decode steps.
-
-    Args:
-        counts: At least one, of passes that may be of different phases.
-        phase: The name of the sum in the tables.
 
     Raises:
         ValueError: If they are not of the same model, counted in the same way.

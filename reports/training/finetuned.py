@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
-
-from rich.console import Console
 
 from energy.table import Column, Table, at, attributes
 from energy.words import change, integer
-from reports.kit.files import write_text
-from reports.kit.table import print_table
 from reports.training.metrics import MetricsRow
 
 
@@ -79,13 +74,3 @@ STAGES: tuple[Column[Stage], ...] = (
 def stages_table(result: Finetuned) -> Table[Stage]:
     """`stages.csv`: one row per stage."""
     return Table(STAGES, [Stage(result, judged) for judged in result.judged], result.title)
-
-
-def write_stages(result: Finetuned, path: Path) -> Path:
-    """Write `stages.csv`."""
-    return write_text(path, stages_table(result).to_csv())
-
-
-def print_stages(result: Finetuned, console: Console) -> None:
-    """Print the perplexity after each stage."""
-    print_table(stages_table(result), console)

@@ -1,4 +1,4 @@
-"""What a training step measured, and the table of all of them."""
+"""What a training step measured, and `metrics.csv`, the table of all of them."""
 
 from __future__ import annotations
 
@@ -44,22 +44,15 @@ class MetricsRow:
 
 
 def write_metrics(rows: Sequence[MetricsRow], path: Path) -> Path:
-    """Write rows as CSV, floats in full; a scalar that a row does not have stays empty."""
-    return write_text(path, metrics_table(rows).to_csv())
-
-
-def metrics_table(rows: Sequence[MetricsRow]) -> Table[MetricsRow]:
-    """`metrics.csv`: one row per step, the scalars in the order in which they appear."""
+    """Write `metrics.csv`: a row per step, floats in full, empty where it has no such scalar."""
     names = dict.fromkeys(name for row in rows for name in row.scalars)
-    return Table(
-        (
-            *attributes("", *_BEFORE),
-            *(Column(name, partial(_scalar, name)) for name in names),
-            *attributes("", "gradient_norm", "learning_rate"),
-            Column("tokens_per_second", lambda row: f"{row.tokens_per_second:.1f}"),
-        ),
-        rows,
+    columns: tuple[Column[MetricsRow], ...] = (
+        *attributes("", *_BEFORE),
+        *(Column(name, partial(_scalar, name)) for name in names),
+        *attributes("", "gradient_norm", "learning_rate"),
+        Column("tokens_per_second", lambda row: f"{row.tokens_per_second:.1f}"),
     )
+    return write_text(path, Table(columns, rows).to_csv())
 
 
 def _scalar(name: str, row: MetricsRow) -> float | None:

@@ -117,10 +117,7 @@ _EVENTS: Column[Both] = Column(
 def part_table(asa: Estimate, ssa: Estimate, components: bool) -> Table[Both]:
     """Each block, and the model: what it costs on both sides, and what of it is saved.
 
-    Args:
-        asa: Bill of the analog model.
-        ssa: Bill of the spiking model.
-        components: Also the components of each block, and the events per replaced MAC.
+    With the components of each block also the events per replaced MAC.
     """
     rows = [
         (Headline(asa, ssa, "compute", *scope), Headline(asa, ssa, "full", *scope))

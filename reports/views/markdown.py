@@ -25,11 +25,7 @@ _DEAREST = 5
 
 
 def summary_markdown(run: Run) -> str:
-    """Headline, baselines, interval, what is missing, and where the weights came from.
-
-    Returns:
-        The text of `summary.md`. The same run gives the same bytes.
-    """
+    """`summary.md`: headline, baselines, interval, what is missing, where the weights came from."""
     made = run.versions.get("neurt-energy", "")
     parts = [
         f"### {escaped(run.title)}",

@@ -16,6 +16,7 @@ from reports.kit.parts import COMPONENT_COLOURS, COMPONENT_NAMES, GROUP_COLOURS,
 from reports.kit.style import PAGE_WIDTH, SMALL, SPIKING_HATCH, STYLE, bars, headline, layer_ticks
 
 
+@mpl.rc_context(STYLE)
 def per_layer(asa: Estimate, ssa: Estimate, title: str, subtitle: str) -> Figure:
     """Energy of each transformer layer, analog beside spiking, in both accountings.
 
@@ -23,26 +24,23 @@ def per_layer(asa: Estimate, ssa: Estimate, title: str, subtitle: str) -> Figure
     everything that has a price, stacked by kind of operation. What lies outside the layers
     (embeddings, final norm, head) has a scale of its own on the right.
     """
-    layers = 1 + max(
-        (layer.label.depth for layer in asa.counts.layers if layer.label.depth is not None),
-        default=0,
-    )
+    depths = [layer.label.depth for layer in asa.counts.layers]
+    layers = 1 + max((depth for depth in depths if depth is not None), default=0)
     sides = (asa, ssa)
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(PAGE_WIDTH, 5.9), layout="constrained")
-        rows: Any = figure.subfigures(2, 1)
-        panels = (
-            ("component", "compute only: MACs and ACs, by component"),
-            ("group", "everything that has a price, by kind of operation"),
-        )
-        for row, (by, name) in zip(rows, panels, strict=True):
-            inside, outside = row.subplots(1, 2, width_ratios=(max(8, layers), 3 + layers / 12))
-            used = _stack(inside, sides, list(range(layers)), by)
-            used |= _stack(outside, sides, [None], by)
-            inside.set_title(name)
-            inside.set_xlabel("transformer layer")
-            row.legend(handles=_legend(by, used), loc="outside lower center", ncols=4)
-        headline(figure, title, subtitle, asa, ssa)
+    figure = Figure(figsize=(PAGE_WIDTH, 5.9), layout="constrained")
+    rows: Any = figure.subfigures(2, 1)
+    panels = (
+        ("component", "compute only: MACs and ACs, by component"),
+        ("group", "everything that has a price, by kind of operation"),
+    )
+    for row, (by, name) in zip(rows, panels, strict=True):
+        inside, outside = row.subplots(1, 2, width_ratios=(max(8, layers), 3 + layers / 12))
+        used = _stack(inside, sides, list(range(layers)), by)
+        used |= _stack(outside, sides, [None], by)
+        inside.set_title(name)
+        inside.set_xlabel("transformer layer")
+        row.legend(handles=_legend(by, used), loc="outside lower center", ncols=4)
+    headline(figure, title, subtitle, asa, ssa)
     return figure
 
 
@@ -95,16 +93,8 @@ def _say_unpriced(
     if not lines:
         return
     if None in depths:
-        axes.text(
-            0.5,
-            0.5,
-            "\n".join(lines),
-            transform=axes.transAxes,
-            rotation=90,
-            fontsize=SMALL,
-            ha="center",
-            va="center",
-        )
+        middle: Any = {"ha": "center", "va": "center", "transform": axes.transAxes}
+        axes.text(0.5, 0.5, "\n".join(lines), rotation=90, fontsize=SMALL, **middle)
     else:
         axes.set_title(f"({'; '.join(lines)})", loc="right", fontsize=SMALL)
 

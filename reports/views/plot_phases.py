@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -18,6 +19,7 @@ from reports.kit.style import (
     SMALL,
     SPIKING_HATCH,
     STYLE,
+    beside,
     headline,
     spelled,
 )
@@ -26,6 +28,8 @@ from reports.views.phases import Part, PhaseBill, part_name, parts
 #: Memory levels in the order of the profile.
 _LEVELS = ("#56B4E9", "#A9D9F4", "#009E73", "#7FD6B8", "#B8B8B8")
 _STATIC = "#999999"
+#: Between a line of the bill and its label.
+_LINE: Any = {"arrowstyle": "-", "lw": 0.4, "color": "#555555", "relpos": (0, 0.5)}
 _SHORT = {
     "compute": "arithmetic",
     "scalar": "non-linear",
@@ -38,29 +42,26 @@ _APART = 0.062
 _EDGES, _WIDTH = (0.06, 1.06), 0.26
 
 
+@mpl.rc_context(STYLE)
 def per_phase(bills: Sequence[PhaseBill], title: str, subtitle: str) -> Figure:
     """Energy per token of each phase, analog beside spiking, stacked by the lines of the bill.
 
-    Each line has its name and share beside it, so that no colour need be told from another.
+    A whole request has no picture of its own.
 
-    Args:
-        bills: Of the phases on one hardware; a whole request has no picture of its own.
-        title: The model and its conversion.
-        subtitle: What was run on it.
+    Each line has its name and share beside it, so that no colour need be told from another.
     """
     shown = [bill for bill in bills if bill.phase != "request"]
     sides = [side for bill in shown for side in (bill.asa, bill.ssa)]
-    with mpl.rc_context(STYLE):
-        width = COLUMN_WIDTH if len(shown) == 1 else PAGE_WIDTH
-        figure = Figure(figsize=(width, 3.6), layout="constrained")
-        for axes, bill in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
-            _panel(axes, bill)
-        first, last = bills[0], bills[-1]
-        batch = first.asa.counts.batch
-        about = f"{subtitle}, batch {batch}, {first.asa.dataflow}"
-        if any(side.static_pj is None for side in sides):
-            about += "; static energy unpriced"
-        headline(figure, title, about, last.asa, last.ssa)
+    width = COLUMN_WIDTH if len(shown) == 1 else PAGE_WIDTH
+    figure = Figure(figsize=(width, 3.6), layout="constrained")
+    for axes, bill in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
+        _panel(axes, bill)
+    first, last = bills[0], bills[-1]
+    batch = first.asa.counts.batch
+    about = f"{subtitle}, batch {batch}, {first.asa.dataflow}"
+    if any(side.static_pj is None for side in sides):
+        about += "; static energy unpriced"
+    headline(figure, title, about, last.asa, last.ssa)
     return figure
 
 
@@ -78,14 +79,8 @@ def _panel(axes: Axes, bill: PhaseBill) -> None:
         lines = [(p, bill.per_token(p.pj) / scale) for p in parts(side)[:-1] if p.pj]
         _bar(axes, side, lines, x, hatch)
         total = sum(height for _, height in lines)
-        axes.annotate(
-            f"{total:.3g} {unit}",
-            (x + _WIDTH / 2, total),
-            xytext=(0, 3),
-            textcoords="offset points",
-            ha="center",
-            weight="bold",
-        )
+        said: dict[str, Any] = {"ha": "center", "va": "baseline", "fontsize": None}
+        beside(axes, f"{total:.3g} {unit}", (x + _WIDTH / 2, total), (0, 3), weight="bold", **said)
         _labels(axes, lines, x + _WIDTH, top)
     axes.set_xticks([x + _WIDTH / 2 for x in _EDGES], ["analog (ASA)", "spiking (SSA)"])
     axes.set_xlim(0, 2)
@@ -100,19 +95,11 @@ def _panel(axes: Axes, bill: PhaseBill) -> None:
 def _bar(
     axes: Axes, side: Estimate, lines: list[tuple[Part, float]], x: float, hatch: str | None
 ) -> None:
+    edge = "white" if hatch is None else "#333333"
+    look: dict[str, Any] = {"edgecolor": edge, "linewidth": 0.4, "hatch": hatch, "align": "edge"}
     base = 0.0
     for part, height in lines:
-        axes.bar(
-            x,
-            height,
-            _WIDTH,
-            bottom=base,
-            align="edge",
-            color=_colour(part.name, side),
-            edgecolor="white" if hatch is None else "#333333",
-            linewidth=0.4,
-            hatch=hatch,
-        )
+        axes.bar(x, height, _WIDTH, bottom=base, color=_colour(part.name, side), **look)
         base += height
 
 
@@ -137,14 +124,7 @@ def _labels(axes: Axes, lines: list[tuple[Part, float]], edge: float, top: float
             xytext=(edge + 0.07, place),
             fontsize=SMALL,
             va="center",
-            arrowprops={
-                "arrowstyle": "-",
-                "linewidth": 0.4,
-                "color": "#555555",
-                "shrinkA": 0,
-                "shrinkB": 0,
-                "relpos": (0, 0.5),
-            },
+            arrowprops={**_LINE, "shrinkA": 0, "shrinkB": 0},
         )
 
 

@@ -33,22 +33,16 @@ _AXIS, _CHARACTER = 4.6, 0.06
 Sums = Mapping[str, Mapping[int | None, tuple[float, float]]]
 
 
+@mpl.rc_context(STYLE | {"axes.grid": False})
 def spike_rates(
     ssa: Counts, steps: Sequence[StepCount], title: str, subtitle: str
 ) -> Figure | None:
     """Heat maps of spikes per slot: layers from left to right, components downwards.
 
+    None where nothing sends events.
+
     Below them, where they were counted, the time steps of the neurons of each block. All panels
     have one scale. A component of neurons is what it sends, any other what arrives at it.
-
-    Args:
-        ssa: Counts of the spiking model.
-        steps: Its spikes per time step; may be empty.
-        title: The model and its conversion.
-        subtitle: What was run on it.
-
-    Returns:
-        None where nothing sends events.
     """
     panels = _panels(ssa, steps)
     if not panels:
@@ -57,24 +51,23 @@ def spike_rates(
     tables = [_rates(sums, depths) for _, sums in panels]
     most = max(float(np.nanmax(table)) for table in tables)
     heights = [min(_ROW * len(table), max(_STEPS, _ROW * len(ORDER))) for table in tables]
-    with mpl.rc_context(STYLE | {"axes.grid": False}):
-        whole = _FRAME + sum(heights) + _TITLE * len(panels)
-        figure = Figure(figsize=(PAGE_WIDTH, whole), layout="constrained")
-        grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=heights)
-        scale = ScalarMappable(Normalize(0, most or 1), _COLOURS)
-        panel = zip(grid[:, 0], panels, tables, heights, strict=True)
-        for axes, (name, sums), table, height in panel:
-            _draw(axes, table, [*sums], scale)
-            if numbers := _numbers(table, height):
-                _write(axes, table, numbers, scale)
-            axes.set_title(name)
-        layer_ticks(grid[-1, 0], depths)
-        grid[-1, 0].set_xlabel("transformer layer")
-        bar = figure.colorbar(scale, ax=list(grid[:, 0]), aspect=30, pad=0.015)
-        bar.ax.yaxis.set_major_formatter(lambda rate, _: f"{100 * rate:.4g}")
-        bar.set_label("spikes per 100 slots")
-        bar.outline.set_visible(False)
-        titled(figure, title, f"{subtitle}; the same on every hardware")
+    whole = _FRAME + sum(heights) + _TITLE * len(panels)
+    figure = Figure(figsize=(PAGE_WIDTH, whole), layout="constrained")
+    grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=heights)
+    scale = ScalarMappable(Normalize(0, most or 1), _COLOURS)
+    panel = zip(grid[:, 0], panels, tables, heights, strict=True)
+    for axes, (name, sums), table, height in panel:
+        _draw(axes, table, [*sums], scale)
+        if numbers := _numbers(table, height):
+            _write(axes, table, numbers, scale)
+        axes.set_title(name)
+    layer_ticks(grid[-1, 0], depths)
+    grid[-1, 0].set_xlabel("transformer layer")
+    bar = figure.colorbar(scale, ax=list(grid[:, 0]), aspect=30, pad=0.015)
+    bar.ax.yaxis.set_major_formatter(lambda rate, _: f"{100 * rate:.4g}")
+    bar.set_label("spikes per 100 slots")
+    bar.outline.set_visible(False)
+    titled(figure, title, f"{subtitle}; the same on every hardware")
     return figure
 
 

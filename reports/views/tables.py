@@ -181,9 +181,5 @@ def savings(run: Run) -> Table[SavingLine]:
 
 
 def write_prices(bills: Iterable[Estimate], path: Path) -> Path:
-    """Write `energy.csv`: energy per row and a `TOTAL` row, per hardware and variant.
-
-    Raises:
-        OutputError: If the file cannot be written.
-    """
+    """Write `energy.csv`: energy per row and a `TOTAL` row, per hardware and variant."""
     return write_text(path, energies(bills).to_csv())

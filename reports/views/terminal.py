@@ -25,11 +25,7 @@ def print_run(
 ) -> None:
     """Print what each part costs on each hardware, and last what is saved.
 
-    Args:
-        run: The run.
-        console: Where to.
-        details: Also each component, phase and baseline, what has no price, and what is assumed.
-        written: The files of the run, which are named last.
+    With `details` also each component, phase and baseline, what has no price or is assumed.
     """
     console.print()
     print_sentence(run.title, console, "bold")

@@ -22,7 +22,8 @@ from reports.compare.comparison import compare_runs
 from reports.compare.table import print_comparison
 from reports.count.run import CountRun
 from reports.count.terminal import print_count
-from reports.hardware.profile import print_differences, print_profile, print_profiles
+from reports.hardware.profile import print_differences, print_profile, profiles_table
+from reports.kit.table import print_table
 from reports.literature.claims import print_reviews
 from reports.literature.lemaire import print_lemaire
 from reports.quality.evaluation import Comparison, Evaluation, LayerSimilarity, Quality
@@ -31,7 +32,7 @@ from reports.quality.table import print_quality
 from reports.reproduce.table import print_reproduction
 from reports.sensitivity.study import Study
 from reports.sensitivity.table import print_sensitivity
-from reports.training.finetuned import Finetuned, Judged, print_stages
+from reports.training.finetuned import Finetuned, Judged, stages_table
 from reports.views.terminal import print_bills, print_run
 
 #: Prints a screen, with the fixtures that it asks for.
@@ -130,7 +131,8 @@ def of_lemaire(fixtures: pytest.FixtureRequest, console: Console) -> None:
 def of_stages(_: pytest.FixtureRequest, console: Console) -> None:
     names = ("analog", "converted", "end to end", "analog, same training text")
     judged = [Judged(name, 123_456, 1234.5, 999) for name in names]
-    print_stages(Finetuned("nano", "w", judged, [], "nano, weights w, T = 4"), console)
+    finetuned = Finetuned("nano", "w", judged, [], "nano, weights w, T = 4")
+    print_table(stages_table(finetuned), console)
 
 
 def of_difference(a: str, b: str) -> Screen:
@@ -155,7 +157,7 @@ SCREENS: dict[str, Screen] = {
     "check": of_claims,
     "price, Lemaire": of_lemaire,
     "finetune": of_stages,
-    "hw list": lambda _, console: print_profiles(console),
+    "hw list": lambda _, console: print_table(profiles_table(), console),
     "hw diff": of_difference("45nm", "45nm-int8"),
     "hw diff, unlike": of_difference("7nm", "loihi"),
     **{f"hw show {name}": of_profile(name) for name in profile_names()},

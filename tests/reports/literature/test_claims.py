@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import csv
 import io
-from pathlib import Path
 
 from rich.console import Console
 
 from energy.literature.claims import Claim
 from energy.literature.review import review
 from hwmodels import load_profile
-from reports.literature.claims import print_reviews, write_reviews
+from reports.literature.claims import findings_table, print_reviews
 
 REVIEWS = [
     review(claim, load_profile("45nm"))
@@ -36,9 +35,8 @@ def test_each_claim_has_a_verdict_and_each_finding_a_sentence() -> None:
     assert "- bad [2]: ANN energy 9.2 mJ charges the 4.6 pJ of a MAC" in text
 
 
-def test_the_findings_are_a_table(tmp_path: Path) -> None:
-    path = write_reviews(REVIEWS, tmp_path / "findings.csv")
-    rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+def test_the_findings_are_a_table() -> None:
+    rows = list(csv.DictReader(findings_table(REVIEWS).to_csv().splitlines()))
     assert [(row["model"], row["verdict"], row["fault"]) for row in rows] == [
         ("good [1]", "consistent", ""),
         ("bad [2]", "flagged", "FLOPs priced as MACs"),

@@ -2,19 +2,12 @@ from __future__ import annotations
 
 import csv
 import io
-from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from reports.kit.files import OutputError
-from reports.training.finetuned import (
-    Finetuned,
-    Judged,
-    print_stages,
-    stages_table,
-    write_stages,
-)
+from reports.kit.table import print_table
+from reports.training.finetuned import Finetuned, Judged, stages_table
 
 RESULT = Finetuned(
     "nano",
@@ -37,24 +30,17 @@ def test_each_change_is_against_the_analog_model_as_it_came() -> None:
     assert {row["against"] for row in rows} == {"analog"}
 
 
-def test_the_table_is_written_with_every_digit(tmp_path: Path) -> None:
+def test_the_table_is_written_with_every_digit() -> None:
     judged = [Judged("analog", 0, 80 / 3, 9)]
     one = Finetuned("nano, small", "local(x)", judged, [], "")
-    path = write_stages(one, tmp_path / "stages.csv")
-    with path.open(encoding="utf-8", newline="") as file:
-        [row] = csv.DictReader(file)
+    [row] = csv.DictReader(stages_table(one).to_csv().splitlines())
     assert float(row["perplexity"]) == 80 / 3
     assert (row["model"], row["weights"]) == ("nano, small", "local(x)")
 
 
-def test_a_table_that_cannot_be_written_is_said(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="cannot be written"):
-        write_stages(RESULT, tmp_path / "absent" / "stages.csv")
-
-
 def test_the_printed_table_has_both_absolute_perplexities() -> None:
     text = io.StringIO()
-    print_stages(RESULT, Console(file=text, width=100))
+    print_table(stages_table(RESULT), Console(file=text, width=100))
     lines = text.getvalue().splitlines()
     assert lines[0] == "nano, weights random(seed=0), T = 4"
     assert stages_table(RESULT).cells() == [
