@@ -34,13 +34,9 @@ TABLES: dict[str, Callable[[data.Run], Table[Any]]] = {
 
 @dataclass(frozen=True, repr=False)
 class Picture:
-    """A picture that a notebook shows, and that can be saved.
+    """A picture that a notebook shows, and that can be saved."""
 
-    Attributes:
-        figure: The matplotlib figure.
-    """
-
-    figure: Figure
+    figure: Figure  #: the matplotlib figure
 
     def save(self, path: Path | str) -> Path:
         """Write it; the suffix (`.png`, `.svg`, `.pdf`) decides the format.

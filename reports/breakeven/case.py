@@ -13,21 +13,13 @@ SIGNS: dict[Bound | None, str] = {Bound.AT_MOST: "≤", Bound.AT_LEAST: "≥"}
 
 @dataclass(frozen=True)
 class Case:
-    """The break-evens of one model, layer or run on one piece of hardware.
+    """The break-evens of one model, layer or run on one piece of hardware."""
 
-    Attributes:
-        title: What it is.
-        measured: Whether the events are those of a run; otherwise they are 1 per slot.
-        asa: Bill of the analog side.
-        ssa: Bill of the spiking side with events.
-        breakevens: Both accountings of each part.
-    """
-
-    title: str
-    measured: bool
-    asa: Estimate
-    ssa: Estimate
-    breakevens: tuple[BreakEven, ...]
+    title: str  #: what it is
+    measured: bool  #: whether the events are those of a run; otherwise they are 1 per slot
+    asa: Estimate  #: bill of the analog side
+    ssa: Estimate  #: bill of the spiking side with events
+    breakevens: tuple[BreakEven, ...]  #: both accountings of each part
 
     def by_part(self) -> list[dict[str, BreakEven]]:
         """The accountings of each part, in order."""

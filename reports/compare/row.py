@@ -31,32 +31,21 @@ def words(about: Mapping[str, str]) -> str:
 
 
 class Part(NamedTuple):
-    """One saving of one row.
+    """One saving of one row."""
 
-    Attributes:
-        saving: The saving.
-        spread: Where it lies if the constants of the hardware are off; None where it has none.
-    """
-
-    saving: Saving
+    saving: Saving  #: the saving
+    #: where it lies if the constants of the hardware are off; None where it has none
     spread: Interval | None
 
 
 @dataclass(frozen=True)
 class Row:
-    """One run on one hardware.
+    """One run on one hardware."""
 
-    Attributes:
-        name: What the run is called here.
-        run: The run.
-        asa: Bill of the analog model.
-        ssa: Bill of the spiking model.
-    """
-
-    name: str
-    run: Run
-    asa: Estimate
-    ssa: Estimate
+    name: str  #: what the run is called here
+    run: Run  #: the run
+    asa: Estimate  #: bill of the analog model
+    ssa: Estimate  #: bill of the spiking model
 
     @cached_property
     def about(self) -> dict[str, str]:
@@ -100,13 +89,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Rows:
-    """Runs side by side.
+    """Runs side by side."""
 
-    Attributes:
-        runs: By the name that each has in tables and pictures.
-    """
-
-    runs: Mapping[str, Run]
+    runs: Mapping[str, Run]  #: by the name that each has in tables and pictures
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:

@@ -14,36 +14,22 @@ from hwmodels import HardwareProfile, Op
 
 
 class Unnamed(NamedTuple):
-    """Layers that are alike but for their numbers, of which nobody could say what they are.
+    """Layers that are alike but for their numbers, of which nobody could say what they are."""
 
-    Attributes:
-        pattern: Their dotted name, each number as `*`.
-        layers: How many.
-        macs: Their multiply-accumulates.
-    """
-
-    pattern: str
-    layers: int
-    macs: float
+    pattern: str  #: their dotted name, each number as `*`
+    layers: int  #: how many
+    macs: float  #: their multiply-accumulates
 
 
 @dataclass(frozen=True)
 class CountRun:
-    """One model and the hardware it is priced on.
+    """One model and the hardware it is priced on."""
 
-    Attributes:
-        counts: What was counted.
-        profiles: Hardware, in the order asked for.
-        settings: Everything that was chosen, for `count.json`.
-        versions: Software, for `count.json`.
-        created: When, in ISO format.
-    """
-
-    counts: Counts
-    profiles: tuple[HardwareProfile, ...]
-    settings: Mapping[str, object]
-    versions: Mapping[str, str]
-    created: str
+    counts: Counts  #: what was counted
+    profiles: tuple[HardwareProfile, ...]  #: hardware, in the order asked for
+    settings: Mapping[str, object]  #: everything that was chosen, for `count.json`
+    versions: Mapping[str, str]  #: software, for `count.json`
+    created: str  #: when, in ISO format
 
     @cached_property
     def estimates(self) -> dict[str, Estimate]:

@@ -14,17 +14,11 @@ from hwmodels import Dataflow, HardwareProfile
 
 @dataclass(frozen=True)
 class Quality:
-    """How well one model predicts a text.
+    """How well one model predicts a text."""
 
-    Attributes:
-        tokens: Tokens scored.
-        nll_nats: Sum of their negative log-likelihoods.
-        correct: How many of them the model thought the likeliest.
-    """
-
-    tokens: int
-    nll_nats: float
-    correct: int
+    tokens: int  #: tokens scored
+    nll_nats: float  #: sum of their negative log-likelihoods
+    correct: int  #: how many of them the model thought the likeliest
 
     @property
     def perplexity(self) -> float:
@@ -46,56 +40,34 @@ class LayerSimilarity:
 
     Each model is fed by its own layers below, so errors add up from layer to layer. All are means
     over the positions that predict a scored token.
-
-    Attributes:
-        layer: Index of the transformer layer.
-        cosine_residual: Cosine similarity of the residual stream after the layer.
-        cosine_attention: Of what the attention block adds to it.
-        cosine_feedforward: Of what the feed-forward block adds to it.
-        error_residual: |spiking - analog| / |analog| of the residual stream after the layer.
-        error_attention: Of what the attention block adds to it.
-        error_feedforward: Of what the feed-forward block adds to it.
     """
 
-    layer: int
-    cosine_residual: float
-    cosine_attention: float
-    cosine_feedforward: float
-    error_residual: float
-    error_attention: float
-    error_feedforward: float
+    layer: int  #: index of the transformer layer
+    cosine_residual: float  #: cosine similarity of the residual stream after the layer
+    cosine_attention: float  #: of what the attention block adds to it
+    cosine_feedforward: float  #: of what the feed-forward block adds to it
+    error_residual: float  #: |spiking - analog| / |analog| of the residual stream after the layer
+    error_attention: float  #: of what the attention block adds to it
+    error_feedforward: float  #: of what the feed-forward block adds to it
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """An analog and a spiking model on the same windows of the same text.
+    """An analog and a spiking model on the same windows of the same text."""
 
-    Attributes:
-        analog: Quality of the analog model.
-        spiking: Quality of the spiking model.
-        top1_agreement: Share of scored tokens for which both find the same token the likeliest.
-        kl_nats: Mean KL divergence of the spiking predictions from the analog ones,
-            KL(analog || spiking).
-        cosine_final: Mean cosine similarity of the final hidden states, after the last norm.
-        layers: Per transformer layer.
-        asa: Counts of the analog model over exactly these passes.
-        ssa: Counts of the spiking model over the same.
-        window: Tokens per window.
-        stride: Tokens from the start of a window to that of the next.
-        windows: Number of windows.
-    """
-
-    analog: Quality
-    spiking: Quality
+    analog: Quality  #: quality of the analog model
+    spiking: Quality  #: quality of the spiking model
+    #: share of scored tokens for which both find the same token the likeliest
     top1_agreement: float
+    #: mean KL divergence of the spiking predictions from the analog ones, KL(analog || spiking)
     kl_nats: float
-    cosine_final: float
-    layers: tuple[LayerSimilarity, ...]
-    asa: Counts
-    ssa: Counts
-    window: int
-    stride: int
-    windows: int
+    cosine_final: float  #: mean cosine similarity of the final hidden states, after the last norm
+    layers: tuple[LayerSimilarity, ...]  #: per transformer layer
+    asa: Counts  #: counts of the analog model over exactly these passes
+    ssa: Counts  #: counts of the spiking model over the same
+    window: int  #: tokens per window
+    stride: int  #: tokens from the start of a window to that of the next
+    windows: int  #: number of windows
 
     @property
     def perplexity_change(self) -> float:
@@ -113,27 +85,16 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One comparison, and what must be known to read it.
+    """One comparison, and what must be known to read it."""
 
-    Attributes:
-        comparison: What was measured.
-        conversion: Choices of the conversion, by name, plain values.
-        text: What was read.
-        profiles: Hardware, in the order asked for.
-        settings: Everything that was chosen, for `run.json`.
-        versions: Software, for `run.json`.
-        created: When, in ISO format.
-        dataflow: How often operands move; None for what each profile says.
-    """
-
-    comparison: Comparison
-    conversion: Mapping[str, object]
-    text: str
-    profiles: tuple[HardwareProfile, ...]
-    settings: Mapping[str, object]
-    versions: Mapping[str, str]
-    created: str
-    dataflow: Dataflow | None = None
+    comparison: Comparison  #: what was measured
+    conversion: Mapping[str, object]  #: choices of the conversion, by name, plain values
+    text: str  #: what was read
+    profiles: tuple[HardwareProfile, ...]  #: hardware, in the order asked for
+    settings: Mapping[str, object]  #: everything that was chosen, for `run.json`
+    versions: Mapping[str, str]  #: software, for `run.json`
+    created: str  #: when, in ISO format
+    dataflow: Dataflow | None = None  #: how often operands move; None for what each profile says
 
     @cached_property
     def estimates(self) -> dict[str, tuple[Estimate, Estimate]]:

@@ -50,12 +50,9 @@ SWEEP: tuple[Column[Point], ...] = tuple(
 
 @dataclass(frozen=True)
 class Sweep:
-    """The points of a sweep.
+    """The points of a sweep."""
 
-    Attributes:
-        points: One per conversion and hardware, with the columns of `SWEEP` but `pareto`.
-    """
-
+    #: one per conversion and hardware, with the columns of `SWEEP` but `pareto`
     points: tuple[Point, ...]
 
     @property

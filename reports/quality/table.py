@@ -27,21 +27,13 @@ def at_depth(counts: Counts, depth: int) -> Counts:
 
 
 class OnHardware(NamedTuple):
-    """An evaluation on one piece of hardware.
+    """An evaluation on one piece of hardware."""
 
-    Attributes:
-        evaluation: The evaluation.
-        ssa: Counts of the spiking model.
-        hw: Name of the hardware.
-        bills: Those of the analog and of the spiking model.
-        twin: The spiking model beside the quantised twin of the analog one.
-    """
-
-    evaluation: Evaluation
-    ssa: Counts
-    hw: str
-    bills: tuple[Estimate, Estimate]
-    twin: Baseline
+    evaluation: Evaluation  #: the evaluation
+    ssa: Counts  #: counts of the spiking model
+    hw: str  #: name of the hardware
+    bills: tuple[Estimate, Estimate]  #: those of the analog and of the spiking model
+    twin: Baseline  #: the spiking model beside the quantised twin of the analog one
 
 
 def _saved(block: str | None, accounting: str) -> Callable[[OnHardware], float | None]:

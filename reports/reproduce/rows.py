@@ -22,20 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Measured:
-    """One measured run, and what the table says of how it was counted.
+    """One measured run, and what the table says of how it was counted."""
 
-    Attributes:
-        run: Counts of both models, and the hardware to price them on.
-        form: Form of the spike-based attention.
-        code: Code of the inputs of linear layers.
-        streams: Operands of the products of attention whose events are counted.
-        scopes: What `attention block` may mean; the names say whether it is with projections.
-    """
-
-    run: Run
-    form: str
-    code: str
-    streams: str
+    run: Run  #: counts of both models, and the hardware to price them on
+    form: str  #: form of the spike-based attention
+    code: str  #: code of the inputs of linear layers
+    streams: str  #: operands of the products of attention whose events are counted
+    #: what `attention block` may mean; the names say whether it is with projections
     scopes: tuple[Part, ...]
 
 
@@ -51,29 +44,17 @@ class Events(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One accounting of one scope of a measured run on one piece of hardware.
+    """One accounting of one scope of a measured run on one piece of hardware."""
 
-    Attributes:
-        measured: The run.
-        asa: Bill of the analog model.
-        ssa: Bill of the spiking model.
-        part: The scope.
-        accounting: `compute` or `full`.
-        saved: What the scope saves.
-        events: Its events, measured and implied.
-        twin: The spiking model beside the quantised twin of the analog one.
-        int8: The spiking model beside the analog one at INT8.
-    """
-
-    measured: Measured
-    asa: Estimate
-    ssa: Estimate
-    part: Part
-    accounting: str
-    saved: Saving
-    events: Events
-    twin: Baseline
-    int8: Baseline
+    measured: Measured  #: the run
+    asa: Estimate  #: bill of the analog model
+    ssa: Estimate  #: bill of the spiking model
+    part: Part  #: the scope
+    accounting: str  #: `compute` or `full`
+    saved: Saving  #: what the scope saves
+    events: Events  #: its events, measured and implied
+    twin: Baseline  #: the spiking model beside the quantised twin of the analog one
+    int8: Baseline  #: the spiking model beside the analog one at INT8
 
 
 #: Columns of `reproduce.csv`.
@@ -107,13 +88,9 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Reproduction:
-    """All measured runs, in the order asked for.
+    """All measured runs, in the order asked for."""
 
-    Attributes:
-        measured: At least one.
-    """
-
-    measured: tuple[Measured, ...]
+    measured: tuple[Measured, ...]  #: at least one
 
     @cached_property
     def table(self) -> Table[Line]:

@@ -12,29 +12,20 @@ PARTS = ("arithmetic", "weights", "kv_cache", "other_traffic")
 
 
 class TokenCost(NamedTuple):
-    """One decode step, shared by the sequences of its batch; picojoules per token.
+    """One decode step, shared by the sequences of its batch; picojoules per token."""
 
-    Attributes:
-        variant: `asa` or `ssa`.
-        batch: Sequences side by side.
-        context: Attended tokens, the new one included.
-        arithmetic: Products, neurons, non-linear functions and routing; None where a MAC or an
-            event has no price.
-        weights: Reading weights, once for the whole batch; None where that has no price.
-        kv_cache: Reading and writing the cache; None where that has no price.
-        other_traffic: Activations, spikes and membrane potentials; None where nothing of it has a
-            price.
-        unpriced: Operations without a price, by name.
-    """
-
-    variant: str
-    batch: int
-    context: int
+    variant: str  #: `asa` or `ssa`
+    batch: int  #: sequences side by side
+    context: int  #: attended tokens, the new one included
+    #: products, neurons, non-linear functions and routing; None where a MAC or an event has no
+    #: price
     arithmetic: float | None
+    #: reading weights, once for the whole batch; None where that has no price
     weights: float | None
-    kv_cache: float | None
+    kv_cache: float | None  #: reading and writing the cache; None where that has no price
+    #: activations, spikes and membrane potentials; None where nothing of it has a price
     other_traffic: float | None
-    unpriced: tuple[str, ...] = ()
+    unpriced: tuple[str, ...] = ()  #: operations without a price, by name
 
     @property
     def memory(self) -> float:
@@ -44,30 +35,19 @@ class TokenCost(NamedTuple):
 
 @dataclass(frozen=True)
 class Roofline:
-    """The decode of one model on one hardware.
+    """The decode of one model on one hardware."""
 
-    Attributes:
-        profile: The hardware.
-        dataflow: How often operands of spiking layers move.
-        costs: By variant, batch and context, in this order.
-        crossings: The first context at which the cache costs more than the weights, by variant and
-            batch; missing where it never does.
-        title: The model and its conversion.
-        model: Its name.
-        weights: Where its weights came from.
-        timesteps: Time steps of the spiking model.
-        rates: Where its spike rates came from.
-    """
-
-    profile: HardwareProfile
-    dataflow: str
-    costs: tuple[TokenCost, ...]
+    profile: HardwareProfile  #: the hardware
+    dataflow: str  #: how often operands of spiking layers move
+    costs: tuple[TokenCost, ...]  #: by variant, batch and context, in this order
+    #: the first context at which the cache costs more than the weights, by variant and batch;
+    #: missing where it never does
     crossings: dict[tuple[str, int], int]
-    title: str
-    model: str
-    weights: str
-    timesteps: int
-    rates: str
+    title: str  #: the model and its conversion
+    model: str  #: its name
+    weights: str  #: where its weights came from
+    timesteps: int  #: time steps of the spiking model
+    rates: str  #: where its spike rates came from
 
     @property
     def batches(self) -> tuple[int, ...]:

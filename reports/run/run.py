@@ -17,19 +17,12 @@ from reports.run.steps import StepCount
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of a run that is billed by itself.
+    """A part of a run that is billed by itself."""
 
-    Attributes:
-        name: `prefill` or `decode`.
-        asa: Counts of the analog model.
-        ssa: Counts of the spiking model.
-        generated: Tokens that come out of it for each sequence of the batch.
-    """
-
-    name: str
-    asa: Counts
-    ssa: Counts
-    generated: int = 1
+    name: str  #: `prefill` or `decode`
+    asa: Counts  #: counts of the analog model
+    ssa: Counts  #: counts of the spiking model
+    generated: int = 1  #: tokens that come out of it for each sequence of the batch
 
     @property
     def tokens(self) -> int:
@@ -39,36 +32,25 @@ class Phase:
 
 @dataclass(frozen=True, repr=False)
 class Run:
-    """One analog model, its spiking conversion, and the hardware they are priced on.
+    """One analog model, its spiking conversion, and the hardware they are priced on."""
 
-    Attributes:
-        command: `profile` (measured) or `plan` (closed form at an assumed spike rate).
-        asa: Counts of the analog model.
-        ssa: Counts of the spiking model.
-        profiles: Hardware, in the order asked for.
-        settings: Everything that was chosen, for `run.json`.
-        versions: Software, for `run.json`.
-        created: When, in ISO format.
-        request: Phases of a whole request, of which `asa` and `ssa` are the sums; empty for a
-            run of one phase.
-        dataflow: How often operands move; None for what each profile says.
-        latency_s: Seconds that all of it takes, by variant; what is missing follows from the
-            throughput of the profile, or is unknown.
-        steps: Spikes of each layer of neurons in each time step; empty where nobody counted them.
-        int8: INT8 prices of the hardware that has any, by the name of the profile.
-    """
-
-    command: str
-    asa: Counts
-    ssa: Counts
-    profiles: tuple[HardwareProfile, ...]
-    settings: Mapping[str, object]
-    versions: Mapping[str, str]
-    created: str
+    command: str  #: `profile` (measured) or `plan` (closed form at an assumed spike rate)
+    asa: Counts  #: counts of the analog model
+    ssa: Counts  #: counts of the spiking model
+    profiles: tuple[HardwareProfile, ...]  #: hardware, in the order asked for
+    settings: Mapping[str, object]  #: everything that was chosen, for `run.json`
+    versions: Mapping[str, str]  #: software, for `run.json`
+    created: str  #: when, in ISO format
+    #: phases of a whole request, of which `asa` and `ssa` are the sums; empty for a run of one
+    #: phase
     request: tuple[Phase, ...] = ()
-    dataflow: Dataflow | None = None
+    dataflow: Dataflow | None = None  #: how often operands move; None for what each profile says
+    #: seconds that all of it takes, by variant; what is missing follows from the throughput of the
+    #: profile, or is unknown
     latency_s: Mapping[str, float] = field(default_factory=dict)
+    #: spikes of each layer of neurons in each time step; empty where nobody counted them
     steps: tuple[StepCount, ...] = ()
+    #: INT8 prices of the hardware that has any, by the name of the profile
     int8: Mapping[str, HardwareProfile] = field(default_factory=dict)
 
     @property

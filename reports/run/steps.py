@@ -16,23 +16,14 @@ class StepsError(UserError, ValueError):
 
 
 class StepCount(NamedTuple):
-    """What one layer of neurons sent in one time step, over all passes of a run.
+    """What one layer of neurons sent in one time step, over all passes of a run."""
 
-    Attributes:
-        layer: Dotted name of the neurons.
-        label: What they are in the architecture.
-        step: The time step, from 0.
-        spikes: Events; a burst of n units is n of them.
-        slots: Values that could have been events.
-        variant: `ssa`; an analog model sends none.
-    """
-
-    layer: str
-    label: Label
-    step: int
-    spikes: int
-    slots: int
-    variant: str = "ssa"
+    layer: str  #: dotted name of the neurons
+    label: Label  #: what they are in the architecture
+    step: int  #: the time step, from 0
+    spikes: int  #: events; a burst of n units is n of them
+    slots: int  #: values that could have been events
+    variant: str = "ssa"  #: `ssa`; an analog model sends none
 
 
 #: `steps.csv`.

@@ -20,19 +20,12 @@ INDEPENDENT = "constants drawn independently, log-uniform"
 
 @dataclass(frozen=True)
 class Study:
-    """The savings of one model on one hardware, with what moves them.
+    """The savings of one model on one hardware, with what moves them."""
 
-    Attributes:
-        asa: Bill of the analog variant.
-        ssa: Bill of the spiking variant.
-        samples: Draws of all constants.
-        seed: Of the draws.
-    """
-
-    asa: Estimate
-    ssa: Estimate
-    samples: int = SAMPLES
-    seed: int = 0
+    asa: Estimate  #: bill of the analog variant
+    ssa: Estimate  #: bill of the spiking variant
+    samples: int = SAMPLES  #: draws of all constants
+    seed: int = 0  #: of the draws
 
     @cached_property
     def blocks(self) -> tuple[str | None, ...]:

@@ -12,39 +12,25 @@ from reports.training.metrics import MetricsRow
 
 @dataclass(frozen=True)
 class Judged:
-    """A model after a stage, on text that no stage has seen.
+    """A model after a stage, on text that no stage has seen."""
 
-    Attributes:
-        stage: What was done to it last.
-        steps: Training steps of that stage.
-        perplexity: On held-out text.
-        predicted: Tokens predicted.
-    """
-
-    stage: str
-    steps: int
-    perplexity: float
-    predicted: int
+    stage: str  #: what was done to it last
+    steps: int  #: training steps of that stage
+    perplexity: float  #: on held-out text
+    predicted: int  #: tokens predicted
 
 
 @dataclass(frozen=True)
 class Finetuned:
-    """A fine-tuning.
+    """A fine-tuning."""
 
-    Attributes:
-        model: What was fine-tuned.
-        weights: Where its weights came from.
-        judged: The analog model first, then the spiking one after each stage, then, where there
-            is one, the analog model that was given the same training.
-        metrics: What each step measured.
-        title: The model and its conversion, in one line.
-    """
-
-    model: str
-    weights: str
+    model: str  #: what was fine-tuned
+    weights: str  #: where its weights came from
+    #: the analog model first, then the spiking one after each stage, then, where there is one, the
+    #: analog model that was given the same training
     judged: list[Judged]
-    metrics: list[MetricsRow]
-    title: str
+    metrics: list[MetricsRow]  #: what each step measured
+    title: str  #: the model and its conversion, in one line
 
 
 class Stage(NamedTuple):

@@ -22,25 +22,16 @@ class MetricsError(UserError, ValueError):
 
 @dataclass(frozen=True)
 class MetricsRow:
-    """One step of training.
+    """One step of training."""
 
-    Attributes:
-        step: Steps done, this one included.
-        stage: Part of the training.
-        tokens: Tokens seen in this stage, this step included.
-        scalars: What the objective returned, by name; one is `loss`, in nats per token.
-        gradient_norm: Euclidean norm of all gradients before clipping.
-        learning_rate: Of this step.
-        tokens_per_second: Speed of this step; the one value that another run need not repeat.
-    """
-
-    step: int
-    stage: str
-    tokens: int
+    step: int  #: steps done, this one included
+    stage: str  #: part of the training
+    tokens: int  #: tokens seen in this stage, this step included
+    #: what the objective returned, by name; one is `loss`, in nats per token
     scalars: Mapping[str, float]
-    gradient_norm: float
-    learning_rate: float
-    tokens_per_second: float
+    gradient_norm: float  #: euclidean norm of all gradients before clipping
+    learning_rate: float  #: of this step
+    tokens_per_second: float  #: speed of this step; the one value that another run need not repeat
 
 
 def write_metrics(rows: Sequence[MetricsRow], path: Path) -> Path:

@@ -17,21 +17,13 @@ from reports.run.run import Run
 
 @dataclass(frozen=True)
 class Headline:
-    """What is saved in one part of the model on one hardware, in one accounting.
+    """What is saved in one part of the model on one hardware, in one accounting."""
 
-    Attributes:
-        asa: Bill of the analog model.
-        ssa: Bill of the spiking model.
-        accounting: `compute` or `full`.
-        block: Only this block; None for the model.
-        component: Only this component; None for all.
-    """
-
-    asa: Estimate
-    ssa: Estimate
-    accounting: str
-    block: str | None = None
-    component: str | None = None
+    asa: Estimate  #: bill of the analog model
+    ssa: Estimate  #: bill of the spiking model
+    accounting: str  #: `compute` or `full`
+    block: str | None = None  #: only this block; None for the model
+    component: str | None = None  #: only this component; None for all
 
     @cached_property
     def saving(self) -> Saving:

@@ -19,34 +19,22 @@ UNPLACED = "memory:unplaced"
 
 
 class Part(NamedTuple):
-    """One line of a bill.
+    """One line of a bill."""
 
-    Attributes:
-        name: A heading of `GROUPS`, `memory:` and the name of a level, `static` or `total`.
-        pj: Energy in picojoules; None where nothing of it has a price.
-        unpriced: What of it has no price.
-    """
-
-    name: str
-    pj: float | None
-    unpriced: tuple[str, ...] = ()
+    name: str  #: a heading of `GROUPS`, `memory:` and the name of a level, `static` or `total`
+    pj: float | None  #: energy in picojoules; None where nothing of it has a price
+    unpriced: tuple[str, ...] = ()  #: what of it has no price
 
 
 class PhaseBill(NamedTuple):
-    """The bills of one phase on one hardware.
+    """The bills of one phase on one hardware."""
 
-    Attributes:
-        phase: `prefill`, `decode`, or `request` for all phases together.
-        tokens: New tokens per sequence that its energy is shared by: those it takes in, or for a
-            request those it generates.
-        asa: Bill of the analog model, over the whole batch.
-        ssa: Bill of the spiking model.
-    """
-
-    phase: str
+    phase: str  #: `prefill`, `decode`, or `request` for all phases together
+    #: new tokens per sequence that its energy is shared by: those it takes in, or for a request
+    #: those it generates
     tokens: int
-    asa: Estimate
-    ssa: Estimate
+    asa: Estimate  #: bill of the analog model, over the whole batch
+    ssa: Estimate  #: bill of the spiking model
 
     def per_token(self, pj: float) -> float:
         """A share of the bill for each new token of each sequence, in picojoules."""
@@ -93,19 +81,12 @@ def _heading(bill: Estimate, group: str) -> Part:
 
 
 class PhaseLine(NamedTuple):
-    """One line of the bill of one side of a phase.
+    """One line of the bill of one side of a phase."""
 
-    Attributes:
-        bills: The phase.
-        side: The side.
-        part: The line.
-        total: The last line of the same bill.
-    """
-
-    bills: PhaseBill
-    side: Estimate
-    part: Part
-    total: Part
+    bills: PhaseBill  #: the phase
+    side: Estimate  #: the side
+    part: Part  #: the line
+    total: Part  #: the last line of the same bill
 
     @property
     def share(self) -> float | None:

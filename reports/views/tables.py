@@ -23,15 +23,10 @@ _TOTAL = LayerCount("TOTAL", "", Label("", ""))
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a bill.
+    """One line of a bill."""
 
-    Attributes:
-        bill: The bill.
-        layer: One of its layers; None for all of them together.
-    """
-
-    bill: Estimate
-    layer: LayerEnergy | None = None
+    bill: Estimate  #: the bill
+    layer: LayerEnergy | None = None  #: one of its layers; None for all of them together
 
     @property
     def count(self) -> LayerCount:
@@ -114,19 +109,12 @@ ENERGY_COLUMNS: tuple[Column[Line], ...] = (
 
 @dataclass(frozen=True)
 class SavingLine:
-    """One saving, with the counts behind it.
+    """One saving, with the counts behind it."""
 
-    Attributes:
-        hw: Name of the hardware.
-        saving: What is saved.
-        asa: Counts of that part of the analog model.
-        ssa: Counts of that part of the spiking model.
-    """
-
-    hw: str
-    saving: Saving
-    asa: Counts
-    ssa: Counts
+    hw: str  #: name of the hardware
+    saving: Saving  #: what is saved
+    asa: Counts  #: counts of that part of the analog model
+    ssa: Counts  #: counts of that part of the spiking model
 
 
 #: `savings.csv`.
