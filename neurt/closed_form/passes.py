@@ -83,24 +83,18 @@ def whole_request(
     return (first, Stage("decode", steps)) if steps else (first,)
 
 
-def check_pass(what: Pass, shape: Shape, name: str) -> None:
-    """Make sure that the model has a position for each token.
+_LENGTHS = "--seq-len, --context, --prompt or --generate"
 
-    Raises:
-        PlanError: If it has not.
-    """
-    if what.keys > shape.positions:
+
+def check_positions(tokens: int, positions: int, name: str, flags: str = _LENGTHS) -> None:
+    """Raise PlanError, which says what to lower, if a model has fewer positions than tokens."""
+    if tokens > positions:
         raise PlanError(
-            f"{what.keys} tokens are more than the {shape.positions} positions of '{name}'; lower "
-            "--seq-len, --context, --prompt or --generate"
+            f"{tokens} tokens are more than the {positions} positions of '{name}'; lower {flags}"
         )
 
 
 def check_stages(stages: Iterable[Stage], shape: Shape, name: str) -> None:
-    """Make sure that the model has a position for each token of each pass.
-
-    Raises:
-        PlanError: If it has not.
-    """
-    longest = max((one for stage in stages for one in stage.passes), key=lambda one: one.keys)
-    check_pass(longest, shape, name)
+    """The same for each pass of the stages."""
+    longest = max(one.keys for stage in stages for one in stage.passes)
+    check_positions(longest, shape.positions, name)

@@ -135,11 +135,7 @@ def whole_model(
     conventions: Conventions,
     about: About,
 ) -> Counts:
-    """Counts of all layers, the ones outside the transformer layers included.
-
-    Args:
-        layer: Rows of a transformer layer, given its full name with a dot.
-    """
+    """Counts of all layers; `layer` gives the rows of a transformer layer by name and dot."""
     family, rows = family_of(shape.model_type), what.batch * what.queries
     head = formulas.linear(rows, shape.width, shape.vocabulary, bias=False, value_bytes=VALUE_BYTES)
     prefixes = [f"{family.layers}.{depth}." for depth in range(shape.layers)]

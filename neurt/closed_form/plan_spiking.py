@@ -70,13 +70,10 @@ class _Layer(Rows):
     def all(self) -> list[Row]:
         """Its rows, in the order in which they work."""
         shape, family = self.shape, self.family
-        attention = {
-            Form.SPIKFORMER: self._spikformer,
-            Form.SOFTMAX: self._softmax,
-        }[self.spiking.form]
+        forms = {Form.SPIKFORMER: self._spikformer, Form.SOFTMAX: self._softmax}
         return [
             norm(family.norms[0], shape, self.tokens),
-            *attention(),
+            *forms[self.spiking.form](),
             norm(family.norms[1], shape, self.tokens),
             *self._feedforward(),
         ]

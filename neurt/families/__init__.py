@@ -48,11 +48,7 @@ def is_converted(model_type: object) -> bool:
 
 
 def family_of(model_type: str) -> Family:
-    """The family of a model of a known type, analog or converted.
-
-    Raises:
-        KeyError: If it is of none.
-    """
+    """The family of a model of a known type, analog or converted; raises KeyError for others."""
     return _BY_TYPE[analog_type(model_type)]
 
 

@@ -58,11 +58,7 @@ class Config(NamedTuple):
     name: str  #: what to call the model in an error message
 
     def size(self, key: str, default: int | None = None) -> int:
-        """An integer >= 1; the default where it is absent or null.
-
-        Raises:
-            ShapeError: If it is none.
-        """
+        """An integer >= 1, the default where it is absent or null; raises ShapeError for others."""
         value = self.content.get(key)
         if value is None:
             value = default
@@ -71,11 +67,7 @@ class Config(NamedTuple):
         return value
 
     def multiple(self, key: str, of: str, default: int | None = None) -> tuple[int, int]:
-        """Two sizes, of which the first must be a multiple of the second (else `default`).
-
-        Raises:
-            ShapeError: If it is none.
-        """
+        """Two sizes; ShapeError unless the first is a multiple of the second (or `default`)."""
         whole, part = self.size(key), self.size(of, default)
         if whole % part:
             raise ShapeError(
@@ -84,11 +76,7 @@ class Config(NamedTuple):
         return whole, part
 
     def require(self, key: str, *allowed: object) -> Any:
-        """One of the values that have a counting rule; the first where it is absent.
-
-        Raises:
-            ShapeError: If it is another.
-        """
+        """One of the values that have a counting rule, the first where absent; else ShapeError."""
         value = self.content.get(key, allowed[0])
         if value not in allowed:
             known = ", ".join(repr(value) for value in allowed)

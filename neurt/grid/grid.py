@@ -37,12 +37,7 @@ class Store(Protocol[Result]):
 
 
 def analog_source(model: str, command: str) -> ModelSource:
-    """Where the analog model of a grid comes from; `command` is that for a converted one.
-
-    Raises:
-        ModelError: If it is unknown.
-        GridError: If it is a converted one.
-    """
+    """Where an analog model comes from; GridError for a converted one, which `command` takes."""
     source = resolve(model)
     if source.is_converted:
         raise GridError(

@@ -41,11 +41,7 @@ class CountsStore:
     directory: Path  #: where they are
 
     def get(self, stem: str) -> Measurement | None:
-        """Counts of a run; None if it was not measured yet.
-
-        Raises:
-            PointError: If there are several, or the file is not what was written.
-        """
+        """Counts of a run, None if there are none yet; raises PointError for cut or edited ones."""
         paths = sorted(self.directory.glob(f"{stem}.*.csv"))
         if len(paths) > 1:
             raise PointError(
@@ -80,11 +76,7 @@ class RowsStore:
     columns: Collection[str]  #: what each row has
 
     def get(self, key: str) -> Rows | None:
-        """Rows of a point; None if it was not evaluated yet.
-
-        Raises:
-            PointError: If the file is not what was written.
-        """
+        """Rows of a point, None if there are none yet; raises PointError for another file."""
         path = self.directory / f"{key}.json"
         if not path.exists():
             return None

@@ -9,7 +9,7 @@ from functools import partial
 from energy import Counts, LayerCount
 from energy.compare.breakeven import Part
 from hwmodels import HardwareProfile, load_profiles
-from neurt.closed_form.passes import PlanError
+from neurt.closed_form.passes import check_positions
 from neurt.grid.grid import GridError, analog_source, work_through
 from neurt.grid.measuring import GIB, STAGES, Measurement, measure, memory_bytes, peak_bytes
 from neurt.grid.points import CountsStore, fingerprint, point_stem
@@ -65,12 +65,7 @@ def run_reproduce(
 
 def _source(model: str, point: ProfileRequest) -> ModelSource:
     source = analog_source(model, "profile")
-    positions = known_shape(source).positions
-    if point.seq_len > positions:
-        raise PlanError(
-            f"{point.seq_len} tokens are more than the {positions} positions of "
-            f"'{model}'; lower --tokens"
-        )
+    check_positions(point.seq_len, known_shape(source).positions, model, "--tokens")
     return source
 
 

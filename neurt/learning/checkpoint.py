@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from hwmodels.errors import UserError
 from neurt.loading.saving import MODEL
@@ -24,43 +25,37 @@ class CheckpointError(UserError, ValueError):
     """A training that cannot be started or continued in a directory."""
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """A training after some of its steps."""
+def save_checkpoint(
+    directory: Path, step: int, fingerprint: Mapping[str, str], tensors: Mapping[str, Tensor]
+) -> Path:
+    """Replace the checkpoint of a directory in one step; if that fails, the older one is whole.
 
-    stage: str  #: part of the training
-    step: int  #: steps done
-    #: all that the result depends on, so that no other training continues it
-    fingerprint: Mapping[str, str]
-    tensors: Mapping[str, Tensor]  #: trainable parameters and the optimiser's state, by name
-
-
-def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> Path:
-    """Replace the checkpoint of a directory in one step.
-
-    Raises:
-        OutputError: If it cannot be written; the older one is then still whole.
+    Args:
+        step: Steps done.
+        fingerprint: All that the result depends on, so that no other training continues it.
+        tensors: Trainable parameters and the optimiser's state, by name.
     """
     metadata = {
         "format": FORMAT,
         "version": VERSION,
-        "stage": checkpoint.stage,
-        "step": str(checkpoint.step),
-        "fingerprint": json.dumps(dict(checkpoint.fingerprint)),
+        "stage": fingerprint["stage"],
+        "step": str(step),
+        "fingerprint": json.dumps(dict(fingerprint)),
     }
-    tensors = {name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()}
 
     def write(path: Path) -> None:
         try:
-            save_file(tensors, path, metadata)
+            save_file({name: x.contiguous() for name, x in tensors.items()}, path, metadata)
         except SafetensorError as error:  # a full disk, say, which the library does not call so
             raise OSError(str(error)) from error
 
     return write_atomically(directory / CHECKPOINT, write)
 
 
-def load_checkpoint(directory: Path, fingerprint: Mapping[str, str]) -> Checkpoint:
-    """Read the checkpoint of a directory.
+def load_checkpoint(
+    directory: Path, fingerprint: Mapping[str, str]
+) -> tuple[int, dict[str, Tensor]]:
+    """The steps and the tensors in the checkpoint of a directory.
 
     Raises:
         CheckpointError: If there is none, it is no whole file of this version, or belongs to
@@ -78,7 +73,7 @@ def load_checkpoint(directory: Path, fingerprint: Mapping[str, str]) -> Checkpoi
             _check_format(path, metadata)
             _check_fingerprint(path, json.loads(metadata["fingerprint"]), fingerprint)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return Checkpoint(metadata["stage"], int(metadata["step"]), fingerprint, tensors)
+            return int(metadata["step"]), tensors
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
             f"checkpoint '{path}' is truncated or damaged ({error}); delete it and start again "
@@ -87,11 +82,7 @@ def load_checkpoint(directory: Path, fingerprint: Mapping[str, str]) -> Checkpoi
 
 
 def check_unused(directory: Path) -> None:
-    """Make sure that a new training would overwrite none.
-
-    Raises:
-        CheckpointError: If the directory holds a checkpoint or a trained model.
-    """
+    """Raise CheckpointError if a directory holds a checkpoint or a trained model."""
     if (directory / CHECKPOINT).exists():
         raise CheckpointError(
             f"'{directory}' holds an unfinished training ({CHECKPOINT}); continue it with "
@@ -99,6 +90,32 @@ def check_unused(directory: Path) -> None:
         )
     if (directory / MODEL).exists():
         raise CheckpointError(f"'{directory}' holds a model ({MODEL}); choose another --out")
+
+
+def state_tensors(
+    trained: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer
+) -> dict[str, Tensor]:
+    """Parameters and what AdamW knows of each, on the CPU, named `kind/parameter`."""
+    tensors = {f"parameter/{name}": p.detach().cpu() for name, p in trained.items()}
+    for name, p in trained.items():
+        tensors |= {f"{key}/{name}": value.cpu() for key, value in optimizer.state[p].items()}
+    return tensors
+
+
+def restore(
+    tensors: Mapping[str, Tensor],
+    trained: Mapping[str, nn.Parameter],
+    optimizer: torch.optim.Optimizer,
+) -> None:
+    """Put back what `state_tensors` returned, in place."""
+    for key, tensor in tensors.items():
+        kind, _, name = key.partition("/")
+        if kind == "parameter":
+            with torch.no_grad():
+                trained[name].copy_(tensor)
+        else:
+            state: dict[str, Any] = optimizer.state[trained[name]]
+            state[kind] = tensor if kind == "step" else tensor.to(trained[name].device)
 
 
 def _check_format(path: Path, metadata: Mapping[str, str]) -> None:

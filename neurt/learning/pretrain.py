@@ -114,9 +114,7 @@ class LanguageModelling(nn.Module):
 
 
 def run_pretrain(
-    request: PretrainRequest,
-    progress: Progress = silent,
-    say: Say = silent,
+    request: PretrainRequest, progress: Progress = silent, say: Say = silent
 ) -> Pretrained | None:
     """Train a tokenizer and a GPT-2 on text, and write a model directory.
 

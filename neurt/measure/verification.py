@@ -27,22 +27,14 @@ class VerificationError(UserError, RuntimeError):
 
 
 def verify_analog(shape: Shape, conventions: Conventions, step: Pass, counts: Counts) -> None:
-    """Compare the counts of one pass of the analog model with the closed form.
-
-    Raises:
-        VerificationError: If they differ.
-    """
+    """Raise VerificationError if a pass of the analog model differs from the closed form."""
     _same(counts, plan_asa(shape, replace(step, repeats=1), conventions))
 
 
 def verify_spiking(
     shape: Shape, conventions: Conventions, chosen: SpikingConfig, step: Pass, counts: Counts
 ) -> None:
-    """Compare the counts of one pass of the spiking model with the closed form, given its spikes.
-
-    Raises:
-        VerificationError: If they differ.
-    """
+    """Raise VerificationError if one of the spiking model does, given its spikes."""
     if spikes_suffice(conventions):
         spikes = {row.name: int(row.tally.spikes) for row in counts.layers if row.tally.slots}
         _same(counts, plan_ssa(shape, replace(step, repeats=1), chosen, spikes))
@@ -69,11 +61,7 @@ def _same(counts: Counts, planned: Counts) -> None:
 def verify_fvcore(
     analog: PreTrainedModel, spiking: PreTrainedModel, ids: Tensor, progress: Progress
 ) -> None:
-    """Compare each row of one prefill window with fvcore, which counts all query-key pairs.
-
-    Raises:
-        VerificationError: If one differs.
-    """
+    """Compare each row of one prefill window with fvcore, which counts all query-key pairs."""
     progress("fvcore", 0, 2)
     with exposed_attention(analog, fused=False):
         agree_with_fvcore(analog, ids, "asa")
@@ -85,11 +73,7 @@ def verify_fvcore(
 def agree_with_fvcore(
     model: PreTrainedModel, ids: Tensor, variant: str, /, **settings: Unpack[CountSettings]
 ) -> None:
-    """Compare each row of one prefill window of one model with fvcore.
-
-    Raises:
-        VerificationError: If one differs, or fvcore cannot follow the model.
-    """
+    """Raise VerificationError if fvcore counts a row of one prefill window otherwise, or cannot."""
     call = partial(model, input_ids=ids, use_cache=False)
     counts = count_pass(model, call, variant=variant, **settings)
     try:

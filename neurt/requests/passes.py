@@ -36,11 +36,7 @@ class Passes(Pass):
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """The passes to count, in the order in which they run.
-
-        Raises:
-            PlanError: If the parts of the request contradict each other.
-        """
+        """The passes to count, in the order in which they run."""
         if self.phase == "decode":
             only = decode(self.context, batch=self.batch, repeats=self.windows)
             return (Stage("decode", (only,)),)

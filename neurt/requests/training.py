@@ -105,11 +105,7 @@ class PretrainRequest(Trained, TrainingSettings):
         return " ".join(["neurt-energy pretrain", *flags])
 
     def check(self) -> None:
-        """Make sure that the parts fit each other.
-
-        Raises:
-            RequestError: If they do not.
-        """
+        """Make sure that the parts fit each other; raises RequestError if they do not."""
         if self.width % self.heads:
             raise RequestError(
                 f"--width (= {self.width}) must be divisible by --heads (= {self.heads})"

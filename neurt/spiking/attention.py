@@ -19,12 +19,7 @@ Angles = tuple[Tensor, Tensor]
 
 
 class SpikingAttention(nn.Module):
-    """Attention on spikes, with the parameters and the names of the analog one.
-
-    Args:
-        config: Configuration of the model.
-        layer_idx: Index of the transformer layer, for the cache.
-    """
+    """Attention on spikes, with the parameters and the names of the analog one."""
 
     core: Any  #: The products of the form.
 
@@ -153,13 +148,8 @@ class SpikingAttention(nn.Module):
 def grouped(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Heads so arranged that the query heads of a group meet the cached head that they share.
 
-    Args:
-        q: Queries (..., H, S, D).
-        k: Keys (B, KV, N, D).
-        v: Values (B, KV, N, D).
-
-    Returns:
-        (..., KV, G, S, D), and (B, KV, 1, N, D) twice; as they were where each has its own.
+    Queries (..., H, S, D) become (..., KV, G, S, D), keys and values (B, KV, N, D) become
+    (B, KV, 1, N, D); where each query head has its own, all stay as they are.
     """
     kv_heads = k.shape[-3]
     if q.shape[-3] == kv_heads:

@@ -149,11 +149,7 @@ _CODERS: dict[Code, type[Coder]] = {
 
 
 def make_coder(channels: int, spiking: SpikingConfig, *, of_attention: bool) -> Coder:
-    """The coder that a conversion asks for.
-
-    Args:
-        of_attention: Whether it codes for the attention block or for the feed-forward block.
-    """
+    """The coder that a conversion asks for, of the attention block or of the feed-forward block."""
     code = spiking.code_of_attention if of_attention else spiking.code
     return _CODERS[code](
         channels,

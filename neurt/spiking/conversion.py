@@ -50,11 +50,7 @@ def _share(source: PreTrainedModel, target: PreTrainedModel) -> None:
 
 
 def check_convertible(model: nn.Module) -> None:
-    """Make sure that a model is one that can be converted.
-
-    Raises:
-        ConversionError: If it is of another class.
-    """
+    """Raise ConversionError if a model is of a class that cannot be converted."""
     convertible = [
         analog_class(kind)
         for family in FAMILIES
@@ -108,11 +104,7 @@ def convert(
 
 
 def check_finite(model: nn.Module) -> None:
-    """Make sure that every parameter is a number.
-
-    Raises:
-        ConversionError: If one is not (names the first).
-    """
+    """Raise ConversionError, which names it, if a parameter holds NaN or infinity."""
     for name, parameter in model.named_parameters():
         if not all_finite(parameter):
             raise ConversionError(

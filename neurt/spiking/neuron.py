@@ -40,12 +40,7 @@ class _ATanSpike(torch.autograd.Function):
 
 
 def spike(x: Tensor, alpha: float = 2.0) -> Tensor:
-    """1 where x >= 0, else 0, with the slope of atan(pi/2 alpha x) / pi + 1/2 as gradient.
-
-    Args:
-        x: Membrane potential minus threshold, any shape.
-        alpha: Sharpness of the surrogate.
-    """
+    """1 where x = potential - threshold >= 0, else 0; gradient: that of atan(pi/2 alpha x) / pi."""
     if not (torch.is_grad_enabled() and x.requires_grad):
         return (x >= 0).to(x.dtype)
     spikes: Tensor = _ATanSpike.apply(x, alpha)  # type: ignore[no-untyped-call]
@@ -146,11 +141,7 @@ class SpikingNeuron(nn.Module):
 
     @torch.no_grad()
     def calibrate(self, x: Tensor) -> None:
-        """Move the threshold to the mean, over inputs seen, of `find_threshold`.
-
-        Raises:
-            NeuronError: If the input (..., C) is not finite.
-        """
+        """Move the threshold to the mean of `find_threshold`; NeuronError if x is not finite."""
         samples = x.detach().reshape(-1, self.channels)
         if self.channels == 1:  # attention weights: what the mask hides says nothing
             samples = samples[samples != 0].unsqueeze(-1)
@@ -171,11 +162,7 @@ class SpikingNeuron(nn.Module):
 
 
 class LIF(SpikingNeuron):
-    """Leaky integrate-and-fire neurons with binary spikes; see `lif_step`.
-
-    Args:
-        tau: Membrane time constant in time steps, > 1.
-    """
+    """Leaky integrate-and-fire neurons with binary spikes; see `lif_step`."""
 
     def __init__(self, channels: int, *, quantile: float, alpha: float, tau: float) -> None:
         super().__init__(channels, quantile=quantile, alpha=alpha)

@@ -100,7 +100,6 @@ class SoftmaxCore(nn.Module):
         Args:
             q_TBHSD: Query events.
             k_BKND: Keys, in units of a query event of each channel.
-            v_BKND: Values.
             scaling: Factor of the scores.
             mask: True where a query may see a key; None for plain causal attention.
             arriving: Events (T, B, K, S, D) of the new keys and values, where they are coded.

@@ -39,7 +39,6 @@ class Synapse(nn.Module):
         """Currents (T, ..., out), or (..., out) if accumulated, of spikes (T, ..., in).
 
         Args:
-            x: The spikes.
             scale: Size of a spike per channel (in,); None for 1.
         """
         weight = self.fan_out_weight
@@ -95,10 +94,6 @@ def make_synapse(
 
     Args:
         kind: Class of the dense one, `Conv1D` or `Linear`.
-        fan_out: Output features.
-        fan_in: Input features.
-        levels: The values a spike may have.
-        accumulate: See `Synapse`.
         bias: Whether there is one; a `Conv1D` always has.
     """
     if kind == "Conv1D":

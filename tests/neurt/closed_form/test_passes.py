@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from neurt.closed_form.passes import (
     PlanError,
     Stage,
-    check_pass,
+    check_positions,
     check_stages,
     decode,
     prefill,
@@ -18,7 +18,7 @@ TINY = Shape(layers=2, width=32, heads=4, inner=128, vocabulary=101, positions=6
 
 def test_more_tokens_than_positions_are_refused() -> None:
     with pytest.raises(PlanError, match="65 tokens are more than the 64 positions of 'tiny'"):
-        check_pass(prefill(65), TINY, "tiny")
+        check_positions(65, TINY.positions, "tiny")
 
 
 def test_the_longest_pass_of_a_request_decides() -> None:

@@ -13,7 +13,6 @@ from neurt.learning import checkpoint
 from neurt.learning.checkpoint import (
     CHECKPOINT,
     MODEL,
-    Checkpoint,
     CheckpointError,
     check_unused,
     load_checkpoint,
@@ -30,29 +29,29 @@ TENSORS = {
 
 
 def save(directory: Path, step: int = 4) -> Path:
-    return save_checkpoint(directory, Checkpoint("one", step, FINGERPRINT, TENSORS))
+    return save_checkpoint(directory, step, FINGERPRINT, TENSORS)
 
 
 def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     assert save(tmp_path) == tmp_path / CHECKPOINT
-    found = load_checkpoint(tmp_path, FINGERPRINT)
-    assert (found.stage, found.step, found.fingerprint) == ("one", 4, FINGERPRINT)
-    assert found.tensors.keys() == TENSORS.keys()
+    step, tensors = load_checkpoint(tmp_path, FINGERPRINT)
+    assert step == 4
+    assert tensors.keys() == TENSORS.keys()
     for name, tensor in TENSORS.items():
-        assert found.tensors[name].dtype == tensor.dtype
-        assert torch.equal(found.tensors[name], tensor)
+        assert tensors[name].dtype == tensor.dtype
+        assert torch.equal(tensors[name], tensor)
 
 
 def test_a_tensor_that_is_not_contiguous_is_saved(tmp_path: Path) -> None:
     turned = torch.arange(6.0).view(2, 3).T
-    save_checkpoint(tmp_path, Checkpoint("one", 1, FINGERPRINT, {"a": turned}))
-    assert torch.equal(load_checkpoint(tmp_path, FINGERPRINT).tensors["a"], turned)
+    save_checkpoint(tmp_path, 1, FINGERPRINT, {"a": turned})
+    assert torch.equal(load_checkpoint(tmp_path, FINGERPRINT)[1]["a"], turned)
 
 
 def test_a_later_one_takes_its_place_and_leaves_nothing_else(tmp_path: Path) -> None:
     save(tmp_path, 4)
     save(tmp_path, 8)
-    assert load_checkpoint(tmp_path, FINGERPRINT).step == 8
+    assert load_checkpoint(tmp_path, FINGERPRINT)[0] == 8
     assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT]
 
 
@@ -69,7 +68,7 @@ def test_one_that_cannot_be_written_leaves_the_older(
         f"'{tmp_path / CHECKPOINT}' cannot be written: I/O error: No space left on device "
         "(os error 28)"
     )
-    assert load_checkpoint(tmp_path, FINGERPRINT).step == 4
+    assert load_checkpoint(tmp_path, FINGERPRINT)[0] == 4
     assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT]
 
 
