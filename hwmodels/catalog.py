@@ -62,17 +62,10 @@ def load_profiles(names: Iterable[str | Path]) -> tuple[HardwareProfile, ...]:
 
 
 def siblings(name_or_path: str | Path) -> dict[str, str]:
-    """The precisions of the hardware that a profile belongs to.
+    """What to load for each precision of the hardware that a profile belongs to.
 
-    Args:
-        name_or_path: As for `load_profile`.
-
-    Returns:
-        What to load by precision, the default of the hardware first: {"fp32": "45nm", "int8":
-        "45nm-int8"}. The profile itself is among them.
-
-    Raises:
-        ProfileError: If there is no such profile, or its default is at fault.
+    The default of the hardware is first, and the profile itself among them: {"fp32": "45nm",
+    "int8": "45nm-int8"}. Errors as those of `load_profile`.
     """
     document = _find(str(name_or_path)).open()
     default = compose(document, None, _find_beside).precision
@@ -82,46 +75,15 @@ def siblings(name_or_path: str | Path) -> dict[str, str]:
 
 
 def load_sibling(name_or_path: str | Path, precision: str) -> HardwareProfile | None:
-    """The same hardware at another precision, or None where it has none.
-
-    Raises:
-        ProfileError: If the profile cannot be found, or either of the two is at fault.
-    """
+    """The same hardware at another precision, or None where it has none."""
     sibling = siblings(name_or_path).get(precision)
     return None if sibling is None else load_profile(sibling)
 
 
-def read_profile(path: Path) -> HardwareProfile:
-    """Read the default profile of one TOML file.
-
-    Raises:
-        ProfileError: If the file cannot be read, is not TOML, or does not follow the schema.
-    """
-    return compose(Document.read(path), None, _find_beside)
-
-
 def read_profiles(path: Path) -> tuple[HardwareProfile, ...]:
-    """Read all precisions of one TOML file, the default first.
-
-    Raises:
-        ProfileError: As for `read_profile`, of any of them.
-    """
+    """Read all precisions of one TOML file, the default first."""
     document = Document.read(path)
     return tuple(compose(document, p, _find_beside) for p in (None, *document.precisions))
-
-
-def parse_profile(text: str, *, name: str) -> HardwareProfile:
-    """Parse the text of a TOML profile.
-
-    Args:
-        text: TOML.
-        name: What to call it in an error message.
-
-    Raises:
-        ProfileError: If the text is not TOML or does not follow the schema; names the first key
-            at fault, its value and the rule.
-    """
-    return compose(Document.parse(text, name), None, _find_beside)
 
 
 def _find(reference: str, folder: Path = Path()) -> _Source:

@@ -64,17 +64,12 @@ def component_level(
 ) -> MemoryLevel:
     """The memory level that a component with the actions "read" and "write" makes.
 
+    Arguments and errors as of `component_price`, and:
+
     Args:
-        component: Name in hwcomponents ("SRAM"), or a model class.
-        attributes: What the component is made with, for example size, width and tech_node.
         access_bits: Bits of one read or write, where the model has accesses of one width only;
             None asks it for the energy of 8 bits.
         capacity_bytes: How much fits; None where that is no limit.
-        evidence: How the model obtained its energies.
-        note: What a reader must know to use the prices.
-
-    Raises:
-        ComponentError: If hwcomponents is missing, or has no energy for it.
     """
     model = _model(component, attributes)
     arguments = {"bits_per_action": 8} if access_bits is None else {}

@@ -82,35 +82,20 @@ class Op(StrEnum):
         return self.buffer is not None and "spike" not in self.value
 
 
-_GROUPS = {
-    Op.MAC: "compute",
-    Op.AC: "compute",
-    Op.SHIFT_AC: "compute",
-    Op.ADD: "scalar",
-    Op.MUL: "scalar",
-    Op.DIV: "scalar",
-    Op.EXP: "scalar",
-    Op.SQRT: "scalar",
-    Op.CMP: "scalar",
-    Op.NEURON_UPDATE: "neuron",
-    Op.SPIKE: "routing",
-    Op.SPIKE_HOP: "routing",
-}
+_GROUPS = (
+    dict.fromkeys((Op.MAC, Op.AC, Op.SHIFT_AC), "compute")
+    | dict.fromkeys((Op.ADD, Op.MUL, Op.DIV, Op.EXP, Op.SQRT, Op.CMP), "scalar")
+    | {Op.NEURON_UPDATE: "neuron"}
+    | dict.fromkeys((Op.SPIKE, Op.SPIKE_HOP), "routing")
+)
 
-_BUFFERS = {
-    Op.WEIGHT_READ: Buffer.WEIGHTS,
-    Op.VECTOR_READ: Buffer.WEIGHTS,
-    Op.ACTIVATION_READ: Buffer.ACTIVATIONS,
-    Op.ACTIVATION_WRITE: Buffer.ACTIVATIONS,
-    Op.SPIKE_READ: Buffer.SPIKES,
-    Op.SPIKE_WRITE: Buffer.SPIKES,
-    Op.STATE_READ: Buffer.STATE,
-    Op.STATE_WRITE: Buffer.STATE,
-    Op.KV_READ: Buffer.KV_CACHE,
-    Op.KV_WRITE: Buffer.KV_CACHE,
-    Op.KV_SPIKE_READ: Buffer.KV_CACHE,
-    Op.KV_SPIKE_WRITE: Buffer.KV_CACHE,
-}
+_BUFFERS = (
+    dict.fromkeys((Op.WEIGHT_READ, Op.VECTOR_READ), Buffer.WEIGHTS)
+    | dict.fromkeys((Op.ACTIVATION_READ, Op.ACTIVATION_WRITE), Buffer.ACTIVATIONS)
+    | dict.fromkeys((Op.SPIKE_READ, Op.SPIKE_WRITE), Buffer.SPIKES)
+    | dict.fromkeys((Op.STATE_READ, Op.STATE_WRITE), Buffer.STATE)
+    | dict.fromkeys((Op.KV_READ, Op.KV_WRITE, Op.KV_SPIKE_READ, Op.KV_SPIKE_WRITE), Buffer.KV_CACHE)
+)
 
 _DEFINITIONS = {
     Op.MAC: "one multiply-accumulate of a matrix product between two analog operands",

@@ -8,7 +8,8 @@ from typing import Any, ParamSpec
 import pytest
 
 from energy import Counts, Label, LayerCount, Tally
-from hwmodels import Buffer, HardwareProfile, Op
+from hwmodels import Buffer, HardwareProfile, Op, catalog
+from hwmodels.document import Document, compose
 
 Given = ParamSpec("Given")
 CITED = {"source": "a bench", "evidence": "measured"}
@@ -61,3 +62,8 @@ def arithmetic(tally: Tally) -> dict[Op, int]:
 def traffic(tally: Tally) -> dict[Op, int]:
     """Bytes that a tally moves."""
     return {op: n for op, n in tally.ops.items() if op.group == "memory" and n}
+
+
+def parse_profile(text: str, *, name: str) -> HardwareProfile:
+    """The default profile of the text of a TOML file, which may extend a built-in one."""
+    return compose(Document.parse(text, name), None, catalog._find_beside)

@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import prod
 
-from energy.literature.lemaire import LEMAIRE, Terms, Variant
-from energy.literature.lemaire_layers import neurons, synapses
+from energy.literature.lemaire import LEMAIRE, Terms, Variant, neurons, synapses
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builders import parse_profile
 
 from hwmodels import HardwareProfile, Op
-from hwmodels.catalog import parse_profile
 from neurt.verbs.commands import parse
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from energy.bill.layer import COMPUTE, ESTIMATE_COLUMNS, GROUPS, BillRow, LayerEnergy
+from energy.bill.layer import ACCOUNTINGS, ESTIMATE_COLUMNS, GROUPS, BillRow, LayerEnergy
 from energy.bill.pricing import prepare, terms, time_at_full_use_s
 from energy.counts import Counts
 from energy.counts.counts import Scope
@@ -22,12 +22,7 @@ from hwmodels import Dataflow, HardwareProfile, Op
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["ACCOUNTINGS", "COMPUTE", "GROUPS", "Estimate", "LayerEnergy", "bill_of", "estimate"]
-
 Key = TypeVar("Key")
-
-#: The two accountings of a saving.
-ACCOUNTINGS = ("compute", "full")
 
 
 @dataclass(frozen=True)
@@ -58,12 +53,7 @@ class Estimate:
         """Sum over the layers of one block or component, in picojoules.
 
         Static energy belongs to no layer: it is in the full sum over the whole model, where it is
-        known.
-
-        Args:
-            accounting: `compute` (MACs and ACs) or `full` (everything that has a price).
-            block: Only this block.
-            component: Only this component.
+        known. The accounting is `compute` (MACs and ACs) or `full` (everything that has a price).
 
         Raises:
             ValueError: If there is no such accounting.
@@ -72,12 +62,11 @@ class Estimate:
             raise ValueError(
                 f"accounting '{accounting}' is not known; known are {', '.join(ACCOUNTINGS)}"
             )
-        whole = accounting == "full" and block is None and component is None
-        static_pj = (self.static_pj or 0.0) if whole else 0.0
         layers = self.within(block, component)
         if accounting == "compute":
             return math.fsum(layer.compute_pj for layer in layers)
-        return math.fsum((static_pj, *(layer.total_pj for layer in layers)))
+        static_pj = self.static_pj if block is None and component is None else None
+        return math.fsum((static_pj or 0.0, *(layer.total_pj for layer in layers)))
 
     def within(self, block: str | None, component: str | None = None) -> list[LayerEnergy]:
         """The bills of the layers in a block that have a component; None is any."""
@@ -120,10 +109,8 @@ class Estimate:
         A layer whose MACs or ACs have no price has no `compute_pj` and no `energy_pj`: a gap is
         never a zero. Static energy belongs to no layer, so it is not here.
         """
-        return Table(
-            ESTIMATE_COLUMNS,
-            [BillRow(self.counts, self.profile, self.dataflow, x) for x in self.layers],
-        )
+        rows = [BillRow(self.counts, self.profile, self.dataflow, x) for x in self.layers]
+        return Table(ESTIMATE_COLUMNS, rows)
 
     def to_frame(self) -> DataFrame:
         """`table` as a data frame."""
@@ -164,16 +151,12 @@ class Estimate:
         phase = self.counts.phase if self.counts.phase == other.counts.phase else "request"
         counts = replace(self.counts, phase=phase) + replace(other.counts, phase=phase)
         known = self.latency_s is not None and other.latency_s is not None
-        return Estimate(
-            counts,
-            self.profile,
-            tuple(
-                LayerEnergy(count, _sum(a.pj, b.pj), _sum(a.level_pj, b.level_pj))
-                for count, a, b in zip(counts.layers, self.layers, other.layers, strict=True)
-            ),
-            self.dataflow,
-            (self.latency_s or 0.0) + (other.latency_s or 0.0) if known else None,
+        layers = tuple(
+            LayerEnergy(count, _sum(a.pj, b.pj), _sum(a.level_pj, b.level_pj))
+            for count, a, b in zip(counts.layers, self.layers, other.layers, strict=True)
         )
+        latency_s = (self.latency_s or 0.0) + (other.latency_s or 0.0) if known else None
+        return Estimate(counts, self.profile, layers, self.dataflow, latency_s)
 
 
 def _sum(a: Mapping[Key, float], b: Mapping[Key, float]) -> dict[Key, float]:
@@ -192,7 +175,7 @@ def estimate(
     Args:
         counts: What was counted.
         profile: The price list; memory traffic is rescaled to its `value_bytes`.
-        dataflow: How often operands move; that of the profile unless given.
+        dataflow: That of the profile unless given.
         latency_s: Seconds that the pass takes; from the throughput of the profile unless given.
     """
     dataflow = dataflow or profile.dataflow
@@ -219,14 +202,9 @@ def bill_of(
     dataflow: Dataflow | None = None,
     latency_s: float | None = None,
 ) -> Estimate:
-    """The bill of several phases of one variant: each lives in the memory that it needs.
+    """The bill of one or more phases of a variant: each lives in the memory that it needs.
 
-    Args:
-        phases: Their counts, at least one.
-        profile: The price list.
-        dataflow: How often operands move; that of the profile unless given.
-        latency_s: Seconds that all of them take together; from the throughput of the profile
-            unless given.
+    Dataflow and latency as in `estimate`; the latency is that of all phases together.
 
     Raises:
         ValueError: If they are not of one model, counted in the same way.

@@ -6,14 +6,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from operator import attrgetter
 from typing import NamedTuple
 
 from energy.counts import Counts, LayerCount
-from energy.counts.counts import of_counts
-from energy.table import Column
+from energy.table import Column, at, attributes
 from energy.words import op_names
 from hwmodels import Dataflow, HardwareProfile, Op
+
+#: The two accountings of a saving.
+ACCOUNTINGS = ("compute", "full")
 
 #: Headings of the bill, in the order they are shown; see `Op.group`.
 GROUPS = ("compute", "scalar", "neuron", "routing", "memory")
@@ -88,18 +89,17 @@ def _group(group: str) -> Column[BillRow]:
 
 #: Columns of a frame of a bill.
 ESTIMATE_COLUMNS: tuple[Column[BillRow], ...] = (
-    Column("hw", attrgetter("profile.name")),
-    Column("dataflow", attrgetter("dataflow.value")),
-    *of_counts("variant"),
-    Column("layer", attrgetter("layer.count.name")),
-    Column("kind", attrgetter("layer.count.kind")),
-    Column("block", attrgetter("layer.count.label.block")),
-    Column("component", attrgetter("layer.count.label.component")),
-    Column("depth", attrgetter("layer.count.label.depth"), dtype="Int64"),
-    Column("calls", attrgetter("layer.count.calls")),
-    Column("spike_rate", attrgetter("layer.count.spike_rate"), dtype="float64"),
+    Column("hw", at("profile.name")),
+    Column("dataflow", at("dataflow.value")),
+    *attributes("counts", "variant"),
+    Column("layer", at("layer.count.name")),
+    *attributes("layer.count", "kind"),
+    *attributes("layer.count.label", "block", "component"),
+    Column("depth", at("layer.count.label.depth"), dtype="Int64"),
+    *attributes("layer.count", "calls"),
+    Column("spike_rate", at("layer.count.spike_rate"), dtype="float64"),
     *map(_group, GROUPS),
-    Column("energy_pj", attrgetter("energy_pj"), dtype="float64"),
-    Column("unpriced", attrgetter("unpriced")),
-    *of_counts("timesteps", "phase", "tokens", "model", "weights"),
+    Column("energy_pj", at("energy_pj"), dtype="float64"),
+    *attributes("", "unpriced"),
+    *attributes("counts", "timesteps", "phase", "tokens", "model", "weights"),
 )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from energy.bill.estimate import Estimate
 from energy.bill.layer import COMPUTE, relevant_ops
-from energy.table import Column, Table
+from energy.table import Column, Table, at, attributes
 from energy.words import energy, op_names, percent
 from hwmodels import Op
 
@@ -47,12 +46,8 @@ class Saving:
 
 #: Columns of a frame of savings.
 SAVING_COLUMNS: tuple[Column[Saving], ...] = (
-    Column("block", attrgetter("block")),
-    Column("component", attrgetter("component")),
-    Column("accounting", attrgetter("accounting")),
-    Column("asa_pj", attrgetter("asa_pj"), dtype="float64"),
-    Column("ssa_pj", attrgetter("ssa_pj"), dtype="float64"),
-    Column("saving", attrgetter("saving"), dtype="float64"),
+    *attributes("", "block", "component", "accounting"),
+    *(Column(name, at(name), dtype="float64") for name in ("asa_pj", "ssa_pj", "saving")),
     Column("unpriced", lambda saving: op_names(saving.unpriced)),
 )
 
@@ -60,7 +55,7 @@ _PEOPLE: tuple[Column[Saving], ...] = (
     Column("part", lambda x: f"{x.block} {x.component}".removesuffix(" total"), "part", words=True),
     Column("analog", lambda x: energy(x.asa_pj), "analog"),
     Column("spiking", lambda x: energy(x.ssa_pj), "spiking"),
-    Column("saved", attrgetter("saving"), "saved", percent),
+    Column("saved", at("saving"), "saved", percent),
 )
 
 
@@ -76,14 +71,7 @@ def saving(
 
     A part whose MACs or ACs have no price has no energy: the comparison would be between what
     happens to be priced. Other operations without a price are named in `unpriced`. Static energy
-    takes part in the whole model where it is known of both sides.
-
-    Args:
-        asa: Bill of the analog variant.
-        ssa: Bill of the spiking variant.
-        accounting: `compute` or `full`.
-        block: Only this block; None for all.
-        component: Only this component; None for all.
+    takes part in the whole model (no block, no component) where it is known of both sides.
     """
     if asa.static_pj is None or ssa.static_pj is None:
         asa, ssa = (replace(side, latency_s=None) for side in (asa, ssa))

@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from energy.counts.layer import LayerCount, Tally
-from energy.table import Column, Table
+from energy.table import Column, Table, at, attributes
 from energy.words import integer, number
 from hwmodels import Op
 
@@ -49,11 +48,7 @@ class Counts:
 
     @cached_property
     def _totals(self) -> Mapping[Op, float]:
-        totals: dict[Op, float] = {}
-        for layer in self.layers:
-            for op, amount in layer.tally.ops.items():
-                totals[op] = totals.get(op, 0) + amount
-        return totals
+        return Tally.total(layer.tally for layer in self.layers).ops
 
     @property
     def dense_macs(self) -> float:
@@ -84,9 +79,8 @@ class Counts:
 
     def only(self, *, block: str | None = None, component: str | None = None) -> Counts:
         """The layers of one block or component."""
-        return replace(
-            self, layers=tuple(x for x in self.layers if x.label.within(block, component))
-        )
+        inside = tuple(x for x in self.layers if x.label.within(block, component))
+        return replace(self, layers=inside)
 
     def layer(self, name: str) -> LayerCount:
         """The record of one layer.
@@ -94,16 +88,13 @@ class Counts:
         Raises:
             KeyError: If there is no such layer.
         """
-        for layer in self.layers:
-            if layer.name == name:
-                return layer
-        raise KeyError(name)
+        return {layer.name: layer for layer in reversed(self.layers)}[name]
 
     def table(self) -> Table[CountRow]:
         """One row per layer: `counts.csv`, with the spike rate after the slots."""
         columns = list(COUNT_COLUMNS)
         after = [column.name for column in columns].index("slots") + 1
-        columns.insert(after, Column("spike_rate", attrgetter("layer.spike_rate"), dtype="float64"))
+        columns.insert(after, Column("spike_rate", at("layer.spike_rate"), dtype="float64"))
         return Table(tuple(columns), [CountRow(self, layer) for layer in self.layers])
 
     def to_frame(self) -> DataFrame:
@@ -179,31 +170,24 @@ class CountRow(NamedTuple):
     layer: LayerCount
 
 
-def of_counts(*names: str) -> tuple[Column[Any], ...]:
-    """Columns of what was run: fields of `Counts`, for rows that have `counts`."""
-    return tuple(Column(name, attrgetter(f"counts.{name}")) for name in names)
-
-
 def _count(op: Op) -> Column[CountRow]:
     return Column(op.value, lambda row: row.layer.tally.ops.get(op, 0))
 
 
 #: Columns of `counts.csv`.
 COUNT_COLUMNS: tuple[Column[CountRow], ...] = (
-    *of_counts("variant"),
-    Column("layer", attrgetter("layer.name")),
-    Column("kind", attrgetter("layer.kind")),
-    Column("block", attrgetter("layer.label.block")),
-    Column("component", attrgetter("layer.label.component")),
-    Column("depth", attrgetter("layer.label.depth"), dtype="Int64"),
-    Column("calls", attrgetter("layer.calls")),
-    Column("dense_macs", attrgetter("layer.tally.dense_macs")),
-    Column("zero_macs", attrgetter("layer.tally.zero_macs"), dtype="Int64"),
+    *attributes("counts", "variant"),
+    Column("layer", at("layer.name")),
+    *attributes("layer", "kind"),
+    *attributes("layer.label", "block", "component"),
+    Column("depth", at("layer.label.depth"), dtype="Int64"),
+    *attributes("layer", "calls"),
+    *attributes("layer.tally", "dense_macs"),
+    Column("zero_macs", at("layer.tally.zero_macs"), dtype="Int64"),
     *(_count(op) for op in Op if op.is_counted),
-    Column("spikes", attrgetter("layer.tally.spikes")),
-    Column("slots", attrgetter("layer.tally.slots")),
-    *of_counts("phase", "batch", "tokens", "timesteps", "attention", "value_bytes"),
-    *of_counts("model", "weights"),
+    *attributes("layer.tally", "spikes", "slots"),
+    *attributes("counts", "phase", "batch", "tokens", "timesteps", "attention", "value_bytes"),
+    *attributes("counts", "model", "weights"),
 )
 
 _PART_COLUMNS: tuple[Column[tuple[str, Counts]], ...] = (

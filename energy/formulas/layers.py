@@ -50,17 +50,8 @@ def event_linear(
     """A layer fed by spikes: `events` of the `rows x fan_in` slots reach `fan_out` accumulators.
 
     The scale of an event belongs to the weight (or to the reader of the accumulator), so an event
-    costs an addition, with a shift where it has a payload. Analog "events" are multiplied.
-
-    Args:
-        rows: Vectors, time steps included.
-        fan_in: Input features.
-        fan_out: Output features.
-        events: Events in all.
-        bias: Whether there is one.
-        levels: What an event may be.
-        value_bytes: Width of an analog value.
-        steps: Time steps whose events meet in the same accumulators.
+    costs an addition, with a shift where it has a payload. Analog "events" are multiplied. `rows`
+    are vectors of all time steps, `steps` those whose events meet in the same accumulators.
     """
     slots = rows * fan_in
     macs = slots * fan_out
@@ -95,12 +86,8 @@ def matrix_product(batch: int, left: int, inner: int, right: int, *, value_bytes
 
 def embedding(rows: int, width: int, *, value_bytes: int) -> Tally:
     """A look-up of `rows` vectors: traffic, no arithmetic."""
-    return Tally(
-        {
-            Op.VECTOR_READ: rows * width * value_bytes,
-            Op.ACTIVATION_WRITE: rows * width * value_bytes,
-        },
-    )
+    traffic = rows * width * value_bytes
+    return Tally({Op.VECTOR_READ: traffic, Op.ACTIVATION_WRITE: traffic})
 
 
 def neurons(
@@ -114,8 +101,6 @@ def neurons(
         channels: Thresholds.
         inputs: Values that drive them: as many as updates, or as neurons where the same value
             drives every time step.
-        levels: What a spike may be.
-        value_bytes: Width of an analog value.
     """
     return Tally(
         {

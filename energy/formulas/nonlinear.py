@@ -28,17 +28,14 @@ def softmax(
     """
     elements = heads * pairs(queries, keys, attention)
     rows = heads * queries
-    return Tally(
-        {
-            Op.MUL: (1 + 3 * capped) * elements,
-            Op.CMP: elements - rows,
-            Op.ADD: (2 + 2 * capped) * elements - rows,
-            Op.EXP: (1 + capped) * elements,
-            Op.DIV: (1 + capped) * elements,
-            Op.ACTIVATION_READ: elements * value_bytes,
-            Op.ACTIVATION_WRITE: elements * value_bytes,
-        },
-    )
+    ops = {
+        Op.MUL: (1 + 3 * capped) * elements,
+        Op.CMP: elements - rows,
+        Op.ADD: (2 + 2 * capped) * elements - rows,
+        Op.EXP: (1 + capped) * elements,
+        Op.DIV: (1 + capped) * elements,
+    }
+    return _passing(elements * value_bytes, ops)
 
 
 def layer_norm(
@@ -58,17 +55,14 @@ def layer_norm(
     multiplications) and shift (d additions). With `offset` the scale is 1 + weight: d additions
     per call.
     """
-    return Tally(
-        {
-            Op.ADD: rows * ((3 + shift) * width - 1) + offset * width,
-            Op.MUL: rows * ((2 + scale) * width + 2),
-            Op.SQRT: rows,
-            Op.DIV: rows,
-            Op.VECTOR_READ: (scale + shift) * width * value_bytes,
-            Op.ACTIVATION_READ: rows * width * value_bytes,
-            Op.ACTIVATION_WRITE: rows * width * value_bytes,
-        }
-    )
+    ops = {
+        Op.ADD: rows * ((3 + shift) * width - 1) + offset * width,
+        Op.MUL: rows * ((2 + scale) * width + 2),
+        Op.SQRT: rows,
+        Op.DIV: rows,
+        Op.VECTOR_READ: (scale + shift) * width * value_bytes,
+    }
+    return _passing(rows * width * value_bytes, ops)
 
 
 def rms_norm(
@@ -83,17 +77,14 @@ def rms_norm(
 
     Source: Zhang and Sennrich, "Root Mean Square Layer Normalization", arXiv 1910.07467.
     """
-    return Tally(
-        {
-            Op.ADD: rows * width + offset * width,
-            Op.MUL: rows * ((2 + scale) * width + 1),
-            Op.SQRT: rows,
-            Op.DIV: rows,
-            Op.VECTOR_READ: scale * width * value_bytes,
-            Op.ACTIVATION_READ: rows * width * value_bytes,
-            Op.ACTIVATION_WRITE: rows * width * value_bytes,
-        }
-    )
+    ops = {
+        Op.ADD: rows * width + offset * width,
+        Op.MUL: rows * ((2 + scale) * width + 1),
+        Op.SQRT: rows,
+        Op.DIV: rows,
+        Op.VECTOR_READ: scale * width * value_bytes,
+    }
+    return _passing(rows * width * value_bytes, ops)
 
 
 def gelu_tanh(elements: int, *, value_bytes: int) -> Tally:
@@ -145,14 +136,10 @@ def relu_squared(elements: int, *, value_bytes: int) -> Tally:
 def rotary(elements: int, angles: int, *, value_bytes: int) -> Tally:
     """Rotary positions, x cos + rotate_half(x) sin, applied to queries and keys.
 
-    Per rotated element 2 multiplications and 1 addition; the rotation of halves moves data and
-    flips signs. Channels that are not rotated stay where they are.
-
-    Args:
-        elements: Rotated elements of queries and keys.
-        angles: Cosines and sines that are read, each once: tokens x rotated channels, since the
-            two channels of a pair share both.
-        value_bytes: Width of an analog value.
+    Per rotated element of queries and keys 2 multiplications and 1 addition; the rotation of halves
+    moves data and flips signs. Channels that are not rotated stay where they are. `angles` are the
+    cosines and sines that are read, each once: tokens x rotated channels, since the two channels of
+    a pair share both.
     """
     return Tally(
         {
@@ -185,11 +172,12 @@ def multiply(elements: int, *, value_bytes: int) -> Tally:
 
 
 def _elementwise(elements: int, each: Mapping[Op, int], value_bytes: int) -> Tally:
-    traffic = elements * value_bytes
-    return Tally(
-        {op: n * elements for op, n in each.items()}
-        | {Op.ACTIVATION_READ: traffic, Op.ACTIVATION_WRITE: traffic}
-    )
+    return _passing(elements * value_bytes, {op: n * elements for op, n in each.items()})
+
+
+def _passing(traffic: int, ops: dict[Op, int]) -> Tally:
+    """A function that reads and writes so many bytes of activations."""
+    return Tally({**ops, Op.ACTIVATION_READ: traffic, Op.ACTIVATION_WRITE: traffic})
 
 
 def relu(elements: int, *, value_bytes: int) -> Tally:
@@ -203,15 +191,8 @@ def row_normalise(rows: int, width: int, events: int, *, value_bytes: int) -> Ta
     Per event 1 addition (to the sum of its row); per row 1 division (reciprocal) and `width`
     multiplications.
     """
-    return Tally(
-        {
-            Op.ADD: events,
-            Op.DIV: rows,
-            Op.MUL: rows * width,
-            Op.ACTIVATION_READ: rows * width * value_bytes,
-            Op.ACTIVATION_WRITE: rows * width * value_bytes,
-        },
-    )
+    ops = {Op.ADD: events, Op.DIV: rows, Op.MUL: rows * width}
+    return _passing(rows * width * value_bytes, ops)
 
 
 def row_scale(elements: int, *, value_bytes: int) -> Tally:

@@ -40,8 +40,7 @@ def rotation_of(attention: nn.Module) -> Rotation | None:
 def counted_rotary(attentions: Iterable[nn.Module]) -> Iterator[None]:
     """Let modelling code apply rotary positions through `attention.core.rotary` inside the block.
 
-    Args:
-        attentions: Attention modules, those with a `core.rotary` among others.
+    Attention modules that have none stay as they are.
     """
     cores = ((module, getattr(module, "core", None)) for module in attentions)
     sources = {
@@ -107,10 +106,7 @@ def counted_gates(model: nn.Module) -> Iterator[None]:
 
     A feed-forward takes part if its children are the projections and the activation of one of two
     known forms and its forward computes that form, which is tried with small stand-ins. Logits stay
-    the same to the bit.
-
-    Args:
-        model: The model, whose other feed-forwards stay as they are.
+    the same to the bit, and other feed-forwards as they are.
     """
     gated = [(module, form) for module in model.modules() if (form := _form(module)) is not None]
     try:

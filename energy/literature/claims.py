@@ -53,12 +53,11 @@ class Claim:
                 )
 
 
-#: Fields of a claim that are numbers, in order.
-NUMBERS = tuple(f.name for f in fields(Claim) if f.name not in ("model", "hw"))
-
-
 #: Columns that are known: `model` is needed, the others where there is something to say.
-CLAIM_COLUMNS = ("model", "hw", *NUMBERS)
+CLAIM_COLUMNS = tuple(field.name for field in fields(Claim))
+
+#: Fields of a claim that are numbers, in order.
+NUMBERS = CLAIM_COLUMNS[2:]
 
 
 def read_claims(path: Path) -> list[Claim]:

@@ -1,16 +1,16 @@
 """The energy model of Lemaire et al. 2022: arithmetic, addressing, and every access to local SRAM.
 
 E. Lemaire et al., "An Analytical Estimation of Spiking Neural Networks Energy Efficiency", ICONIP
-2022, arXiv 2210.13107; equation numbers in this file are theirs. Each layer has memories of its
-own, sized by what they hold, and every access moves one 32-bit word at a price that grows with
-the size of the memory.
+2022, arXiv 2210.13107; equation numbers in this file are theirs, Ni and No are inputs and outputs.
+Each layer has memories of its own, sized by what they hold, and every access moves one 32-bit word
+at a price that grows with the size of the memory.
 
 Two variants. `lemaire-printed` takes the additions of a spiking fully-connected layer as Eq. 2.4
 is printed: theta Ni No, where the text defines theta as the number of input spikes, so that each
 is charged Ni times too often. `lemaire` takes theta No, as Eqs. 8, 10, 15 and 17 of the same paper
 do, and adds the resets that Eq. 1.4 charges in a convolution and Eq. 2.4 forgets.
 
-theta is the number of input spikes over all time steps, theta_out of output spikes.
+theta is the number of input spikes over all T time steps, theta_out of output spikes.
 """
 
 from __future__ import annotations
@@ -143,3 +143,53 @@ PRINTED = Variant("lemaire-printed", printed=True, resets=False)
 
 #: The two accountings by name.
 VARIANTS = {variant.name: variant for variant in (LEMAIRE, PRINTED)}
+
+
+def dense_linear(fan_in: int, fan_out: int, *, rows: int = 1, bias: bool = True) -> Terms:
+    """A fully-connected layer on `rows` vectors, one after another (Eqs. 2.1, 2.2, 4, 6, 12)."""
+    macs, biases = rows * fan_in * fan_out, rows * bias * fan_out
+    return Terms(
+        mac=macs,
+        acc=biases,
+        read_in=rows * fan_in,
+        read_weights=macs + biases,
+        write_out=rows * fan_out,
+        address_acc=macs,
+        in_words=fan_in,
+        weight_words=(fan_in + bias) * fan_out,
+        out_words=fan_out,
+    )
+
+
+def synapses(
+    fan_in: int, fan_out: int, theta: float, *, biases: float, variant: Variant = LEMAIRE
+) -> Terms:
+    """The half of a spiking fully-connected layer before its neurons (Eqs. 2.4, 5, 8, 10, 15, 17).
+
+    `biases` are the additions of a bias: T No in the paper, 0 without one.
+    """
+    reached = theta * fan_out
+    return Terms(
+        acc=reached * (fan_in if variant.printed else 1) + biases,
+        read_in=theta,
+        read_weights=reached + biases,
+        potentials=reached,
+        address_acc=reached,
+        in_words=variant.fifo_words,
+        weight_words=(fan_in + bool(biases)) * fan_out,
+        potential_words=fan_out,
+    )
+
+
+def neurons(
+    updates: float, count: int, theta_out: float, *, leak: bool, variant: Variant = LEMAIRE
+) -> Terms:
+    """The other half: `updates` = T x `count` steps of neurons (Eqs. 2.3, 2.4, 10, 13, 15)."""
+    return Terms(
+        mac=leak * updates,
+        acc=variant.resets * theta_out,
+        potentials=updates,
+        write_out=theta_out,
+        potential_words=count,
+        out_words=variant.fifo_words,
+    )

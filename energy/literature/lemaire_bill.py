@@ -35,8 +35,10 @@ from energy.literature.lemaire import (
     LemaireError,
     Terms,
     Variant,
+    dense_linear,
+    neurons,
+    synapses,
 )
-from energy.literature.lemaire_layers import dense_linear, neurons, synapses
 from hwmodels import Op
 
 #: What a reader must accept, for reports.
@@ -83,12 +85,8 @@ class Bill:
 
     def energy_pj(self, *, block: str | None = None, component: str | None = None) -> float:
         """Sum over the rows of one block or component, in picojoules."""
-        return math.fsum(
-            layer.total_pj
-            for layer in self.layers
-            if (block is None or layer.count.label.block == block)
-            and (component is None or layer.count.label.component == component)
-        )
+        layers = (x for x in self.layers if x.count.label.within(block, component))
+        return math.fsum(layer.total_pj for layer in layers)
 
     def part_pj(self, part: str) -> float:
         """Sum of one of `PARTS` over all rows, in picojoules."""

@@ -43,13 +43,7 @@ def arriving(layer: MatMul, spikes: Tensor, name: str, conventions: Conventions)
 
     New keys (or values) that arrive as events while the queries (or weights) do: each event also
     meets what has been accumulated of every query that sees its token, in each of the heads that
-    share it.
-
-    Args:
-        layer: The product.
-        spikes: The events (T, ..., new tokens, features).
-        name: The layer, for error messages.
-        conventions: Choices that change a count.
+    share it. The events are (T, ..., new tokens, features); errors name the layer.
     """
     tokens, slots = spikes.shape[-2], spikes.numel()
     events = count_events(spikes, layer.levels, name)

@@ -109,11 +109,7 @@ class Audit(TorchDispatchMode):
         return dict(outside)
 
     def refuse_escaped(self) -> None:
-        """Raise if a product ran that nobody counted.
-
-        Raises:
-            UncountedOperation: Names the first of them.
-        """
+        """Raise UncountedOperation if a product ran that nobody counted; name the first three."""
         if self.loose:
             first = ", ".join(f"{op} in '{where}'" for op, where in list(self.loose)[:3])
             raise UncountedOperation(
@@ -172,16 +168,9 @@ def is_attention(operation: str) -> bool:
 
 
 def loose_tally(operation: str, args: Sequence[Any], out: Any) -> Tally | None:
-    """Count one product; all query-key pairs of an attention are counted.
+    """The MACs of one operation of torch, and its operands and results as activations.
 
-    Args:
-        operation: Name of torch's operation.
-        args: Its positional arguments.
-        out: What it returned.
-
-    Returns:
-        Its MACs, and its operands and results as activations; None for an operation that is not
-        known here.
+    All query-key pairs of an attention are counted; None for an operation that is not known here.
     """
     if is_attention(operation):
         operands, result = args[:3], out[0]

@@ -64,33 +64,18 @@ class Meter:
         tokens: int = 0,
         **about: Unpack[About],
     ) -> Counts:
-        """Everything recorded so far.
-
-        Args:
-            variant: `asa` or `ssa`.
-            phase: `prefill` or `decode`.
-            tokens: Tokens that were processed.
-            **about: What was run.
-        """
-        layers = [
-            LayerCount(
-                name,
-                type(module).__name__,
-                self._label(name),
-                len(self._calls[name]),
-                Tally.total(self._calls[name]),
-            )
+        """Everything recorded so far, of `tokens` tokens; the names are those of `Counts`."""
+        rows = [
+            (name, type(module).__name__, self._label(name), self._calls[name])
             for name, module in self._layers
         ]
-        layers += [
-            LayerCount(
-                f"{where}.({operation})",
-                operation,
-                Label(component=f"({operation})"),
-                len(calls),
-                Tally.total(calls),
-            )
+        rows += [
+            (f"{where}.({operation})", operation, Label(component=f"({operation})"), calls)
             for (operation, where), calls in self.loose.items()
+        ]
+        layers = [
+            LayerCount(name, kind, label, len(calls), Tally.total(calls))
+            for name, kind, label, calls in rows
         ]
         return Counts(
             variant,
@@ -207,20 +192,8 @@ def count_pass(
 ) -> Counts:
     """Count one forward pass in evaluation mode, without gradients.
 
-    Args:
-        model: The model.
-        run: Calls it.
-        variant: `asa` or `ssa`.
-        conventions: Choices that change a count.
-        label: Says what a layer is in the architecture, from its name.
-        loose: Count products outside of counted layers too; see `counting`.
-        phase: `prefill` or `decode`.
-        tokens: Tokens that it processes.
-        **about: What is run.
-
-    Raises:
-        UncountedOperation: If a matrix product escaped.
-        EventError: If an operand declared as spikes holds something else.
+    `run` calls the model; the other arguments, and the errors, are those of `counting` and of
+    `Meter.counts`.
     """
     with evaluating(model), counting(model, conventions, label, loose=loose) as meter:
         run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import prod
 from typing import Any, Protocol
 
@@ -40,26 +41,14 @@ def activation(formula: Formula) -> Rule:
 
 
 def norm(*, centred: bool, offset: bool = False) -> Rule:
-    """The rule of a norm over the last dimensions.
-
-    Args:
-        centred: LayerNorm; otherwise RMSNorm.
-        offset: It scales by `1 + weight`.
-    """
+    """LayerNorm (`centred`) or RMSNorm over the last dimensions; `offset` scales by 1 + weight."""
 
     def rule(layer: Any, name: str, args: Any, out: Tensor, conventions: Conventions) -> Rows:
         width = prod(getattr(layer, "normalized_shape", out.shape[-1:]))
-        rows, value_bytes = out.numel() // width, out.element_size()
+        shape = out.numel() // width, width
         scale, shift = (getattr(layer, x, None) is not None for x in ("weight", "bias"))
-        if centred:
-            tally = nonlinear.layer_norm(
-                rows, width, scale=scale, shift=shift, offset=offset, value_bytes=value_bytes
-            )
-        else:
-            tally = nonlinear.rms_norm(
-                rows, width, scale=scale, offset=offset, value_bytes=value_bytes
-            )
-        return {"": tally}
+        formula = partial(nonlinear.layer_norm, shift=shift) if centred else nonlinear.rms_norm
+        return {"": formula(*shape, scale=scale, offset=offset, value_bytes=out.element_size())}
 
     return rule
 
@@ -69,12 +58,8 @@ def rotary_angles(
 ) -> Rows:
     """The rule of a table of angles in which each stands twice, for both channels of its pair."""
     cos: Tensor = out[0]
-    channels = cos.shape[-1]
-    return {
-        "": nonlinear.rotary_angles(
-            cos.numel() // channels, channels, value_bytes=cos.element_size()
-        )
-    }
+    positions, channels = cos.shape[:-1].numel(), cos.shape[-1]
+    return {"": nonlinear.rotary_angles(positions, channels, value_bytes=cos.element_size())}
 
 
 for _kinds, _formula in (
@@ -99,17 +84,14 @@ def _(layer: nn.GELU, name: str, args: Any, out: Tensor, conventions: Convention
 
 @tally_call.register
 def _(layer: ScaledSoftmax, name: str, args: Any, out: Tensor, conventions: Conventions) -> Rows:
-    queries, keys = out.shape[-2:]
-    return {
-        "": nonlinear.softmax(
-            out.shape[:-2].numel(),
-            queries,
-            keys,
-            attention=conventions.attention if layer.causal else Attention.FULL,
-            value_bytes=out.element_size(),
-            capped=len(args) > 3 and args[3] is not None,
-        )
-    }
+    tally = nonlinear.softmax(
+        out.shape[:-2].numel(),
+        *out.shape[-2:],
+        attention=conventions.attention if layer.causal else Attention.FULL,
+        value_bytes=out.element_size(),
+        capped=len(args) > 3 and args[3] is not None,
+    )
+    return {"": tally}
 
 
 @tally_call.register

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from energy import Counts, LayerCount, Tally, estimate, formulas
-from energy.bill.estimate import ACCOUNTINGS
+from energy.bill.layer import ACCOUNTINGS
 from energy.compare.breakeven import Part
 from energy.compare.part_breakeven import part_break_even, silenced
 from energy.counts import About

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
-from energy.bill.estimate import ACCOUNTINGS
+from energy.bill.layer import ACCOUNTINGS
 from energy.compare.breakeven import BreakEven, Verdict
 from energy.compare.thresholds import THRESHOLDS, Threshold, compute_only_needs, compute_only_rate
 from energy.table import Column, Table, at, attributes, texts

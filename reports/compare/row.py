@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from energy import Estimate, Saving, saving
-from energy.bill.estimate import ACCOUNTINGS
+from energy.bill.layer import ACCOUNTINGS
 from energy.compare.sensitivity import Interval, interval
 from reports.kit.parts import BLOCKS
 from reports.run.run import Run

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from energy import Estimate
-from energy.bill.estimate import GROUPS
+from energy.bill.layer import GROUPS
 from energy.words import energy_unit
 from reports.count.run import part_pj
 from reports.kit.parts import GROUP_COLOURS, GROUP_NAMES, component_names

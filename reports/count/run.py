@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from energy import Counts, Estimate, estimate
-from energy.bill.estimate import COMPUTE
+from energy.bill.layer import COMPUTE
 from hwmodels import HardwareProfile, Op
 
 

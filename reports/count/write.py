@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from energy import Estimate
-from energy.bill.estimate import ACCOUNTINGS
+from energy.bill.layer import ACCOUNTINGS
 from energy.counts.file import to_csv
 from hwmodels import Op
 from reports.count.run import CountRun, part_pj

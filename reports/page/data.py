@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from energy import Counts, LayerCount
-from energy.bill.estimate import GROUPS
 from energy.bill.execution import ADDRESS_BYTES
+from energy.bill.layer import GROUPS
 from energy.bill.placement import BUFFERS, HELD, PERSISTENT
 from energy.counts.counts import COUNT_COLUMNS, CountRow
 from hwmodels import Dataflow, HardwareProfile, Op, ProfileError, load_profile, siblings

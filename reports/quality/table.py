@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 
 from energy import Counts, Estimate, saving
-from energy.bill.estimate import ACCOUNTINGS
+from energy.bill.layer import ACCOUNTINGS
 from energy.compare.baselines import Baseline
 from energy.table import Column, Table, at, attributes, texts
 from energy.words import change, number, op_names, percent

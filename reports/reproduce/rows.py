@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from energy import Estimate, Saving, estimate, saving
-from energy.bill.estimate import ACCOUNTINGS
+from energy.bill.layer import ACCOUNTINGS
 from energy.compare.breakeven import Part, break_even
 from energy.compare.part_breakeven import part_break_even, silenced
 from energy.table import Column, Table, at, attributes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from energy import Counts, Estimate, Saving, saving
-from energy.bill.estimate import ACCOUNTINGS
+from energy.bill.layer import ACCOUNTINGS
 from energy.counts.file import to_csv
 from hwmodels import Op
 from reports.kit.caveats import NOT_MODELLED, PUBLISHED_SAVING, PUBLISHED_SOURCE

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from energy import Estimate
-from energy.bill.estimate import ACCOUNTINGS
+from energy.bill.layer import ACCOUNTINGS
 from energy.compare.ranges import UncertainConstant
 from energy.compare.sensitivity import SAMPLES, Sensitivity, SensitivityError, sensitivity
 from reports.kit.parts import BLOCKS

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from energy import Estimate, Saving, saving
-from energy.bill.estimate import ACCOUNTINGS
+from energy.bill.layer import ACCOUNTINGS
 from energy.compare.sensitivity import Interval, interval
 from energy.table import Column, Table
 from energy.words import energy, number, percent

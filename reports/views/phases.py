@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from energy import Estimate
-from energy.bill.estimate import GROUPS
+from energy.bill.layer import GROUPS
 from energy.table import Column, Table, at, attributes
 from energy.words import energy
 from reports.kit.parts import GROUP_NAMES

@@ -9,7 +9,7 @@ from operator import methodcaller
 from pathlib import Path
 
 from energy import Counts, Estimate, Label, LayerCount, LayerEnergy, Saving, saving
-from energy.bill.estimate import ACCOUNTINGS, GROUPS
+from energy.bill.layer import ACCOUNTINGS, GROUPS
 from energy.counts.counts import CountRow
 from energy.table import Column, Table, at, attributes
 from energy.words import op_names

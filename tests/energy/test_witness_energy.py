@@ -10,9 +10,8 @@ from lemaire_paper import Conv, dense_conv, spiking_conv, spiking_linear
 from torch import Tensor, nn
 
 from energy import Counts, LayerCount, Levels, estimate, formulas
-from energy.literature.lemaire import PRINTED, Costs, Terms, piecewise_pj
+from energy.literature.lemaire import PRINTED, Costs, Terms, dense_linear, piecewise_pj
 from energy.literature.lemaire_bill import lemaire
-from energy.literature.lemaire_layers import dense_linear
 from hwmodels import HardwareProfile
 
 pytest.importorskip("spikingjelly", reason="needs spikingjelly 2.0, see the README")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from builders import parse_profile
 
 from hwmodels import (
     Buffer,
@@ -14,7 +15,6 @@ from hwmodels import (
     load_profile,
     profile_names,
 )
-from hwmodels.catalog import parse_profile
 from hwmodels.prices import Core, MemoryLevel, Price, StaticPower, SystemFigure, Throughput
 from hwmodels.template import extension_template, template
 

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from energy import Attention, Counts, Label, LayerCount, Levels, Tally, formulas
-from energy.bill.estimate import ACCOUNTINGS
+from energy.bill.layer import ACCOUNTINGS
 from energy.compare.breakeven import BreakEven, Part
 from energy.formulas import nonlinear
 from energy.formulas.attention import Product, analog_attention, spikformer

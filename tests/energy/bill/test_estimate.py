@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from energy import Counts, LayerCount, Tally, estimate
-from energy.bill.estimate import GROUPS
+from energy.bill.layer import GROUPS
 from hwmodels import HardwareProfile, Op, load_profile
 
 PROFILES = ("45nm", "45nm-fp16", "45nm-int8", "kerasspiking-cpu", "loihi", "truenorth")

@@ -22,9 +22,16 @@ from energy import (
 )
 from energy.formulas import nonlinear
 from energy.formulas.attention import Events, Product, analog_attention, event_attention, spikformer
-from energy.literature.lemaire import LEMAIRE, PARTS, PRINTED, Costs, LemaireError, Terms
+from energy.literature.lemaire import (
+    LEMAIRE,
+    PARTS,
+    PRINTED,
+    Costs,
+    LemaireError,
+    Terms,
+    dense_linear,
+)
 from energy.literature.lemaire_bill import lemaire
-from energy.literature.lemaire_layers import dense_linear
 from hwmodels import Op
 
 if TYPE_CHECKING:

@@ -5,8 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lemaire_paper import Conv, dense_conv, spiking_conv, spiking_linear
 
-from energy.literature.lemaire import LEMAIRE, PRINTED, Costs, Terms, Variant
-from energy.literature.lemaire_layers import dense_linear, neurons, synapses
+from energy.literature.lemaire import (
+    LEMAIRE,
+    PRINTED,
+    Costs,
+    Terms,
+    Variant,
+    dense_linear,
+    neurons,
+    synapses,
+)
 
 SIZE = st.integers(1, 64)
 THETA = st.integers(0, 10**6)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from energy.bill.estimate import GROUPS
+from energy.bill.layer import GROUPS
 from energy.words import energy
 from hwmodels import load_profile
 from hwmodels.prices import Evidence, StaticPower

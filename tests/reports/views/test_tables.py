@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from energy import Label, LayerCount, Tally, estimate
-from energy.bill.estimate import GROUPS
+from energy.bill.layer import GROUPS
 from hwmodels import Evidence, Op, StaticPower, load_profile
 from reports import Run
 from reports.views.tables import energies, layers, savings

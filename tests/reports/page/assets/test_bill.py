@@ -13,7 +13,7 @@ from hypothesis import Phase as Stage
 from hypothesis import strategies as st
 
 from energy import Counts, Label, LayerCount, Tally, estimate, saving
-from energy.bill.estimate import GROUPS
+from energy.bill.layer import GROUPS
 from hwmodels import Buffer, Dataflow, HardwareProfile, Op, load_profile, profile_names
 from reports import Run
 from reports.page.data import page_data

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builders import parse_profile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from energy.counts import read_csv, to_csv
 from energy.counts.counts import COUNT_COLUMNS
 from hwmodels import HardwareProfile, load_profile, profile_names
-from hwmodels.catalog import parse_profile
 from reports import Run
 from reports.page.data import page_data
 from reports.views.tables import ENERGY_COLUMNS
