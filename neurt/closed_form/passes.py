@@ -69,11 +69,8 @@ def whole_request(
 
     The prefill predicts the first new token, so `generate - 1` steps follow, at the contexts
     `prompt + 1` to `prompt + generate - 1`; the last new token is never fed back. Where one token
-    is asked for there is no decode.
-
-    Args:
-        batch: Requests side by side, in step.
-        repeats: How many such batches, one after the other.
+    is asked for there is no decode. `batch` requests are side by side, in step, and `repeats` such
+    batches one after the other.
     """
     first = Stage("prefill", (prefill(prompt, batch=batch, repeats=repeats),))
     steps = tuple(

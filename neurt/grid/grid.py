@@ -97,13 +97,7 @@ def work_through(
 
 
 def on_ray(tasks: Mapping[str, Task[Result]], address: str) -> Iterator[tuple[str, Result]]:
-    """Do tasks on a cluster.
-
-    Args:
-        address: Of the cluster; `local` starts one here.
-
-    Yields:
-        Each key with its result, in the order in which they end.
+    """Do tasks on a cluster (`local` starts one here): keys and results in the order of their end.
 
     Raises:
         GridError: If Ray is not installed, or there is no cluster.

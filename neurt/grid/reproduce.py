@@ -37,7 +37,6 @@ def run_reproduce(
     Counts are kept in `points/` of the output directory; other hardware needs no measurement.
 
     Raises:
-        PlanError: If a model cannot do the pass, or its sizes are not at hand.
         GridError: If a model is a converted one, a run needs more memory than it may have, or
             fails (all others are still measured).
     """

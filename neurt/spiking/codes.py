@@ -10,7 +10,7 @@ from torch import Tensor
 from energy import Levels, Tally, tally_call
 from energy.formulas import Conventions
 from neurt.spiking.coder import Coder
-from neurt.spiking.config import Calibrate, Code, SpikingConfig
+from neurt.spiking.config import Calibrate, SpikingConfig
 from neurt.spiking.pow2 import PowerOfTwo, power_below_
 
 
@@ -138,20 +138,14 @@ class Exact(Coder):
         return torch.stack([*parts, x - sum(parts, torch.zeros_like(x))])
 
 
-_CODERS: dict[Code, type[Coder]] = {
-    Code.SIGNED_IF: SignedIF,
-    Code.BURST: Burst,
-    Code.MULTI_THRESHOLD: MultiThreshold,
-    Code.SAR: SuccessiveApproximation,
-    Code.POW2: PowerOfTwo,
-    Code.EXACT: Exact,
-}
+_KINDS = (SignedIF, Burst, MultiThreshold, SuccessiveApproximation, PowerOfTwo, Exact)
+_CODERS: dict[str, type[Coder]] = {kind.__name__: kind for kind in _KINDS}
 
 
 def make_coder(channels: int, spiking: SpikingConfig, *, of_attention: bool) -> Coder:
     """The coder that a conversion asks for, of the attention block or of the feed-forward block."""
     code = spiking.code_of_attention if of_attention else spiking.code
-    return _CODERS[code](
+    return _CODERS[code.kind](
         channels,
         spiking.timesteps,
         quantile=None if spiking.calibrate is Calibrate.MSE else spiking.input_quantile,

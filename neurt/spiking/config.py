@@ -171,10 +171,9 @@ class SpikingConfig(BaseModel):
             )
         elif self.calibrate != "quantile":
             found["input_quantile"] = "--calibrate mse takes no quantile; give --calibrate quantile"
+        exact = "the code exact has no thresholds; give another --"
         if codes == {Code.EXACT}:
-            found["threshold"] = "the code exact has no thresholds; give another --code"
+            found["threshold"] = f"{exact}code"
         if self.code_of_attention is Code.EXACT:
-            found["attention_threshold"] = (
-                "the code exact has no thresholds; give another --attention-code"
-            )
+            found["attention_threshold"] = f"{exact}attention-code"
         return found

