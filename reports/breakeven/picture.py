@@ -61,20 +61,11 @@ def breakeven_picture(case: Case) -> Figure:
     figure = Figure(figsize=(PAGE_WIDTH, 4.1), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     for axes, (accounting, title) in zip(panels, _PANELS.items(), strict=True):
-        axes.set_xscale("log")
-        axes.set_xlim(*ends)
-        _set_ticks(axes.xaxis, ends)
-        _literature(axes, steps)
+        _axes(axes, ends, steps, title)
         _lines(axes, [line for line in drawn if line.accounting == accounting], ends)
         for line in layers:
             if line.accounting == accounting:
                 _layer(axes, line, measured=case.measured)
-        axes.axhline(0, color="black", linewidth=0.7, zorder=1.5)
-        axes.set_xlabel("spikes per slot and time step")
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        above = axes.secondary_xaxis("top", functions=_scaled(steps))
-        _set_ticks(above.xaxis, (ends[0] * steps, ends[1] * steps))
-        above.set_xlabel(f"{title}\nspikes per synapse and token", loc="left")
     panels[0].set_ylim(_LEAST, _MOST)
     panels[0].set_ylabel("saving, 1 − SSA / ASA (below 0 it costs)")
     handles = _legend(drawn, layers)
@@ -88,6 +79,26 @@ def breakeven_picture(case: Case) -> Figure:
     return figure
 
 
+def _axes(axes: Axes, ends: tuple[float, float], timesteps: int, title: str) -> None:
+    """Spikes per slot below, per synapse above, and where the literature puts the break-even."""
+    axes.set_xscale("log")
+    axes.set_xlim(*ends)
+    _set_ticks(axes.xaxis, ends)
+    for threshold, look in zip(THRESHOLDS, _BANDS, strict=True):
+        low, high = threshold.low / timesteps, threshold.high / timesteps
+        if low == high:
+            axes.axvline(low, zorder=0.6, **look)
+        else:
+            axes.axvspan(low, high, zorder=0.5, **look)
+    axes.axhline(0, color="black", linewidth=0.7, zorder=1.5)
+    axes.set_xlabel("spikes per slot and time step")
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    scaled = (lambda rate: rate * timesteps, lambda spikes: spikes / timesteps)
+    above = axes.secondary_xaxis("top", functions=scaled)
+    _set_ticks(above.xaxis, (ends[0] * timesteps, ends[1] * timesteps))
+    above.set_xlabel(f"{title}\nspikes per synapse and token", loc="left")
+
+
 def _title(case: Case, layers: Sequence[BreakEven]) -> str:
     """What is drawn, and how many of the coloured marks lie below the axis."""
     counts = case.ssa.counts
@@ -97,10 +108,6 @@ def _title(case: Case, layers: Sequence[BreakEven]) -> str:
     title += f"; coloured: {coloured}" if layers else ""
     outside = [line for line in layers if case.measured and _outside(line)]
     return title + (f" ({len(outside)} of {len(layers)} marks lie below)" if outside else "")
-
-
-def _scaled(timesteps: int) -> tuple[Any, Any]:
-    return lambda rate: rate * timesteps, lambda spikes: spikes / timesteps
 
 
 def _ends(
@@ -124,15 +131,6 @@ def _set_ticks(axis: Axis, ends: tuple[float, float]) -> None:
     inside = [tick for tick in ticks if ends[0] <= tick <= ends[1] * (1 + 1e-9)]
     axis.set_ticks(inside, [f"{tick:g}" for tick in inside])
     axis.set_minor_locator(NullLocator())
-
-
-def _literature(axes: Axes, timesteps: int) -> None:
-    for threshold, look in zip(THRESHOLDS, _BANDS, strict=True):
-        low, high = threshold.low / timesteps, threshold.high / timesteps
-        if low == high:
-            axes.axvline(low, zorder=0.6, **look)
-        else:
-            axes.axvspan(low, high, zorder=0.5, **look)
 
 
 def _lines(axes: Axes, lines: Sequence[BreakEven], ends: tuple[float, float]) -> None:

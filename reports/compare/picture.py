@@ -111,14 +111,10 @@ def _savings(axes: Axes, rows: Rows) -> None:
     axes.set_xlabel("saving; line: 5 to 95 % over the constants")
     low, high = PUBLISHED_SAVING
     axes.axvspan(low, high, color=_BAND, zorder=0, linewidth=0)
-    parts = [part for row in rows.rows for part in _shown(row)]
-    lowest = [
-        end
-        for part, spread in parts
-        if part.saving is not None
-        for end in (part.saving, *((spread.low,) if spread else ()))
-    ]
-    left = max(_LEAST, min([0.0, *lowest])) - 0.04
+    parts = [part for row in rows.rows for part in _shown(row) if part.saving.saving is not None]
+    lowest = min((part.saving.saving or 0.0 for part in parts), default=0.0)
+    spread = min((part.spread.low for part in parts if part.spread), default=0.0)
+    left = max(_LEAST, min(0.0, lowest, spread)) - 0.04
     axes.set_xlim(left, 1.04)
     axes.axvline(0, color="#777777", linewidth=0.8, zorder=1)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
+from collections.abc import Sequence
 from itertools import cycle
 
 import matplotlib as mpl
@@ -36,18 +38,19 @@ def quality_picture(evaluation: Evaluation) -> Figure:
     depths = [layer.layer for layer in compared.layers]
     figure = Figure(figsize=(PAGE_WIDTH, 4.6), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
-    cosines = (
-        (_ATTENTION, [layer.cosine_attention for layer in compared.layers]),
-        (_FEEDFORWARD, [layer.cosine_feedforward for layer in compared.layers]),
-        (_RESIDUAL, [layer.cosine_residual for layer in compared.layers]),
-    )
-    for line, values in cosines:
+    cosines = {
+        _ATTENTION: [layer.cosine_attention for layer in compared.layers],
+        _FEEDFORWARD: [layer.cosine_feedforward for layer in compared.layers],
+        _RESIDUAL: [layer.cosine_residual for layer in compared.layers],
+    }
+    for line, values in cosines.items():
         _draw(above, depths, values, line)
     above.set_title("closeness to the analog model")
     above.set_ylabel("cosine similarity")
     # A perfect model would otherwise be drawn on an axis of rounding errors.
-    lowest = min((value for _, values in cosines for value in values), default=1.0)
-    above.set_ylim(1 - 1.08 * max(1 - lowest, 1e-3), 1 + 0.06 * max(1 - lowest, 1e-3))
+    lowest = min((value for values in cosines.values() for value in values), default=1.0)
+    span = max(1 - lowest, 1e-3)
+    above.set_ylim(1 - 1.08 * span, 1 + 0.06 * span)
     _events(below, evaluation, depths)
     layer_ticks(below, depths)
     below.set_xlim(-0.5, len(depths) - 0.5)
@@ -68,47 +71,52 @@ def break_even(counts: Counts, profile: HardwareProfile) -> float | None:
         None where there are no events, or a MAC or an event has no price or is free.
     """
     mac_pj = profile.energy_pj(Op.MAC)
-    events_pj = 0.0
-    for op in (Op.AC, Op.SHIFT_AC):
-        pj = profile.energy_pj(op)
-        if counts.total(op):
-            if pj is None:
-                return None
-            events_pj += pj * counts.total(op)
-    events = counts.total(Op.AC, Op.SHIFT_AC)
-    return mac_pj * events / events_pj if mac_pj and events_pj else None
+    events = {op: counts.total(op) for op in (Op.AC, Op.SHIFT_AC) if counts.total(op)}
+    prices = {op: profile.energy_pj(op) for op in events}
+    events_pj = sum((prices[op] or 0.0) * n for op, n in events.items())
+    if not mac_pj or not events_pj or None in prices.values():
+        return None
+    return mac_pj * sum(events.values()) / events_pj
 
 
-def _draw(axes: Axes, depths: list[int], values: list[float], line: tuple[str, str, str]) -> None:
+def _draw(
+    axes: Axes, depths: list[int], values: Sequence[float | None], line: tuple[str, str, str]
+) -> None:
     label, colour, marker = line
-    axes.plot(depths, values, color=colour, marker=marker, markersize=3.5, lw=1, label=label)
+    y = [math.nan if value is None else value for value in values]
+    axes.plot(depths, y, color=colour, marker=marker, markersize=3.5, lw=1, label=label)
 
 
 def _events(axes: Axes, evaluation: Evaluation, depths: list[int]) -> None:
     ssa = evaluation.comparison.ssa
     highest = 0.0
     for line, block in ((_ATTENTION, "attention"), (_FEEDFORWARD, "ffn")):
-        found = [at_depth(ssa, depth).only(block=block).events_per_mac for depth in depths]
-        values = [float("nan") if value is None else value for value in found]
-        if any(value is not None for value in found):
-            _draw(axes, depths, values, line)
-            highest = max(highest, *(value for value in found if value is not None))
+        events = [at_depth(ssa, depth).only(block=block).events_per_mac for depth in depths]
+        if known := [value for value in events if value is not None]:
+            _draw(axes, depths, events, line)
+            highest = max(highest, *known)
     axes.set_title("events per MAC replaced")
     axes.set_ylabel("events per MAC")
-    lines: dict[float, list[str]] = {}
+    highest = _break_evens(axes, evaluation, highest)
+    axes.set_ylim(0, 1.08 * highest if highest else 1)
+
+
+def _break_evens(axes: Axes, evaluation: Evaluation, highest: float) -> float:
+    """A line for the hardware of each break-even that fits; the highest that was drawn."""
+    limits: dict[float, list[str]] = {}
     for profile in evaluation.profiles:
-        if (limit := break_even(ssa, profile)) is not None:
-            lines.setdefault(limit, []).append(profile.name)
+        if (limit := break_even(evaluation.comparison.ssa, profile)) is not None:
+            limits.setdefault(limit, []).append(profile.name)
     room = _ROOM * highest
     dashes = cycle(("--", ":", "-."))
-    for limit, hardware in sorted(lines.items()):
+    for limit, hardware in sorted(limits.items()):
         text = textwrap.fill(f"break-even {limit:.2f} ({', '.join(hardware)})", 28)
         if limit <= room:
             axes.axhline(limit, color="#D55E00", linestyle=next(dashes), lw=1, label=text)
             highest = max(highest, limit)
         else:  # drawn, it would press everything else to the ground
             axes.plot([], [], linestyle="none", label=f"above the axis:\n{text}")
-    axes.set_ylim(0, 1.08 * highest if highest else 1)
+    return highest
 
 
 def _headline(evaluation: Evaluation) -> tuple[str, ...]:

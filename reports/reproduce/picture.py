@@ -31,44 +31,42 @@ _LINE, _AROUND, _PANEL = 0.15, 1.9, 1.7
 
 
 @mpl.rc_context(STYLE)
-def reproduce_picture(found: Reproduction) -> Figure:
+def reproduce_picture(reproduction: Reproduction) -> Figure:
     """One panel for each hardware: a line for each run, marks at what it saves.
 
     The axis is logarithmic in the energy that is left, so that 90 % and 95 % are as far apart as
     0 and 50 %. The grey band is the published range. Rows without a price have no mark.
     """
-    rows = found.rows
+    rows = reproduction.rows
     hardware = list(dict.fromkeys(str(row["hw"]) for row in rows))
     varies = [name for name in _CONVENTIONS if len({row[name] for row in rows}) > 1]
-    runs = list(dict.fromkeys(_run(row, varies) for row in rows))
-    models = dict.fromkeys((row["model"], row["weights"]) for row in rows)
-    places = _places(runs)
-    height = _AROUND + _LINE * (max(places.values()) + 1)
-    labels = _LETTER * max(len(_label(run)) for run in runs)
-    width = max(7.2, labels + _PANEL * len(hardware))
-    apart = _APART * len(hardware) / (width - labels)
-    figure = Figure(figsize=(width, height), layout="constrained")
+    places = _places(list(dict.fromkeys(_run(row, varies) for row in rows)))
+    labels = [", ".join((model, f"T = {steps}", *others)) for model, steps, *others in places]
+    bottom = max(places.values())
+    room = _LETTER * max(map(len, labels))
+    width = max(7.2, room + _PANEL * len(hardware))
+    apart = _APART * len(hardware) / (width - room)
+    size = (width, _AROUND + _LINE * (bottom + 1))
+    figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(1, len(hardware), sharey=True, squeeze=False)[0]
-    ends = _ends(rows)
     for axes, hw in zip(panels, hardware, strict=True):
-        shown = [row for row in rows if row["hw"] == hw]
         axes.set_title(hw)
-        _axis(axes, ends, apart)
-        _marks(axes, shown, places, varies)
-    axes = panels[0]
-    axes.set_yticks(list(places.values()), [_label(run) for run in places])
-    axes.set_ylim(max(places.values()) + 0.8, -0.8)
+        _axis(axes, _ends(rows), apart)
+        _marks(axes, [row for row in rows if row["hw"] == hw], places, varies)
+    panels[0].set_yticks(list(places.values()), labels)
+    panels[0].set_ylim(bottom + 0.8, -0.8)
     figure.legend(handles=_legend(rows), loc="outside lower center", ncols=2)
-    same = [f"{name} {rows[0][name]}" for name in _CONVENTIONS if name not in varies]
-    what = ", ".join([f"Attention block, {found.facts}", *same])
-    weights = ", ".join(f"{model} {weights}" for model, weights in models)
-    lines = [
-        part
-        for line in (what, f"weights: {weights}")
-        for part in textwrap.wrap(line, int(width * 15.5))
-    ]
-    figure.suptitle("\n".join(lines), fontsize=8, x=0.01, ha="left")
+    about = [textwrap.fill(line, int(width * 15.5)) for line in _about(reproduction, varies)]
+    figure.suptitle("\n".join(about), fontsize=8, x=0.01, ha="left")
     return figure
+
+
+def _about(reproduction: Reproduction, varies: Sequence[str]) -> tuple[str, str]:
+    """What is the same in all rows, and where the weights came from."""
+    same = [f"{name} {reproduction.rows[0][name]}" for name in _CONVENTIONS if name not in varies]
+    weights = dict.fromkeys(f"{row['model']} {row['weights']}" for row in reproduction.rows)
+    facts = ", ".join([f"Attention block, {reproduction.facts}", *same])
+    return facts, f"weights: {', '.join(weights)}"
 
 
 _Run = tuple[str, ...]
@@ -76,10 +74,6 @@ _Run = tuple[str, ...]
 
 def _run(row: Row, varies: Sequence[str]) -> _Run:
     return str(row["model"]), str(row["timesteps"]), *(str(row[name]) for name in varies)
-
-
-def _label(run: _Run) -> str:
-    return ", ".join((run[0], f"T = {run[1]}", *run[2:]))
 
 
 def _places(runs: Sequence[_Run]) -> dict[_Run, float]:
@@ -117,8 +111,8 @@ def _marks(
     for place in places.values():
         axes.axhline(place, color="#EEEEEE", linewidth=0.6, zorder=0.4)
     if all(row["saving"] is None for row in rows):
-        how: Any = {"ha": "center", "va": "center", "transform": axes.transAxes}
-        axes.text(0.5, 0.5, "no price for\nMACs or events", **how)
+        middle: Any = {"ha": "center", "va": "center", "transform": axes.transAxes}
+        axes.text(0.5, 0.5, "no price for\nMACs or events", **middle)
     for row in rows:
         if row["saving"] is not None and row["saving"] < 1:
             place = places[_run(row, varies)]

@@ -28,40 +28,38 @@ def training_picture(rows: Sequence[MetricsRow], title: str) -> Figure:
     stages = [(name, list(group)) for name, group in groupby(rows, key=lambda row: row.stage)]
     below = [name for name in BELOW if any(name in row.scalars for row in rows)]
     figure = Figure(figsize=(PAGE_WIDTH, 2.9 + 1.5 * len(below)), layout="constrained")
+    names = ["loss", *below]
     ratios = [2, *(1 for _ in below)]
     grid = figure.subplots(
-        len(ratios), len(stages), sharex="col", squeeze=False, height_ratios=ratios
+        len(names), len(stages), sharex="col", squeeze=False, height_ratios=ratios
     )
-    for column, (stage, group) in enumerate(stages):
-        panels: list[Axes] = list(grid[:, column])
-        for panel, name in zip(panels, ["loss", *below], strict=True):
-            _draw(panel, group, name)
-        lowest = [panel for panel in panels if panel.has_data()][-1]
-        lowest.tick_params(labelbottom=True)  # where the panels below it are empty
-        lowest.set_xlabel("tokens")
+    for panels, (stage, group) in zip(grid.T, stages, strict=True):
+        _draw_stage(panels, group, names)
         panels[0].xaxis.set_major_locator(MaxNLocator(5 if len(stages) == 1 else 3))
-        panels[0].xaxis.set_major_formatter(EngFormatter(sep=" "))
         if len(stages) > 1:
             panels[0].set_title(stage)
-    for panels, name in zip(grid, ["loss", *below], strict=True):
-        filled = [panel for panel in panels if panel.has_data()]
-        filled[0].set_ylabel(BELOW.get(name, name))
-        for panel in panels:
-            panel.set_visible(panel in filled)
+    for panels, name in zip(grid, names, strict=True):
+        next(panel for panel in panels if panel.has_data()).set_ylabel(BELOW.get(name, name))
     figure.align_ylabels(grid[:, 0])
     grid[0, -1].legend(loc="upper right")
     titled(figure, title)
     return figure
 
 
-def _draw(panel: Axes, rows: Sequence[MetricsRow], name: str) -> None:
-    pairs = [(row.tokens, row.scalars[name]) for row in rows if name in row.scalars]
-    if not pairs:
-        return
-    x, y = zip(*pairs, strict=True)
-    panel.plot(x, y, color="#9CCBE8", linewidth=0.7, label="each step")
-    smooth = _smooth(y, int(SMOOTHING * len(rows)))
-    panel.plot(x, smooth, color="#0072B2", linewidth=1.4, label="smoothed")
+def _draw_stage(panels: Sequence[Axes], rows: Sequence[MetricsRow], names: list[str]) -> None:
+    """What one stage measured, downwards; a panel without anything is not seen."""
+    for panel, name in zip(panels, names, strict=True):
+        pairs = [(row.tokens, row.scalars[name]) for row in rows if name in row.scalars]
+        panel.set_visible(bool(pairs))
+        if pairs:
+            x, y = zip(*pairs, strict=True)
+            panel.plot(x, y, color="#9CCBE8", linewidth=0.7, label="each step")
+            smooth = _smooth(y, int(SMOOTHING * len(rows)))
+            panel.plot(x, smooth, color="#0072B2", linewidth=1.4, label="smoothed")
+    lowest = [panel for panel in panels if panel.has_data()][-1]
+    lowest.tick_params(labelbottom=True)  # where the panels below it are empty
+    lowest.set_xlabel("tokens")
+    panels[0].xaxis.set_major_formatter(EngFormatter(sep=" "))
 
 
 def _smooth(values: Sequence[float], reach: int) -> list[float]:

@@ -52,26 +52,29 @@ def _stack(
     heights = [{key: _by_depth(side, depths, by, key) for key in colours} for side in sides]
     totals = [sum(values) for side in heights for values in zip(*side.values(), strict=True)]
     scale, unit = energy_unit(max(totals))
-    looks = ({"edgecolor": "white"}, {"edgecolor": "#333333", "hatch": SPIKING_HATCH})
+    looks: Any = ({"edgecolor": "white"}, {"edgecolor": "#333333", "hatch": SPIKING_HATCH})
     for side, offset, look in zip(heights, (-0.21, 0.21), looks, strict=True):
         places = [i + offset for i in range(len(depths))]
         base = [0.0] * len(depths)
         for key, values in side.items():
             tops = [low + value / scale for low, value in zip(base, values, strict=True)]
-            ends = list(zip(base, tops, strict=True))
-            bars(axes, places, ends, 0.4, facecolor=colours[key], linewidth=0.3, **look)
+            look |= {"facecolor": colours[key], "linewidth": 0.3}
+            bars(axes, places, list(zip(base, tops, strict=True)), 0.4, **look)
             base = tops
-    tallest = max(totals) / scale
-    axes.set_ylim(0, 1.08 * tallest if tallest else 1)
-    if tallest:
-        axes.set_ylabel(f"energy ({unit})")
-    else:
-        axes.set_yticks([])
+    _scale(axes, max(totals) / scale, unit)
     _say_unpriced(axes, sides, depths)
     layer_ticks(axes, depths)
     axes.set_xlim(-0.6, len(depths) - 0.4)
     axes.grid(axis="x", visible=False)
     return {key for side in heights for key, values in side.items() if any(values)}
+
+
+def _scale(axes: Axes, tallest: float, unit: str) -> None:
+    axes.set_ylim(0, 1.08 * tallest if tallest else 1)
+    if tallest:
+        axes.set_ylabel(f"energy ({unit})")
+    else:
+        axes.set_yticks([])
 
 
 def _say_unpriced(
