@@ -76,7 +76,7 @@ class Table(Generic[Row]):
     """Rows under columns."""
 
     columns: tuple[Column[Row], ...]  #: its columns, in the order of the file
-    rows: Sequence[Row]  #: its rows
+    rows: Sequence[Row]
     title: str = ""  #: what it is, for people
     #: rows that follow each other with the same value of it stand together
     group: Callable[[Row], Hashable] = lambda _row: None

@@ -1,12 +1,6 @@
 """The price list: which operations exist, and what each costs on which hardware."""
 
-from hwmodels.catalog import (
-    load_profile,
-    load_profiles,
-    load_sibling,
-    profile_names,
-    siblings,
-)
+from hwmodels.catalog import load_profile, load_profiles, load_sibling, profile_names, siblings
 from hwmodels.compose import with_prices
 from hwmodels.dataflow import Dataflow
 from hwmodels.ops import Buffer, Op

@@ -29,19 +29,16 @@ def overlay(
     takes prices out, and an operation that the change prices is no longer included, or the other
     way round. The result still has to be validated.
 
-    Args:
-        base: A profile as TOML has it.
-        change: A partial one.
-        name: What to call the change in an error message.
-        onto: What to call the base.
+    Error messages call the change `name`, and the base `onto`.
 
     Raises:
         ProfileError: If the change replaces a number without a citation of its own, or contradicts
             itself in what it leaves unpriced.
     """
+    replaceable = dict(_cited(base))
     for key, record in _cited(change):
         lacks = [f"'{part}'" for part in ("source", "evidence") if part not in record]
-        if lacks and any(key == other for other, _ in _cited(base)):
+        if lacks and key in replaceable:
             raise ProfileError(
                 f"hardware profile '{name}': {key} replaces that of '{onto}' whole, so it must "
                 f"bring its own {' and '.join(lacks)}"
@@ -64,15 +61,11 @@ def with_prices(
 ) -> HardwareProfile:
     """A profile with other prices: what a plug-in returns that computes them.
 
-    Args:
-        profile: What to start from.
-        prices: Prices to replace or add.
-        name: Name of the new profile.
-        **others: Other fields; tables are laid over those of `profile`, assumptions are appended.
+    The prices replace those of `profile` or are added to them. `others` are other fields: tables
+    are laid over those of `profile`, assumptions are appended.
 
     Raises:
         pydantic.ValidationError: If the result is not a valid profile.
-        ProfileError: If `unpriced` or a citation is at fault, as in `overlay`.
     """
     change = {"title": derived_title(profile.title, name), **others, "name": name}
     change = {key: _plain(value) for key, value in change.items()} | {"prices": _plain(prices)}
@@ -87,8 +80,7 @@ def derived_title(title: object, name: str) -> str:
 
 def as_table(profile: HardwareProfile) -> dict[str, Any]:
     """A profile as TOML would have it, without what is at its default."""
-    table: dict[str, Any] = _plain(profile)
-    return table
+    return dict(_plain(profile))
 
 
 def _plain(value: Any) -> Any:
@@ -129,9 +121,9 @@ def _replaced(change: Mapping[str, Any], name: str) -> dict[str, set[str]]:
         raise ProfileError(
             f"hardware profile '{name}': '{op}' is unpriced and priced as well: keep one of the two"
         )
-    paid = {op for op in Op if op in prices or op.buffer in placement}
-    free = {b for b in Buffer if all(op in included for op in Op if op.buffer is b)}
-    dropped = {op for op in Op if op in unpriced or op.buffer in unpriced}
+    paid = {op for op in Op if {op, op.buffer} & (prices | placement)}
+    free = {b for b in Buffer if included.issuperset(op for op in Op if op.buffer is b)}
+    dropped = {op for op in Op if unpriced & {op, op.buffer}}
     return {
         "prices": included | unpriced,
         "included": paid - included | dropped,

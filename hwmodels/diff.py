@@ -80,13 +80,11 @@ def _claim(entry: Entry | None) -> tuple[object, ...] | None:
 def _entries(profile: HardwareProfile) -> Iterator[tuple[str, Entry]]:
     node = profile.process_nm
     yield "process_nm", Entry("unknown" if node is None else f"{node:g}", node)
-    yield "precision", Entry(profile.precision)
     yield "value_bytes", Entry(f"{profile.value_bytes:g}", profile.value_bytes)
-    yield "scope", Entry(profile.scope)
-    yield "dataflow", Entry(profile.dataflow.value)
+    for key in ("precision", "scope", "dataflow"):
+        yield key, Entry(str(getattr(profile, key)))
     for op in Op:
-        if op in profile.prices:
-            price = profile.prices[op]
+        if price := profile.prices.get(op):
             yield f"prices.{op}", Entry(f"{price.pj:g}", price.pj, price)
         elif op in profile.included:
             yield f"prices.{op}", Entry("included", 0.0)
@@ -109,7 +107,7 @@ def _level(level: MemoryLevel) -> Iterator[tuple[str, Entry]]:
 
 
 def _chip(profile: HardwareProfile) -> Iterator[tuple[str, Entry]]:
-    if (static := profile.static_power) is not None:
+    if static := profile.static_power:
         yield "static_power.watts", Entry(f"{static.watts:g}", static.watts, static)
     for op, rate in profile.throughput.items():
         yield f"throughput.{op}", Entry(f"{rate.per_second:g}", rate.per_second, rate)

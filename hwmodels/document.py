@@ -35,27 +35,22 @@ class Document:
         Raises:
             ProfileError: If it cannot be read or is not TOML.
         """
+        called = f"hardware profile '{path}'"
         if not path.exists():
-            raise ProfileError(f"hardware profile '{path}' does not exist")
+            raise ProfileError(f"{called} does not exist")
         if not path.is_file():
-            raise ProfileError(
-                f"hardware profile '{path}' is not a file; give the path of a .toml file"
-            )
+            raise ProfileError(f"{called} is not a file; give the path of a .toml file")
         if (size := path.stat().st_size) > MAX_PROFILE_BYTES:
             raise ProfileError(
-                f"hardware profile '{path}' has {size:,} bytes, but a profile is a page of text "
-                f"(at most {MAX_PROFILE_BYTES:,}); is it the right file?"
+                f"{called} has {size:,} bytes, but a profile is a page of text (at most "
+                f"{MAX_PROFILE_BYTES:,}); is it the right file?"
             )
         try:
             return cls.parse(path.read_bytes().decode("utf-8-sig"), str(path), path)
         except UnicodeDecodeError as error:
-            raise ProfileError(
-                f"hardware profile '{path}' is not UTF-8 text at byte {error.start}"
-            ) from error
+            raise ProfileError(f"{called} is not UTF-8 text at byte {error.start}") from error
         except OSError as error:
-            raise ProfileError(
-                f"hardware profile '{path}' cannot be read: {error.strerror or error}"
-            ) from error
+            raise ProfileError(f"{called} cannot be read: {error.strerror or error}") from error
 
     @classmethod
     def parse(cls, text: str, name: str, path: Path | None = None) -> Document:
@@ -66,12 +61,9 @@ class Document:
         """
         try:
             document = cls(name, tomllib.loads(text), path)
-        except RecursionError as error:
-            raise ProfileError(
-                f"hardware profile '{name}' is not valid TOML: nested too deep"
-            ) from error
-        except ValueError as error:  # TOMLDecodeError, or a number that Python refuses
-            raise ProfileError(f"hardware profile '{name}' is not valid TOML: {error}") from error
+        except (RecursionError, ValueError) as error:  # also of a number that Python refuses
+            fault = "nested too deep" if isinstance(error, RecursionError) else error
+            raise ProfileError(f"hardware profile '{name}' is not valid TOML: {fault}") from error
         document._check()
         return document
 
@@ -88,15 +80,13 @@ class Document:
         return f"{self.name}-{precision}" if self.path is None else f"{self.name}:{precision}"
 
     def _check(self) -> None:
-        precisions = self.table.get("precisions", {})
-        if not isinstance(precisions, dict) or not all(
-            isinstance(part, dict) for part in precisions.values()
-        ):
+        parts: object = self.table.get("precisions", {})
+        if not isinstance(parts, dict) or not all(isinstance(x, dict) for x in parts.values()):
             raise ProfileError(
                 f"hardware profile '{self.name}': key 'precisions' must hold tables, such as "
                 "[precisions.int8]"
             )
-        for precision, part in precisions.items():
+        for precision, part in parts.items():
             for key in ("extends", "precisions"):
                 if key in part:
                     raise ProfileError(
@@ -109,12 +99,9 @@ Find = Callable[[str, Path | None], tuple[Document, str | None]]
 
 
 def compose(document: Document, precision: str | None, find: Find) -> HardwareProfile:
-    """Make the profile that a document describes.
+    """Make the profile that a document describes, at one of its precisions; None is its default.
 
-    Args:
-        document: The file.
-        precision: One of its precisions; None for its default.
-        find: Opens what a file extends, by reference and the folder of the file.
+    `find` opens what a file extends, by reference and the folder of the file.
 
     Raises:
         ProfileError: If it, or one that it extends, does not follow the schema, or extends itself.
@@ -125,12 +112,8 @@ def compose(document: Document, precision: str | None, find: Find) -> HardwarePr
 def validated(table: Mapping[str, Any], called: str) -> HardwareProfile:
     """Check a whole profile against the schema.
 
-    Args:
-        table: The profile as TOML has it.
-        called: What to call it in an error message.
-
     Raises:
-        ProfileError: Names the first key at fault, its value and the rule.
+        ProfileError: Says `called`, the first key at fault, its value and the rule.
     """
     try:
         return HardwareProfile.model_validate(table)
@@ -149,8 +132,7 @@ def _composed(
     whole: dict[str, Any] = {}
     if parent is not None:
         whole = _parent(document, parent, find, trail)
-        name = document.path.stem if document.path else document.name
-        name = table.get("name", name)
+        name = table.get("name", document.path.stem if document.path else document.name)
         table = {"name": name, "title": derived_title(whole["title"], name), **table}
     whole = overlay(whole, table, name=document.name, onto=str(parent))
     default = whole.get("precision")

@@ -11,13 +11,10 @@ from typing import Any
 
 
 def lazy_exports(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """`__getattr__`, `__dir__` and `__all__` of a package.
+    """`__getattr__`, `__dir__` and `__all__` of a package with this `__name__`.
 
     Its exports are what it imports under `if TYPE_CHECKING:`, so each is written once, where type
     checkers and readers look for it.
-
-    Args:
-        package: Its `__name__`.
     """
     module = sys.modules[package]
     source = ast.parse(Path(str(module.__file__)).read_text("utf-8"))

@@ -15,9 +15,6 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 def template(name: str) -> str:
     """A valid profile with placeholders for numbers, and all further keys commented out.
 
-    Args:
-        name: Name of the profile.
-
     Raises:
         ProfileError: If the name cannot be the name of a file.
     """
@@ -31,15 +28,9 @@ def template(name: str) -> str:
 
 
 def extension_template(name: str, reference: str, parent: HardwareProfile) -> str:
-    """A valid profile that starts from another and overrides one price.
+    """A valid profile that starts from `parent` and overrides one price.
 
-    Args:
-        name: Name of the profile.
-        reference: What the file extends: a name, or a path from where the file will be.
-        parent: The profile of that reference.
-
-    Raises:
-        ProfileError: If the name cannot be the name of a file.
+    `reference` is what the file extends: a name, or a path from where the file will be.
     """
     op = next((op for op in (Op.MAC, Op.AC) if op in parent.prices), Op.AC)
     before = parent.prices.get(op)

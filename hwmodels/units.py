@@ -70,12 +70,7 @@ def reading(quantity: Quantity) -> BeforeValidator:
 
 
 def schema(quantity: Quantity, **number: Any) -> WithJsonSchema:
-    """The JSON Schema of a number that may be written with a unit.
-
-    Args:
-        quantity: What it measures.
-        **number: Schema of the plain number.
-    """
+    """The JSON Schema of a number (`number`) that may also be written with a unit."""
     text = {"type": "string", "pattern": r"^\s*[+-]?[\d.]", "examples": [quantity.example]}
     return WithJsonSchema({"anyOf": [{"type": "number", **number}, text]}, mode="validation")
 

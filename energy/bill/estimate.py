@@ -172,11 +172,8 @@ def estimate(
 ) -> Estimate:
     """Price counts.
 
-    Args:
-        counts: What was counted.
-        profile: The price list; memory traffic is rescaled to its `value_bytes`.
-        dataflow: That of the profile unless given.
-        latency_s: Seconds that the pass takes; from the throughput of the profile unless given.
+    Memory traffic is rescaled to the `value_bytes` of the profile. Dataflow, and the seconds that
+    the pass takes, are those of the profile unless given.
     """
     dataflow = dataflow or profile.dataflow
     work = prepare(counts, dataflow, profile.core)

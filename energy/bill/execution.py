@@ -21,22 +21,16 @@ ADDRESS_BYTES = 4
 
 
 def executed(counts: Counts, dataflow: Dataflow, core: Core | None = None) -> Counts:
-    """The counts of one variant under a dataflow, mapped onto cores where there are any.
-
-    Args:
-        counts: What was counted, once per call.
-        dataflow: How often operands of spiking layers move.
-        core: What one core holds; with it `SPIKE_HOP` is filled in.
-    """
+    """Counts (once per call) under a dataflow; with a `core`, `SPIKE_HOP` is filled in."""
     rules = dataflow.rules
-    layers = [_executed(row, rules, counts) for row in counts.layers]
+    layers = [_executed(x, rules, counts) if x.tally.slots else x for x in counts.layers]
     if core is not None:
         layers = _routed(layers, counts, core)
     return replace(counts, layers=tuple(layers))
 
 
 def _executed(row: LayerCount, rules: Rules, counts: Counts) -> LayerCount:
-    if not row.tally.slots or rules == Rules():
+    if rules == Rules():
         return row
     width, accumulates = counts.value_bytes, row.tally.accumulates
     ops = dict(row.tally.ops) | _weights(row, rules, counts)

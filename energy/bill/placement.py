@@ -78,10 +78,7 @@ def footprints(
 def place(held: Floats, profile: HardwareProfile) -> Ints:
     """The level of each buffer in each layer, as an index into `profile.memory`; -1 for none.
 
-    Args:
-        held: Bytes of each buffer in each layer at the precision of the profile, (layers,
-            buffers).
-        profile: Its `placement` and the capacities of its levels.
+    `held` are bytes of each buffer in each layer at the profile's precision, (layers, buffers).
     """
     names = list(profile.memory)
     room = [

@@ -43,7 +43,7 @@ class Constant(NamedTuple):
 class Term:
     """What one operation costs for each picojoule of one constant."""
 
-    op: Op  #: the operation
+    op: Op
     constant: Constant | None  #: the constant; None where another price includes the operation
     amounts: Floats  #: operations, or bytes of the model that ran, per layer
     scale: float = 1.0  #: bytes at the precision of the profile per byte of the model that ran
@@ -171,12 +171,8 @@ def _structure(profile: HardwareProfile) -> tuple[object, ...]:
 def time_at_full_use_s(counts: Counts, profile: HardwareProfile) -> float | None:
     """Seconds at full use of the chip, one kind of operation after the other.
 
-    Args:
-        counts: As executed.
-        profile: Its `throughput`; bytes are rescaled to its `value_bytes`.
-
-    Returns:
-        None where the profile does not say how fast it does a kind of product that occurs.
+    Bytes of the executed counts are rescaled to the profile's `value_bytes`. None where it does not
+    say how fast it does a kind of product that occurs.
     """
     if not profile.throughput or any(
         counts.total(op) and op not in profile.throughput for op in COMPUTE

@@ -35,12 +35,7 @@ class Baseline:
     activation_bits: float | None = None
 
     def saving(self, accounting: str = "compute", *, block: str | None = None) -> Saving | None:
-        """What the spiking network saves against this baseline; None without a bill.
-
-        Args:
-            accounting: `compute` or `full`.
-            block: Only this block; None for the model.
-        """
+        """What the spiking network saves against this baseline; None without a bill."""
         if self.asa is None or self.ssa is None:
             return None
         return saving(self.asa, self.ssa, accounting, block=block)

@@ -17,14 +17,8 @@ def break_even(asa_pj: float, silent_pj: float, busy_pj: float) -> float | None:
 
     silent + x (busy - silent) = asa, so x = (asa - silent) / (busy - silent).
 
-    Args:
-        asa_pj: Energy of the analog side in picojoules.
-        silent_pj: Energy of the spiking side without an event.
-        busy_pj: Energy of the spiking side with events.
-
-    Returns:
-        The multiple; None where there is none: the silent side costs more already, or events cost
-        nothing.
+    None where there is no such multiple: the silent side costs more already, or events cost
+    nothing.
     """
     if silent_pj > asa_pj or busy_pj <= silent_pj:
         return None

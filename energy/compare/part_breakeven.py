@@ -25,7 +25,7 @@ _ALSO_PER_EVENT = {"RowNormalise": frozenset({Op.ADD})}
 def part_break_even(
     part: Part, accounting: str, asa: Estimate, silent: Estimate, busy: Estimate
 ) -> BreakEven | None:
-    """Find the break-even of one part.
+    """The break-even of one part; None for a part that takes no events.
 
     Args:
         part: What to compare.
@@ -33,15 +33,9 @@ def part_break_even(
         asa: Bill of the analog model.
         silent: Bill of the spiking model without an event; see `silenced`.
         busy: Bill of the spiking model with events.
-
-    Returns:
-        The break-even; None for a part that takes no events.
     """
-    sides = [
-        _Side.of(asa, part.analog, accounting),
-        _Side.of(silent, part.spiking, accounting),
-        _Side.of(busy, part.spiking, accounting),
-    ]
+    named = (asa, part.analog), (silent, part.spiking), (busy, part.spiking)
+    sides = [_Side.of(bill, names, accounting) for bill, names in named]
     counted = [row.count for row in sides[2].rows]
     rate = _rate([row.tally for row in counted])
     products = tuple(row for row in counted if row.tally.dense_macs)
@@ -51,8 +45,7 @@ def part_break_even(
     missing = _missing(sides, accounting)
     unpriced = {op: amounts for op, amounts in missing.items() if len(set(amounts)) > 1}
     bound = _bound(unpriced)
-    static = [side.static_pj for side in sides]
-    if None in static and static != [None] * 3:
+    if len({side.static_pj is None for side in sides}) > 1:
         unpriced[STATIC], bound = [], Bound.UNKNOWN
     asa_pj, silent_pj, busy_pj = (side.energy_pj(accounting) for side in sides)
     return BreakEven(
@@ -105,13 +98,11 @@ class _Side(NamedTuple):
 
 
 def _bound(missing: dict[str, list[float]]) -> Bound | None:
-    """What follows from how often operations without a price occur: analog, silent, busy.
-
-    More of them on the spiking side lowers the true break-even, more on the analog side raises it.
-    Without a price of the products themselves there is nothing to go by.
-    """
+    """What follows from how often operations without a price occur: analog, silent, busy."""
     if not missing:
         return None
+    # More of them on the spiking side lowers the true break-even, more on the analog side raises
+    # it. Without a price of the products themselves there is nothing to go by.
     if not missing.keys() & {op.value for op in COMPUTE}:
         if all(asa <= silent <= busy for asa, silent, busy in missing.values()):
             return Bound.AT_MOST
@@ -121,20 +112,14 @@ def _bound(missing: dict[str, list[float]]) -> Bound | None:
 
 
 def _rate(tallies: list[Tally]) -> float | None:
-    """Events of matrix products over what they would be if each slot held one; None without any.
-
-    A row with `spikes` events that cause `n` accumulates has a mean fan-out of n / spikes.
-    """
+    """Events of matrix products over what they would be if each slot held one; None without any."""
     events = slots = 0.0
-    takes_events = False
     for tally in tallies:
         if tally.slots and tally.dense_macs:
-            takes_events = True
-            accumulates = tally.accumulates
-            events += accumulates
-            full = accumulates / tally.spikes * tally.slots if tally.spikes else tally.dense_macs
-            slots += full
-    return events / slots if takes_events and slots else None
+            events += (accumulates := tally.accumulates)
+            # Events that cause so many accumulates have a mean fan-out of accumulates / spikes.
+            slots += accumulates / tally.spikes * tally.slots if tally.spikes else tally.dense_macs
+    return events / slots if slots else None
 
 
 def silenced(counts: Counts) -> Counts:

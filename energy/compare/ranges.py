@@ -52,12 +52,12 @@ class UncertainConstant:
     name: str
     #: the number; of a memory level its lowest and highest energy per byte
     values: tuple[float, ...]
-    unit: str  #: its unit
+    unit: str
     low: float  #: lowest value, as a multiple of the number
     high: float  #: highest value, likewise
     origin: Origin  #: who says so
     evidence: Evidence  #: how its source obtained it
-    source: str  #: citation
+    source: str
 
 
 def constants_of(profile: HardwareProfile) -> tuple[UncertainConstant, ...]:

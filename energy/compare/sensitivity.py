@@ -36,7 +36,7 @@ class SensitivityError(UserError, ValueError):
 class Swing:
     """What one constant does to a saving."""
 
-    constant: UncertainConstant  #: the constant
+    constant: UncertainConstant
     asa_pj: float  #: what it contributes to the energy of the analog variant, in picojoules
     ssa_pj: float  #: what it contributes to that of the spiking variant, in picojoules
     at_low: float  #: the saving with the constant at the low end of its range, all others nominal
@@ -100,7 +100,6 @@ def sensitivity(
 
     Raises:
         SensitivityError: If `samples` or `seed` is out of range.
-        ValueError: If there is no such accounting.
     """
     if samples < 1 or seed < 0:
         name, value, least = ("samples", samples, 1) if samples < 1 else ("seed", seed, 0)
@@ -125,18 +124,6 @@ def sensitivity(
     )
 
 
-def interval(
-    asa: Estimate,
-    ssa: Estimate,
-    accounting: str = "full",
-    block: str | None = None,
-    samples: int = SAMPLES,
-    seed: int = 0,
-) -> Interval | None:
-    """Where a saving lies; None where it has none. See `sensitivity`."""
-    return sensitivity(asa, ssa, accounting, block=block, samples=samples, seed=seed).interval
-
-
 class _Model:
     """The two bills, taken apart into terms."""
 
@@ -146,7 +133,7 @@ class _Model:
         sides = [_terms(side, accounting, block, static) for side in (asa, ssa)]
         of_both = (c for side in (asa, ssa) for c in constants_of(side.profile))
         self.constants = tuple(dict.fromkeys(of_both))
-        terms = list(dict.fromkeys(term for side in sides for term in side))
+        terms = list(sides[0] | sides[1])
         #: Energy of each term at nominal constants in picojoules, (sides, terms).
         self._pj = np.array([[side.get(term, 0.0) for term in terms] for side in sides])
         #: How a term follows a constant, (terms, constants): 1, -1, or 0 where it does not.
@@ -158,11 +145,7 @@ class _Model:
         return self._pj @ np.abs(self._powers)
 
     def savings(self, logarithms: Floats) -> Floats:
-        """Savings at multiples of the constants.
-
-        Args:
-            logarithms: Of the multiples, (cases, constants).
-        """
+        """Savings at multiples of the constants, given as their logarithms, (cases, constants)."""
         multiples = np.exp(logarithms @ self._powers.T)
         # Not a matrix product, which may add the terms of two equal rows in different orders.
         asa, ssa = ((multiples * side).sum(axis=1) for side in self._pj)

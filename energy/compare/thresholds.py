@@ -17,7 +17,7 @@ class Threshold:
     key: str  #: the same as the name of a column
     low: float  #: its lowest value, which depends on what it is compared with
     high: float  #: its highest value; the same for a single number
-    source: str  #: citation
+    source: str
     evidence: Evidence  #: how far this project can vouch for it
     note: str  #: what it was derived for
 
@@ -88,10 +88,8 @@ THRESHOLDS = (
 def compute_only_rate(mac_per_ac: float, timesteps: int, sparsity: float = 0.0) -> float:
     """Break-even spike rate of arithmetic alone: rate < k (1 - sparsity) / T.
 
-    Args:
-        mac_per_ac: k, the price of a MAC over that of an AC.
-        timesteps: T.
-        sparsity: Share of zero activations that the analog side skips.
+    k is the price of a MAC over that of an AC, and the analog side skips a share of zero
+    activations (`sparsity`).
 
     Source: Yan et al., arXiv 2409.08290, compute-only condition.
     """

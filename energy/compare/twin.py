@@ -20,10 +20,6 @@ def activation_bits(timesteps: int, levels: Levels = Levels.BINARY) -> int:
     Binary spikes have T + 1 sums: b = ceil(log2(T + 1)), as published. By the same rule signed
     spikes have 2 T + 1 sums and bursts of up to 7 have 14 T + 1. Of signed powers of two the bits
     that are sent, T times those of a slot, are an upper bound.
-
-    Args:
-        timesteps: Time steps T.
-        levels: What an event may be.
     """
     largest = {Levels.BINARY: 1, Levels.TERNARY: 2, Levels.BURST: 14}.get(levels)
     if largest is None:

@@ -25,11 +25,7 @@ def to_csv(passes: Iterable[Counts]) -> str:
 
 
 def variants_of(passes: Iterable[Counts], path: Path) -> tuple[list[Counts], list[Counts]]:
-    """The phases of the analog and of the spiking variant.
-
-    Raises:
-        CountsError: If there are none of either.
-    """
+    """The phases of the analog and of the spiking variant, or a CountsError if one has none."""
     phases: dict[str, list[Counts]] = {}
     for counts in passes:
         phases.setdefault(counts.variant, []).append(counts)
@@ -140,18 +136,10 @@ def _parse_layer(row: Mapping[str, str], where: str) -> LayerCount:
         name=row["layer"],
         kind=row.get("kind", ""),
         label=Label(
-            row.get("block") or "other",
-            row.get("component", ""),
-            _index(row, "depth", where, 0),
+            row.get("block") or "other", row.get("component", ""), _index(row, "depth", where, 0)
         ),
         calls=positive("calls"),
-        tally=Tally(
-            ops,
-            positive("dense_macs"),
-            positive("spikes"),
-            positive("slots"),
-            zero_macs,
-        ),
+        tally=Tally(ops, positive("dense_macs"), positive("spikes"), positive("slots"), zero_macs),
     )
 
 

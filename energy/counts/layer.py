@@ -79,7 +79,6 @@ class LayerCount:
     kind: str  #: class of the module
     label: Label = Label()  #: what it is in the architecture
     calls: float = 0  #: how often it ran; 0 is information
-    #: its counts
     tally: Tally = Tally()  # noqa: RUF009 - immutable
 
     @property

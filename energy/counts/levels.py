@@ -31,11 +31,5 @@ class Levels(StrEnum):
         return _OPS.get(self, Op.AC)
 
 
-_BITS = {
-    Levels.BINARY: 1,
-    Levels.TERNARY: 2,
-    Levels.BURST: 4,
-    Levels.POWER: 6,
-    Levels.ANALOG: 32,
-}
+_BITS = {Levels.BINARY: 1, Levels.TERNARY: 2, Levels.BURST: 4, Levels.POWER: 6, Levels.ANALOG: 32}
 _OPS = {Levels.POWER: Op.SHIFT_AC, Levels.ANALOG: Op.MAC}

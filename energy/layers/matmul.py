@@ -58,12 +58,9 @@ class MatMul(nn.Module):
     def forward(self, left: Tensor, right: Tensor, arriving: Tensor | None = None) -> Tensor:
         """Multiply.
 
-        Args:
-            left: Left operand.
-            right: Right operand.
-            arriving: Events (T, ...) whose sum is the newest part of the right operand (columns of
-                K^T, rows of V), where that arrives in the same time steps as the left one. They
-                cost accumulates as well, and change no value.
+        `arriving` are events (T, ...) whose sum is the newest part of the right operand (columns of
+        K^T, rows of V), where that arrives in the same time steps as the left one. They cost
+        accumulates as well, and change no value.
         """
         # The events of all time steps meet the same stored operand: one product of their sum.
         if self.accumulate and self.unfolded:

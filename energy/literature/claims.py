@@ -35,7 +35,7 @@ class Claim:
     snn_macs: float | None = None
     snn_energy_mj: float | None = None  #: energy of the SNN in millijoules
     spike_rate: float | None = None  #: spikes per neuron and time step
-    timesteps: float | None = None  #: time steps
+    timesteps: float | None = None
     ratio: float | None = None  #: energy of the ANN over that of the SNN, as printed
     #: price of a multiply-accumulate in picojoules; that of the profile if None
     mac_pj: float | None = None
@@ -63,9 +63,8 @@ NUMBERS = CLAIM_COLUMNS[2:]
 def read_claims(path: Path) -> list[Claim]:
     """Read claims, in the order of the file.
 
-    Args:
-        path: A CSV file with a header out of `CLAIM_COLUMNS`; an empty cell is a number that the
-            paper does not print. Operations may be given as `22.46e9`.
+    The header is out of `CLAIM_COLUMNS`; an empty cell is a number that the paper does not print.
+    Operations may be given as `22.46e9`.
 
     Raises:
         ClaimError: If the file cannot be read, has a column that is not known, lacks `model`, or

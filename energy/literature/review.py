@@ -43,7 +43,7 @@ class Finding:
 class Review:
     """A claim and what was found."""
 
-    claim: Claim  #: the claim
+    claim: Claim
     profile: HardwareProfile  #: the hardware whose prices were taken where the claim names none
     #: faults that were looked for: the claim has the numbers that they need
     checks: tuple[Fault, ...]
@@ -60,10 +60,8 @@ class Review:
 def review(claim: Claim, profile: HardwareProfile, *, tolerance: float = TOLERANCE) -> Review:
     """Check one claim against its own arithmetic and against the prices of a profile.
 
-    Args:
-        claim: What is printed.
-        profile: Prices, where the claim names none, and to compare with those that it names.
-        tolerance: Relative difference that is put down to rounding.
+    The profile has prices where the claim names none, and to compare with those that it names;
+    the tolerance is the relative difference that is put down to rounding.
 
     Raises:
         ClaimError: If the tolerance is not between 0 and `MAX_TOLERANCE`.

@@ -57,12 +57,7 @@ class Meter:
         return record
 
     def counts(
-        self,
-        variant: str,
-        *,
-        phase: str = "prefill",
-        tokens: int = 0,
-        **about: Unpack[About],
+        self, variant: str, *, phase: str = "prefill", tokens: int = 0, **about: Unpack[About]
     ) -> Counts:
         """Everything recorded so far, of `tokens` tokens; the names are those of `Counts`."""
         rows = [

@@ -35,10 +35,7 @@ _ACTIVATIONS: tuple[tuple[Callable[[Tensor], Tensor], Formula], ...] = (
 def recognise(layers: Iterable[nn.Module]) -> None:
     """Register a rule for each type of transformers whose forward is a known function.
 
-    The layers themselves are neither changed nor run; see `energy.layers.trial`.
-
-    Args:
-        layers: Layers of a model; one of each type is tried.
+    One layer of each type is tried, and is neither changed nor run; see `energy.layers.trial`.
     """
     first = {type(layer): layer for layer in layers}
     for kind, layer in first.items():
@@ -120,7 +117,7 @@ def _look_up(layer: nn.Embedding) -> Rule | None:
     words = inspect.signature(type(layer).forward).parameters
     if "position_ids" in words:
         ahead = [word for word in list(words)[1:] if words[word].default is inspect._empty]
-        given = {word: torch.ones_like(ids) for word in ahead} | {"position_ids": ids}
+        given = dict.fromkeys(ahead, torch.ones_like(ids)) | {"position_ids": ids}
         out = _run(layer, tensors=tensors, **given)
         return rule if same(out, table[ids + getattr(layer, "offset", 0)]) else None
     out = _run(layer, ids, tensors=tensors)
@@ -156,13 +153,8 @@ def _angles(layer: Any) -> Rule | None:
             return None
         frequencies = _random(own.numel())
         given = {"layer_type": kind[:-1]} if kind else {}
-        out = _run(
-            layer,
-            _random(1, 1, 1),
-            positions,
-            tensors={f"{kind}{name}": frequencies for name in ("inv_freq", "original_inv_freq")},
-            **given,
-        )
+        tensors = dict.fromkeys((f"{kind}inv_freq", f"{kind}original_inv_freq"), frequencies)
+        out = _run(layer, _random(1, 1, 1), positions, tensors=tensors, **given)
         scale = getattr(layer, f"{kind}attention_scaling", 1.0)
         matches.add(_doubled(out, positions[..., None] * frequencies, scale))
     return rotary_angles if matches == {True} else None

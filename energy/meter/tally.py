@@ -69,10 +69,7 @@ def _(layer: AttentionCore, name: str, args: Any, out: Any, conventions: Convent
     return {
         "scores": analog_attention("scores", product),
         "softmax": nonlinear.softmax(
-            *product[:3],
-            attention=attention,
-            value_bytes=product.value_bytes,
-            capped=layer.capped,
+            *product[:3], attention=attention, value_bytes=product.value_bytes, capped=layer.capped
         ),
         "mix": analog_attention("mix", product._replace(width=value.shape[-1])),
     }

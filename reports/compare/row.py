@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from energy import Estimate, Saving, saving
 from energy.bill.layer import ACCOUNTINGS
-from energy.compare.sensitivity import Interval, interval
+from energy.compare.sensitivity import Interval, sensitivity
 from reports.kit.parts import BLOCKS
 from reports.run.run import Run
 
@@ -75,7 +75,7 @@ class Row:
         return {
             (accounting, block): Part(
                 saving(self.asa, self.ssa, accounting, block=block),
-                interval(self.asa, self.ssa, accounting, block),
+                sensitivity(self.asa, self.ssa, accounting, block=block).interval,
             )
             for block in BLOCKS
             for accounting in ACCOUNTINGS

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from energy import Estimate, Saving, saving
 from energy.bill.layer import ACCOUNTINGS
-from energy.compare.sensitivity import Interval, interval
+from energy.compare.sensitivity import Interval, sensitivity
 from energy.table import Column, Table
 from energy.words import energy, number, percent
 from reports.kit.parts import ACCOUNTING_NAMES, BLOCKS, block_name, scopes
@@ -40,7 +40,7 @@ class Headline:
     @cached_property
     def interval(self) -> Interval | None:
         """Where a block's saving lies if prices are off as far as their evidence allows."""
-        return interval(self.asa, self.ssa, self.accounting, self.block)
+        return sensitivity(self.asa, self.ssa, self.accounting, block=self.block).interval
 
     @property
     def events_per_mac(self) -> float | None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from energy import Counts, Estimate, Label, LayerCount, Tally, estimate
 from energy.compare.ranges import Origin
-from energy.compare.sensitivity import Sensitivity, SensitivityError, Swing, interval, sensitivity
+from energy.compare.sensitivity import Sensitivity, SensitivityError, Swing, sensitivity
 from hwmodels import HardwareProfile, Op, load_profile
 
 Ops = dict[Op, int]
@@ -136,7 +136,9 @@ def test_a_factor_that_all_constants_share_cancels(accounting: str) -> None:
 def test_the_interval_of_two_constants_is_that_of_their_ratio() -> None:
     # ln(saving left) = ln(ratio) + U + U', each uniform within +-ln 1.1: a triangle whose 5 %
     # quantile is at -(2 - sqrt(8 x 0.05)) ln 1.1
-    found = interval(*pair(chip(), {Op.MAC: 100}, {Op.AC: 100}), "compute", samples=100_000)
+    found = sensitivity(
+        *pair(chip(), {Op.MAC: 100}, {Op.AC: 100}), "compute", samples=100_000
+    ).interval
     assert found is not None
     far = 1.1 ** (2 - math.sqrt(8 * 0.05))
     assert found.median == pytest.approx(0.75, abs=1e-3)
@@ -147,7 +149,9 @@ def test_the_interval_of_two_constants_is_that_of_their_ratio() -> None:
 
 def test_the_share_in_which_spikes_are_cheaper_is_counted() -> None:
     # 100 MACs x 4 pJ against 400 ACs x 1 pJ: nothing is saved, so it is even
-    found = interval(*pair(chip(), {Op.MAC: 100}, {Op.AC: 400}), "compute", samples=20_000)
+    found = sensitivity(
+        *pair(chip(), {Op.MAC: 100}, {Op.AC: 400}), "compute", samples=20_000
+    ).interval
     assert found is not None
     assert found.cheaper == pytest.approx(0.5, abs=0.02)
     assert found.low < 0 < found.high
@@ -155,7 +159,9 @@ def test_the_share_in_which_spikes_are_cheaper_is_counted() -> None:
 
 def test_a_seed_fixes_the_interval() -> None:
     bills = pair(chip(), ANALOG, SPIKING)
-    first, again, other = (interval(*bills, samples=100, seed=seed) for seed in (1, 1, 2))
+    first, again, other = (
+        sensitivity(*bills, samples=100, seed=seed).interval for seed in (1, 1, 2)
+    )
     assert first == again != other
 
 
@@ -209,11 +215,11 @@ def test_without_a_price_for_macs_or_acs_there_is_no_interval(missing: str) -> N
     bills = pair(chip(prices), ANALOG, SPIKING)
     found = sensitivity(*bills, "compute")
     assert (found.swings, found.interval, found.nominal.unpriced) == ((), None, (Op(missing),))
-    assert interval(*bills) is None
+    assert sensitivity(*bills).interval is None
 
 
 def test_where_the_analog_part_costs_nothing_there_is_no_interval() -> None:
-    assert interval(*pair(chip(), {}, SPIKING)) is None
+    assert sensitivity(*pair(chip(), {}, SPIKING)).interval is None
 
 
 STATIC = {"static_power": {"watts": 2.0, **CITED}}
