@@ -179,9 +179,7 @@ def _terms(bill: Estimate, accounting: str, block: str | None, static: bool) -> 
 
 def _dynamic(bill: Estimate, accounting: str, block: str | None) -> Iterator[tuple[str, float]]:
     """Energy of operations and memory levels in picojoules, with the name of its constant."""
-    for layer in bill.layers:
-        if block is not None and layer.count.label.block != block:
-            continue
+    for layer in bill.within(block):
         for op, pj in layer.pj.items():
             if op in bill.profile.prices and (accounting == "full" or op.group == "compute"):
                 yield f"prices.{op}", pj

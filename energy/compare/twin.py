@@ -50,13 +50,8 @@ def twin_counts(asa: Counts, ssa: Counts, profile: HardwareProfile, bits: int) -
     which is b / w of a MAC and 1 - b / w of an AC; so it is counted, rounded in favour of the MAC.
     With two narrow operands the share is (b / w)^2. Where an AC costs no less than a MAC, all
     stays MAC. A layer writes as many narrow values as it has results, which over a network is as
-    many as are read. Requantisation costs nothing.
-
-    Args:
-        asa: Counts of the analog network.
-        ssa: Counts of the spiking one.
-        profile: The hardware; w = 8 `value_bytes`.
-        bits: b; no less than w is w.
+    many as are read. Requantisation costs nothing. w is 8 `value_bytes` of the profile, and b is
+    `bits`; more than w is w.
     """
     driven: dict[Label, list[Tally]] = {}
     for row in ssa.layers:

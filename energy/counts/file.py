@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -108,14 +109,11 @@ def _parse_layer(row: Mapping[str, str], where: str) -> LayerCount:
         text = row.get(column, "").strip()
         if not text:
             return 0
-        try:
+        with suppress(ValueError):
             return int(text)
-        except ValueError:
-            pass
-        try:
+        value = math.nan
+        with suppress(ValueError):
             value = float(text)
-        except ValueError:
-            value = math.nan
         if not math.isfinite(value):
             raise CountsError(f"{where}, column '{column}' (= {text!r}) must be a number")
         # A mean-rate count from elsewhere may be fractional; our own never is.

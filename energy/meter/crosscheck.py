@@ -56,16 +56,13 @@ _NOT_MATRIX_PRODUCTS = ("aten::layer_norm", "aten::native_layer_norm", "aten::ba
 
 
 def check_against_fvcore(model: nn.Module, input_ids: Tensor, counts: Counts) -> list[Disagreement]:
-    """Compare `dense_macs` with fvcore, layer by layer.
+    """The layers on which the `dense_macs` of our hooks and of fvcore disagree.
 
     Args:
         model: The model that was counted. A Hugging Face softmax attention must be exposed with
             `fused=False`, since fvcore cannot see into fused kernels.
         input_ids: The input of the counted pass, (batch, tokens).
         counts: What the hooks counted, full attention.
-
-    Returns:
-        The layers on which the two disagree; empty when both witnesses agree.
 
     Raises:
         RuntimeError: If fvcore met an attention kernel that it cannot see into.
@@ -83,10 +80,9 @@ def check_against_fvcore(model: nn.Module, input_ids: Tensor, counts: Counts) ->
         raise RuntimeError(
             f"fvcore cannot see into {', '.join(hidden)}; expose the attention with fused=False"
         )
-    theirs = {layer.name: int(by_module.get(f"model.{layer.name}", 0)) for layer in counts.layers}
     rows = [
-        Disagreement(layer.name, layer.tally.dense_macs, theirs[layer.name])
-        for layer in counts.layers
+        Disagreement(x.name, x.tally.dense_macs, int(by_module.get(f"model.{x.name}", 0)))
+        for x in counts.layers
     ]
     rows.append(Disagreement("(total)", counts.dense_macs, int(analysis.total())))
     return [row for row in rows if row.ours != row.theirs]
