@@ -85,7 +85,7 @@ def _counts(directory: Path, record: Record) -> _Found:
     """The counts of each variant and phase, as `run.json` describes them."""
     changed = is_changed(directory, "counts.csv", record)
     try:
-        found = {(one.variant, one.phase): one for one in read_csv(directory / "counts.csv")}
+        found = {(side.variant, side.phase): side for side in read_csv(directory / "counts.csv")}
     except CountsError as error:
         raise RunError(
             f"run '{directory}': counts.csv is cut short or was edited: {error}"

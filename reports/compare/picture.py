@@ -82,16 +82,16 @@ def _energies(axes: Axes, rows: Rows) -> None:
             axes.set_xlim(0, high * 1.08)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     for i, (asa, ssa) in enumerate(ends):
-        _energy_pair(axes, i, asa and asa / scale, ssa and ssa / scale)
+        _energy_pair(axes, i, asa, ssa, scale)
 
 
-def _energy_pair(axes: Axes, i: int, asa: float | None, ssa: float | None) -> None:
+def _energy_pair(axes: Axes, i: int, asa: float | None, ssa: float | None, scale: float) -> None:
     """The marks of one row, joined; in words what has no price."""
     if asa and ssa:
-        axes.plot([asa, ssa], [i, i], color="#999999", linewidth=1.2, zorder=1)
+        axes.plot([asa / scale, ssa / scale], [i, i], color="#999999", linewidth=1.2, zorder=1)
     for energy, mark in ((asa, _energy_mark(False)), (ssa, _energy_mark(True))):
         if energy:
-            axes.plot(energy, i, zorder=2, **mark)
+            axes.plot(energy / scale, i, zorder=2, **mark)
     if missing := [name for name, x in (("analog", asa), ("spiking", ssa)) if x is None]:
         text = f"{' and '.join(missing)} unpriced"
         at = axes.get_yaxis_transform()

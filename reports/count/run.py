@@ -45,17 +45,17 @@ class CountRun:
     def subtitle(self) -> str:
         """What was run on it, in one line for tables and pictures."""
         counts = self.counts
-        how = f"{counts.tokens:,} tokens, batch {counts.batch}, {counts.attention} attention"
-        return f"{counts.phase}, {how}"
+        size = f"{counts.tokens:,} tokens, batch {counts.batch}, {counts.attention} attention"
+        return f"{counts.phase}, {size}"
 
     @cached_property
     def unnamed(self) -> tuple[Unnamed, ...]:
         """The layers of the block `other`, in the order of the model."""
-        found: dict[str, list[float]] = {}
+        alike: dict[str, list[float]] = {}
         for layer in self.counts.only(block="other").layers:
             pattern = re.sub(r"(?<![^.])\d+(?![^.])", "*", layer.name)
-            found.setdefault(pattern, []).append(layer.tally.ops.get(Op.MAC, 0))
-        return tuple(Unnamed(name, len(macs), sum(macs)) for name, macs in found.items())
+            alike.setdefault(pattern, []).append(layer.tally.ops.get(Op.MAC, 0))
+        return tuple(Unnamed(name, len(macs), sum(macs)) for name, macs in alike.items())
 
 
 def part_pj(

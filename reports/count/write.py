@@ -61,7 +61,7 @@ def summary(run: CountRun) -> dict[str, object]:
 
 
 def _bill_summary(bill: Estimate) -> dict[str, object]:
-    energies = {f"{how}_pj": part_pj(bill, how) for how in ACCOUNTINGS}
+    energies = {f"{name}_pj": part_pj(bill, name) for name in ACCOUNTINGS}
     full, tokens = energies["full_pj"], bill.counts.tokens
     return {
         "profile": bill.profile.model_dump(mode="json", exclude_none=True),

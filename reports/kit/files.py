@@ -78,11 +78,11 @@ def write_text(path: Path, text: str) -> Path:
 
 def slugs(names: Iterable[str]) -> list[str]:
     """A part of a file name for each name, all different."""
-    found: list[str] = []
+    made: list[str] = []
     for name in names:
         stem = slug = re.sub(r"[^A-Za-z0-9._-]+", "-", name)
         number = 2
-        while slug in found:
+        while slug in made:
             slug, number = f"{stem}-{number}", number + 1
-        found.append(slug)
-    return found
+        made.append(slug)
+    return made

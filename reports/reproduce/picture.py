@@ -39,7 +39,7 @@ def reproduce_picture(reproduction: Reproduction) -> Figure:
     """
     rows = reproduction.rows
     hardware = list(dict.fromkeys(str(row["hw"]) for row in rows))
-    varies = [name for name in _CONVENTIONS if len({row[name] for row in rows}) > 1]
+    varies = _varying(rows)
     places = _places(list(dict.fromkeys(_run(row, varies) for row in rows)))
     labels = [", ".join((model, f"T = {steps}", *others)) for model, steps, *others in places]
     bottom = max(places.values())
@@ -59,6 +59,10 @@ def reproduce_picture(reproduction: Reproduction) -> Figure:
     about = [textwrap.fill(line, int(width * 15.5)) for line in _about(reproduction, varies)]
     figure.suptitle("\n".join(about), fontsize=8, x=0.01, ha="left")
     return figure
+
+
+def _varying(rows: Sequence[Row]) -> list[str]:
+    return [name for name in _CONVENTIONS if len({row[name] for row in rows}) > 1]
 
 
 def _about(reproduction: Reproduction, varies: Sequence[str]) -> tuple[str, str]:

@@ -84,14 +84,13 @@ def _panel(axes: Axes, roofline: Roofline, variant: str, scale: float) -> None:
 def _lines(axes: Axes, part: str, curves: Sequence[Sequence[TokenCost]], scale: float) -> None:
     """A part in each batch; arithmetic for a token is the same in any."""
     look = _PARTS[part][1]
-    if part == "arithmetic":
-        curves = curves[:1]
-    for curve, dashes in zip(curves, _DASHES, strict=False):
+    drawn = curves[: 1 if part == "arithmetic" else None]
+    for curve, dashes in zip(drawn, _DASHES, strict=False):
         shown = [cost for cost in curve if part == "kv_cache" or _is_regular(cost, curve)]
         values = [getattr(cost, part) for cost in shown]
         if None not in values and any(values):
-            contexts = [cost.context for cost in shown]
-            axes.plot(contexts, [pj / scale for pj in values], linestyle=dashes, **look)
+            points = [(cost.context, pj / scale) for cost, pj in zip(shown, values, strict=True)]
+            axes.plot(*zip(*points, strict=True), linestyle=dashes, **look)
 
 
 def _is_regular(cost: TokenCost, curve: Sequence[TokenCost]) -> bool:

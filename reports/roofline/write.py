@@ -36,7 +36,7 @@ ROOFLINE_COLUMNS: tuple[Column[Line], ...] = (
 
 def roofline_table(rooflines: Iterable[Roofline]) -> Table[Line]:
     """A row for each variant, batch and context."""
-    return Table(ROOFLINE_COLUMNS, [(one, cost) for one in rooflines for cost in one.costs])
+    return Table(ROOFLINE_COLUMNS, [(whole, cost) for whole in rooflines for cost in whole.costs])
 
 
 def write_rooflines(
@@ -49,7 +49,7 @@ def write_rooflines(
     if pictures is not Pictures.NONE:
         from reports.roofline.picture import roofline_picture  # matplotlib takes half a second
 
-        names = slugs(one.profile.name for one in rooflines)
-        for one, slug in zip(rooflines, names, strict=True):
-            files += draw(partial(roofline_picture, one), out / f"roofline_{slug}", pictures)
+        names = slugs(roofline.profile.name for roofline in rooflines)
+        for roofline, slug in zip(rooflines, names, strict=True):
+            files += draw(partial(roofline_picture, roofline), out / f"roofline_{slug}", pictures)
     return files

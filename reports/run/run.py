@@ -142,4 +142,4 @@ def merged(counts: Iterable[Counts], phase: str) -> Counts:
     Raises:
         ValueError: If they are not of the same model, counted in the same way.
     """
-    return reduce(add, (replace(one, phase=phase) for one in counts))
+    return reduce(add, (replace(side, phase=phase) for side in counts))

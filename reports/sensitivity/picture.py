@@ -34,44 +34,44 @@ def tornado(study: Study, block: str | None) -> Figure:
 
     Behind the bars lies the interval in which the saving is if all constants vary at once.
     """
-    found = study.of(block)
+    results = study.of(block)
     # A row per bar, one for the constants without a bar, one for the value of the saving.
-    rows = [len(_visible(one)) + (_moving(one) > len(_visible(one))) + 1 for one in found.values()]
+    rows = [len(_visible(x)) + (_moving(x) > len(_visible(x))) + 1 for x in results.values()]
     height = _AROUND + _PANEL * len(rows) + _BAR * sum(rows)
     figure = Figure(figsize=(PAGE_WIDTH, height), layout="constrained")
-    grid = figure.subplots(len(found), 1, squeeze=False, height_ratios=rows)[:, 0]
-    for axes, (accounting, one) in zip(grid, found.items(), strict=True):
-        _panel(axes, one, "MACs and events" if accounting == "compute" else "full bill")
+    grid = figure.subplots(len(results), 1, squeeze=False, height_ratios=rows)[:, 0]
+    for axes, (accounting, result) in zip(grid, results.items(), strict=True):
+        _panel(axes, result, "MACs and events" if accounting == "compute" else "full bill")
     grid[-1].set_xlabel(f"saving on the {part_name(block)}")
     figure.legend(handles=_legend(), loc="outside lower left", ncols=4)
-    headline(figure, study.title, _subtitle(study, found), study.asa, study.ssa)
+    headline(figure, study.title, _subtitle(study, results), study.asa, study.ssa)
     return figure
 
 
-def _moving(found: Sensitivity) -> int:
+def _moving(result: Sensitivity) -> int:
     """How many constants move the saving."""
-    return sum(swing.span > 0 for swing in found.swings)
+    return sum(swing.span > 0 for swing in result.swings)
 
 
-def _visible(found: Sensitivity) -> tuple[Swing, ...]:
+def _visible(result: Sensitivity) -> tuple[Swing, ...]:
     """The constants that get a bar."""
-    least = _VISIBLE * found.swings[0].span
-    return tuple(swing for swing in found.swings[:SHOWN] if swing.span > least)
+    least = _VISIBLE * result.swings[0].span
+    return tuple(swing for swing in result.swings[:SHOWN] if swing.span > least)
 
 
-def _panel(axes: Axes, found: Sensitivity, accounting: str) -> None:
-    saving, spread = found.nominal.saving, found.interval
+def _panel(axes: Axes, result: Sensitivity, accounting: str) -> None:
+    saving, spread = result.nominal.saving, result.interval
     assert saving is not None
     assert spread is not None
     axes.axvspan(spread.low, spread.high, color=_BAND, linewidth=0, zorder=0)
     axes.axvline(spread.median, color="#555555", linewidth=0.9, linestyle=":", zorder=1)
     axes.axvline(saving, color="black", linewidth=0.9, zorder=3)
     percent = _percents(spread.high - spread.low)
-    bars = _visible(found)
+    bars = _visible(result)
     labels = [_label(swing.constant) for swing in bars]
     for place, swing in enumerate(bars):
         _bar(axes, place, swing, saving)
-    if rest := found.swings[len(bars) : _moving(found)]:
+    if rest := result.swings[len(bars) : _moving(result)]:
         several = len(rest) > 1
         labels.append(
             f"{len(rest)} more constant{'s' * several}:\n"
@@ -90,7 +90,7 @@ def _panel(axes: Axes, found: Sensitivity, accounting: str) -> None:
     axes.set_yticks(range(len(labels)), labels, fontsize=SMALL)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(labels) + 0.5, -0.5)
-    _set_limits(axes, found)
+    _set_limits(axes, result)
     axes.set_title(
         f"{accounting}: saving {percent(saving)}; samples: {percent(spread.low)} to "
         f"{percent(spread.high)}, median {percent(spread.median)}"
@@ -118,11 +118,11 @@ def _bar(axes: Axes, place: int, swing: Swing, saving: float) -> None:
         beside(axes, text, (end, place), (3 if right else -3, 0), ha=side, zorder=4)
 
 
-def _set_limits(axes: Axes, found: Sensitivity) -> None:
+def _set_limits(axes: Axes, result: Sensitivity) -> None:
     """Room for the values at the ends of the bars."""
-    spread = found.interval
+    spread = result.interval
     assert spread is not None
-    ends = [end for swing in found.swings for end in (swing.at_low, swing.at_high)]
+    ends = [end for swing in result.swings for end in (swing.at_low, swing.at_high)]
     low, high = min(*ends, spread.low), max(*ends, spread.high)
     room = 0.13 * (high - low) or 0.01
     axes.set_xlim(low - room, high + room)
@@ -156,10 +156,9 @@ def _end_text(constant: UncertainConstant, factor: float) -> str:
     return f"{constant.values[0] * factor:.3g}"
 
 
-def _subtitle(study: Study, found: dict[str, Sensitivity]) -> str:
-    origins = {
-        swing.constant.origin for one in found.values() for swing in one.swings if swing.span
-    }
+def _subtitle(study: Study, results: dict[str, Sensitivity]) -> str:
+    swings = [swing for result in results.values() for swing in result.swings if swing.span]
+    origins = {swing.constant.origin for swing in swings}
     grades = f"'our choice': {Origin.GRADE.definition}" if Origin.GRADE in origins else ""
     words = (f"dataflow {study.ssa.dataflow}", f"{study.samples:,} samples, seed {study.seed}")
     return "; ".join(filter(None, (*words, INDEPENDENT, grades)))

@@ -77,8 +77,7 @@ def _panel(axes: Axes, bill: PhaseBill) -> None:
             _say_unpriced(axes, side, x, top)
             continue
         lines = [(p, bill.per_token(p.pj) / scale) for p in parts(side)[:-1] if p.pj]
-        _bar(axes, side, lines, x, hatch)
-        total = sum(height for _, height in lines)
+        total = _bar(axes, side, lines, x, hatch)
         said: dict[str, Any] = {"ha": "center", "va": "baseline", "fontsize": None}
         beside(axes, f"{total:.3g} {unit}", (x + _WIDTH / 2, total), (0, 3), weight="bold", **said)
         _labels(axes, lines, x + _WIDTH, top)
@@ -94,13 +93,15 @@ def _panel(axes: Axes, bill: PhaseBill) -> None:
 
 def _bar(
     axes: Axes, side: Estimate, lines: list[tuple[Part, float]], x: float, hatch: str | None
-) -> None:
+) -> float:
+    """One bar; its height."""
     edge = "white" if hatch is None else "#333333"
     look: dict[str, Any] = {"edgecolor": edge, "linewidth": 0.4, "hatch": hatch, "align": "edge"}
     base = 0.0
     for part, height in lines:
         axes.bar(x, height, _WIDTH, bottom=base, color=_colour(part.name, side), **look)
         base += height
+    return base
 
 
 def _colour(name: str, side: Estimate) -> str:

@@ -58,8 +58,7 @@ def spike_rates(
     panel = zip(grid[:, 0], panels, tables, heights, strict=True)
     for axes, (name, sums), table, height in panel:
         _draw(axes, table, [*sums], scale)
-        if numbers := _numbers(table, height):
-            _write(axes, table, numbers, scale)
+        _write(axes, table, height, scale)
         axes.set_title(name)
     layer_ticks(grid[-1, 0], depths)
     grid[-1, 0].set_xlabel("transformer layer")
@@ -93,7 +92,7 @@ def _panels(ssa: Counts, steps: Sequence[StepCount]) -> list[tuple[str, Sums]]:
 
 def _by_step(steps: Sequence[StepCount]) -> Iterator[tuple[str, Sums]]:
     """A panel of the neurons of each block."""
-    for block in dict.fromkeys(one.label.block for one in steps):
+    for block in dict.fromkeys(step.label.block for step in steps):
         inside = (
             (s.step, s.label.depth, s.spikes, s.slots) for s in steps if s.label.block == block
         )
@@ -159,16 +158,10 @@ def _draw(axes: Axes, table: Any, names: Sequence[str], scale: ScalarMappable) -
     axes.spines[:].set_visible(False)
 
 
-def _write(axes: Axes, table: Any, numbers: Sequence[str], scale: ScalarMappable) -> None:
+def _write(axes: Axes, table: Any, height: float, scale: ScalarMappable) -> None:
+    """The number of each cell, where there is room."""
+    numbers = _numbers(table, height)
     dark = 0.55 * (scale.get_clim()[1] or 1.0)
-    for ((row, column), rate), number in zip(np.ndenumerate(table), numbers, strict=True):
-        axes.text(
-            column,
-            row,
-            number,
-            fontsize=SMALL,
-            color="white" if rate > dark else "#333333",
-            ha="center",
-            va="center_baseline",
-            in_layout=False,
-        )
+    for ((row, column), rate), number in zip(np.ndenumerate(table), numbers, strict=False):
+        look: Any = {"color": "white" if rate > dark else "#333333", "va": "center_baseline"}
+        axes.text(column, row, number, fontsize=SMALL, ha="center", in_layout=False, **look)
