@@ -97,7 +97,7 @@ def side_by_side(
     free = list(range(processes, 0, -1))
     try:
         while waiting or running:
-            while free and (key := _next(waiting, running, tasks, most_bytes)):
+            while free and (key := _next(waiting, running, tasks, most_bytes)) is not None:
                 connection, process = _start(tasks[key])
                 running[connection] = _Running(key, tasks[key], process, free.pop())
             for ready in wait(list(running)):
@@ -110,7 +110,7 @@ def side_by_side(
                 del running[ready]
                 following = _next(waiting, running, tasks, most_bytes) if reuse else None
                 with suppress(OSError):  # whoever is gone is noticed when nothing comes back
-                    ready.send(following and tasks[following])
+                    ready.send(None if following is None else tasks[following])
                 if following is not None:
                     running[ready] = replace(worker, key=following, task=tasks[following])
                 else:
@@ -164,7 +164,19 @@ def _start(task: Task[Any]) -> tuple[Connection, BaseProcess]:
 
 def _work(connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this process ends it
-    with suppress(BrokenPipeError, EOFError):  # nobody is there to hear
-        while (task := connection.recv()) is not None:
-            result = task.work(lambda *done: connection.send(("progress", done)))
-            connection.send(("result", result))
+    while (task := _heard(connection)) is not None:
+        result = task.work(lambda *done: _tell(connection, "progress", done))
+        _tell(connection, "result", result)
+
+
+def _heard(connection: Connection) -> Task[Any] | None:
+    try:
+        task: Task[Any] | None = connection.recv()
+    except EOFError:
+        return None
+    return task
+
+
+def _tell(connection: Connection, what: str, content: object) -> None:
+    with suppress(BrokenPipeError):  # nobody is there to hear
+        connection.send((what, content))

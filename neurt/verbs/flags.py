@@ -26,13 +26,10 @@ _GROUPS = (
 )
 #: What stands for a value in help, by its type.
 _METAVARS = {int: "N", float: "X"}
-
 #: Words that a shell may complete, by field; argcomplete asks for them.
-_KNOWN = {
-    "hw": lambda **_: profile_names(),
-    "model": lambda **_: (*SHIPPED, *ALIASES, SMOLLM2),
-    "models": lambda **_: (*SHIPPED, *ALIASES, SMOLLM2),
-}
+_KNOWN = {"hw": lambda **_: profile_names()} | dict.fromkeys(
+    ("model", "models"), lambda **_: (*SHIPPED, *ALIASES, SMOLLM2)
+)
 #: What breaks a rule, by the names that pydantic has for it.
 _RULES = {
     "int_parsing": "must be an integer",
@@ -199,8 +196,11 @@ def read(parser: argparse.ArgumentParser, request: type[Request], given: dict[st
     except ValidationError as error:
         details = error.errors()[0]
         path = tuple(str(x) for x in details["loc"])
-        field = next(f for f in fields.values() if f.path == path[: len(f.path)])
-        parser.error(f"argument {field.option}: {_complaint(details, path[len(field.path) :])}")
+        field = next((f for f in fields.values() if f.path == path[: len(f.path)]), None)
+        if field is None:  # a rule between fields
+            parser.error(_complaint(details, (), ""))
+        complaint = _complaint(details, path[len(field.path) :], _unit(field))
+        parser.error(f"argument {field.option}: {complaint}")
     idle = made.idle()
     for field in map(fields.__getitem__, given):
         if field.path[-1] in idle:
@@ -224,12 +224,11 @@ def _values(
 
 def _pairs(parser: argparse.ArgumentParser, field: _Field, words: Sequence[str]) -> dict[str, str]:
     names = typing.get_args(typing.get_args(field.info.annotation)[0])
-    unit = (field.flag.metavar or "").partition("=")[2]
     found: dict[str, str] = {}
     for word in words:
         name, _, value = word.partition("=")
         if name not in names:
-            known = " or ".join(f"{known}={unit}" for known in names)
+            known = " or ".join(f"{known}={_unit(field)}" for known in names)
             parser.error(f"argument {field.option}: must be {known}, not {word!r}")
         if name in found:
             parser.error(f"argument {field.option}: {name} is given more than once")
@@ -237,11 +236,15 @@ def _pairs(parser: argparse.ArgumentParser, field: _Field, words: Sequence[str])
     return found
 
 
-def _complaint(details: ErrorDetails, inside: Sequence[str]) -> str:
+def _unit(field: _Field) -> str:
+    return (field.flag.metavar or "").partition("=")[2]
+
+
+def _complaint(details: ErrorDetails, inside: Sequence[str], unit: str) -> str:
     """What pydantic says, in our words; `inside` is the number or name of a value in a field."""
     kind, value, bounds = details["type"], details["input"], details.get("ctx", {})
     if kind == "value_error":
         return str(bounds["error"])
     rule = _RULES[kind].format(**bounds) if kind in _RULES else details["msg"].lower()
-    of = "".join(f"the seconds of {name} " for name in inside if not name.isdigit())
+    of = "".join(f"the {unit.lower()} of {name} " for name in inside if not name.isdigit())
     return f"{of}{rule}, not {repr(value) if kind.endswith('parsing') else value}"

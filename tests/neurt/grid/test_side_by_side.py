@@ -88,10 +88,23 @@ def test_an_interrupt_stops_the_processes() -> None:
         list(side_by_side(named(*tasks), 2, progress=interrupt))
 
 
-def test_a_task_that_raises_is_a_bug(capfd: pytest.CaptureFixture[str]) -> None:
+def end_of_file(_progress: Any) -> None:
+    raise EOFError("a file ends early")
+
+
+@pytest.mark.parametrize(
+    ("work", "error"),
+    [
+        (len, "TypeError: object of type 'function' has no len()"),
+        (end_of_file, "EOFError: a file ends early"),  # which is not the end of the pipe
+    ],
+)
+def test_a_task_that_raises_is_a_bug(
+    capfd: pytest.CaptureFixture[str], work: Any, error: str
+) -> None:
     with pytest.raises(RuntimeError, match="process of wrong ended with code 1 and no result"):
-        list(side_by_side({"wrong": Task("wrong", len)}, 2))
-    assert "TypeError: object of type 'function' has no len()" in capfd.readouterr().err
+        list(side_by_side({"": Task("wrong", work)}, 2))
+    assert error in capfd.readouterr().err
 
 
 class Fake:
