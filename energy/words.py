@@ -29,7 +29,8 @@ def energy(pj: float | None, digits: int = 4) -> str:
 
 def percent(share: float | None, digits: int = 2) -> str:
     """A share as a percentage."""
-    return NONE if share is None else f"{100 * share:.{digits}f} %"
+    # A zero has no sign, also where it is what is left of a small negative share.
+    return NONE if share is None else f"{round(100 * share, digits) + 0.0:.{digits}f} %"
 
 
 def change(share: float | None, digits: int = 2) -> str:

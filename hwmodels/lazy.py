@@ -18,7 +18,12 @@ def lazy_exports(package: str) -> tuple[Callable[[str], Any], Callable[[], list[
     """
     module = sys.modules[package]
     source = ast.parse(Path(str(module.__file__)).read_text("utf-8"))
-    imports = [x for block in source.body if isinstance(block, ast.If) for x in block.body]
+    imports = [
+        statement
+        for block in source.body
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for statement in block.body
+    ]
     homes = {
         alias.name: statement.module
         for statement in imports
@@ -33,4 +38,5 @@ def lazy_exports(package: str) -> tuple[Callable[[str], Any], Callable[[], list[
         setattr(module, name, value)
         return value
 
-    return get, lambda: sorted({*vars(module), *homes}), list(homes)
+    own = [name for name in vars(module) if name.startswith("__")]
+    return get, lambda: sorted({*own, *homes}), list(homes)

@@ -115,7 +115,7 @@ def test_the_files_are_there_and_no_others(finished: Finished) -> None:
 def test_the_run_says_its_weights_and_where_the_files_are(finished: Finished) -> None:
     assert f"tiny-gpt2: weights={LABEL}\n" in finished.said
     written = len(list(finished.out.iterdir()))
-    assert f"Written to {finished.out}: {written} files; --details prints all" in finished.said
+    assert f"Written to {finished.out}: {written} files\n--details prints all" in finished.said
     assert finished.said.rstrip().endswith(f"Page: {finished.out}/report.html")
 
 
@@ -355,7 +355,8 @@ def test_an_interrupt_leaves_older_files_whole(
     # The tables and one picture were finished; the others are the older ones, and no half file
     # is beside them.
     assert begun == [".png", ".svg"]
-    assert set(now) == set(older)
+    # What is there is of two runs, so nothing says that it is one.
+    assert set(now) == set(older) - {"run.json"}
     assert {name for name in now if now[name] != older[name]} == {
         *TABLES,
         "summary.md",
@@ -363,7 +364,6 @@ def test_an_interrupt_leaves_older_files_whole(
         "roofline_45nm.png",
     }
     assert b"random(seed=0)" in now["counts.csv"]
-    assert json.loads(now["run.json"])["weights"] == LABEL
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from reports.kit.files import write_atomically
 
 CHECKPOINT = "checkpoint.safetensors"
 FORMAT = "neurt-energy checkpoint"
-VERSION = "1"
+VERSION = "2"
 
 
 class CheckpointError(UserError, ValueError):

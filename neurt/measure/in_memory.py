@@ -30,7 +30,7 @@ def profile_model(
     model: PreTrainedModel,
     input_ids: Tensor | Sequence[Sequence[int]] | Sequence[int],
     *,
-    hw: Sequence[str | HardwareProfile] = ("45nm",),
+    hw: str | Sequence[str | HardwareProfile] = ("45nm",),
     spiking: SpikingConfig | None = None,
     calibration: Sequence[Tensor] | None = None,
     name: str = "",
@@ -45,7 +45,7 @@ def profile_model(
     Args:
         model: A language model of a family that can be converted, or one converted before.
         input_ids: Token ids (batch, tokens), or those of one sequence.
-        hw: Hardware, by name, file or profile.
+        hw: Hardware, by name, file or profile; one or several.
         spiking: Choices of the conversion; a converted model has its own.
         calibration: Token ids (batch, tokens), one tensor per window, for the thresholds; None
             for `input_ids` themselves, which flatters spikes a little, and is said in the
@@ -68,6 +68,7 @@ def profile_model(
     loaded = _loaded(model, name, weights)
     if loaded.spiking is not None and spiking is not None:
         raise ValueError("a converted model has its own spiking configuration; leave out `spiking`")
+    hw = (hw,) if isinstance(hw, str) else hw
     profiles = tuple(it if isinstance(it, HardwareProfile) else load_profile(it) for it in hw)
     if not profiles:
         raise ValueError("no hardware to price on; give `hw` at least one profile")

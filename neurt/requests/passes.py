@@ -140,6 +140,8 @@ class CountRequest(Kept, Hardware, Text, Passes, Seeded):
     """count the MACs of dense layers whose activation is zero"""
     verify: bool = False
     """compare every row with fvcore and, for a known family, with the plan"""
+    details: Annotated[bool, Field(exclude=True), Flag(group="output")] = False
+    """print every part, what has no price and what is assumed"""
     out: Annotated[Path, Flag("DIR", "runs/TIME-count-MODEL")] = Field(
         default_factory=lambda given: dated(f"count-{Path(given['model']).name or 'model'}")
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from neurt.requests.passes import CountRequest
-from neurt.verbs.console import check_free, print_files, say
+from neurt.verbs.console import check_free, say
 
 
 def run(request: CountRequest, console: Console) -> list[Path]:
@@ -27,8 +27,7 @@ def run(request: CountRequest, console: Console) -> list[Path]:
     from reports.count.write import write_count
 
     files = write_count(counted, out, pictures=request.pictures)
-    print_count(counted, console)
-    print_files(files, out, console)
+    print_count(counted, console, details=request.details, written=files)
     words = " ".join(f"--hw {hw}" for hw in request.hw)
     console.print(f"Price it again:  neurt-energy price {out / 'counts.csv'} {words}", markup=False)
     return files

@@ -33,12 +33,15 @@ def report(run: Run, request: PassRequest, console: Console) -> list[Path]:
     from reports.write import views_of, write_tables, write_views
 
     pictures, out = request.pictures, request.out
-    replaced, files = views_of(out), write_tables(run, out)
+    replaced = views_of(out)
+    # It says that a directory holds a whole run, which while another replaces it is not so.
+    (out / "run.json").unlink(missing_ok=True)
+    files = write_tables(run, out)
     print_run(run, console, details=request.details)
     with console.status("writing"):
         files += write_rooflines(decode_rooflines(run), out, pictures=pictures)
         files += write_views(run, out, pictures=pictures, page=request.page)  # run.json comes last
     for path in replaced - set(files):
         path.unlink(missing_ok=True)
-    print_written(files, console, "" if request.details else "; --details prints all tables")
+    print_written(files, console, "" if request.details else "--details prints all tables")
     return files

@@ -93,7 +93,7 @@ def print_count(
     for bill in run.estimates.values():
         print_unpriced(bill, console)
         print_sentence(_verdict(bill), console, "bold")
-    print_written(written, console, "" if details else "; --details prints all parts")
+    print_written(written, console, "" if details else "--details prints all parts")
 
 
 def part_table(bill: Estimate, components: bool) -> Table[PartLine]:

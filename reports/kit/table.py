@@ -5,11 +5,10 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Hashable, Iterable, Sequence
-from textwrap import wrap
 from typing import Any, NamedTuple
 
 from rich import box
-from rich.cells import cell_len
+from rich.cells import cell_len, chop_cells
 from rich.console import Console, JustifyMethod
 from rich.table import Table as Grid
 from rich.text import Text
@@ -39,8 +38,10 @@ def print_table(table: Table[Any], console: Console) -> None:
         grid = _grid(columns, widths)
         _fill(grid, table, columns, widths)
         room, console.width = console.width, max(console.width, _across(widths))
-        console.print(grid)
-        console.width = room
+        try:
+            console.print(grid)
+        finally:
+            console.width = room
 
 
 def _fill(grid: Grid, table: Table[Any], columns: Sequence[_Texts], widths: Sequence[int]) -> None:
@@ -56,12 +57,22 @@ def _fill(grid: Grid, table: Table[Any], columns: Sequence[_Texts], widths: Sequ
 
 def _wrapped(text: str, width: int, style: str = "") -> Text:
     """A text broken between words, where no number is parted from its unit."""
-    tied = [
-        wrap(_TIED.sub("\u00a0", line), width, break_on_hyphens=False, break_long_words=False)
-        for line in text.split("\n")
-    ]
-    lines = [part for parts in tied for part in parts or [""]]
+    tied = (_lines(_TIED.sub("\u00a0", line), width) for line in text.split("\n"))
+    lines = (line for lines in tied for line in lines)
     return Text("\n".join(lines).replace("\u00a0", " "), style)
+
+
+def _lines(text: str, width: int) -> list[str]:
+    """Words in lines of so many cells; a letter may take two, and some scripts have no spaces."""
+    lines = [""]
+    for word in re.findall(" *[^ ]+", text):
+        if cell_len(lines[-1] + word) <= width:
+            lines[-1] += word
+            continue
+        bare = word.lstrip(" ")
+        wide = cell_len(bare) > len(bare)
+        lines += chop_cells(bare, max(2, width)) if wide else [bare]
+    return lines if lines[0] or len(lines) == 1 else lines[1:]
 
 
 class _Texts(NamedTuple):

@@ -43,7 +43,7 @@ class HardwareRecord(BaseModel):
 
 
 class Record(BaseModel):
-    """What `reports.write.summary` wrote; its other fields follow from these."""
+    """What `reports.run.summary.summary` made; its other fields follow from these."""
 
     sha256: dict[str, str]
     command: str

@@ -29,10 +29,14 @@ class Line(NamedTuple):
     swing: Swing | None = None
 
 
+def _block(name: str) -> str:
+    return "model" if name == "total" else name
+
+
 #: Columns of `sensitivity.csv`.
 COLUMNS: tuple[Column[Line], ...] = (
     Column("hw", at("study.asa.profile.name")),
-    Column("block", lambda line: line.block or "total", "block", words=True, key=True),
+    Column("block", lambda line: line.block or "total", "block", _block, words=True, key=True),
     Column("accounting", at("accounting"), "accounting", words=True, key=True),
     Column("constant", at("swing.constant.name"), "constant", words=True, key=True),
     Column("value", lambda line: line.swing and value_text(line.swing.constant), "value"),

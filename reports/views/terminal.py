@@ -47,7 +47,7 @@ def print_run(
         print_not_counted({**run.asa.uncounted, **run.ssa.uncounted}, console)
     console.print()
     _print_verdict(run, console)
-    print_written(written, console, "" if details else "; --details prints all tables")
+    print_written(written, console, "" if details else "--details prints all tables")
 
 
 def _print_short(run: Run, hw: str, console: Console) -> None:
@@ -90,8 +90,9 @@ def print_written(written: Sequence[Path], console: Console, more: str = "") -> 
     if not written:
         return
     directory = written[0].parent
-    text = f"Written to {directory}: {len(written)} files{more}"
-    console.print(text, markup=False, soft_wrap=True)
+    console.print(f"Written to {directory}: {len(written)} files", markup=False, soft_wrap=True)
+    if more:
+        console.print(more, markup=False)
     for page in (path for path in written if path.suffix == ".html"):
         console.print(f"Page: {page}", markup=False, soft_wrap=True)
 

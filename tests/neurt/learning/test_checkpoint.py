@@ -99,7 +99,7 @@ def test_a_truncated_file_is_refused(tmp_path: Path, share: float) -> None:
 def test_another_version_is_refused(tmp_path: Path) -> None:
     metadata = {
         "format": "neurt-energy checkpoint",
-        "version": "2",
+        "version": "3",
         "stage": "one",
         "step": "4",
         "fingerprint": json.dumps(FINGERPRINT),
@@ -107,7 +107,7 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / CHECKPOINT
     save_file(TENSORS, path, metadata=metadata)
     assert refused(CheckpointError, load_checkpoint, tmp_path, FINGERPRINT) == (
-        f"checkpoint '{path}' has version 2, this program reads version 1; continue it with the "
+        f"checkpoint '{path}' has version 3, this program reads version 2; continue it with the "
         "program that wrote it, or start anew in another --out"
     )
 

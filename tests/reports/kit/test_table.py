@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from energy.table import Column, Table
@@ -57,6 +58,17 @@ def test_blocks_are_of_like_width() -> None:
 def test_a_number_wider_than_the_terminal_is_whole() -> None:
     wide = Table((Column[int]("x", lambda row: 10**30 + row, "x"),), [1])
     assert str(10**30 + 1) in printed(20, wide)
+
+
+def test_letters_that_take_two_cells_are_all_there() -> None:
+    name = "注意力层" + "漢字" * 15  # 34 letters of two cells without a space: 68 cells
+    table = Table((Column[str]("x", str, "x", words=True, key=True),), [name])
+    assert "".join(printed(40, table)[2:]).replace(" ", "") == name
+    out = io.StringIO()
+    print_sentence(f"about {name}", Console(file=out, width=40, highlight=False))
+    lines = out.getvalue().splitlines()
+    assert "".join(lines) == f"about{name}"
+    assert max(map(cell_len, lines)) <= 40
 
 
 def test_a_sentence_keeps_numbers_and_units_together() -> None:

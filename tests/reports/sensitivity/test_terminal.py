@@ -27,7 +27,7 @@ def test_each_saving_has_its_interval_and_the_constants_their_ranges(
 ) -> None:
     found = said(make_run(), "45nm")
     assert "50 samples, seed 7" in found
-    assert found.count("attention compute") == found.count("total full") == 1
+    assert found.count("attention compute") == found.count("model full") == 1
     assert "attention block, full: what moves the saving" in found
     assert "prices.mac 4.6 pJ 3.538 to 5.98 " in found
     assert "'our choice': chosen by this project from the evidence grade" in found
