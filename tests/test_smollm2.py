@@ -31,8 +31,8 @@ def ids(smollm2: LoadedModel) -> Tensor:
     return torch.tensor(smollm2.tokenizer.encode(packaged_text("passage.txt")))
 
 
-def test_hooks_count_the_closed_form(smollm2: LoadedModel, ids: Tensor) -> None:
-    tokens = 128
+@pytest.mark.parametrize("tokens", [128, 1024])
+def test_hooks_count_the_closed_form(smollm2: LoadedModel, ids: Tensor, tokens: int) -> None:
     assert PER_TOKEN == 134_479_872
     with exposed_attention(smollm2.model):
         counts = count_pass(
@@ -48,20 +48,20 @@ def test_hooks_count_the_closed_form(smollm2: LoadedModel, ids: Tensor) -> None:
 
 def test_hooks_count_the_closed_form_in_decode(smollm2: LoadedModel, ids: Tensor) -> None:
     with torch.no_grad():
-        cache = smollm2.model(ids[None, :255], use_cache=True, logits_to_keep=1).past_key_values
+        cache = smollm2.model(ids[None, :1023], use_cache=True, logits_to_keep=1).past_key_values
     with exposed_attention(smollm2.model):
         counts = count_pass(
             smollm2.model,
-            lambda: smollm2.model(ids[None, 255:256], past_key_values=cache),
+            lambda: smollm2.model(ids[None, 1023:1024], past_key_values=cache),
             variant="asa",
         )
-    assert counts.total(Op.MAC) == PER_TOKEN + 30 * 2 * 9 * 64 * 256
+    assert counts.total(Op.MAC) == PER_TOKEN + 30 * 2 * 9 * 64 * 1024
 
 
 def test_the_control_has_the_analog_perplexity(smollm2: LoadedModel, ids: Tensor) -> None:
     control = SpikingConfig(form=Form.SOFTMAX, code=Code.EXACT)
-    spiking = convert(smollm2.model, control, [ids[None, :64]])
-    found = compare(smollm2.model, spiking, ids[:97], window=64, stride=32)
+    spiking = convert(smollm2.model, control, [ids[None, :128]])
+    found = compare(smollm2.model, spiking, ids[:385], window=256, stride=128)
     assert found.spiking.perplexity == pytest.approx(found.analog.perplexity, abs=1e-3)
     assert found.top1_agreement > 0.99
 
@@ -74,16 +74,16 @@ def test_dead_zones_by_loss_keep_what_the_model_says(smollm2: LoadedModel, ids: 
         threshold=0.5,
         attention_threshold=1.6,
     )
-    spiking = convert(smollm2.model, choices, [ids[None, 512:640]])
+    spiking = convert(smollm2.model, choices, [ids[None, 512:768]])
     found = compare(
         smollm2.model,
         spiking,
-        ids[:129],
-        window=128,
-        stride=128,
+        ids[:257],
+        window=256,
+        stride=256,
         conventions=Conventions(Attention.CAUSAL),
     )
-    # Thresholds from 128 tokens instead of thousands: the README has 0.021 nats and 1.10 events.
+    # Thresholds from 256 tokens instead of thousands: the README has 0.021 nats and 1.10 events.
     assert found.kl_nats < 0.05
     attention = found.ssa.only(block="attention").events_per_mac
     assert attention is not None
