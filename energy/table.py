@@ -11,6 +11,7 @@ import html
 import io
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -112,15 +113,7 @@ class Table(Generic[Row]):
 
     def groups(self) -> list[list[Row]]:
         """The rows, those that stand together in one list."""
-        groups: list[list[Row]] = []
-        last: Hashable = None
-        for row in self.rows:
-            if groups and self.group(row) == last:
-                groups[-1].append(row)
-            else:
-                groups.append([row])
-            last = self.group(row)
-        return groups
+        return [list(rows) for _, rows in groupby(self.rows, self.group)]
 
     def to_csv(self) -> str:
         """The text of a file; a value that is missing is an empty cell."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from rich import box
@@ -45,14 +45,12 @@ def print_table(table: Table[Any], console: Console) -> None:
 
 
 def _fill(grid: Grid, table: Table[Any], columns: Sequence[_Texts], widths: Sequence[int]) -> None:
-    last: Hashable = None
-    for i, row in enumerate(table.rows):
-        group = table.group(row)
-        if i and group != last:
-            grid.add_section()
-        last = group
-        cells = (texts.cells[i] for texts in columns)
-        grid.add_row(*map(_wrapped, cells, widths), style="bold" if table.strong(row) else "")
+    cells = zip(*(texts.cells for texts in columns), strict=True)
+    for rows in table.groups():
+        grid.add_section()
+        for row in rows:
+            style = "bold" if table.strong(row) else ""
+            grid.add_row(*map(_wrapped, next(cells), widths), style=style)
 
 
 def _wrapped(text: str, width: int, style: str = "") -> Text:
