@@ -28,8 +28,7 @@ def energy(pj: float | None, digits: int = 4) -> str:
 
 
 def percent(share: float | None, digits: int = 2) -> str:
-    """A share as a percentage."""
-    # A zero has no sign, also where it is what is left of a small negative share.
+    """A share as a percentage; a zero has no sign, also where it is left of something negative."""
     return NONE if share is None else f"{round(100 * share, digits) + 0.0:.{digits}f} %"
 
 

@@ -170,11 +170,10 @@ def _work(connection: Connection) -> None:
 
 
 def _heard(connection: Connection) -> Task[Any] | None:
-    try:
+    with suppress(EOFError):
         task: Task[Any] | None = connection.recv()
-    except EOFError:
-        return None
-    return task
+        return task
+    return None
 
 
 def _tell(connection: Connection, what: str, content: object) -> None:

@@ -68,8 +68,7 @@ def _lines(text: str, width: int) -> list[str]:
             lines[-1] += word
             continue
         bare = word.lstrip(" ")
-        wide = cell_len(bare) > len(bare)
-        lines += chop_cells(bare, max(2, width)) if wide else [bare]
+        lines += chop_cells(bare, max(2, width)) if cell_len(bare) > len(bare) else [bare]
     return lines if lines[0] or len(lines) == 1 else lines[1:]
 
 
