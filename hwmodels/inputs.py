@@ -1,0 +1,117 @@
+"""Files of others, looked at before they are read: regular, of a size, UTF-8, flat JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import stat
+from pathlib import Path
+from typing import Any
+
+from hwmodels.errors import UserError
+from hwmodels.plain import printable, shortened
+
+#: Brackets that may stand inside one another in a JSON file; a parser recurses once for each.
+MAX_JSON_DEPTH = 100
+
+
+def check_file(path: Path, called: str, error: type[UserError], limit_bytes: int | None) -> int:
+    """The size of a regular file in bytes, looked at before anything of it is read.
+
+    Args:
+        path: The file; a symbolic link is followed.
+        called: What an error calls it, such as `counts 'a.csv'`.
+        error: What is raised.
+        limit_bytes: The size above which it is taken for the wrong file; None for no limit.
+
+    Raises:
+        UserError: As `error`, if it is missing, a directory, a device, a pipe or a socket (which
+            have no end), too large, or cannot be looked at.
+    """
+    try:
+        status = path.stat()
+    except FileNotFoundError as bad:
+        raise error(f"{called} does not exist") from bad
+    except (OSError, ValueError) as bad:  # a name with a null character is a ValueError
+        reason = getattr(bad, "strerror", None) or bad
+        raise error(f"{called} cannot be read: {reason}") from bad
+    if not stat.S_ISREG(status.st_mode):
+        raise error(f"{called} is {_kind(status.st_mode)}, and must be a regular file")
+    if limit_bytes is not None and status.st_size > limit_bytes:
+        raise error(
+            f"{called} has {status.st_size:,} bytes, and at most {limit_bytes:,} are read; is it "
+            "the right file?"
+        )
+    return status.st_size
+
+
+def read_bytes(path: Path, called: str, error: type[UserError], limit_bytes: int) -> bytes:
+    """The content of a file; raises `error` as `check_file` does."""
+    check_file(path, called, error, limit_bytes)
+    try:
+        with path.open("rb") as file:
+            content = file.read(limit_bytes + 1)  # a file of /proc says 0 bytes and holds more
+    except OSError as bad:
+        raise error(f"{called} cannot be read: {bad.strerror or bad}") from bad
+    if len(content) > limit_bytes:
+        raise error(f"{called} grew above {limit_bytes:,} bytes while it was read")
+    return content
+
+
+def read_utf8(path: Path, called: str, error: type[UserError], limit_bytes: int) -> str:
+    """The text of a UTF-8 file without its byte order mark; raises `error` if it is none."""
+    try:
+        return read_bytes(path, called, error, limit_bytes).decode("utf-8-sig")
+    except UnicodeDecodeError as bad:
+        raise error(f"{called} is not UTF-8 text at byte {bad.start}") from bad
+
+
+def parse_json(text: str | bytes, called: str, error: type[UserError]) -> Any:
+    """The value that JSON says.
+
+    Raises:
+        UserError: As `error`, if it is no JSON, nested deeper than `MAX_JSON_DEPTH`, or holds
+            NaN, an infinity, or a number that is one when read (1e400).
+    """
+
+    def refuse(word: str) -> Any:
+        raise error(f"{called} holds {shortened(word)}, which is no finite number")
+
+    def finite(word: str) -> float:
+        return number if math.isfinite(number := float(word)) else refuse(word)
+
+    try:
+        value = json.loads(text, parse_constant=refuse, parse_float=finite)
+    except RecursionError as bad:
+        raise error(f"{called} is nested deeper than {MAX_JSON_DEPTH} levels") from bad
+    except json.JSONDecodeError as bad:
+        where = f"line {bad.lineno}, column {bad.colno}"
+        raise error(f"{called} is cut short or no valid JSON ({where}: {bad.msg})") from bad
+    except ValueError as bad:  # not UTF-8, or a number of thousands of digits
+        fault = shortened(printable(str(bad)))
+        raise error(f"{called} is no valid JSON: {fault}") from bad
+    if _depth(value) > MAX_JSON_DEPTH:
+        raise error(f"{called} is nested deeper than {MAX_JSON_DEPTH} levels")
+    return value
+
+
+def _depth(value: object) -> int:
+    """How many lists and objects stand inside one another, found level by level."""
+    level, depth = [value], 0
+    while level := [outer for outer in level if isinstance(outer, (dict, list))]:
+        level = [
+            x for outer in level for x in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        depth += 1
+    return depth
+
+
+def _kind(mode: int) -> str:
+    kinds = {
+        stat.S_ISDIR: "a directory",
+        stat.S_ISFIFO: "a named pipe",
+        stat.S_ISSOCK: "a socket",
+        stat.S_ISCHR: "a device",
+        stat.S_ISBLK: "a device",
+    }
+    return next((name for test, name in kinds.items() if test(mode)), "no file")

@@ -1,0 +1,44 @@
+"""Text of others as one may show it: no characters that command a terminal, not too long."""
+
+from __future__ import annotations
+
+import unicodedata
+
+#: The longest that an error sentence may be, and a value inside of it.
+MAX_SENTENCE, MAX_VALUE = 300, 80
+
+
+def printable(text: str) -> str:
+    r"""The text with every control and direction character written as its escape, such as `\x1b`.
+
+    Letters of any script stay. A name with ANSI, OSC or bidirectional characters would otherwise
+    command the terminal, or show another text than the file holds.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character.encode("unicode_escape").decode("ascii")
+        if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+        else character
+        for character in text
+    )
+
+
+def shortened(text: str, limit: int = MAX_VALUE) -> str:
+    """The text, its middle replaced by dots where it is longer than `limit` characters."""
+    if len(text) <= limit:
+        return text
+    head = (limit - 3 + 1) // 2
+    return f"{text[:head]}...{text[len(text) - (limit - 3 - head) :]}"
+
+
+def quoted(value: object, limit: int = MAX_VALUE) -> str:
+    """How an error shows a value: its `repr`, printable, shortened in the middle.
+
+    A whole number of thousands of digits, which Python refuses to write, is said by its size.
+    """
+    try:
+        written = repr(value)
+    except ValueError:  # sys.set_int_max_str_digits
+        written = "a number of thousands of digits"
+    return shortened(printable(written), limit)
