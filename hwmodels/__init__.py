@@ -3,8 +3,10 @@
 from hwmodels.catalog import load_profile, load_profiles, load_sibling, profile_names, siblings
 from hwmodels.compose import with_prices
 from hwmodels.dataflow import Dataflow
+from hwmodels.machine import Delivery, Encoding, Fusion, Room, Widths
 from hwmodels.ops import Buffer, Op
 from hwmodels.prices import (
+    Bandwidth,
     Core,
     Evidence,
     MemoryLevel,
@@ -17,19 +19,25 @@ from hwmodels.prices import (
 from hwmodels.profile import HardwareProfile, ProfileError
 
 __all__ = [
+    "Bandwidth",
     "Buffer",
     "Core",
     "Dataflow",
+    "Delivery",
+    "Encoding",
     "Evidence",
+    "Fusion",
     "HardwareProfile",
     "MemoryLevel",
     "Op",
     "OtherValue",
     "Price",
     "ProfileError",
+    "Room",
     "StaticPower",
     "SystemFigure",
     "Throughput",
+    "Widths",
     "load_profile",
     "load_profiles",
     "load_sibling",

@@ -14,10 +14,10 @@ DIRECTIVES = ("extends", "precisions", "unpriced")
 
 #: Tables of named entries. Entries are replaced one by one and whole: half of a price with half of
 #: another's citation would be a number that nobody printed.
-TABLES = ("prices", "memory", "placement", "included", "throughput")
+TABLES = ("prices", "memory", "placement", "included", "throughput", "bandwidth", "widths")
 
-_CITED_TABLES = ("prices", "memory", "throughput")
-_CITED_RECORDS = ("static_power", "core")
+_CITED_TABLES = ("prices", "memory", "throughput", "bandwidth")
+_CITED_RECORDS = ("static_power", "core", "delivery")
 
 
 def overlay(

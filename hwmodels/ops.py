@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Buffer(StrEnum):
-    """What a byte of memory traffic belongs to; a profile places each in one of its levels."""
+    """What memory traffic belongs to; a profile places each in one of its levels."""
 
     WEIGHTS = "weights"
     ACTIVATIONS = "activations"
@@ -28,23 +28,35 @@ class Op(StrEnum):
     SQRT = "sqrt"
     CMP = "cmp"
     NEURON_UPDATE = "neuron_update"
+    NEURON_ADD = "neuron_add"
+    NEURON_MUL = "neuron_mul"
+    NEURON_CMP = "neuron_cmp"
     SPIKE = "spike"
     SPIKE_HOP = "spike_hop"
-    WEIGHT_READ = "weight_read_bytes"
-    VECTOR_READ = "vector_read_bytes"
-    ACTIVATION_READ = "activation_read_bytes"
-    ACTIVATION_WRITE = "activation_write_bytes"
-    SPIKE_READ = "spike_read_bytes"
-    SPIKE_WRITE = "spike_write_bytes"
-    STATE_READ = "state_read_bytes"
-    STATE_WRITE = "state_write_bytes"
-    KV_READ = "kv_read_bytes"
-    KV_WRITE = "kv_write_bytes"
-    KV_SPIKE_READ = "kv_spike_read_bytes"
-    KV_SPIKE_WRITE = "kv_spike_write_bytes"
+    DELIVERY = "delivery_values"
+    WEIGHT_READ = "weight_read_values"
+    VECTOR_READ = "vector_read_values"
+    ACTIVATION_READ = "activation_read_values"
+    ACTIVATION_WRITE = "activation_write_values"
+    SPIKE_READ = "spike_read_slots"
+    SPIKE_WRITE = "spike_write_slots"
+    STATE_READ = "state_read_values"
+    STATE_WRITE = "state_write_values"
+    KV_READ = "kv_read_values"
+    KV_WRITE = "kv_write_values"
+    KV_SPIKE_READ = "kv_spike_read_slots"
+    KV_SPIKE_WRITE = "kv_spike_write_slots"
 
     # Enum hashes in Python; the meter hashes an Op a few thousand times per pass.
     __hash__ = str.__hash__
+
+    @classmethod
+    def _missing_(cls, value: object) -> Op | None:
+        """Traffic by its name in files of version 0.1, which counted it in bytes."""
+        if isinstance(value, str) and value.endswith("_bytes"):
+            unit = "_slots" if "spike" in value else "_values"
+            return cls.__members__.get(_member(value.removesuffix("_bytes") + unit))
+        return None
 
     @property
     def definition(self) -> str:
@@ -53,7 +65,7 @@ class Op(StrEnum):
 
     @property
     def group(self) -> str:
-        """`compute`, `scalar`, `neuron`, `routing` or `memory`: the heading it is billed under."""
+        """The heading it is billed under; `compute` and `memory` among them."""
         return _GROUPS.get(self, "memory")
 
     @property
@@ -63,31 +75,38 @@ class Op(StrEnum):
 
     @property
     def is_counted(self) -> bool:
-        """Whether a meter can count it; a hop follows from a mapping of layers onto cores."""
-        return self is not Op.SPIKE_HOP
+        """Whether a meter can count it; hops and deliveries follow from a machine."""
+        return self not in (Op.SPIKE_HOP, Op.DELIVERY)
+
+    @property
+    def alike(self) -> Op | None:
+        """The operation whose price it has, for those inside a neuron; None for all others."""
+        return _ALIKE.get(self)
 
     @property
     def is_read(self) -> bool:
         """Whether a traffic operation reads (otherwise it writes)."""
-        return self.value.endswith("_read_bytes")
+        return "_read_" in self.value
 
     @property
-    def scales_with_precision(self) -> bool:
-        """Whether the bytes follow the width of a value; packed spikes are one or two bits at any.
+    def moves_spikes(self) -> bool:
+        """Whether a traffic operation counts slots of spikes; otherwise it counts values."""
+        return self.value.endswith("_slots")
 
-        Counts hold the bytes of the model that ran (FP32: 4 per value). A profile of another
-        precision moves fewer, so pricing multiplies by `value_bytes` of the profile over that of
-        the counts.
-        """
-        return self.buffer is not None and "spike" not in self.value
+
+def _member(value: str) -> str:
+    return value.rpartition("_")[0].upper()
 
 
 _GROUPS = (
     dict.fromkeys((Op.MAC, Op.AC, Op.SHIFT_AC), "compute")
     | dict.fromkeys((Op.ADD, Op.MUL, Op.DIV, Op.EXP, Op.SQRT, Op.CMP), "scalar")
-    | {Op.NEURON_UPDATE: "neuron"}
+    | dict.fromkeys((Op.NEURON_UPDATE, Op.NEURON_ADD, Op.NEURON_MUL, Op.NEURON_CMP), "neuron")
+    | {Op.DELIVERY: "delivery"}
     | dict.fromkeys((Op.SPIKE, Op.SPIKE_HOP), "routing")
 )
+
+_ALIKE = {Op.NEURON_ADD: Op.ADD, Op.NEURON_MUL: Op.MUL, Op.NEURON_CMP: Op.CMP}
 
 _BUFFERS = (
     dict.fromkeys((Op.WEIGHT_READ, Op.VECTOR_READ), Buffer.WEIGHTS)
@@ -108,18 +127,22 @@ _DEFINITIONS = {
     Op.SQRT: "one square root inside a non-linear function",
     Op.CMP: "one comparison inside a non-linear function",
     Op.NEURON_UPDATE: "one integrate, compare and reset of one neuron in one time step",
+    Op.NEURON_ADD: "one addition or subtraction in an executed step of a neuron or coder",
+    Op.NEURON_MUL: "one multiplication in an executed step of a neuron or coder",
+    Op.NEURON_CMP: "one comparison in an executed step of a neuron or coder",
     Op.SPIKE: "one spike emitted by a neuron (routing)",
     Op.SPIKE_HOP: "one spike carried over one link between cores: follows from a mapping of layers",
-    Op.WEIGHT_READ: "bytes of weight matrices read, once per call of a layer",
-    Op.VECTOR_READ: "bytes of biases, norm scales, thresholds and looked-up embedding rows read",
-    Op.ACTIVATION_READ: "bytes of analog inputs read by a layer",
-    Op.ACTIVATION_WRITE: "bytes of analog outputs written by a layer",
-    Op.SPIKE_READ: "bytes of packed spikes read (1 to 6 bits per slot, see `Levels`)",
-    Op.SPIKE_WRITE: "bytes of packed spikes written (1 to 6 bits per slot, see `Levels`)",
-    Op.STATE_READ: "bytes of membrane potential read, once per neuron update",
-    Op.STATE_WRITE: "bytes of membrane potential written, once per neuron update",
-    Op.KV_READ: "bytes of analog keys or values read from the cache",
-    Op.KV_WRITE: "bytes of analog keys or values appended to the cache",
-    Op.KV_SPIKE_READ: "bytes of packed key or value spikes read from the cache",
-    Op.KV_SPIKE_WRITE: "bytes of packed key or value spikes appended to the cache",
+    Op.DELIVERY: "stored operands fetched beside the adders: follows from how often a fetch is used",
+    Op.WEIGHT_READ: "values of weight matrices read, once per call of a layer",
+    Op.VECTOR_READ: "values of biases, norm scales, thresholds and looked-up embedding rows read",
+    Op.ACTIVATION_READ: "analog input values read by a layer",
+    Op.ACTIVATION_WRITE: "analog output values written by a layer",
+    Op.SPIKE_READ: "slots of spikes read (1 to 6 bits each, see `Levels`)",
+    Op.SPIKE_WRITE: "slots of spikes written (1 to 6 bits each, see `Levels`)",
+    Op.STATE_READ: "membrane potentials read, once per neuron update",
+    Op.STATE_WRITE: "membrane potentials written, once per neuron update",
+    Op.KV_READ: "entries of analog keys and values read from the cache",
+    Op.KV_WRITE: "entries of analog keys and values appended to the cache",
+    Op.KV_SPIKE_READ: "slots of key or value spikes read from the cache",
+    Op.KV_SPIKE_WRITE: "slots of key or value spikes appended to the cache",
 }

@@ -162,6 +162,16 @@ class Throughput(Cited):
     per_second: PerSecond
 
 
+class Bandwidth(Cited):
+    """How fast a memory level is, all its instances together.
+
+    Attributes:
+        bytes_per_second: Bytes read and written per second.
+    """
+
+    bytes_per_second: PerSecond
+
+
 class Core(Cited):
     """What one core of a many-core chip holds: with it, spikes are charged for the way they go.
 

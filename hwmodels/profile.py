@@ -8,8 +8,10 @@ from pydantic import Field, field_validator, model_validator
 
 from hwmodels.dataflow import Dataflow
 from hwmodels.errors import UserError
+from hwmodels.machine import Delivery, Encoding, Fusion, Room, Widths
 from hwmodels.ops import Buffer, Op
 from hwmodels.prices import (
+    Bandwidth,
     ByteWidth,
     Core,
     MemoryLevel,
@@ -39,18 +41,24 @@ class HardwareProfile(Record):
         title: One line for tables and pictures.
         process_nm: Technology node in nanometres; None where several or unknown.
         precision: Number format of the arithmetic, for example `fp32`.
-        value_bytes: Width of one analog value in bytes; memory traffic is rescaled to it.
+        value_bytes: Width of the arithmetic in bytes, and of every operand without one in `widths`.
+        widths: Bits of operands that are stored in another width.
         scope: `per_term` prices operations one by one; `all_in` is chip power over events, with
             leakage, neurons and routing inside, and forbids further terms.
         prices: Price of each operation that is not memory traffic.
         memory: Memory levels by name.
         placement: The levels each buffer may live in, nearest first: it lives in the first that
             it fits in, and in the last where it fits in none.
+        room: Who gets the room on the chip.
         dataflow: How often what was counted once per call moves through memory.
+        fusion: What moves between the products of a model.
+        encoding: How spikes lie in memory.
+        delivery: The buffer beside the adders; None where a fetch from it is in the prices.
         included: Operations paid for by another price, each with the reason.
         static_power: Static power of the chip; None where unknown.
         throughput: Operations per second of the whole chip, from which latency, and with it
             static energy, follows.
+        bandwidth: How fast memory levels are; with `throughput` it bounds the latency.
         core: What one core holds; with it and a price of `spike_hop`, spikes are routed.
         system: Measured figures of a whole system, for comparison.
         assumptions: What a reader must accept to use the numbers, one sentence each.
@@ -61,14 +69,20 @@ class HardwareProfile(Record):
     process_nm: Nanometre | None = None
     precision: Sentence
     value_bytes: ByteWidth
+    widths: Widths = Widths()
     scope: Literal["per_term", "all_in"] = "per_term"
     prices: dict[Op, Price]
     memory: dict[str, MemoryLevel] = Field(default_factory=dict)
     placement: dict[Buffer, tuple[str, ...]] = Field(default_factory=dict)
+    room: Room = Room.BY_NEED
     dataflow: Dataflow = Dataflow.LAYERWISE
+    fusion: Fusion = Fusion.UNFUSED
+    encoding: Encoding = Encoding.CHEAPEST
+    delivery: Delivery | None = None
     included: dict[Op, Sentence] = Field(default_factory=dict)
     static_power: StaticPower | None = None
     throughput: dict[Op, Throughput] = Field(default_factory=dict)
+    bandwidth: dict[str, Bandwidth] = Field(default_factory=dict)
     core: Core | None = None
     system: tuple[SystemFigure, ...] = ()
     assumptions: tuple[Sentence, ...] = ()
@@ -88,6 +102,22 @@ class HardwareProfile(Record):
                     f"prices.{op} is memory traffic: give its energy per byte in a memory level "
                     f"and place '{op.buffer}' there"
                 )
+        for level in self.bandwidth:
+            if level not in self.memory:
+                known = ", ".join(self.memory) or "none"
+                raise ValueError(
+                    f"bandwidth.{level} is of no memory level; the levels are: {known}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _memory_is_no_throughput(self) -> HardwareProfile:
+        for op in self.throughput:
+            if op.buffer is not None:
+                raise ValueError(
+                    f"throughput.{op} is memory traffic: give the bytes per second of a memory "
+                    "level in 'bandwidth'"
+                )
         return self
 
     @model_validator(mode="after")
@@ -100,6 +130,12 @@ class HardwareProfile(Record):
                         f"placement.{buffer} names the memory level '{level}', but the levels "
                         f"are: {known}"
                     )
+        for level in self.bandwidth:
+            if level not in self.memory:
+                known = ", ".join(self.memory) or "none"
+                raise ValueError(
+                    f"bandwidth.{level} is of no memory level; the levels are: {known}"
+                )
         return self
 
     @model_validator(mode="after")
@@ -112,7 +148,7 @@ class HardwareProfile(Record):
     @model_validator(mode="after")
     def _all_in_is_one_price(self) -> HardwareProfile:
         prices = [] if len(self.prices) == 1 else [f"{len(self.prices)} prices"]
-        terms = ("memory", "placement", "static_power", "core")
+        terms = ("memory", "placement", "static_power", "core", "delivery")
         further = prices + [term for term in terms if getattr(self, term)]
         if self.scope == "all_in" and further:
             raise ValueError(
@@ -122,9 +158,26 @@ class HardwareProfile(Record):
             )
         return self
 
+    def width_bits(self, op: Op) -> float:
+        """Bits of one value of what a traffic operation, or a delivery, moves."""
+        return self.widths.of(op, 8 * self.value_bytes)
+
+    @property
+    def prices_updates(self) -> bool:
+        """Whether a whole update of a neuron has a price, instead of what it is made of."""
+        return Op.NEURON_UPDATE in self.prices or Op.NEURON_UPDATE in self.included
+
     def is_priced(self, op: Op) -> bool:
         """Whether the operation is priced here or included in another price."""
-        return op in self.prices or op in self.included or op.buffer in self.placement
+        if op is Op.DELIVERY:
+            return self.delivery is not None
+        priced = self.priced_as(op)
+        return priced in self.prices or priced in self.included or op.buffer in self.placement
+
+    def priced_as(self, op: Op) -> Op:
+        """The operation whose price it has: its own, or that of its like outside of neurons."""
+        own = op in self.prices or op in self.included
+        return op if own or op.alike is None else op.alike
 
     def energy_pj(self, op: Op) -> float | None:
         """Energy of one operation that is not memory traffic, in picojoules.
@@ -134,6 +187,7 @@ class HardwareProfile(Record):
         Returns:
             The price; 0.0 where another price includes it; None where it is unpriced.
         """
-        if op in self.prices:
-            return self.prices[op].pj
-        return 0.0 if op in self.included else None
+        priced = self.priced_as(op)
+        if priced in self.prices:
+            return self.prices[priced].pj
+        return 0.0 if priced in self.included else None

@@ -16,12 +16,13 @@ CITED = {"source": "a bench", "evidence": "measured"}
 
 
 def chip(pj: Mapping[Any, float] | None = None, **keys: Any) -> HardwareProfile:
-    """A chip with these prices, where a byte costs 3 pJ to read and 5 to write."""
+    """A chip with these prices and values of one byte, which costs 3 pJ to read and 5 to write."""
     about: dict[str, Any] = {
         "name": "mine",
         "title": "A chip of mine",
-        "precision": "fp32",
-        "value_bytes": 4,
+        "precision": "int8",
+        "value_bytes": 1,
+        "widths": {"accumulators": 8},
         "prices": {op: {"pj": price, **CITED} for op, price in (pj or {}).items()},
         "memory": {"ram": {"read_pj_per_byte": 3.0, "write_pj_per_byte": 5.0, **CITED}},
         "placement": dict.fromkeys(Buffer, "ram"),
@@ -60,7 +61,7 @@ def arithmetic(tally: Tally) -> dict[Op, int]:
 
 
 def traffic(tally: Tally) -> dict[Op, int]:
-    """Bytes that a tally moves."""
+    """Values, and slots of spikes, that a tally moves."""
     return {op: n for op, n in tally.ops.items() if op.group == "memory" and n}
 
 

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from energy.bill.layer import ACCOUNTINGS, ESTIMATE_COLUMNS, GROUPS, BillRow, LayerEnergy
-from energy.bill.pricing import prepare, terms, time_at_full_use_s
+from energy.bill.latency import layer_time
+from energy.bill.layer import ACCOUNTINGS, ESTIMATE_COLUMNS, FULL, GROUPS, BillRow, LayerEnergy
+from energy.bill.pricing import prepare, terms
 from energy.counts import Counts
 from energy.counts.counts import Scope
 from energy.table import Column, Table
 from energy.words import energy, op_names
-from hwmodels import Dataflow, HardwareProfile, Op
+from hwmodels import Dataflow, Fusion, HardwareProfile, Op
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -34,6 +35,9 @@ class Estimate:
     layers: tuple[LayerEnergy, ...]  #: one bill per layer, in the order of the counts
     dataflow: Dataflow = Dataflow.LAYERWISE  #: how often operands move
     latency_s: float | None = None  #: seconds that the pass takes; None where unknown
+    #: what it was made of, so that it can be made again for another machine: the counted facts and
+    #: a latency that was given, of each phase
+    made_of: tuple[tuple[Counts, float | None], ...] = ()
 
     @property
     def static_pj(self) -> float | None:
@@ -53,20 +57,47 @@ class Estimate:
         """Sum over the layers of one block or component, in picojoules.
 
         Static energy belongs to no layer: it is in the full sum over the whole model, where it is
-        known. The accounting is `compute` (MACs and ACs) or `full` (everything that has a price).
+        known. The accounting is `compute` (MACs and ACs), or everything that has a price: `fused`,
+        `unfused`, or `full` at the bound of the profile.
 
         Raises:
             ValueError: If there is no such accounting.
         """
-        if accounting not in ACCOUNTINGS:
-            raise ValueError(
-                f"accounting '{accounting}' is not known; known are {', '.join(ACCOUNTINGS)}"
-            )
+        bill = self.under(accounting)
+        if bill is not self:
+            return bill.energy_pj(block=block, component=component)
         layers = self.within(block, component)
         if accounting == "compute":
             return math.fsum(layer.compute_pj for layer in layers)
         static_pj = self.static_pj if block is None and component is None else None
         return math.fsum((static_pj or 0.0, *(layer.total_pj for layer in layers)))
+
+    def under(self, accounting: str) -> Estimate:
+        """The bill at the bound that an accounting names; itself where it names none.
+
+        Raises:
+            ValueError: If there is no such accounting.
+        """
+        if accounting not in (*ACCOUNTINGS, FULL):
+            raise ValueError(
+                f"accounting '{accounting}' is not known; known are {', '.join(ACCOUNTINGS)}"
+            )
+        if accounting in ("compute", FULL, self.profile.fusion):
+            return self
+        return self._other_bound
+
+    @cached_property
+    def _other_bound(self) -> Estimate:
+        other = next(fusion for fusion in Fusion if fusion is not self.profile.fusion)
+        return self.on(self.profile.model_copy(update={"fusion": other}))
+
+    def on(self, profile: HardwareProfile) -> Estimate:
+        """The bill of the same counts, under the same dataflow, on another machine."""
+        bills = [
+            estimate(counts, profile, dataflow=self.dataflow, latency_s=given)
+            for counts, given in self.made_of
+        ]
+        return reduce(add, bills)
 
     def within(self, block: str | None, component: str | None = None) -> list[LayerEnergy]:
         """The bills of the layers in a block that have a component; None is any."""
@@ -152,11 +183,18 @@ class Estimate:
         counts = replace(self.counts, phase=phase) + replace(other.counts, phase=phase)
         known = self.latency_s is not None and other.latency_s is not None
         layers = tuple(
-            LayerEnergy(count, _sum(a.pj, b.pj), _sum(a.level_pj, b.level_pj))
+            LayerEnergy(
+                count,
+                _sum(a.pj, b.pj),
+                _sum(a.level_pj, b.level_pj),
+                _sum(a.level_bytes, b.level_bytes),
+            )
             for count, a, b in zip(counts.layers, self.layers, other.layers, strict=True)
         )
         latency_s = (self.latency_s or 0.0) + (other.latency_s or 0.0) if known else None
-        return Estimate(counts, self.profile, layers, self.dataflow, latency_s)
+        return Estimate(
+            counts, self.profile, layers, self.dataflow, latency_s, self.made_of + other.made_of
+        )
 
 
 def _sum(a: Mapping[Key, float], b: Mapping[Key, float]) -> dict[Key, float]:
@@ -172,24 +210,38 @@ def estimate(
 ) -> Estimate:
     """Price counts.
 
-    Memory traffic is rescaled to the `value_bytes` of the profile. Dataflow, and the seconds that
-    the pass takes, are those of the profile unless given.
+    Everything that a count does not say is what the profile says of the machine. The dataflow, and
+    the seconds that the pass takes, are those of the profile unless given.
     """
     dataflow = dataflow or profile.dataflow
-    work = prepare(counts, dataflow, profile.core)
-    pj: list[dict[Op, float]] = [{} for _ in work.counts.layers]
-    level_pj: list[dict[str, float]] = [{} for _ in work.counts.layers]
+    work = prepare(counts, profile, dataflow)
+    size = len(work.counts.layers)
+    pj: list[dict[Op, float]] = [{} for _ in range(size)]
+    level_pj: list[dict[str, float]] = [{} for _ in range(size)]
+    level_bytes: list[dict[str, float]] = [{} for _ in range(size)]
     for term in terms(work, profile):
-        value = term.constant.pj(profile) * term.scale if term.constant else 0.0
+        value = term.constant.pj(profile) if term.constant else 0.0
         for i in np.flatnonzero(term.amounts):
-            cost = float(term.amounts[i]) * value
-            pj[i][term.op] = pj[i].get(term.op, 0.0) + cost
+            amount = float(term.amounts[i])
+            pj[i][term.op] = pj[i].get(term.op, 0.0) + amount * value
             if term.constant and (level := term.constant.level):
-                level_pj[i][level] = level_pj[i].get(level, 0.0) + cost
+                level_pj[i][level] = level_pj[i].get(level, 0.0) + amount * value
+                level_bytes[i][level] = level_bytes[i].get(level, 0.0) + amount
+    layers = tuple(
+        LayerEnergy(
+            row,
+            pj[i],
+            level_pj[i],
+            level_bytes[i],
+            layer_time(row.tally.ops, level_bytes[i], profile),
+        )
+        for i, row in enumerate(work.counts.layers)
+    )
+    made_of = ((counts, latency_s),)
     if latency_s is None:
-        latency_s = time_at_full_use_s(work.counts, profile)
-    layers = tuple(map(LayerEnergy, work.counts.layers, pj, level_pj))
-    return Estimate(work.counts, profile, layers, dataflow, latency_s)
+        times = [layer.time.seconds for layer in layers if layer.time is not None]
+        latency_s = math.fsum(times) if times and len(times) == size else None
+    return Estimate(work.counts, profile, layers, dataflow, latency_s, made_of)
 
 
 def bill_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -13,19 +13,30 @@ from energy.table import Column, at, attributes
 from energy.words import op_names
 from hwmodels import Dataflow, HardwareProfile, Op
 
-#: The two accountings of a saving.
-ACCOUNTINGS = ("compute", "full")
+#: The accountings of a saving: MACs and ACs alone, and everything that has a price at both ends of
+#: what moves between products.
+ACCOUNTINGS = ("compute", "fused", "unfused")
+
+#: Everything that has a price, at the bound that the profile names.
+FULL = "full"
 
 #: Headings of the bill, in the order they are shown; see `Op.group`.
-GROUPS = ("compute", "scalar", "neuron", "routing", "memory")
+GROUPS = ("compute", "scalar", "neuron", "routing", "delivery", "memory")
 
 #: What a matrix product is made of; a part in which one of these has no price has no energy.
 COMPUTE = frozenset({Op.MAC, Op.AC, Op.SHIFT_AC})
 
 
 def relevant_ops(accounting: str) -> tuple[Op, ...]:
-    """The operations that an accounting charges: MACs and ACs (`compute`), or all (`full`)."""
-    return tuple(op for op in Op if accounting == "full" or op.group == "compute")
+    """The operations that an accounting charges: MACs and ACs (`compute`), or all (the others)."""
+    return tuple(op for op in Op if accounting != "compute" or op.group == "compute")
+
+
+class LayerTime(NamedTuple):
+    """How long a layer takes."""
+
+    seconds: float
+    bound: str  #: `arithmetic`, or the memory level that takes longest
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,10 @@ class LayerEnergy:
     #: energy by operation in picojoules; operations without a price are missing
     pj: Mapping[Op, float]
     level_pj: Mapping[str, float]  #: energy of memory traffic by memory level, in picojoules
+    level_bytes: Mapping[str, float] = field(
+        default_factory=dict
+    )  #: bytes that move, by memory level
+    time: LayerTime | None = None  #: how long it takes, and why; None where unknown
 
     @property
     def lacks_compute(self) -> bool:

@@ -1,8 +1,15 @@
-"""Which memory level each buffer lives in: the nearest one that it fits in.
+"""Which part of each buffer lives in which memory level.
 
-Persistent buffers come first, weights and then the KV cache, with what the whole model needs of
-them; what they leave is shared by the working set of the layer that runs: membrane potentials,
-spikes, activations. A buffer that fits in no level of its list lives in the last.
+Persistent buffers, weights and the KV cache, are there for the whole pass, so that a byte of one
+takes the room of a byte in every layer. The working set (membrane potentials, spikes, activations)
+of a layer is there while that layer runs, so that a byte of room serves all layers in turn.
+
+By need, room goes byte by byte to whatever uses it most often in a pass: this is the fractional
+knapsack, whose order does not depend on how much room there is. So more capacity moves bytes to a
+nearer level and never back, and the bill is continuous in all sizes.
+
+In fixed order (the rule of versions before 0.2), weights come first, then the cache, then the
+layer that runs, each buffer as a whole: what does not fit goes to the next level.
 """
 
 from __future__ import annotations
@@ -12,88 +19,111 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.counts import Counts
-from hwmodels import Buffer, HardwareProfile, Op
-from hwmodels.dataflow import Rules
+from hwmodels import Buffer, HardwareProfile, Room
 
-#: In the order in which room is given away.
+#: In the order in which room is given away in fixed order.
 BUFFERS = (Buffer.WEIGHTS, Buffer.KV_CACHE, Buffer.STATE, Buffer.SPIKES, Buffer.ACTIVATIONS)
 PERSISTENT = 2
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-#: Rows of a model that are all given.
-ALL = slice(None)
-
-#: The operations that tell how much a buffer holds: its column, and whether precision changes it.
-HELD = [
-    (op, BUFFERS.index(op.buffer), op.scales_with_precision)
-    for op in Op
-    if op.buffer is not None and op not in (Op.STATE_WRITE, Op.KV_WRITE, Op.KV_SPIKE_WRITE)
-]
 
 
 @dataclass(frozen=True)
-class Footprints:
-    """How much each buffer holds during one call of each layer, in bytes."""
+class Held:
+    """What each buffer holds, and how often it is used; one row per layer, a column per buffer."""
 
-    scaled: Floats  #: values, at the width of the model that ran, (layers, buffers)
-    packed: Floats  #: spikes, whose size no precision changes, (layers, buffers)
+    bytes: Floats  #: bytes that the layer holds of it during a call
+    moved: Floats  #: bytes that the layer reads and writes of it in a call
+    copies: Floats  #: places of the model at which a row stands, (layers,)
 
-
-def footprints(
-    counts: Counts,
-    rules: Rules = Rules(),  # noqa: B008 - frozen
-    rows: Ints | slice = ALL,
-) -> Footprints:
-    """Footprints of counted facts: each operand once per call.
-
-    Where calls differ, as the contexts of decode steps do, it is their mean. A membrane potential
-    is one value for all time steps. Accumulators that events update in memory are one value per
-    result.
-
-    Args:
-        counts: As counted.
-        rules: What the dataflow keeps in memory.
-        rows: The counted row at each place of the model, where rows that are alike stand once.
-    """
-    scaled, packed = np.zeros((2, len(counts.layers), len(BUFFERS)))
-    for i, row in enumerate(counts.layers):
-        ops, calls = row.tally.ops, max(1, row.calls)
-        for op, column, scales in HELD:
-            if number := ops.get(op):
-                (scaled if scales else packed)[i, column] += number / calls
-    state = scaled[:, BUFFERS.index(Buffer.STATE)]
-    state /= counts.timesteps
-    if rules.accumulators == "event":
-        for i, row in enumerate(counts.layers):
-            ops = row.tally.ops
-            if row.tally.slots and row.tally.accumulates:
-                state[i] += ops.get(Op.ACTIVATION_WRITE, 0) / max(1, row.calls)
-    for table in (scaled, packed):
-        table[:, :PERSISTENT] = table[rows, :PERSISTENT].sum(axis=0)
-    return Footprints(scaled, packed)
+    @property
+    def whole(self) -> Floats:
+        """Bytes of the buffer that a byte is in: of persistent ones, that of the whole model."""
+        whole = self.bytes.copy()
+        whole[:, :PERSISTENT] = self.copies @ self.bytes[:, :PERSISTENT]
+        return whole
 
 
-def place(held: Floats, profile: HardwareProfile) -> Ints:
-    """The level of each buffer in each layer, as an index into `profile.memory`; -1 for none.
+def place(held: Held, profile: HardwareProfile) -> Floats:
+    """Share of each buffer of each layer in each level, (levels, layers, buffers).
 
-    `held` are bytes of each buffer in each layer at the profile's precision, (layers, buffers).
+    Levels are in the order of `profile.memory`. Shares sum to 1 where the profile places the
+    buffer, and are 0 elsewhere.
     """
     names = list(profile.memory)
+    shares = np.zeros((len(names), *held.bytes.shape))
+    lists = [[names.index(x) for x in profile.placement.get(buffer, ())] for buffer in BUFFERS]
+    if profile.room is Room.FIXED_ORDER:
+        _place_whole(shares, held, lists, profile)
+        return shares
+    waiting = held.bytes.copy()
+    nearest_first = dict.fromkeys(
+        levels[at] for at in range(len(names)) for levels in lists if at < len(levels)
+    )
+    for level in nearest_first:
+        capacity = profile.memory[names[level]].capacity_bytes
+        wants = np.array([level in levels for levels in lists])
+        last = np.array([bool(levels) and level == levels[-1] for levels in lists])
+        asked = waiting * wants
+        room = np.inf if capacity is None else float(capacity)
+        taken = np.where(last, asked, _fill(asked, held, room))
+        waiting -= taken
+        shares[level] += np.divide(taken, held.bytes, out=np.zeros_like(taken), where=taken > 0)
+    for column, levels in enumerate(lists):  # a buffer that holds nothing lives nearest
+        if levels:
+            shares[levels[0], held.bytes[:, column] == 0, column] = 1
+    return shares
+
+
+def _fill(asked: Floats, held: Held, room: float) -> Floats:
+    """Bytes that get a place in a level, of those that ask for one."""
+    if not np.isfinite(room):
+        return asked
+    with np.errstate(divide="ignore", invalid="ignore"):
+        uses = np.where(held.bytes > 0, held.moved / held.bytes, 0.0)
+    working, of_working = asked[:, PERSISTENT:], uses[:, PERSISTENT:]
+    order = np.argsort(-of_working, axis=1, kind="stable")
+    sizes = np.take_along_axis(working, order, 1)
+    ends = np.cumsum(sizes, axis=1)
+    starts = ends - sizes
+    # A byte at some depth of the working sets is used by every layer that reaches so deep.
+    height = np.take_along_axis(of_working, order, 1) * held.copies[:, None]
+    at = np.concatenate([starts.ravel(), ends.ravel()])
+    change = np.concatenate([height.ravel(), -height.ravel()])
+    steps = np.argsort(at, kind="stable")
+    depth, worth = at[steps], np.cumsum(change[steps])
+    lengths = np.diff(depth, append=depth[-1:])
+    lasting = asked[:, :PERSISTENT].ravel()
+    copies = np.repeat(held.copies, PERSISTENT)
+    all_lengths = np.concatenate([lengths, lasting * copies])
+    all_worths = np.concatenate([worth, uses[:, :PERSISTENT].ravel()])
+    ranked = np.argsort(-all_worths, kind="stable")
+    before = np.cumsum(all_lengths[ranked]) - all_lengths[ranked]
+    got = np.empty_like(all_lengths)
+    got[ranked] = np.clip(room - before, 0, all_lengths[ranked])
+    deep, stored = got[: len(lengths)].sum(), got[len(lengths) :]
+    taken = np.empty_like(asked)
+    np.put_along_axis(taken[:, PERSISTENT:], order, np.clip(deep - starts, 0, sizes), 1)
+    taken[:, :PERSISTENT] = (stored / np.maximum(copies, 1)).reshape(-1, PERSISTENT)
+    return taken
+
+
+def _place_whole(
+    shares: Floats, held: Held, lists: list[list[int]], profile: HardwareProfile
+) -> None:
+    """The fixed order: each buffer in the first level that has room for it, or in the last."""
+    sizes = held.whole
     room = [
-        np.full(len(held), np.inf if level.capacity_bytes is None else level.capacity_bytes)
+        np.full(len(sizes), np.inf if level.capacity_bytes is None else level.capacity_bytes)
         for level in profile.memory.values()
     ]
-    places = np.full(held.shape, -1)
-    for j, buffer in enumerate(BUFFERS):
-        levels = [names.index(name) for name in profile.placement.get(buffer, ())]
-        waiting = np.ones(len(held), dtype=bool)
+    for column, levels in enumerate(lists):
+        waiting = np.ones(len(sizes), dtype=bool)
         for level in levels:
-            lives_here = waiting & (held[:, j] <= room[level])
+            here = waiting & (sizes[:, column] <= room[level])
             if level == levels[-1]:
-                lives_here = waiting
-            places[lives_here, j] = level
-            room[level] = np.where(lives_here, room[level] - held[:, j], room[level])
-            waiting = waiting & ~lives_here
-    return places
+                here = waiting
+            shares[level, here, column] = 1
+            room[level] = np.where(here, room[level] - sizes[:, column], room[level])
+            waiting = waiting & ~here

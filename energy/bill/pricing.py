@@ -1,12 +1,11 @@
 """The bill is linear in the constants of a profile: terms of amounts times values.
 
-What an amount is depends on the counts, the dataflow and the sizes in the profile, not on its
+What an amount is depends on the counts and on all that a profile says of the machine, not on its
 picojoules; so many profiles of one structure share their terms and are priced in one product.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -14,10 +13,12 @@ from typing import NamedTuple
 import numpy as np
 
 from energy.bill.execution import executed
+from energy.bill.fusion import fused
 from energy.bill.layer import COMPUTE
-from energy.bill.placement import ALL, BUFFERS, Floats, Footprints, Ints, footprints, place
+from energy.bill.placement import BUFFERS, Floats, Held, Ints, place
+from energy.bill.traffic import bits_of
 from energy.counts import Counts
-from hwmodels import Core, Dataflow, HardwareProfile, MemoryLevel, Op
+from hwmodels import Buffer, Dataflow, HardwareProfile, MemoryLevel, Op
 
 
 class Constant(NamedTuple):
@@ -29,6 +30,9 @@ class Constant(NamedTuple):
 
     def pj(self, profile: HardwareProfile) -> float:
         """Its value in picojoules per operation or byte."""
+        if self.op is Op.DELIVERY:
+            assert profile.delivery is not None
+            return profile.delivery.pj_per_byte
         if self.op is not None:
             return profile.prices[self.op].pj
         level = profile.memory[self.level]
@@ -45,32 +49,78 @@ class Term:
 
     op: Op
     constant: Constant | None  #: the constant; None where another price includes the operation
-    amounts: Floats  #: operations, or bytes of the model that ran, per layer
-    scale: float = 1.0  #: bytes at the precision of the profile per byte of the model that ran
+    amounts: Floats  #: operations, or bytes, per layer
 
 
 @dataclass(frozen=True)
 class Work:
-    """Counts under a dataflow, as arrays."""
+    """Counts as a machine executes them, as arrays."""
 
     counts: Counts  #: as executed
-    amounts: dict[Op, Floats]  #: of each operation that occurs, per layer
-    held: Footprints  #: footprints of the buffers
+    amounts: dict[Op, Floats]  #: of each operation that occurs, per layer; of traffic in bytes
+    held: Held  #: what the buffers hold
 
 
 def prepare(
-    counts: Counts, dataflow: Dataflow, core: Core | None, rows: Ints | slice = ALL
+    counts: Counts,
+    profile: HardwareProfile,
+    dataflow: Dataflow | None = None,
+    rows: Ints | slice = slice(None),
 ) -> Work:
-    """Execute counts under a dataflow and lay them out as arrays; `rows` as in `footprints`."""
-    run = executed(counts, dataflow, core)
+    """Execute counts on a machine and lay them out as arrays.
+
+    Args:
+        counts: As counted.
+        profile: The machine; its picojoules play no part.
+        dataflow: That of the profile unless given.
+        rows: The counted row at each place of the model, where rows that are alike stand once.
+    """
+    flow = dataflow or profile.dataflow
+    run = executed(counts, profile, flow)
+    size = len(run.layers)
     amounts: dict[Op, Floats] = {}
     for i, row in enumerate(run.layers):
         for op, number in row.tally.ops.items():
-            if number:
-                if op not in amounts:
-                    amounts[op] = np.zeros(len(run.layers))
-                amounts[op][i] = number
-    return Work(run, amounts, footprints(counts, dataflow.rules, rows))
+            if op not in amounts:
+                amounts[op] = np.zeros(size)
+            moves = op.buffer is not None or op is Op.DELIVERY
+            amounts[op][i] = number * bits_of(row, op, profile, flow.rules) / 8 if moves else number
+    copies = np.bincount(np.arange(size)[rows], minlength=size).astype(float)
+    held = _held(counts, profile, flow)
+    moved = np.zeros_like(held)
+    calls = np.array([max(1, row.calls) for row in run.layers], dtype=float)
+    for op, column in amounts.items():
+        if op.buffer is not None:
+            moved[:, BUFFERS.index(op.buffer)] += column / calls
+    return Work(run, amounts, Held(held, moved, copies))
+
+
+def _held(counts: Counts, profile: HardwareProfile, flow: Dataflow) -> Floats:
+    """Bytes of each buffer during one call of each layer: each operand once, (layers, buffers).
+
+    Where calls differ, as the contexts of decode steps do, it is their mean. A membrane potential
+    is one value for all time steps. Accumulators that events update in memory are one value per
+    result.
+    """
+    held = np.zeros((len(counts.layers), len(BUFFERS)))
+    state = BUFFERS.index(Buffer.STATE)
+    for i, row in enumerate(fused(counts, profile).layers):
+        ops, calls = row.tally.ops, max(1, row.calls)
+        for op, number in ops.items():
+            if op.buffer is None or op in _HELD_ALREADY:
+                continue
+            size = number / calls * bits_of(row, op, profile, flow.rules) / 8
+            held[i, BUFFERS.index(op.buffer)] += size / (
+                counts.timesteps if op.buffer is Buffer.STATE else 1
+            )
+        if flow.rules.accumulators == "event" and row.tally.slots and row.tally.accumulates:
+            results = ops.get(Op.ACTIVATION_WRITE, 0) / calls
+            held[i, state] += results * profile.width_bits(Op.STATE_WRITE) / 8
+    return held
+
+
+#: Written where something is read that holds it.
+_HELD_ALREADY = frozenset({Op.STATE_WRITE, Op.KV_WRITE, Op.KV_SPIKE_WRITE})
 
 
 def terms(work: Work, profile: HardwareProfile) -> list[Term]:
@@ -78,43 +128,37 @@ def terms(work: Work, profile: HardwareProfile) -> list[Term]:
 
     An operation without a price has no term.
     """
-    scale = profile.value_bytes / work.counts.value_bytes
     parts: list[Term] = []
-    sizes = work.held.scaled * scale + work.held.packed
-    places = place(sizes, profile)
-    names = list(profile.memory)
+    shares, sizes = place(work.held, profile), work.held.whole
     for op in Op:
         amounts = work.amounts.get(op)
         if amounts is None:
             continue
-        if op in profile.included:
+        priced = profile.priced_as(op)
+        if priced in profile.included:
             parts.append(Term(op, None, amounts))
-        elif op in profile.prices:
+        elif priced in profile.prices:
+            parts.append(Term(op, Constant(priced), amounts))
+        elif op is Op.DELIVERY and profile.delivery is not None:
             parts.append(Term(op, Constant(op), amounts))
         elif op.buffer in profile.placement:
             column = BUFFERS.index(op.buffer)
-            factor = scale if op.scales_with_precision else 1.0
-            for level in np.unique(places[:, column]):
-                here = np.where(places[:, column] == level, amounts, 0.0)
+            for (name, level), share in zip(profile.memory.items(), shares, strict=True):
+                here = amounts * share[:, column]
                 if here.any():
-                    name = names[level]
-                    parts += _stored(op, profile.memory[name], name, here, sizes[:, column], factor)
+                    parts += _stored(op, level, name, here, sizes[:, column])
     return parts
 
 
-def _stored(
-    op: Op, level: MemoryLevel, name: str, amounts: Floats, sizes: Floats, scale: float
-) -> list[Term]:
+def _stored(op: Op, level: MemoryLevel, name: str, amounts: Floats, sizes: Floats) -> list[Term]:
     """Traffic with one level: one term, or one for each point of its curve."""
     if not level.curve:
-        return [
-            Term(op, Constant(level=name, part="read" if op.is_read else "write"), amounts, scale)
-        ]
+        return [Term(op, Constant(level=name, part="read" if op.is_read else "write"), amounts)]
     ends = np.array([size for size, _ in level.curve], dtype=float)
     points = np.eye(len(ends))  # the share of each point in the price of an array of some size
     shares = [np.interp(sizes, ends, point) for point in points]
     return [
-        Term(op, Constant(level=name, part=i), amounts * share, scale)
+        Term(op, Constant(level=name, part=i), amounts * share)
         for i, share in enumerate(shares)
         if (amounts * share).any()
     ]
@@ -130,19 +174,14 @@ def price_many(counts: Counts, profiles: Sequence[HardwareProfile]) -> Floats:
     groups: dict[object, list[int]] = {}
     for i, profile in enumerate(profiles):
         groups.setdefault(_structure(profile), []).append(i)
-    works: dict[object, Work] = {}
     for members in groups.values():
         first = profiles[members[0]]
-        execution = (first.dataflow, first.core)
-        if execution not in works:
-            works[execution] = prepare(counts, *execution)
-        work = works[execution]
-        columns: dict[tuple[Constant, float], Floats] = {}
+        work = prepare(counts, first)
+        columns: dict[Constant, Floats] = {}
         for term in terms(work, first):
             if term.constant is not None:
-                key = term.constant, term.scale
-                columns[key] = columns.get(key, 0.0) + term.amounts
-        values = [[c.pj(profiles[i]) * scale for c, scale in columns] for i in members]
+                columns[term.constant] = columns.get(term.constant, 0.0) + term.amounts
+        values = [[c.pj(profiles[i]) for c in columns] for i in members]
         amounts = np.array(list(columns.values())).reshape(len(columns), len(counts.layers))
         energy = np.array(values).reshape(len(members), len(columns)) @ amounts
         for op in COMPUTE & work.amounts.keys():
@@ -154,10 +193,11 @@ def price_many(counts: Counts, profiles: Sequence[HardwareProfile]) -> Floats:
 
 def _structure(profile: HardwareProfile) -> tuple[object, ...]:
     """Equal for profiles that differ in nothing but their picojoules."""
+    delivery = profile.delivery
     return (
-        profile.dataflow,
-        profile.core,
-        profile.value_bytes,
+        *(profile.dataflow, profile.fusion, profile.encoding, profile.room, profile.core),
+        *(profile.value_bytes, profile.widths),
+        delivery and (delivery.mac_reuse, delivery.event_reuse),
         tuple(profile.prices),
         tuple(profile.included),
         tuple(profile.placement.items()),
@@ -165,21 +205,4 @@ def _structure(profile: HardwareProfile) -> tuple[object, ...]:
             (name, level.capacity_bytes, tuple(size for size, _ in level.curve))
             for name, level in profile.memory.items()
         ),
-    )
-
-
-def time_at_full_use_s(counts: Counts, profile: HardwareProfile) -> float | None:
-    """Seconds at full use of the chip, one kind of operation after the other.
-
-    Bytes of the executed counts are rescaled to the profile's `value_bytes`. None where it does not
-    say how fast it does a kind of product that occurs.
-    """
-    if not profile.throughput or any(
-        counts.total(op) and op not in profile.throughput for op in COMPUTE
-    ):
-        return None
-    scale = profile.value_bytes / counts.value_bytes
-    return math.fsum(
-        counts.total(op) * (scale if op.scales_with_precision else 1.0) / rate.per_second
-        for op, rate in profile.throughput.items()
     )

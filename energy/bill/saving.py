@@ -21,7 +21,7 @@ class Saving:
 
     block: str  #: block, or `total`
     component: str  #: component, or `total` of the block
-    accounting: str  #: `compute` or `full`
+    accounting: str  #: `compute`, `fused`, `unfused`, or `full`: the bound of the profile
     #: energy of the analog variant in picojoules; None where a MAC or AC is unpriced
     asa_pj: float | None
     ssa_pj: float | None  #: energy of the spiking variant in picojoules; None likewise
@@ -73,6 +73,7 @@ def saving(
     happens to be priced. Other operations without a price are named in `unpriced`. Static energy
     takes part in the whole model (no block, no component) where it is known of both sides.
     """
+    asa, ssa = asa.under(accounting), ssa.under(accounting)
     if asa.static_pj is None or ssa.static_pj is None:
         asa, ssa = (replace(side, latency_s=None) for side in (asa, ssa))
     (asa_pj, asa_lacks), (ssa_pj, ssa_lacks) = (

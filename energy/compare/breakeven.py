@@ -73,7 +73,7 @@ class BreakEven:
     """The line of one part in one accounting, and where it meets the analog bill."""
 
     part: Part  #: what is compared
-    accounting: str  #: `compute` or `full`
+    accounting: str  #: one of `ACCOUNTINGS`, or `full`
     timesteps: int  #: time steps of the spiking side
     #: energy of the analog side in picojoules; what both sides do equally often and has no price is
     #: in none of the three

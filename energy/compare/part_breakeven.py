@@ -29,11 +29,12 @@ def part_break_even(
 
     Args:
         part: What to compare.
-        accounting: `compute` (MACs and ACs) or `full` (everything that has a price).
+        accounting: One of `ACCOUNTINGS`, or `full`.
         asa: Bill of the analog model.
         silent: Bill of the spiking model without an event; see `silenced`.
         busy: Bill of the spiking model with events.
     """
+    asa, silent, busy = (bill.under(accounting) for bill in (asa, silent, busy))
     named = (asa, part.analog), (silent, part.spiking), (busy, part.spiking)
     sides = [_Side.of(bill, names, accounting) for bill, names in named]
     counted = [row.count for row in sides[2].rows]
@@ -82,7 +83,7 @@ class _Side(NamedTuple):
     def of(cls, bill: Estimate, names: frozenset[str] | None, accounting: str) -> _Side:
         """The rows of these names, or all of them."""
         rows = [row for row in bill.layers if names is None or row.count.name in names]
-        whole = names is None and accounting == "full"
+        whole = names is None and accounting != "compute"
         return cls(rows, bill.static_pj if whole else 0.0)
 
     def amount(self, op: Op) -> float:

@@ -93,7 +93,7 @@ def sensitivity(
     Args:
         asa: Bill of the analog variant.
         ssa: Bill of the spiking variant; the constants of both are the same where the profiles are.
-        accounting: `compute` or `full`.
+        accounting: One of `ACCOUNTINGS`, or `full`.
         block: Only this block; None for all, and static energy where it is known.
         samples: How many draws of all constants.
         seed: Of the draws; draws do not depend on accounting or block.
@@ -104,6 +104,7 @@ def sensitivity(
     if samples < 1 or seed < 0:
         name, value, least = ("samples", samples, 1) if samples < 1 else ("seed", seed, 0)
         raise SensitivityError(f"{name} (= {value}) must be at least {least}")
+    asa, ssa = asa.under(accounting), ssa.under(accounting)
     nominal = saving(asa, ssa, accounting, block=block)
     if nominal.saving is None:
         return Sensitivity(nominal, (), None)
@@ -162,7 +163,7 @@ def _terms(bill: Estimate, accounting: str, block: str | None, static: bool) -> 
     energies: defaultdict[_Term, float] = defaultdict(float)
     for name, pj in _dynamic(bill, accounting, block):
         energies[((constants[name], 1),)] += pj
-    if accounting == "full" and static and bill.static_pj:
+    if accounting != "compute" and static and bill.static_pj:
         power = (constants["static_power"], 1)
         busy = {
             op: bill.counts.total(op) / r.per_second for op, r in bill.profile.throughput.items()
@@ -181,8 +182,8 @@ def _dynamic(bill: Estimate, accounting: str, block: str | None) -> Iterator[tup
     """Energy of operations and memory levels in picojoules, with the name of its constant."""
     for layer in bill.within(block):
         for op, pj in layer.pj.items():
-            if op in bill.profile.prices and (accounting == "full" or op.group == "compute"):
+            if op in bill.profile.prices and (accounting != "compute" or op.group == "compute"):
                 yield f"prices.{op}", pj
-        if accounting == "full":
+        if accounting != "compute":
             for level, pj in layer.level_pj.items():
                 yield f"memory.{level}", pj

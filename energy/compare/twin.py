@@ -28,13 +28,10 @@ def activation_bits(timesteps: int, levels: Levels = Levels.BINARY) -> int:
 
 
 def widest_levels(ssa: Counts) -> Levels | None:
-    """What the events into linear layers may be, as their packed bits per slot tell.
-
-    None where there are none, or the table says nothing about their bytes.
-    """
+    """What the events into linear layers may be; None where there are none, or nobody said."""
     rows = [x.tally for x in ssa.layers if x.tally.slots and x.tally.ops.get(Op.WEIGHT_READ)]
-    bits = max((round(8 * x.ops.get(Op.SPIKE_READ, 0) / x.slots) for x in rows), default=0)
-    return next((levels for levels in Levels if levels.bits_per_slot == bits), None)
+    known = [x.levels for x in rows if x.levels is not None]
+    return max(known, key=lambda levels: levels.bits_per_slot, default=None)
 
 
 def twin_counts(asa: Counts, ssa: Counts, profile: HardwareProfile, bits: int) -> Counts:

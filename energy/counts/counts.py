@@ -38,7 +38,6 @@ class Counts:
     tokens: int = 0  #: tokens processed, over batch and windows
     timesteps: int = 1  #: spiking time steps; 1 for an analog model
     attention: str = "full"  #: `full` or `causal`: which query-key pairs are counted
-    value_bytes: int = 4  #: width of one analog value in the model that ran
     #: element-wise operations outside every counted layer, by name
     uncounted: Mapping[str, int] = field(default_factory=dict)
 
@@ -136,7 +135,7 @@ class Counts:
         Raises:
             ValueError: If the two are not of the same model, counted in the same way.
         """
-        alike = ("variant", "phase", "timesteps", "attention", "value_bytes", "zeros_measured")
+        alike = ("variant", "phase", "timesteps", "attention", "zeros_measured")
         for field_name in alike:
             ours, theirs = getattr(self, field_name), getattr(other, field_name)
             if ours != theirs:
@@ -186,7 +185,11 @@ COUNT_COLUMNS: tuple[Column[CountRow], ...] = (
     Column("zero_macs", at("layer.tally.zero_macs"), dtype="Int64"),
     *(_count(op) for op in Op if op.is_counted),
     *attributes("layer.tally", "spikes", "slots"),
-    *attributes("counts", "phase", "batch", "tokens", "timesteps", "attention", "value_bytes"),
+    Column("levels", lambda row: row.layer.tally.levels or ""),
+    *attributes("layer.tally", "channels"),
+    Column("weight_bits", at("layer.weight_bits"), dtype="float64"),
+    Column("vector_bits", at("layer.vector_bits"), dtype="float64"),
+    *attributes("counts", "phase", "batch", "tokens", "timesteps", "attention"),
     *attributes("counts", "model", "weights"),
 )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import NamedTuple
 
+from energy.counts.levels import Levels
 from hwmodels import Op
 
 
@@ -41,6 +42,9 @@ class Tally(NamedTuple):
     slots: float = 0  #: entries of that tensor, so that spike rate = spikes / slots
     #: those of the MACs whose activation is zero; None where nobody looked
     zero_macs: float | None = None
+    #: what its spikes may be, in the cache too; None where it has none
+    levels: Levels | None = None
+    channels: int = 0  #: entries of a vector of its spikes; 0 where nobody said
 
     @property
     def spike_rate(self) -> float | None:
@@ -60,6 +64,8 @@ class Tally(NamedTuple):
         spikes: float = 0
         slots: float = 0
         zero_macs: float | None = None
+        levels: Levels | None = None
+        channels = 0
         for tally in tallies:
             for op, amount in tally.ops.items():
                 ops[op] = ops.get(op, 0) + amount
@@ -68,7 +74,10 @@ class Tally(NamedTuple):
             slots += tally.slots
             if tally.zero_macs is not None:
                 zero_macs = (zero_macs or 0) + tally.zero_macs
-        return Tally({op: n for op, n in ops.items() if n}, dense_macs, spikes, slots, zero_macs)
+            levels = levels or tally.levels
+            channels = max(channels, tally.channels)
+        moved = {op: n for op, n in ops.items() if n}
+        return Tally(moved, dense_macs, spikes, slots, zero_macs, levels, channels)
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,10 @@ class LayerCount:
     label: Label = Label()  #: what it is in the architecture
     calls: float = 0  #: how often it ran; 0 is information
     tally: Tally = Tally()  # noqa: RUF009 - immutable
+    #: bits of an entry of its weight matrix, and of its biases or rows of a table, where the
+    #: checkpoint says so; None for those of the machine
+    weight_bits: float | None = None
+    vector_bits: float | None = None
 
     @property
     def ops(self) -> defaultdict[Op, float]:

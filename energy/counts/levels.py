@@ -26,10 +26,16 @@ class Levels(StrEnum):
         return _BITS[self]
 
     @property
+    def payload_bits(self) -> int:
+        """Bits that an event carries beside its place: none where all events are alike."""
+        return 0 if self is Levels.BINARY else _PAYLOADS.get(self, self.bits_per_slot)
+
+    @property
     def op(self) -> Op:
         """What one event does to one accumulator."""
         return _OPS.get(self, Op.AC)
 
 
 _BITS = {Levels.BINARY: 1, Levels.TERNARY: 2, Levels.BURST: 4, Levels.POWER: 6, Levels.ANALOG: 32}
+_PAYLOADS = {Levels.TERNARY: 1}  # its sign; in a packed slot the second bit says that it fires
 _OPS = {Levels.POWER: Op.SHIFT_AC, Levels.ANALOG: Op.MAC}

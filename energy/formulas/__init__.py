@@ -1,6 +1,6 @@
 """How much work a layer of a given shape is: pure functions, no torch."""
 
-from energy.formulas.conventions import Attention, Conventions, packed_bytes, pairs
+from energy.formulas.conventions import Attention, Conventions, pairs
 from energy.formulas.layers import (
     embedding,
     event_linear,
@@ -19,6 +19,5 @@ __all__ = [
     "linear",
     "matrix_product",
     "neurons",
-    "packed_bytes",
     "pairs",
 ]

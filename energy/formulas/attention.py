@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from energy.counts import Levels, Tally
-from energy.formulas.conventions import Attention, packed_bytes, pairs
+from energy.formulas.conventions import Attention, pairs
 from hwmodels import Op
 
 #: `scores` (Q K^T) or `mix` (A V).
@@ -24,7 +24,6 @@ class Product(NamedTuple):
     width: int  #: width of a head
     kv_heads: int  #: cached heads, of which several products may share one
     attention: Attention  #: which query-key pairs are counted
-    value_bytes: int  #: width of an analog value
 
     @property
     def pairs(self) -> int:
@@ -62,14 +61,14 @@ class Events(NamedTuple):
 def analog_attention(role: Role, product: Product) -> Tally:
     """A product of two analog operands."""
     read, written = product.moved(role)
-    macs, width = product.pairs * product.width, product.value_bytes
+    macs = product.pairs * product.width
     return Tally(
         {
             Op.MAC: macs,
-            Op.ACTIVATION_READ: read * width,
-            Op.ACTIVATION_WRITE: written * width,
-            Op.KV_READ: product.cached * width,
-            Op.KV_WRITE: product.appended * width,
+            Op.ACTIVATION_READ: read,
+            Op.ACTIVATION_WRITE: written,
+            Op.KV_READ: product.cached,
+            Op.KV_WRITE: product.appended,
         },
         dense_macs=macs,
     )
@@ -91,7 +90,7 @@ def event_attention(
         product: Its shape.
         events: Those of the streaming operand.
         left: What the events of Q (or A) may be; None for an analog operand.
-        right: What the events of K (or V), packed in the cache, may be; None for an analog one.
+        right: What the events of K (or V) in the cache may be; None for an analog one.
         steps: Time steps of the left operand that meet in the same accumulators.
     """
     read, written = product.moved(role)
@@ -101,21 +100,28 @@ def event_attention(
     analog = streaming is Levels.ANALOG
     ops = {
         streaming.op: dense if analog else events.accumulates,
-        Op.ACTIVATION_WRITE: written * product.value_bytes,
+        Op.ACTIVATION_WRITE: written,
     }
     if left is None or analog:
-        ops[Op.ACTIVATION_READ] = steps * read * product.value_bytes
+        ops[Op.ACTIVATION_READ] = steps * read
     else:
-        ops[Op.SPIKE_READ] = packed_bytes(steps * read, left.bits_per_slot)
+        ops[Op.SPIKE_READ] = steps * read
     if right is None:
-        ops[Op.KV_READ] = product.cached * product.value_bytes
-        ops[Op.KV_WRITE] = product.appended * product.value_bytes
+        ops[Op.KV_READ] = product.cached
+        ops[Op.KV_WRITE] = product.appended
     else:
-        ops[Op.KV_SPIKE_READ] = packed_bytes(product.cached, right.bits_per_slot)
-        ops[Op.KV_SPIKE_WRITE] = packed_bytes(product.appended, right.bits_per_slot)
+        ops[Op.KV_SPIKE_READ] = product.cached
+        ops[Op.KV_SPIKE_WRITE] = product.appended
     if analog:
         return Tally(ops, dense_macs=dense)
-    return Tally(ops, dense_macs=dense, spikes=events.number, slots=events.slots)
+    return Tally(
+        ops,
+        dense_macs=dense,
+        spikes=events.number,
+        slots=events.slots,
+        levels=streaming,
+        channels=product.keys if role == "mix" and left is not None else product.width,
+    )
 
 
 def spikformer(role: Role, product: Product, events: int, accumulates: int) -> Tally:

@@ -1,4 +1,4 @@
-"""Choices that change a count, and the two sums that follow from them."""
+"""Choices that change a count, and the sum that follows from them."""
 
 from __future__ import annotations
 
@@ -24,11 +24,6 @@ class Conventions:
     #: in dense layers, count the multiply-accumulates whose activation is zero. They stay among the
     #: MACs; an activation-sparse baseline takes them off
     zeros: bool = False
-
-
-def packed_bytes(slots: int, bits_per_slot: int) -> int:
-    """Bytes of `slots` packed spikes, rounded up."""
-    return -(-slots * bits_per_slot // 8)
 
 
 def pairs(queries: int, keys: int, attention: Attention) -> int:

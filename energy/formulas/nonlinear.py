@@ -16,7 +16,6 @@ def softmax(
     keys: int,
     *,
     attention: Attention,
-    value_bytes: int,
     capped: bool = False,
 ) -> Tally:
     """Scaled softmax over each row of `n` scores.
@@ -35,7 +34,7 @@ def softmax(
         Op.EXP: (1 + capped) * elements,
         Op.DIV: (1 + capped) * elements,
     }
-    return _passing(elements * value_bytes, ops)
+    return _passing(elements, ops)
 
 
 def layer_norm(
@@ -45,7 +44,6 @@ def layer_norm(
     scale: bool = True,
     shift: bool = True,
     offset: bool = False,
-    value_bytes: int,
 ) -> Tally:
     """LayerNorm over vectors of `d` values.
 
@@ -60,14 +58,12 @@ def layer_norm(
         Op.MUL: rows * ((2 + scale) * width + 2),
         Op.SQRT: rows,
         Op.DIV: rows,
-        Op.VECTOR_READ: (scale + shift) * width * value_bytes,
+        Op.VECTOR_READ: (scale + shift) * width,
     }
-    return _passing(rows * width * value_bytes, ops)
+    return _passing(rows * width, ops)
 
 
-def rms_norm(
-    rows: int, width: int, *, scale: bool = True, offset: bool = False, value_bytes: int
-) -> Tally:
+def rms_norm(rows: int, width: int, *, scale: bool = True, offset: bool = False) -> Tally:
     """RMSNorm over vectors of `d` values: x / sqrt(mean(x^2) + epsilon), times a scale.
 
     Per row: squares (d multiplications), their mean (d - 1 additions, 1 multiplication), epsilon
@@ -82,22 +78,22 @@ def rms_norm(
         Op.MUL: rows * ((2 + scale) * width + 1),
         Op.SQRT: rows,
         Op.DIV: rows,
-        Op.VECTOR_READ: scale * width * value_bytes,
+        Op.VECTOR_READ: scale * width,
     }
-    return _passing(rows * width * value_bytes, ops)
+    return _passing(rows * width, ops)
 
 
-def gelu_tanh(elements: int, *, value_bytes: int) -> Tally:
+def gelu_tanh(elements: int) -> Tally:
     """GELU by the tanh form: 0.5 x (1 + tanh(c (x + 0.044715 x^3))).
 
     Per element: x^3 (2 multiplications), 0.044715 (1), c (1), sum (1 addition); tanh(u) = 1 -
     2 / (exp(2 u) + 1): 1 multiplication, 1 exponential, 2 additions, 1 division; 1 + tanh
     (1 addition), 0.5 x (1 multiplication), product (1 multiplication).
     """
-    return _elementwise(elements, {Op.MUL: 7, Op.ADD: 4, Op.EXP: 1, Op.DIV: 1}, value_bytes)
+    return _elementwise(elements, {Op.MUL: 7, Op.ADD: 4, Op.EXP: 1, Op.DIV: 1})
 
 
-def gelu_erf(elements: int, *, value_bytes: int) -> Tally:
+def gelu_erf(elements: int) -> Tally:
     """Exact GELU, 0.5 x (1 + erf(x / sqrt 2)), with erf by the rational form of Hastings.
 
     No price list knows an erf, so it is spelled in operations that they do know: erf(|u|) = 1 -
@@ -110,30 +106,28 @@ def gelu_erf(elements: int, *, value_bytes: int) -> Tally:
 
     Source: Abramowitz and Stegun, "Handbook of Mathematical Functions", 7.1.26.
     """
-    return _elementwise(
-        elements, {Op.MUL: 11, Op.ADD: 7, Op.CMP: 1, Op.EXP: 1, Op.DIV: 1}, value_bytes
-    )
+    return _elementwise(elements, {Op.MUL: 11, Op.ADD: 7, Op.CMP: 1, Op.EXP: 1, Op.DIV: 1})
 
 
-def silu(elements: int, *, value_bytes: int) -> Tally:
+def silu(elements: int) -> Tally:
     """SiLU, x sigmoid(x), sigmoid(x) = 1 / (1 + exp(-x)).
 
     Per element: 1 exponential, 1 addition, 1 division, 1 multiplication; a sign costs nothing.
     """
-    return _elementwise(elements, {Op.EXP: 1, Op.ADD: 1, Op.DIV: 1, Op.MUL: 1}, value_bytes)
+    return _elementwise(elements, {Op.EXP: 1, Op.ADD: 1, Op.DIV: 1, Op.MUL: 1})
 
 
-def quick_gelu(elements: int, *, value_bytes: int) -> Tally:
+def quick_gelu(elements: int) -> Tally:
     """GELU by a sigmoid, x sigmoid(1.702 x): as `silu`, with 1 multiplication more."""
-    return _elementwise(elements, {Op.EXP: 1, Op.ADD: 1, Op.DIV: 1, Op.MUL: 2}, value_bytes)
+    return _elementwise(elements, {Op.EXP: 1, Op.ADD: 1, Op.DIV: 1, Op.MUL: 2})
 
 
-def relu_squared(elements: int, *, value_bytes: int) -> Tally:
+def relu_squared(elements: int) -> Tally:
     """Squared ReLU: one comparison and one multiplication per element."""
-    return _elementwise(elements, {Op.CMP: 1, Op.MUL: 1}, value_bytes)
+    return _elementwise(elements, {Op.CMP: 1, Op.MUL: 1})
 
 
-def rotary(elements: int, angles: int, *, value_bytes: int) -> Tally:
+def rotary(elements: int, angles: int) -> Tally:
     """Rotary positions, x cos + rotate_half(x) sin, applied to queries and keys.
 
     Per rotated element of queries and keys 2 multiplications and 1 addition; the rotation of halves
@@ -145,56 +139,70 @@ def rotary(elements: int, angles: int, *, value_bytes: int) -> Tally:
         {
             Op.MUL: 2 * elements,
             Op.ADD: elements,
-            Op.ACTIVATION_READ: (elements + angles) * value_bytes,
-            Op.ACTIVATION_WRITE: elements * value_bytes,
+            Op.ACTIVATION_READ: (elements + angles),
+            Op.ACTIVATION_WRITE: elements,
         }
     )
 
 
-def rotary_angles(positions: int, channels: int, *, value_bytes: int) -> Tally:
+def rotary_angles(positions: int, channels: int) -> Tally:
     """The cosine and the sine of each position and pair of channels: a look-up, no arithmetic.
 
     They depend on the position and on nothing else, so they are constants of the model, as learned
     position embeddings are. Per position `channels` values are read: half of them cosines.
     """
-    return embedding(positions, channels, value_bytes=value_bytes)
+    return embedding(positions, channels)
 
 
-def multiply(elements: int, *, value_bytes: int) -> Tally:
+def multiply(elements: int) -> Tally:
     """The product of two tensors: one multiplication per element, two operands read."""
     return Tally(
         {
             Op.MUL: elements,
-            Op.ACTIVATION_READ: 2 * elements * value_bytes,
-            Op.ACTIVATION_WRITE: elements * value_bytes,
+            Op.ACTIVATION_READ: 2 * elements,
+            Op.ACTIVATION_WRITE: elements,
         }
     )
 
 
-def _elementwise(elements: int, each: Mapping[Op, int], value_bytes: int) -> Tally:
-    return _passing(elements * value_bytes, {op: n * elements for op, n in each.items()})
+def residual(elements: int, added: int) -> Tally:
+    """The residual stream and what is added to it: one addition per element of the stream.
+
+    `added` is smaller where it is broadcast, as positions are over a batch.
+    """
+    return Tally(
+        {
+            Op.ADD: elements,
+            Op.ACTIVATION_READ: elements + added,
+            Op.ACTIVATION_WRITE: elements,
+        }
+    )
+
+
+def _elementwise(elements: int, each: Mapping[Op, int]) -> Tally:
+    return _passing(elements, {op: n * elements for op, n in each.items()})
 
 
 def _passing(traffic: int, ops: dict[Op, int]) -> Tally:
-    """A function that reads and writes so many bytes of activations."""
+    """A function that reads and writes so many activations."""
     return Tally({**ops, Op.ACTIVATION_READ: traffic, Op.ACTIVATION_WRITE: traffic})
 
 
-def relu(elements: int, *, value_bytes: int) -> Tally:
+def relu(elements: int) -> Tally:
     """ReLU: one comparison per element."""
-    return _elementwise(elements, {Op.CMP: 1}, value_bytes)
+    return _elementwise(elements, {Op.CMP: 1})
 
 
-def row_normalise(rows: int, width: int, events: int, *, value_bytes: int) -> Tally:
+def row_normalise(rows: int, width: int, events: int) -> Tally:
     """Division of `rows` vectors by the sum of the events that made them.
 
     Per event 1 addition (to the sum of its row); per row 1 division (reciprocal) and `width`
     multiplications.
     """
     ops = {Op.ADD: events, Op.DIV: rows, Op.MUL: rows * width}
-    return _passing(rows * width * value_bytes, ops)
+    return _passing(rows * width, ops)
 
 
-def row_scale(elements: int, *, value_bytes: int) -> Tally:
+def row_scale(elements: int) -> Tally:
     """One multiplication per element."""
-    return _elementwise(elements, {Op.MUL: 1}, value_bytes)
+    return _elementwise(elements, {Op.MUL: 1})

@@ -27,7 +27,7 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from energy.counts import Counts, LayerCount
+from energy.counts import Counts, LayerCount, Levels
 from energy.literature.lemaire import (
     LEMAIRE,
     WORD_BYTES,
@@ -151,11 +151,11 @@ def _neuron_row(layer: LayerCount, counts: Counts, variant: Variant, leak: bool)
 
 def _linear_row(layer: LayerCount, counts: Counts, variant: Variant) -> Terms | str:
     ops, tally = layer.ops, layer.tally
-    weights = round(ops[Op.WEIGHT_READ] / (counts.value_bytes * layer.calls))
-    results = round(ops[Op.ACTIVATION_WRITE] / counts.value_bytes)
+    weights = round(ops[Op.WEIGHT_READ] / layer.calls)
+    results = round(ops[Op.ACTIVATION_WRITE])
     biases = results if ops[Op.VECTOR_READ] else 0
     rows = round((tally.dense_macs or ops[Op.MAC]) / weights)
-    slots = tally.slots or ops[Op.ACTIVATION_READ] / counts.value_bytes
+    slots = tally.slots or ops[Op.ACTIVATION_READ]
     fan_in = round(slots / rows) if rows else 0
     if not fan_in:
         return "its shape does not follow from its counts"
@@ -173,11 +173,11 @@ def _product_row(layer: LayerCount, counts: Counts, variant: Variant) -> Terms |
     if not cached:
         return "no weights and no cache: which operand is stored was not counted"
     read, results, analog, appended = (
-        round(ops[op] / counts.value_bytes)
-        for op in (Op.ACTIVATION_READ, Op.ACTIVATION_WRITE, Op.KV_READ, Op.KV_WRITE)
+        round(ops[op]) for op in (Op.ACTIVATION_READ, Op.ACTIVATION_WRITE, Op.KV_READ, Op.KV_WRITE)
     )
-    packed = ops[Op.KV_SPIKE_READ] / WORD_BYTES  # 32 slots to a word
-    appended += math.ceil(ops[Op.KV_SPIKE_WRITE] / WORD_BYTES)
+    per_word = 8 * WORD_BYTES / (tally.levels or Levels.BINARY).bits_per_slot
+    packed = ops[Op.KV_SPIKE_READ] / per_word
+    appended += math.ceil(ops[Op.KV_SPIKE_WRITE] / per_word)
     sequences = layer.calls * counts.batch
     if tally.slots:
         accumulates = tally.accumulates

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from energy.counts import Levels, Tally
-from energy.formulas import Attention, Conventions, packed_bytes
+from energy.formulas import Attention, Conventions
 from energy.layers.matmul import MatMul
 from energy.meter.events import count_events
 from hwmodels import Op
@@ -50,9 +50,7 @@ def arriving(layer: MatMul, spikes: Tensor, name: str, conventions: Conventions)
     causal = conventions.attention is Attention.CAUSAL
     if layer.levels is Levels.ANALOG:  # a control: every slot is multiplied
         seen = slots * (tokens + 1) // 2 if causal else slots * tokens
-        return Tally(
-            {Op.MAC: seen * layer.shared_by, Op.ACTIVATION_READ: slots * spikes.element_size()}
-        )
+        return Tally({Op.MAC: seen * layer.shared_by, Op.ACTIVATION_READ: slots})
     if causal:
         per_token = _events_along(spikes, -1, layer.levels).flatten(0, -2).sum(0)
         accumulated = int(per_token @ torch.arange(tokens, 0, -1))
@@ -60,9 +58,9 @@ def arriving(layer: MatMul, spikes: Tensor, name: str, conventions: Conventions)
         accumulated = events * tokens
     ops = {
         layer.levels.op: accumulated * layer.shared_by,
-        Op.SPIKE_READ: packed_bytes(slots, layer.levels.bits_per_slot),
+        Op.SPIKE_READ: slots,
     }
-    return Tally(ops, spikes=events, slots=slots)
+    return Tally(ops, spikes=events, slots=slots, levels=layer.levels, channels=spikes.shape[-1])
 
 
 def _events_along(spikes: Tensor, dim: int, levels: Levels) -> Tensor:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from energy.counts import Tally
+from energy.formulas.nonlinear import residual
 from energy.meter.rules import is_counted, is_known, ruled
 from hwmodels import Op
 from hwmodels.errors import UserError
@@ -43,6 +44,7 @@ class _Seen:
 
     name: str
     contracts: bool
+    adds: bool = False  #: whether it may be a residual addition
     calls: int = 0
 
 
@@ -78,8 +80,10 @@ class Audit(TorchDispatchMode):
         self.loose: Counter[tuple[str, str]] = Counter()
         #: Counts of products that were kept (with `keeps`), by operation and module.
         self.kept: dict[tuple[str, str], list[Tally]] = {}
+        #: Counts of the residual additions of each module, in the order in which they ran.
+        self.residuals: dict[str, list[Tally]] = {}
         self._seen: dict[Any, _Seen] = {}
-        self._modules = modules
+        self._names = {id(module): name for name, module in modules}
 
     def __torch_dispatch__(  # noqa: D105 - torch calls it for each operation
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
@@ -88,7 +92,7 @@ class Audit(TorchDispatchMode):
         if seen is None:
             name = func._overloadpacket.__name__
             contracts = bool(self.CONTRACTS.search(name)) and not self.HARMLESS.search(name)
-            seen = self._seen[func] = _Seen(name, contracts)
+            seen = self._seen[func] = _Seen(name, contracts, name in ("add", "add_"))
         seen.calls += 1
         out = func(*args, **(kwargs or {}))
         if seen.contracts:
@@ -97,6 +101,11 @@ class Audit(TorchDispatchMode):
                 self.kept.setdefault(where, []).append(tally)
             else:
                 self.loose[where] += 1
+        elif seen.adds and _is_residual(args, out):
+            seen.calls -= 1  # it is counted
+            self.residuals.setdefault(self._running_module(), []).append(
+                residual(out.numel(), args[1].numel())
+            )
         return out
 
     def elementwise(self) -> dict[str, int]:
@@ -104,6 +113,8 @@ class Audit(TorchDispatchMode):
         outside: Counter[str] = Counter()
         for seen in self._seen.values():
             softmax = self._keeps and is_attention(seen.name)
+            if not seen.calls:
+                continue
             if softmax or not (seen.contracts or self.MOVES.search(seen.name)):
                 outside[seen.name] += seen.calls
         return dict(outside)
@@ -121,7 +132,7 @@ class Audit(TorchDispatchMode):
 
     def _running_module(self) -> str:
         """Name of the innermost module of the model on the call stack."""
-        names = {id(module): name for name, module in self._modules}
+        names = self._names
         frame: FrameType | None = sys._getframe(2)
         while frame is not None:
             name = names.get(id(frame.f_locals.get("self")))
@@ -162,6 +173,20 @@ def refuse_opaque(modules: Named) -> None:
             )
 
 
+def _is_residual(args: Sequence[Any], out: Any) -> bool:
+    """Whether an addition is of two tensors of vectors: (tokens, channels), batch before or not."""
+    left, right = args[:2]
+    return (
+        isinstance(left, Tensor)
+        and isinstance(right, Tensor)
+        and isinstance(out, Tensor)
+        and left.dim() == right.dim()
+        and left.dim() in (2, 3)
+        and left.shape == out.shape
+        and left.is_floating_point()
+    )
+
+
 def is_attention(operation: str) -> bool:
     """Whether an operation does more than multiply: a softmax stands between its two products."""
     return operation.startswith(_ATTENTION)
@@ -185,8 +210,8 @@ def loose_tally(operation: str, args: Sequence[Any], out: Any) -> Tally | None:
     return Tally(
         {
             Op.MAC: macs,
-            Op.ACTIVATION_READ: sum(x.numel() * x.element_size() for x in operands),
-            Op.ACTIVATION_WRITE: result.numel() * result.element_size(),
+            Op.ACTIVATION_READ: sum(x.numel() for x in operands),
+            Op.ACTIVATION_WRITE: result.numel(),
         },
         dense_macs=macs,
     )

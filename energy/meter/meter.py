@@ -42,6 +42,8 @@ class Meter:
         self.uncounted: Counter[str] = Counter()
         #: Products outside of counted layers, by operation and module.
         self.loose: dict[tuple[str, str], list[Tally]] = {}
+        #: Residual additions, by module.
+        self.residuals: dict[str, list[Tally]] = {}
         self._layers = [x for x in counted if not isinstance(x[1], AttentionCore)]
         self._calls: dict[str, list[Tally]] = {name: [] for name, _ in self._layers}
         self._label = label
@@ -68,6 +70,17 @@ class Meter:
             (f"{where}.({operation})", operation, Label(component=f"({operation})"), calls)
             for (operation, where), calls in self.loose.items()
         ]
+        for where, tallies in self.residuals.items():
+            beneath = [i for i, row in enumerate(rows) if row[0].startswith(f"{where}.")]
+            passes = min((len(rows[i][3]) for i in beneath if rows[i][3]), default=1)
+            # Those of one pass have a row each, unless passes differ.
+            each = 1 if len(tallies) % passes else len(tallies) // passes
+            names = [f"{where}.residual.{at}" for at in range(each)]
+            after = max(beneath, default=-1) + 1
+            rows[after:after] = [
+                (name, "Residual", self._label(name), tallies[at::each])
+                for at, name in enumerate(names)
+            ]
         layers = [
             LayerCount(name, kind, label, len(calls), Tally.total(calls))
             for name, kind, label, calls in rows
@@ -130,6 +143,7 @@ def counting(
         yield meter
     meter.uncounted.update(audit.elementwise())
     meter.loose.update(audit.kept)
+    meter.residuals.update(audit.residuals)
     audit.refuse_escaped()
 
 

@@ -35,8 +35,8 @@ def _(layer: Conv1D, name: str, args: Any, out: Tensor, conventions: Conventions
 
 
 def _dense(x: Tensor, fan_in: int, fan_out: int, bias: bool, conventions: Conventions) -> Tally:
-    rows, width = x.numel() // fan_in, x.element_size()
-    tally = formulas.linear(rows, fan_in, fan_out, bias=bias, value_bytes=width)
+    rows = x.numel() // fan_in
+    tally = formulas.linear(rows, fan_in, fan_out, bias=bias)
     if not conventions.zeros:
         return tally
     # Each zero of the input is multiplied by a row of weights.
@@ -47,7 +47,7 @@ def _dense(x: Tensor, fan_in: int, fan_out: int, bias: bool, conventions: Conven
 @tally_call.register
 def _(layer: nn.Embedding, name: str, args: Any, out: Tensor, conventions: Conventions) -> Rows:
     width = out.shape[-1]
-    return {"": formulas.embedding(out.numel() // width, width, value_bytes=out.element_size())}
+    return {"": formulas.embedding(out.numel() // width, width)}
 
 
 @tally_call.register
@@ -64,13 +64,10 @@ def _(layer: AttentionCore, name: str, args: Any, out: Any, conventions: Convent
         width,
         batch * key.shape[1],
         attention,
-        query.element_size(),
     )
     return {
         "scores": analog_attention("scores", product),
-        "softmax": nonlinear.softmax(
-            *product[:3], attention=attention, value_bytes=product.value_bytes, capped=layer.capped
-        ),
+        "softmax": nonlinear.softmax(*product[:3], attention=attention, capped=layer.capped),
         "mix": analog_attention("mix", product._replace(width=value.shape[-1])),
     }
 
@@ -104,17 +101,16 @@ def _product(
     keys, width = (columns, inner) if layer.role == "scores" else (inner, columns)
     attention = conventions.attention if layer.causal else Attention.FULL
     kv_heads = batch // layer.shared_by
-    return Product(batch, queries, keys, width, kv_heads, attention, out.element_size())
+    return Product(batch, queries, keys, width, kv_heads, attention)
 
 
 def _plain_product(
     layer: MatMul, name: str, left: Tensor, right: Tensor, out: Tensor, conventions: Conventions
 ) -> Tally:
     """A product without a mask."""
-    value_bytes = out.element_size()
     if layer.events is None:
         shape = (out.shape[:-2].numel(), *left.shape[-2:], right.shape[-1])
-        return formulas.matrix_product(*shape, value_bytes=value_bytes)
+        return formulas.matrix_product(*shape)
     events = _events(layer, name, left, right, out, conventions)
     steps = left.shape[0] if layer.accumulate else 1
     return formulas.event_product(
@@ -126,7 +122,7 @@ def _plain_product(
         stored_is_spikes=layer.events == "both",
         results=out.numel(),
         levels=layer.levels,
-        value_bytes=value_bytes,
+        channels=(left if layer.streaming == "left" else right).shape[-1],
     )
 
 

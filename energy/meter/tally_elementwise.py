@@ -27,7 +27,7 @@ from energy.meter.rules import Rows, Rule, tally_call
 class Formula(Protocol):
     """What a function costs that is applied to each element by itself."""
 
-    def __call__(self, elements: int, *, value_bytes: int) -> Tally:
+    def __call__(self, elements: int) -> Tally:
         """Tally of so many elements."""
 
 
@@ -35,7 +35,7 @@ def activation(formula: Formula) -> Rule:
     """The rule of a layer that applies a function to each element."""
 
     def rule(layer: nn.Module, name: str, args: Any, out: Tensor, conventions: Conventions) -> Rows:
-        return {"": formula(out.numel(), value_bytes=out.element_size())}
+        return {"": formula(out.numel())}
 
     return rule
 
@@ -48,7 +48,7 @@ def norm(*, centred: bool, offset: bool = False) -> Rule:
         shape = out.numel() // width, width
         scale, shift = (getattr(layer, x, None) is not None for x in ("weight", "bias"))
         formula = partial(nonlinear.layer_norm, shift=shift) if centred else nonlinear.rms_norm
-        return {"": formula(*shape, scale=scale, offset=offset, value_bytes=out.element_size())}
+        return {"": formula(*shape, scale=scale, offset=offset)}
 
     return rule
 
@@ -59,7 +59,7 @@ def rotary_angles(
     """The rule of a table of angles in which each stands twice, for both channels of its pair."""
     cos: Tensor = out[0]
     positions, channels = cos.shape[:-1].numel(), cos.shape[-1]
-    return {"": nonlinear.rotary_angles(positions, channels, value_bytes=cos.element_size())}
+    return {"": nonlinear.rotary_angles(positions, channels)}
 
 
 for _kinds, _formula in (
@@ -79,7 +79,7 @@ tally_call.register(nn.RMSNorm, norm(centred=False))
 @tally_call.register
 def _(layer: nn.GELU, name: str, args: Any, out: Tensor, conventions: Conventions) -> Rows:
     formula = nonlinear.gelu_tanh if layer.approximate == "tanh" else nonlinear.gelu_erf
-    return {"": formula(out.numel(), value_bytes=out.element_size())}
+    return {"": formula(out.numel())}
 
 
 @tally_call.register
@@ -88,7 +88,6 @@ def _(layer: ScaledSoftmax, name: str, args: Any, out: Tensor, conventions: Conv
         out.shape[:-2].numel(),
         *out.shape[-2:],
         attention=conventions.attention if layer.causal else Attention.FULL,
-        value_bytes=out.element_size(),
         capped=len(args) > 3 and args[3] is not None,
     )
     return {"": tally}
@@ -96,7 +95,7 @@ def _(layer: ScaledSoftmax, name: str, args: Any, out: Tensor, conventions: Conv
 
 @tally_call.register
 def _(layer: Multiply, name: str, args: Any, out: Tensor, conventions: Conventions) -> Rows:
-    return {"": nonlinear.multiply(out.numel(), value_bytes=out.element_size())}
+    return {"": nonlinear.multiply(out.numel())}
 
 
 @tally_call.register
@@ -106,5 +105,4 @@ def _(
     query, key, cos = args[:3]
     channels = min(cos.shape[-1], query.shape[-1])
     vectors = sum(x.numel() // x.shape[-1] for x in (query, key))
-    width = query.element_size()
-    return {"": nonlinear.rotary(vectors * channels, cos.numel(), value_bytes=width)}
+    return {"": nonlinear.rotary(vectors * channels, cos.numel())}

@@ -14,8 +14,6 @@ from hwmodels import Op
 from neurt.closed_form.passes import Pass
 from neurt.families import Shape, family_of, label
 
-VALUE_BYTES = 4
-
 #: Name within a transformer layer, class and counts.
 Row = tuple[str, str, Tally]
 
@@ -49,14 +47,11 @@ def _layer(shape: Shape, what: Pass, conventions: Conventions) -> list[Row]:
         shape.head_width,
         what.batch * shape.kv_heads,
         conventions.attention,
-        VALUE_BYTES,
     )
-    softmax = nonlinear.softmax(
-        *product[:3], attention=conventions.attention, value_bytes=VALUE_BYTES
-    )
+    softmax = nonlinear.softmax(*product[:3], attention=conventions.attention)
 
     def linear(name: str, fan_in: int, fan_out: int, bias: bool) -> Row:
-        tally = formulas.linear(rows, fan_in, fan_out, bias=bias, value_bytes=VALUE_BYTES)
+        tally = formulas.linear(rows, fan_in, fan_out, bias=bias)
         return name, family.linear, tally
 
     def of_attention(part: str, kind: str, tally: Tally) -> Row:
@@ -82,16 +77,23 @@ def _layer(shape: Shape, what: Pass, conventions: Conventions) -> list[Row]:
         ),
         linear(feedforward.name(feedforward.down), shape.inner, shape.width, shape.ffn_bias),
         *activation(shape, rows),
+        *residuals(shape, rows),
     ]
+
+
+def residuals(shape: Shape, rows: int) -> list[Row]:
+    """The additions to the residual stream: what attention and what the feed-forward block made."""
+    tally = nonlinear.residual(rows * shape.width, rows * shape.width)
+    return [(f"residual.{at}", "Residual", tally) for at in range(2)]
 
 
 def norm(name: str, shape: Shape, rows: int) -> Row:
     """A norm of so many vectors."""
     family = family_of(shape.model_type)
     if family.norm == "LayerNorm":
-        tally = nonlinear.layer_norm(rows, shape.width, value_bytes=VALUE_BYTES)
+        tally = nonlinear.layer_norm(rows, shape.width)
         return name, family.norm, tally
-    tally = nonlinear.rms_norm(rows, shape.width, value_bytes=VALUE_BYTES)
+    tally = nonlinear.rms_norm(rows, shape.width)
     return name, family.classes[shape.model_type] + family.norm, tally
 
 
@@ -109,7 +111,7 @@ def rotary(shape: Shape, what: Pass, steps: int = 1) -> list[Row]:
         return []
     elements = steps * what.batch * what.queries * (shape.query_width + shape.kv_width)
     # The angles of a position serve the whole batch.
-    tally = nonlinear.rotary(elements, what.queries * shape.head_width, value_bytes=VALUE_BYTES)
+    tally = nonlinear.rotary(elements, what.queries * shape.head_width)
     return [(f"{attention.path}.core.rotary", "Rotary", tally)]
 
 
@@ -118,11 +120,9 @@ def activation(shape: Shape, rows: int) -> list[Row]:
     feedforward = family_of(shape.model_type).feedforward
     kind, formula = _ACTIVATIONS[shape.activation]
     elements = rows * shape.inner
-    found = [
-        (feedforward.name(feedforward.activation), kind, formula(elements, value_bytes=VALUE_BYTES))
-    ]
+    found = [(feedforward.name(feedforward.activation), kind, formula(elements))]
     if feedforward.gate is not None:
-        gated = nonlinear.multiply(elements, value_bytes=VALUE_BYTES)
+        gated = nonlinear.multiply(elements)
         found.append((feedforward.name("multiply"), "Multiply", gated))
     return found
 
@@ -137,7 +137,7 @@ def whole_model(
 ) -> Counts:
     """Counts of all layers; `layer` gives the rows of a transformer layer by name and dot."""
     family, rows = family_of(shape.model_type), what.batch * what.queries
-    head = formulas.linear(rows, shape.width, shape.vocabulary, bias=False, value_bytes=VALUE_BYTES)
+    head = formulas.linear(rows, shape.width, shape.vocabulary, bias=False)
     prefixes = [f"{family.layers}.{depth}." for depth in range(shape.layers)]
     named = [
         *_embeddings(shape, what),
@@ -147,6 +147,7 @@ def whole_model(
             for name, kind, tally in layer(prefix)
         ),
         norm(family.final_norm, shape, rows),
+        *_positions_added(shape, what),
         ("lm_head", "Linear", head),
     ]
     whole: About = {**about, "batch": what.batch}
@@ -159,9 +160,18 @@ def whole_model(
         phase=what.phase,
         tokens=what.tokens,
         attention=str(conventions.attention),
-        value_bytes=VALUE_BYTES,
         **whole,
     )
+
+
+def _positions_added(shape: Shape, what: Pass) -> list[Row]:
+    """The addition of learned positions to the token embeddings, where there are any."""
+    family, rows = family_of(shape.model_type), what.batch * what.queries
+    if len(family.embeddings) == 1:
+        return []
+    positions = rows if family.positions_by_sequence else what.queries
+    tally = nonlinear.residual(rows * shape.width, positions * shape.width)
+    return [(f"{family.layers.rpartition('.')[0]}.residual.0", "Residual", tally)]
 
 
 def _embeddings(shape: Shape, what: Pass) -> list[Row]:
@@ -169,13 +179,13 @@ def _embeddings(shape: Shape, what: Pass) -> list[Row]:
     family, rows = family_of(shape.model_type), what.batch * what.queries
     # One look-up of positions serves the whole batch, unless each sequence has its own.
     positions = rows if family.positions_by_sequence else what.queries
-    embed = partial(formulas.embedding, width=shape.width, value_bytes=VALUE_BYTES)
+    embed = partial(formulas.embedding, width=shape.width)
     found = [
         (name, kind, embed(positions if at else rows))
         for at, (name, kind) in enumerate(family.embeddings)
     ]
     if family.angles is not None:
-        angles = nonlinear.rotary_angles(what.queries, shape.head_width, value_bytes=VALUE_BYTES)
+        angles = nonlinear.rotary_angles(what.queries, shape.head_width)
         kind = family.classes[shape.model_type] + "RotaryEmbedding"
         found.append((family.angles, kind, angles))
     return found
@@ -183,4 +193,9 @@ def _embeddings(shape: Shape, what: Pass) -> list[Row]:
 
 def _times(tally: Tally, repeats: int) -> Tally:
     ops: dict[Op, float] = {op: n * repeats for op, n in tally.ops.items() if n}
-    return Tally(ops, tally.dense_macs * repeats, tally.spikes * repeats, tally.slots * repeats)
+    return tally._replace(
+        ops=ops,
+        dense_macs=tally.dense_macs * repeats,
+        spikes=tally.spikes * repeats,
+        slots=tally.slots * repeats,
+    )

@@ -12,8 +12,9 @@ from energy.formulas import Conventions
 from energy.formulas.attention import Events, Product, event_attention, spikformer
 from hwmodels import Op
 from neurt.closed_form.passes import Pass
-from neurt.closed_form.plan import VALUE_BYTES, Row
+from neurt.closed_form.plan import Row
 from neurt.families import Family, Shape, family_of
+from neurt.spiking.arithmetic import ARITHMETIC
 from neurt.spiking.config import Code, KeyValue, SpikingConfig
 
 #: Coders of the second stream of each product of attention.
@@ -69,29 +70,41 @@ class Rows(NamedTuple):
         """
         values = self.tokens * channels
         inputs = values if repeated else self.steps * values
-        return self._updates(name, kind, values, channels, levels, inputs)
+        return self._updates(name, kind, values, channels, levels, inputs, channels)
 
     def coder(self, name: str, channels: int, code: Code) -> Row:
         """A coder of one value per channel and token."""
-        return self.code(name, code, self.tokens * channels, channels)
+        return self.code(name, code, self.tokens * channels, channels, channels)
 
-    def code(self, name: str, code: Code, values: int, channels: int) -> Row:
-        """A coder of so many values, with thresholds for `channels` of them."""
+    def code(self, name: str, code: Code, values: int, channels: int, vector: int) -> Row:
+        """A coder of so many values, with thresholds for `channels`, in vectors of so many."""
         if code is Code.EXACT:  # it sends no events and compares nothing
             return name, code.kind, Tally()
-        return self._updates(name, code.kind, values, channels, code.levels, values)
+        return self._updates(name, code.kind, values, channels, code.levels, values, vector)
 
     def _updates(
-        self, name: str, kind: str, values: int, channels: int, levels: Levels, inputs: int
+        self,
+        name: str,
+        kind: str,
+        values: int,
+        channels: int,
+        levels: Levels,
+        inputs: int,
+        vector: int,
     ) -> Row:
-        updates = self.steps * values
+        softmax_weights = name.endswith(".weight_encoder")
+        updates, arithmetic = self.steps * values, ARITHMETIC[kind]
+        spikes = self.spikes(name, updates)
+        # Spikes are taken as spread evenly over values: no other way needs more steps.
+        steps = min(updates, spikes + values) if arithmetic.stops else updates
         tally = formulas.neurons(
             updates,
-            self.spikes(name, updates),
+            spikes,
             channels,
             inputs=inputs,
             levels=levels,
-            value_bytes=VALUE_BYTES,
+            vector=vector,
+            arithmetic=arithmetic.ops(values, steps, values // vector if softmax_weights else 0),
         )
         return name, kind, tally
 
@@ -114,7 +127,6 @@ class Rows(NamedTuple):
             0 if levels is Levels.ANALOG else self.spikes(name, rows * fan_in),
             bias=bias,
             levels=levels,
-            value_bytes=VALUE_BYTES,
             steps=self.steps if accumulate else 1,
         )
         return name, f"Event{self.family.linear}", tally
@@ -132,7 +144,6 @@ class Rows(NamedTuple):
             shape.head_width,
             kv_heads,
             self.conventions.attention,
-            VALUE_BYTES,
         )
         # Queries stream over the keys; values stream into the rows of all queries, of each head
         # that shares them.
@@ -166,7 +177,7 @@ class Rows(NamedTuple):
         seen = self.conventions.attention
         tally = event_attention(
             role,
-            Product(heads, queries, keys, width, kv_heads, seen, VALUE_BYTES),
+            Product(heads, queries, keys, width, kv_heads, seen),
             Events(events, slots, accumulates),
             left=levels,
             right=None,
@@ -188,10 +199,10 @@ class Rows(NamedTuple):
         pairs = formulas.pairs(queries, queries, self.conventions.attention) * shared_by
         if levels is Levels.ANALOG:
             macs = slots * pairs // queries
-            return Tally({Op.MAC: macs, Op.ACTIVATION_READ: slots * VALUE_BYTES})
+            return Tally({Op.MAC: macs, Op.ACTIVATION_READ: slots})
         events = self.spikes(self.attention(coder), slots)
         ops = {
             levels.op: round(events * pairs / queries),
-            Op.SPIKE_READ: formulas.packed_bytes(slots, levels.bits_per_slot),
+            Op.SPIKE_READ: slots,
         }
-        return Tally(ops, spikes=events, slots=slots)
+        return Tally(ops, spikes=events, slots=slots, levels=levels, channels=self.shape.kv_width)

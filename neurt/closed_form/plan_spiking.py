@@ -9,11 +9,11 @@ from energy.counts import About, Counts, Levels
 from energy.formulas import Conventions, nonlinear
 from neurt.closed_form.passes import Pass, PlanError
 from neurt.closed_form.plan import (
-    VALUE_BYTES,
     Row,
     activation,
     norm,
     projections,
+    residuals,
     rotary,
     whole_model,
 )
@@ -76,6 +76,7 @@ class _Layer(Rows):
             *forms[self.spiking.form](),
             norm(family.norms[1], shape, self.tokens),
             *self._feedforward(),
+            *residuals(shape, self.tokens),
         ]
 
     def _feedforward(self) -> list[Row]:
@@ -109,7 +110,7 @@ class _Layer(Rows):
         shape = self.shape
         channels = shape.kv_width if code.scaled else shape.query_width
         values = self.tokens * shape.query_width
-        return self.code(self.attention("query_encoder"), code, values, channels)
+        return self.code(self.attention("query_encoder"), code, values, channels, shape.head_width)
 
     def _out_of_attention(self, levels: Levels) -> Row:
         shape = self.shape
@@ -132,7 +133,7 @@ class _Layer(Rows):
             (
                 self.attention("core.normalise"),
                 "RowScale",
-                nonlinear.row_scale(mixed, value_bytes=VALUE_BYTES),
+                nonlinear.row_scale(mixed),
             ),
             self.neurons(self.attention("mix_neuron"), "LIF", shape.query_width, Levels.BINARY),
             self._out_of_attention(Levels.BINARY),
@@ -142,9 +143,7 @@ class _Layer(Rows):
         shape, code = self.shape, self.spiking.code_of_attention
         what, pairs = self.what, self.conventions.attention
         heads = what.batch * shape.heads
-        softmax = nonlinear.softmax(
-            heads, what.queries, what.keys, attention=pairs, value_bytes=VALUE_BYTES
-        )
+        softmax = nonlinear.softmax(heads, what.queries, what.keys, attention=pairs)
         by_head = self.spiking.dead_zone is DeadZone.LOSS  # thresholds of the weights
         weights, encoder = heads * what.queries * what.keys, self.attention("core.weight_encoder")
         arrived = (
@@ -152,9 +151,7 @@ class _Layer(Rows):
             if code is Code.EXACT
             else self.spikes(encoder, self.steps * weights)
         )
-        normalise = nonlinear.row_normalise(
-            heads * what.queries, shape.head_width, arrived, value_bytes=VALUE_BYTES
-        )
+        normalise = nonlinear.row_normalise(heads * what.queries, shape.head_width, arrived)
         return [
             *self._into_attention(),
             *rotary(shape, what),
@@ -166,7 +163,7 @@ class _Layer(Rows):
             ),
             self.events("scores", code.levels),
             (self.attention("core.softmax"), "ScaledSoftmax", softmax),
-            self.code(encoder, code, weights, channels=shape.heads if by_head else 1),
+            self.code(encoder, code, weights, shape.heads if by_head else 1, what.keys),
             self.events("mix", code.levels),
             (self.attention("core.normalise"), "RowNormalise", normalise),
             self.coder(self.attention("mix_encoder"), shape.query_width, code),

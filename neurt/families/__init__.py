@@ -109,6 +109,8 @@ def _in_layer(family: Family) -> dict[str, tuple[str, str]]:
     return {
         family.norms[0]: ("attention", "norm"),
         family.norms[1]: ("ffn", "norm"),
+        "residual.0": ("attention", "residual"),
+        "residual.1": ("ffn", "residual"),
         **{f"{attention.path}.{part}": ("attention", name) for part, name in of_attention.items()},
         **{feedforward.name(part): ("ffn", name) for part, name in of_feedforward.items()},
     }
@@ -131,5 +133,6 @@ _OUTSIDE = {"lm_head": ("head", "lm_head")}
 for _family in FAMILIES:
     _OUTSIDE |= {name: ("embedding", "embedding") for name, _ in _family.embeddings}
     _OUTSIDE[_family.final_norm] = ("head", "norm")
+    _OUTSIDE[f"{_family.layers.rpartition('.')[0]}.residual.0"] = ("embedding", "residual")
     if _family.angles is not None:
         _OUTSIDE[_family.angles] = ("embedding", "rotary")

@@ -16,7 +16,7 @@ from energy.formulas import Conventions
 from hwmodels import Dataflow, HardwareProfile, Op, load_profiles
 from hwmodels.errors import UserError
 from neurt.closed_form.passes import check_positions
-from neurt.closed_form.plan import VALUE_BYTES, plan_asa
+from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_rows import Rows
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import FAMILIES, Family, Shape
@@ -73,7 +73,7 @@ def _shapes(request: BreakEvenRequest) -> Iterator[_Sides]:
     for fan_in, fan_out in dict.fromkeys(request.shapes):
         name = f"{fan_in}x{fan_out}"
         sizes = Shape(1, fan_in, 1, fan_out)
-        dense = formulas.linear(what.tokens, fan_in, fan_out, bias=True, value_bytes=VALUE_BYTES)
+        dense = formulas.linear(what.tokens, fan_in, fan_out, bias=True)
         asa = Counts("asa", (_row(name, "Linear", dense),), name)
         asa = replace(asa, phase=what.phase, batch=what.batch, tokens=what.tokens)
         silent, busy = (
@@ -210,7 +210,7 @@ def _coders(name: str) -> set[str]:
 
 def _size(row: LayerCount, counts: Counts) -> str:
     """Inputs x outputs of a linear layer; nothing for a product of two activations."""
-    weights = row.tally.ops.get(Op.WEIGHT_READ, 0) // (max(1, row.calls) * counts.value_bytes)
+    weights = row.tally.ops.get(Op.WEIGHT_READ, 0) // max(1, row.calls)
     outputs = row.tally.dense_macs // row.tally.slots
     return f"{weights // outputs}x{outputs}" if weights else ""
 

@@ -157,10 +157,10 @@ def _priced(
 ) -> TokenCost:
     """The bill of one step for each of its tokens, by what the energy is spent on."""
     rows = np.array(_rows(counts, layers))
-    work = prepare(counts, dataflow, profile.core, rows)
+    work = prepare(counts, profile, dataflow, rows)
     found: dict[str, list[float]] = {}
     for term in terms(work, profile):
-        each = term.constant.pj(profile) * term.scale if term.constant else 0.0
+        each = term.constant.pj(profile) if term.constant else 0.0
         part = _PARTS.get(term.op.buffer, "other_traffic") if term.op.buffer else "arithmetic"
         found.setdefault(part, []).append(float(term.amounts[rows].sum()) * each / counts.batch)
     unpriced = [op for op in work.amounts if not profile.is_priced(op)]

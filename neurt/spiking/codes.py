@@ -9,6 +9,7 @@ from torch import Tensor
 
 from energy import Levels, Tally, tally_call
 from energy.formulas import Conventions
+from neurt.spiking.arithmetic import ARITHMETIC
 from neurt.spiking.coder import Coder
 from neurt.spiking.config import Calibrate, SpikingConfig
 from neurt.spiking.pow2 import PowerOfTwo, power_below_
@@ -24,6 +25,7 @@ class SignedIF(Coder):
     """
 
     levels = Levels.TERNARY
+    arithmetic = ARITHMETIC["SignedIF"]
     range_in_thresholds = 1.0  # a spike in every time step
 
     def encode(self, x: Tensor, threshold: Tensor) -> Tensor:
@@ -45,6 +47,7 @@ class Burst(Coder):
     """
 
     levels = Levels.BURST
+    arithmetic = ARITHMETIC["Burst"]
     range_in_thresholds = 7.0  # so many units in every time step
 
     def encode(self, x: Tensor, threshold: Tensor) -> Tensor:
@@ -66,6 +69,7 @@ class MultiThreshold(Coder):
     """
 
     levels = Levels.POWER
+    arithmetic = ARITHMETIC["MultiThreshold"]
     range_in_thresholds = 2.0**7  # the largest threshold, in every time step
 
     def find_threshold(self, samples: Tensor) -> Tensor:
@@ -96,6 +100,7 @@ class SuccessiveApproximation(Coder):
     """
 
     levels = Levels.POWER
+    arithmetic = ARITHMETIC["SuccessiveApproximation"]
     averages = False
     widening = 16.0
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from energy import Levels, Tally, count_events, tally_call
 from energy.formulas import Conventions, neurons
 from hwmodels.errors import UserError
+from neurt.spiking.arithmetic import ARITHMETIC, Arithmetic
 
 
 class _ATanSpike(torch.autograd.Function):
@@ -108,6 +109,8 @@ class SpikingNeuron(nn.Module):
     """
 
     levels = Levels.BINARY
+    arithmetic: Arithmetic  #: what its steps are made of
+    bounded = False  #: whether the largest value of a row bounds its dead zone
 
     def __init__(self, channels: int, *, quantile: float | None, alpha: float) -> None:
         super().__init__()
@@ -164,6 +167,8 @@ class SpikingNeuron(nn.Module):
 class LIF(SpikingNeuron):
     """Leaky integrate-and-fire neurons with binary spikes; see `lif_step`."""
 
+    arithmetic = ARITHMETIC["LIF"]
+
     def __init__(self, channels: int, *, quantile: float, alpha: float, tau: float) -> None:
         super().__init__(channels, quantile=quantile, alpha=alpha)
         self.tau = tau
@@ -219,14 +224,23 @@ def tally_neurons(
 ) -> dict[str, Tally]:
     """Count one call of a layer of neurons, from the spikes (T, ..., C) that it sent."""
     x: Tensor = args[0]
+    events, values = count_events(out, layer.levels, name), out.numel() // len(out)
+    steps = out.numel()
+    if (
+        layer.arithmetic.stops
+    ):  # as many as the first silent step, which there is unless the last fires
+        steps = values + events - int(torch.count_nonzero(out[-1]))
     repeated = x.dim() == out.dim() and x.stride(0) == 0  # the same current in each time step
     return {
         "": neurons(
             out.numel(),
-            count_events(out, layer.levels, name),
+            events,
             layer.channels,
             inputs=x.numel() // len(x) if repeated else x.numel(),
             levels=layer.levels,
-            value_bytes=out.element_size(),
+            vector=out.shape[-1],
+            arithmetic=layer.arithmetic.ops(
+                values, steps, values // out.shape[-1] if layer.bounded else 0
+            ),
         )
     }

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from energy import Levels
+from neurt.spiking.arithmetic import ARITHMETIC
 from neurt.spiking.coder import Coder
 from neurt.spiking.neuron import spike
 
@@ -87,6 +88,7 @@ class PowerOfTwo(Coder):
     """
 
     levels = Levels.POWER
+    arithmetic = ARITHMETIC["PowerOfTwo"]
     averages = False
     #: Dead zones (C,) for samples (n, C), at factor 1; whoever places the coder knows better ones.
     dead_zone: DeadZone = staticmethod(relative_dead_zone)
@@ -94,6 +96,11 @@ class PowerOfTwo(Coder):
     #: None for no such end.
     ceiling: float | None = None
     scale = None  # an event is worth its value
+
+    @property
+    def bounded(self) -> bool:  # type: ignore[override]
+        """Whether the largest value of a row bounds its dead zone."""
+        return self.ceiling is not None
 
     def find_threshold(self, samples: Tensor) -> Tensor:
         """Dead zones (C,) for samples (n, C) of the input."""

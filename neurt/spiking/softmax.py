@@ -47,7 +47,7 @@ def _(
 ) -> dict[str, Tally]:
     events = count_events(args[1], layer.levels, name)
     width = out.shape[-1]
-    return {"": row_normalise(out.numel() // width, width, events, value_bytes=out.element_size())}
+    return {"": row_normalise(out.numel() // width, width, events)}
 
 
 class SoftmaxCore(nn.Module):

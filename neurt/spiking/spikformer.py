@@ -35,7 +35,7 @@ def _(
     layer: RowScale, name: str, args: Any, out: Tensor, conventions: Conventions
 ) -> dict[str, Tally]:
     # A multiplication by a reciprocal that is known for each position.
-    return {"": row_scale(out.numel(), value_bytes=out.element_size())}
+    return {"": row_scale(out.numel())}
 
 
 class SpikformerCore(nn.Module):

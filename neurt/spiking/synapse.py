@@ -120,7 +120,6 @@ def _(
             count_events(x, layer.levels, name),
             bias=layer.bias is not None,
             levels=layer.levels,
-            value_bytes=x.element_size(),
             steps=x.shape[0] if layer.accumulate else 1,
         )
     }

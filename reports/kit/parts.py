@@ -18,7 +18,12 @@ ORDER = {
 BLOCKS = ("attention", "ffn", None)
 
 #: The accountings of a saving, for people.
-ACCOUNTING_NAMES = {"compute": "MACs and ACs", "full": "all priced"}
+ACCOUNTING_NAMES = {
+    "compute": "MACs and ACs",
+    "fused": "all priced, fused",
+    "unfused": "all priced, unfused",
+    "full": "all priced",
+}
 
 #: Savings that fit on a line: heading, accounting, block.
 SHOWN: tuple[tuple[str, str, str | None], ...] = (

@@ -171,7 +171,6 @@ def counted(x: Tensor, fan_out: int, fired: int) -> Counts:
             int(x.sum()),
             bias=True,
             levels=Levels.BINARY,
-            value_bytes=4,
         ),
         "IF": formulas.neurons(
             updates, fired, fan_out, inputs=updates, levels=Levels.BINARY, value_bytes=4
@@ -219,7 +218,7 @@ def test_simple_energy_of_a_spiking_layer() -> None:
 @pytest.mark.parametrize("rows", [1, 6])
 def test_simple_energy_of_a_dense_layer_differs_by_the_reuse_of_weights(rows: int) -> None:
     report = op_counter.estimate_simple_energy(nn.Linear(24, 40), torch.randn(rows, 24))
-    tally = formulas.linear(rows, 24, 40, bias=True, value_bytes=4)
+    tally = formulas.linear(rows, 24, 40, bias=True)
     counts = Counts("asa", (LayerCount("linear", "Linear", calls=1, tally=tally),), tokens=rows)
     bill = estimate(counts, SIMPLE)
     assert bill.energy_pj("compute") == pytest.approx(report.energy_compute_pj)

@@ -136,7 +136,6 @@ def ours(ran: Ran) -> Estimate:
                 events,
                 bias=False,
                 levels=Levels.BINARY,
-                value_bytes=1,
             ),
             formulas.neurons(
                 STEPS * fan_out,
@@ -144,11 +143,10 @@ def ours(ran: Ran) -> Estimate:
                 fan_out,
                 inputs=STEPS * fan_out,
                 levels=Levels.BINARY,
-                value_bytes=1,
             ),
         ]
     layers = tuple(LayerCount(f"{i}", "Layer", calls=1, tally=t) for i, t in enumerate(rows))
-    counts = Counts("ssa", layers, tokens=1, timesteps=STEPS, value_bytes=1)
+    counts = Counts("ssa", layers, tokens=1, timesteps=STEPS)
     return estimate(counts, load_profile("loihi-sanafe"))
 
 

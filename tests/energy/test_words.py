@@ -41,6 +41,6 @@ def test_changes_and_numbers() -> None:
 
 
 def test_operations() -> None:
-    assert op_names([Op.MAC, Op.KV_READ]) == "mac kv_read_bytes"
+    assert op_names([Op.MAC, Op.KV_READ]) == "mac kv_read_values"
     assert op_names([]) == ""
     assert op_amounts({Op.EXP: 1000, Op.SQRT: 2}) == "exp x 1,000, sqrt x 2"

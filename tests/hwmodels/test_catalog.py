@@ -113,12 +113,12 @@ def test_a_file_needs_no_suffix(good: str, tmp_path: Path) -> None:
         ),
         # Rules between keys: the key, and a way out.
         ('weights = "ram"', 'weights = "rom"', "placement.weights | the levels are: ram"),
-        ("[prices.mac]", "[prices.kv_read_bytes]", "prices.kv_read_bytes | place 'kv_cache'"),
+        ("[prices.mac]", "[prices.kv_read_values]", "prices.kv_read_values | place 'kv_cache'"),
         ('spike = "inside', 'mac = "inside', "included.mac | keep one of the two"),
         (
             'spike = "inside',
-            'vector_read_bytes = "inside',
-            "included.vector_read_bytes | keep one of the two",
+            'vector_read_values = "inside',
+            "included.vector_read_values | keep one of the two",
         ),
         ("value_bytes = 4", 'value_bytes = 4\nscope = "all_in"', "memory, placement | per_term"),
     ],

@@ -40,7 +40,7 @@ BASE: dict[str, Any] = {
     "prices": {"mac": price(4.0), "exp": price(9.0)},
     "memory": {"ram": level(1.0), "rom": level(2.0)},
     "placement": {"weights": "rom", "kv_cache": "ram"},
-    "included": {"spike": "inside the mac", "state_read_bytes": "inside the update"},
+    "included": {"spike": "inside the mac", "state_read_values": "inside the update"},
     "static_power": {"watts": 1.0, "source": "a bench", "evidence": "measured"},
     "system": [{"what": "a", "value": 1, "unit": "J", "source": "b", "evidence": "measured"}],
     "assumptions": ["one"],
@@ -87,10 +87,10 @@ def test_a_buffer_that_is_placed_is_no_longer_included() -> None:
 
 
 def test_a_buffer_is_included_as_a_whole() -> None:
-    both = {"weight_read_bytes": "inside", "vector_read_bytes": "inside"}
+    both = {"weight_read_values": "inside", "vector_read_values": "inside"}
     assert set(laid(included=both).placement) == {Buffer.KV_CACHE}
-    with pytest.raises(ValidationError, match=r"included\.weight_read_bytes is priced as well"):
-        laid(included={"weight_read_bytes": "inside"})
+    with pytest.raises(ValidationError, match=r"included\.weight_read_values is priced as well"):
+        laid(included={"weight_read_values": "inside"})
 
 
 def test_prices_are_taken_out() -> None:
@@ -111,7 +111,7 @@ def test_prices_are_taken_out() -> None:
         ({"unpriced": "exp"}, "key 'unpriced' .* must be a list"),
         ({"unpriced": [1]}, "key 'unpriced' .* must be a list"),
         ({"unpriced": ["expo"]}, "unpriced names 'expo', which is neither an operation nor"),
-        ({"unpriced": ["kv_read_bytes"]}, "memory traffic: name its buffer 'kv_cache' instead"),
+        ({"unpriced": ["kv_read_values"]}, "memory traffic: name its buffer 'kv_cache' instead"),
         ({"unpriced": ["mac"], "prices": {"mac": price(1.0)}}, "'mac' is unpriced and priced"),
         ({"unpriced": ["spike"], "included": {"spike": "in"}}, "'spike' is unpriced and priced"),
         ({"unpriced": ["state"], "placement": {"state": "ram"}}, "'state' is unpriced and priced"),

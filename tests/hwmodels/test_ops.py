@@ -77,4 +77,4 @@ def test_packed_spikes_and_arithmetic_do_not_follow_the_width_of_a_value() -> No
 def test_an_operation_is_looked_up_by_its_column() -> None:
     assert {"mac": 1}[Op.MAC] == 1
     assert {Op.MAC: 1}["mac"] == 1  # type: ignore[index]
-    assert Op("kv_read_bytes") is Op.KV_READ
+    assert Op("kv_read_values") is Op.KV_READ

@@ -76,7 +76,7 @@ def test_an_operation_is_priced_included_or_unpriced() -> None:
 
 
 def test_traffic_is_priced_where_its_buffer_is_placed_or_included() -> None:
-    mine = profile(included={"state_read_bytes": "inside the mac"})
+    mine = profile(included={"state_read_values": "inside the mac"})
     priced = {op for op in TRAFFIC if mine.is_priced(op)}
     # placed: the KV cache and weights; included: reads of the state, but not its writes
     assert priced == {

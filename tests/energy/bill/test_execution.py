@@ -4,6 +4,7 @@ from fractions import Fraction
 from itertools import product
 
 import pytest
+from builders import CITED, chip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,17 +23,21 @@ def row(tally: Tally, calls: int = 1) -> LayerCount:
 
 def one(tally: Tally, dataflow: Dataflow, timesteps: int = 4) -> dict[Op, int]:
     counts = Counts("ssa", (row(tally),), timesteps=timesteps)
-    return dict(executed(counts, dataflow).layers[0].tally.ops)
+    return dict(executed(counts, chip(), dataflow).layers[0].tally.ops)
 
 
 # 4 steps x 2 tokens of 8 channels into 5 accumulators, 7 of the 64 slots hold a spike
-LINEAR = formulas.event_linear(8, 8, 5, 7, bias=True, levels=Levels.BINARY, value_bytes=4, steps=4)
+LINEAR = formulas.event_linear(8, 8, 5, 7, bias=True, levels=Levels.BINARY, steps=4)
 # a coder of 2 tokens x 8 channels over 4 steps, 7 spikes
-CODER = formulas.neurons(64, 7, 8, inputs=16, levels=Levels.BINARY, value_bytes=4)
+CODER = formulas.neurons(
+    64, 7, 8, inputs=16, levels=Levels.BINARY, vector=8, arithmetic={Op.NEURON_ADD: 64}
+)
+#: An update is charged as what it is made of.
+UPDATED = {op: n for op, n in CODER.ops.items() if op is not Op.NEURON_UPDATE}
 # queries as events over stored analog keys: 4 steps, 1 head, 2 queries, 3 keys, width 8
 SCORES = event_attention(
     "scores",
-    Product(1, 2, 3, 8, 1, Attention.FULL, 4),
+    Product(1, 2, 3, 8, 1, Attention.FULL),
     Events(7, 64, 21),
     left=Levels.BINARY,
     right=None,
@@ -42,46 +47,47 @@ SCORES = event_attention(
 
 def test_layerwise_is_what_was_counted() -> None:
     for tally in (LINEAR, CODER, SCORES):
-        assert one(tally, Dataflow.LAYERWISE) == {op: n for op, n in tally.ops.items() if n}
+        counted = {op: n for op, n in tally.ops.items() if n and op is not Op.NEURON_UPDATE}
+        assert one(tally, Dataflow.LAYERWISE) == counted
 
 
 def test_stepwise_fetches_what_is_stored_and_every_input_once_per_step() -> None:
     assert one(LINEAR, Dataflow.STEPWISE) == LINEAR.ops | {
-        Op.WEIGHT_READ: 4 * 8 * 5 * 4,
-        Op.VECTOR_READ: 4 * 5 * 4,
+        Op.WEIGHT_READ: 4 * 8 * 5,
+        Op.VECTOR_READ: 4 * 5,
     }
-    assert one(CODER, Dataflow.STEPWISE) == CODER.ops | {
-        Op.VECTOR_READ: 4 * 8 * 4,
-        Op.ACTIVATION_READ: 64 * 4,
+    assert one(CODER, Dataflow.STEPWISE) == UPDATED | {
+        Op.VECTOR_READ: 4 * 8,
+        Op.ACTIVATION_READ: 64,
     }
-    assert one(SCORES, Dataflow.STEPWISE)[Op.KV_READ] == 4 * 3 * 8 * 4
+    assert one(SCORES, Dataflow.STEPWISE)[Op.KV_READ] == 4 * 3 * 8
 
 
 def test_event_driven_fetches_a_weight_and_moves_an_accumulator_per_event() -> None:
-    # 7 spikes x 5 accumulators of 4 bytes; 7 addresses of 4 bytes
+    # 7 spikes x 5 accumulators; 7 addresses
     assert one(LINEAR, Dataflow.EVENT_DRIVEN) == LINEAR.ops | {
-        Op.WEIGHT_READ: 140,
-        Op.STATE_READ: 140,
-        Op.STATE_WRITE: 140,
-        Op.SPIKE_READ: 28,
+        Op.WEIGHT_READ: 35,
+        Op.STATE_READ: 35,
+        Op.STATE_WRITE: 35,
+        Op.SPIKE_READ: 7,
     }
-    assert one(CODER, Dataflow.EVENT_DRIVEN) == CODER.ops | {
-        Op.ACTIVATION_READ: 256,
-        Op.SPIKE_WRITE: 28,
+    assert one(CODER, Dataflow.EVENT_DRIVEN) == UPDATED | {
+        Op.ACTIVATION_READ: 64,
+        Op.SPIKE_WRITE: 7,
     }
-    assert one(SCORES, Dataflow.EVENT_DRIVEN)[Op.KV_READ] == 21 * 4
+    assert one(SCORES, Dataflow.EVENT_DRIVEN)[Op.KV_READ] == 21
 
 
 def test_time_batched_keeps_membrane_potentials_in_registers() -> None:
     ops = one(CODER, Dataflow.TIME_BATCHED)
     assert not {Op.STATE_READ, Op.STATE_WRITE} & ops.keys()
-    assert ops == {k: n for k, n in CODER.ops.items() if k not in (Op.STATE_READ, Op.STATE_WRITE)}
+    assert ops == {k: n for k, n in UPDATED.items() if k not in (Op.STATE_READ, Op.STATE_WRITE)}
     assert one(LINEAR, Dataflow.TIME_BATCHED) == LINEAR.ops
 
 
 @pytest.mark.parametrize("dataflow", Dataflow)
 def test_a_dense_layer_moves_the_same_in_every_dataflow(dataflow: Dataflow) -> None:
-    dense = formulas.linear(6, 8, 5, bias=True, value_bytes=4)
+    dense = formulas.linear(6, 8, 5, bias=True)
     assert one(dense, dataflow) == dense.ops
 
 
@@ -89,7 +95,7 @@ def test_a_dense_layer_moves_the_same_in_every_dataflow(dataflow: Dataflow) -> N
 @given(st.integers(0, 64), st.integers(1, 8), st.sampled_from(Dataflow))
 def test_no_dataflow_changes_the_arithmetic(events: int, steps: int, dataflow: Dataflow) -> None:
     tally = formulas.event_linear(
-        8 * steps, 8, 5, events, bias=True, levels=Levels.TERNARY, value_bytes=4, steps=steps
+        8 * steps, 8, 5, events, bias=True, levels=Levels.TERNARY, steps=steps
     )
     ops = one(tally, dataflow, steps)
     for op in Op:
@@ -99,13 +105,13 @@ def test_no_dataflow_changes_the_arithmetic(events: int, steps: int, dataflow: D
 
 def test_cores_are_as_many_as_weights_or_neurons_demand() -> None:
     # 8 x 5 = 40 weights fit in one core of 40, but 5 neurons need two cores of 4
-    assert cores_needed(row(LINEAR), 4, CORE) == 2
-    assert cores_needed(row(LINEAR), 4, CORE.model_copy(update={"neurons": 100})) == 1
-    assert cores_needed(row(LINEAR), 4, CORE.model_copy(update={"synapses": 12})) == 4  # 40 / 12
+    assert cores_needed(row(LINEAR), CORE) == 2
+    assert cores_needed(row(LINEAR), CORE.model_copy(update={"neurons": 100})) == 1
+    assert cores_needed(row(LINEAR), CORE.model_copy(update={"synapses": 12})) == 4  # 40 / 12
     twice = Tally.total([LINEAR, LINEAR])
-    assert cores_needed(row(twice, calls=2), 4, CORE) == 2
-    dense = formulas.linear(6, 8, 5, bias=True, value_bytes=4)
-    assert cores_needed(row(dense), 4, CORE) == cores_needed(row(CODER), 4, CORE) == 0
+    assert cores_needed(row(twice, calls=2), CORE) == 2
+    dense = formulas.linear(6, 8, 5, bias=True)
+    assert cores_needed(row(dense), CORE) == cores_needed(row(CODER), CORE) == 0
 
 
 @pytest.mark.parametrize("side", [1, 2, 3, 7])
@@ -118,7 +124,7 @@ def test_the_mean_distance_in_a_mesh(side: int) -> None:
 
 def test_every_spike_travels_to_each_core_of_the_layer_it_drives() -> None:
     counts = Counts("ssa", (row(CODER), row(LINEAR), row(SCORES)), timesteps=4)
-    layers = executed(counts, Dataflow.LAYERWISE, CORE).layers
+    layers = executed(counts, chip(core=CORE), Dataflow.LAYERWISE).layers
     # 2 cores make a mesh of 2 x 2, where two cores are 2 x 3 / 6 = 1 hop apart in the mean: 7
     # spikes to 2 cores, and 7 into the product of attention, each to one core
     assert [layer.tally.ops.get(Op.SPIKE_HOP, 0) for layer in layers] == [0, 14, 7]
@@ -126,4 +132,36 @@ def test_every_spike_travels_to_each_core_of_the_layer_it_drives() -> None:
 
 def test_without_cores_nothing_is_routed() -> None:
     counts = Counts("ssa", (row(LINEAR),), timesteps=4)
-    assert executed(counts, Dataflow.LAYERWISE).total(Op.SPIKE_HOP) == 0
+    assert executed(counts, chip(), Dataflow.LAYERWISE).total(Op.SPIKE_HOP) == 0
+
+
+def test_an_update_is_charged_whole_or_as_what_it_is_made_of() -> None:
+    whole, parts = chip({Op.NEURON_UPDATE: 7.0}), chip({Op.ADD: 1.0})
+    counts = Counts("ssa", (row(CODER),), timesteps=4)
+    for machine, op in ((whole, Op.NEURON_UPDATE), (parts, Op.NEURON_ADD)):
+        ops = executed(counts, machine, Dataflow.LAYERWISE).layers[0].tally.ops
+        assert {x for x in ops if x.group == "neuron"} == {op}
+        assert ops[op] == 64
+
+
+@pytest.mark.parametrize(
+    ("mac_reuse", "fetches"),
+    [
+        (1, 240),  # each of the 6 x 8 x 5 MACs fetches its weight
+        (3, 80),
+        (6, 40),  # a weight serves all 6 rows
+        (2048, 40),  # and no more: it is fetched once per call
+    ],
+)
+def test_a_fetch_serves_as_many_uses_as_a_call_has(mac_reuse: int, fetches: int) -> None:
+    delivery = {"pj_per_byte": 1.0, "mac_reuse": mac_reuse, "event_reuse": 1, **CITED}
+    counts = Counts("asa", (row(formulas.linear(6, 8, 5, bias=True)),))
+    run = executed(counts, chip(delivery=delivery), Dataflow.LAYERWISE)
+    assert run.total(Op.DELIVERY) == fetches
+
+
+def test_events_fetch_for_themselves() -> None:
+    # 7 events x 5 accumulators, of 40 weights, each used less than once: 35 fetches
+    delivery = {"pj_per_byte": 1.0, "mac_reuse": 64, "event_reuse": 64, **CITED}
+    counts = Counts("ssa", (row(LINEAR),), timesteps=4)
+    assert executed(counts, chip(delivery=delivery), Dataflow.LAYERWISE).total(Op.DELIVERY) == 35

@@ -1,39 +1,59 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from builders import CITED, chip
 
-from energy import Counts, LayerCount, Tally
-from energy.bill.pricing import time_at_full_use_s
-from hwmodels import Evidence, HardwareProfile, Op, Throughput, load_profile
-
-
-def counts_of(ops: dict[Op, int]) -> Counts:
-    return Counts("asa", (LayerCount("layer", "Linear", calls=1, tally=Tally(ops)),))
+from energy import Counts, LayerCount, Tally, estimate
+from energy.bill.latency import layer_time
+from hwmodels import HardwareProfile, Op
 
 
-def chip(name: str = "45nm", **per_second: float) -> HardwareProfile:
-    rates = {
-        Op(op): Throughput(per_second=rate, source="a bench", evidence=Evidence.MEASURED)
-        for op, rate in per_second.items()
+def machine(bandwidth: float | None = None, **per_second: float) -> HardwareProfile:
+    changed: dict[str, Any] = {
+        "throughput": {op: {"per_second": rate, **CITED} for op, rate in per_second.items()}
     }
-    return load_profile(name).model_copy(update={"throughput": rates})
+    if bandwidth:
+        changed["bandwidth"] = {"ram": {"bytes_per_second": bandwidth, **CITED}}
+    return chip({Op.MAC: 1.0}, **changed)
 
 
 def test_one_kind_of_operation_comes_after_the_other() -> None:
     # 100 MACs at 1 ns and 5 comparisons at 10 ns
-    counts = counts_of({Op.MAC: 100, Op.CMP: 5})
-    assert time_at_full_use_s(counts, chip(mac=1e9, cmp=1e8)) == pytest.approx(150e-9)
+    time = layer_time({Op.MAC: 100, Op.CMP: 5}, {}, machine(mac=1e9, cmp=1e8))
+    assert time == (pytest.approx(150e-9), "arithmetic")
 
 
 def test_what_has_no_throughput_takes_no_time_unless_it_is_a_product() -> None:
-    counts = counts_of({Op.MAC: 100, Op.EXP: 7})
-    assert time_at_full_use_s(counts, chip(mac=1e9)) == pytest.approx(100e-9)
-    assert time_at_full_use_s(counts_of({Op.MAC: 100, Op.AC: 1}), chip(mac=1e9)) is None
-    assert time_at_full_use_s(counts, chip()) is None
+    assert layer_time({Op.MAC: 100, Op.EXP: 7}, {}, machine(mac=1e9)) == (100e-9, "arithmetic")
+    assert layer_time({Op.MAC: 100, Op.AC: 1}, {}, machine(mac=1e9)) is None
+    assert layer_time({Op.MAC: 100}, {}, machine()) is None
 
 
-def test_bytes_take_the_time_of_the_precision_of_the_profile() -> None:
-    # 48 bytes of FP32 are 12 of INT8; packed spikes stay 5
-    counts = counts_of({Op.WEIGHT_READ: 48, Op.SPIKE_READ: 5})
-    slow = chip("45nm-int8", weight_read_bytes=1.0, spike_read_bytes=1.0)
-    assert time_at_full_use_s(counts, slow) == pytest.approx(17.0)
+def test_a_layer_takes_as_long_as_what_is_slowest() -> None:
+    # 100 MACs take 100 ns; 400 bytes at 2 bytes per ns take 200 ns
+    assert layer_time({Op.MAC: 100}, {"ram": 400}, machine(2e9, mac=1e9)) == (200e-9, "ram")
+    assert layer_time({Op.MAC: 300}, {"ram": 400}, machine(2e9, mac=1e9)) == (
+        pytest.approx(300e-9),
+        "arithmetic",
+    )
+
+
+def test_a_level_without_a_bandwidth_beside_one_that_has_is_unknown() -> None:
+    assert layer_time({Op.MAC: 1}, {"ram": 4, "other": 4}, machine(2e9, mac=1e9)) is None
+
+
+def test_layers_come_one_after_the_other() -> None:
+    # the first is bound by memory (32 values of a byte: 16 ns), the second by its 100 MACs
+    counts = Counts(
+        "asa",
+        (
+            LayerCount("a", "Linear", calls=1, tally=Tally({Op.MAC: 1, Op.WEIGHT_READ: 32})),
+            LayerCount("b", "Linear", calls=1, tally=Tally({Op.MAC: 100, Op.WEIGHT_READ: 8})),
+        ),
+    )
+    bill = estimate(counts, machine(2e9, mac=1e9))
+    assert [layer.time and layer.time.bound for layer in bill.layers] == ["ram", "arithmetic"]
+    assert bill.latency_s == pytest.approx(116e-9)
+    assert estimate(counts, machine()).latency_s is None

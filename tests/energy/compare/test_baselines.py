@@ -17,10 +17,10 @@ UP, HEAD = Label("ffn", "ffn_up", 0), Label("head", "lm_head")
 
 def networks(zero_macs: int | None = None, tokens: int = 2) -> tuple[Counts, Counts]:
     """One feed-forward layer 8 -> 4, of events in the SNN, and a dense head 8 -> 4."""
-    dense = formulas.linear(tokens, 8, 4, bias=True, value_bytes=4)
+    dense = formulas.linear(tokens, 8, 4, bias=True)
     # T = 4: a quarter of the 32 x tokens slots spikes
     events = formulas.event_linear(
-        4 * tokens, 8, 4, 8 * tokens, bias=True, levels=Levels.BINARY, value_bytes=4, steps=4
+        4 * tokens, 8, 4, 8 * tokens, bias=True, levels=Levels.BINARY, steps=4
     )
     head = LayerCount("lm_head", "Linear", HEAD, 1, dense)
     up = LayerCount("fc", "Linear", UP, 1, dense._replace(zero_macs=zero_macs))

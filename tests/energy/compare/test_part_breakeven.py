@@ -17,9 +17,7 @@ PRICES = {Op.MAC: 5.0, Op.AC: 1.0, Op.NEURON_UPDATE: 2.0, Op.SPIKE: 3.0, Op.EXP:
 
 def chip(*ops: Op, **more: Any) -> HardwareProfile:
     priced = {op: {"pj": PRICES[op], "source": "test", "evidence": "measured"} for op in ops}
-    return HardwareProfile(
-        name="chip", title="A chip", precision="fp32", value_bytes=4, prices=priced, **more
-    )
+    return HardwareProfile(name="chip", title="A chip", precision="fp32", prices=priced, **more)
 
 
 def layers(*rows: tuple[str, dict[Op, int], int, int, int]) -> tuple[LayerCount, ...]:
@@ -165,7 +163,7 @@ def test_silence_takes_all_that_follows_from_events_and_nothing_else() -> None:
         tallies = {
             "coder": formulas.neurons(40, events, 10, inputs=20, **how),
             "fc": formulas.event_linear(4, 10, 10, events, bias=True, **how),
-            "RowNormalise": row_normalise(4, 10, events, value_bytes=4),
+            "RowNormalise": row_normalise(4, 10, events),
         }
         rows = (
             LayerCount(kind, kind, calls=1, tally=Tally.total([t])) for kind, t in tallies.items()

@@ -29,15 +29,13 @@ def row(name: str, label: Label, tally: Tally) -> LayerCount:
 
 
 def dense(rows: int = 2, fan_in: int = 8, fan_out: int = 4) -> Tally:
-    return formulas.linear(rows, fan_in, fan_out, bias=True, value_bytes=4)
+    return formulas.linear(rows, fan_in, fan_out, bias=True)
 
 
 def events(steps: int = 4, rate: float = 0.25, levels: Levels = Levels.BINARY) -> Tally:
     rows = 2 * steps
     spikes = round(rate * rows * 8)
-    return formulas.event_linear(
-        rows, 8, 4, spikes, bias=True, levels=levels, value_bytes=4, steps=steps
-    )
+    return formulas.event_linear(rows, 8, 4, spikes, bias=True, levels=levels, steps=steps)
 
 
 def pair(steps: int = 4, label: Label = UP) -> tuple[Counts, Counts]:
@@ -112,7 +110,7 @@ def test_only_layers_driven_by_events_are_narrow_found_by_label_and_not_by_name(
     deeper = row("mlp.c_fc", Label("ffn", "ffn_up", 1), dense())
     asa, ssa = pair()
     asa = replace(asa, layers=(*asa.layers, head, deeper))
-    neuron = formulas.neurons(64, 16, 8, inputs=16, levels=Levels.BINARY, value_bytes=4)
+    neuron = formulas.neurons(64, 16, 8, inputs=16, levels=Levels.BINARY)
     ssa = replace(
         ssa,
         layers=(*ssa.layers, head, row("n", Label("ffn", "ffn_up", 1), neuron)),

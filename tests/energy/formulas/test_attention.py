@@ -24,10 +24,10 @@ def test_scores(attention: Attention, seen: int) -> None:
     tally = analog_attention("scores", Product(4, 3, 5, 8, 2, attention, 4))
     assert arithmetic(tally) == {Op.MAC: 4 * seen * 8}
     assert traffic(tally) == {
-        Op.ACTIVATION_READ: 384,  # 4 x 3 x 8 x 4 bytes of queries
+        Op.ACTIVATION_READ: 96,  # 4 x 3 x 8 of queries
         Op.ACTIVATION_WRITE: 4 * seen * 4,
-        Op.KV_READ: 320,  # 2 x 5 x 8 x 4 bytes of keys
-        Op.KV_WRITE: 192,  # 2 x 3 x 8 x 4 bytes of new keys
+        Op.KV_READ: 80,  # 2 x 5 x 8 of keys
+        Op.KV_WRITE: 48,  # 2 x 3 x 8 of new keys
     }
     assert tally.dense_macs == 4 * seen * 8
 
@@ -38,9 +38,9 @@ def test_mix(attention: Attention, seen: int) -> None:
     assert arithmetic(tally) == {Op.MAC: 4 * seen * 8}
     assert traffic(tally) == {
         Op.ACTIVATION_READ: 4 * seen * 4,
-        Op.ACTIVATION_WRITE: 384,  # 4 x 3 x 8 x 4 bytes
-        Op.KV_READ: 320,
-        Op.KV_WRITE: 192,
+        Op.ACTIVATION_WRITE: 96,  # 4 x 3 x 8
+        Op.KV_READ: 80,
+        Op.KV_WRITE: 48,
     }
     assert tally.dense_macs == 4 * seen * 8
 
@@ -64,7 +64,7 @@ def test_binary_mix(attention: Attention, seen: int) -> None:
     assert arithmetic(tally) == {Op.AC: 33}
     assert traffic(tally) == {
         Op.ACTIVATION_READ: 4 * seen * 4,
-        Op.ACTIVATION_WRITE: 384,  # 4 x 3 x 8 x 4 bytes
+        Op.ACTIVATION_WRITE: 96,  # 4 x 3 x 8
         Op.KV_SPIKE_READ: 20,  # 4 x 5 x 8 bits of values
         Op.KV_SPIKE_WRITE: 12,
     }
@@ -96,8 +96,8 @@ def test_event_attention_over_steps_that_meet_in_the_same_accumulators(
     assert traffic(tally) == {
         Op.SPIKE_READ: 2 * read * 6 // 8,  # 6 bits of each slot of each step
         Op.ACTIVATION_WRITE: written * 4,
-        Op.KV_READ: 320,  # 2 x 5 x 8 x 4 bytes, once
-        Op.KV_WRITE: 192,
+        Op.KV_READ: 80,  # 2 x 5 x 8, once
+        Op.KV_WRITE: 48,
     }
     assert (tally.dense_macs, tally.spikes, tally.slots) == (2 * 4 * seen * 8, 11, 192)
 
@@ -107,6 +107,6 @@ def test_analog_events_multiply_every_pair_in_each_step(attention: Attention, se
     product, events = Product(4, 3, 5, 8, 4, attention, 4), Events(99, 192, 77)
     tally = event_attention("scores", product, events, left=Levels.ANALOG, right=None, steps=2)
     assert arithmetic(tally) == {Op.MAC: 2 * 4 * seen * 8}
-    assert tally.ops[Op.ACTIVATION_READ] == 768  # 2 steps x 4 x 3 x 8 x 4 bytes
+    assert tally.ops[Op.ACTIVATION_READ] == 768  # 2 steps x 4 x 3 x 8
     assert Op.SPIKE_READ not in tally.ops
     assert (tally.dense_macs, tally.spikes, tally.slots) == (2 * 4 * seen * 8, 0, 0)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from energy import Attention, Levels, formulas
-from energy.formulas import packed_bytes, pairs
+from energy.formulas import pairs
 from hwmodels import Op
 
 FULL, CAUSAL = Attention.FULL, Attention.CAUSAL
@@ -30,43 +30,36 @@ def test_causal_pairs_are_those_at_or_before_the_query(queries: int, past: int) 
     assert pairs(queries, keys, FULL) == queries * keys
 
 
-@pytest.mark.parametrize(
-    ("slots", "bits", "expected"), [(0, 1, 0), (8, 1, 1), (9, 1, 2), (4, 2, 1), (5, 2, 2)]
-)
-def test_packed_spikes_fill_whole_bytes(slots: int, bits: int, expected: int) -> None:
-    assert packed_bytes(slots, bits) == expected
-
-
 def test_linear() -> None:
     # 3 rows, 4 -> 5
-    tally = formulas.linear(3, 4, 5, bias=True, value_bytes=4)
+    tally = formulas.linear(3, 4, 5, bias=True)
     assert arithmetic(tally) == {Op.MAC: 60}  # 3 x 4 x 5; the bias starts the accumulator
     assert traffic(tally) == {
-        Op.WEIGHT_READ: 80,  # 4 x 5 x 4 bytes, once for all rows
-        Op.VECTOR_READ: 20,  # 5 biases x 4 bytes
-        Op.ACTIVATION_READ: 48,  # 3 x 4 x 4 bytes
-        Op.ACTIVATION_WRITE: 60,  # 3 x 5 x 4 bytes
+        Op.WEIGHT_READ: 20,  # 4 x 5, once for all rows
+        Op.VECTOR_READ: 5,  # 5 biases
+        Op.ACTIVATION_READ: 12,  # 3 x 4
+        Op.ACTIVATION_WRITE: 15,  # 3 x 5
     }
     assert tally.dense_macs == 60
     assert tally.slots == 0
 
 
 def test_a_bias_costs_a_read_and_no_mac() -> None:
-    with_bias = formulas.linear(3, 4, 5, bias=True, value_bytes=2)
-    without = formulas.linear(3, 4, 5, bias=False, value_bytes=2)
+    with_bias = formulas.linear(3, 4, 5, bias=True)
+    without = formulas.linear(3, 4, 5, bias=False)
     assert arithmetic(with_bias) == arithmetic(without)
-    assert traffic(with_bias) == traffic(without) | {Op.VECTOR_READ: 10}  # 5 x 2 bytes
+    assert traffic(with_bias) == traffic(without) | {Op.VECTOR_READ: 5}  # 5
 
 
 def test_event_linear() -> None:
     # 2 steps x 3 rows of 4 slots, 7 events, fan-out 5, ternary
-    tally = formulas.event_linear(6, 4, 5, 7, bias=True, levels=Levels.TERNARY, value_bytes=4)
+    tally = formulas.event_linear(6, 4, 5, 7, bias=True, levels=Levels.TERNARY)
     assert arithmetic(tally) == {Op.AC: 35}  # 7 events x 5 channels
     assert traffic(tally) == {
-        Op.WEIGHT_READ: 80,
-        Op.VECTOR_READ: 20,
+        Op.WEIGHT_READ: 20,
+        Op.VECTOR_READ: 5,
         Op.SPIKE_READ: 6,  # 24 slots x 2 bits
-        Op.ACTIVATION_WRITE: 120,  # 6 x 5 x 4 bytes
+        Op.ACTIVATION_WRITE: 30,  # 6 x 5
     }
     assert (tally.dense_macs, tally.spikes, tally.slots) == (120, 7, 24)
 
@@ -83,65 +76,61 @@ def test_event_linear() -> None:
 def test_the_levels_of_an_event_decide_its_operation_and_its_bits(
     levels: Levels, op: Op, packed: int
 ) -> None:
-    tally = formulas.event_linear(6, 4, 5, 7, bias=True, levels=levels, value_bytes=4)
+    tally = formulas.event_linear(6, 4, 5, 7, bias=True, levels=levels)
     assert arithmetic(tally) == {op: 35}
     assert tally.ops[Op.SPIKE_READ] == packed
 
 
 def test_steps_that_meet_in_the_same_accumulators_write_one_result() -> None:
     apart, together = (
-        formulas.event_linear(
-            6, 4, 5, 7, bias=True, levels=Levels.TERNARY, value_bytes=4, steps=steps
-        )
+        formulas.event_linear(6, 4, 5, 7, bias=True, levels=Levels.TERNARY, steps=steps)
         for steps in (1, 3)
     )
     # 6 rows are 3 steps of 2: 2 x 5 results in place of 6 x 5
-    assert traffic(together) == traffic(apart) | {Op.ACTIVATION_WRITE: 40}
+    assert traffic(together) == traffic(apart) | {Op.ACTIVATION_WRITE: 10}
     assert arithmetic(together) == arithmetic(apart)
     assert together[1:] == apart[1:] == (120, 7, 24, None)
 
 
 def test_analog_events_are_a_dense_layer_in_each_step() -> None:
     # 3 steps of 2 rows, whatever `events` says
-    tally = formulas.event_linear(
-        6, 4, 5, 99, bias=True, levels=Levels.ANALOG, value_bytes=4, steps=3
-    )
+    tally = formulas.event_linear(6, 4, 5, 99, bias=True, levels=Levels.ANALOG, steps=3)
     assert arithmetic(tally) == {Op.MAC: 120}  # 6 x 4 x 5
     assert traffic(tally) == {
-        Op.WEIGHT_READ: 80,
-        Op.VECTOR_READ: 20,
-        Op.ACTIVATION_READ: 96,  # 6 x 4 x 4 bytes
-        Op.ACTIVATION_WRITE: 40,  # 2 x 5 x 4 bytes
+        Op.WEIGHT_READ: 20,
+        Op.VECTOR_READ: 5,
+        Op.ACTIVATION_READ: 24,  # 6 x 4
+        Op.ACTIVATION_WRITE: 10,  # 2 x 5
     }
     assert (tally.dense_macs, tally.spikes, tally.slots) == (120, 0, 0)
 
 
 def test_matrix_product() -> None:
-    tally = formulas.matrix_product(2, 3, 4, 5, value_bytes=4)
+    tally = formulas.matrix_product(2, 3, 4, 5)
     assert arithmetic(tally) == {Op.MAC: 120}  # 2 x 3 x 4 x 5
     assert traffic(tally) == {
-        Op.ACTIVATION_READ: 256,  # 2 x (3 x 4 + 4 x 5) x 4 bytes
-        Op.ACTIVATION_WRITE: 120,  # 2 x 3 x 5 x 4 bytes
+        Op.ACTIVATION_READ: 64,  # 2 x (3 x 4 + 4 x 5)
+        Op.ACTIVATION_WRITE: 30,  # 2 x 3 x 5
     }
     assert tally.dense_macs == 120
 
 
 def test_an_embedding_is_a_look_up() -> None:
-    tally = formulas.embedding(3, 8, value_bytes=4)
+    tally = formulas.embedding(3, 8)
     assert arithmetic(tally) == {}
-    assert traffic(tally) == {Op.VECTOR_READ: 96, Op.ACTIVATION_WRITE: 96}  # 3 x 8 x 4 bytes
+    assert traffic(tally) == {Op.VECTOR_READ: 24, Op.ACTIVATION_WRITE: 24}  # 3 x 8
     assert tally.dense_macs == 0
 
 
 def test_neurons() -> None:
     # 10 neurons x 4 steps, 7 spikes, a threshold for each of 5 channels
-    tally = formulas.neurons(40, 7, 5, inputs=10, levels=Levels.BINARY, value_bytes=4)
+    tally = formulas.neurons(40, 7, 5, inputs=10, levels=Levels.BINARY)
     assert arithmetic(tally) == {Op.NEURON_UPDATE: 40, Op.SPIKE: 7}
     assert traffic(tally) == {
-        Op.VECTOR_READ: 20,
-        Op.ACTIVATION_READ: 40,  # the same 10 values in each step
-        Op.STATE_READ: 160,
-        Op.STATE_WRITE: 160,
+        Op.VECTOR_READ: 5,
+        Op.ACTIVATION_READ: 10,  # the same 10 values in each step
+        Op.STATE_READ: 40,
+        Op.STATE_WRITE: 40,
         Op.SPIKE_WRITE: 5,  # 40 bits
     }
     assert (tally.spikes, tally.slots, tally.dense_macs) == (7, 40, 0)
@@ -151,7 +140,7 @@ def test_neurons() -> None:
     ("levels", "packed"), [(Levels.TERNARY, 10), (Levels.BURST, 20), (Levels.POWER, 30)]
 )
 def test_neurons_write_the_bits_of_their_events(levels: Levels, packed: int) -> None:
-    tally = formulas.neurons(40, 7, 5, inputs=10, levels=levels, value_bytes=4)
+    tally = formulas.neurons(40, 7, 5, inputs=10, levels=levels)
     assert tally.ops[Op.SPIKE_WRITE] == packed  # 40 slots x 2, 4 and 6 bits, in bytes
     assert (tally.ops[Op.NEURON_UPDATE], tally.ops[Op.SPIKE]) == (40, 7)
 
@@ -160,7 +149,7 @@ def test_neurons_write_the_bits_of_their_events(levels: Levels, packed: int) -> 
     ("stored_is_spikes", "reads"),
     [
         (True, {Op.SPIKE_READ: 3 + 5}),  # 24 and 40 bits
-        (False, {Op.SPIKE_READ: 3, Op.ACTIVATION_READ: 160}),  # 24 bits, 40 values x 4 bytes
+        (False, {Op.SPIKE_READ: 3, Op.ACTIVATION_READ: 40}),  # 24 bits, 40 values
     ],
 )
 def test_event_product(stored_is_spikes: bool, reads: dict[Op, int]) -> None:
@@ -174,11 +163,10 @@ def test_event_product(stored_is_spikes: bool, reads: dict[Op, int]) -> None:
             stored_is_spikes=stored_is_spikes,
             results=30,
             levels=levels,
-            value_bytes=4,
         )
         assert arithmetic(tally) == {op: 35}
         assert (tally.dense_macs, tally.spikes, tally.slots) == (120, 7, 24)
         if levels is Levels.BINARY:
-            assert traffic(tally) == reads | {Op.ACTIVATION_WRITE: 120}
+            assert traffic(tally) == reads | {Op.ACTIVATION_WRITE: 30}
         elif not stored_is_spikes:
             assert tally.ops[Op.SPIKE_READ] == 18  # 24 slots x 6 bits

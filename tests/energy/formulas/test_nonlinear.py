@@ -88,7 +88,7 @@ def run_gelu_tanh(x: Num) -> Num:
 
 
 def test_softmax_of_two_rows_of_three() -> None:
-    tally = nonlinear.softmax(1, 2, 3, attention=FULL, value_bytes=4)
+    tally = nonlinear.softmax(1, 2, 3, attention=FULL)
     assert arithmetic(tally) == {
         Op.MUL: 6,  # scale
         Op.CMP: 4,  # maximum: 2 rows x (3 - 1)
@@ -96,12 +96,12 @@ def test_softmax_of_two_rows_of_three() -> None:
         Op.EXP: 6,
         Op.DIV: 6,
     }
-    assert traffic(tally) == {Op.ACTIVATION_READ: 24, Op.ACTIVATION_WRITE: 24}
+    assert traffic(tally) == {Op.ACTIVATION_READ: 6, Op.ACTIVATION_WRITE: 6}
 
 
 def test_causal_softmax_of_three_rows() -> None:
     # rows of 1, 2 and 3 scores in each of 2 heads: 12 scores, 6 rows
-    tally = nonlinear.softmax(2, 3, 3, attention=CAUSAL, value_bytes=4)
+    tally = nonlinear.softmax(2, 3, 3, attention=CAUSAL)
     assert arithmetic(tally) == {
         Op.MUL: 12,
         Op.CMP: 6,  # 2 x (0 + 1 + 2)
@@ -112,7 +112,7 @@ def test_causal_softmax_of_three_rows() -> None:
 
 
 def test_layer_norm_of_two_rows_of_three() -> None:
-    tally = nonlinear.layer_norm(2, 3, value_bytes=4)
+    tally = nonlinear.layer_norm(2, 3)
     assert arithmetic(tally) == {
         # per row: mean 2, centring 3, variance 2, epsilon 1, shift 3
         Op.ADD: 22,
@@ -122,14 +122,14 @@ def test_layer_norm_of_two_rows_of_three() -> None:
         Op.DIV: 2,
     }
     assert traffic(tally) == {
-        Op.VECTOR_READ: 24,  # 3 scales and 3 shifts x 4 bytes
-        Op.ACTIVATION_READ: 24,
-        Op.ACTIVATION_WRITE: 24,
+        Op.VECTOR_READ: 6,  # 3 scales and 3 shifts
+        Op.ACTIVATION_READ: 6,
+        Op.ACTIVATION_WRITE: 6,
     }
 
 
 def test_gelu_tanh_of_two_values() -> None:
-    tally = nonlinear.gelu_tanh(2, value_bytes=4)
+    tally = nonlinear.gelu_tanh(2)
     assert arithmetic(tally) == {
         # per value: cube 2, 0.044715 1, sqrt(2 / pi) 1, 2 u 1, 0.5 x 1, product 1
         Op.MUL: 14,
@@ -138,7 +138,7 @@ def test_gelu_tanh_of_two_values() -> None:
         Op.EXP: 2,
         Op.DIV: 2,
     }
-    assert traffic(tally) == {Op.ACTIVATION_READ: 8, Op.ACTIVATION_WRITE: 8}
+    assert traffic(tally) == {Op.ACTIVATION_READ: 2, Op.ACTIVATION_WRITE: 2}
 
 
 @settings(deadline=None, max_examples=25)
@@ -148,7 +148,7 @@ def test_softmax_counts_the_arithmetic_of_a_softmax(scores: list[float]) -> None
     weights = run_softmax([Num(score, ops) for score in scores], 0.5)
     whole = sum(math.exp(score / 2) for score in scores)
     assert [w.value for w in weights] == pytest.approx([math.exp(s / 2) / whole for s in scores])
-    tally = nonlinear.softmax(1, 1, len(scores), attention=FULL, value_bytes=4)
+    tally = nonlinear.softmax(1, 1, len(scores), attention=FULL)
     assert arithmetic(tally) == ops
 
 
@@ -161,7 +161,7 @@ def test_layer_norm_counts_the_arithmetic_of_a_layer_norm(row: list[float]) -> N
     deviation = math.sqrt(sum((x - mean) ** 2 for x in row) / len(row) + 1e-5)
     expected = [2 * (x - mean) / deviation + 3 for x in row]
     assert [x.value for x in normed] == pytest.approx(expected)
-    assert arithmetic(nonlinear.layer_norm(1, len(row), value_bytes=4)) == ops
+    assert arithmetic(nonlinear.layer_norm(1, len(row))) == ops
 
 
 @settings(deadline=None, max_examples=25)
@@ -171,15 +171,15 @@ def test_gelu_tanh_counts_the_arithmetic_of_a_gelu(x: float) -> None:
     gelu = run_gelu_tanh(Num(x, ops))
     cubic = math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)
     assert gelu.value == pytest.approx(0.5 * x * (1 + math.tanh(cubic)), abs=1e-12)
-    assert arithmetic(nonlinear.gelu_tanh(1, value_bytes=4)) == ops
+    assert arithmetic(nonlinear.gelu_tanh(1)) == ops
 
 
 def test_relu_compares_and_row_scale_multiplies() -> None:
-    assert arithmetic(nonlinear.relu(6, value_bytes=4)) == {Op.CMP: 6}
-    assert arithmetic(nonlinear.row_scale(6, value_bytes=4)) == {Op.MUL: 6}
-    moved = {Op.ACTIVATION_READ: 24, Op.ACTIVATION_WRITE: 24}
-    assert traffic(nonlinear.relu(6, value_bytes=4)) == moved
-    assert traffic(nonlinear.row_scale(6, value_bytes=4)) == moved
+    assert arithmetic(nonlinear.relu(6)) == {Op.CMP: 6}
+    assert arithmetic(nonlinear.row_scale(6)) == {Op.MUL: 6}
+    moved = {Op.ACTIVATION_READ: 6, Op.ACTIVATION_WRITE: 6}
+    assert traffic(nonlinear.relu(6)) == moved
+    assert traffic(nonlinear.row_scale(6)) == moved
 
 
 def run_row_normalise(sums: list[Num], events: list[Num]) -> list[Num]:
@@ -202,7 +202,7 @@ def test_row_normalise_counts_the_arithmetic_of_a_division_by_the_events(
     ops: Counter[Op] = Counter()
     rows = run_row_normalise([Num(x, ops) for x in sums], [Num(x, ops) for x in events])
     assert [x.value for x in rows] == pytest.approx([x / sum(events) for x in sums])
-    tally = nonlinear.row_normalise(1, len(sums), len(events), value_bytes=4)
+    tally = nonlinear.row_normalise(1, len(sums), len(events))
     assert arithmetic(tally) == ops
     assert traffic(tally) == {
         Op.ACTIVATION_READ: 4 * len(sums),
@@ -239,7 +239,7 @@ def test_rms_norm_counts_the_arithmetic_of_rms_norm(row: list[float]) -> None:
     out = run_rms_norm([Num(x, ops) for x in row], 0.7)
     root = math.sqrt(sum(x * x for x in row) / len(row) + 1e-6)
     assert [x.value for x in out] == pytest.approx([0.7 * x / root for x in row])
-    tally = nonlinear.rms_norm(1, len(row), value_bytes=4)
+    tally = nonlinear.rms_norm(1, len(row))
     assert arithmetic(tally) == ops
     assert traffic(tally) == {
         Op.VECTOR_READ: 4 * len(row),
@@ -249,15 +249,15 @@ def test_rms_norm_counts_the_arithmetic_of_rms_norm(row: list[float]) -> None:
 
 
 def test_rms_norm_of_two_rows_of_four() -> None:
-    ops = nonlinear.rms_norm(2, 4, value_bytes=2).ops
+    ops = nonlinear.rms_norm(2, 4).ops
     assert ops[Op.MUL] == 26  # 2 x (4 squares, 1 mean, 4 normalised, 4 scaled)
     assert ops[Op.ADD] == 8  # 2 x (3 of the sum, 1 epsilon)
     assert (ops[Op.SQRT], ops[Op.DIV]) == (2, 2)
-    plain = nonlinear.rms_norm(2, 4, scale=False, value_bytes=2).ops
+    plain = nonlinear.rms_norm(2, 4, scale=False).ops
     assert (plain[Op.MUL], plain[Op.VECTOR_READ]) == (18, 0)
     for formula in (nonlinear.rms_norm, nonlinear.layer_norm):
-        with_one = formula(2, 4, offset=True, value_bytes=2).ops
-        assert with_one[Op.ADD] == formula(2, 4, value_bytes=2).ops[Op.ADD] + 4  # 1 + weight, once
+        with_one = formula(2, 4, offset=True).ops
+        assert with_one[Op.ADD] == formula(2, 4).ops[Op.ADD] + 4  # 1 + weight, once
 
 
 @pytest.mark.parametrize("x", [-6.0, -2.5, -0.3, 0.0, 0.7, 1.9, 7.0])
@@ -272,23 +272,23 @@ def test_the_gelus_and_silu_count_the_arithmetic_that_approximates_them(x: float
     ):
         ops: Counter[Op] = Counter()
         assert run(Num(x, ops)).value == pytest.approx(expected, abs=1e-6)
-        tally = formula(1, value_bytes=4)
+        tally = formula(1)
         assert arithmetic(tally) == ops
-        assert traffic(tally) == {Op.ACTIVATION_READ: 4, Op.ACTIVATION_WRITE: 4}
+        assert traffic(tally) == {Op.ACTIVATION_READ: 1, Op.ACTIVATION_WRITE: 1}
 
 
 def test_squared_relu_multiply_and_rotary() -> None:
-    assert arithmetic(nonlinear.relu_squared(3, value_bytes=4)) == {Op.CMP: 3, Op.MUL: 3}
-    product = nonlinear.multiply(3, value_bytes=4)
+    assert arithmetic(nonlinear.relu_squared(3)) == {Op.CMP: 3, Op.MUL: 3}
+    product = nonlinear.multiply(3)
     assert arithmetic(product) == {Op.MUL: 3}
-    assert traffic(product) == {Op.ACTIVATION_READ: 24, Op.ACTIVATION_WRITE: 12}
+    assert traffic(product) == {Op.ACTIVATION_READ: 6, Op.ACTIVATION_WRITE: 3}
     # 12 elements turned by the angles of 3 positions and 2 channels
-    turned = nonlinear.rotary(12, 6, value_bytes=4)
+    turned = nonlinear.rotary(12, 6)
     assert arithmetic(turned) == {Op.MUL: 24, Op.ADD: 12}
-    assert traffic(turned) == {Op.ACTIVATION_READ: 72, Op.ACTIVATION_WRITE: 48}
-    table = nonlinear.rotary_angles(3, 2, value_bytes=4)
+    assert traffic(turned) == {Op.ACTIVATION_READ: 18, Op.ACTIVATION_WRITE: 12}
+    table = nonlinear.rotary_angles(3, 2)
     assert arithmetic(table) == {}
-    assert traffic(table) == {Op.VECTOR_READ: 24, Op.ACTIVATION_WRITE: 24}
+    assert traffic(table) == {Op.VECTOR_READ: 6, Op.ACTIVATION_WRITE: 6}
 
 
 def test_capped_scores_cost_a_tanh_and_two_multiplications_each() -> None:

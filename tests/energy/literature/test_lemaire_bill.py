@@ -57,7 +57,7 @@ def terms_of(tally: Tally, **how: int) -> Terms:
 
 @given(SIZE, SIZE, SIZE, st.booleans())
 def test_a_dense_row_is_the_dense_layer(rows: int, fan_in: int, fan_out: int, bias: bool) -> None:
-    tally = formulas.linear(rows, fan_in, fan_out, bias=bias, value_bytes=4)
+    tally = formulas.linear(rows, fan_in, fan_out, bias=bias)
     assert terms_of(tally, tokens=rows) == dense_linear(fan_in, fan_out, rows=rows, bias=bias)
 
 
@@ -94,9 +94,7 @@ def test_synapses_and_neurons_are_the_spiking_layer_and_its_drive(
 
 def test_a_shared_result_gets_its_bias_once() -> None:
     # 4 time steps of 2 tokens in one accumulator each: 2 x 5 biases instead of 8 x 5.
-    tally = formulas.event_linear(
-        8, 3, 5, 6, bias=True, levels=Levels.POWER, value_bytes=4, steps=4
-    )
+    tally = formulas.event_linear(8, 3, 5, 6, bias=True, levels=Levels.POWER, steps=4)
     found = terms_of(tally, tokens=2, steps=4)
     assert found.acc == 6 * 5 + 10  # a shift is an addition here
     assert found.read_weights == 6 * 5 + 10
@@ -104,9 +102,7 @@ def test_a_shared_result_gets_its_bias_once() -> None:
 
 
 def test_analog_events_are_a_dense_layer_whose_steps_share_a_result() -> None:
-    tally = formulas.event_linear(
-        8, 3, 5, 0, bias=True, levels=Levels.ANALOG, value_bytes=4, steps=4
-    )
+    tally = formulas.event_linear(8, 3, 5, 0, bias=True, levels=Levels.ANALOG, steps=4)
     found = terms_of(tally, tokens=2, steps=4)
     assert (found.mac, found.acc, found.read_in, found.write_out) == (120, 10, 24, 10)
 
@@ -158,7 +154,7 @@ def test_the_products_of_spikformer() -> None:
 
 
 def test_neurons_leak_by_their_kind() -> None:
-    tally = formulas.neurons(24, 5, 3, inputs=24, levels=Levels.BINARY, value_bytes=4)
+    tally = formulas.neurons(24, 5, 3, inputs=24, levels=Levels.BINARY)
     leaky, perfect = (
         lemaire(counts_of(tally, tokens=2, steps=4, kind=kind)).layers[0].terms
         for kind in ("LIF", "SignedIF")
@@ -179,11 +175,11 @@ def test_neurons_leak_by_their_kind() -> None:
 
 def test_what_the_model_does_not_know_is_named() -> None:
     counts = counts_of(
-        nonlinear.layer_norm(2, 8, value_bytes=4),
-        formulas.matrix_product(1, 2, 3, 4, value_bytes=4),
+        nonlinear.layer_norm(2, 8),
+        formulas.matrix_product(1, 2, 3, 4),
         Tally({Op.MAC: 24}, dense_macs=24),
         Tally(),
-        Tally({Op.MAC: 24, Op.WEIGHT_READ: 4000, Op.ACTIVATION_READ: 16}, dense_macs=24),
+        Tally({Op.MAC: 24, Op.WEIGHT_READ: 1000, Op.ACTIVATION_READ: 4}, dense_macs=24),
         tokens=2,
     )
     bill = lemaire(counts)
@@ -207,7 +203,7 @@ def test_the_printed_equation_concerns_no_product() -> None:
 def test_the_bill_is_additive_over_layers_and_linear_in_prices(
     shapes: list[tuple[int, int]], factor: float
 ) -> None:
-    tallies = [formulas.linear(2, *shape, bias=True, value_bytes=4) for shape in shapes]
+    tallies = [formulas.linear(2, *shape, bias=True) for shape in shapes]
     whole = lemaire(counts_of(*tallies, tokens=2))
     alone = [lemaire(counts_of(tally, tokens=2)).energy_pj() for tally in tallies]
     assert whole.energy_pj() == pytest.approx(sum(alone))
@@ -223,12 +219,12 @@ def test_the_bill_is_additive_over_layers_and_linear_in_prices(
 
 
 def test_calls_add() -> None:
-    counts = counts_of(formulas.linear(3, 4, 5, bias=True, value_bytes=4), tokens=3)
+    counts = counts_of(formulas.linear(3, 4, 5, bias=True), tokens=3)
     assert lemaire(counts + counts).energy_pj() == pytest.approx(2 * lemaire(counts).energy_pj())
 
 
 def test_counts_of_no_token_are_refused() -> None:
-    counts = replace(counts_of(formulas.linear(1, 3, 5, bias=True, value_bytes=4)), tokens=0)
+    counts = replace(counts_of(formulas.linear(1, 3, 5, bias=True)), tokens=0)
     with pytest.raises(LemaireError, match=r"'ssa' are of 0 tokens.*column `tokens`"):
         lemaire(counts)
 

@@ -35,27 +35,27 @@ X = torch.linspace(-3, 3, 2 * 3 * 8).view(2, 3, 8)  # 6 rows of 8
 def test_an_rms_norm_is_known_by_what_it_computes(family: str) -> None:
     name = {"llama": "Llama", "olmo2": "Olmo2", "glm": "Glm"}.get(family, family.capitalize())
     layer = of(family, f"{name}RMSNorm")(8)
-    assert tally_of(layer, X) == nonlinear.rms_norm(6, 8, value_bytes=4)
+    assert tally_of(layer, X) == nonlinear.rms_norm(6, 8)
 
 
 @pytest.mark.parametrize(("family", "name"), [("gemma", "Gemma"), ("gemma3", "Gemma3")])
 def test_a_norm_that_scales_by_one_plus_weight_has_its_own_count(family: str, name: str) -> None:
     layer = of(family, f"{name}RMSNorm")(8)
     assert not layer.weight.any()  # with these weights it computes what a scale of one does
-    assert tally_of(layer, X) == nonlinear.rms_norm(6, 8, offset=True, value_bytes=4)
+    assert tally_of(layer, X) == nonlinear.rms_norm(6, 8, offset=True)
 
 
 @pytest.mark.parametrize(
     ("family", "name", "expected"),
     [
-        ("cohere", "CohereLayerNorm", nonlinear.layer_norm(6, 8, shift=False, value_bytes=4)),
-        ("nemotron", "NemotronLayerNorm1P", nonlinear.layer_norm(6, 8, offset=True, value_bytes=4)),
+        ("cohere", "CohereLayerNorm", nonlinear.layer_norm(6, 8, shift=False)),
+        ("nemotron", "NemotronLayerNorm1P", nonlinear.layer_norm(6, 8, offset=True)),
         (
             "olmo",
             "OlmoLayerNorm",
-            nonlinear.layer_norm(6, 8, scale=False, shift=False, value_bytes=4),
+            nonlinear.layer_norm(6, 8, scale=False, shift=False),
         ),
-        ("nanochat", "NanoChatRMSNorm", nonlinear.rms_norm(6, 8, scale=False, value_bytes=4)),
+        ("nanochat", "NanoChatRMSNorm", nonlinear.rms_norm(6, 8, scale=False)),
     ],
 )
 def test_other_norms(family: str, name: str, expected: Tally) -> None:
@@ -77,7 +77,7 @@ def test_other_norms(family: str, name: str, expected: Tally) -> None:
 )
 def test_activations(kind: type[nn.Module], formula: Any) -> None:
     with torch.no_grad():
-        assert tally_of(kind().eval(), X) == formula(48, value_bytes=4)
+        assert tally_of(kind().eval(), X) == formula(48)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_only_classes_of_transformers_are_tried() -> None:
 
 def test_a_dense_layer_in_other_words_is_one() -> None:
     layer = of("falcon", "FalconLinear")(8, 5)
-    assert tally_of(layer, X) == formulas.linear(6, 8, 5, bias=True, value_bytes=4)
+    assert tally_of(layer, X) == formulas.linear(6, 8, 5, bias=True)
 
 
 class Adapted(nn.Linear):
@@ -147,13 +147,13 @@ def test_a_dense_layer_with_more_parameters_is_not_one(monkeypatch: pytest.Monke
 def test_learned_positions_with_an_offset() -> None:
     layer = of("opt", "OPTLearnedPositionalEmbedding")(16, 8)
     tally = tally_of(layer, torch.ones(2, 3, dtype=torch.long))
-    assert tally == formulas.embedding(6, 8, value_bytes=4)
+    assert tally == formulas.embedding(6, 8)
 
 
 def test_scaled_words_are_multiplied() -> None:
     layer = of("gemma3", "Gemma3TextScaledWordEmbedding")(16, 8, 0, embed_scale=2.0)
     tally = tally_of(layer, torch.ones(2, 3, dtype=torch.long))
-    expected = formulas.embedding(6, 8, value_bytes=4)
+    expected = formulas.embedding(6, 8)
     assert tally.ops == {**expected.ops, Op.MUL: 48}  # 6 words x 8 channels
 
 
@@ -167,7 +167,7 @@ def test_rotary_angles_are_looked_up(family: str, prefix: str) -> None:
     layer = of(family, f"{prefix}RotaryEmbedding")(config)
     channels = layer(X, torch.arange(3)[None])[0].shape[-1]
     tally = tally_of(layer, X, torch.arange(3)[None])
-    assert tally == formulas.embedding(3, channels, value_bytes=4)
+    assert tally == formulas.embedding(3, channels)
     assert all(op.group == "memory" for op in tally.ops)
 
 
@@ -193,7 +193,7 @@ def test_scaled_angles_are_looked_up_and_stay_as_they_are(rope_type: str) -> Non
     layer = of("llama", "LlamaRotaryEmbedding")(config)
     own = layer.inv_freq.clone()
     tally = tally_of(layer, X, torch.arange(3)[None])
-    assert tally == formulas.embedding(3, 8, value_bytes=4)
+    assert tally == formulas.embedding(3, 8)
     assert torch.equal(layer.inv_freq, own)
 
 

@@ -30,14 +30,14 @@ def tally_of(
 @pytest.mark.parametrize("shape", [(4,), (3, 4), (2, 3, 4)])
 def test_linear_counts_rows_over_any_leading_dimensions(shape: tuple[int, ...]) -> None:
     rows = torch.Size(shape[:-1]).numel()
-    expected = formulas.linear(rows, 4, 5, bias=True, value_bytes=4)
+    expected = formulas.linear(rows, 4, 5, bias=True)
     assert tally_of(nn.Linear(4, 5), torch.rand(shape)) == expected
     assert expected.ops[Op.MAC] == rows * 4 * 5
 
 
 def test_linear_without_a_bias_reads_none() -> None:
     tally = tally_of(nn.Linear(4, 5, bias=False), torch.rand(3, 4))
-    assert tally == formulas.linear(3, 4, 5, bias=False, value_bytes=4)
+    assert tally == formulas.linear(3, 4, 5, bias=False)
 
 
 def test_conv1d_is_a_linear_layer_with_its_weight_transposed() -> None:
@@ -96,7 +96,7 @@ def test_there_are_no_more_zeros_than_products(rows: list[list[float]], fan_out:
 
 def test_embedding() -> None:
     tally = tally_of(nn.Embedding(10, 8), torch.tensor([[1, 2, 3]]))
-    assert tally == formulas.embedding(3, 8, value_bytes=4)
+    assert tally == formulas.embedding(3, 8)
 
 
 def test_a_fused_core_has_a_row_for_each_part_and_an_unfused_one_leaves_it_to_them() -> None:
@@ -104,7 +104,7 @@ def test_a_fused_core_has_a_row_for_each_part_and_an_unfused_one_leaves_it_to_th
     query, key = torch.rand(2, 4, 3, 8), torch.rand(2, 2, 5, 8)
     args = (query, key, key, None)
     product = Product(8, 3, 5, 8, 4, Attention.CAUSAL, 4)  # 2 x 4 query heads, 2 x 2 key heads
-    softmax = nonlinear.softmax(8, 3, 5, attention=Attention.CAUSAL, value_bytes=4)
+    softmax = nonlinear.softmax(8, 3, 5, attention=Attention.CAUSAL)
     assert tally_call(core, "core", args, (query, None), CAUSAL) == {
         "scores": analog_attention("scores", product),
         "softmax": softmax,

@@ -25,7 +25,7 @@ def test_layer_norm() -> None:
 
 def test_layer_norm_over_several_dimensions_has_one_row_per_vector_of_all_of_them() -> None:
     tally = tally_of(nn.LayerNorm((3, 8)), torch.rand(2, 3, 8))
-    assert tally == nonlinear.layer_norm(2, 24, value_bytes=4)
+    assert tally == nonlinear.layer_norm(2, 24)
 
 
 def test_layer_norm_without_scale_and_shift_charges_neither() -> None:
@@ -39,18 +39,18 @@ def test_layer_norm_without_scale_and_shift_charges_neither() -> None:
 def test_layer_norm_without_a_bias_shifts_nothing() -> None:
     scaled = tally_of(nn.LayerNorm(8, bias=False), torch.rand(2, 8)).ops
     affine = tally_of(nn.LayerNorm(8), torch.rand(2, 8)).ops
-    assert scaled[Op.VECTOR_READ] == 32  # 8 scales x 4 bytes
+    assert scaled[Op.VECTOR_READ] == 32  # 8 scales
     assert scaled[Op.MUL] == affine[Op.MUL]
     assert scaled[Op.ADD] == affine[Op.ADD] - 16  # 2 rows x 8 shifts
 
 
 def test_activations() -> None:
     x = torch.randn(2, 3)
-    assert tally_of(NewGELUActivation(), x) == nonlinear.gelu_tanh(6, value_bytes=4)
-    assert tally_of(nn.ReLU(), x) == nonlinear.relu(6, value_bytes=4)
-    assert tally_of(nn.SiLU(), x) == nonlinear.silu(6, value_bytes=4)
-    assert tally_of(nn.GELU(), x) == nonlinear.gelu_erf(6, value_bytes=4)
-    assert tally_of(nn.GELU("tanh"), x) == nonlinear.gelu_tanh(6, value_bytes=4)
+    assert tally_of(NewGELUActivation(), x) == nonlinear.gelu_tanh(6)
+    assert tally_of(nn.ReLU(), x) == nonlinear.relu(6)
+    assert tally_of(nn.SiLU(), x) == nonlinear.silu(6)
+    assert tally_of(nn.GELU(), x) == nonlinear.gelu_erf(6)
+    assert tally_of(nn.GELU("tanh"), x) == nonlinear.gelu_tanh(6)
 
 
 @pytest.mark.parametrize("attention", Attention)
@@ -60,7 +60,7 @@ def test_softmax(attention: Attention) -> None:
     rows = tally_call(
         layer, "softmax", (scores, 1.0, None), layer(scores, 1.0, None), Conventions(attention)
     )
-    assert rows == {"": nonlinear.softmax(8, 3, 5, attention=attention, value_bytes=4)}
+    assert rows == {"": nonlinear.softmax(8, 3, 5, attention=attention)}
 
 
 def test_a_softmax_of_capped_scores_and_one_that_is_not_causal() -> None:
@@ -73,26 +73,26 @@ def test_a_softmax_of_capped_scores_and_one_that_is_not_causal() -> None:
     layer.causal = False
     args = (scores, 1.0, None, None)  # type: ignore[assignment]
     assert tally_call(layer, "softmax", args, layer(*args), Conventions(Attention.CAUSAL)) == {
-        "": nonlinear.softmax(8, 3, 5, attention=Attention.FULL, value_bytes=4)
+        "": nonlinear.softmax(8, 3, 5, attention=Attention.FULL)
     }
 
 
 def test_rms_norm_of_torch() -> None:
     x = torch.rand(2, 3, 8)
-    assert tally_of(nn.RMSNorm(8), x) == nonlinear.rms_norm(6, 8, value_bytes=4)
-    assert tally_of(nn.RMSNorm((3, 8)), x) == nonlinear.rms_norm(2, 24, value_bytes=4)
+    assert tally_of(nn.RMSNorm(8), x) == nonlinear.rms_norm(6, 8)
+    assert tally_of(nn.RMSNorm((3, 8)), x) == nonlinear.rms_norm(2, 24)
     plain = nn.RMSNorm(8, elementwise_affine=False)
-    assert tally_of(plain, x) == nonlinear.rms_norm(6, 8, scale=False, value_bytes=4)
+    assert tally_of(plain, x) == nonlinear.rms_norm(6, 8, scale=False)
 
 
 def test_multiply() -> None:
     x = torch.rand(2, 3)
-    assert tally_of(Multiply(), x, x) == nonlinear.multiply(6, value_bytes=4)
+    assert tally_of(Multiply(), x, x) == nonlinear.multiply(6)
 
 
 @pytest.mark.parametrize("rotated", [8, 4])
 def test_rotary_counts_the_rotated_channels_of_queries_and_keys(rotated: int) -> None:
     query, key, angles = torch.rand(2, 4, 3, 8), torch.rand(2, 2, 3, 8), torch.rand(1, 3, rotated)
     # (2 x 4 x 3 queries + 2 x 2 x 3 keys) x the rotated channels, angles of 3 positions
-    expected = nonlinear.rotary(36 * rotated, 3 * rotated, value_bytes=4)
+    expected = nonlinear.rotary(36 * rotated, 3 * rotated)
     assert tally_of(Rotary(), query, key, angles, angles) == expected

@@ -35,10 +35,10 @@ def test_a_row_is_a_token_at_a_context(make_roofline: Make) -> None:
 
 
 def test_what_has_no_price_is_an_empty_cell_and_no_memory(make_roofline: Make) -> None:
-    cost = TokenCost("ssa", 1, 1, None, 3.0, None, 1.0, ("mac", "kv_read_bytes"))
+    cost = TokenCost("ssa", 1, 1, None, 3.0, None, 1.0, ("mac", "kv_read_values"))
     assert cost.memory == 4.0
     text = roofline_table([make_roofline(costs=(cost,))]).to_csv()
-    assert ",ssa,1,1,,3.0,,1.0,mac kv_read_bytes,4," in text
+    assert ",ssa,1,1,,3.0,,1.0,mac kv_read_values,4," in text
 
 
 def test_files_are_written_for_each_hardware(make_roofline: Make, tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def test_traffic_without_a_level_has_a_line_of_its_own(run: Run) -> None:
     [asa, _] = replace(run, profiles=(bare,)).estimates["45nm"]
     [found] = [part for part in parts(asa) if part.name == UNPLACED]
     assert found.pj is None
-    assert "weight_read_bytes" in found.unpriced
+    assert "weight_read_values" in found.unpriced
 
 
 def test_static_energy_is_part_of_the_total(run: Run) -> None:

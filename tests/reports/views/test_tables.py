@@ -147,7 +147,7 @@ def test_a_row_names_the_operations_it_has_and_that_have_no_price(run: Run) -> N
     assert frame["45nm", "asa", "h.0.ln_1"] == "sqrt"
     assert frame["45nm", "asa", "h.0.attn.c_attn"] == ""
     assert frame["45nm", "ssa", "h.0.attn.neuron"] == ""
-    assert frame["loihi", "asa", "h.0.attn.scores"] == "mac kv_read_bytes kv_write_bytes"
+    assert frame["loihi", "asa", "h.0.attn.scores"] == "mac kv_read_values kv_write_values"
 
 
 def test_model_and_weights_are_in_every_row(run: Run) -> None:

@@ -44,7 +44,7 @@ def test_a_link_carries_the_settings(evaluate: Evaluate, run: Run, text: str) ->
         "prices.mac=NaN",
         "prices.mac=-1",
         "prices.mac=",
-        "prices.weight_read_bytes=1",
+        "prices.weight_read_values=1",
         "prices.__proto__=1",
         "memory.attic.read=1",
         "memory.sram.capacity=0",

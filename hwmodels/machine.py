@@ -1,0 +1,114 @@
+"""How a machine is taken to run a model: widths, fusion, encoding of spikes, room on the chip."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from hwmodels.ops import Op
+from hwmodels.prices import Cited, PicojoulePerByte, Positive, Record
+
+#: A number of bits per value; group scales and zero points make it a fraction (AWQ: 4.156).
+Bits = Annotated[float, Field(gt=0, le=64, allow_inf_nan=False)]
+WholeBits = Annotated[int, Field(ge=1, le=64)]
+
+
+class Widths(Record):
+    """Bits of one value of each operand; None is the width of the profile's arithmetic.
+
+    Attributes:
+        weights: Entries of weight matrices, with their share of scales and zero points.
+        activations: Inputs and results of layers.
+        vectors: Biases, norm scales, thresholds, and looked-up rows of embeddings; None as
+            `activations`.
+        kv: Entries of the cache that are analog.
+        accumulators: Partial sums and membrane potentials.
+    """
+
+    weights: Bits | None = None
+    activations: Bits | None = None
+    vectors: Bits | None = None
+    kv: Bits | None = None
+    accumulators: WholeBits = 32
+
+    def of(self, op: Op, own: float) -> float:
+        """Bits of what a traffic operation moves, where the arithmetic is `own` bits wide."""
+        if op in (Op.STATE_READ, Op.STATE_WRITE):
+            return self.accumulators
+        if op is Op.VECTOR_READ and self.vectors is not None:
+            return self.vectors
+        if op in (Op.KV_READ, Op.KV_WRITE):
+            return own if self.kv is None else self.kv
+        named = self.weights if op is Op.WEIGHT_READ else self.activations
+        return own if named is None else named
+
+
+class Fusion(StrEnum):
+    """What moves between the products of a model."""
+
+    UNFUSED = "unfused"
+    FUSED = "fused"
+
+    @property
+    def definition(self) -> str:
+        """The bound in one sentence."""
+        return {
+            Fusion.UNFUSED: "each function reads its input from memory and writes its result",
+            Fusion.FUSED: "functions of single elements or rows run on values on their way between "
+            "products, scores and weights of attention never leave the chip, each operand of a "
+            "product with weights is written once and read once",
+        }[self]
+
+
+class Encoding(StrEnum):
+    """How spikes lie in memory."""
+
+    CHEAPEST = "cheapest"
+    PACKED = "packed"
+    BITMAP = "bitmap"
+    ADDRESSES = "addresses"
+
+    @property
+    def definition(self) -> str:
+        """The encoding in one sentence."""
+        return {
+            Encoding.CHEAPEST: "of the other three the one with the fewest bits, per tensor",
+            Encoding.PACKED: "every slot with its payload, silent ones too",
+            Encoding.BITMAP: "one bit per slot, and the payload of each event",
+            Encoding.ADDRESSES: "the address of each event within its vector, and its payload",
+        }[self]
+
+
+class Room(StrEnum):
+    """Who gets the room on the chip."""
+
+    BY_NEED = "by-need"
+    FIXED_ORDER = "fixed-order"
+
+    @property
+    def definition(self) -> str:
+        """The rule in one sentence."""
+        return {
+            Room.BY_NEED: "whatever uses a byte of it most often, parts of buffers included",
+            Room.FIXED_ORDER: "weights, the cache, then the layer that runs, each buffer whole",
+        }[self]
+
+
+class Delivery(Cited):
+    """Who brings a stored operand to the adder: a buffer beside it, and how often a fetch is used.
+
+    A fetch is used at most as often as the operand is used in one call of its layer.
+
+    Attributes:
+        pj_per_byte: Energy to fetch one byte from that buffer, in picojoules.
+        mac_reuse: Multiply-accumulates that share a fetch.
+        event_reuse: Events that share one.
+        reuse_range: Lowest and highest reuse that can be defended, of either.
+    """
+
+    pj_per_byte: PicojoulePerByte
+    mac_reuse: Positive
+    event_reuse: Positive
+    reuse_range: tuple[Positive, Positive] | None = None

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import pytest
+from builders import chip
+
+from energy import LayerCount, Levels, Tally
+from energy.bill.traffic import bits_of, encoded_bits
+from hwmodels import Dataflow, Encoding, Op
+
+PACKED, BITMAP, ADDRESSES = Encoding.PACKED, Encoding.BITMAP, Encoding.ADDRESSES
+
+
+@pytest.mark.parametrize(
+    ("levels", "spikes", "cheapest", "bits"),
+    [
+        # 1,000 slots of 6 bits; 1 bit and 6 of payload per event; 6 of place (64 channels) and 6
+        (Levels.POWER, 950, PACKED, 6.0),  # 1 + 0.95 x 6 = 6.7; 0.95 x 12 = 11.4
+        (Levels.POWER, 500, BITMAP, 4.0),  # 6; 1 + 0.5 x 6; 0.5 x 12 = 6
+        (Levels.POWER, 100, ADDRESSES, 1.2),  # 6; 1.6; 0.1 x 12
+        (Levels.BINARY, 500, PACKED, 1.0),  # nothing is below one bit; 0.5 x 6 = 3
+        (Levels.BINARY, 100, ADDRESSES, 0.6),  # 0.1 x 6
+        (Levels.TERNARY, 900, BITMAP, 1.9),  # 2; 1 + 0.9 x 1; 0.9 x 7
+        (Levels.TERNARY, 0, ADDRESSES, 0.0),  # silence costs nothing
+    ],
+)
+def test_spikes_lie_in_memory_in_the_cheapest_way(
+    levels: Levels, spikes: int, cheapest: Encoding, bits: float
+) -> None:
+    tally = Tally(spikes=spikes, slots=1000, levels=levels, channels=64)
+    assert encoded_bits(tally, Encoding.CHEAPEST) == (cheapest, pytest.approx(bits))
+    others = {kind: encoded_bits(tally, kind)[1] for kind in (PACKED, BITMAP, ADDRESSES)}
+    assert min(others.values()) == pytest.approx(bits)
+
+
+def test_without_channels_a_place_is_one_among_all_slots() -> None:
+    tally = Tally(spikes=10, slots=1024, levels=Levels.BINARY)
+    assert encoded_bits(tally, ADDRESSES)[1] == pytest.approx(10 / 1024 * 10)  # log2 1,024
+
+
+def test_widths_are_those_of_the_operand() -> None:
+    machine = chip(
+        widths={"weights": 4.156, "activations": 16, "kv": 8, "accumulators": 24}, value_bytes=2
+    )
+    row = LayerCount("a", "Linear", tally=Tally({Op.WEIGHT_READ: 1}, 0, 1, 10))
+    rules = Dataflow.LAYERWISE.rules
+    found = {op: bits_of(row, op, machine, rules) for op in Op if op.buffer and not op.moves_spikes}
+    assert found == {
+        Op.WEIGHT_READ: 4.156,
+        Op.VECTOR_READ: 16,
+        Op.ACTIVATION_READ: 16,
+        Op.ACTIVATION_WRITE: 16,
+        Op.STATE_READ: 24,
+        Op.STATE_WRITE: 24,
+        Op.KV_READ: 8,
+        Op.KV_WRITE: 8,
+    }
+    assert bits_of(row, Op.DELIVERY, machine, rules) == 4.156
+
+
+def test_what_a_checkpoint_says_of_a_layer_comes_before_the_machine() -> None:
+    row = LayerCount(
+        "a", "Linear", tally=Tally({Op.WEIGHT_READ: 1}), weight_bits=6.5625, vector_bits=32
+    )
+    rules = Dataflow.LAYERWISE.rules
+    assert bits_of(row, Op.WEIGHT_READ, chip(), rules) == 6.5625
+    assert bits_of(row, Op.VECTOR_READ, chip(), rules) == 32
+    assert bits_of(row, Op.ACTIVATION_READ, chip(), rules) == 8  # that of the machine
+
+
+def test_without_widths_all_is_as_wide_as_the_arithmetic_but_sums_are_32_bits() -> None:
+    row = LayerCount("a", "Linear")
+    rules = Dataflow.LAYERWISE.rules
+    assert bits_of(row, Op.KV_READ, chip(widths={}), rules) == 8
+    assert bits_of(row, Op.STATE_WRITE, chip(widths={}), rules) == 32
+
+
+def test_an_event_on_a_link_is_an_address_of_32_bits() -> None:
+    row = LayerCount("a", "Linear", tally=Tally({}, 0, 3, 100, levels=Levels.POWER))
+    assert bits_of(row, Op.SPIKE_READ, chip(), Dataflow.EVENT_DRIVEN.rules) == 32
+    assert bits_of(row, Op.KV_SPIKE_READ, chip(), Dataflow.EVENT_DRIVEN.rules) == 6
