@@ -1,4 +1,3 @@
-import argparse
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
@@ -128,21 +127,6 @@ def converted(decoder: Callable[..., Any]) -> Callable[..., Any]:
         return make(kind, dtype, SpikingConfig(**FORMS[form] | choices))
 
     return choose
-
-
-@pytest.fixture
-def refusal(
-    capsys: pytest.CaptureFixture[str],
-) -> Callable[[argparse.ArgumentParser, list[str]], str]:
-    # The last line that a parser says when it refuses these words, which it must.
-
-    def refuse(parser: argparse.ArgumentParser, words: list[str]) -> str:
-        with pytest.raises(SystemExit) as caught:
-            parser.parse_args(words)
-        assert caught.value.code == 2
-        return capsys.readouterr().err.splitlines()[-1]
-
-    return refuse
 
 
 @pytest.fixture
