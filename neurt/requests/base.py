@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from energy.formulas import Attention
 from hwmodels.errors import UserError
+from hwmodels.plain import printable
 from neurt.spiking.config import SpikingConfig
 from reports.kit.pictures import Pictures
 
@@ -19,6 +20,8 @@ Count = Annotated[int, Field(ge=1, le=10_000_000)]
 AtLeast2 = Annotated[int, Field(ge=2, le=1_000_000_000)]
 AtLeast0 = Annotated[int, Field(ge=0, le=10_000_000)]
 Amount = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
+#: A file system takes 255; the temporary files beside it are longer.
+_LONGEST_NAME_BYTES = 200
 Jobs = Annotated[int, Field(ge=1, le=1024)]
 #: What the generators of torch and numpy take, with room for those derived from it.
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
@@ -167,8 +170,13 @@ class Calibrated(Request):
 
 
 def dated(name: str) -> Path:
-    """The default of an output directory."""
-    return Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
+    """The default of an output directory, named after the time too."""
+    return named(f"{time.strftime('%Y%m%d-%H%M%S')}-{name}")
+
+
+def named(name: str) -> Path:
+    """A directory below `runs`, cut where it is longer than a name can be."""
+    return Path("runs") / printable(name).encode()[:_LONGEST_NAME_BYTES].decode(errors="ignore")
 
 
 def named_after_model(given: dict[str, Any]) -> Path:

