@@ -1,47 +1,39 @@
-"""The price list: which operations exist, and what each costs on which hardware."""
+"""The price list: which operations exist, and what each costs on which hardware.
 
-from hwmodels.catalog import load_profile, load_profiles, load_sibling, profile_names, siblings
-from hwmodels.compose import with_prices
-from hwmodels.dataflow import Dataflow
-from hwmodels.machine import Delivery, Encoding, Fusion, Room, Widths
-from hwmodels.ops import Buffer, Op
-from hwmodels.prices import (
-    Bandwidth,
-    Core,
-    Evidence,
-    MemoryLevel,
-    OtherValue,
-    Price,
-    StaticPower,
-    SystemFigure,
-    Throughput,
-)
-from hwmodels.profile import HardwareProfile, ProfileError
+Names are imported when first used: a command line can be interrupted before they are.
+"""
 
-__all__ = [
-    "Bandwidth",
-    "Buffer",
-    "Core",
-    "Dataflow",
-    "Delivery",
-    "Encoding",
-    "Evidence",
-    "Fusion",
-    "HardwareProfile",
-    "MemoryLevel",
-    "Op",
-    "OtherValue",
-    "Price",
-    "ProfileError",
-    "Room",
-    "StaticPower",
-    "SystemFigure",
-    "Throughput",
-    "Widths",
-    "load_profile",
-    "load_profiles",
-    "load_sibling",
-    "profile_names",
-    "siblings",
-    "with_prices",
-]
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hwmodels.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from hwmodels.catalog import load_profile as load_profile
+    from hwmodels.catalog import load_profiles as load_profiles
+    from hwmodels.catalog import load_sibling as load_sibling
+    from hwmodels.catalog import profile_names as profile_names
+    from hwmodels.catalog import siblings as siblings
+    from hwmodels.compose import with_prices as with_prices
+    from hwmodels.dataflow import Dataflow as Dataflow
+    from hwmodels.machine import Delivery as Delivery
+    from hwmodels.machine import Encoding as Encoding
+    from hwmodels.machine import Fusion as Fusion
+    from hwmodels.machine import Room as Room
+    from hwmodels.machine import Widths as Widths
+    from hwmodels.ops import Buffer as Buffer
+    from hwmodels.ops import Op as Op
+    from hwmodels.prices import Bandwidth as Bandwidth
+    from hwmodels.prices import Core as Core
+    from hwmodels.prices import Evidence as Evidence
+    from hwmodels.prices import MemoryLevel as MemoryLevel
+    from hwmodels.prices import OtherValue as OtherValue
+    from hwmodels.prices import Price as Price
+    from hwmodels.prices import StaticPower as StaticPower
+    from hwmodels.prices import SystemFigure as SystemFigure
+    from hwmodels.prices import Throughput as Throughput
+    from hwmodels.profile import HardwareProfile as HardwareProfile
+    from hwmodels.profile import ProfileError as ProfileError
+
+__getattr__, __dir__, __all__ = lazy_exports(__name__)

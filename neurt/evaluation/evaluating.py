@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel
 
-from hwmodels import load_profiles
 from neurt.evaluation.quality import compare
 from neurt.loading.models import LoadedModel, ModelError, Weights, load_model
 from neurt.loading.source import resolve
@@ -29,7 +28,7 @@ def run_evaluate(
     Raises:
         ModelError: If the model or its baseline cannot be loaded, or is not what it must be.
     """
-    profiles = load_profiles(request.hw)
+    profiles = request.profiles()
     source = resolve(request.model)
     text, text_name = read_text(request.text, source.directory, detokenise=request.detokenise)
     loaded = load(

@@ -6,7 +6,6 @@ import hashlib
 from functools import partial
 from pathlib import Path
 
-from hwmodels import load_profiles
 from hwmodels.catalog import profile_names
 from hwmodels.errors import UserError
 from neurt.grid.grid import Engine, analog_source, on_ray, work_through
@@ -85,7 +84,7 @@ def _absolute(point: EvaluateRequest, source: ModelSource) -> EvaluateRequest:
 def _decides(request: SweepRequest, source: ModelSource) -> str:
     """What decides the results beside the request: model, texts, prices, this program."""
     digest = hashlib.sha256(fingerprint(source, request.text, request.calibration).encode())
-    for profile in load_profiles(request.hw):
+    for profile in request.profiles():
         digest.update(profile.model_dump_json().encode())
     return digest.hexdigest()
 

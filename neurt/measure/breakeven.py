@@ -13,7 +13,7 @@ from energy.compare.part_breakeven import part_break_even, silenced
 from energy.counts import About
 from energy.counts.file import read_csv, variants_of
 from energy.formulas import Conventions
-from hwmodels import Dataflow, HardwareProfile, Op, load_profiles
+from hwmodels import Dataflow, HardwareProfile, Op
 from hwmodels.errors import UserError
 from neurt.closed_form.passes import check_positions
 from neurt.closed_form.plan import plan_asa
@@ -37,7 +37,7 @@ def run_breakeven(request: BreakEvenRequest) -> list[Case]:
     Raises:
         BreakEvenError: If there is nothing to compare.
     """
-    profiles = load_profiles(request.hw)
+    profiles = request.profiles()
     sides = [*_shapes(request), *_model(request), *_run(request)]
     if not sides:
         raise BreakEvenError("nothing to compare; give --model, --shape or --run")

@@ -11,7 +11,6 @@ from transformers import DynamicCache, PreTrainedModel
 from energy import exposed_attention
 from energy.layers.trial import attempt
 from energy.meter import CountSettings
-from hwmodels import load_profiles
 from neurt.closed_form.passes import PlanError, Stage, check_positions, check_stages
 from neurt.families import Shape
 from neurt.loading.foreign import foreign, load_foreign, naming
@@ -46,7 +45,7 @@ def run_count(request: CountRequest, progress: Progress = silent, say: Say = sil
             through a cache.
     """
     [stage] = request.stages
-    profiles = load_profiles(request.hw)
+    profiles = request.profiles()
     loaded, shape = _load(request, stage, progress, say)
     model, undeclared = loaded.model, shape is None
     text, text_name = read_text(request.text, loaded.source.directory)

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
 
 from energy.counts import About
-from hwmodels import HardwareProfile, load_profile, load_profiles, load_sibling
+from hwmodels import HardwareProfile, load_profile, load_sibling
 from neurt.closed_form.passes import PlanError, check_stages
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
@@ -25,8 +25,9 @@ from reports.shown import Run
 
 def run_plan(request: PlanRequest) -> Run:
     """Count both variants in closed form."""
+    request.check()
     stages, conventions = request.stages, request.conventions
-    profiles = load_profiles(request.hw)
+    profiles = request.profiles()
     source = resolve(request.model)
     shape = known_shape(source)
     check_stages(stages, shape, request.model)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from energy import exposed_attention
 from energy.meter import CountSettings
-from hwmodels import HardwareProfile, load_profiles
+from hwmodels import HardwareProfile
 from neurt.closed_form.passes import check_stages
 from neurt.families import label
 from neurt.loading.models import LoadedModel
@@ -33,7 +33,8 @@ def run_profile(request: ProfileRequest, progress: Progress = silent, say: Say =
     the next token of the text rather than the one that the model would choose: both variants, and
     every run, do the same passes.
     """
-    stages, profiles = request.stages, load_profiles(request.hw)
+    request.check()
+    stages, profiles = request.stages, request.profiles()
     source = resolve(request.model)
     text, text_name = read_text(request.text, source.directory, detokenise=request.detokenise)
     fits = partial(check_stages, stages, name=request.model)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -11,15 +10,21 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from energy.formulas import Attention
-from hwmodels import Dataflow
 from hwmodels.errors import UserError
+from hwmodels.plain import printable
 from neurt.spiking.config import SpikingConfig
 from reports.kit.pictures import Pictures
 
-Count = Annotated[int, Field(ge=1)]
-AtLeast2 = Annotated[int, Field(ge=2)]
-AtLeast0 = Annotated[int, Field(ge=0)]
-Amount = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+#: Sizes beyond these are taken for slips.
+Count = Annotated[int, Field(ge=1, le=10_000_000)]
+AtLeast2 = Annotated[int, Field(ge=2, le=1_000_000_000)]
+AtLeast0 = Annotated[int, Field(ge=0, le=10_000_000)]
+Amount = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
+#: A file system takes 255; the temporary files beside it are longer.
+_LONGEST_NAME_BYTES = 200
+Jobs = Annotated[int, Field(ge=1, le=1024)]
+#: What the generators of torch and numpy take, with room for those derived from it.
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
 class RequestError(UserError, ValueError):
@@ -65,6 +70,17 @@ class Request(BaseModel):
         spiking = getattr(self, "spiking", None)
         return {} if spiking is None else spiking.idle
 
+    def check(self) -> None:
+        """Make sure that the fields fit each other.
+
+        Raises:
+            UserError: If they do not. On the command line that is an error of usage (2): nothing
+                has been opened to find it.
+        """
+        spiking: SpikingConfig | None = getattr(self, "spiking", None)
+        if spiking is not None and spiking.conflict:
+            raise RequestError(spiking.conflict)
+
 
 class Model(Request):
     """Which model."""
@@ -87,7 +103,7 @@ class Weights(Model):
 class Seeded(Weights):
     """Which model, with which weights, also random ones."""
 
-    seed: int = 0
+    seed: Seed = 0
     """seed of random weights"""
 
     def idle(self) -> dict[str, str]:
@@ -153,44 +169,14 @@ class Calibrated(Request):
         return found
 
 
-class Hardware(Request):
-    """What counts are priced on."""
-
-    group: ClassVar[str] = "hardware"
-
-    hw: Annotated[tuple[str, ...], Flag("NAME", each=True)]
-    """hardware profile, by name or .toml file; may be repeated"""
-
-
-class Executed(Hardware):
-    """Hardware, and how it executes what was counted."""
-
-    dataflow: Annotated[Dataflow | None, Flag(default="as the profile says")] = None
-    """how often operands of spiking layers move"""
-
-
-class Timed(Executed):
-    """Hardware whose static energy follows from how long it takes."""
-
-    latency_s: Annotated[
-        Mapping[Literal["asa", "ssa"], Amount],
-        Flag("VARIANT=SECONDS", "from the throughput of the profile, else unpriced"),
-    ] = Field(default_factory=dict)
-    """seconds that all passes of asa, or of ssa, take on the hardware, for its static energy; may
-    be repeated"""
-
-
-class Compared(Timed):
-    """Hardware on which baselines are priced too."""
-
-    mixed: bool = False
-    """add a comparison of the ANN at its own precision with an INT8 SNN to the baselines, labelled
-    as not comparable"""
-
-
 def dated(name: str) -> Path:
-    """The default of an output directory."""
-    return Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
+    """The default of an output directory, named after the time too."""
+    return named(f"{time.strftime('%Y%m%d-%H%M%S')}-{name}")
+
+
+def named(name: str) -> Path:
+    """A directory below `runs`, cut where it is longer than a name can be."""
+    return Path("runs") / printable(name).encode()[:_LONGEST_NAME_BYTES].decode(errors="ignore")
 
 
 def named_after_model(given: dict[str, Any]) -> Path:

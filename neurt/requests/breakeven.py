@@ -9,7 +9,8 @@ from pydantic import BeforeValidator, Field
 
 from neurt.closed_form.passes import Pass as Work
 from neurt.closed_form.passes import decode, prefill
-from neurt.requests.base import Executed, Flag, Output, Pass, PlannedConversion, dated
+from neurt.requests.base import Flag, Output, Pass, PlannedConversion, dated
+from neurt.requests.hardware import Executed
 from neurt.spiking.config import SpikingConfig
 
 #: Inputs or outputs of a layer beyond which a shape is taken for a slip.

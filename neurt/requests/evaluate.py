@@ -14,12 +14,14 @@ from neurt.requests.base import (
     Calibrated,
     Conversion,
     Count,
-    Executed,
     Flag,
+    Jobs,
     Output,
     Seeded,
     Text,
+    named,
 )
+from neurt.requests.hardware import Executed
 from neurt.spiking.config import Calibrate, Code, DeadZone, Factor, Form, SpikingConfig
 
 
@@ -76,7 +78,7 @@ Steps = Annotated[int, Field(ge=1, le=64)]
 
 def _of_model(given: dict[str, Any]) -> Path:
     # The same again, where the points are kept.
-    return Path("runs") / f"sweep-{Path(given.get('model', '')).name or 'model'}"
+    return named("sweep-" + (Path(given.get("model", "")).name or "model"))
 
 
 class SweepRequest(Reading):
@@ -100,7 +102,7 @@ class SweepRequest(Reading):
     """dead zones of the code pow2 in softmax attention"""
     out: Annotated[Path, Flag("DIR", "runs/sweep-MODEL")] = Field(default_factory=_of_model)
     """output directory; points that are known there are not evaluated again"""
-    jobs: Count = 1
+    jobs: Jobs = 1
     """processes side by side"""
     ray: Annotated[str | None, Flag("ADDRESS")] = None
     """run on a Ray cluster whose machines see the same files; `local` starts one here"""

@@ -10,19 +10,18 @@ from pydantic import Field
 from energy.literature.claims import CLAIM_COLUMNS
 from energy.literature.review import MAX_TOLERANCE, TOLERANCE
 from neurt.requests.base import (
-    AtLeast0,
     AtLeast2,
     Calibrated,
     Conversion,
-    Count,
     Flag,
     Output,
     Reported,
     Request,
+    Seed,
     Seeded,
-    Timed,
     dated,
 )
+from neurt.requests.hardware import Timed, check_both_sides
 from neurt.spiking.config import SpikingConfig
 
 _PROFILE = "a name from the list, or a .toml file (FILE.toml:int8 for one of its precisions)"
@@ -75,14 +74,19 @@ class SensitivityRequest(Output, Timed, Counted):
 
     block: Literal["attention", "ffn", "model"] = "attention"
     """whose saving is taken apart; the table has all"""
-    samples: Count = 10_000
+    samples: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     """draws of all constants for the interval"""
-    seed: AtLeast0 = 0
+    seed: Seed = 0
     """of the draws"""
     out: Annotated[Path, Flag("DIR", "that of the counts")] = Field(
         default_factory=lambda given: directory_of(given.get("counts", Path()))
     )
     """output directory"""
+
+    def check(self) -> None:
+        """See `Request.check`."""
+        super().check()
+        check_both_sides(self.latency_s)
 
 
 def directory_of(counts: Path) -> Path:

@@ -11,11 +11,9 @@ from energy.formulas import Conventions
 from neurt.closed_form.passes import PlanError, Stage, decode, prefill, whole_request
 from neurt.requests.base import (
     Calibrated,
-    Compared,
     Conversion,
     Count,
     Flag,
-    Hardware,
     Kept,
     Model,
     Pass,
@@ -25,6 +23,7 @@ from neurt.requests.base import (
     Text,
     dated,
 )
+from neurt.requests.hardware import Compared, Hardware
 from neurt.spiking.config import SpikingConfig
 
 
@@ -60,9 +59,12 @@ class PassRequest(Reported, Compared, Passes, Model):
     """a whole request instead of one pass: tokens of its prompt"""
     generate: Annotated[Count | None, Flag("N")] = None
     """and new tokens, of which the prefill gives the first"""
-    coincidences: bool = False
-    """in a product of two spike tensors, count only events that meet a spike"""
     spiking: Conversion = SpikingConfig()
+
+    def check(self) -> None:
+        """See `Request.check`."""
+        super().check()
+        _ = self.stages
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -71,17 +73,6 @@ class PassRequest(Reported, Compared, Passes, Model):
         Raises:
             PlanError: If the parts of the request contradict each other.
         """
-        if self.latency_s and len(self.hw) > 1:
-            raise PlanError(
-                f"--latency-s is that of one chip, but --hw names {', '.join(self.hw)}; give one "
-                "--hw"
-            )
-        if len(self.latency_s) == 1:
-            [variant] = self.latency_s
-            raise PlanError(
-                f"--latency-s is given for {variant} alone, so static energy would be on one side "
-                "of the saving; give asa=SECONDS and ssa=SECONDS"
-            )
         if self.prompt is None and self.generate is None:
             return super().stages
         if self.prompt is None or self.generate is None:
@@ -117,6 +108,8 @@ class ProfileRequest(PassRequest, Calibrated, Text, Seeded):
 
     verify: bool = False
     """compare every row with fvcore and with the plan"""
+    coincidences: bool = False
+    """in a product of two spike tensors, count only events that meet a spike"""
     zeros: bool = False
     """count the MACs of dense layers whose activation is zero, for the baseline that skips them"""
 

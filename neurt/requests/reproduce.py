@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from energy.formulas import Attention
-from neurt.requests.base import Amount, Count, Flag, Output
+from neurt.requests.base import Amount, Count, Flag, Jobs, Output, Seed
 from neurt.requests.evaluate import Steps
 from neurt.requests.passes import ProfileRequest
 from neurt.spiking.config import Code, Form, KeyValue, SpikingConfig
@@ -43,11 +43,11 @@ class ReproduceRequest(Output):
     """tokens of the prefill"""
     weights: Literal["auto", "pretrained", "random"] = "auto"
     """auto: from the cache or the hub, else random, and said so"""
-    seed: int = 0
+    seed: Seed = 0
     """seed of random weights"""
     text: Annotated[Path | None, Flag("FILE", "the model's own")] = None
     """UTF-8 text to run on"""
-    jobs: Annotated[Count | None, Flag(default="one per core")] = None
+    jobs: Annotated[Jobs | None, Flag(default="one per core")] = None
     """processes side by side"""
     memory_gib: Annotated[Amount | None, Flag("GIB", "half of this machine's")] = None
     """GiB that all processes may take together; fewer run side by side where more would not fit"""

@@ -18,6 +18,7 @@ from neurt.requests.base import (
     Flag,
     Request,
     RequestError,
+    Seed,
     Weights,
 )
 from neurt.spiking.config import SpikingConfig
@@ -44,7 +45,7 @@ class TrainingSettings(Request):
     """of AdamW, for matrices"""
     clip: Annotated[Amount, Flag("NORM")] = 1.0
     """largest Euclidean norm of all gradients"""
-    seed: AtLeast0 = 0
+    seed: Seed = 0
     """of the first weights and of the windows"""
     save_every: Count = 100
     """steps between checkpoints"""
@@ -105,7 +106,8 @@ class PretrainRequest(Trained, TrainingSettings):
         return " ".join(["neurt-energy pretrain", *flags])
 
     def check(self) -> None:
-        """Make sure that the parts fit each other; raises RequestError if they do not."""
+        """See `Request.check`."""
+        super().check()
         if self.width % self.heads:
             raise RequestError(
                 f"--width (= {self.width}) must be divisible by --heads (= {self.heads})"
@@ -143,7 +145,7 @@ class FinetuneRequest(Trained, Calibrated, Weights):
     """steps in which the learning rate rises, in each stage; in a shorter one, all but its last"""
     clip: Annotated[Amount, Flag("NORM")] = 1.0
     """largest norm of all gradients"""
-    seed: AtLeast0 = 0
+    seed: Seed = 0
     """of the windows that are drawn"""
     target_events_per_mac: Annotated[Amount | None, Flag("X")] = None
     """spend no more than X events per MAC of the attention block: sparser spikes are part of what

@@ -49,7 +49,8 @@ class Code(StrEnum):
     EXACT = "exact", "Exact", Levels.ANALOG
 
 
-Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+#: Factors beyond these are taken for slips.
+Factor = Annotated[float, Field(ge=1e-6, le=1e6, allow_inf_nan=False)]
 Quantile = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -102,7 +103,7 @@ class SpikingConfig(BaseModel):
     """factor on calibrated thresholds: higher is sparser and coarser"""
     attention_threshold: Factor | None = None
     """another factor for the attention block"""
-    tau: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 2.0
+    tau: Annotated[float, Field(gt=1, le=1e6, allow_inf_nan=False)] = 2.0
     """membrane time constant of the LIF neurons, in time steps"""
     calibrate: Calibrate = Calibrate.QUANTILE
     """range of a code: a quantile of its input, or the least squared error"""

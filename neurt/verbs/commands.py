@@ -8,7 +8,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from neurt.requests.base import Request
-from neurt.verbs.flags import Parser, PrintVersion, add_flags, read
+from neurt.verbs.flags import add_flags, flag_fields
+from neurt.verbs.parser import Parser, PrintVersion
+from neurt.verbs.reading import read
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,10 +57,17 @@ class Command(NamedTuple):
         )
         return found
 
-    def fill(self, parser: argparse.ArgumentParser) -> None:
-        """Add the flags of the request to a parser."""
+    @property
+    def request_type(self) -> type[Request]:
+        """The class whose fields are the flags."""
         module, name = self.request.split(".")
-        request = getattr(import_module(f"neurt.requests.{module}"), name)
+        found: type[Request] = getattr(import_module(f"neurt.requests.{module}"), name)
+        return found
+
+    def fill(self, parser: Parser) -> None:
+        """Add the flags of the request to a parser."""
+        request = self.request_type
+        parser.elsewhere = _elsewhere
         parser.set_defaults(command=self, request=request, parser=parser, json=False, quiet=False)
         add_flags(parser, request)
         if not self.name.startswith(("hw ", "completion")):  # those print a text, and write nothing
@@ -156,8 +165,18 @@ COMMANDS = tuple(
 )
 
 
+def _elsewhere(flag: str) -> str:
+    """The end of a sentence about a flag that a command lacks: the commands that have it."""
+    having = [
+        command.name
+        for command in COMMANDS
+        if flag in (field.option for field in flag_fields(command.request_type))
+    ]
+    return f", which is a flag of {', '.join(having)}" if having else ""
+
+
 def parse(words: Sequence[str]) -> Asked:
-    """What words ask for; ends the process with 2 if they make no sense."""
+    """What words ask for; raises UsageError if they make no sense."""
     given = vars(parser(words).parse_args(words))
     command, request, below = (given.pop(name) for name in ("command", "request", "parser"))
     as_json, quiet = given.pop("json"), given.pop("quiet")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import sys
 from collections.abc import Callable, Sequence
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from neurt.loading.source import resolve
 from neurt.requests.base import RequestError
@@ -25,32 +24,26 @@ if TYPE_CHECKING:
 
 #: A pipe has no width of its own; tables are made for a wide one rather than cut.
 PIPE_COLUMNS = 132
+#: What a terminal is taken to have at least and at most, whatever it says.
+LEAST_COLUMNS, MOST_COLUMNS = 20, 1000
 
 
 def terminal_console(*, aside: bool = False, quiet: bool = False) -> Console:
     """Where a command talks: standard output as wide as it is, or standard error (`aside`)."""
     from rich.console import Console  # late: a command that prints no table does not wait for it
 
-    class Talk(Console):
-        def on_broken_pipe(self) -> None:
-            """Go on in silence: the reader (head, say) has seen enough, the files are wanted."""
-            self.quiet = True
-            close(stream)
-
     stream = sys.stderr if aside else sys.stdout
     terminal = stream.isatty()
-    return Talk(
+    made = Console(
         file=stream,
         quiet=quiet,
         width=None if terminal else PIPE_COLUMNS,
         highlight=False,
         soft_wrap=not terminal,
     )
-
-
-def close(stream: TextIO) -> None:
-    """Send to nowhere what is still printed to a pipe that nobody reads."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    # COLUMNS may say anything.
+    made.width = min(max(made.width, LEAST_COLUMNS), MOST_COLUMNS)
+    return made
 
 
 def check_free(directory: Path, record: str, what: str, force: bool) -> None:

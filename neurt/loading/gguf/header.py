@@ -1,4 +1,4 @@
-"""What a GGUF file says of itself: metadata and tensor table. No torch here, and no `gguf`.
+"""Reading the header of a GGUF file: metadata and tensor table. No torch here, and no `gguf`.
 
 The format is that of ggml-org/ggml, docs/gguf.md, versions 2 and 3: magic, version, two counts, the
 metadata as typed key-value pairs, one line per tensor, and then the tensors' bytes, which are not
@@ -10,98 +10,60 @@ from __future__ import annotations
 import math
 import mmap
 import struct
-from collections import Counter
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from hwmodels.errors import UserError
+from hwmodels.inputs import check_file
+from hwmodels.plain import quoted
+from neurt.loading.gguf.contents import QUANTISATIONS, GGUFError, GGUFHeader, TensorInfo
 
-#: Quantisations that can be read: number in the file -> name, weights per block, bytes per block.
-QUANTISATIONS = {
-    0: ("F32", 1, 4),
-    1: ("F16", 1, 2),
-    2: ("Q4_0", 32, 18),
-    3: ("Q4_1", 32, 20),
-    6: ("Q5_0", 32, 22),
-    7: ("Q5_1", 32, 24),
-    8: ("Q8_0", 32, 34),
-    10: ("Q2_K", 256, 84),
-    11: ("Q3_K", 256, 110),
-    12: ("Q4_K", 256, 144),
-    13: ("Q5_K", 256, 176),
-    14: ("Q6_K", 256, 210),
-    20: ("IQ4_NL", 32, 18),
-    23: ("IQ4_XS", 256, 136),
-    30: ("BF16", 1, 2),
-}
+__all__ = ["QUANTISATIONS", "GGUFError", "GGUFHeader", "TensorInfo", "read_header"]
 
 #: `struct` codes of the scalar types, by their number in the file.
 _SCALARS = dict(zip([0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12], "BbHhIif?Qqd", strict=True))
-_STRING, _ARRAY = 8, 9
+_BOOL, _STRING, _ARRAY = 7, 8, 9
 _LONGEST_ARRAY_DEPTH = 4
-
-
-class GGUFError(UserError, ValueError):
-    """A GGUF file that cannot be read, or whose model cannot be had from it."""
-
-
-@dataclass(frozen=True)
-class TensorInfo:
-    """Where one tensor lies in the file."""
-
-    #: as torch has it: rows first (the file has the fastest dimension first)
-    shape: tuple[int, ...]
-    kind: int  #: its quantisation, a key of `QUANTISATIONS`
-    start: int  #: first byte, from the start of the file
-    n_bytes: int  #: how many
-
-
-@dataclass(frozen=True)
-class GGUFHeader:
-    """All of a GGUF file but its weights."""
-
-    path: Path  #: the file
-    metadata: Mapping[str, Any]  #: for example `general.architecture` or `llama.block_count`
-    tensors: Mapping[str, TensorInfo]  #: by name
-
-    @property
-    def quantisation(self) -> str:
-        """The quantisation of most of the weights, for example `Q4_1`."""
-        weights: Counter[int] = Counter()
-        for tensor in self.tensors.values():
-            weights[tensor.kind] += math.prod(tensor.shape)
-        return QUANTISATIONS[weights.most_common(1)[0][0]][0]
-
-    def integer(self, key: str, default: int | None = None) -> int:
-        """A metadata value that must be a positive integer; raises GGUFError otherwise."""
-        value = self.metadata.get(key, default)
-        if value is None:
-            raise GGUFError(f"'{self.path}' has no '{key}'; it is not the GGUF file of a model")
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise GGUFError(
-                f"'{key}' of '{self.path}' is {value!r}; it must be one positive integer"
-            )
-        return value
+#: GGML_MAX_DIMS of ggml.
+_MOST_DIMENSIONS = 4
+#: What metadata and tensor table may take: four times those of the largest vocabularies.
+MAX_HEADER_BYTES = 64 * 2**20
+#: Nanoseconds in which a file may change twice with one time stamp: its header is not kept then.
+_TICK_NS = 2 * 10**9
 
 
 def read_header(path: Path) -> GGUFHeader:
-    """Read everything but the weights: 0.1 s for a vocabulary of 50,000.
+    """Read everything but the weights: 0.1 s for a vocabulary of 50,000, and once for each file.
 
     Raises:
-        GGUFError: If the file is missing, no GGUF, truncated, or quantised in a way unknown here.
+        GGUFError: If the file is missing, no GGUF, broken, or quantised in a way unknown here.
     """
+    check_file(path, f"model file '{path}'", GGUFError, None)
+    seen = path.stat()
+    key = (seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns)
+    is_new = abs(time.time_ns() - seen.st_mtime_ns) < _TICK_NS
+    return _read(path) if is_new else _kept(path, key)
+
+
+@lru_cache(maxsize=4)
+def _kept(path: Path, _key: tuple[int, ...]) -> GGUFHeader:
+    """The header of a file, as long as nobody changes the file."""
+    return _read(path)
+
+
+def _read(path: Path) -> GGUFHeader:
+    if not path.stat().st_size:
+        raise GGUFError(f"model file '{path}' is empty; download it again")
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return _Reader(path, data).header()
     except OSError as error:
         raise GGUFError(f"model file '{path}' cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        if isinstance(error, GGUFError):
-            raise
-        # An empty file cannot be mapped; a key that is no UTF-8 is a UnicodeDecodeError.
-        raise GGUFError(f"model file '{path}' is not a GGUF file: {error}") from error
 
 
 class _Reader:
@@ -121,26 +83,45 @@ class _Reader:
                 "little-endian order can be read"
             )
         n_tensors, n_keys = self._scalar("Q"), self._scalar("Q")
-        metadata = {}
+        metadata: dict[str, Any] = {}
         for _ in range(n_keys):
-            key = self._text()
-            metadata[key] = self._value(self._scalar("I"))
-        table = [self._tensor() for _ in range(n_tensors)]
-        if not table:
+            key = self._text("a key")
+            if key in metadata:
+                raise self._broken(f"has the key {quoted(key)} twice")
+            metadata[key] = self._value(self._scalar("I"), key)
+        table: dict[str, TensorInfo] = {}
+        for _ in range(n_tensors):
+            name, tensor = self._tensor()
+            if name in table:
+                raise self._broken(f"has the tensor {quoted(name)} twice")
+            table[name] = tensor
+        if not table and "split.no" not in metadata:
             raise GGUFError(f"model file '{self.path}' holds no tensors; give one with weights")
-        alignment = GGUFHeader(self.path, metadata, {}).integer("general.alignment", 32)
-        start = -(-self.at // alignment) * alignment
-        tensors = {
-            name: TensorInfo(shape, kind, start + offset, n_bytes)
-            for name, shape, kind, offset, n_bytes in table
-        }
-        end = max(tensor.start + tensor.n_bytes for tensor in tensors.values())
+        header = GGUFHeader(self.path, MappingProxyType(metadata), {})
+        alignment = header.integer("general.alignment", 32)
+        if alignment % 8:
+            raise header.wrong("general.alignment", "a multiple of 8")
+        tensors = self._placed(table, alignment)
+        return replace(header, tensors=MappingProxyType(tensors))
+
+    def _placed(self, table: Mapping[str, TensorInfo], alignment: int) -> dict[str, TensorInfo]:
+        """The tensors from the start of the file: within it, and none in another."""
+        first = -(-self.at // alignment) * alignment
+        tensors = {name: replace(one, start=first + one.start) for name, one in table.items()}
+        in_order = sorted(tensors.items(), key=lambda item: item[1].start)
+        for (name, one), (after, other) in pairwise(in_order):
+            if one.end > other.start:
+                raise self._broken(f"has the tensor {quoted(after)} within {quoted(name)}")
+        end = in_order[-1][1].end if in_order else 0
         if end > self.size:
             raise GGUFError(
-                f"model file '{self.path}' is truncated: its {n_tensors} tensors end at byte "
+                f"model file '{self.path}' is truncated: its {len(tensors)} tensors end at byte "
                 f"{end}, and it has {self.size}; download it again"
             )
-        return GGUFHeader(self.path, metadata, tensors)
+        return tensors
+
+    def _broken(self, fault: str) -> GGUFError:
+        return GGUFError(f"model file '{self.path}' is broken: it {fault}; download it again")
 
     def _take(self, n_bytes: int) -> int:
         """Where the next bytes start."""
@@ -150,45 +131,62 @@ class _Reader:
                 f"model file '{self.path}' is truncated: its header goes beyond its {self.size} "
                 "bytes; download it again"
             )
+        if self.at > MAX_HEADER_BYTES:
+            raise self._broken(f"has a header of more than {MAX_HEADER_BYTES:,} bytes")
         return start
 
     def _scalar(self, code: str) -> Any:
         code = "<" + code
         return struct.unpack_from(code, self.data, self._take(struct.calcsize(code)))[0]
 
-    def _text(self) -> str:
+    def _text(self, of: str) -> str:
         length = self._scalar("Q")
         start = self._take(length)
-        return self.data[start : start + length].decode("utf-8")
+        try:
+            return self.data[start : start + length].decode("utf-8")
+        except UnicodeDecodeError as bad:
+            raise self._broken(f"has {of} that is no UTF-8 at byte {start + bad.start}") from bad
 
-    def _value(self, kind: int, depth: int = 0) -> Any:
+    def _value(self, kind: int, key: str, depth: int = 0) -> Any:
         if kind in _SCALARS:
-            return self._scalar(_SCALARS[kind])
+            return self._items(kind, 1, key)[0]
         if kind == _STRING:
-            return self._text()
+            return self._text(f"a text in {quoted(key)}")
         if kind != _ARRAY or depth == _LONGEST_ARRAY_DEPTH:
-            raise GGUFError(f"model file '{self.path}' is broken: it has a value of type {kind}")
+            raise self._broken(f"has a value of type {kind} in {quoted(key)}")
         item, length = self._scalar("I"), self._scalar("Q")
         if item not in _SCALARS:
-            return [self._value(item, depth + 1) for _ in range(length)]
-        width = struct.calcsize(_SCALARS[item])
-        start = self._take(length * width)
-        return list(struct.unpack_from(f"<{length}{_SCALARS[item]}", self.data, start))
+            return [self._value(item, key, depth + 1) for _ in range(length)]
+        return self._items(item, length, key)
 
-    def _tensor(self) -> tuple[str, tuple[int, ...], int, int, int]:
-        name, n_dimensions = self._text(), self._scalar("I")
+    def _items(self, kind: int, length: int, key: str) -> list[Any]:
+        """So many scalars."""
+        code = _SCALARS[kind]
+        start = self._take(length * struct.calcsize(code))
+        if kind == _BOOL and length and max(self.data[start : start + length]) > 1:
+            raise self._broken(f"has a truth value in {quoted(key)} that is neither 0 nor 1")
+        return list(struct.unpack_from(f"<{length}{code}", self.data, start))
+
+    def _tensor(self) -> tuple[str, TensorInfo]:
+        """The next line of the table; its start counts from the first tensor's."""
+        name, n_dimensions = self._text("the name of a tensor"), self._scalar("I")
+        called = f"tensor {quoted(name)} of '{self.path}'"
+        if not 1 <= n_dimensions <= _MOST_DIMENSIONS:
+            raise GGUFError(
+                f"{called} is broken: it has {n_dimensions} dimensions, and may have 1 to "
+                f"{_MOST_DIMENSIONS}"
+            )
         shape = tuple(self._scalar("Q") for _ in range(n_dimensions))[::-1]
         kind, offset = self._scalar("I"), self._scalar("Q")
         if kind not in QUANTISATIONS:
             known = ", ".join(name for name, _, _ in QUANTISATIONS.values())
             raise GGUFError(
-                f"tensor {name!r} of '{self.path}' is of quantisation number {kind}; "
-                f"those that can be read are {known}"
+                f"{called} is of quantisation number {kind}; those that can be read are {known}"
             )
         quantisation, block, block_bytes = QUANTISATIONS[kind]
-        if not shape or 0 in shape or shape[-1] % block:
+        if 0 in shape or shape[-1] % block:
             raise GGUFError(
-                f"tensor {name!r} of '{self.path}' is broken: rows of a shape {shape} do not "
-                f"divide into the blocks of {block} of {quantisation}"
+                f"{called} is broken: rows of a shape {shape} do not divide into the blocks of "
+                f"{block} of {quantisation}"
             )
-        return name, shape, kind, offset, math.prod(shape) // block * block_bytes
+        return name, TensorInfo(shape, kind, offset, math.prod(shape) // block * block_bytes)

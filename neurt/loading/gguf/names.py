@@ -8,10 +8,14 @@ from __future__ import annotations
 import mmap
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from neurt.loading.gguf.header import GGUFError, GGUFHeader
+from hwmodels.plain import quoted
+from neurt.families import Shape, read_shape
+from neurt.loading.gguf.contents import GGUFError, GGUFHeader
+from neurt.loading.gguf.rope import rope_parameters
+from neurt.loading.gguf.tensors import OUTPUT, ROPE_FREQS, check_tensors, n_tensors, part_of
 
 #: Within a block, as llama.cpp names it and as transformers does.
 _GATED_BLOCK = {
@@ -88,7 +92,7 @@ class Architecture:
 def _gated(header: GGUFHeader, arch: str) -> dict[str, Any]:
     width = header.integer(f"{arch}.embedding_length")
     heads = header.integer(f"{arch}.attention.head_count")
-    config = {
+    config: dict[str, Any] = {
         "model_type": arch,
         "hidden_size": width,
         "intermediate_size": header.integer(f"{arch}.feed_forward_length"),
@@ -96,12 +100,9 @@ def _gated(header: GGUFHeader, arch: str) -> dict[str, Any]:
         "num_attention_heads": heads,
         "num_key_value_heads": header.integer(f"{arch}.attention.head_count_kv", heads),
         "max_position_embeddings": header.integer(f"{arch}.context_length"),
-        "rms_norm_eps": header.metadata.get(f"{arch}.attention.layer_norm_rms_epsilon", 1e-6),
-        "rope_parameters": {
-            "rope_type": "default",
-            # 10,000 where the file is silent, as in llama.cpp
-            "rope_theta": header.metadata.get(f"{arch}.rope.freq_base", 10000.0),
-        },
+        "rms_norm_eps": header.number(f"{arch}.attention.layer_norm_rms_epsilon", 1e-6),
+        # 10,000 where the file is silent, as in llama.cpp
+        "rope_parameters": rope_parameters(header, header.number(f"{arch}.rope.freq_base", 1e4)),
         "hidden_act": "silu",
     }
     if f"{arch}.attention.key_length" in header.metadata:
@@ -124,7 +125,7 @@ def _gpt2(header: GGUFHeader, arch: str) -> dict[str, Any]:
         "n_layer": header.integer(f"{arch}.block_count"),
         "n_head": header.integer(f"{arch}.attention.head_count"),
         "n_positions": header.integer(f"{arch}.context_length"),
-        "layer_norm_epsilon": header.metadata.get(f"{arch}.attention.layer_norm_epsilon", 1e-5),
+        "layer_norm_epsilon": header.number(f"{arch}.attention.layer_norm_epsilon", 1e-5),
     }
 
 
@@ -141,40 +142,42 @@ def architecture(header: GGUFHeader) -> Architecture:
     name = header.metadata.get("general.architecture")
     if not isinstance(name, str) or name not in ARCHITECTURES:
         raise GGUFError(
-            f"model file '{header.path}' is a {name!r}; the architectures that can be loaded from "
-            f"GGUF are {', '.join(ARCHITECTURES)}"
+            f"model file '{header.path}' is a {quoted(name)}; the architectures that can be loaded "
+            f"from GGUF are {', '.join(ARCHITECTURES)}"
         )
     return ARCHITECTURES[name]
 
 
 def config_of(header: GGUFHeader) -> dict[str, Any]:
-    """What the `config.json` of the model would say.
+    """What the `config.json` of the model would say; the first part of a split file says it too.
 
     Raises:
         GGUFError: If the architecture is not ours, a size is missing, the file asks for something
-            that would be left out, or its vocabulary and its embedding differ in size.
+            that would be left out, or its tensors are not those of its sizes.
+        ShapeError: If its sizes are impossible.
     """
+    part, parts = part_of(header)
+    if part > 1:
+        raise GGUFError(
+            f"'{header.path}' is part {part} of the {parts} of a model, and the first one says "
+            "what the model is; give that"
+        )
     arch = architecture(header)
     name = header.metadata["general.architecture"]
     for key, neutral in _NEUTRAL.items():
         value = header.metadata.get(f"{name}.{key}")
         if value is not None and value not in neutral:
-            raise _not_honoured(header, f"sets '{name}.{key}' to {value!r}")
-    if "rope_freqs.weight" in header.tensors:
-        raise _not_honoured(header, "scales its rotary frequencies ('rope_freqs.weight')")
-    blocks = {match[1] for tensor in header.tensors if (match := re.match(r"blk\.(\d+)\.", tensor))}
-    if len(blocks) != header.integer(f"{name}.block_count"):
-        raise GGUFError(
-            f"'{header.path}' has tensors of {len(blocks)} blocks, and '{name}.block_count' is "
-            f"{header.metadata[f'{name}.block_count']}; download it again"
-        )
+            raise _not_honoured(header, f"sets '{name}.{key}' to {quoted(value)}")
     config = arch.config(header, name) | {
         "vocab_size": _vocabulary(header, name),
-        "tie_word_embeddings": _is_tied(header),
+        "tie_word_embeddings": True,
     }
+    shape = read_shape(config, str(header.path))
+    config["tie_word_embeddings"] = _is_tied(header, shape)
+    check_tensors(header, replace(shape, tied=config["tie_word_embeddings"]))
     for role in ("bos", "eos"):
         # Those of the token list, not of a default of transformers that may lie outside it.
-        config[f"{role}_token_id"] = header.metadata.get(f"tokenizer.ggml.{role}_token_id")
+        config[f"{role}_token_id"] = header.token_id(role)
     return config
 
 
@@ -189,20 +192,22 @@ def _vocabulary(header: GGUFHeader, name: str) -> int:
     embedding = header.tensors.get("token_embd.weight")
     if embedding is None:
         raise GGUFError(f"'{header.path}' has no 'token_embd.weight'; it is not a language model")
-    rows, tokens = embedding.shape[0], header.metadata.get("tokenizer.ggml.tokens")
+    rows, tokens = embedding.shape[0], len(header.listed("tokenizer.ggml.tokens", str))
     stated = header.integer(f"{name}.vocab_size", rows)
-    if stated != rows or (tokens is not None and len(tokens) > rows):
+    if stated != rows or tokens > rows:
         raise GGUFError(
             f"the vocabulary of '{header.path}' does not fit its embedding of {rows} rows: "
-            f"'{name}.vocab_size' is {stated}, and its tokenizer has "
-            f"{len(tokens) if tokens is not None else 'no'} tokens"
+            f"'{name}.vocab_size' is {stated}, and its tokenizer has {tokens} tokens"
         )
     return rows
 
 
-def _is_tied(header: GGUFHeader) -> bool:
+def _is_tied(header: GGUFHeader, tied: Shape) -> bool:
     """Whether the output layer is the embedding: not in the file, or there byte for byte again."""
-    first, second = (header.tensors.get(f"{name}.weight") for name in ("token_embd", "output"))
+    first, second = header.tensors.get("token_embd.weight"), header.tensors.get(OUTPUT)
+    if second is None and part_of(header)[1] > 1:  # it may be in another part
+        beside = ROPE_FREQS in header.tensors
+        return header.integer("split.tensors.count") <= n_tensors(tied) + beside
     if second is None:
         return True
     if first is None or (first.shape, first.kind) != (second.shape, second.kind):

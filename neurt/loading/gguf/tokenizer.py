@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, pre_tokenizers, processors
 from tokenizers.models import BPE
 from transformers import PreTrainedTokenizerFast
 
-from neurt.loading.gguf.header import GGUFError, GGUFHeader
+from hwmodels.plain import quoted
+from neurt.loading.gguf.contents import GGUFError, GGUFHeader
 
 _LLAMA3 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
@@ -31,6 +34,11 @@ _SPLITS = {
 #: `tokenizer.ggml.token_type`: tokens that are found in text before anything is split.
 _CONTROL, _USER_DEFINED = 3, 4
 
+#: What the keys of a tokenizer begin with.
+_KEYS = "tokenizer.ggml"
+#: Characters; those of real vocabularies have some hundreds at most.
+_LONGEST_TOKEN = 2000
+
 _ROLES = {"bos": "bos", "eos": "eos", "unknown": "unk", "padding": "pad"}
 
 
@@ -42,23 +50,34 @@ def tokenizer_of(header: GGUFHeader) -> PreTrainedTokenizerFast:
             not in its list.
     """
     metadata, path = header.metadata, header.path
-    kind, tokens = metadata.get("tokenizer.ggml.model"), _list(header, "tokens", str)
+    kind, tokens = metadata.get(f"{_KEYS}.model"), _tokens(header)
     if kind not in ("gpt2", "llama") or not tokens:
         raise GGUFError(
-            f"model file '{path}' has a tokenizer of kind {kind!r} with {len(tokens)} "
+            f"model file '{path}' has a tokenizer of kind {quoted(kind)} with {len(tokens)} "
             "tokens; 'gpt2' (byte-level) and 'llama' (SentencePiece) can be read"
         )
-    special = _special(header, tokens)
-    built = _byte_level(header) if kind == "gpt2" else _sentencepiece(header)
+    special, template = _special(header, tokens), metadata.get("tokenizer.chat_template")
+    starts = metadata.get(f"{_KEYS}.add_bos_token", kind == "llama")
+    if not isinstance(starts, bool):
+        raise header.wrong(f"{_KEYS}.add_bos_token", "true or false")
+    roles = header.listed(f"{_KEYS}.token_type", int)
+    if roles and len(roles) != len(tokens):
+        raise GGUFError(
+            f"'{path}' has {len(tokens):,} tokens and {len(roles):,} types of them; download it "
+            "again"
+        )
+    if template is not None and not isinstance(template, str):
+        raise header.wrong("tokenizer.chat_template", "a text")
+    built = _byte_level(header, tokens) if kind == "gpt2" else _sentencepiece(header, tokens)
     built.add_tokens(
         [
             AddedToken(token, normalized=False, special=role == _CONTROL)
-            for token, role in zip(tokens, _list(header, "token_type", int), strict=False)
+            for token, role in zip(tokens, roles, strict=False)
             if role in (_CONTROL, _USER_DEFINED)
         ]
     )
     # llama.cpp starts every text with this token for SentencePiece files that do not say.
-    if metadata.get("tokenizer.ggml.add_bos_token", kind == "llama") and "bos_token" in special:
+    if starts and "bos_token" in special:
         first = special["bos_token"]
         built.post_processor = processors.TemplateProcessing(
             single=f"{first} $A", special_tokens=[(first, tokens.index(first))]
@@ -66,46 +85,40 @@ def tokenizer_of(header: GGUFHeader) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(
         tokenizer_object=built,
         clean_up_tokenization_spaces=False,
-        chat_template=metadata.get("tokenizer.chat_template"),
+        chat_template=template,
         **special,
     )
 
 
 def _special(header: GGUFHeader, tokens: list[str]) -> dict[str, str]:
     """The tokens of known roles, by their name in transformers."""
-    special = {}
-    for role, ours in _ROLES.items():
-        index = header.metadata.get(f"tokenizer.ggml.{role}_token_id")
-        if index is None:
-            continue
-        if not isinstance(index, int) or not 0 <= index < len(tokens):
-            raise GGUFError(
-                f"'tokenizer.ggml.{role}_token_id' of '{header.path}' is {index!r}, and its "
-                f"tokenizer has {len(tokens)} tokens"
-            )
-        special[f"{ours}_token"] = tokens[index]
-    return special
+    ids = {ours: header.token_id(role) for role, ours in _ROLES.items()}
+    return {f"{ours}_token": tokens[i] for ours, i in ids.items() if i is not None}
 
 
-def _list(header: GGUFHeader, key: str, kind: type) -> list[Any]:
-    """A list of the tokenizer's; empty where it is not there."""
-    items = header.metadata.get(f"tokenizer.ggml.{key}", [])
-    if not isinstance(items, list) or not all(isinstance(item, kind) for item in items):
-        raise GGUFError(f"'tokenizer.ggml.{key}' of '{header.path}' is no list of {kind.__name__}")
-    return items
-
-
-def _byte_level(header: GGUFHeader) -> Tokenizer:
-    split = header.metadata.get("tokenizer.ggml.pre")
-    if not isinstance(split, str) or split not in _SPLITS:
+def _tokens(header: GGUFHeader) -> list[str]:
+    """The tokens by their id: no two the same, and none so long that its parts are too many."""
+    tokens: list[str] = header.listed(f"{_KEYS}.tokens", str)
+    longest = max(tokens, key=len, default="")
+    if len(longest) > _LONGEST_TOKEN:
         raise GGUFError(
-            f"'tokenizer.ggml.pre' of '{header.path}' is {split!r}; those that are known are "
-            f"{', '.join(_SPLITS)}"
+            f"'{_KEYS}.tokens' of '{header.path}' holds {quoted(longest)} of {len(longest):,} "
+            f"characters; at most {_LONGEST_TOKEN:,} are read"
         )
-    vocabulary = {token: i for i, token in enumerate(_list(header, "tokens", str))}
-    merges = [tuple(pair.split(" ")) for pair in _list(header, "merges", str)]
+    if len(set(tokens)) < len(tokens):
+        twice, _ = Counter(tokens).most_common(1)[0]
+        raise GGUFError(f"'{_KEYS}.tokens' of '{header.path}' holds {quoted(twice)} twice")
+    return tokens
+
+
+def _byte_level(header: GGUFHeader, tokens: list[str]) -> Tokenizer:
+    split = header.metadata.get(f"{_KEYS}.pre")
+    if not isinstance(split, str) or split not in _SPLITS:
+        raise header.wrong(f"{_KEYS}.pre", f"one of {', '.join(_SPLITS)}")
+    vocabulary = {token: i for i, token in enumerate(tokens)}
+    merges = [tuple(pair.split(" ")) for pair in header.listed(f"{_KEYS}.merges", str)]
     if any(len(pair) != 2 for pair in merges):
-        raise GGUFError(f"'tokenizer.ggml.merges' of '{header.path}' are no pairs of tokens")
+        raise GGUFError(f"'{_KEYS}.merges' of '{header.path}' are no pairs of tokens")
     built = _model(header, vocabulary, merges)
     as_gpt2 = pre_tokenizers.ByteLevel(add_prefix_space=False)
     steps: dict[str, list[Any]] = {
@@ -121,9 +134,11 @@ def _byte_level(header: GGUFHeader) -> Tokenizer:
     return built
 
 
-def _sentencepiece(header: GGUFHeader) -> Tokenizer:
+def _sentencepiece(header: GGUFHeader, tokens: list[str]) -> Tokenizer:
     """Pieces with scores, as merges: the better a piece, the earlier its two parts are joined."""
-    tokens, scores = _list(header, "tokens", str), _list(header, "scores", float)
+    scores = header.listed(f"{_KEYS}.scores", float)
+    if not all(map(math.isfinite, scores)):
+        raise GGUFError(f"'{_KEYS}.scores' of '{header.path}' are not all finite numbers")
     if len(scores) != len(tokens):
         raise GGUFError(
             f"'{header.path}' has {len(tokens)} tokens and {len(scores)} scores of them; its "
@@ -137,11 +152,13 @@ def _sentencepiece(header: GGUFHeader) -> Tokenizer:
         if token[:cut] in vocabulary and token[cut:] in vocabulary
     ]
     merges = [(left, right) for *_, left, right in sorted(splits, key=lambda split: split[:3])]
-    unknown = header.metadata.get("tokenizer.ggml.unknown_token_id", 0)
+    unknown = header.token_id("unknown") or 0
     built = _model(
         header, vocabulary, merges, unk_token=tokens[unknown], fuse_unk=True, byte_fallback=True
     )
-    spaced = header.metadata.get("tokenizer.ggml.add_space_prefix", True)
+    spaced = header.metadata.get(f"{_KEYS}.add_space_prefix", True)
+    if not isinstance(spaced, bool):
+        raise header.wrong(f"{_KEYS}.add_space_prefix", "true or false")
     built.pre_tokenizer = pre_tokenizers.Metaspace(
         prepend_scheme="first" if spaced else "never", split=False
     )

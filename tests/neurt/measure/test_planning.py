@@ -161,7 +161,7 @@ def test_a_batch_shares_the_weights_and_not_the_cache() -> None:
 
 def test_dataflow_and_latency_reach_the_bills_and_the_settings(tiny: str) -> None:
     latency = {"asa": 0.5, "ssa": 2.0}
-    run = plan(tiny, seq_len=4, dataflow="stepwise", latency_s=latency)
+    run = plan(tiny, "loihi", seq_len=4, dataflow="stepwise", latency_s=latency)
     [(asa, ssa)] = run.estimates.values()
     assert (str(asa.dataflow), str(ssa.dataflow)) == ("stepwise", "stepwise")
     assert (asa.latency_s, ssa.latency_s) == (0.5, 2.0)

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from energy import Attention, Conventions
 from neurt.closed_form.passes import Pass, PlanError, decode, prefill, whole_request
+from neurt.requests.base import RequestError
 from neurt.requests.passes import PassRequest, PlanRequest, ProfileRequest
 from neurt.spiking.config import SpikingConfig
 
@@ -57,8 +58,8 @@ def test_a_prompt_and_new_tokens_are_a_whole_request() -> None:
     ids=["no new tokens", "no prompt", "a phase as well", "one variant", "two chips"],
 )
 def test_a_request_that_contradicts_itself_is_refused(fields: dict[str, Any], said: str) -> None:
-    with pytest.raises(PlanError, match=said):
-        _ = ask(**fields).stages
+    with pytest.raises((PlanError, RequestError), match=said):
+        ask(**fields).check()
 
 
 def test_only_a_measured_run_looks_for_zeros() -> None:
@@ -76,7 +77,7 @@ def test_only_a_measured_run_looks_for_zeros() -> None:
     ids=["defaults", "causal", "coincidences"],
 )
 def test_conventions_are_what_was_asked(fields: dict[str, Any], conventions: Conventions) -> None:
-    assert ask(**fields).conventions == conventions
+    assert ask(ProfileRequest, **fields).conventions == conventions
 
 
 def test_the_conversion_has_the_time_steps_asked_for() -> None:

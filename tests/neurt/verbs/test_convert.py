@@ -152,7 +152,7 @@ def test_what_cannot_be_converted_is_said_in_one_line(
     assert "has fewer than 100000 tokens" in fails("--calibration-tokens", "100000")
     assert "absent" in fails(model=tmp_path / "absent")
     assert not (tmp_path / "out").exists()
-    assert main(["convert", "--model", str(trained), "--out", "out", *HOW]) == 0
-    said = fails("--out", "again", model=tmp_path / "out")
+    assert main(["convert", "--model", str(trained), "--out", "done", *HOW]) == 0
+    said = fails(model=tmp_path / "done")
     assert said.endswith("is a converted model; give an analog one")
-    assert not (tmp_path / "again").exists()
+    assert not (tmp_path / "out").exists()

@@ -105,7 +105,8 @@ def test_counts_of_one_phase_are_priced_as_before(price: Price, counts: list[Cou
     assert total(rows, "asa") == pytest.approx(expected, rel=1e-12)
 
 
-def test_a_latency_is_that_of_one_chip(price: Price, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["price", "counts.csv", "--hw", "45nm", "--hw", "loihi", "--latency-s", "asa=1"]
-    assert main(words) == 1
-    assert "--latency-s is that of one chip" in capsys.readouterr().err
+def test_a_latency_without_static_power_changes_nothing_and_is_refused(
+    price: Price, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["price", "counts.csv", "--hw", "45nm", "--latency-s", "asa=1"]) == 1
+    assert "--latency-s has no effect here: '45nm' has no static power" in capsys.readouterr().err

@@ -154,14 +154,16 @@ def test_the_constants_make_up_the_bill_of_two_phases() -> None:
 def test_the_phases_of_a_request_are_priced_one_by_one(tmp_path: Path, asked: Ask) -> None:
     from neurt.closed_form.passes import decode
 
-    profile = load_profile("45nm")
+    static = 'static_power = { watts = 2.0, source = "s", evidence = "measured" }'
+    (tmp_path / "mine.toml").write_text(f'name = "mine"\nextends = "45nm"\n{static}\n', "utf-8")
+    profile = load_profile(tmp_path / "mine.toml")
     phases = [
         (plan_asa(SHAPE, what), plan_ssa(SHAPE, what, SpikingConfig(), 0.2))
         for what in (prefill(4), decode(5))
     ]
     table = tmp_path / "counts.csv"
     table.write_text(to_csv(side for pair in phases for side in pair), encoding="utf-8")
-    asked(table, "--hw", "45nm", "--latency", "asa=1", "--latency", "ssa=1")
+    asked(table, "--hw", str(tmp_path / "mine.toml"), "--latency", "asa=1", "--latency", "ssa=1")
     row = next(
         r
         for r in rows(tmp_path / "sensitivity.csv")

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from builders import refused
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from neurt.families import ShapeError
@@ -123,19 +126,19 @@ def test_progress_counts_the_tensors(write_gguf: Write) -> None:
     [
         (
             {"drop": ("blk.1.ffn_up.weight",)},
-            "lacks 1 of the parameters, first 'model.layers.1.mlp",
+            "lacks 1 of its 20 tensors, first 'blk.1.ffn_up.weight'; download",
         ),
         (
             {"ARCH__feed_forward_length": 64},
-            r"of shape \(96, 64\), where its sizes want \(64, 64\)",
+            r"has the shape \(96, 64\), where its sizes want \(64, 64\)",
         ),
         ({"ARCH__attention__head_count_kv": 4}, r"shape \(32, 64\), where its sizes want \(64, 64"),
         (
             {"ARCH__attention__head_count": 6, "ARCH__attention__key_length": 16},
-            "the sizes of '.*' are impossible: ValueError: The hidden size",
+            r"'blk.0.attn_q.weight' .* has the shape \(64, 64\), where its sizes want \(96, 64",
         ),
     ],
-    ids=["missing", "shape", "heads", "transformers"],
+    ids=["missing", "shape", "heads", "width of heads"],
 )
 def test_weights_that_do_not_fit_the_sizes_are_an_error(
     write_gguf: Write, changes: dict[str, Any], says: str
@@ -149,6 +152,30 @@ def test_a_tensor_without_a_place_is_an_error(write_gguf: Write) -> None:
     with pytest.raises(
         GGUFError, match=r"'blk.0.attn_\w+.bias' of '.*' has no place in a llama of"
     ):
+        load_gguf(path)
+
+
+def test_a_part_of_a_model_is_not_run(write_gguf: Write) -> None:
+    split = {"split__no": 0, "split__count": 2, "split__tensors__count": 20}
+    path = write_gguf(tiny(), drop=("blk.1.ffn_up.weight",), **split)
+    assert refused(GGUFError, load_gguf, path) == (
+        f"'{path}' is part 1 of the 2 of a model; running it needs all of them in one file "
+        "(llama-gguf-split --merge), while a plan can be made of this one"
+    )
+
+
+@pytest.mark.parametrize("scale", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("kind", ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q8_0"])
+def test_a_weight_that_is_no_number_is_an_error(write_gguf: Write, kind: str, scale: float) -> None:
+    path = write_gguf(tiny(), kind)
+    place = read_header(path).tensors["blk.0.ffn_up.weight"].start
+    # The blocks of these begin with their scale, in FP16.
+    width = {"F32": np.float32, "BF16": np.float32}.get(kind, np.float16)
+    written = np.array([scale], width).tobytes()
+    with path.open("r+b") as file:
+        file.seek(place)
+        file.write(written[2:] if kind == "BF16" else written)
+    with pytest.raises(GGUFError, match=r"'blk\.0\.ffn_up\.weight' of .* holds NaN or an infinity"):
         load_gguf(path)
 
 

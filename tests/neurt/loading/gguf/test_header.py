@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +32,9 @@ def text(words: str) -> bytes:
 def tensor(*shape: int, kind: int = 0, offset: int = 0) -> bytes:
     dimensions = struct.pack(f"<I{len(shape)}Q", len(shape), *shape)
     return text("x") + dimensions + struct.pack("<IQ", kind, offset)
+
+
+ALIGNMENT = text("general.alignment")
 
 
 def test_a_header_says_what_the_writer_wrote(path: Path) -> None:
@@ -82,7 +87,7 @@ def test_values_of_every_kind_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (b"", "is not a GGUF file: cannot mmap an empty file"),
+        (b"", "is empty; download it again"),
         (b"PK\x03\x04" + bytes(99), "is not a GGUF file: it starts otherwise"),
         (raw(version=1), "is of GGUF version 0x1; 2 and 3 in little-endian order can be read"),
         (raw(version=3 << 24), "is of GGUF version 0x3000000; 2 and 3 in little-endian"),
@@ -96,11 +101,39 @@ def test_values_of_every_kind_are_read(tmp_path: Path) -> None:
             raw(text("k") + struct.pack("<I", 9) + struct.pack("<IQ", 9, 1) * 50),
             "is broken: it has a value of type 9",
         ),
-        (raw(struct.pack("<Q", 1) + b"\xff" + bytes(9)), "is not a GGUF file: 'utf-8'"),
+        (raw(struct.pack("<Q", 1) + b"\xff" + bytes(9)), "a key that is no UTF-8 at byte 32; dow"),
         (raw(tensors=tensor(32, kind=4), n_tensors=1), "'x' of .* is of quantisation number 4; th"),
         (raw(tensors=tensor(33, kind=2), n_tensors=1), "'x' of .* is broken: rows .* 32 of Q4_0"),
-        (raw(tensors=tensor(), n_tensors=1), r"tensor 'x' of .* is broken: rows of a shape \(\)"),
+        (raw(tensors=tensor(), n_tensors=1), "is broken: it has 0 dimensions, and may have 1 to 4"),
         (raw(tensors=tensor(0, 4), n_tensors=1), r"is broken: rows of a shape \(4, 0\)"),
+        (raw(text("k") + struct.pack("<IB", 0, 1), text("k")), "broken: it has the key 'k' twice"),
+        (raw(text("k") + struct.pack("<IB", 7, 2)), "a truth value in 'k' that is neither 0 nor 1"),
+        (
+            raw(text("k") + struct.pack("<IIQ2B", 9, 7, 2, 0, 9)),
+            "a truth value in 'k' that is neither 0 nor 1",
+        ),
+        (raw(n_tensors=2**63), "is truncated: its header goes beyond its 24 bytes"),
+        (raw(tensors=tensor(1) * 2, n_tensors=2), "broken: it has the tensor 'x' twice; download"),
+        (raw(tensors=tensor(1, 1, 1, 1, 1), n_tensors=1), "it has 5 dimensions, and may have 1 to"),
+        # 2^63 x 2^63 numbers of 4 bytes are 2^128.
+        (raw(tensors=tensor(2**63, 2**63), n_tensors=1), f"tensors end at byte {2**128 + 96}, and"),
+        (raw(tensors=tensor(1, offset=2**60), n_tensors=1), f"end at byte {2**60 + 64 + 4}, and"),
+        (
+            raw(
+                text("general.alignment") + struct.pack("<II", 4, 0), tensors=tensor(1), n_tensors=1
+            ),
+            "'general.alignment' of .* is 0; it must be one positive integer",
+        ),
+        (
+            raw(
+                text("general.alignment") + struct.pack("<II", 4, 7), tensors=tensor(1), n_tensors=1
+            ),
+            "'general.alignment' of .* is 7; it must be a multiple of 8",
+        ),
+        (
+            raw(tensors=tensor(8) + tensor(8, offset=16).replace(b"x", b"y"), n_tensors=2),
+            "is broken: it has the tensor 'y' within 'x'; download it again",
+        ),
         # 65 bytes of header, aligned to 96, and 32 numbers of 4 bytes.
         (raw(tensors=tensor(8, 4), n_tensors=1), "its 1 tensors end at byte 224, and it has 65"),
     ],
@@ -121,6 +154,17 @@ def test_values_of_every_kind_are_read(tmp_path: Path) -> None:
         "rows",
         "no shape",
         "no rows",
+        "key twice",
+        "no truth",
+        "no truths",
+        "counts",
+        "tensor twice",
+        "dimensions",
+        "product",
+        "offset",
+        "alignment 0",
+        "alignment 7",
+        "overlap",
         "no data",
     ],
 )
@@ -132,6 +176,23 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path, data: bytes, say
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_cut_at_any_byte_of_its_header_is_truncated(tmp_path: Path) -> None:
+    path = tmp_path / "x.gguf"
+    metadata = (
+        text("a") + struct.pack("<IIQ", 9, 8, 2) + text("one") + text("two"),
+        text("b") + struct.pack("<IIQ3i", 9, 5, 3, 1, 2, 3),
+        text("c") + struct.pack("<Id", 12, 0.5),
+    )
+    whole = raw(*metadata, tensors=tensor(8, 4), n_tensors=1)
+    whole += bytes(-len(whole) % 32 + 8 * 4 * 4)
+    path.write_bytes(whole)
+    assert read_header(path).tensors.keys() == {"x"}
+    for kept in range(4, len(whole)):
+        path.write_bytes(whole[:kept])
+        with pytest.raises(GGUFError, match=r"is truncated: .*; download it again"):
+            read_header(path)
+
+
 @pytest.mark.parametrize("kept", [0.001, 0.1, 0.5, 0.999])
 def test_a_file_cut_anywhere_is_truncated(path: Path, kept: float) -> None:
     data = path.read_bytes()
@@ -140,8 +201,36 @@ def test_a_file_cut_anywhere_is_truncated(path: Path, kept: float) -> None:
         read_header(path)
 
 
+def test_a_header_that_does_not_end_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "x.gguf"
+    with path.open("wb") as file:
+        file.write(raw(text("k") + struct.pack("<IIQ", 9, 0, 2**32)))
+        file.truncate(2**36)  # 64 GB of nothing
+    with pytest.raises(GGUFError, match="it has a header of more than 67,108,864 bytes; download"):
+        read_header(path)
+
+
+def test_what_is_no_regular_file_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.gguf")
+    with pytest.raises(GGUFError, match=r"x\.gguf' is a named pipe, and must be a regular file"):
+        read_header(tmp_path / "x.gguf")
+    with pytest.raises(GGUFError, match="'/dev/zero' is a device, and must be a regular file"):
+        read_header(Path("/dev/zero"))
+
+
+def test_a_header_is_read_once_as_long_as_its_file_stays(
+    path: Path, write_gguf: Write, llama: Any
+) -> None:
+    os.utime(path, (1e9, 1e9))
+    assert read_header(path) is read_header(path)
+    write_gguf(llama, "Q4_1", more=1)  # at once: time stamps may be coarser than that
+    assert read_header(path).metadata["more"] == 1
+    write_gguf(llama, "Q4_1", more=2)
+    assert read_header(path).metadata["more"] == 2
+
+
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(GGUFError, match=r"absent\.gguf' cannot be read: No such file or directory"):
+    with pytest.raises(GGUFError, match=r"absent\.gguf' does not exist$"):
         read_header(tmp_path / "absent.gguf")
 
 
@@ -152,3 +241,12 @@ def test_a_size_that_is_no_positive_integer_is_an_error(
     header = read_header(write_gguf(llama, size=value))
     with pytest.raises(GGUFError, match="has no 'size'" if value is None else "'size' of .* is "):
         header.integer("size")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -1.0, 0.0, "two", True, [1.0]])
+def test_a_number_that_is_none_or_not_above_0_is_an_error(
+    write_gguf: Write, llama: Any, value: object
+) -> None:
+    header = read_header(write_gguf(llama, base=value))
+    with pytest.raises(GGUFError, match=r"'base' of .* is .*; it must be (one|a finite) number"):
+        header.number("base", 1.0)

@@ -1,19 +1,24 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import gguf
+import numpy as np
 import pytest
 from builders import refused
 from transformers import AutoConfig, LlamaForCausalLM
 
 from neurt.families import read_shape
-from neurt.loading.gguf.header import GGUFError, GGUFHeader, TensorInfo, read_header
+from neurt.loading.gguf.header import GGUFError, GGUFHeader, read_header
 from neurt.loading.gguf.names import ARCHITECTURES, architecture, config_of
 
 Write = Callable[..., Path]
+
+#: Divisors of the frequencies of the 4 pairs of channels of a head.
+HALF = np.full(4, 2, np.float32)
 
 
 def test_the_configuration_is_that_of_the_model(write_gguf: Write, llama: LlamaForCausalLM) -> None:
@@ -67,9 +72,44 @@ def test_another_architecture_is_an_error(given: object) -> None:
         ),
         ({"ARCH__embedding_length": None}, "has no 'llama.embedding_length'; it is not the GGUF"),
         ({"ARCH__rope__dimension_count": 4}, "rotates 4 of the 8 channels of a head, which cannot"),
-        ({"ARCH__block_count": 2}, "has tensors of 1 blocks, and 'llama.block_count' is 2"),
+        ({"ARCH__block_count": 2}, "lacks 9 of its 20 tensors, first 'blk.1.att"),
         ({"ARCH__vocab_size": 300}, "its embedding of 264 rows: 'llama.vocab_size' is 300, and"),
         ({"tokenizer__ggml__tokens": ["x"] * 265}, "vocab_size' is 264, and its tokenizer has 265"),
+        ({"ARCH__embedding_length": 48}, r"has the shape \(\d+.*\), where its sizes want"),
+        ({"ARCH__block_count": 2**31}, "lacks 19,327,352,823 of its 19,327,352,834 tensors, first"),
+        ({"ARCH__rope__freq_base": [1.0]}, r"freq_base' of .* is \[1.0\]; it must be one number"),
+        ({"ARCH__rope__freq_base": math.nan}, "freq_base' of .* is nan; it must be a finite num"),
+        (
+            {"ARCH__attention__layer_norm_rms_epsilon": -1.0},
+            "epsilon' of .* is -1.0; it must be a finite number above 0",
+        ),
+        ({"tokenizer__ggml__tokens": 3}, "tokens' of .* is 3; it must be a list of texts"),
+        (
+            {"tokenizer__ggml__eos_token_id": [1]},
+            r"eos_token_id' of .* is \[1\]; it must be the",
+        ),
+        (
+            {"split__count": 2, "split__no": 2},
+            "'split.no' of .* is 2; it must be 0 to 1, for",
+        ),
+        (
+            {"split__count": 2, "split__no": 1},
+            "is part 2 of the 2 of a model, and the first one",
+        ),
+        (
+            {"split__count": 2, "split__no": 0, "split__tensors__count": 10},
+            "'split.tensors.count' of .* is 10; it must be 11 for its sizes",
+        ),
+        (
+            {"extra": {"blk.0.attn_q_norm.weight": HALF}},
+            "'blk.0.attn_q_norm.weight' of .* has no",
+        ),
+        ({"extra": {"blk.01.attn_q.weight": HALF}}, "'blk.01.attn_q.weight' of .* has no place in"),
+        ({"extra": {"rope_freqs.weight": HALF[:3]}}, r"shape \(3,\), where its sizes want \(4,\)"),
+        (
+            {"extra": {"rope_freqs.weight": np.ones((2, 2), np.float32)}},
+            r"must be one FP32 number for each pair .*, and has the shape \(2, 2\)",
+        ),
         (
             {"drop": ("token_embd.weight",)},
             "has no 'token_embd.weight'; it is not a language model",
@@ -97,12 +137,34 @@ def test_what_changes_nothing_is_none(
     assert config_of(read_header(write_gguf(llama, **neutral))) == plain
 
 
-def test_scaled_rotary_frequencies_are_an_error(write_gguf: Write, llama: LlamaForCausalLM) -> None:
-    header = read_header(write_gguf(llama))
-    scaled = GGUFHeader(
-        header.path,
-        header.metadata,
-        {**header.tensors, "rope_freqs.weight": TensorInfo((4,), 0, 0, 16)},
-    )
-    with pytest.raises(GGUFError, match="scales its rotary frequencies"):
-        config_of(scaled)
+# Files of several parts
+
+
+def in_two(write_gguf: Write, model: LlamaForCausalLM, **changed: Any) -> GGUFHeader:
+    """The first part, which lacks the feed-forward block."""
+    kept = ("ffn_gate", "ffn_up", "ffn_down")
+    away = [f"blk.0.{name}.weight" for name in kept]
+    split = {"split__no": 0, "split__count": 2, "split__tensors__count": 11}
+    return read_header(write_gguf(model, drop=tuple(away), **split | changed))
+
+
+def test_the_first_part_of_a_model_says_what_the_model_is(
+    write_gguf: Write, llama: LlamaForCausalLM
+) -> None:
+    assert config_of(in_two(write_gguf, llama)) == config_of(read_header(write_gguf(llama)))
+
+
+def test_the_number_of_tensors_says_whether_the_other_part_has_an_output_layer(
+    write_gguf: Write, llama: LlamaForCausalLM
+) -> None:
+    # One layer of 9 tensors, the embedding, the last norm: 11, and 12 with an output layer.
+    assert config_of(in_two(write_gguf, llama))["tie_word_embeddings"]
+    untied = in_two(write_gguf, llama, split__tensors__count=12)
+    assert not config_of(untied)["tie_word_embeddings"]
+
+
+def test_a_first_part_without_the_number_of_all_tensors_is_an_error(
+    write_gguf: Write, llama: LlamaForCausalLM
+) -> None:
+    with pytest.raises(GGUFError, match=r"has no 'split\.tensors\.count'"):
+        config_of(in_two(write_gguf, llama, split__tensors__count=None))

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
+from builders import refused
 from tokenizers import pre_tokenizers
 
 from neurt.loading.gguf.header import GGUFError, GGUFHeader
@@ -76,7 +78,9 @@ def test_text_is_split_as_the_file_says(split: str, expected: list[str]) -> None
 @pytest.mark.parametrize(("split", "expected"), [("llama-bpe", ["11"]), ("qwen2", ["1", "1"])])
 def test_qwen2_takes_one_digit_at_a_time(split: str, expected: list[str]) -> None:
     tokens = [*BYTE_LEVEL["tokens"], "11"]
-    assert pieces(BYTE_LEVEL, "11", pre=split, tokens=tokens, merges=["1 1"]) == expected
+    types = [*BYTE_LEVEL["token_type"], 1]
+    changed = {"tokens": tokens, "token_type": types, "merges": ["1 1"]}
+    assert pieces(BYTE_LEVEL, "11", pre=split, **changed) == expected
 
 
 @pytest.mark.parametrize(("add", "expected"), [(True, [0, 260]), (False, [260]), (None, [260])])
@@ -104,15 +108,38 @@ def test_what_no_piece_holds_goes_by_bytes() -> None:
     [
         ({"model": "bert"}, "a tokenizer of kind 'bert' with 261 tokens; 'gpt2'"),
         ({"tokens": None}, "a tokenizer of kind 'gpt2' with 0 tokens"),
-        ({"pre": "jais"}, "'tokenizer.ggml.pre' of 'x.gguf' is 'jais'; those that are known are"),
+        (
+            {"pre": "jais"},
+            "'tokenizer.ggml.pre' of 'x.gguf' is 'jais'; it must be one of gpt-2, smollm,",
+        ),
         ({"pre": ["gpt-2"]}, r"'tokenizer.ggml.pre' of 'x.gguf' is \['gpt-2'\]"),
-        ({"tokens": [1, 2]}, "'tokenizer.ggml.tokens' of 'x.gguf' is no list of str"),
-        ({"merges": "t h"}, "'tokenizer.ggml.merges' of 'x.gguf' is no list of str"),
+        (
+            {"tokens": [1, 2]},
+            r"'tokenizer.ggml.tokens' of 'x.gguf' is \[1, 2\]; it must be a list of texts",
+        ),
+        (
+            {"merges": "t h"},
+            "'tokenizer.ggml.merges' of 'x.gguf' is 't h'; it must be a list of texts",
+        ),
         ({"merges": ["th"]}, "'tokenizer.ggml.merges' of 'x.gguf' are no pairs of tokens"),
-        ({"bos_token_id": "x"}, "bos_token_id' of 'x.gguf' is 'x', and its tokenizer has 261"),
+        (
+            {"bos_token_id": "x"},
+            "bos_token_id' of 'x.gguf' is 'x'; it must be the id of one of its 261 tok",
+        ),
         ({"pre": None}, "'tokenizer.ggml.pre' of 'x.gguf' is None"),
-        ({"eos_token_id": 261}, "eos_token_id' of 'x.gguf' is 261, and its tokenizer has 261"),
+        (
+            {"eos_token_id": 261},
+            "eos_token_id' of 'x.gguf' is 261; it must be the id of one of its 261 tok",
+        ),
         ({"merges": ["zz z"]}, "the tokenizer of 'x.gguf' cannot be built: "),
+        ({"tokens": 7}, "'tokenizer.ggml.tokens' of 'x.gguf' is 7; it must be a list of texts"),
+        ({"tokens": ["a", "b", "a"]}, "'tokenizer.ggml.tokens' of 'x.gguf' holds 'a' twice"),
+        ({"tokens": ["a" * 2001]}, "of 2,001 characters; at most 2,000 are read"),
+        ({"token_type": [True] * 261}, "token_type' of 'x.gguf' is .*; it must be a list of integ"),
+        ({"token_type": [1]}, "has 261 tokens and 1 types of them; download it again"),
+        ({"bos_token_id": True}, "bos_token_id' of 'x.gguf' is True; it must be the id"),
+        ({"eos_token_id": -1}, "eos_token_id' of 'x.gguf' is -1; it must be the id"),
+        ({"add_bos_token": 1}, "add_bos_token' of 'x.gguf' is 1; it must be true or false"),
     ],
     ids=lambda value: "" if isinstance(value, str) else str(value),
 )
@@ -120,6 +147,25 @@ def test_a_tokenizer_that_cannot_be_had_is_an_error(changed: dict[str, Any], say
     with pytest.raises(GGUFError, match=says) as caught:
         tokenizer_of(header(BYTE_LEVEL, **changed))
     assert "\n" not in str(caught.value)
+
+
+def test_a_conversation_template_that_is_no_text_is_an_error() -> None:
+    described = header(BYTE_LEVEL)
+    broken = {**described.metadata, "tokenizer.chat_template": [1]}
+    assert refused(GGUFError, tokenizer_of, GGUFHeader(described.path, broken, {})) == (
+        "'tokenizer.chat_template' of 'x.gguf' is [1]; it must be a text"
+    )
+
+
+@pytest.mark.parametrize("score", [math.nan, math.inf])
+def test_scores_that_have_no_order_are_an_error(score: float) -> None:
+    with pytest.raises(GGUFError, match=r"scores' of 'x\.gguf' are not all finite numbers"):
+        tokenizer_of(header(PIECES, scores=[score, *PIECES["scores"][1:]]))
+
+
+def test_a_space_prefix_that_is_no_truth_value_is_an_error() -> None:
+    with pytest.raises(GGUFError, match=r"add_space_prefix' of .* is 'no'; it must be true or fal"):
+        tokenizer_of(header(PIECES, add_space_prefix="no"))
 
 
 def test_pieces_without_their_scores_are_an_error() -> None:

@@ -1,0 +1,94 @@
+"""The parts of requests that say on which hardware counts are priced. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from hwmodels import Dataflow, HardwareProfile, load_profiles
+from neurt.requests.base import Amount, Flag, Request, RequestError
+
+
+class Hardware(Request):
+    """What counts are priced on."""
+
+    group: ClassVar[str] = "hardware"
+
+    hw: Annotated[tuple[str, ...], Flag("NAME", each=True)]
+    """hardware profile, by name or .toml file; may be repeated"""
+
+    def profiles(self) -> tuple[HardwareProfile, ...]:
+        """The profiles by these names; raises ProfileError if one is not valid, or not there."""
+        return load_profiles(self.hw)
+
+
+class Executed(Hardware):
+    """Hardware, and how it executes what was counted."""
+
+    dataflow: Annotated[Dataflow | None, Flag(default="as the profile says")] = None
+    """how often operands of spiking layers move"""
+
+
+class Timed(Executed):
+    """Hardware whose static energy follows from how long it takes."""
+
+    latency_s: Annotated[
+        Mapping[Literal["asa", "ssa"], Amount],
+        Flag("VARIANT=SECONDS", "from the throughput of the profile, else unpriced"),
+    ] = Field(default_factory=dict)
+    """seconds that all passes of asa, or of ssa, take on the hardware, for its static energy; may
+    be repeated"""
+
+    def check(self) -> None:
+        """See `Request.check`."""
+        super().check()
+        if self.latency_s and len(set(self.hw)) > 1:
+            raise RequestError(
+                f"--latency-s is that of one chip, but --hw names {', '.join(self.hw)}; give one "
+                "--hw"
+            )
+
+    def profiles(self) -> tuple[HardwareProfile, ...]:
+        """See `Hardware`; raises RequestError too if a latency is given that has no price."""
+        found = super().profiles()
+        if self.latency_s and not any(profile.static_power for profile in found):
+            raise RequestError(
+                f"--latency-s has no effect here: '{found[0].name}' has no static power to "
+                "multiply it with; leave it out, or give a profile with static_power"
+            )
+        return found
+
+
+def check_both_sides(latency_s: Mapping[Literal["asa", "ssa"], float]) -> None:
+    """Raise RequestError if a latency is given for one side of a saving alone."""
+    if len(latency_s) == 1:
+        [variant] = latency_s
+        raise RequestError(
+            f"--latency-s is given for {variant} alone, so static energy would be on one side of "
+            "the saving; give asa=SECONDS and ssa=SECONDS"
+        )
+
+
+class Compared(Timed):
+    """Hardware on which baselines are priced too."""
+
+    mixed: bool = False
+    """add a comparison of the ANN at its own precision with an INT8 SNN to the baselines, labelled
+    as not comparable"""
+
+    def check(self) -> None:
+        """See `Request.check`."""
+        super().check()
+        check_both_sides(self.latency_s)
+
+    def profiles(self) -> tuple[HardwareProfile, ...]:
+        """See `Timed`; raises RequestError too if there is no other precision to compare with."""
+        found = super().profiles()
+        if self.mixed and all(profile.precision == "int8" for profile in found):
+            raise RequestError(
+                f"--mixed has no effect here: {', '.join(self.hw)} is INT8 itself; leave it out, "
+                "or give a profile of another precision"
+            )
+        return found
