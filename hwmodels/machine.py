@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,10 @@ from hwmodels.prices import Cited, PicojoulePerByte, Positive, Record
 #: A number of bits per value; group scales and zero points make it a fraction (AWQ: 4.156).
 Bits = Annotated[float, Field(gt=0, le=64, allow_inf_nan=False)]
 WholeBits = Annotated[int, Field(ge=1, le=64)]
+
+
+#: Operands that have a width of their own.
+Operand = Literal["weights", "activations", "vectors", "kv", "accumulators"]
 
 
 class Widths(Record):

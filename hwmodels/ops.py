@@ -132,7 +132,7 @@ _DEFINITIONS = {
     Op.NEURON_CMP: "one comparison in an executed step of a neuron or coder",
     Op.SPIKE: "one spike emitted by a neuron (routing)",
     Op.SPIKE_HOP: "one spike carried over one link between cores: follows from a mapping of layers",
-    Op.DELIVERY: "stored operands fetched beside the adders: follows from how often a fetch is used",
+    Op.DELIVERY: "stored operands fetched beside the adders: follows from the reuse of a fetch",
     Op.WEIGHT_READ: "values of weight matrices read, once per call of a layer",
     Op.VECTOR_READ: "values of biases, norm scales, thresholds and looked-up embedding rows read",
     Op.ACTIVATION_READ: "analog input values read by a layer",

@@ -111,6 +111,12 @@ class HardwareProfile(Record):
         return self
 
     @model_validator(mode="after")
+    def _operands_fit(self) -> HardwareProfile:
+        if self.too_wide:
+            raise ValueError(f"widths: {self.too_wide}")
+        return self
+
+    @model_validator(mode="after")
     def _memory_is_no_throughput(self) -> HardwareProfile:
         for op in self.throughput:
             if op.buffer is not None:
@@ -157,6 +163,22 @@ class HardwareProfile(Record):
                 'scope = "per_term"'
             )
         return self
+
+    @property
+    def too_wide(self) -> str:
+        """Why its arithmetic cannot take an operand as wide as `widths` says; else empty.
+
+        A narrower operand is widened on its way; a wider one would need the unit, and the price,
+        of another precision.
+        """
+        own = 8 * self.value_bytes
+        for operand in ("weights", "activations", "kv"):
+            if (bits := getattr(self.widths, operand)) is not None and bits > own:
+                return (
+                    f"{operand} of {bits:g} bits do not fit the arithmetic of '{self.name}', which "
+                    f"takes {own:g}; take a profile of that precision"
+                )
+        return ""
 
     def width_bits(self, op: Op) -> float:
         """Bits of one value of what a traffic operation, or a delivery, moves."""

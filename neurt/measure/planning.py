@@ -88,7 +88,7 @@ def assemble(
 def int8_prices(request: PassRequest) -> dict[str, HardwareProfile]:
     """INT8 prices of the hardware that was asked for, by the name of the profile."""
     siblings = {load_profile(words).name: load_sibling(words, "int8") for words in request.hw}
-    return {name: profile for name, profile in siblings.items() if profile is not None}
+    return {name: request.at_int8(profile) for name, profile in siblings.items() if profile}
 
 
 def settings(request: PassRequest, spiking: SpikingConfig, shape: Shape) -> dict[str, object]:

@@ -7,8 +7,12 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from hwmodels import Dataflow, HardwareProfile, load_profiles
+from hwmodels import Dataflow, Encoding, Fusion, HardwareProfile, Room, load_profiles
+from hwmodels.machine import Bits, Operand, Widths
 from neurt.requests.base import Amount, Flag, Request, RequestError
+
+
+Reuse = Annotated[float, Field(ge=1, le=1e9, allow_inf_nan=False)]
 
 
 class Hardware(Request):
@@ -25,10 +29,62 @@ class Hardware(Request):
 
 
 class Executed(Hardware):
-    """Hardware, and how it executes what was counted."""
+    """Hardware, and how it executes what was counted: what is given replaces what a profile says.
+
+    What moves, and in which width, is a property of the machine, so the profiles are changed.
+    """
 
     dataflow: Annotated[Dataflow | None, Flag(default="as the profile says")] = None
     """how often operands of spiking layers move"""
+    fusion: Annotated[Fusion | None, Flag(default="as the profile says")] = None
+    """what moves between products: fused, or each function through memory; tables have both"""
+    widths: Annotated[
+        Mapping[Operand, Bits],
+        Flag("OPERAND=BITS", "those of a checkpoint and of the profile"),
+    ] = Field(default_factory=dict)
+    """bits of weights, activations, vectors, kv or accumulators, as weights=4.156; may be
+    repeated"""
+    encoding: Annotated[Encoding | None, Flag(default="as the profile says")] = None
+    """how spikes lie in memory"""
+    room: Annotated[Room | None, Flag(default="as the profile says")] = None
+    """who gets the room on the chip"""
+    reuse: Annotated[
+        Mapping[Literal["mac", "event"], Reuse], Flag("KIND=N", "as the profile says")
+    ] = Field(default_factory=dict)
+    """multiply-accumulates (mac), or events (event), that share one fetch of a stored operand beside
+    the adders; may be repeated"""
+
+    def profiles(self) -> tuple[HardwareProfile, ...]:
+        """See `Hardware`; raises RequestError too if a profile lacks what is to be changed."""
+        return tuple(map(self.changed, super().profiles()))
+
+    def changed(self, profile: HardwareProfile) -> HardwareProfile:
+        """The profile as this request runs it; raises RequestError if it cannot."""
+        chosen = {name: getattr(self, name) for name in ("fusion", "encoding", "room")}
+        changed: dict[str, object] = {name: value for name, value in chosen.items() if value}
+        if self.widths:
+            widths = profile.widths.model_dump() | dict(self.widths.items())
+            changed["widths"] = Widths.model_validate(widths)
+        if self.reuse:
+            if profile.delivery is None:
+                raise RequestError(
+                    f"--reuse has no effect on '{profile.name}', which has no price of a fetch "
+                    "beside its adders; leave it out, or give a profile with 'delivery'"
+                )
+            reuse = {f"{kind}_reuse": number for kind, number in self.reuse.items()}
+            changed["delivery"] = profile.delivery.model_copy(update=reuse)
+        if not changed:
+            return profile
+        machine = profile.model_copy(update=changed)
+        if fault := machine.too_wide:
+            raise RequestError(f"--widths: {fault}")
+        return machine
+
+    def at_int8(self, profile: HardwareProfile) -> HardwareProfile:
+        """INT8 hardware as this request runs it: what it cannot take as wide, it takes as INT8."""
+        own = 8 * profile.value_bytes
+        fits = {name: bits for name, bits in self.widths.items() if bits <= own}
+        return self.model_copy(update={"widths": fits}).changed(profile)
 
 
 class Timed(Executed):
