@@ -66,9 +66,10 @@ def _of_neurons(row: LayerCount, profile: HardwareProfile) -> LayerCount:
         return row
     if profile.prices_updates:
         return row.with_ops({op: n for op, n in ops.items() if op not in LEAKY})
-    kept = {op: number for op, number in ops.items() if op is not Op.NEURON_UPDATE}
+    kept = dict(ops)
+    updates = kept.pop(Op.NEURON_UPDATE)
     if not any(op in kept for op in LEAKY):
-        kept |= {op: each * ops[Op.NEURON_UPDATE] for op, each in LEAKY.items()}
+        kept |= {op: each * updates for op, each in LEAKY.items()}
     return row.with_ops(kept)
 
 

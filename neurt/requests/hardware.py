@@ -11,7 +11,6 @@ from hwmodels import Dataflow, Encoding, Fusion, HardwareProfile, Room, load_pro
 from hwmodels.machine import Bits, Operand, Widths
 from neurt.requests.base import Amount, Flag, Request, RequestError
 
-
 Reuse = Annotated[float, Field(ge=1, le=1e9, allow_inf_nan=False)]
 
 
@@ -51,8 +50,8 @@ class Executed(Hardware):
     reuse: Annotated[
         Mapping[Literal["mac", "event"], Reuse], Flag("KIND=N", "as the profile says")
     ] = Field(default_factory=dict)
-    """multiply-accumulates (mac), or events (event), that share one fetch of a stored operand beside
-    the adders; may be repeated"""
+    """multiply-accumulates (mac), or events (event), that share one fetch of a stored operand
+    beside the adders; may be repeated"""
 
     def profiles(self) -> tuple[HardwareProfile, ...]:
         """See `Hardware`; raises RequestError too if a profile lacks what is to be changed."""
