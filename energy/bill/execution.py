@@ -15,7 +15,7 @@ from math import isqrt
 
 from energy.bill.fusion import fused, query_blocks
 from energy.counts import Counts, LayerCount
-from hwmodels import Core, Dataflow, Fusion, HardwareProfile, Op
+from hwmodels import Core, Dataflow, Delivery, Fusion, HardwareProfile, Op
 from hwmodels.dataflow import Rules
 
 #: Bits of a spike that is sent as an address: the events of the common address-event links.
@@ -23,81 +23,87 @@ ADDRESS_BITS = 32
 
 #: An update of a leaky integrate-and-fire neuron: leak, integrate and reset; leak; threshold.
 LEAKY = {Op.NEURON_ADD: 3, Op.NEURON_MUL: 1, Op.NEURON_CMP: 1}
+_AS_COUNTED = Rules()
 _STORED = (Op.WEIGHT_READ, Op.KV_READ, Op.KV_SPIKE_READ)
 
 
-def executed(counts: Counts, profile: HardwareProfile, dataflow: Dataflow) -> Counts:
-    """Counts (once per call) as a machine executes them; `fused` counts are not fused again."""
+def executed(
+    counts: Counts, profile: HardwareProfile, dataflow: Dataflow, facts: Counts | None = None
+) -> Counts:
+    """Counts (once per call) as a machine executes them.
+
+    Args:
+        counts: As counted.
+        profile: The machine.
+        dataflow: How often operands move.
+        facts: The counts at the bound of the profile, where somebody has made them (`fused`).
+    """
     rules = dataflow.rules
-    facts = fused(counts, profile)
-    layers = [_executed(x, rules, counts) if x.tally.slots else x for x in facts.layers]
-    if profile.fusion is Fusion.FUSED and rules.weights != "event":
-        layers = [
-            _in_blocks(row, query_blocks(fact, counts, profile))
-            for row, fact in zip(layers, counts.layers, strict=True)
-        ]
-    layers = [_of_neurons(row, profile) for row in layers]
+    moved = fused(counts, profile) if facts is None else facts
+    tiled = profile.fusion is Fusion.FUSED and rules.weights != "event"
+    layers = []
+    for row, fact in zip(moved.layers, counts.layers, strict=True):
+        ops = dict(row.tally.ops)
+        if row.tally.slots:
+            _execute(ops, row, rules, counts)
+        if tiled:
+            _read_in_blocks(ops, query_blocks(fact, counts, profile))
+        if Op.NEURON_UPDATE in ops:
+            _take_apart(ops, profile)
+        if profile.delivery is not None:
+            _deliver(ops, fact, profile.delivery)
+        layers.append(row.with_ops(ops))
     if profile.core is not None:
         layers = _routed(layers, counts, profile.core)
-    if profile.delivery is not None:
-        layers = [
-            _delivered(row, fact, profile) for row, fact in zip(layers, counts.layers, strict=True)
-        ]
     return replace(counts, layers=tuple(layers))
 
 
-def _in_blocks(row: LayerCount, blocks: float) -> LayerCount:
+def _read_in_blocks(ops: dict[Op, float], blocks: float) -> None:
     """Keys and values are read once for each block of queries."""
-    if blocks == 1:
-        return row
-    ops = dict(row.tally.ops)
     for op in (Op.KV_READ, Op.KV_SPIKE_READ):
-        ops[op] = ops.get(op, 0) * blocks
-    return row.with_ops(ops)
+        if op in ops:
+            ops[op] *= blocks
 
 
-def _of_neurons(row: LayerCount, profile: HardwareProfile) -> LayerCount:
+def _take_apart(ops: dict[Op, float], profile: HardwareProfile) -> None:
     """An update of a neuron is charged whole, or as what it is made of: never both.
 
     A neuron of which nobody counted what it does is a leaky integrate-and-fire neuron.
     """
-    ops = row.tally.ops
-    if Op.NEURON_UPDATE not in ops:
-        return row
     if profile.prices_updates:
-        return row.with_ops({op: n for op, n in ops.items() if op not in LEAKY})
-    kept = dict(ops)
-    updates = kept.pop(Op.NEURON_UPDATE)
-    if not any(op in kept for op in LEAKY):
-        kept |= {op: each * updates for op, each in LEAKY.items()}
-    return row.with_ops(kept)
+        for op in LEAKY:
+            ops.pop(op, None)
+        return
+    updates = ops.pop(Op.NEURON_UPDATE)
+    if not any(op in ops for op in LEAKY):
+        ops |= {op: each * updates for op, each in LEAKY.items()}
 
 
-def _delivered(row: LayerCount, fact: LayerCount, profile: HardwareProfile) -> LayerCount:
+def _deliver(ops: dict[Op, float], fact: LayerCount, delivery: Delivery) -> None:
     """Stored operands that are fetched beside the adders, each for as many uses as share a fetch.
 
     An operand is used `products / stored` times in a call; no fetch serves more.
     """
-    ops, calls = fact.tally.ops, max(1, fact.calls)
-    stored = sum(ops.get(op, 0) for op in _STORED) / calls
-    delivery = profile.delivery
-    assert delivery is not None
+    counted, calls = fact.tally.ops, max(1, fact.calls)
+    stored = sum(counted.get(op, 0) for op in _STORED) / calls
     fetches = 0.0
     for uses, reuse in (
-        (ops.get(Op.MAC, 0), delivery.mac_reuse),
+        (counted.get(Op.MAC, 0), delivery.mac_reuse),
         (fact.tally.accumulates, delivery.event_reuse),
     ):
         if uses:
             each = min(reuse, uses / calls / stored) if stored else reuse
             fetches += uses / max(1.0, each)
-    return row.with_ops({**row.tally.ops, Op.DELIVERY: fetches}) if fetches else row
+    if fetches:
+        ops[Op.DELIVERY] = fetches
 
 
-def _executed(row: LayerCount, rules: Rules, counts: Counts) -> LayerCount:
-    if rules == Rules():
-        return row
+def _execute(ops: dict[Op, float], row: LayerCount, rules: Rules, counts: Counts) -> None:
+    """What moves how often in a spiking layer."""
+    if rules == _AS_COUNTED:
+        return
     accumulates = row.tally.accumulates
-    ops = dict(row.tally.ops) | _weights(row, rules, counts)
+    ops |= _weights(row, rules, counts)
     if rules.inputs == "step" and Op.NEURON_UPDATE in ops and ops.get(Op.ACTIVATION_READ):
         ops[Op.ACTIVATION_READ] = ops[Op.NEURON_UPDATE]
     if rules.state == "resident":
@@ -108,7 +114,6 @@ def _executed(row: LayerCount, rules: Rules, counts: Counts) -> LayerCount:
     if rules.spikes == "addresses":
         for op in (Op.SPIKE_READ, Op.SPIKE_WRITE):
             ops[op] = row.tally.spikes if ops.get(op) else 0
-    return row.with_ops(ops)
 
 
 def _weights(row: LayerCount, rules: Rules, counts: Counts) -> dict[Op, float]:

@@ -16,9 +16,9 @@ from energy.bill.execution import executed
 from energy.bill.fusion import fused
 from energy.bill.layer import COMPUTE
 from energy.bill.placement import BUFFERS, Floats, Held, Ints, place
-from energy.bill.traffic import bits_of
-from energy.counts import Counts
-from hwmodels import Buffer, Dataflow, HardwareProfile, MemoryLevel, Op
+from energy.bill.traffic import MOVED, Bits
+from energy.counts import Counts, LayerCount
+from hwmodels import Dataflow, HardwareProfile, MemoryLevel, Op
 
 
 class Constant(NamedTuple):
@@ -76,49 +76,47 @@ def prepare(
         rows: The counted row at each place of the model, where rows that are alike stand once.
     """
     flow = dataflow or profile.dataflow
-    run = executed(counts, profile, flow)
+    facts, bits = fused(counts, profile), Bits(profile, flow.rules)
+    run = executed(counts, profile, flow, facts)
     size = len(run.layers)
     amounts: dict[Op, Floats] = {}
+    moved, held = np.zeros((2, size, len(BUFFERS)))
     for i, row in enumerate(run.layers):
+        calls = max(1, row.calls)
         for op, number in row.tally.ops.items():
             if op not in amounts:
                 amounts[op] = np.zeros(size)
-            moves = op.buffer is not None or op is Op.DELIVERY
-            amounts[op][i] = number * bits_of(row, op, profile, flow.rules) / 8 if moves else number
+            if op in MOVED:
+                number *= bits.of(row, op) / 8
+                moved[i, _COLUMN[op]] += number / calls
+            elif op is Op.DELIVERY:
+                number *= bits.of(row, op) / 8
+            amounts[op][i] = number
+    for i, row in enumerate(facts.layers):
+        _hold(held[i], row, bits, flow, counts.timesteps)
     copies = np.bincount(np.arange(size)[rows], minlength=size).astype(float)
-    held = _held(counts, profile, flow)
-    moved = np.zeros_like(held)
-    calls = np.array([max(1, row.calls) for row in run.layers], dtype=float)
-    for op, column in amounts.items():
-        if op.buffer is not None:
-            moved[:, BUFFERS.index(op.buffer)] += column / calls
     return Work(run, amounts, Held(held, moved, copies))
 
 
-def _held(counts: Counts, profile: HardwareProfile, flow: Dataflow) -> Floats:
-    """Bytes of each buffer during one call of each layer: each operand once, (layers, buffers).
+def _hold(held: Floats, row: LayerCount, bits: Bits, flow: Dataflow, timesteps: int) -> None:
+    """Add up the bytes of each buffer during one call of a layer: each operand once.
 
     Where calls differ, as the contexts of decode steps do, it is their mean. A membrane potential
     is one value for all time steps. Accumulators that events update in memory are one value per
     result.
     """
-    held = np.zeros((len(counts.layers), len(BUFFERS)))
-    state = BUFFERS.index(Buffer.STATE)
-    for i, row in enumerate(fused(counts, profile).layers):
-        ops, calls = row.tally.ops, max(1, row.calls)
-        for op, number in ops.items():
-            if op.buffer is None or op in _HELD_ALREADY:
-                continue
-            size = number / calls * bits_of(row, op, profile, flow.rules) / 8
-            held[i, BUFFERS.index(op.buffer)] += size / (
-                counts.timesteps if op.buffer is Buffer.STATE else 1
-            )
-        if flow.rules.accumulators == "event" and row.tally.slots and row.tally.accumulates:
-            results = ops.get(Op.ACTIVATION_WRITE, 0) / calls
-            held[i, state] += results * profile.width_bits(Op.STATE_WRITE) / 8
-    return held
+    ops, calls = row.tally.ops, max(1, row.calls)
+    for op, number in ops.items():
+        if op in MOVED and op not in _HELD_ALREADY:
+            steps = timesteps if op is Op.STATE_READ else 1
+            held[_COLUMN[op]] += number / calls / steps * bits.of(row, op) / 8
+    if flow.rules.accumulators == "event" and row.tally.slots and row.tally.accumulates:
+        results = ops.get(Op.ACTIVATION_WRITE, 0) / calls
+        held[_COLUMN[Op.STATE_WRITE]] += results * bits.of(row, Op.STATE_WRITE) / 8
 
 
+#: The buffer of each operation that moves something, as a column.
+_COLUMN = {op: BUFFERS.index(op.buffer) for op in MOVED if op.buffer is not None}
 #: Written where something is read that holds it.
 _HELD_ALREADY = frozenset({Op.STATE_WRITE, Op.KV_WRITE, Op.KV_SPIKE_WRITE})
 

@@ -9,34 +9,44 @@ from energy.counts import LayerCount, Levels, Tally
 from hwmodels import Encoding, HardwareProfile, Op
 from hwmodels.dataflow import Rules
 
+#: Operations that move something, and those of them that move spikes.
+MOVED = frozenset(op for op in Op if op.buffer is not None)
+SPIKES = frozenset(op for op in MOVED if op.moves_spikes)
 #: Spikes in the cache are found by their place, so that they lie packed in every encoding.
 _CACHED = (Op.KV_SPIKE_READ, Op.KV_SPIKE_WRITE)
 
 
-def bits_of(row: LayerCount, op: Op, profile: HardwareProfile, rules: Rules) -> float:
-    """Bits of one value, or slot of spikes, that a traffic operation or delivery of a row moves."""
-    levels = row.tally.levels or Levels.BINARY
-    if op is Op.DELIVERY:
-        return _stored_bits(row, profile)
-    if not op.moves_spikes:
-        own = row.weight_bits if op is Op.WEIGHT_READ else row.vector_bits
-        named = own if op in (Op.WEIGHT_READ, Op.VECTOR_READ) else None
-        return profile.width_bits(op) if named is None else named
-    if op in _CACHED:
-        return levels.bits_per_slot
-    if rules.spikes == "addresses":  # one address for each event, whose number was counted
-        return ADDRESS_BITS
-    return encoded_bits(row.tally, profile.encoding)[1]
+class Bits:
+    """Bits of one value, or slot of spikes, of what a machine moves under the rules of a dataflow."""
 
+    def __init__(self, profile: HardwareProfile, rules: Rules) -> None:
+        self._encoding, self._as_addresses = profile.encoding, rules.spikes == "addresses"
+        self._widths = {op: profile.width_bits(op) for op in (*MOVED, Op.DELIVERY)}
 
-def _stored_bits(row: LayerCount, profile: HardwareProfile) -> float:
-    """Bits of the operand that is stored: a weight, or an entry of the cache."""
-    ops = row.tally.ops
-    if Op.WEIGHT_READ in ops:
-        return profile.width_bits(Op.WEIGHT_READ) if row.weight_bits is None else row.weight_bits
-    if Op.KV_SPIKE_READ in ops and Op.KV_READ not in ops:
-        return (row.tally.levels or Levels.BINARY).bits_per_slot
-    return profile.width_bits(Op.KV_READ)
+    def of(self, row: LayerCount, op: Op) -> float:
+        """Bits of what a traffic operation or delivery of a row moves."""
+        if op in SPIKES:
+            if op in _CACHED:
+                return (row.tally.levels or Levels.BINARY).bits_per_slot
+            # As addresses, one for each event was counted.
+            return (
+                ADDRESS_BITS if self._as_addresses else encoded_bits(row.tally, self._encoding)[1]
+            )
+        own = None
+        if op is Op.WEIGHT_READ:
+            own = row.weight_bits
+        elif op is Op.VECTOR_READ:
+            own = row.vector_bits
+        elif op is Op.DELIVERY:
+            return self._stored(row)
+        return self._widths[op] if own is None else own
+
+    def _stored(self, row: LayerCount) -> float:
+        """Bits of the operand that is stored: a weight, or an entry of the cache."""
+        ops = row.tally.ops
+        if Op.KV_SPIKE_READ in ops and Op.KV_READ not in ops:
+            return self.of(row, Op.KV_SPIKE_READ)
+        return self.of(row, Op.KV_READ if Op.KV_READ in ops else Op.WEIGHT_READ)
 
 
 def encoded_bits(tally: Tally, encoding: Encoding) -> tuple[Encoding, float]:

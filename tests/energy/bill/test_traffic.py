@@ -4,7 +4,7 @@ import pytest
 from builders import chip
 
 from energy import LayerCount, Levels, Tally
-from energy.bill.traffic import bits_of, encoded_bits
+from energy.bill.traffic import Bits, encoded_bits
 from hwmodels import Dataflow, Encoding, Op
 
 PACKED, BITMAP, ADDRESSES = Encoding.PACKED, Encoding.BITMAP, Encoding.ADDRESSES
@@ -43,7 +43,7 @@ def test_widths_are_those_of_the_operand() -> None:
     )
     row = LayerCount("a", "Linear", tally=Tally({Op.WEIGHT_READ: 1}, 0, 1, 10))
     rules = Dataflow.LAYERWISE.rules
-    found = {op: bits_of(row, op, machine, rules) for op in Op if op.buffer and not op.moves_spikes}
+    found = {op: Bits(machine, rules).of(row, op) for op in Op if op.buffer and not op.moves_spikes}
     assert found == {
         Op.WEIGHT_READ: 4.156,
         Op.VECTOR_READ: 16,
@@ -54,7 +54,7 @@ def test_widths_are_those_of_the_operand() -> None:
         Op.KV_READ: 8,
         Op.KV_WRITE: 8,
     }
-    assert bits_of(row, Op.DELIVERY, machine, rules) == 4.156
+    assert Bits(machine, rules).of(row, Op.DELIVERY) == 4.156
 
 
 def test_what_a_checkpoint_says_of_a_layer_comes_before_the_machine() -> None:
@@ -62,19 +62,19 @@ def test_what_a_checkpoint_says_of_a_layer_comes_before_the_machine() -> None:
         "a", "Linear", tally=Tally({Op.WEIGHT_READ: 1}), weight_bits=6.5625, vector_bits=32
     )
     rules = Dataflow.LAYERWISE.rules
-    assert bits_of(row, Op.WEIGHT_READ, chip(), rules) == 6.5625
-    assert bits_of(row, Op.VECTOR_READ, chip(), rules) == 32
-    assert bits_of(row, Op.ACTIVATION_READ, chip(), rules) == 8  # that of the machine
+    assert Bits(chip(), rules).of(row, Op.WEIGHT_READ) == 6.5625
+    assert Bits(chip(), rules).of(row, Op.VECTOR_READ) == 32
+    assert Bits(chip(), rules).of(row, Op.ACTIVATION_READ) == 8  # that of the machine
 
 
 def test_without_widths_all_is_as_wide_as_the_arithmetic_but_sums_are_32_bits() -> None:
     row = LayerCount("a", "Linear")
     rules = Dataflow.LAYERWISE.rules
-    assert bits_of(row, Op.KV_READ, chip(widths={}), rules) == 8
-    assert bits_of(row, Op.STATE_WRITE, chip(widths={}), rules) == 32
+    assert Bits(chip(widths={}), rules).of(row, Op.KV_READ) == 8
+    assert Bits(chip(widths={}), rules).of(row, Op.STATE_WRITE) == 32
 
 
 def test_an_event_on_a_link_is_an_address_of_32_bits() -> None:
     row = LayerCount("a", "Linear", tally=Tally({}, 0, 3, 100, levels=Levels.POWER))
-    assert bits_of(row, Op.SPIKE_READ, chip(), Dataflow.EVENT_DRIVEN.rules) == 32
-    assert bits_of(row, Op.KV_SPIKE_READ, chip(), Dataflow.EVENT_DRIVEN.rules) == 6
+    assert Bits(chip(), Dataflow.EVENT_DRIVEN.rules).of(row, Op.SPIKE_READ) == 32
+    assert Bits(chip(), Dataflow.EVENT_DRIVEN.rules).of(row, Op.KV_SPIKE_READ) == 6
