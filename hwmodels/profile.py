@@ -186,8 +186,12 @@ class HardwareProfile(Record):
 
     @property
     def prices_updates(self) -> bool:
-        """Whether a whole update of a neuron has a price, instead of what it is made of."""
-        return Op.NEURON_UPDATE in self.prices or Op.NEURON_UPDATE in self.included
+        """Whether a neuron is charged by whole updates, and not by what they are made of.
+
+        It is where an update has a price, and where nothing has that it is made of.
+        """
+        whole = Op.NEURON_UPDATE in self.prices or Op.NEURON_UPDATE in self.included
+        return whole or not any(self.is_priced(op) for op in Op if op.alike)
 
     def is_priced(self, op: Op) -> bool:
         """Whether the operation is priced here or included in another price."""

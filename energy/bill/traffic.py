@@ -17,7 +17,7 @@ _CACHED = (Op.KV_SPIKE_READ, Op.KV_SPIKE_WRITE)
 
 
 class Bits:
-    """Bits of one value, or slot of spikes, of what a machine moves under the rules of a dataflow."""
+    """Bits of one value, or slot of spikes, that a machine moves under a dataflow."""
 
     def __init__(self, profile: HardwareProfile, rules: Rules) -> None:
         self._encoding, self._as_addresses = profile.encoding, rules.spikes == "addresses"

@@ -14,11 +14,13 @@ from hwmodels import HardwareProfile, Op, load_profile
 
 PROFILES = ("45nm", "45nm-fp16", "45nm-int8", "kerasspiking-cpu", "loihi", "truenorth")
 
-PRICED = [op for op in Op if op.buffer is None]
+#: What may be counted and has a price of its own; the parts of a neuron are charged instead of it.
+PRICED = [op for op in Op if op.buffer is None and op is not Op.DELIVERY and not op.alike]
+COUNTED = [op for op in Op if op.is_counted and not op.alike]
 ANALOG_TRAFFIC = [op for op in Op if op.buffer is not None and "spike" not in op.value]
 SPIKE_TRAFFIC = [op for op in Op if op.buffer is not None and "spike" in op.value]
 
-OPS = st.dictionaries(st.sampled_from(Op), st.integers(0, 10**12), max_size=len(Op))
+OPS = st.dictionaries(st.sampled_from(COUNTED), st.integers(0, 10**12), max_size=len(Op))
 COUNTS = st.lists(OPS, min_size=1, max_size=4).map(lambda layers: counts_of(*layers))
 
 
@@ -41,6 +43,8 @@ def profile(pj: dict[Op, float] | None = None, **changed: Any) -> HardwareProfil
 def scaled(original: HardwareProfile, factor: float) -> HardwareProfile:
     """The same profile with every price and every byte `factor` times as expensive."""
     keys = original.model_dump()
+    if keys["delivery"]:
+        keys["delivery"]["pj_per_byte"] *= factor
     for price in keys["prices"].values():
         price["pj"] *= factor
     for level in keys["memory"].values():
@@ -112,10 +116,13 @@ def test_every_counted_operation_is_on_the_bill_or_in_unpriced(counts: Counts, n
     chip = load_profile(name)
     bill = estimate(counts, chip)
     billed = {op for layer in bill.layers for op in layer.pj}
-    counted = {op for op in Op if counts.total(op)}
-    assert billed | bill.unpriced.keys() == counted
+    executed = {op for op in Op if bill.counts.total(op)}
+    assert billed | bill.unpriced.keys() == executed
     assert not billed & bill.unpriced.keys()
-    assert all(number == counts.total(op) for op, number in bill.unpriced.items())
+    assert all(number == bill.counts.total(op) for op, number in bill.unpriced.items())
+    # What is executed is what was counted, but for fetches beside the adders and neurons.
+    same = [op for op in Op if op is not Op.DELIVERY and op.group != "neuron"]
+    assert all(bill.counts.total(op) == counts.total(op) for op in same if not op.buffer)
     assert not any(chip.is_priced(op) for op in bill.unpriced)
 
 
@@ -148,17 +155,29 @@ def test_coverage_is_the_priced_share_of_the_operations() -> None:
     assert estimate(counts, no_memory).unpriced == {Op.KV_READ: 1000}
 
 
-@pytest.mark.parametrize(("counted", "priced", "factor"), [(4, 2, 0.5), (4, 1, 0.25), (2, 4, 2)])
-def test_analog_traffic_follows_the_width_of_a_value_and_spikes_do_not(
-    counted: int, priced: int, factor: float
-) -> None:
-    counts = counts_of(dict.fromkeys(Op, 100), value_bytes=counted)
-    bill = estimate(counts, profile(value_bytes=priced)).layers[0]
+@pytest.mark.parametrize("width", [4, 2, 0.5])
+def test_analog_traffic_follows_the_width_of_a_value_and_spikes_do_not(width: float) -> None:
+    # 100 values of each kind; 800 slots of one bit are 100 bytes in a pass without spikes
+    counts = counts_of(dict.fromkeys(ANALOG_TRAFFIC, 100) | dict.fromkeys(SPIKE_TRAFFIC, 800))
+    machine = profile(value_bytes=width, widths={"accumulators": 8}, encoding="packed")
+    bill = estimate(counts, machine).layers[0]
+    state = {Op.STATE_READ: 300.0, Op.STATE_WRITE: 500.0}
     assert bill.pj == (
-        dict.fromkeys(PRICED, 200.0)
-        | {op: 100 * factor * (3 if op.is_read else 5) for op in ANALOG_TRAFFIC}
+        {op: 100 * width * (3 if op.is_read else 5) for op in ANALOG_TRAFFIC}
         | {op: 100.0 * (3 if op.is_read else 5) for op in SPIKE_TRAFFIC}
+        | state
     )
+
+
+def test_both_bounds_are_the_bill_of_the_same_counts() -> None:
+    # An activation function reads and writes 10 values at 3 and 5 pJ, or takes them on their way.
+    counts = labelled("asa", f=("ffn", "activation", {Op.CMP: 10, Op.ACTIVATION_READ: 10,
+                                                      Op.ACTIVATION_WRITE: 10}))  # fmt: skip
+    bill = estimate(counts, profile())
+    assert bill.energy_pj("unfused") == bill.energy_pj() == 20 + 30 + 50
+    assert bill.energy_pj("fused") == bill.under("fused").energy_pj() == 20
+    assert (bill + bill).energy_pj("fused") == 40
+    assert bill.under("fused").under("unfused").energy_pj() == bill.energy_pj()
 
 
 def test_energy_of_a_block_or_component() -> None:
@@ -210,17 +229,15 @@ def test_traffic_is_billed_by_memory_level() -> None:
     cited = {"source": "a bench", "evidence": "measured"}
     flat = {"read_pj_per_byte": 3.0, "write_pj_per_byte": 5.0, **cited}
     chip = profile(
-        memory={"near": flat | {"capacity_bytes": 100}, "far": {**flat, "read_pj_per_byte": 7.0}},
+        memory={"near": flat | {"capacity_bytes": 89}, "far": {**flat, "read_pj_per_byte": 7.0}},
         placement={"weights": ["near", "far"], "activations": "near"},
     )
     counts = counts_of({Op.WEIGHT_READ: 80, Op.ACTIVATION_READ: 9}, {Op.WEIGHT_READ: 30})
     bill = estimate(counts, chip)
-    # 110 bytes of weights do not fit in 100: 110 x 7; 9 bytes of activations x 3
-    assert bill.level_pj == {"near": 27.0, "far": 770.0}
-    assert [layer.level_pj for layer in bill.layers] == [
-        {"far": 560.0, "near": 27.0},
-        {"far": 210.0},
-    ]
+    # beside 9 bytes of activations, which live near, 80 of the 110 of weights have room: those of
+    # the first layer
+    assert bill.level_pj == {"near": 3 * (9 + 80), "far": 7 * 30}
+    assert [layer.level_pj for layer in bill.layers] == [{"near": 267.0}, {"far": 210.0}]
     assert sum(bill.level_pj.values()) == bill.group_pj("memory")
 
 
@@ -242,5 +259,7 @@ def test_the_bills_of_two_phases_add() -> None:
 
 def test_an_unknown_accounting_is_refused() -> None:
     bill = estimate(Counts("asa", ()), load_profile("45nm"))
-    with pytest.raises(ValueError, match="'computes' is not known; known are compute, full"):
+    with pytest.raises(
+        ValueError, match="'computes' is not known; known are compute, fused, unfused"
+    ):
         bill.energy_pj("computes")

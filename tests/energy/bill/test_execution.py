@@ -23,7 +23,7 @@ def row(tally: Tally, calls: int = 1) -> LayerCount:
 
 def one(tally: Tally, dataflow: Dataflow, timesteps: int = 4) -> dict[Op, int]:
     counts = Counts("ssa", (row(tally),), timesteps=timesteps)
-    return dict(executed(counts, chip(), dataflow).layers[0].tally.ops)
+    return dict(executed(counts, chip({Op.ADD: 1.0}), dataflow).layers[0].tally.ops)
 
 
 # 4 steps x 2 tokens of 8 channels into 5 accumulators, 7 of the 64 slots hold a spike
