@@ -21,6 +21,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from math import ceil
 
+from energy.bill.layer import COMPUTE
 from energy.counts import Counts, LayerCount
 from hwmodels import Buffer, Fusion, HardwareProfile, Op
 
@@ -93,14 +94,14 @@ def _moved(row: LayerCount, beside: Rows) -> dict[Op, float]:
     elif component == "residual":
         ops[Op.ACTIVATION_READ] = ops.get(Op.ACTIVATION_WRITE, 0)
         ops[Op.ACTIVATION_WRITE] = 0
-    elif not row.tally.dense_macs and Op.MAC not in ops and not _looks_up(ops):
+    elif not any(ops.get(op) for op in COMPUTE) and not _looks_up(ops):
         ops[Op.ACTIVATION_READ] = ops[Op.ACTIVATION_WRITE] = 0
     return ops
 
 
 def _looks_up(ops: Mapping[Op, float]) -> bool:
     """Whether a row does nothing but copy rows of a table."""
-    return all(op.group == "memory" for op in ops)
+    return all(op.group == "memory" for op, number in ops.items() if number)
 
 
 def _share(row: LayerCount, beside: Rows) -> float:

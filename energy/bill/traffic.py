@@ -54,7 +54,7 @@ def encoded_bits(tally: Tally, encoding: Encoding) -> tuple[Encoding, float]:
 
     Packed: the bits of a slot. Bitmap: 1, and the payload of each event. Addresses: for each event
     the place in its vector, ceil(log2(channels)) bits, and its payload. Where the table says no
-    channels, a place needs as many bits as all slots do.
+    channels, a place needs as many bits as all slots do; where it says no slots, they are packed.
     """
     levels = tally.levels or Levels.BINARY
     slots, channels = max(1, tally.slots), tally.channels or tally.slots
@@ -65,6 +65,8 @@ def encoded_bits(tally: Tally, encoding: Encoding) -> tuple[Encoding, float]:
         Encoding.BITMAP: 1 + rate * levels.payload_bits,
         Encoding.ADDRESSES: rate * (place + levels.payload_bits),
     }
-    if encoding is Encoding.CHEAPEST:
+    if not tally.slots:
+        encoding = Encoding.PACKED
+    elif encoding is Encoding.CHEAPEST:
         encoding = min(bits, key=bits.__getitem__)
     return encoding, bits[encoding]
