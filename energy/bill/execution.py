@@ -48,7 +48,7 @@ def executed(
             _execute(ops, row, rules, counts)
         if tiled:
             _read_in_blocks(ops, query_blocks(fact, counts, profile))
-        if Op.NEURON_UPDATE in ops:
+        if ops.get(Op.NEURON_UPDATE):
             _take_apart(ops, profile)
         if profile.delivery is not None:
             _deliver(ops, fact, profile.delivery)

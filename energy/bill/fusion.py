@@ -75,13 +75,13 @@ def _room_bytes(profile: HardwareProfile) -> int | None:
 def _moved(row: LayerCount, beside: Rows) -> dict[Op, float]:
     """Operations of a row in the fused bound, given the rows of its block and depth."""
     ops, component = dict(row.tally.ops), row.label.component
-    if Op.NEURON_UPDATE in ops:
+    if ops.get(Op.NEURON_UPDATE):
         ops[Op.ACTIVATION_READ] = ops[Op.STATE_READ] = ops[Op.STATE_WRITE] = 0
         if row.name.endswith(".weight_encoder"):
             ops[Op.SPIKE_WRITE] = 0
         elif row.name.endswith(".qkv_neuron"):  # keys and values go to the cache
             ops[Op.SPIKE_WRITE] = _total(beside.get("scores", ()), Op.SPIKE_READ)
-    elif component in ("scores", "mix") and any(op in ops for op in _CACHED):
+    elif component in ("scores", "mix") and any(ops.get(op) for op in _CACHED):
         if component == "scores":
             ops[Op.ACTIVATION_WRITE] = 0
         else:
@@ -89,7 +89,7 @@ def _moved(row: LayerCount, beside: Rows) -> dict[Op, float]:
             weights = [x for x in beside.get("neuron", ()) if x.name.endswith(".weight_encoder")]
             ops[Op.SPIKE_READ] = max(0, ops.get(Op.SPIKE_READ, 0) - _total(weights, Op.SPIKE_WRITE))
             ops[Op.ACTIVATION_WRITE] = _share(row, beside)
-    elif component in _NEXT and Op.WEIGHT_READ in ops:
+    elif component in _NEXT and ops.get(Op.WEIGHT_READ):
         ops[Op.ACTIVATION_WRITE] = _share(row, beside)
     elif component == "residual":
         ops[Op.ACTIVATION_READ] = ops.get(Op.ACTIVATION_WRITE, 0)
