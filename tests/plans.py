@@ -8,6 +8,7 @@ import torch
 from transformers import DynamicCache
 
 from energy import Conventions, Counts, LayerCount, count_pass
+from hwmodels import Op
 from neurt.closed_form.passes import Pass
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import label, read_shape
@@ -47,6 +48,26 @@ def planned(
     return plan_ssa(shape, what, spiking, rates, conventions)
 
 
+#: How many steps a greedy coder executes depends on how its spikes lie, which no rate tells.
+EXECUTED = (Op.NEURON_ADD, Op.NEURON_CMP)
+
+
 def by_name(counts: Counts) -> dict[str, LayerCount]:
-    """Its rows, in whatever order."""
-    return {row.name: row for row in counts.layers}
+    """Its rows, in whatever order, without the executed steps of greedy coders."""
+    return {row.name: _without_steps(row) for row in counts.layers}
+
+
+def _without_steps(row: LayerCount) -> LayerCount:
+    if row.kind != "PowerOfTwo":
+        return row
+    return row.with_ops({op: n for op, n in row.tally.ops.items() if op not in EXECUTED})
+
+
+def check_steps(plan: Counts, counts: Counts) -> None:
+    """Planned steps of greedy coders: no fewer than are executed, no more than there are."""
+    for row in counts.layers:
+        if row.kind == "PowerOfTwo":
+            for op in EXECUTED:
+                executed, planned = row.tally.ops[op], plan.layer(row.name).tally.ops[op]
+                rows = 2 * row.tally.slots  # and once for each row of softmax weights
+                assert executed <= planned <= rows

@@ -205,4 +205,4 @@ class Rows(NamedTuple):
             levels.op: round(events * pairs / queries),
             Op.SPIKE_READ: slots,
         }
-        return Tally(ops, spikes=events, slots=slots, levels=levels, channels=self.shape.kv_width)
+        return Tally(ops, spikes=events, slots=slots, levels=levels, channels=self.shape.head_width)

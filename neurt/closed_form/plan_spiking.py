@@ -110,7 +110,7 @@ class _Layer(Rows):
         shape = self.shape
         channels = shape.kv_width if code.scaled else shape.query_width
         values = self.tokens * shape.query_width
-        return self.code(self.attention("query_encoder"), code, values, channels, shape.head_width)
+        return self.code(self.attention("query_encoder"), code, values, channels, channels)
 
     def _out_of_attention(self, levels: Levels) -> Row:
         shape = self.shape

@@ -56,9 +56,9 @@ def test_published_numbers_of_gpt2_small() -> None:
 
 def test_decode_traffic_of_gpt2_small() -> None:
     counts = plan_asa(ALIASES["gpt2-small"][1], decode(1024))
-    assert counts.total(Op.WEIGHT_READ) == 494_128_128  # 4 bytes x (12 L d^2 + V d)
-    assert counts.total(Op.KV_READ) == 75_497_472  # 4 bytes x 2 L d x 1024
-    assert counts.total(Op.KV_WRITE) == 4 * 2 * 12 * 768
+    assert counts.total(Op.WEIGHT_READ) == 494_128_128 / 4  # 12 L d^2 + V d
+    assert counts.total(Op.KV_READ) == 75_497_472 / 4  # 2 L d x 1024
+    assert counts.total(Op.KV_WRITE) == 2 * 12 * 768
 
 
 def test_windows_multiply_and_batch_doubles() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from plans import by_name, measured, planned
+from plans import by_name, check_steps, measured, planned
 
 from energy import Attention, Conventions, Levels
 from hwmodels import Op
@@ -30,7 +30,9 @@ def test_plan_with_measured_spikes_is_what_the_hooks_count(
 ) -> None:
     model = converted("gpt2", form, torch.float32, code=code, timesteps=timesteps)
     found = measured(model, what, "ssa")
-    assert by_name(planned(model, what, found)) == by_name(found)
+    plan = planned(model, what, found)
+    assert by_name(plan) == by_name(found)
+    check_steps(plan, found)
 
 
 def test_plan_follows_a_code_of_its_own_for_attention(converted: Converted, form: str) -> None:
