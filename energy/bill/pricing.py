@@ -107,7 +107,7 @@ def _hold(held: Floats, row: LayerCount, bits: Bits, flow: Dataflow, timesteps: 
     """
     ops, calls = row.tally.ops, max(1, row.calls)
     for op, number in ops.items():
-        if op in MOVED and op not in _HELD_ALREADY:
+        if op in MOVED and op not in HELD_ALREADY:
             steps = timesteps if op is Op.STATE_READ else 1
             held[_COLUMN[op]] += number / calls / steps * bits.of(row, op) / 8
     if flow.rules.accumulators == "event" and row.tally.slots and row.tally.accumulates:
@@ -118,7 +118,7 @@ def _hold(held: Floats, row: LayerCount, bits: Bits, flow: Dataflow, timesteps: 
 #: The buffer of each operation that moves something, as a column.
 _COLUMN = {op: BUFFERS.index(op.buffer) for op in MOVED if op.buffer is not None}
 #: Written where something is read that holds it.
-_HELD_ALREADY = frozenset({Op.STATE_WRITE, Op.KV_WRITE, Op.KV_SPIKE_WRITE})
+HELD_ALREADY = frozenset({Op.STATE_WRITE, Op.KV_WRITE, Op.KV_SPIKE_WRITE})
 
 
 def terms(work: Work, profile: HardwareProfile) -> list[Term]:

@@ -14,7 +14,7 @@ from hwmodels import Op
 from neurt.closed_form.passes import Pass
 from neurt.closed_form.plan import Row
 from neurt.families import Family, Shape, family_of
-from neurt.spiking.arithmetic import ARITHMETIC
+from energy.formulas.neurons import ARITHMETIC
 from neurt.spiking.config import Code, KeyValue, SpikingConfig
 
 #: Coders of the second stream of each product of attention.

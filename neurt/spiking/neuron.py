@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from energy import Levels, Tally, count_events, tally_call
 from energy.formulas import Conventions, neurons
 from hwmodels.errors import UserError
-from neurt.spiking.arithmetic import ARITHMETIC, Arithmetic
+from energy.formulas.neurons import ARITHMETIC, Arithmetic
 
 
 class _ATanSpike(torch.autograd.Function):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from energy import Levels
-from neurt.spiking.arithmetic import ARITHMETIC
+from energy.formulas.neurons import ARITHMETIC
 from neurt.spiking.coder import Coder
 from neurt.spiking.neuron import spike
 

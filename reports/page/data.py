@@ -6,10 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from energy import Counts, LayerCount
-from energy.bill.execution import ADDRESS_BYTES
+from energy.bill.execution import LEAKY
 from energy.bill.layer import GROUPS
-from energy.bill.placement import BUFFERS, HELD, PERSISTENT
+from energy.bill.placement import BUFFERS
+from energy.bill.pricing import HELD_ALREADY
+from energy.bill.traffic import SPIKES
+from energy.counts import Levels
 from energy.counts.counts import COUNT_COLUMNS, CountRow
+from energy.formulas.neurons import ARITHMETIC
 from hwmodels import Dataflow, HardwareProfile, Op, ProfileError, load_profile, siblings
 from hwmodels.prices import Evidence
 from reports.kit.caveats import PUBLISHED_SAVING, PUBLISHED_SOURCE
@@ -61,7 +65,6 @@ def page_data(run: Run) -> dict[str, Any]:
 
 def _world() -> dict[str, Any]:
     """The vocabulary of the bill: what each operation and each dataflow means."""
-    held = {op for op, _, _ in HELD}
     return {
         "ops": [
             {
@@ -69,16 +72,19 @@ def _world() -> dict[str, Any]:
                 "group": op.group,
                 "buffer": op.buffer,
                 "read": op.is_read,
-                "scales": op.scales_with_precision,
-                "held": op in held,
+                "spikes": op in SPIKES,
+                "held": op.buffer is not None and op not in HELD_ALREADY,
+                "alike": op.alike,
                 "definition": op.definition,
             }
             for op in Op
         ],
         "groups": GROUPS,
         "buffers": BUFFERS,
-        "persistent": PERSISTENT,
-        "address_bytes": ADDRESS_BYTES,
+        "levels": {x: {"bits": x.bits_per_slot, "payload": x.payload_bits} for x in Levels},
+        "arithmetic": {kind: known._asdict() for kind, known in ARITHMETIC.items()},
+        "neuron_parts": list(LEAKY),
+        "leaky": LEAKY,
         "dataflows": {
             flow: {"rules": vars(flow.rules), "definition": flow.definition} for flow in Dataflow
         },
@@ -86,15 +92,12 @@ def _world() -> dict[str, Any]:
 
 
 #: What was run, and what was counted of each layer, by its name here and in `counts.csv`.
-_ABOUT = (
-    *("variant", "model", "weights", "phase", "batch", "tokens", "timesteps", "attention"),
-    "value_bytes",
-)
+_ABOUT = (*("variant", "model", "weights", "phase", "batch", "tokens", "timesteps", "attention"),)
 _LAYER = {"name": "layer"} | {
     name: name
     for name in (
         *("kind", "block", "component", "depth", "calls", "dense_macs", "zero_macs"),
-        *("spikes", "slots"),
+        *("spikes", "slots", "levels", "channels", "weight_bits", "vector_bits"),
     )
 }
 
@@ -138,12 +141,12 @@ def steps_with_time(row: LayerCount, counts: Counts) -> frozenset[Op]:
     if time == 1:
         return found
     if updates := ops.get(Op.NEURON_UPDATE, 0):
-        each = ops.get(Op.ACTIVATION_READ, 0) == updates * counts.value_bytes
+        each = ops.get(Op.ACTIVATION_READ, 0) == updates
         return found | {Op.ACTIVATION_READ} if each else found
     # Of the values that a product writes, each is the sum of `fan_in` slots of each time step:
     # one result for all of them leaves `time` times as many products per result.
-    written = ops.get(Op.ACTIVATION_WRITE, 0) // counts.value_bytes
-    fan_in = _fan_in(row, counts)
+    written = ops.get(Op.ACTIVATION_WRITE, 0)
+    fan_in = _fan_in(row)
     if written and fan_in and row.tally.dense_macs == written * fan_in:
         found |= {Op.ACTIVATION_WRITE}
     if Op.KV_SPIKE_READ in ops:  # spikes in the cache: a product for each time step
@@ -151,11 +154,11 @@ def steps_with_time(row: LayerCount, counts: Counts) -> frozenset[Op]:
     return found
 
 
-def _fan_in(row: LayerCount, counts: Counts) -> float:
+def _fan_in(row: LayerCount) -> float:
     """Slots that meet in one result of one time step; 0 where nothing tells."""
     tally = row.tally
     if weights := tally.ops.get(Op.WEIGHT_READ, 0):
-        vectors = tally.dense_macs * counts.value_bytes * max(1, row.calls) // weights
+        vectors = tally.dense_macs * max(1, row.calls) // weights
         return tally.slots // vectors if vectors else 0
     return 0
 

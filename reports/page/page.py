@@ -20,6 +20,8 @@ from reports.run.run import Run
 SCRIPTS = (
     "vendor/plotly-cartesian.min.js",
     "vendor/tabulator.min.js",
+    "traffic.js",
+    "fusion.js",
     "execution.js",
     "bill.js",
     "saving.js",

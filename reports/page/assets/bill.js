@@ -1,4 +1,4 @@
-/* The bill, as energy/{placement,pricing,estimate}.py have it: counts times prices.
+/* The bill, as energy/bill/{pricing,estimate,latency}.py have it: counts times prices.
 
    Pure functions on the counts of execution.js; energies are in picojoules, one per layer. A test
    compares them with Python over random counts and profiles. */
@@ -8,47 +8,32 @@ const bill = (() => {
   const COMPUTE = ["mac", "ac", "shift_ac"];
   const { sum, scaled, executed } = execution;
 
-  /* Bytes that each buffer holds during one call of each layer: values, and packed spikes. */
-  function footprints(world, counts, rules) {
-    const size = counts.name.length;
-    const tables = [false, true].map(() => world.buffers.map(() => new Float64Array(size)));
-    for (const { op, buffer, scales, held } of world.ops) {
-      const column = counts.ops[op];
-      if (!held || !column) continue;
-      const into = tables[scales ? 0 : 1][world.buffers.indexOf(buffer)];
-      for (let i = 0; i < size; i++) into[i] += column[i] / Math.max(1, counts.calls[i]);
-    }
-    const state = tables[0][world.buffers.indexOf("state")];
-    const of = (op, i) => (counts.ops[op] ? counts.ops[op][i] : 0);
-    for (let i = 0; i < size; i++) {
-      state[i] /= counts.timesteps;
-      // Accumulators that events update in memory are one value per result.
-      if (rules.accumulators === "event" && counts.slots[i] && (of("ac", i) || of("shift_ac", i)))
-        state[i] += of("activation_write_bytes", i) / Math.max(1, counts.calls[i]);
-    }
-    for (const table of tables) {
-      for (let j = 0; j < world.persistent; j++) table[j].fill(sum(table[j]));
-    }
-    return tables;
-  }
-
-  /* The level of each buffer in each layer, by index: the nearest that it fits in, else the last. */
-  function place(world, held, profile, names, size) {
-    const room = names.map((name) =>
-      new Float64Array(size).fill(profile.memory[name].capacity_bytes ?? Infinity),
-    );
-    return world.buffers.map((buffer, j) => {
-      const levels = (profile.placement[buffer] ?? []).map((name) => names.indexOf(name));
-      const last = levels[levels.length - 1];
-      const where = new Int32Array(size).fill(-1);
-      for (let i = 0; i < size && levels.length; i++) {
-        let at = 0;
-        while (levels[at] !== last && held[j][i] > room[levels[at]][i]) at++;
-        where[i] = levels[at];
-        room[where[i]][i] -= held[j][i];
+  /* Bytes that each buffer holds, and moves, during one call of each layer: as columns. */
+  function footprints(world, facts, run, rules, each) {
+    const size = run.name.length;
+    const [held, moved] = [0, 1].map(() => world.buffers.map(() => new Float64Array(size)));
+    const of = (op, i) => (run.ops[op] ? run.ops[op][i] : 0);
+    for (const { op, buffer, held: holds } of world.ops) {
+      if (!buffer) continue;
+      const j = world.buffers.indexOf(buffer);
+      for (let i = 0; i < size; i++) {
+        const calls = Math.max(1, run.calls[i]);
+        const number = facts.ops[op] ? facts.ops[op][i] : 0;
+        const steps = op === "state_read_values" ? run.timesteps : 1;
+        if (holds && number) held[j][i] += ((number / calls / steps) * each(op, i)) / 8;
+        if (of(op, i)) moved[j][i] += (of(op, i) * each(op, i)) / 8 / calls;
       }
-      return where;
-    });
+    }
+    if (rules.accumulators === "event") {
+      // Accumulators that events update in memory are one value per result.
+      const j = world.buffers.indexOf("state");
+      for (let i = 0; i < size; i++)
+        if (run.slots[i] && (of("ac", i) || of("shift_ac", i))) {
+          const results = facts.ops.activation_write_values?.[i] ?? 0;
+          held[j][i] += ((results / Math.max(1, run.calls[i])) * each("state_write_values", i)) / 8;
+        }
+    }
+    return [held, moved];
   }
 
   /* Picojoules per byte of an array of some size: between the points of a curve, linear. */
@@ -61,36 +46,43 @@ const bill = (() => {
     return pj + ((more - pj) * (size - low)) / (high - low);
   }
 
-  const isPriced = (profile, { op, buffer }) =>
-    op in profile.prices || op in profile.included || buffer in profile.placement;
+  /* The operation whose price an operation has: its own, or that of its like outside of neurons. */
+  const pricedAs = (profile, { op, alike }) =>
+    op in profile.prices || op in profile.included || !alike ? op : alike;
 
-  /* What a byte costs in each layer: by the level it lives in, and on a curve by its size. */
-  function perByte(profile, names, places, held, read) {
-    const levels = names.map((name) => profile.memory[name]);
-    const flat = levels.map((level) => (read ? level.read_pj_per_byte : level.write_pj_per_byte));
-    return (i) => {
-      const { curve } = levels[places[i]];
-      return curve.length ? interpolated(curve, held[i]) : flat[places[i]];
-    };
+  const isPriced = (profile, about) => {
+    if (about.op === "delivery_values") return Boolean(profile.delivery);
+    const priced = pricedAs(profile, about);
+    return priced in profile.prices || priced in profile.included || about.buffer in profile.placement;
+  };
+
+  /* What a byte costs in a level, in each layer: on a curve by the size of its buffer. */
+  function perByte(level, sizes, read) {
+    if (!level.curve.length) return () => (read ? level.read_pj_per_byte : level.write_pj_per_byte);
+    return (i) => interpolated(level.curve, sizes[i]);
   }
 
-  /* Price counts. Time follows from the throughput of the profile. */
+  /* Price counts. Time follows from the throughput and the bandwidth of the profile. */
   function estimate(world, counts, profile, dataflow) {
-    const run = executed(world, counts, world.dataflows[dataflow].rules, profile.core);
+    const { rules } = world.dataflows[dataflow];
+    const facts = fusion.fused(world, counts, profile);
+    const run = executed(world, counts, facts, profile, rules);
     const size = run.name.length;
-    const scale = profile.value_bytes / counts.value_bytes;
-    const [values, packed] = footprints(world, counts, world.dataflows[dataflow].rules);
-    const held = values.map((column, j) => column.map((n, i) => n * scale + packed[j][i]));
+    const each = traffic.bits(world, profile, rules, run);
+    const [held, moved] = footprints(world, facts, run, rules, traffic.bits(world, profile, rules, facts));
     const names = Object.keys(profile.memory);
-    const places = place(world, held, profile, names, size);
+    const shares = traffic.place(world, held, moved, profile, names);
+    const sizes = traffic.whole(held);
     const [unpriced, inLevel] = [{}, new Float64Array(names.length)];
+    const bytes = names.map(() => new Float64Array(size));
     const groups = Object.fromEntries(world.groups.map((group) => [group, new Float64Array(size)]));
     const lacks = new Uint8Array(size);
     for (const about of world.ops) {
       const { op, group, buffer } = about;
       const amounts = run.ops[op];
       const total = amounts ? sum(amounts) : 0;
-      if (!total || op in profile.included) continue;
+      const priced = pricedAs(profile, about);
+      if (!total || priced in profile.included) continue;
       if (!isPriced(profile, about)) {
         unpriced[op] = total;
         if (COMPUTE.includes(op))
@@ -100,20 +92,25 @@ const bill = (() => {
         continue;
       }
       const into = groups[group];
-      if (op in profile.prices) {
-        const { pj } = profile.prices[op];
-        for (let i = 0; i < size; i++) into[i] += amounts[i] * pj;
+      if (priced in profile.prices || op === "delivery_values") {
+        const fetch = op === "delivery_values";
+        const { pj } = fetch ? { pj: profile.delivery.pj_per_byte } : profile.prices[priced];
+        for (let i = 0; i < size; i++)
+          if (amounts[i]) into[i] += amounts[i] * pj * (fetch ? each(op, i) / 8 : 1);
         continue;
       }
       const j = world.buffers.indexOf(buffer);
-      const price = perByte(profile, names, places[j], held[j], about.read);
-      const factor = about.scales ? scale : 1;
-      for (let i = 0; i < size; i++) {
-        if (!amounts[i]) continue;
-        const pj = amounts[i] * factor * price(i);
-        into[i] += pj;
-        inLevel[places[j][i]] += pj;
-      }
+      names.forEach((name, k) => {
+        const price = perByte(profile.memory[name], sizes[j], about.read);
+        for (let i = 0; i < size; i++) {
+          const moves = amounts[i] && ((amounts[i] * each(op, i)) / 8) * shares[k][j][i];
+          if (!moves) continue;
+          const pj = moves * price(i);
+          into[i] += pj;
+          inLevel[k] += pj;
+          bytes[k][i] += moves;
+        }
+      });
     }
     const levels = Object.fromEntries(names.map((name, k) => [name, inLevel[k]]));
     return finished({
@@ -124,18 +121,29 @@ const bill = (() => {
       lacks,
       profile,
       dataflow,
-      latency: duration(world, run, profile),
+      latency: duration(run, profile, names, bytes),
     });
   }
 
-  /* Seconds at full use of the chip; null where the profile does not say. */
-  function duration(world, run, profile) {
-    const scale = profile.value_bytes / run.value_bytes;
-    const factor = Object.fromEntries(world.ops.map(({ op, scales }) => [op, scales ? scale : 1]));
-    const total = (op) => (run.ops[op] ? sum(run.ops[op]) * factor[op] : 0);
-    const known = Object.entries(profile.throughput ?? {});
-    if (!known.length || COMPUTE.some((op) => total(op) && !(op in profile.throughput))) return null;
-    return sum(known.map(([op, how]) => total(op) / how.per_second));
+  /* Seconds of all layers, each as long as its arithmetic or its slowest memory; null where the
+     profile does not say. */
+  function duration(run, profile, names, bytes) {
+    const rates = Object.entries(profile.throughput ?? {});
+    const bandwidth = profile.bandwidth ?? {};
+    const of = (op, i) => (run.ops[op] ? run.ops[op][i] : 0);
+    if (!rates.length || !run.name.length) return null;
+    let seconds = 0;
+    for (let i = 0; i < run.name.length; i++) {
+      if (COMPUTE.some((op) => of(op, i) && !(op in profile.throughput))) return null;
+      let longest = sum(rates.map(([op, how]) => of(op, i) / how.per_second));
+      for (const [k, name] of names.entries()) {
+        if (!bytes[k][i] || !Object.keys(bandwidth).length) continue;
+        if (!(name in bandwidth)) return null;
+        longest = Math.max(longest, bytes[k][i] / bandwidth[name].bytes_per_second);
+      }
+      seconds += longest;
+    }
+    return seconds;
   }
 
   function finished(found) {
@@ -192,7 +200,7 @@ const bill = (() => {
     const spiking = variant === "ssa";
     const whole = chosen
       .map((phase) => {
-        const counts = spiking ? scaled(phase.ssa, what.timesteps, what.rate) : phase.asa;
+        const counts = spiking ? scaled(world, phase.ssa, what.timesteps, what.rate) : phase.asa;
         return estimate(world, counts, what.profile, what.dataflow);
       })
       .reduce(added);

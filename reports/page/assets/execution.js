@@ -14,17 +14,18 @@ const execution = (() => {
   /* Counts as they are embedded, with fast columns. */
   function loaded(counts) {
     const made = { ...counts, ops: {} };
-    for (const name of ["calls", "dense_macs", "spikes", "slots"])
+    for (const name of ["calls", "dense_macs", "spikes", "slots", "channels"])
       made[name] = new Float64Array(counts[name]);
     for (const [op, column] of Object.entries(counts.ops)) made.ops[op] = new Float64Array(column);
     return made;
   }
 
-  /* Counts at another number of time steps and other spike rates; facts, before any dataflow.
+  /* Counts at another number of time steps and other spike rates; facts, before any machine.
 
      What is counted per time step grows with their number at a constant spike rate. The rate of a
-     layer is multiplied by `rate` until every slot holds a spike; its events follow. */
-  function scaled(counts, timesteps, rate) {
+     layer is multiplied by `rate` until every slot holds a spike; its events follow. What a neuron
+     computes follows from what its kind does. */
+  function scaled(world, counts, timesteps, rate) {
     const longer = timesteps / counts.timesteps;
     const size = counts.name.length;
     const grown = (column) => column.map((value, i) => (counts.slots[i] ? value * longer : value));
@@ -42,44 +43,126 @@ const execution = (() => {
       }
       ops[op] = found;
     }
+    if (timesteps !== counts.timesteps || rate !== 1) recompute(world, counts, ops, timesteps, spikes);
     return { ...counts, timesteps, slots, spikes, ops, dense_macs: grown(counts.dense_macs) };
   }
 
-  /* The counts under a dataflow, mapped onto cores where there are any. */
-  function executed(world, counts, rules, core) {
-    const { slots, spikes, timesteps: steps, value_bytes: width } = counts;
+  /* Operations of neurons of a known kind, in so many time steps. A greedy coder stops at its first
+     silent step: it executes more steps as its spikes become more, in proportion to
+     min(all, values + spikes), which bounds them. */
+  function recompute(world, counts, ops, timesteps, spikes) {
+    const of = (op, i) => (counts.ops[op] ? counts.ops[op][i] : 0);
+    counts.kind.forEach((kind, i) => {
+      const known = world.arithmetic[kind];
+      const updates = of("neuron_update", i);
+      if (!known || !updates) return;
+      const values = updates / counts.timesteps;
+      const all = values * timesteps;
+      const [executed, rows] = before(known, counts, i, values);
+      const bound = (steps, sent) => (known.stops ? Math.min(steps, values + sent) : steps);
+      const now = bound(all, spikes[i]);
+      const steps = known.stops ? Math.min(all, (executed * now) / bound(updates, counts.spikes[i])) : all;
+      world.neuron_parts.forEach((op, k) => {
+        if (ops[op]) ops[op][i] = steps * known.step[k] + values * known.value[k] + rows * known.row[k];
+      });
+    });
+  }
+
+  /* Steps that a layer of neurons executed, and rows of softmax weights it took: as it was counted. */
+  function before(known, counts, i, values) {
+    const counted = counts_of(counts, i);
+    const at = known.step.findIndex((each, k) => each && !known.row[k]);
+    const steps = at < 0 ? 0 : (counted[at] - values * known.value[at]) / known.step[at];
+    const k = known.row.findIndex((each) => each);
+    const rows = k < 0 ? 0 : (counted[k] - values * known.value[k] - steps * known.step[k]) / known.row[k];
+    return [steps, rows];
+  }
+
+  const counts_of = (counts, i) =>
+    ["neuron_add", "neuron_mul", "neuron_cmp"].map((op) => (counts.ops[op] ? counts.ops[op][i] : 0));
+
+  /* The counts as a machine executes them; `facts` are those at its bound of fusion. */
+  function executed(world, counts, facts, profile, rules) {
+    const { slots, spikes, timesteps: steps } = counts;
     const size = slots.length;
     const zeros = new Float64Array(size);
-    const of = (op) => counts.ops[op] ?? zeros;
-    const ops = { ...counts.ops };
+    const of = (op) => facts.ops[op] ?? zeros;
+    const ops = { ...facts.ops };
     const [events, shifts] = [of("ac"), of("shift_ac")];
     const accumulates = (i) => events[i] + shifts[i];
     const change = (names, value) => {
       for (const op of names) {
-        const before = of(op);
-        ops[op] = before.slice();
-        for (let i = 0; i < size; i++) if (slots[i]) ops[op][i] = value(i, before[i]);
+        const now = ops[op] ?? zeros;
+        ops[op] = now.slice();
+        for (let i = 0; i < size; i++) if (slots[i]) ops[op][i] = value(i, now[i]);
       }
     };
     if (rules.weights === "step") {
-      change(["weight_read_bytes", "vector_read_bytes", "kv_read_bytes"], (i, n) => n * steps);
+      change(["weight_read_values", "vector_read_values", "kv_read_values"], (i, n) => n * steps);
     } else if (rules.weights === "event") {
-      change(["weight_read_bytes", "kv_read_bytes"], (i, n) => (n ? accumulates(i) * width : 0));
+      change(["weight_read_values", "kv_read_values"], (i, n) => (n ? accumulates(i) : 0));
     }
     if (rules.inputs === "step") {
       const updates = of("neuron_update");
-      change(["activation_read_bytes"], (i, n) => (updates[i] ? updates[i] * width : n));
+      change(["activation_read_values"], (i, n) => (updates[i] && n ? updates[i] : n));
     }
-    const state = ["state_read_bytes", "state_write_bytes"];
+    const state = ["state_read_values", "state_write_values"];
     const kept = (n) => (rules.state === "resident" ? 0 : n);
-    if (rules.accumulators === "event") change(state, (i, n) => kept(n) + accumulates(i) * width);
+    if (rules.accumulators === "event") change(state, (i, n) => kept(n) + accumulates(i));
     else if (rules.state === "resident") change(state, () => 0);
     if (rules.spikes === "addresses") {
-      change(["spike_read_bytes", "spike_write_bytes"], (i, n) => (n ? spikes[i] * world.address_bytes : 0));
+      change(["spike_read_slots", "spike_write_slots"], (i, n) => (n ? spikes[i] : 0));
     }
+    if (profile.fusion === "fused" && rules.weights !== "event") {
+      for (const op of ["kv_read_values", "kv_spike_read_slots"])
+        if (ops[op]) ops[op] = ops[op].map((n, i) => n && n * fusion.queryBlocks(counts, profile, i));
+    }
+    takeApart(world, ops, profile, size);
+    if (profile.delivery) ops.delivery_values = delivered(counts, profile.delivery);
     const run = { ...counts, ops };
-    if (core) ops.spike_hop = hops(counts, core); // cores hold what was counted, not what moves
+    if (profile.core) ops.spike_hop = hops(counts, profile.core); // cores hold what was counted
     return run;
+  }
+
+  /* An update of a neuron is charged whole, or as what it is made of: never both. */
+  function takeApart(world, ops, profile, size) {
+    const priced = (op) => op in profile.prices || op in profile.included;
+    const alike = { neuron_add: "add", neuron_mul: "mul", neuron_cmp: "cmp" };
+    const parts = world.neuron_parts;
+    const whole = priced("neuron_update") || !parts.some((op) => priced(op) || priced(alike[op]));
+    const updates = ops.neuron_update;
+    if (!updates) return;
+    const before = Object.fromEntries(parts.map((op) => [op, ops[op] ?? new Float64Array(size)]));
+    ops.neuron_update = updates.slice();
+    for (const op of parts) ops[op] = before[op].slice();
+    for (let i = 0; i < size; i++) {
+      if (!updates[i]) continue;
+      if (whole) for (const op of parts) ops[op][i] = 0;
+      else {
+        ops.neuron_update[i] = 0;
+        // A neuron of which nobody counted what it does is a leaky integrate-and-fire neuron.
+        if (!parts.some((op) => before[op][i]))
+          parts.forEach((op) => (ops[op][i] = world.leaky[op] * updates[i]));
+      }
+    }
+  }
+
+  /* Stored operands that are fetched beside the adders, each for as many uses as share a fetch. */
+  function delivered(counts, delivery) {
+    const of = (op, i) => (counts.ops[op] ? counts.ops[op][i] : 0);
+    const stored = ["weight_read_values", "kv_read_values", "kv_spike_read_slots"];
+    return Float64Array.from(counts.calls, (number, i) => {
+      const calls = Math.max(1, number);
+      const held = stored.reduce((s, op) => s + of(op, i), 0) / calls;
+      let fetches = 0;
+      for (const [uses, reuse] of [
+        [of("mac", i), delivery.mac_reuse],
+        [of("ac", i) + of("shift_ac", i), delivery.event_reuse],
+      ]) {
+        if (uses) fetches += uses / Math.max(1, held ? Math.min(reuse, uses / calls / held) : reuse);
+      }
+      return fetches;
+    });
   }
 
   /* Spikes times links: each goes to every core of the layer it drives, or to one. */
@@ -87,9 +170,9 @@ const execution = (() => {
     const { ops, slots, spikes, calls, dense_macs: dense } = counts;
     const of = (op, i) => (ops[op] ? ops[op][i] : 0);
     const needed = Array.from(slots, (places, i) => {
-      const weights = of("weight_read_bytes", i);
+      const weights = of("weight_read_values", i);
       if (!places || !weights) return 0;
-      const synapses = Math.floor(weights / (counts.value_bytes * Math.max(1, calls[i])));
+      const synapses = Math.floor(weights / Math.max(1, calls[i]));
       const neurons = Math.floor(dense[i] / places);
       return Math.max(Math.ceil(synapses / core.synapses), Math.ceil(neurons / core.neurons));
     });

@@ -40,7 +40,7 @@ def browser() -> Iterator[Browser]:
 def evaluate(browser: Browser) -> Iterator[Callable[[str, Any], Any]]:
     """Evaluate a JavaScript function, with the arithmetic of the page at hand."""
     tab = browser.new_page()
-    names = ("execution", "bill", "saving", "settings", "documents")
+    names = ("traffic", "fusion", "execution", "bill", "saving", "settings", "documents")
     script = "\n".join((ASSETS / f"{name}.js").read_text(encoding="utf-8") for name in names)
     tab.set_content("<!DOCTYPE html>")
     tab.add_script_tag(content=script)

@@ -12,9 +12,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import Phase as Stage
 from hypothesis import strategies as st
 
-from energy import Counts, Label, LayerCount, Tally, estimate, saving
+from energy import Counts, Label, LayerCount, Levels, Tally, estimate, saving
 from energy.bill.layer import GROUPS
-from hwmodels import Buffer, Dataflow, HardwareProfile, Op, load_profile, profile_names
+from hwmodels import (
+    Buffer,
+    Dataflow,
+    Encoding,
+    Fusion,
+    HardwareProfile,
+    Op,
+    Room,
+    load_profile,
+    profile_names,
+)
 from reports import Run
 from reports.page.data import page_data
 from reports.run.run import Phase, merged
@@ -50,6 +60,8 @@ SIDES = """({ data, chosen }) => {
 }"""
 
 amounts = st.integers(0, 10**9) | st.integers(0, 20) | st.integers(10**14, 10**15)
+COMPONENTS = ["qkv", "proj", "scores", "mix", "neuron", "norm", "residual", "ffn_up", "ffn_down"]
+bits = st.floats(0.5, 8)
 picojoules = st.sampled_from([0.0, 0.25, 81.0]) | st.floats(1e-3, 1e3)
 
 
@@ -61,11 +73,20 @@ def rows(draw: st.DrawFn, index: int) -> LayerCount:
     }
     slots = draw(st.just(0) | st.integers(1, 10**7))
     return LayerCount(
-        f"layer.{index}",
+        f"layer.{index}{draw(st.sampled_from(['', '.weight_encoder', '.qkv_neuron']))}",
         "Linear",
-        Label(draw(st.sampled_from(["attention", "ffn"])), draw(st.sampled_from(["qkv", "proj"]))),
+        Label(draw(st.sampled_from(["attention", "ffn"])), draw(st.sampled_from(COMPONENTS))),
         draw(st.integers(0, 3)),
-        Tally(ops, draw(amounts), draw(st.integers(0, slots)), slots),
+        Tally(
+            ops,
+            draw(amounts),
+            draw(st.integers(0, slots)),
+            slots,
+            levels=draw(st.none() | st.sampled_from(list(Levels))),
+            channels=draw(st.integers(0, 5000)),
+        ),
+        draw(st.none() | st.sampled_from([4.156, 16.0])),
+        draw(st.none() | st.just(16.0)),
     )
 
 
@@ -76,7 +97,8 @@ def counted(draw: st.DrawFn) -> Counts:
         "ssa",
         tuple(draw(rows(i)) for i in range(size)),
         timesteps=draw(st.integers(1, 8)),
-        value_bytes=draw(st.sampled_from([1, 2, 4])),
+        tokens=draw(st.integers(0, 64)),
+        attention=draw(st.sampled_from(["full", "causal"])),
     )
 
 
@@ -95,7 +117,7 @@ def levels(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def profiles(draw: st.DrawFn) -> HardwareProfile:
-    plain = [op for op in Op if op.buffer is None]
+    plain = [op for op in Op if op.buffer is None and op is not Op.DELIVERY]
     priced = draw(st.sets(st.sampled_from(plain)))
     memory = {f"level{i}": draw(levels()) for i in range(draw(st.integers(1, 3)))}
     placed = {
@@ -112,13 +134,27 @@ def profiles(draw: st.DrawFn) -> HardwareProfile:
         "memory": memory,
         "placement": placed,
         "dataflow": draw(st.sampled_from(list(Dataflow))),
+        "fusion": draw(st.sampled_from(list(Fusion))),
+        "encoding": draw(st.sampled_from(list(Encoding))),
+        "room": draw(st.sampled_from(list(Room))),
+        "widths": {"accumulators": draw(st.integers(1, 64)), "vectors": draw(st.none() | bits)},
         "included": dict.fromkeys(draw(st.sets(st.sampled_from(free))) if free else (), "inside"),
     }
+    if draw(st.booleans()):
+        reuse = st.floats(1, 1e4)
+        table["delivery"] = {
+            "pj_per_byte": draw(picojoules),
+            "mac_reuse": draw(reuse),
+            "event_reuse": draw(reuse),
+            **CITED,
+        }
     if draw(st.booleans()):
         table["core"] = {"synapses": draw(st.integers(1, 10**6)), "neurons": 64, **CITED}
     if draw(st.booleans()):
         table["static_power"] = {"watts": 0.5, **CITED}
-        ops = draw(st.sets(st.sampled_from(list(Op))))
+        ops = draw(st.sets(st.sampled_from(plain)))
+        if draw(st.booleans()):
+            table["bandwidth"] = {"level0": {"bytes_per_second": 1e9, **CITED}}
         table["throughput"] = {op: {"per_second": draw(st.floats(1, 1e12)), **CITED} for op in ops}
     return HardwareProfile.model_validate(table)
 

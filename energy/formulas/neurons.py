@@ -1,4 +1,4 @@
-"""What the steps of neurons and coders are made of. No torch: a plan answers at once."""
+"""What the steps of neurons and coders are made of."""
 
 from __future__ import annotations
 

@@ -1,0 +1,91 @@
+/* What moves between products, as energy/bill/fusion.py has it: at the bound that a profile names.
+
+   Pure functions on counts in columns. A test compares them with Python. */
+const fusion = (() => {
+  "use strict";
+
+  const NEXT = { qkv: "scores", mix: "proj", ffn_up: "ffn_down" };
+  const CACHED = ["kv_read_values", "kv_spike_read_slots"];
+  const COMPUTE = ["mac", "ac", "shift_ac"];
+  const MOVED = ["activation_read_values", "activation_write_values", "spike_read_slots", "spike_write_slots",
+    "state_read_values", "state_write_values"];
+
+  /* The counts with what moves at the bound of the profile. */
+  function fused(world, counts, profile) {
+    if (profile.fusion !== "fused") return counts;
+    const of = (op, i) => (counts.ops[op] ? counts.ops[op][i] : 0);
+    const parts = new Map();
+    const key = (i, component) => `${counts.block[i]}\n${counts.depth[i]}\n${component}`;
+    counts.name.forEach((_, i) => {
+      const at = key(i, counts.component[i]);
+      if (!parts.has(at)) parts.set(at, []);
+      parts.get(at).push(i);
+    });
+    const beside = (i, component) => parts.get(key(i, component)) ?? [];
+    const total = (rows, op) => rows.reduce((sum, i) => sum + of(op, i), 0);
+    const named = (i, end) => counts.name[i].endsWith(end);
+    const share = (i) => {
+      let left = total(beside(i, NEXT[counts.component[i]]), "activation_read_values");
+      for (const other of beside(i, counts.component[i])) {
+        const written = Math.min(left, of("activation_write_values", other));
+        if (counts.name[other] === counts.name[i]) return written;
+        left -= written;
+      }
+      return 0;
+    };
+    const ops = { ...counts.ops };
+    for (const op of MOVED) if (ops[op]) ops[op] = ops[op].slice();
+    const set = (op, i, value) => {
+      if (!ops[op]) {
+        if (!value) return;
+        ops[op] = new Float64Array(counts.name.length);
+      }
+      ops[op][i] = value;
+    };
+    const memory = new Set(world.ops.filter(({ group }) => group === "memory").map(({ op }) => op));
+    for (let i = 0; i < counts.name.length; i++) {
+      const component = counts.component[i];
+      if (of("neuron_update", i)) {
+        for (const op of ["activation_read_values", "state_read_values", "state_write_values"]) set(op, i, 0);
+        if (named(i, ".weight_encoder")) set("spike_write_slots", i, 0);
+        else if (named(i, ".qkv_neuron"))
+          set("spike_write_slots", i, total(beside(i, "scores"), "spike_read_slots"));
+      } else if ((component === "scores" || component === "mix") && CACHED.some((op) => of(op, i))) {
+        if (component === "scores") set("activation_write_values", i, 0);
+        else {
+          set("activation_read_values", i, 0);
+          const weights = beside(i, "neuron").filter((other) => named(other, ".weight_encoder"));
+          const rest = of("spike_read_slots", i) - total(weights, "spike_write_slots");
+          set("spike_read_slots", i, Math.max(0, rest));
+          set("activation_write_values", i, share(i));
+        }
+      } else if (component in NEXT && of("weight_read_values", i)) {
+        set("activation_write_values", i, share(i));
+      } else if (component === "residual") {
+        set("activation_read_values", i, of("activation_write_values", i));
+        set("activation_write_values", i, 0);
+      } else if (!COMPUTE.some((op) => of(op, i)) &&
+        Object.keys(counts.ops).some((op) => of(op, i) && !memory.has(op))) {
+        set("activation_read_values", i, 0);
+        set("activation_write_values", i, 0);
+      }
+    }
+    return { ...counts, ops };
+  }
+
+  /* How often a pass reads the keys or values of a product of attention. */
+  function queryBlocks(counts, profile, i) {
+    const of = (op) => (counts.ops[op] ? counts.ops[op][i] : 0);
+    const [nearest] = profile.placement.activations ?? [];
+    const room = nearest === undefined ? null : (profile.memory[nearest].capacity_bytes ?? null);
+    const calls = Math.max(1, counts.calls[i]);
+    const batch = Math.max(1, counts.batch);
+    if (room === null || !(of(CACHED[0]) + of(CACHED[1])) || counts.tokens / (calls * batch) <= 1) return 1;
+    const vectors = Math.max(of("activation_read_values"), of("spike_read_slots")) / calls;
+    const width = traffic.width(profile, "activation_read_values") / 8;
+    const blocks = Math.ceil((((4 * vectors) / batch) * width) / room);
+    return counts.attention === "causal" ? (blocks + 1) / 2 : Math.max(1, blocks);
+  }
+
+  return { fused, queryBlocks };
+})();
