@@ -38,6 +38,8 @@ def _ended(_case: Case, outcome: Outcome) -> str:
         where = re.search(r'File ".*?([^/"]+/[^/"]+)", line \d+ in \w+', outcome.err)
         kind = _SIGNALS.get(outcome.code, f"crash: signal {-outcome.code}")
         return f"{kind}: {where[0][-80:] if where else last}"
+    if "too little memory" in last:
+        return f"memory: {last}"
     return f"exit status: {outcome.code}" if outcome.code not in (0, 1, 2) else ""
 
 
@@ -58,7 +60,7 @@ def _talked(case: Case, outcome: Outcome) -> str:
         last = lines[-1] if lines else ""
         if not _PROGRAM.match(last):
             return f"no error line: {last!r}"
-        if outcome.code == 1 and len(lines) > 1 and not aside:
+        if len(lines) > 1 and not aside:
             return f"more than one line: {lines[0]}"
         if len(_PROGRAM.sub("", last)) > LONGEST:
             return f"long line: {len(last)} characters: {last[:200]}"
@@ -89,7 +91,7 @@ def _left(_case: Case, outcome: Outcome) -> str:
 
 def _wrote(case: Case, outcome: Outcome) -> str:
     written = dict(outcome.written)
-    if "--json" in case.words and outcome.code == 0:
+    if "--json" in case.words and outcome.out:
         written["standard output.json"] = outcome.out.encode()
     for path, data in written.items():
         if path.endswith(_TEXTS) and (said := _text_fault(path, data)):

@@ -27,12 +27,14 @@ def ended(code: int = 0, out: str = "", err: str = "", **written: bytes) -> Outc
         (ended(UNCAUGHT, err=TRACEBACK), "traceback: neurt/cli.py:41: KeyError: 'x'"),
         (ended(-signal.SIGPROF, err="Fatal"), "hang: "),
         (ended(-signal.SIGABRT, err="Fatal"), "crash: signal 6: "),
+        (ended(1, err="neurt-energy: this machine has too little memory for that\n"), "memory: "),
         (ended(3), "exit status: 3"),
         (ended(1, err="x.py:1: UserWarning: odd\nneurt-energy: no\n"), "warning: "),
         (ended(0, err="odd\n"), "talk on standard error: odd"),
         (ended(1), "no error line: ''"),
         (ended(1, err="KeyError\n"), "no error line: 'KeyError'"),
         (ended(1, err="so\nneurt-energy: no\n"), "more than one line: so"),
+        (ended(2, err="usage\nneurt-energy: no\n"), "more than one line: usage"),
         (ended(1, err="neurt-energy: " + "x" * 301 + "\n"), "long line: 315 characters"),
         (ended(1, err="neurt-energy: a\x1b[2J\n"), "control character on standard error: "),
         (ended(0, out="\x9b2J\n"), "control character on standard output: "),
@@ -55,7 +57,7 @@ def test_a_wrong_end_is_told(outcome: Outcome, says: str) -> None:
     [
         RIGHT,
         ended(1, err="neurt-energy: " + "x" * 300 + "\n"),
-        ended(2, err="usage: neurt-energy plan\n  [-h]\nneurt-energy plan: error: no\n"),
+        ended(2, err="neurt-energy plan: error: no\n"),
     ],
 )
 def test_a_right_end_is_not(outcome: Outcome) -> None:
@@ -72,6 +74,8 @@ def test_nonsense_must_be_refused_and_what_is_valid_accepted() -> None:
 
 def test_json_on_standard_output_is_read_too() -> None:
     assert verdict(Case(["plan", "--json"], {}), ended(0, out="{}", err="talk")) == ""
+    refused = ended(1, out='{"error": "no"}', err="neurt-energy: no\n")
+    assert verdict(Case(["plan", "--json"], {}), refused) == ""
     said = verdict(Case(["plan", "--json"], {}), ended(0, out="[NaN]"))
     assert said == "file: standard output.json: no JSON of finite numbers: NaN"
 

@@ -43,7 +43,7 @@ _FAULTS = (
     _wrong("settings", [], None, 5),
     _wrong("settings.timesteps", -1, "4", 1.5, 10**9),
     _wrong("sha256", {}, {"counts.csv": "0" * 64}, 5),
-    _wrong("profiles", {}, [], None, "45nm", [5], [{}]),
+    _wrong("hardware", {}, [], None, "45nm", [5], [{}], {"45nm": {}}),
     _wrong("command", 5, "", None, "fly"),
 )
 

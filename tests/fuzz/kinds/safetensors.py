@@ -115,5 +115,7 @@ def case(draw: Draw, seeds: Seeds) -> Case:
         header = header if whole else draw.changed(header, change_tree)
         weights[chosen] = _whole(header, rest)
         weights[chosen] = draw.changed(weights[chosen], change_bytes) if whole else weights[chosen]
-    words = draw.choice(_COMMANDS[:4] if draw.nonsense else _COMMANDS).split()
+    # A count depends on no weight.
+    commands = _COMMANDS[-1:] if "finite" in draw.nonsense else _COMMANDS[:4]
+    words = draw.choice(commands if draw.nonsense else _COMMANDS).split()
     return draw.case(words, under("model", model | weights))
