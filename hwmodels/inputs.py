@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hwmodels.errors import UserError
-from hwmodels.plain import printable, shortened
+from hwmodels.plain import printable, quoted, shortened
 
 #: Brackets that may stand inside one another in a JSON file; a parser recurses once for each.
 MAX_JSON_DEPTH = 100
@@ -70,8 +70,8 @@ def parse_json(text: str | bytes, called: str, error: type[UserError]) -> Any:
     """The value that JSON says.
 
     Raises:
-        UserError: As `error`, if it is no JSON, nested deeper than `MAX_JSON_DEPTH`, or holds
-            NaN, an infinity, or a number that is one when read (1e400).
+        UserError: As `error`, if it is no JSON, nested deeper than `MAX_JSON_DEPTH`, holds NaN, an
+            infinity, or a number that is one when read (1e400), or says two things of one key.
     """
 
     def refuse(word: str) -> Any:
@@ -80,8 +80,18 @@ def parse_json(text: str | bytes, called: str, error: type[UserError]) -> Any:
     def finite(word: str) -> float:
         return number if math.isfinite(number := float(word)) else refuse(word)
 
+    def unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            for key, said in pairs:
+                if said != found[key]:
+                    raise error(f"{called} says two things of {quoted(key)}; keep one of them")
+        return found
+
     try:
-        value = json.loads(text, parse_constant=refuse, parse_float=finite)
+        value = json.loads(
+            text, parse_constant=refuse, parse_float=finite, object_pairs_hook=unambiguous
+        )
     except RecursionError as bad:
         raise error(f"{called} is nested deeper than {MAX_JSON_DEPTH} levels") from bad
     except json.JSONDecodeError as bad:

@@ -19,7 +19,7 @@ def _read(config: Config, model_type: str) -> Shape:
     activation = config.require("activation_function", "gelu_new", "gelu", "relu", "silu")
     width, heads = config.multiple("n_embd", "n_head")
     return Shape(
-        layers=config.size("n_layer"),
+        layers=config.layers("n_layer"),
         width=width,
         heads=heads,
         inner=config.size("n_inner", 4 * width),

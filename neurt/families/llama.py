@@ -5,6 +5,9 @@ Rotary positions, RMSNorm, SwiGLU, and key-value heads that several query heads 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from math import inf
+
 from neurt.families.family import Attention, Config, Family, FeedForward, Shape, ShapeError
 
 
@@ -26,10 +29,11 @@ def _read(config: Config, model_type: str) -> Shape:
             f"model '{config.name}': heads of {head_width} channels have one without a partner to "
             "rotate with; 'head_dim' (or 'hidden_size' over 'num_attention_heads') must be even"
         )
+    _check_rotation(config)
     # Qwen2 has a bias on Q, K and V always, and on nothing else.
     biased = model_type == "llama" and config.flag("attention_bias", default=False)
     return Shape(
-        layers=config.size("num_hidden_layers"),
+        layers=config.layers("num_hidden_layers"),
         width=width,
         heads=heads,
         inner=config.size("intermediate_size"),
@@ -46,6 +50,27 @@ def _read(config: Config, model_type: str) -> Shape:
     )
 
 
+def _check_rotation(config: Config) -> None:
+    """Counts do not depend on the frequencies, but a model of unknown ones is none."""
+    for key in ("rope_parameters", "rope_scaling"):
+        rotation = config.content.get(key) or {}
+        if not isinstance(rotation, Mapping):
+            raise config.wrong(key, rotation, "must be an object or null")
+        kind = rotation.get("rope_type", rotation.get("type", "default"))
+        if kind not in _ROTATIONS:
+            raise config.wrong(f"{key}.rope_type", kind, f"must be one of {', '.join(_ROTATIONS)}")
+        for number in ("rope_theta", "factor"):
+            _check_positive(config, f"{key}.{number}", rotation.get(number))
+    _check_positive(config, "rope_theta", config.content.get("rope_theta"))
+
+
+def _check_positive(config: Config, key: str, value: object) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not (isinstance(value, (int, float)) and 0 < value < inf):
+        raise config.wrong(key, value, "must be a number > 0")
+
+
 def _seen(config: Config, model_type: str) -> int:
     """Positions, or the tokens that the sliding window of some layer holds."""
     positions = config.size("max_position_embeddings")
@@ -56,6 +81,8 @@ def _seen(config: Config, model_type: str) -> int:
     return min(positions, config.size("sliding_window", _WINDOW))
 
 
+#: Ways of transformers to choose the frequencies of rotary positions.
+_ROTATIONS = ("default", "linear", "dynamic", "yarn", "longrope", "llama3", "proportional")
 #: What transformers assumes where a configuration does not say: cached heads (in a Llama as many as
 #: heads), and the tokens of a sliding window.
 _KV_HEADS = {"mistral": 8, "qwen2": 32}

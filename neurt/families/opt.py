@@ -14,7 +14,7 @@ def _read(config: Config, model_type: str) -> Shape:
     config.require("layer_norm_elementwise_affine", True)
     biased = config.flag("enable_bias", default=True)
     return Shape(
-        layers=config.size("num_hidden_layers"),
+        layers=config.layers("num_hidden_layers"),
         width=width,
         heads=heads,
         inner=config.size("ffn_dim"),

@@ -21,8 +21,9 @@ from neurt.learning.objectives import Continuation, Distillation, LayerMatch, tr
 from neurt.learning.pretrain import perplexity
 from neurt.learning.teaching import BASELINE, facts_of, student_of, teacher_of
 from neurt.learning.training import METRICS, TrainingError, processes, train
+from neurt.loading.directory import MODEL
 from neurt.loading.models import LoadedModel
-from neurt.loading.saving import MODEL, round_weights, save_model
+from neurt.loading.saving import round_weights, save_model
 from neurt.loading.source import resolve
 from neurt.measure.pair import WINDOW, calibrate, load
 from neurt.measure.planning import versions

@@ -97,7 +97,7 @@ class Weights(Model):
     """Which model, with which weights."""
 
     weights: Literal["auto", "pretrained", "random"] = "auto"
-    """auto: from the cache or the hub, else random, and said so"""
+    """auto: from the cache or the hub, else random, and said so; a directory must have them"""
 
 
 class Seeded(Weights):

@@ -68,3 +68,9 @@ def test_json_of_a_hundred_levels_is_read() -> None:
     assert parse_json("[" * 100 + "]" * 100, "it", FaultError) is not None
     with pytest.raises(FaultError, match="no valid JSON"):
         parse_json(b"\xff\xfe{", "it", FaultError)
+
+
+def test_a_key_that_is_said_twice_has_one_value() -> None:
+    assert parse_json('{"a": [1], "b": 2, "a": [1]}', "it", FaultError) == {"a": [1], "b": 2}
+    with pytest.raises(FaultError, match="^it says two things of 'layers'; keep one of them$"):
+        parse_json('[{"layers": 1, "layers": 2}]', "it", FaultError)

@@ -60,6 +60,7 @@ def count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Coun
         config = AutoConfig.for_model(kind, **(SIZES | KINDS.get(kind, {}) | (sizes or {})))
         config.save_pretrained(tmp_path / kind)
         asked = {"model": str(tmp_path / kind), "hw": ("45nm",), "out": tmp_path / "out"}
+        asked["weights"] = "random"
         return run_count(ProfileRequest(**(asked | {"seq_len": 7} | fields)))
 
     return run

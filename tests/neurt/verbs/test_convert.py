@@ -121,7 +121,12 @@ def test_random_weights_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
     bare.mkdir()
     sizes = {"n_layer": 1, "n_embd": 8, "n_head": 2, "n_positions": 64}
     (bare / "config.json").write_text(json.dumps({"model_type": "gpt2"} | sizes), encoding="utf-8")
-    assert main(["convert", "--model", str(bare), "--out", "out", "--seed", "3"]) == 0
+    assert (
+        main(
+            ["convert", "--model", str(bare), "--out", "out", "--weights", "random", "--seed", "3"]
+        )
+        == 0
+    )
     assert "weights=random(seed=3)" in capsys.readouterr().out
     facts = json.loads((tmp_path / "out" / "convert.json").read_text(encoding="utf-8"))
     assert facts["weights"] == "random(seed=3)"
