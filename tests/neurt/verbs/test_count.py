@@ -25,8 +25,8 @@ def words(tmp_path: Path) -> list[str]:
         max_position_embeddings=64,
     )
     config.save_pretrained(tmp_path / "neox")
-    asked = ["count", "--model", "neox", "--weights", "random", "--seq-len", "4"]
-    return [*asked, "--hw", "45nm", "--hw", "loihi"]
+    hw = ["--hw", "45nm", "--hw", "loihi"]
+    return ["count", "--model", "neox", *hw, "--weights", "random", "--seq-len", "4"]
 
 
 def test_a_count_is_printed_written_and_can_be_priced_again(
