@@ -72,5 +72,5 @@ def test_json_of_a_hundred_levels_is_read() -> None:
 
 def test_a_key_that_is_said_twice_has_one_value() -> None:
     assert parse_json('{"a": [1], "b": 2, "a": [1]}', "it", FaultError) == {"a": [1], "b": 2}
-    with pytest.raises(FaultError, match="^it says two things of 'layers'; keep one of them$"):
+    with pytest.raises(FaultError, match=r"^it says two things of 'layers'; keep one of them$"):
         parse_json('[{"layers": 1, "layers": 2}]', "it", FaultError)
