@@ -75,7 +75,7 @@ def load_model(
     """
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-    source = resolve(model) if isinstance(model, str) else model
+    source = model if isinstance(model, ModelSource) else resolve(str(model))
     random, why_not = choose_weights(source, weights)
     if source.is_converted:
         return _converted(source, random)

@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 
 from hwmodels.plain import printable, quoted, shortened
-from neurt.families import UNREAD
+from neurt.families import UNREAD, is_converted
 from neurt.loading.directory import weight_files
 from neurt.loading.hub import download, download_weights
 from neurt.loading.memory import check_fits
@@ -153,6 +153,11 @@ def _configuration(content: Mapping[str, Any], where: str) -> PretrainedConfig:
             raise ModelError(
                 f"configuration of '{where}' cannot be loaded: {quoted(key)} is no size"
             )
+    if is_converted(content.get("model_type")) and content.get("spiking") is None:
+        raise ModelError(
+            f"configuration of '{where}' cannot be loaded: a converted model must say in 'spiking' "
+            "how it was converted; convert it again"
+        )
     sizes = {key: value for key, value in content.items() if key not in UNREAD}
     try:
         config: PretrainedConfig = AutoConfig.for_model(**sizes)

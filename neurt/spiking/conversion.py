@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from hwmodels.errors import UserError
+from hwmodels.plain import quoted
 from neurt.families import FAMILIES, UNREAD
 from neurt.spiking.attention import SpikingAttention
 from neurt.spiking.config import DeadZone, SpikingConfig
@@ -87,6 +88,8 @@ def convert(
             calibration text, or a weight or an activation is not finite (names the first layer).
     """
     check_convertible(model)
+    if not isinstance(spiking, SpikingConfig):
+        raise ConversionError(f"`spiking` must be a SpikingConfig, and not {quoted(spiking)}")
     if spiking.conflict:
         raise ConversionError(spiking.conflict)
     if not calibration:

@@ -322,3 +322,22 @@ def test_a_converted_model_without_weights_is_to_be_saved_again(
     for weights in (Weights.AUTO, Weights.PRETRAINED):
         said = refused(ModelError, load_model, str(tmp_path / "out"), weights)
         assert said.endswith("it has no model.safetensors; save it again")
+
+
+@pytest.mark.parametrize(
+    ("spiking", "said"),
+    [
+        (None, "a converted model must say in 'spiking' how it was converted; convert it again"),
+        ([4], "'spiking' (= [4]) must be an object"),
+        ({"timesteps": "4"}, "'spiking.timesteps' (= '4') is no choice of a conversion: Input "),
+        ({"form": "softmax", "attention": "softmax"}, "'attention', its name in version 0.1; keep"),
+    ],
+)
+def test_choices_that_no_model_was_converted_with_are_named(
+    directory: Path, tmp_path: Path, spiking: object, said: str
+) -> None:
+    converted(directory, tmp_path / "out")
+    put(tmp_path / "out" / "config.json", spiking=spiking)
+    found = refused(ModelError, load_model, str(tmp_path / "out"))
+    assert found.startswith(f"configuration of '{tmp_path / 'out'}' cannot be loaded: ")
+    assert said in found
