@@ -133,8 +133,8 @@ def _token_ids(given: Any, model: PreTrainedModel) -> Tensor:
         ids = torch.as_tensor(given)
     except (RuntimeError, TypeError, ValueError) as error:
         raise ArgumentError(
-            "token ids must be whole numbers (batch, tokens), as a tokenizer makes them of a text, and "
-            f"not {quoted(given)}"
+            "token ids must be whole numbers (batch, tokens), as a tokenizer makes them of a "
+            f"text, and not {quoted(given)}"
         ) from error
     ids = ids[None] if ids.ndim == 1 else ids
     if ids.ndim != 2 or not ids.numel() or ids.is_floating_point() or ids.dtype == torch.bool:
