@@ -16,8 +16,10 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from energy.cells import from_cell, to_cell
 from energy.words import NONE
 from hwmodels.errors import UserError
+from hwmodels.plain import printable_lines
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -43,7 +45,7 @@ class Column(Generic[Row]):
     def cell(self, row: Row) -> str:
         """Its value in a row, for people."""
         value = self.value(row)
-        return NONE if value is None else self.show(value)
+        return NONE if value is None else printable_lines(self.show(value))
 
 
 def at(path: str) -> Callable[[Any], Any]:
@@ -120,7 +122,7 @@ class Table(Generic[Row]):
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(self.names)
-        writer.writerows([column.value(row) for column in self.columns] for row in self.rows)
+        writer.writerows([to_cell(x.value(row)) for x in self.columns] for row in self.rows)
         return text.getvalue()
 
     def to_frame(self) -> DataFrame:
@@ -138,17 +140,21 @@ class Table(Generic[Row]):
 
     def to_html(self) -> str:
         """A table in HTML; all its text is escaped, and its numbers are flush right."""
-        head = "".join(f"<th>{html.escape(column.heading)}</th>" for column in self.shown)
+        head = "".join(f"<th>{_escaped(column.heading)}</th>" for column in self.shown)
         body = "".join(f"<tr>{self._html_row(row)}</tr>" for row in self.rows)
-        caption = f'<caption style="text-align:left">{html.escape(self.title)}</caption>'
+        caption = f'<caption style="text-align:left">{_escaped(self.title)}</caption>'
         return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
     def _html_row(self, row: Row) -> str:
         return "".join(
             f'<td style="text-align:{"left" if column.words else "right"}">'
-            f"{html.escape(column.cell(row))}</td>"
+            f"{_escaped(column.cell(row))}</td>"
             for column in self.shown
         )
+
+
+def _escaped(text: str) -> str:
+    return html.escape(printable_lines(text))
 
 
 def read_rows(
@@ -198,4 +204,4 @@ def _rows(
         where = f"{called}, line {reader.line_num}"
         if None in row or None in row.values():
             raise error(f"{where} has not the {len(header)} columns of the header")
-        yield where, row
+        yield where, {column: from_cell(text) for column, text in row.items()}

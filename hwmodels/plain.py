@@ -24,6 +24,11 @@ def printable(text: str) -> str:
     )
 
 
+def printable_lines(text: str) -> str:
+    """The same of text that has several lines, which stay."""
+    return text if text.isprintable() else "\n".join(map(printable, text.split("\n")))
+
+
 def shortened(text: str, limit: int = MAX_VALUE) -> str:
     """The text, its middle replaced by dots where it is longer than `limit` characters."""
     if len(text) <= limit:

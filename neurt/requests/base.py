@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from energy.formulas import Attention
 from hwmodels.errors import UserError
 from hwmodels.plain import printable
+from neurt.loading.source import SHIPPED, SMOLLM2
 from neurt.spiking.config import SpikingConfig
 from reports.kit.pictures import Pictures
 
@@ -111,6 +112,8 @@ class Seeded(Weights):
         found = super().idle()
         if self.weights == "pretrained":
             found["seed"] = "it is that of random weights; leave out --weights pretrained"
+        elif self.weights == "auto" and self.model in (*SHIPPED, SMOLLM2):
+            found["seed"] = f"it is that of random weights, and {self.model} has its own"
         return found
 
 

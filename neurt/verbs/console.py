@@ -8,8 +8,10 @@ import sys
 from collections.abc import Callable, Sequence
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from energy.cells import from_cell
+from hwmodels.plain import printable_lines
 from neurt.loading.source import resolve
 from neurt.requests.base import RequestError
 
@@ -32,13 +34,20 @@ def terminal_console(*, aside: bool = False, quiet: bool = False) -> Console:
     """Where a command talks: standard output as wide as it is, or standard error (`aside`)."""
     from rich.console import Console  # late: a command that prints no table does not wait for it
 
+    class Plain(Console):
+        def print(self, *objects: Any, **options: Any) -> None:
+            """Print; no name in a text commands the terminal."""
+            texts = (printable_lines(x) if isinstance(x, str) else x for x in objects)
+            super().print(*texts, **options)
+
     stream = sys.stderr if aside else sys.stdout
     terminal = stream.isatty()
-    made = Console(
+    made = Plain(
         file=stream,
         quiet=quiet,
         width=None if terminal else PIPE_COLUMNS,
         highlight=False,
+        markup=False,
         soft_wrap=not terminal,
     )
     # COLUMNS may say anything.
@@ -60,7 +69,8 @@ def check_free(directory: Path, record: str, what: str, force: bool) -> None:
 
 def refuse_conversion(request: Converts) -> None:
     """Raise RequestError if a conversion is asked of a model that is converted already."""
-    asked = request.spiking != type(request.spiking)() or request.calibration is not None
+    given = request.model_fields_set & {"calibration", "calibration_tokens"}
+    asked = given or request.spiking != type(request.spiking)()
     if asked and resolve(request.model).is_converted:
         raise RequestError(
             f"'{request.model}' is a converted model and keeps its conversion; leave out the flags "
@@ -98,7 +108,6 @@ def _value(text: str) -> object:
     try:
         value = json.loads(text.lower() if text in ("True", "False") else text)
     except ValueError:
-        return text or None
-    return (
-        value if isinstance(value, int) or (isinstance(value, float) and isfinite(value)) else text
-    )
+        return from_cell(text) or None
+    number = isinstance(value, int) or (isinstance(value, float) and isfinite(value))
+    return value if number else from_cell(text)
