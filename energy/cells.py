@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from hwmodels.plain import printable
+from hwmodels.plain import printable_lines
 
 #: What begins a formula in a spreadsheet, in either width.
 _STARTS = "=+-@＝＋－＠"
@@ -21,7 +21,7 @@ def to_cell(value: Any) -> Any:
     """
     if not isinstance(value, str) or (value.isprintable() and value[:1] not in _QUOTED):
         return value
-    text = printable(value)
+    text = printable_lines(value)
     return _TOLD + text if _FORMULA.match(text) else text
 
 

@@ -13,7 +13,7 @@ from energy.cells import from_cell, to_cell
 from energy.counts.file import read_csv, to_csv
 from energy.table import Column, Table
 from hwmodels import Op
-from hwmodels.plain import printable
+from hwmodels.plain import printable_lines
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ from hwmodels.plain import printable
 )
 def test_a_spreadsheet_runs_no_text_and_a_terminal_obeys_none(text: str, cell: str) -> None:
     assert to_cell(text) == cell
-    assert from_cell(cell) == printable(text)
+    assert from_cell(cell) == printable_lines(text)
 
 
 @pytest.mark.parametrize("value", [-1, -0.5, 7, None, True])
@@ -44,7 +44,7 @@ def test_a_number_is_no_text(value: object) -> None:
 
 @given(st.text(st.sampled_from("'=+-@＝a\x1b \n"), max_size=5) | st.text())
 def test_a_reader_finds_the_text_that_was_written(text: str) -> None:
-    assert from_cell(to_cell(text)) == printable(text)
+    assert from_cell(to_cell(text)) == printable_lines(text)
     assert to_cell(text)[:1] not in ("=", "+", "-", "@", "\t", "\r")
 
 
