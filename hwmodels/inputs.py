@@ -1,10 +1,12 @@
-"""Files of others, looked at before they are read: regular, of a size, UTF-8, flat JSON."""
+"""Files of others, looked at before they are read: regular, of a size, UTF-8, flat JSON or TOML."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 import stat
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,13 @@ from hwmodels.plain import printable, quoted, shortened
 
 #: Brackets that may stand inside one another in a JSON file; a parser recurses once for each.
 MAX_JSON_DEPTH = 100
+
+#: Tables and arrays that may stand inside one another in a TOML file, and parts of a dotted key.
+MAX_TOML_DEPTH = 16
+_PART = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
+_LONG_KEY = re.compile(
+    rf"(?<![A-Za-z0-9_\\-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{MAX_TOML_DEPTH}}}"
+)
 
 
 def check_file(path: Path, called: str, error: type[UserError], limit_bytes: int | None) -> int:
@@ -103,6 +112,28 @@ def parse_json(text: str | bytes, called: str, error: type[UserError]) -> Any:
     if _depth(value) > MAX_JSON_DEPTH:
         raise error(f"{called} is nested deeper than {MAX_JSON_DEPTH} levels")
     return value
+
+
+def parse_toml(text: str, called: str, error: type[UserError]) -> dict[str, Any]:
+    """The table that TOML says.
+
+    Raises:
+        UserError: As `error`, if it is no TOML, or deeper than `MAX_TOML_DEPTH`. A long dotted key
+            is found before the parser sees it, which takes a minute for one of 200 kB.
+    """
+    deep = f"{called} is nested deeper than {MAX_TOML_DEPTH} levels"
+    if (key := _LONG_KEY.search(text)) is not None:
+        raise error(f"{deep} in line {text.count(chr(10), 0, key.start()) + 1}")
+    try:
+        table = tomllib.loads(text)
+    except RecursionError as bad:
+        raise error(deep) from bad
+    except ValueError as bad:  # also a number of thousands of digits
+        fault = shortened(printable(str(bad)))
+        raise error(f"{called} is not valid TOML: {fault}") from bad
+    if _depth(table) > MAX_TOML_DEPTH:
+        raise error(deep)
+    return table
 
 
 def _depth(value: object) -> int:

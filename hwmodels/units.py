@@ -11,7 +11,12 @@ from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core.core_schema import (
+    CoreSchema,
+    ValidatorFunctionWrapHandler,
+    no_info_wrap_validator_function,
+)
 
 if TYPE_CHECKING:
     from pint import UnitRegistry
@@ -29,6 +34,11 @@ class Quantity:
     unit: str  #: the unit that the key of a plain number names
     kind: str  #: the quantity in words, with an article
     example: str  #: a string that may be written
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of a string with a unit."""
+        return {"type": "string", "pattern": r"^\s*[+-]?[\d.]", "examples": [self.example]}
 
     def read(self, value: Any) -> Any:
         """Turn a string with a unit into a number of this quantity's unit; pass on all else.
@@ -58,21 +68,64 @@ class Quantity:
 
 ENERGY = Quantity("pJ", "an energy", "0.9 pJ")
 ENERGY_PER_BYTE = Quantity("pJ/byte", "an energy per byte", "20.3 pJ/bit")
-DATA = Quantity("byte", "an amount of data", "1 MiB")
+DATA = Quantity("bytes", "an amount of data", "1 MiB")
 POWER = Quantity("W", "a power", "104 mW")
 RATE = Quantity("1/s", "a rate", "1e12/s")
 LENGTH = Quantity("nm", "a length", "45 nm")
 
 
-def reading(quantity: Quantity) -> BeforeValidator:
-    """The validator of a number that may be written with a unit."""
-    return BeforeValidator(quantity.read)
+@dataclass(frozen=True)
+class Magnitude:
+    """Which numbers a field may hold: an annotation that pydantic asks for its rule and its schema.
 
+    A number outside is a slip of the unit or of the keyboard, which a bill would carry on unseen.
+    """
 
-def schema(quantity: Quantity, **number: Any) -> WithJsonSchema:
-    """The JSON Schema of a number (`number`) that may also be written with a unit."""
-    text = {"type": "string", "pattern": r"^\s*[+-]?[\d.]", "examples": [quantity.example]}
-    return WithJsonSchema({"anyOf": [{"type": "number", **number}, text]}, mode="validation")
+    low: float  #: the least
+    high: float  #: the most
+    quantity: Quantity | None = None  #: what it measures, where it may be written with a unit
+    zero: bool = False  #: whether it may be zero as well, which is less than `low`
+    #: units that such numbers are often given in: an error asks whether that was meant
+    mistaken: tuple[str, ...] = ()
+
+    def _check(self, value: Any, valid: ValidatorFunctionWrapHandler) -> Any:
+        number = self.quantity.read(value) if self.quantity else value
+        is_int = isinstance(number, int) and not isinstance(number, bool)
+        # Looked at here first: a float cannot hold an integer of hundreds of digits.
+        if not (is_int and not self._holds(number)) and self._holds(number := valid(number)):
+            return number
+        zero = "0, or " if self.zero else ""
+        unit = f" {self.quantity.unit}" if self.quantity else ""
+        meant = "" if isinstance(value, str) else self._meant(number)
+        raise ValueError(f"must be {zero}from {self.low:g} to {self.high:g}{unit}{meant}")
+
+    def _holds(self, number: float) -> bool:
+        return self.low <= number <= self.high or (self.zero and not number)
+
+    def _meant(self, number: float) -> str:
+        """The question whether a plain number is in another unit than the key names."""
+        if self.quantity is not None and 0 < number < 1e30:
+            for unit in self.mistaken:
+                amount = self.quantity.read(f"{number!r} {unit}")
+                if self._holds(amount):
+                    meant = f"{amount:g} {self.quantity.unit}"
+                    return f"; did you mean {meant}, which is {number:g} {unit}?"
+        return ""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """The rule, around that of the type."""
+        return no_info_wrap_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """The JSON Schema, for editors."""
+        number = handler(schema) | {"minimum": self.low, "maximum": self.high}
+        zero = [{"const": 0}] if self.zero else []
+        text = [self.quantity.schema] if self.quantity else []
+        return {"anyOf": [number, *zero, *text]} if zero or text else number
 
 
 @cache

@@ -30,8 +30,9 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"builtin", "dataflow", "errors", "lazy", "ops", "plain", "units"},
         {"inputs", "prices"},
         {"components", "profile"},
-        {"compose", "diff", "schema", "template"},
+        {"compose", "diff", "doubts", "schema", "template"},
         {"document"},
+        {"plugins"},
         {"catalog"},
     ),
     "energy": (

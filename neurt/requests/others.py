@@ -162,10 +162,9 @@ class NewRequest(Request):
 
 
 class ValidateRequest(Request):
-    """A file with a hardware profile."""
+    """A hardware profile to check."""
 
-    file: Annotated[Path, Flag(positional=True)]
-    """a .toml file"""
+    file: Annotated[Path, Flag(positional=True)] = Field(description=_PROFILE)
 
 
 class CompletionRequest(Request):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -152,22 +153,18 @@ def test_an_all_in_profile_refuses_extra_terms(
 
 def test_further_faults_are_counted(good: str, written: Callable[[str], Path]) -> None:
     faulty = good.replace("pj = 2.0", "pj = -2.0").replace("value_bytes = 4", "value_bytes = 0")
-    with pytest.raises(ProfileError, match=r"'value_bytes' \(= 0\).*\(1 more faults\)"):
+    says = r"'value_bytes' \(= 0\).*\(1 more: see `neurt-energy hw validate`\)"
+    with pytest.raises(ProfileError, match=says) as caught:
         load_profile(written(faulty))
+    assert [fault.split(")")[0] for fault in caught.value.faults] == [
+        "key 'value_bytes' (= 0",
+        "key 'prices.mac.pj' (= -2.0",
+    ]
 
 
 def test_broken_toml_is_located(good: str, written: Callable[[str], Path]) -> None:
     path = written(good.replace("[placement]", "[placement"))
     with pytest.raises(ProfileError, match=r"mine.toml' is not valid TOML: .*line 6"):
-        load_profile(path)
-
-
-@pytest.mark.parametrize("value", ["[" * 5_000, "1" * 5_000], ids=["nested", "digits"])
-def test_toml_that_overwhelms_the_parser_is_not_valid_toml(
-    written: Callable[[str], Path], value: str
-) -> None:
-    path = written(f"value_bytes = {value}")
-    with pytest.raises(ProfileError, match=r"mine.toml' is not valid TOML"):
         load_profile(path)
 
 
@@ -181,7 +178,7 @@ def test_text_that_is_not_utf8_is_located(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["folder", "folder.toml"])
 def test_a_directory_is_no_profile(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
-    with pytest.raises(ProfileError, match=f"{name}' is not a file"):
+    with pytest.raises(ProfileError, match=f"{name}' is a directory, and must be a regular file"):
         load_profile(tmp_path / name)
 
 
@@ -195,24 +192,32 @@ def test_a_page_of_text_may_be_as_large_as_the_limit(
 ) -> None:
     padding = "#" * (MAX_PROFILE_BYTES - len(good))
     assert load_profile(written(good + padding)).name == "mine"
-    with pytest.raises(ProfileError, match=r"mine.toml' has 1,000,001 bytes"):
+    with pytest.raises(ProfileError, match=r"mine.toml' has 262,145 bytes"):
         load_profile(written(good + padding + "#"))
 
 
 def test_a_large_file_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     with path.open("wb") as file:
-        file.truncate(100_000_000)  # sparse
-    with pytest.raises(ProfileError, match=r"mine.toml' has 100,000,000 bytes, but a profile is"):
+        file.truncate(64_000_000_000)  # sparse
+    with pytest.raises(ProfileError, match=r"mine.toml' has 64,000,000,000 bytes, and at most"):
         load_profile(path)
 
 
-@pytest.mark.parametrize("name", ["46nm", "45NM", "x" * 300], ids=["46nm", "45NM", "long"])
-def test_an_unknown_name_lists_the_known_ones(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("46nm", "'46nm' is not known; `neurt-energy hw list` shows those at hand, or give the"),
+        ("45NM", "; did you mean '45nm'?"),
+        ("", "'' is not known"),
+        ("x" * 300, "xxx...xxx"),
+        ("\x1b[31m45nm\0", r"'\x1b[31m45nm\x00' is not known"),
+    ],
+)
+def test_an_unknown_name_is_shown_with_where_the_known_ones_are(name: str, says: str) -> None:
     said = refused(ProfileError, load_profile, name)
-    assert f"hardware profile '{name}' is not known" in said
-    assert ", ".join(BUILTIN) in said
-    assert ".toml" in said
+    assert says in said
+    assert len(said) <= 300
 
 
 PLUGIN = """
@@ -362,6 +367,17 @@ def test_a_profile_and_its_child_are_two(written: Callable[[str], Path]) -> None
     path = written('extends = "45nm"')
     names = [profile.name for profile in load_profiles(["45nm", path, str(path)])]
     assert names == ["45nm", "mine"]
-    path.write_text('extends = "45nm"\nname = "45nm"', encoding="utf-8")
-    with pytest.raises(ProfileError, match="two of the hardware profiles are called '45nm'"):
-        load_profiles(["45nm", path])
+    other = path.with_name("mine2.toml")
+    other.write_text('extends = "45nm"\nname = "mine"\nvalue_bytes = 2', encoding="utf-8")
+    with pytest.raises(ProfileError, match="two of the hardware profiles are called 'mine'"):
+        load_profiles([path, other])
+
+
+def test_a_file_has_the_name_of_a_builtin_profile_only_with_its_numbers(
+    written: Callable[[str], Path],
+) -> None:
+    copy = files("hwmodels.builtin").joinpath("45nm.toml").read_text(encoding="utf-8")
+    assert load_profiles([written(copy), "45nm"]) == (load_profile("45nm"),)
+    changed = written(copy.replace("pj = 4.6", "pj = 0.046"))
+    with pytest.raises(ProfileError, match="calls itself '45nm', as a built-in profile with other"):
+        load_profile(changed)

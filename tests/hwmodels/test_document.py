@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hwmodels import Op, ProfileError, load_profile
-from hwmodels.catalog import read_profiles
+from hwmodels.catalog import check_profile
 from hwmodels.document import Document
 
 INT8 = """
@@ -24,7 +24,8 @@ def test_a_file_holds_several_precisions(good: str, written: Callable[[str], Pat
     assert (int8.value_bytes, int8.energy_pj(Op.MAC)) == (1, 0.5)
     assert int8.memory == load_profile(path).memory
     assert load_profile(f"{path}:fp32") == load_profile(path)
-    assert [profile.name for profile in read_profiles(path)] == ["mine", "mine-int8"]
+    names = [checked.profile and checked.profile.name for checked in check_profile(path)]
+    assert names == ["mine", "mine-int8"]
 
 
 def test_a_precision_that_is_not_there(good: str, written: Callable[[str], Path]) -> None:

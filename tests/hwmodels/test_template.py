@@ -15,6 +15,7 @@ from hwmodels import (
     load_profile,
     profile_names,
 )
+from hwmodels.doubts import ProfileWarning
 from hwmodels.prices import Core, MemoryLevel, Price, StaticPower, SystemFigure, Throughput
 from hwmodels.template import extension_template, template
 
@@ -29,7 +30,8 @@ def test_it_is_valid_as_it_is() -> None:
 
 def test_it_is_valid_with_everything_that_is_commented_out() -> None:
     everything = re.sub(r"^#(?=\S)", "", template("mine"), flags=re.MULTILINE)
-    mine = parse_profile(everything, name="mine")
+    with pytest.warns(ProfileWarning, match=r"shift_ac, .*: priced as in 'fp32', .* is 'int8'"):
+        mine = parse_profile(everything, name="mine")  # it extends 45nm as well
     assert mine.static_power is not None
     assert mine.core is not None
     assert mine.throughput
