@@ -19,6 +19,9 @@ from hwmodels.profile import HardwareProfile, ProfileError
 
 ENTRY_POINT_GROUP = "neurt_energy.hardware"
 
+#: Faults after which no further precision of a file is checked, which would repeat most of them.
+MAX_FAULTS = 1000
+
 
 class _Source(NamedTuple):
     """What a name stands for."""
@@ -102,7 +105,11 @@ def check_profile(name_or_path: str | Path) -> list[Checked]:
     except ProfileError as error:
         return [Checked(str(name_or_path), None, error.faults, ())]
     others = () if source.precision else document.precisions
-    return [_checked(document, precision) for precision in (source.precision, *others)]
+    found: list[Checked] = []
+    for precision in (source.precision, *others):
+        if sum(len(one.faults) for one in found) < MAX_FAULTS:
+            found.append(_checked(document, precision))
+    return found
 
 
 def _checked(document: Document, precision: str | None) -> Checked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,9 +13,10 @@ from pydantic import ValidationError
 
 from hwmodels.compose import derived_title, overlay
 from hwmodels.doubts import ProfileWarning, doubts
+from hwmodels.errors import did_you_mean
 from hwmodels.inputs import parse_toml, read_utf8
 from hwmodels.ops import Op
-from hwmodels.plain import printable, quoted
+from hwmodels.plain import MAX_VALUE, printable, quoted
 from hwmodels.profile import HardwareProfile, ProfileError
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 MAX_PROFILE_BYTES = 1 << 18
 
 #: Precisions of one file: number formats of one chip.
-MAX_PRECISIONS = 64
+MAX_PRECISIONS = 32
 
 #: Files that extend one another. More than a reader can follow.
 MAX_DEPTH = 8
@@ -239,4 +241,9 @@ def _faults(error: ErrorDetails) -> list[str]:
         return [f"unknown key {key}; `neurt-energy hw schema` lists the keys"]
     if error["type"] == "missing":
         return [f"key {key} is missing"]
+    if error["type"] in ("enum", "literal_error"):
+        known = re.findall("'([^']*)'", error["ctx"]["expected"])
+        listed = ", ".join(known)
+        rule = f"one of {listed}" if len(listed) < MAX_VALUE else "what `hw schema` lists"
+        message = f"must be {rule}{did_you_mean(str(error['input']), known)}"
     return [f"key {key} (= {quoted(error['input'])}): {message}"]

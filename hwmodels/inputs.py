@@ -18,6 +18,10 @@ MAX_JSON_DEPTH = 100
 
 #: Tables and arrays that may stand inside one another in a TOML file, and parts of a dotted key.
 MAX_TOML_DEPTH = 16
+
+#: Values in a TOML file: the largest one of this package has 214.
+MAX_TOML_VALUES = 10_000
+
 _PART = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
 _LONG_KEY = re.compile(
     rf"(?<![A-Za-z0-9_\\-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{MAX_TOML_DEPTH}}}"
@@ -109,7 +113,7 @@ def parse_json(text: str | bytes, called: str, error: type[UserError]) -> Any:
     except ValueError as bad:  # not UTF-8, or a number of thousands of digits
         fault = shortened(printable(str(bad)))
         raise error(f"{called} is no valid JSON: {fault}") from bad
-    if _depth(value) > MAX_JSON_DEPTH:
+    if _extent(value)[0] > MAX_JSON_DEPTH:
         raise error(f"{called} is nested deeper than {MAX_JSON_DEPTH} levels")
     return value
 
@@ -118,33 +122,45 @@ def parse_toml(text: str, called: str, error: type[UserError]) -> dict[str, Any]
     """The table that TOML says.
 
     Raises:
-        UserError: As `error`, if it is no TOML, or deeper than `MAX_TOML_DEPTH`. A long dotted key
+        UserError: As `error`, if it is no TOML, deeper than `MAX_TOML_DEPTH`, or of more values than
+            `MAX_TOML_VALUES`. A long dotted key
             is found before the parser sees it, which takes a minute for one of 200 kB.
     """
     deep = f"{called} is nested deeper than {MAX_TOML_DEPTH} levels"
     if (key := _LONG_KEY.search(text)) is not None:
         raise error(f"{deep} in line {text.count(chr(10), 0, key.start()) + 1}")
     try:
-        table = tomllib.loads(text)
+        table = tomllib.loads(text, parse_float=_not_vanished)
     except RecursionError as bad:
         raise error(deep) from bad
     except ValueError as bad:  # also a number of thousands of digits
         fault = shortened(printable(str(bad)))
         raise error(f"{called} is not valid TOML: {fault}") from bad
-    if _depth(table) > MAX_TOML_DEPTH:
+    depth, values = _extent(table)
+    if depth > MAX_TOML_DEPTH:
         raise error(deep)
+    if values > MAX_TOML_VALUES:
+        raise error(f"{called} has {values:,} values, and at most {MAX_TOML_VALUES:,} are read")
     return table
 
 
-def _depth(value: object) -> int:
-    """How many lists and objects stand inside one another, found level by level."""
-    level, depth = [value], 0
+def _not_vanished(word: str) -> float:
+    number = float(word)
+    if not number and re.search("[1-9]", re.split("[eE]", word)[0]):
+        raise ValueError(f"the number {shortened(word)} is smaller than any")
+    return number
+
+
+def _extent(value: object) -> tuple[int, int]:
+    """How many lists and objects stand inside one another, and how many values are in them all."""
+    level, depth, values = [value], 0, 0
     while level := [outer for outer in level if isinstance(outer, (dict, list))]:
         level = [
             x for outer in level for x in (outer.values() if isinstance(outer, dict) else outer)
         ]
         depth += 1
-    return depth
+        values += len(level)
+    return depth, values
 
 
 def _kind(mode: int) -> str:

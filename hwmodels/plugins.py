@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from importlib.metadata import EntryPoint
@@ -31,8 +30,7 @@ def plugged_in(point: EntryPoint) -> Document:
     except _CtrlCError as error:
         raise KeyboardInterrupt from error
     except BaseException as error:  # KeyboardInterrupt too: this one is the plug-in's own
-        said = " ".join("".join(traceback.format_exception_only(error)).split())
-        raise ProfileError(f"{plugin} failed: {said}") from error
+        raise ProfileError(f"{plugin} failed: {_said(error)}") from error
     if table is None:
         raise ProfileError(
             f"{plugin} is a {type(profile).__name__}; it must be a HardwareProfile or a function "
@@ -40,6 +38,14 @@ def plugged_in(point: EntryPoint) -> Document:
         )
     validated(table, plugin)
     return Document(point.name, table)
+
+
+def _said(error: BaseException) -> str:
+    """The kind of an error and what it says, if it can."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # its own __str__ fails
+        return f"{type(error).__name__}, which cannot be shown"
 
 
 class _CtrlCError(BaseException):

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
+from math import log10
 from typing import TYPE_CHECKING, Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -21,8 +22,8 @@ from pydantic_core.core_schema import (
 if TYPE_CHECKING:
     from pint import UnitRegistry
 
-_NUMBER = r"[+-]?(?:\d{1,30}\.?\d{0,30}|\.\d{1,30})(?:[eE][+-]?\d{1,3})?"
-_NAME = r"[A-Za-zµμ]{1,30}(?:\s?(?:\^|\*\*)\s?-?\d)?"
+_NUMBER = r"[+-]?(?:[0-9]{1,30}\.?[0-9]{0,30}|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,3})?"
+_NAME = r"[A-Za-zµμ]{1,30}(?:\s?(?:\^|\*\*)\s?-?[0-9])?"
 #: Names of units joined by * and /. Narrower than what pint reads, which is arithmetic at will.
 _QUANTITY = re.compile(rf"\s*({_NUMBER})\s*((?:1?\s?/\s?)?{_NAME}(?:\s?[*/]\s?{_NAME}){{0,4}})\s*")
 
@@ -46,24 +47,30 @@ class Quantity:
         Raises:
             ValueError: If a string is no number with a unit of this quantity.
         """
-        if not isinstance(value, str):
-            return value
-        rule = f'must be a number, or {self.kind} with its unit such as "{self.example}"'
-        match = _QUANTITY.fullmatch(value)
-        if match is None:
-            raise ValueError(rule)
-        number, unit = match.groups()
-        registry = _registry()
-        try:
-            parsed = registry.parse_units(f"1{unit}" if unit.startswith("/") else unit)
-        except (AttributeError, ValueError) as error:  # not defined, or a number like "nan"
-            raise ValueError(f"its unit '{unit}' is not known; it {rule}") from error
-        quantity = registry.Quantity(Decimal(number), parsed)
-        if not quantity.is_compatible_with(self.unit):
-            raise ValueError(rule)
-        amount: Decimal = quantity.to(self.unit).magnitude
-        whole = amount == amount.to_integral_value() and abs(amount) < 1 << 63
-        return int(amount) if whole else float(amount)
+        return _amount(self, value) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=10_000)  # the precisions of a file repeat what it says
+def _amount(quantity: Quantity, text: str) -> int | float:
+    """The number of a text, in the unit of a quantity; errors as those of `Quantity.read`."""
+    rule = f'must be a number, or {quantity.kind} with its unit such as "{quantity.example}"'
+    match = _QUANTITY.fullmatch(text)
+    if match is None:
+        raise ValueError(rule)
+    number, unit = match.groups()
+    registry = _registry()
+    try:
+        parsed = registry.parse_units(f"1{unit}" if unit.startswith("/") else unit)
+    except (AttributeError, ValueError) as error:  # not defined, or a number like "nan"
+        raise ValueError(f"its unit '{unit}' is not known; it {rule}") from error
+    given = registry.Quantity(Decimal(number), parsed)
+    if not given.is_compatible_with(quantity.unit):
+        raise ValueError(rule)
+    amount: Decimal = given.to(quantity.unit).magnitude
+    whole = amount == amount.to_integral_value() and abs(amount) < 1 << 63
+    if amount and not float(amount):  # 1e-400 is no zero
+        raise ValueError(rule)
+    return int(amount) if whole else float(amount)
 
 
 ENERGY = Quantity("pJ", "an energy", "0.9 pJ")
@@ -104,13 +111,14 @@ class Magnitude:
 
     def _meant(self, number: float) -> str:
         """The question whether a plain number is in another unit than the key names."""
-        if self.quantity is not None and 0 < number < 1e30:
-            for unit in self.mistaken:
-                amount = self.quantity.read(f"{number!r} {unit}")
-                if self._holds(amount):
-                    meant = f"{amount:g} {self.quantity.unit}"
-                    return f"; did you mean {meant}, which is {number:g} {unit}?"
-        return ""
+        if self.quantity is None or not 0 < number < 1e30:
+            return ""
+        read = ((self.quantity.read(f"{number!r} {unit}"), unit) for unit in self.mistaken)
+        fit = [(amount, unit) for amount, unit in read if self._holds(amount)]
+        if not fit:
+            return ""
+        amount, unit = min(fit, key=lambda one: abs(log10(one[0])))  # the most usual
+        return f"; did you mean {amount:g} {self.quantity.unit}, which is {number:g} {unit}?"
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler

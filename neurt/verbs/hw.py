@@ -83,15 +83,15 @@ def validate_(request: ValidateRequest, console: Console) -> object:
     from hwmodels.catalog import check_profile
     from hwmodels.plain import printable
 
+    told: set[str] = set()  # a precision repeats what is wrong with its file
     faults: list[str] = []
     doubts: list[str] = []
     valid: list[tuple[str, HardwareProfile]] = []
     for called, profile, wrong, doubtful in check_profile(request.file):
-        # A precision repeats what is wrong with its file.
-        told = {line.partition(": ")[2] for line in faults + doubts}
         faults += [f"{called}: {fault}" for fault in wrong if fault not in told]
         doubts += [f"{called}: {doubt}" for doubt in doubtful if doubt not in told]
         valid += [(called, profile)] if profile is not None else []
+        told |= {*wrong, *doubtful}
     lines = [*faults, *(f"doubtful: {doubt}" for doubt in doubts)]
     lines += [f"{name}: valid profile '{it.name}', {len(it.prices)} prices" for name, it in valid]
     for line in lines:
