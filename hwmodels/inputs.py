@@ -122,9 +122,9 @@ def parse_toml(text: str, called: str, error: type[UserError]) -> dict[str, Any]
     """The table that TOML says.
 
     Raises:
-        UserError: As `error`, if it is no TOML, deeper than `MAX_TOML_DEPTH`, or of more values than
-            `MAX_TOML_VALUES`. A long dotted key
-            is found before the parser sees it, which takes a minute for one of 200 kB.
+        UserError: As `error`, if it is no TOML, deeper than `MAX_TOML_DEPTH`, or of more values
+            than `MAX_TOML_VALUES`. A long dotted key is found before the parser sees it, which
+            takes a minute for one of 200 kB.
     """
     deep = f"{called} is nested deeper than {MAX_TOML_DEPTH} levels"
     if (key := _LONG_KEY.search(text)) is not None:
