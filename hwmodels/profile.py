@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -34,11 +35,17 @@ class ProfileError(UserError, ValueError):
         faults: Everything that is wrong with it, where the sentence says only the first.
     """
 
-    def __init__(self, sentence: str, faults: Sequence[str] = (), *, result: object = None) -> None:
+    def __init__(
+        self,
+        sentence: str,
+        faults: Sequence[str] = (),
+        *,
+        details: Mapping[str, object] = MappingProxyType({}),
+    ) -> None:
         # Names of profiles and files are of others; all of them come through here.
         super().__init__(shortened(printable(sentence), MAX_SENTENCE))
         self.faults = tuple(faults) or (str(self),)
-        self.result = result
+        self.details = details
 
 
 class HardwareProfile(Record):

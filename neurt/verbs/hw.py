@@ -99,7 +99,7 @@ def validate_(request: ValidateRequest, console: Console) -> object:
     result = {"valid": [it.name for _, it in valid], "faults": faults, "doubts": doubts}
     if faults:
         number = f"{len(faults)} fault{'s' if faults[1:] else ''}"
-        raise ProfileError(f"hardware profile '{request.file}' has {number}", result=result)
+        raise ProfileError(f"hardware profile '{request.file}' has {number}", details=result)
     return result
 
 
