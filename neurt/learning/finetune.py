@@ -32,6 +32,7 @@ from neurt.requests.training import FinetuneRequest
 from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.text.corpus import Corpus, CorpusError, read_corpus
 from neurt.text.data import copy_texts
+from neurt.text.encoding import token_ids
 from reports.kit.files import check_directory, prepare_directory, write_text
 from reports.kit.pictures import draw
 from reports.training.finetuned import Finetuned, Judged, stages_table
@@ -203,8 +204,9 @@ def _check_out(request: FinetuneRequest, model: Path | None) -> None:
 def _encode(loaded: LoadedModel, documents: list[str]) -> Tensor:
     """One stream of token ids (N,) with the end of the text between documents."""
     end = loaded.tokenizer.eos_token_id
-    tail = [] if end is None else [end]
-    return torch.tensor([i for text in documents for i in (*loaded.tokenizer.encode(text), *tail)])
+    tail = torch.tensor([] if end is None else [end], dtype=torch.long)
+    encode = loaded.tokenizer.encode
+    return torch.cat([ids for text in documents for ids in (token_ids(encode, text), tail)])
 
 
 def _write(

@@ -105,14 +105,11 @@ def test_a_file_is_read_as_utf8_and_called_by_its_name(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "absent.txt"
-    assert (
-        refused(TextError, read_text, path)
-        == f"text '{path}' cannot be read: No such file or directory"
-    )
+    assert refused(TextError, read_text, path) == f"text '{path}' does not exist"
 
 
 def test_a_directory_is_no_text(tmp_path: Path) -> None:
-    with pytest.raises(TextError, match="cannot be read: Is a directory"):
+    with pytest.raises(TextError, match="is a directory, and must be a regular file"):
         read_text(tmp_path)
 
 
@@ -129,7 +126,7 @@ def test_an_empty_text_is_refused(tmp_path: Path, content: str) -> None:
 def test_a_text_in_another_encoding_is_refused_at_the_byte(tmp_path: Path) -> None:
     path = tmp_path / "latin1.txt"
     path.write_bytes("Käse".encode("latin-1"))
-    assert refused(TextError, read_text, path) == f"text '{path}' is not UTF-8 at byte 1"
+    assert refused(TextError, read_text, path) == f"text '{path}' is not UTF-8 text at byte 1"
 
 
 def test_windows_are_the_start_of_the_text_in_order(tokenizer: Any) -> None:
@@ -246,7 +243,7 @@ def test_a_calibration_text_of_the_user_that_cannot_be_used_is_named(
 ) -> None:
     with pytest.raises(TextError, match=r"^wiki.txt has fewer than 100000 tokens; lengthen it$"):
         calibration(tokenizer, tokens=32, own=wiki, total=100_000)
-    with pytest.raises(TextError, match=r"'.*absent.txt' cannot be read"):
+    with pytest.raises(TextError, match=r"'.*absent.txt' does not exist"):
         calibration(tokenizer, tokens=32, own=tmp_path / "absent.txt")
 
 
