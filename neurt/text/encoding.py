@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from hwmodels.errors import UserError
+from neurt.text.faults import tokenizer_faults
 
 #: `encode(text, add_special_tokens=True)` of a tokenizer of transformers.
 Encode = Callable[..., Sequence[int]]
@@ -39,8 +40,14 @@ def token_ids(encode: Encode, text: str, most: int | None = None) -> Tensor:
     text changes nothing there.
 
     Raises:
-        TextError: If a text of more than `WHOLE` characters cannot be divided.
+        TextError: If a text of more than `WHOLE` characters cannot be divided, or the tokenizer
+            fails.
     """
+    with tokenizer_faults(TextError, "the tokenizer of the model cannot read the text"):
+        return _token_ids(encode, text, most)
+
+
+def _token_ids(encode: Encode, text: str, most: int | None) -> Tensor:
     if len(text) <= PIECE or (most is None and len(text) <= WHOLE):
         return _tensor(encode(text)[:most])
     try:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,40 @@ def test_a_text_in_another_encoding_is_refused_at_the_byte(tmp_path: Path) -> No
     path = tmp_path / "latin1.txt"
     path.write_bytes("Käse".encode("latin-1"))
     assert refused(TextError, read_text, path) == f"text '{path}' is not UTF-8 text at byte 1"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("words".encode("utf-16"), "is not UTF-8 text at byte 0"),
+        ("words".encode("utf-16-le"), "has a null character at 1: it is no text, or one in UTF-16"),
+        (b"so\xed\xa0\x80", "is not UTF-8 text at byte 2"),  # half of a surrogate pair
+    ],
+    ids=["UTF-16", "UTF-16 without a mark", "surrogate"],
+)
+def test_what_is_no_utf8_is_refused(tmp_path: Path, content: bytes, says: str) -> None:
+    path = tmp_path / "x.txt"
+    path.write_bytes(content)
+    with pytest.raises(TextError, match=says):
+        read_text(path)
+
+
+def test_lines_end_alike_and_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "x.txt"
+    path.write_bytes(b"\xef\xbb\xbfone\r\ntwo\rthree\n")
+    assert read_text(path)[0] == "one\ntwo\nthree\n"
+
+
+def test_a_text_is_a_regular_file_of_a_size(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(TextError, match="is a named pipe, and must be a regular file"):
+        read_text(tmp_path / "pipe")
+    with pytest.raises(TextError, match="text '/dev/zero' is a device, and must be a regular"):
+        read_text(Path("/dev/zero"))
+    with (tmp_path / "sparse").open("wb") as file:
+        file.truncate(2**36)
+    with pytest.raises(TextError, match="has 68,719,476,736 bytes, and at most 600,000,000 are re"):
+        read_text(tmp_path / "sparse")
 
 
 def test_windows_are_the_start_of_the_text_in_order(tokenizer: Any) -> None:

@@ -151,3 +151,19 @@ def test_a_text_that_can_be_encoded_at_once_is_not_refused() -> None:
     found = token_ids(gpt2_tokenizer().encode, text, 3)
     assert found.tolist() == gpt2_tokenizer().encode("a" * 16)[:3]
     assert len({*found.tolist()}) == 1
+
+
+def test_a_tokenizer_that_fails_on_a_text_is_an_error() -> None:
+    built = Tokenizer(models.BPE(vocab={"a": 0}, merges=[], unk_token="?"))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=built)
+    assert refused(TextError, token_ids, tokenizer.encode, "ab") == (
+        "the tokenizer of the model cannot read the text: Unk token `?` not found in the vocabulary"
+    )
+
+
+def test_what_is_no_fault_of_a_tokenizer_passes() -> None:
+    def interrupted(text: str) -> list[int]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        token_ids(interrupted, "a")

@@ -153,7 +153,7 @@ def test_what_cannot_be_converted_is_said_in_one_line(
     fails: Fails, trained: Path, tmp_path: Path
 ) -> None:
     assert "window (= 33) is longer than" in fails("--window", "33")
-    assert "cannot be read" in fails("--calibration", "absent.txt")
+    assert "does not exist" in fails("--calibration", "absent.txt")
     assert "has fewer than 100000 tokens" in fails("--calibration-tokens", "100000")
     assert "absent" in fails(model=tmp_path / "absent")
     assert not (tmp_path / "out").exists()
