@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Literal, NamedTuple
 
 from hwmodels.errors import UserError
@@ -124,6 +125,13 @@ class Config(NamedTuple):
         if not isinstance(value, bool):
             raise self.wrong(key, value, "must be true or false, without quotation marks")
         return value
+
+    def check_positive(self, key: str, value: object) -> None:
+        """Raise ShapeError unless a value is null or a finite number > 0."""
+        if value is None:
+            return
+        if isinstance(value, bool) or not (isinstance(value, (int, float)) and 0 < value < inf):
+            raise self.wrong(key, value, "must be a number > 0")
 
     def wrong(self, key: str, value: object, rule: str) -> ShapeError:
         """The error about a value that breaks a rule."""

@@ -6,7 +6,6 @@ Rotary positions, RMSNorm, SwiGLU, and key-value heads that several query heads 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import inf
 
 from neurt.families.family import Attention, Config, Family, FeedForward, Shape, ShapeError
 
@@ -29,7 +28,7 @@ def _read(config: Config, model_type: str) -> Shape:
             f"model '{config.name}': heads of {head_width} channels have one without a partner to "
             "rotate with; 'head_dim' (or 'hidden_size' over 'num_attention_heads') must be even"
         )
-    _check_rotation(config)
+    _check_numbers(config)
     # Qwen2 has a bias on Q, K and V always, and on nothing else.
     biased = model_type == "llama" and config.flag("attention_bias", default=False)
     return Shape(
@@ -50,7 +49,7 @@ def _read(config: Config, model_type: str) -> Shape:
     )
 
 
-def _check_rotation(config: Config) -> None:
+def _check_numbers(config: Config) -> None:
     """Counts do not depend on the frequencies, but a model of unknown ones is none."""
     for key in ("rope_parameters", "rope_scaling"):
         rotation = config.content.get(key) or {}
@@ -60,25 +59,19 @@ def _check_rotation(config: Config) -> None:
         if kind not in _ROTATIONS:
             raise config.wrong(f"{key}.rope_type", kind, f"must be one of {', '.join(_ROTATIONS)}")
         for number in ("rope_theta", "factor"):
-            _check_positive(config, f"{key}.{number}", rotation.get(number))
-    _check_positive(config, "rope_theta", config.content.get("rope_theta"))
-
-
-def _check_positive(config: Config, key: str, value: object) -> None:
-    if value is None:
-        return
-    if isinstance(value, bool) or not (isinstance(value, (int, float)) and 0 < value < inf):
-        raise config.wrong(key, value, "must be a number > 0")
+            config.check_positive(f"{key}.{number}", rotation.get(number))
+    for number in ("rope_theta", "rms_norm_eps"):
+        config.check_positive(number, config.content.get(number))
 
 
 def _seen(config: Config, model_type: str) -> int:
     """Positions, or the tokens that the sliding window of some layer holds."""
     positions = config.size("max_position_embeddings")
     slides = model_type == "mistral" or config.flag("use_sliding_window", default=False)
-    window = config.content.get("sliding_window", _WINDOW)
-    if not slides or window is None:
+    if config.content.get("sliding_window", _WINDOW) is None:
         return positions
-    return min(positions, config.size("sliding_window", _WINDOW))
+    window = config.size("sliding_window", _WINDOW)
+    return min(positions, window) if slides else positions
 
 
 #: Ways of transformers to choose the frequencies of rotary positions.

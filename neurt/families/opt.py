@@ -8,6 +8,7 @@ from neurt.families.family import Attention, Config, Family, FeedForward, Shape
 def _read(config: Config, model_type: str) -> Shape:
     width, heads = config.multiple("hidden_size", "num_attention_heads")
     # OPT-350m alone normalises after each block and has an embedding of another width.
+    config.require("sliding_window", None)  # which a cache of transformers would heed
     config.require("do_layer_norm_before", True)
     config.require("word_embed_proj_dim", width)
     config.require("_remove_final_layer_norm", False)

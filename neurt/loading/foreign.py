@@ -134,7 +134,7 @@ def load_foreign(decoder: Foreign, weights: Weights = Weights.AUTO, seed: int = 
         if _declared(decoder.config.model_type):
             raise decoder.why from error
         raise unmade(source, error) from error
-    tokenizer = tokenizer_for(source, model.config.get_text_config(), random=random)
+    tokenizer = tokenizer_for(source, model.config.get_text_config(), random=random, any_ids=True)
     origin = f"random(seed={seed})" if random else origin_of(source)
     return LoadedModel(source, model, tokenizer, origin, why_not)
 

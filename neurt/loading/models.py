@@ -58,6 +58,8 @@ def load_model(
     weights: Weights = Weights.AUTO,
     seed: int = 0,
     progress: Callable[[str, int, int], None] | None = None,
+    *,
+    any_ids: bool = False,
 ) -> LoadedModel:
     """Load a language model of a known family.
 
@@ -66,6 +68,7 @@ def load_model(
         weights: Which weights to use. Only safetensors and GGUF are read, and no code.
         progress: Told how many tensors of a GGUF file are unpacked, which takes seconds for each
             billion parameters.
+        any_ids: See `tokenizer.tokenizer_for`.
 
     Raises:
         ModelError: If the model is unknown, its weights cannot be had although they are required,
@@ -85,7 +88,7 @@ def load_model(
         return LoadedModel(source, analog, tokenizer, origin_of(source))
     analog = _random(source, seed, why_not) if random else _pretrained(source, analog_class)
     origin = f"random(seed={seed})" if random else origin_of(source)
-    tokenizer = tokenizer_for(source, analog.config, random=random)
+    tokenizer = tokenizer_for(source, analog.config, random=random, any_ids=any_ids)
     return LoadedModel(source, analog, tokenizer, origin, why_not)
 
 

@@ -27,11 +27,28 @@ _MOST_BYTES = 128 * 2**20
 _GPT2_ENTRIES = 50257
 
 
-def tokenizer_for(source: ModelSource, config: PretrainedConfig, *, random: bool) -> Any:
+class Folded:
+    """GPT-2's tokenizer for a smaller vocabulary: ids modulo its entries, for counts alone."""
+
+    def __init__(self, entries: int) -> None:
+        self.entries = entries  #: of the vocabulary
+
+    def encode(self, text: str) -> list[int]:
+        """Ids that the model has; what they stand for is lost."""
+        return [index % self.entries for index in gpt2_tokenizer().encode(text)]
+
+
+def tokenizer_for(
+    source: ModelSource, config: PretrainedConfig, *, random: bool, any_ids: bool = False
+) -> Any:
     """The model's own tokenizer where it has one, else GPT-2's, which is always at hand.
 
     GPT-2's stands in for a GPT-2, and for a model with random weights, to which all ids are the
     same. To any other it would be noise.
+
+    Args:
+        any_ids: Whether ids without meaning will do, where weights are random and the vocabulary
+            is too small for GPT-2's: for dense counts, which depend on no id.
 
     Raises:
         ModelError: If there is none, it cannot be read, or it has ids that the model lacks.
@@ -45,6 +62,8 @@ def tokenizer_for(source: ModelSource, config: PretrainedConfig, *, random: bool
                 "merges.txt) beside its config.json; put those it was trained with there"
             )
         if config.vocab_size < _GPT2_ENTRIES:
+            if random and any_ids:
+                return Folded(config.vocab_size)
             raise ModelError(
                 f"model '{source.name}' has a vocabulary of {config.vocab_size} but no tokenizer "
                 "files (tokenizer.json, or vocab.json and merges.txt) beside its config.json, and "

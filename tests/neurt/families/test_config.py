@@ -104,10 +104,13 @@ def test_null_for_a_flag_is_false_unless_the_default_is_true(
         ("gpt2", "activation_function", None),
         ("gpt2", "activation_function", ["relu"]),
         ("llama", "hidden_act", None),
+        ("gpt2", "sliding_window", 4),
+        ("opt", "sliding_window", {"rope_type": "dynamic"}),
     ],
 )
 def test_what_is_equal_to_a_known_value_is_not_yet_it(kind: str, key: str, value: object) -> None:
     assert "has no counting rule" in refused(ShapeError, read, kind, **{key: value})
+    assert "'sliding_window'" in refused(ShapeError, read, "llama", sliding_window="4")
 
 
 @pytest.mark.parametrize(
@@ -124,6 +127,7 @@ def test_what_is_equal_to_a_known_value_is_not_yet_it(kind: str, key: str, value
         ({"rope_parameters": {"rope_type": []}}, "'rope_parameters.rope_type' (= []) must be one"),
         ({"rope_theta": "1e4"}, "'rope_theta' (= '1e4') must be a number > 0"),
         ({"rope_theta": -1}, "'rope_theta' (= -1) must be a number > 0"),
+        ({"rms_norm_eps": -1.0}, "'rms_norm_eps' (= -1.0) must be a number > 0"),
         ({"rope_theta": True}, "'rope_theta' (= True) must be a number > 0"),
         (
             {"rope_scaling": {"type": "linear", "factor": 0}},
