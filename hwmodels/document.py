@@ -104,7 +104,7 @@ class _Whole(NamedTuple):
 
     table: dict[str, Any]
     #: prices of arithmetic that were taken over from another precision, and from which
-    foreign: Mapping[str, object]
+    foreign: Mapping[str, str]
 
     def overlaid(self, change: Mapping[str, Any], *, name: str, onto: str) -> _Whole:
         """The same with a partial profile laid over it; errors as those of `overlay`."""
@@ -112,7 +112,7 @@ class _Whole(NamedTuple):
         old, new = self.table.get("prices"), table.get("prices")
         if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
             return _Whole(table, {})
-        before = self.table.get("precision")
+        before = str(self.table.get("precision"))  # not yet validated
         kept = {
             op: self.foreign.get(op, before)
             for op in new

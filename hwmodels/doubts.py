@@ -14,7 +14,7 @@ class ProfileWarning(Caution):
 
 
 def doubts(
-    profile: HardwareProfile, levels: Iterable[str], foreign: Mapping[str, object]
+    profile: HardwareProfile, levels: Iterable[str], foreign: Mapping[str, str]
 ) -> Iterator[str]:
     """A sentence for each doubt.
 

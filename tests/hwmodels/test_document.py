@@ -98,3 +98,23 @@ def test_a_reference_leads_to_a_precision(good: str, tmp_path: Path) -> None:
     assert Document.parse(good, "mine").reference(None) == "mine"
     assert Document.parse(good, "mine").reference("int8") == "mine-int8"
     assert Document.parse(good, str(path), path).reference("int8") == f"{path}:int8"
+
+
+def test_a_precision_may_mend_that_of_its_file(good: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    faulty = good.replace('precision = "fp32"', "precision.a = 1")
+    path.write_text(f"{faulty}[precisions.int4]", encoding="utf-8")
+    default, int4 = check_profile(path)
+    assert [fault[:15] for fault in default.faults] == ["key 'precision'"]
+    assert int4.doubts[0].startswith("mac: priced as in '{'a': 1}', though its precision is 'int4'")
+
+
+def test_a_price_comes_from_the_precision_that_set_it(tmp_path: Path) -> None:
+    # fp32 at 45nm, called fp16 by the file: its int4 has prices of fp32, and its fp32 has its own.
+    path = tmp_path / "mine.toml"
+    text = 'extends = "45nm"\nprecision = "fp16"\n[precisions.int4]\n[precisions.fp32]'
+    path.write_text(text, encoding="utf-8")
+    default, int4, fp32 = check_profile(path)
+    for checked in (default, int4):
+        assert "priced as in 'fp32'" in checked.doubts[0]
+    assert fp32.doubts == ()
