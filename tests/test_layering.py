@@ -36,7 +36,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"catalog"},
     ),
     "energy": (
-        {"words"},
+        {"cells", "words"},
         {"table"},
         {"counts"},
         {"bill", "formulas", "frames", "layers", "literature"},
