@@ -170,3 +170,8 @@ def test_what_cannot_be_a_profile_writes_nothing(
 def test_a_directory_that_is_not_there() -> None:
     with pytest.raises(OutputError, match=r"deep/mine.toml' cannot be written"):
         run("new", "mine", "--out", "deep/mine.toml")
+
+
+def test_a_new_profile_has_a_name_of_any_script() -> None:
+    run("new", "芯片")
+    assert load_profile("芯片.toml").name == "芯片"
