@@ -62,11 +62,21 @@ class Estimate:
             raise ValueError(
                 f"accounting '{accounting}' is not known; known are {', '.join(ACCOUNTINGS)}"
             )
-        layers = self.within(block, component)
-        if accounting == "compute":
-            return math.fsum(layer.compute_pj for layer in layers)
-        static_pj = self.static_pj if block is None and component is None else None
-        return math.fsum((static_pj or 0.0, *(layer.total_pj for layer in layers)))
+        key = accounting, block, component
+        if key not in self._sums:  # tables of a run ask for the same ones dozens of times
+            layers = self.within(block, component)
+            static_pj = self.static_pj if block is None and component is None else None
+            self._sums[key] = (
+                math.fsum(layer.compute_pj for layer in layers)
+                if accounting == "compute"
+                else math.fsum((static_pj or 0.0, *(layer.total_pj for layer in layers)))
+            )
+        return self._sums[key]
+
+    @cached_property
+    def _sums(self) -> dict[tuple[str, str | None, str | None], float]:
+        """What `energy_pj` has summed."""
+        return {}
 
     def within(self, block: str | None, component: str | None = None) -> list[LayerEnergy]:
         """The bills of the layers in a block that have a component; None is any."""

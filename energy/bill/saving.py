@@ -74,7 +74,9 @@ def saving(
     takes part in the whole model (no block, no component) where it is known of both sides.
     """
     if asa.static_pj is None or ssa.static_pj is None:
-        asa, ssa = (replace(side, latency_s=None) for side in (asa, ssa))
+        asa, ssa = (
+            side if side.latency_s is None else replace(side, latency_s=None) for side in (asa, ssa)
+        )
     (asa_pj, asa_lacks), (ssa_pj, ssa_lacks) = (
         _side(bill, accounting, block, component) for bill in (asa, ssa)
     )
