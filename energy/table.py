@@ -9,11 +9,10 @@ from __future__ import annotations
 import csv
 import html
 import io
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from energy.cells import from_cell, to_cell
@@ -155,53 +154,3 @@ class Table(Generic[Row]):
 
 def _escaped(text: str) -> str:
     return html.escape(printable_lines(text))
-
-
-def read_rows(
-    path: Path,
-    kind: str,
-    error: type[UserError],
-    check: Callable[[list[str]], None],
-    *,
-    strict: bool = False,
-) -> list[tuple[str, dict[str, str]]]:
-    """Rows of a CSV file of somebody else, each with where it stands, for error messages.
-
-    Args:
-        path: A CSV file with a header.
-        kind: What its rows are called, in the plural.
-        error: What to raise; its message names the file and the line.
-        check: Given the columns of the header, none of which stands twice.
-        strict: Refuse quotes in the wrong place.
-    """
-    called = f"{kind} '{path}'"
-    try:
-        text = io.StringIO(path.read_text(encoding="utf-8-sig"))
-        rows = list(_rows(csv.DictReader(text, strict=strict), called, error, check))
-    except UnicodeDecodeError as bad:
-        raise error(f"{called} are not UTF-8 text at byte {bad.start}") from bad
-    except OSError as bad:
-        raise error(f"{called} cannot be read: {bad.strerror or bad}") from bad
-    except csv.Error as bad:
-        raise error(f"{called} are not valid CSV: {bad}") from bad
-    if not rows:
-        raise error(f"{called} have a header but no rows")
-    return rows
-
-
-def _rows(
-    reader: csv.DictReader[str],
-    called: str,
-    error: type[UserError],
-    check: Callable[[list[str]], None],
-) -> Iterator[tuple[str, dict[str, str]]]:
-    header = list(reader.fieldnames or [])
-    for column in header:
-        if header.count(column) > 1:
-            raise error(f"{called} have the column '{column}' more than once")
-    check(header)
-    for row in reader:
-        where = f"{called}, line {reader.line_num}"
-        if None in row or None in row.values():
-            raise error(f"{where} has not the {len(header)} columns of the header")
-        yield where, {column: from_cell(text) for column, text in row.items()}

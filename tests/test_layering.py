@@ -36,8 +36,8 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"catalog"},
     ),
     "energy": (
-        {"cells", "words"},
-        {"table"},
+        {"cells", "numerals", "words"},
+        {"sheet", "table"},
         {"counts"},
         {"bill", "formulas", "frames", "layers", "literature"},
         {"compare", "meter"},

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from energy.bill.layer import ACCOUNTINGS, ESTIMATE_COLUMNS, GROUPS, BillRow, LayerEnergy
-from energy.bill.pricing import prepare, terms, time_at_full_use_s
+from energy.bill.pricing import at_width, prepare, terms, time_at_full_use_s
 from energy.counts import Counts
 from energy.counts.counts import Scope
 from energy.table import Column, Table
@@ -182,11 +182,11 @@ def estimate(
 ) -> Estimate:
     """Price counts.
 
-    Memory traffic is rescaled to the `value_bytes` of the profile. Dataflow, and the seconds that
-    the pass takes, are those of the profile unless given.
+    Memory traffic is rescaled to the `value_bytes` of the profile, where the counts say theirs.
+    Dataflow, and the seconds that the pass takes, are those of the profile unless given.
     """
     dataflow = dataflow or profile.dataflow
-    work = prepare(counts, dataflow, profile.core)
+    work = prepare(at_width(counts, profile), dataflow, profile.core)
     pj: list[dict[Op, float]] = [{} for _ in work.counts.layers]
     level_pj: list[dict[str, float]] = [{} for _ in work.counts.layers]
     for term in terms(work, profile):

@@ -60,7 +60,7 @@ def _weights(row: LayerCount, rules: Rules, counts: Counts) -> dict[Op, float]:
     return {}
 
 
-def cores_needed(row: LayerCount, value_bytes: int, core: Core) -> int:
+def cores_needed(row: LayerCount, value_bytes: float, core: Core) -> int:
     """Cores that an event-driven layer takes: as its weights or its neurons demand; 0 for others.
 
     A layer with `slots` entries and `dense_macs` products has dense_macs / slots neurons.

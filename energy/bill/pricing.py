@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -56,6 +56,11 @@ class Work:
     counts: Counts  #: as executed
     amounts: dict[Op, Floats]  #: of each operation that occurs, per layer
     held: Footprints  #: footprints of the buffers
+
+
+def at_width(counts: Counts, profile: HardwareProfile) -> Counts:
+    """Counts whose bytes are those that the hardware moves, where they do not say their width."""
+    return counts if counts.value_bytes else replace(counts, value_bytes=profile.value_bytes)
 
 
 def prepare(
@@ -133,9 +138,10 @@ def price_many(counts: Counts, profiles: Sequence[HardwareProfile]) -> Floats:
     works: dict[object, Work] = {}
     for members in groups.values():
         first = profiles[members[0]]
-        execution = (first.dataflow, first.core)
+        run = at_width(counts, first)
+        execution = (first.dataflow, first.core, run.value_bytes)
         if execution not in works:
-            works[execution] = prepare(counts, *execution)
+            works[execution] = prepare(run, first.dataflow, first.core)
         work = works[execution]
         columns: dict[tuple[Constant, float], Floats] = {}
         for term in terms(work, first):
