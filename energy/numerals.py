@@ -15,7 +15,7 @@ MAX_TIMESTEPS = 10**5
 _LONGEST = 60
 
 _PLAIN = re.compile(r"(?:\d+(\.\d*)?|(\.\d+))(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
-_SUFFIXED = re.compile(r"([\d.,]+) ?([kKMGT])( ?MACs?)?", re.ASCII)
+_SUFFIXED = re.compile(r"([\d.,]+) ?([kKMGT])(?: ?(?i:macs?))?", re.ASCII)
 #: Digits in threes with one kind of mark between them, and perhaps another before a fraction.
 _GROUPED = re.compile(
     r"([1-9]\d{0,2})((['\u2019 \u00a0\u2009\u202f.,])\d{3}(?:\3\d{3})*)(?:([.,])(\d+))?"
@@ -76,9 +76,10 @@ class Numerals:
                 self._mark(".", "a fraction")
             return Decimal(text)
         if suffixes and (found := _SUFFIXED.fullmatch(text)):
+            noted = dict(self.forms)
             value = self._value(found[1], suffixes=False)
             if value is not None:
-                self.rounded = True
+                self.forms, self.rounded = noted, True
                 return self._note("suffix", text, value.scaleb(_POWERS[found[2]]))
         return self._marked(text)
 
@@ -87,7 +88,11 @@ class Numerals:
         if found := _GROUPED.fullmatch(text):
             head, tail, mark, point, fraction = found.groups()
             digits = (head + tail).replace(mark, "")
-            if mark == point or not (digits + (fraction or "")).isascii():
+            if (
+                mark == point
+                or (point == "," and not self.commas)
+                or not (digits + (fraction or "")).isascii()
+            ):
                 return None
             if self.commas and mark == "," and len(tail) == 4 and point is None:
                 raise NumeralError(f"may be {digits} or {head}.{tail[1:]}; write it without marks")

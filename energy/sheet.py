@@ -12,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TextIO
 
+from energy.cells import from_cell
 from energy.numerals import NumeralError, Numerals
 from hwmodels.errors import UserError
 from hwmodels.inputs import check_file
@@ -144,6 +145,6 @@ def _rows(reader: Iterator[list[str]], sheet: Sheet) -> Iterator[tuple[int, list
         if len(row) != width:
             raise sheet.fault(line, f" has not the {width} columns of the header")
         empty = False
-        yield line, row
+        yield line, [from_cell(text) if text[:1] == "'" else text for text in row]
     if empty:
         raise sheet.error(f"{sheet.called} have a header but no rows")

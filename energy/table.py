@@ -9,21 +9,26 @@ from __future__ import annotations
 import csv
 import html
 import io
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from math import isfinite
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from energy.cells import from_cell, to_cell
+from energy.cells import to_cell
 from energy.words import NONE
 from hwmodels.errors import UserError
-from hwmodels.plain import printable_lines
+from hwmodels.plain import printable_lines, quoted
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 Row = TypeVar("Row")
+
+
+class TableError(UserError, ArithmeticError):
+    """A table with a number that no file may hold."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +110,26 @@ class Table(Generic[Row]):
         return replace(self, columns=tuple(known[name] for name in names))
 
     def records(self) -> list[dict[str, Any]]:
-        """Each row as a dictionary."""
-        return [{column.name: column.value(row) for column in self.columns} for row in self.rows]
+        """Each row as a dictionary; raises `TableError` as `to_csv` does."""
+        names = self.names
+        return [dict(zip(names, values, strict=True)) for values in self.values()]
+
+    def values(self) -> Iterator[list[Any]]:
+        """The values of each row.
+
+        Raises:
+            TableError: If one is infinite or no number, which no file may hold.
+        """
+        for row in self.rows:
+            values = [column.value(row) for column in self.columns]
+            for column, value in zip(self.columns, values, strict=True):
+                if isinstance(value, float) and not isfinite(value):
+                    named = ", ".join(str(x) for x in values if isinstance(x, str) and x)
+                    raise TableError(
+                        f"column '{column.name}' of the row {quoted(named)} would be {value}; the "
+                        "numbers that it is made of are too large"
+                    )
+            yield values
 
     def cells(self) -> list[list[str]]:
         """Each row for people, under the headings of `shown`."""
@@ -117,11 +140,15 @@ class Table(Generic[Row]):
         return [list(rows) for _, rows in groupby(self.rows, self.group)]
 
     def to_csv(self) -> str:
-        """The text of a file; a value that is missing is an empty cell."""
+        """The text of a file; a value that is missing is an empty cell.
+
+        Raises:
+            TableError: If a value is infinite or no number.
+        """
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(self.names)
-        writer.writerows([to_cell(x.value(row)) for x in self.columns] for row in self.rows)
+        writer.writerows(map(to_cell, values) for values in self.values())
         return text.getvalue()
 
     def to_frame(self) -> DataFrame:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from energy.bill.layer import ACCOUNTINGS, ESTIMATE_COLUMNS, GROUPS, BillRow, LayerEnergy
+from energy.bill.layer import ACCOUNTINGS, ESTIMATE_COLUMNS, GROUPS, BillRow, LayerEnergy, known_pj
 from energy.bill.pricing import at_width, prepare, terms, time_at_full_use_s
 from energy.counts import Counts
 from energy.counts.counts import Scope
@@ -116,8 +116,9 @@ class Estimate:
     def table(self) -> Table[BillRow]:
         """One row per layer, in picojoules.
 
-        A layer whose MACs or ACs have no price has no `compute_pj` and no `energy_pj`: a gap is
-        never a zero. Static energy belongs to no layer, so it is not here.
+        A layer whose MACs or ACs have no price has no `compute_pj` and no `energy_pj`, and no part
+        of which nothing has a price has an energy: a gap is never a zero. Static energy
+        belongs to no layer, so it is not here.
         """
         rows = [BillRow(self.counts, self.profile, self.dataflow, x) for x in self.layers]
         return Table(ESTIMATE_COLUMNS, rows)
@@ -137,11 +138,16 @@ class Estimate:
 
     def _cell(self, group: str, scope: Scope) -> str:
         layers = self.within(scope.block, scope.component)
-        if group in ("compute", "all") and any(layer.lacks_compute for layer in layers):
-            return energy(None)
+        missing = [
+            op
+            for op in self.unpriced
+            if group in (op.group, "all") and any(x.count.tally.ops.get(op) for x in layers)
+        ]
         if group == "all":  # static energy is in the last row, where it is known
-            return energy(self.energy_pj(block=scope.block, component=scope.component))
-        return energy(math.fsum(layer.group_pj(group) for layer in layers))
+            pj = self.energy_pj(block=scope.block, component=scope.component)
+        else:
+            pj = math.fsum(layer.group_pj(group) for layer in layers)
+        return energy(known_pj(pj, missing))
 
     def __repr__(self) -> str:
         """What it is, in one line."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -26,6 +26,18 @@ COMPUTE = frozenset({Op.MAC, Op.AC, Op.SHIFT_AC})
 def relevant_ops(accounting: str) -> tuple[Op, ...]:
     """The operations that an accounting charges: MACs and ACs (`compute`), or all (`full`)."""
     return tuple(op for op in Op if accounting == "full" or op.group == "compute")
+
+
+def known_pj(pj: float, missing: Iterable[Op]) -> float | None:
+    """Energy in picojoules of a part that was counted, or None: a gap is never a zero.
+
+    Args:
+        pj: That of what has a price.
+        missing: What of the part has none: any other operation than those of `COMPUTE` may be
+            missing beside something that has a price.
+    """
+    missing = tuple(missing)
+    return None if COMPUTE.intersection(missing) or (missing and not pj) else pj
 
 
 @dataclass(frozen=True)
@@ -68,19 +80,23 @@ class BillRow(NamedTuple):
 
     @property
     def energy_pj(self) -> float | None:
-        """Energy of the layer in picojoules; None where a MAC or an AC has no price."""
-        return None if self.layer.lacks_compute else self.layer.total_pj
+        """Energy of the layer in picojoules; None where it is not known, see `known_pj`."""
+        return known_pj(self.layer.total_pj, self._missing)
+
+    @property
+    def _missing(self) -> list[Op]:
+        counted = self.layer.count.tally.ops
+        return [op for op in Op if counted.get(op) and not self.profile.is_priced(op)]
 
     @property
     def unpriced(self) -> str:
         """Operations of the layer that have no price."""
-        counted = self.layer.count.tally.ops
-        return op_names(op for op in Op if counted.get(op) and not self.profile.is_priced(op))
+        return op_names(self._missing)
 
     def group_pj(self, group: str) -> float | None:
         """Energy of one heading of `GROUPS`, likewise."""
-        lost = group == "compute" and self.layer.lacks_compute
-        return None if lost else self.layer.group_pj(group)
+        missing = (op for op in self._missing if op.group == group)
+        return known_pj(self.layer.group_pj(group), missing)
 
 
 def _group(group: str) -> Column[BillRow]:

@@ -203,6 +203,15 @@ class Output(Pictured):
     """output directory"""
 
 
+class Forced(Request):
+    """Files that are not replaced unasked."""
+
+    group: ClassVar[str] = "output"
+
+    force: Annotated[bool, Field(exclude=True)] = False
+    """replace files of an earlier call"""
+
+
 class Kept(Output):
     """Where results go that are not replaced unasked."""
 

@@ -62,7 +62,7 @@ def _run(words: list[str]) -> None:
         asked.request, terminal_console(aside=asked.json, quiet=asked.quiet)
     )
     if asked.json:
-        print(json.dumps(results(result) if isinstance(result, list) else result, indent=2))
+        print(json.dumps(results(result), indent=2, allow_nan=False))
 
 
 _formatwarning = warnings.formatwarning
