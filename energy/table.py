@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from math import isfinite
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from energy.cells import to_cell
@@ -55,6 +55,8 @@ class Column(Generic[Row]):
 def at(path: str) -> Callable[[Any], Any]:
     """The attribute of a row that a path (`part.spread.low`) leads to; None behind a None."""
     steps = path.split(".")
+    if len(steps) == 1:
+        return attrgetter(path)
 
     def value(row: Any) -> Any:
         for step in steps:
@@ -120,14 +122,15 @@ class Table(Generic[Row]):
         Raises:
             TableError: If one is infinite or no number, which no file may hold.
         """
+        found = [column.value for column in self.columns]
         for row in self.rows:
-            values = [column.value(row) for column in self.columns]
-            for column, value in zip(self.columns, values, strict=True):
+            values = [value(row) for value in found]
+            for i, value in enumerate(values):
                 if isinstance(value, float) and not isfinite(value):
-                    named = ", ".join(str(x) for x in values if isinstance(x, str) and x)
+                    named = ", ".join(x for x in values if isinstance(x, str) and x)
                     raise TableError(
-                        f"column '{column.name}' of the row {quoted(named)} would be {value}; the "
-                        "numbers that it is made of are too large"
+                        f"column '{self.names[i]}' of the row {quoted(named)} would be {value}; "
+                        "the numbers that it is made of are too large"
                     )
             yield values
 

@@ -197,10 +197,11 @@ def estimate(
     level_pj: list[dict[str, float]] = [{} for _ in work.counts.layers]
     for term in terms(work, profile):
         value = term.constant.pj(profile) * term.scale if term.constant else 0.0
-        for i in np.flatnonzero(term.amounts):
-            cost = float(term.amounts[i]) * value
-            pj[i][term.op] = pj[i].get(term.op, 0.0) + cost
-            if term.constant and (level := term.constant.level):
+        op, level = term.op, term.constant.level if term.constant else ""
+        here = np.flatnonzero(term.amounts)
+        for i, cost in zip(here.tolist(), (term.amounts[here] * value).tolist(), strict=True):
+            pj[i][op] = pj[i].get(op, 0.0) + cost
+            if level:
                 level_pj[i][level] = level_pj[i].get(level, 0.0) + cost
     if latency_s is None:
         latency_s = time_at_full_use_s(work.counts, profile)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple
 
 from energy.counts import Counts, LayerCount
@@ -18,6 +17,9 @@ ACCOUNTINGS = ("compute", "full")
 
 #: Headings of the bill, in the order they are shown; see `Op.group`.
 GROUPS = ("compute", "scalar", "neuron", "routing", "memory")
+
+#: The operations under each heading.
+IN_GROUP = {group: frozenset(op for op in Op if op.group == group) for group in GROUPS}
 
 #: What a matrix product is made of; a part in which one of these has no price has no energy.
 COMPUTE = frozenset({Op.MAC, Op.AC, Op.SHIFT_AC})
@@ -37,10 +39,12 @@ def known_pj(pj: float, missing: Iterable[Op]) -> float | None:
             missing beside something that has a price.
     """
     missing = tuple(missing)
-    return None if COMPUTE.intersection(missing) or (missing and not pj) else pj
+    if not missing:
+        return pj
+    return None if COMPUTE.intersection(missing) or not pj else pj
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LayerEnergy:
     """The bill of one layer."""
 
@@ -57,14 +61,14 @@ class LayerEnergy:
 
     def group_pj(self, group: str) -> float:
         """Energy of one heading of `GROUPS` in picojoules."""
-        return math.fsum(pj for op, pj in self.pj.items() if op.group == group)
+        return math.fsum([pj for op, pj in self.pj.items() if op in IN_GROUP[group]])
 
-    @cached_property
+    @property
     def compute_pj(self) -> float:
         """Energy of MACs and ACs in picojoules: the convention of the spiking literature."""
         return self.group_pj("compute")
 
-    @cached_property
+    @property
     def total_pj(self) -> float:
         """Energy of everything that has a price, in picojoules."""
         return math.fsum(self.pj.values())

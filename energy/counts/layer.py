@@ -11,7 +11,7 @@ from typing import NamedTuple
 from hwmodels import Op
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Label:
     """What a layer is in the architecture."""
 
@@ -71,7 +71,7 @@ class Tally(NamedTuple):
         return Tally({op: n for op, n in ops.items() if n}, dense_macs, spikes, slots, zero_macs)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LayerCount:
     """Everything counted in one layer."""
 

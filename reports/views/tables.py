@@ -36,12 +36,15 @@ class Line:
     @cached_property
     def unpriced(self) -> tuple[Op, ...]:
         """What of it has no price."""
-        missing = self.bill.unpriced
-        return tuple(op for op in missing if not self.layer or self.count.tally.ops.get(op))
+        missing = tuple(self.bill.unpriced)
+        if not self.layer or not missing:
+            return missing
+        counted = self.layer.count.tally.ops
+        return tuple(op for op in missing if counted.get(op))
 
     def group_pj(self, group: str) -> float | None:
         """Energy of a heading; None where it is not known, see `energy.bill.layer.known_pj`."""
-        missing = (op for op in self.unpriced if op.group == group)
+        missing = [op for op in self.unpriced if op.group == group] if self.unpriced else ()
         return known_pj((self.layer or self.bill).group_pj(group), missing)
 
     @property
