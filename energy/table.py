@@ -12,17 +12,23 @@ import io
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from operator import itemgetter
-from pathlib import Path
+from math import isfinite
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from energy.cells import to_cell
 from energy.words import NONE
 from hwmodels.errors import UserError
+from hwmodels.plain import printable_lines, quoted
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 Row = TypeVar("Row")
+
+
+class TableError(UserError, ArithmeticError):
+    """A table with a number that no file may hold."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +49,14 @@ class Column(Generic[Row]):
     def cell(self, row: Row) -> str:
         """Its value in a row, for people."""
         value = self.value(row)
-        return NONE if value is None else self.show(value)
+        return NONE if value is None else printable_lines(self.show(value))
 
 
 def at(path: str) -> Callable[[Any], Any]:
     """The attribute of a row that a path (`part.spread.low`) leads to; None behind a None."""
     steps = path.split(".")
+    if len(steps) == 1:
+        return attrgetter(path)
 
     def value(row: Any) -> Any:
         for step in steps:
@@ -104,8 +112,27 @@ class Table(Generic[Row]):
         return replace(self, columns=tuple(known[name] for name in names))
 
     def records(self) -> list[dict[str, Any]]:
-        """Each row as a dictionary."""
-        return [{column.name: column.value(row) for column in self.columns} for row in self.rows]
+        """Each row as a dictionary; raises `TableError` as `to_csv` does."""
+        names = self.names
+        return [dict(zip(names, values, strict=True)) for values in self.values()]
+
+    def values(self) -> Iterator[list[Any]]:
+        """The values of each row.
+
+        Raises:
+            TableError: If one is infinite or no number, which no file may hold.
+        """
+        found = [column.value for column in self.columns]
+        for row in self.rows:
+            values = [value(row) for value in found]
+            for i, value in enumerate(values):
+                if isinstance(value, float) and not isfinite(value):
+                    named = ", ".join(x for x in values if isinstance(x, str) and x)
+                    raise TableError(
+                        f"column '{self.names[i]}' of the row {quoted(named)} would be {value}; "
+                        "the numbers that it is made of are too large"
+                    )
+            yield values
 
     def cells(self) -> list[list[str]]:
         """Each row for people, under the headings of `shown`."""
@@ -116,11 +143,15 @@ class Table(Generic[Row]):
         return [list(rows) for _, rows in groupby(self.rows, self.group)]
 
     def to_csv(self) -> str:
-        """The text of a file; a value that is missing is an empty cell."""
+        """The text of a file; a value that is missing is an empty cell.
+
+        Raises:
+            TableError: If a value is infinite or no number.
+        """
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(self.names)
-        writer.writerows([column.value(row) for column in self.columns] for row in self.rows)
+        writer.writerows(map(to_cell, values) for values in self.values())
         return text.getvalue()
 
     def to_frame(self) -> DataFrame:
@@ -138,64 +169,18 @@ class Table(Generic[Row]):
 
     def to_html(self) -> str:
         """A table in HTML; all its text is escaped, and its numbers are flush right."""
-        head = "".join(f"<th>{html.escape(column.heading)}</th>" for column in self.shown)
+        head = "".join(f"<th>{_escaped(column.heading)}</th>" for column in self.shown)
         body = "".join(f"<tr>{self._html_row(row)}</tr>" for row in self.rows)
-        caption = f'<caption style="text-align:left">{html.escape(self.title)}</caption>'
+        caption = f'<caption style="text-align:left">{_escaped(self.title)}</caption>'
         return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
     def _html_row(self, row: Row) -> str:
         return "".join(
             f'<td style="text-align:{"left" if column.words else "right"}">'
-            f"{html.escape(column.cell(row))}</td>"
+            f"{_escaped(column.cell(row))}</td>"
             for column in self.shown
         )
 
 
-def read_rows(
-    path: Path,
-    kind: str,
-    error: type[UserError],
-    check: Callable[[list[str]], None],
-    *,
-    strict: bool = False,
-) -> list[tuple[str, dict[str, str]]]:
-    """Rows of a CSV file of somebody else, each with where it stands, for error messages.
-
-    Args:
-        path: A CSV file with a header.
-        kind: What its rows are called, in the plural.
-        error: What to raise; its message names the file and the line.
-        check: Given the columns of the header, none of which stands twice.
-        strict: Refuse quotes in the wrong place.
-    """
-    called = f"{kind} '{path}'"
-    try:
-        text = io.StringIO(path.read_text(encoding="utf-8-sig"))
-        rows = list(_rows(csv.DictReader(text, strict=strict), called, error, check))
-    except UnicodeDecodeError as bad:
-        raise error(f"{called} are not UTF-8 text at byte {bad.start}") from bad
-    except OSError as bad:
-        raise error(f"{called} cannot be read: {bad.strerror or bad}") from bad
-    except csv.Error as bad:
-        raise error(f"{called} are not valid CSV: {bad}") from bad
-    if not rows:
-        raise error(f"{called} have a header but no rows")
-    return rows
-
-
-def _rows(
-    reader: csv.DictReader[str],
-    called: str,
-    error: type[UserError],
-    check: Callable[[list[str]], None],
-) -> Iterator[tuple[str, dict[str, str]]]:
-    header = list(reader.fieldnames or [])
-    for column in header:
-        if header.count(column) > 1:
-            raise error(f"{called} have the column '{column}' more than once")
-    check(header)
-    for row in reader:
-        where = f"{called}, line {reader.line_num}"
-        if None in row or None in row.values():
-            raise error(f"{where} has not the {len(header)} columns of the header")
-        yield where, row
+def _escaped(text: str) -> str:
+    return html.escape(printable_lines(text))

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-from hwmodels.compose import as_table
-from hwmodels.document import Document, compose, validated
+from hwmodels.document import Document, compose
+from hwmodels.doubts import ProfileWarning
 from hwmodels.errors import did_you_mean
+from hwmodels.plain import printable, quoted
+from hwmodels.plugins import plugged_in
 from hwmodels.profile import HardwareProfile, ProfileError
 
 ENTRY_POINT_GROUP = "neurt_energy.hardware"
+
+#: Faults after which no further precision of a file is checked, which would repeat most of them.
+MAX_FAULTS = 1000
 
 
 class _Source(NamedTuple):
@@ -36,12 +42,15 @@ def load_profile(name_or_path: str | Path) -> HardwareProfile:
         name_or_path: A name from `profile_names`, the path of a `.toml` file, or `FILE.toml:int8`
             for another precision of that file.
 
+    Warns:
+        ProfileWarning: Where it is valid, and probably not what its author meant.
+
     Raises:
-        ProfileError: If there is no such profile, or it does not follow the schema; the message
-            names the profile and the key.
+        ProfileError: If there is no such profile, or it does not follow the schema, or has the name
+            of a built-in one that is another; the message names the profile and the key.
     """
     source = _find(str(name_or_path))
-    return compose(source.open(), source.precision, _find_beside)
+    return _composed(source.open(), source.precision)
 
 
 def load_profiles(names: Iterable[str | Path]) -> tuple[HardwareProfile, ...]:
@@ -51,14 +60,13 @@ def load_profiles(names: Iterable[str | Path]) -> tuple[HardwareProfile, ...]:
         ProfileError: If one cannot be loaded, or two have the same name, by which tables and
             pictures would confuse them.
     """
-    profiles = [load_profile(name) for name in dict.fromkeys(map(str, names))]
-    seen = [profile.name for profile in profiles]
-    for name in seen:
-        if seen.count(name) > 1:
+    profiles: dict[str, HardwareProfile] = {}
+    for profile in map(load_profile, dict.fromkeys(map(str, names))):
+        if profiles.setdefault(profile.name, profile) != profile:
             raise ProfileError(
-                f"two of the hardware profiles are called '{name}'; rename one of them"
+                f"two of the hardware profiles are called '{profile.name}'; rename one of them"
             )
-    return tuple(profiles)
+    return tuple(profiles.values())
 
 
 def siblings(name_or_path: str | Path) -> dict[str, str]:
@@ -80,10 +88,62 @@ def load_sibling(name_or_path: str | Path, precision: str) -> HardwareProfile | 
     return None if sibling is None else load_profile(sibling)
 
 
-def read_profiles(path: Path) -> tuple[HardwareProfile, ...]:
-    """Read all precisions of one TOML file, the default first."""
-    document = Document.read(path)
-    return tuple(compose(document, p, _find_beside) for p in (None, *document.precisions))
+class Checked(NamedTuple):
+    """What is to be said of a profile at one precision."""
+
+    called: str  #: what to load to get it
+    profile: HardwareProfile | None  #: None if it is not valid
+    faults: tuple[str, ...]  #: everything that is wrong
+    doubts: tuple[str, ...]  #: what is probably not meant
+
+
+def check_profile(name_or_path: str | Path) -> list[Checked]:
+    """Check all precisions of a profile, the default first, or the one that is named."""
+    try:
+        source = _find(str(name_or_path))
+        document = source.open()
+    except ProfileError as error:
+        return [Checked(str(name_or_path), None, error.faults, ())]
+    others = () if source.precision else document.precisions
+    found: list[Checked] = []
+    for precision in (source.precision, *others):
+        if sum(len(one.faults) for one in found) < MAX_FAULTS:
+            found.append(_checked(document, precision))
+    return found
+
+
+def _checked(document: Document, precision: str | None) -> Checked:
+    called = document.reference(precision)
+    profile: HardwareProfile | None = None
+    faults: tuple[str, ...] = ()
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", ProfileWarning)
+        try:
+            profile = _composed(document, precision)
+        except ProfileError as error:
+            faults = error.faults
+    itself = f"hardware profile '{printable(called)}': "
+    doubts = (str(one.message) for one in said)
+    return Checked(
+        called,
+        profile,
+        tuple(fault.removeprefix(itself) for fault in faults),
+        tuple(doubt.removeprefix(itself) for doubt in doubts),
+    )
+
+
+def _composed(document: Document, precision: str | None) -> HardwareProfile:
+    profile = compose(document, precision, _find_beside)
+    namesake = _builtin().get(profile.name)
+    if namesake is None or namesake.open() is document:
+        return profile
+    # A bill says the name alone: it must not stand for other numbers than those of the package.
+    if compose(namesake.open(), namesake.precision, _find_beside) != profile:
+        raise ProfileError(
+            f"hardware profile '{document.reference(precision)}' calls itself '{profile.name}', as "
+            "a built-in profile with other numbers does; rename it"
+        )
+    return profile
 
 
 def _find(reference: str, folder: Path = Path()) -> _Source:
@@ -94,14 +154,14 @@ def _find(reference: str, folder: Path = Path()) -> _Source:
         return _Source(lambda: Document.read(folder / head), precision)
     path = folder / reference
     try:
-        is_path = path.suffix == ".toml" or path.exists()
+        is_path = path.suffix == ".toml" or (bool(reference) and path.exists())
     except OSError:  # a name that no file can have
         is_path = False
     if is_path:
         return _Source(lambda: Document.read(path))
     raise ProfileError(
-        f"hardware profile '{reference}' is not known; known are {', '.join(_sources())}, "
-        f"or give the path of a .toml file{did_you_mean(reference, _sources())}"
+        f"hardware profile {quoted(reference)} is not known; `neurt-energy hw list` shows those at "
+        f"hand, or give the path of a .toml file{did_you_mean(reference.lower(), _sources())}"
     )
 
 
@@ -112,35 +172,35 @@ def _find_beside(reference: str, folder: Path | None) -> tuple[Document, str | N
 
 
 @cache
-def _sources() -> dict[str, _Source]:
+def _builtin() -> dict[str, _Source]:
     documents = [
         Document.parse(entry.read_text(encoding="utf-8"), entry.name.removesuffix(".toml"))
         for entry in files("hwmodels.builtin").iterdir()
         if entry.name.endswith(".toml")
     ]
-    sources: dict[str, _Source] = {}
-    for document in sorted(documents, key=lambda document: document.name):
-        for precision in (None, *document.precisions):
-            source = _Source(lambda document=document: document, precision)  # type: ignore[misc]
-            sources.setdefault(document.reference(precision), source)
+    return {
+        document.reference(precision): _Source(lambda document=document: document, precision)  # type: ignore[misc]
+        for document in sorted(documents, key=lambda document: document.name)
+        for precision in (None, *document.precisions)
+    }
+
+
+@cache
+def _sources() -> dict[str, _Source]:
+    sources = dict(_builtin())
     for point in entry_points(group=ENTRY_POINT_GROUP):
-        sources.setdefault(point.name, _Source(lambda point=point: _plugged_in(point)))  # type: ignore[misc]
+        sources.setdefault(point.name, _Source(lambda point=point: plugged_in(point)))  # type: ignore[misc]
     return sources
 
 
-def _plugged_in(point: EntryPoint) -> Document:
-    plugin = f"hardware profile '{point.name}' of the plug-in '{point.value}'"
-    try:
-        loaded = point.load()
-        profile = loaded() if callable(loaded) else loaded
-        # Dumped here: a profile that was made without validation may fail to.
-        table = as_table(profile) if isinstance(profile, HardwareProfile) else None
-    except (Exception, SystemExit) as error:  # somebody else's code: whatever it raises
-        raise ProfileError(f"{plugin} failed: {type(error).__name__}: {error}") from error
-    if table is None:
-        raise ProfileError(
-            f"{plugin} is a {type(profile).__name__}; it must be a HardwareProfile or a function "
-            "returning one"
-        )
-    validated(table, plugin)
-    return Document(point.name, table)
+def unused_plug_ins() -> list[str]:
+    """A sentence for each plug-in that no name stands for, because another profile has its name."""
+    taken, unused = set(_builtin()), []
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        if point.name in taken:
+            unused.append(
+                f"hardware profile '{point.name}' of the plug-in '{point.value}' is not used: "
+                "another profile has this name"
+            )
+        taken.add(point.name)
+    return unused

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-import tomllib
+import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
 from hwmodels.compose import derived_title, overlay
+from hwmodels.doubts import ProfileWarning, doubts
+from hwmodels.errors import did_you_mean
+from hwmodels.inputs import parse_toml, read_utf8
+from hwmodels.ops import Op
+from hwmodels.plain import MAX_VALUE, printable, quoted
 from hwmodels.profile import HardwareProfile, ProfileError
 
-#: A profile is a page of text; anything much larger is the wrong file.
-MAX_PROFILE_BYTES = 1_000_000
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+#: A profile is a page of text (11 kB, the largest built-in one); what is much larger is no profile.
+MAX_PROFILE_BYTES = 1 << 18
+
+#: Precisions of one file: number formats of one chip.
+MAX_PRECISIONS = 32
 
 #: Files that extend one another. More than a reader can follow.
 MAX_DEPTH = 8
@@ -36,21 +48,8 @@ class Document:
             ProfileError: If it cannot be read or is not TOML.
         """
         called = f"hardware profile '{path}'"
-        if not path.exists():
-            raise ProfileError(f"{called} does not exist")
-        if not path.is_file():
-            raise ProfileError(f"{called} is not a file; give the path of a .toml file")
-        if (size := path.stat().st_size) > MAX_PROFILE_BYTES:
-            raise ProfileError(
-                f"{called} has {size:,} bytes, but a profile is a page of text (at most "
-                f"{MAX_PROFILE_BYTES:,}); is it the right file?"
-            )
-        try:
-            return cls.parse(path.read_bytes().decode("utf-8-sig"), str(path), path)
-        except UnicodeDecodeError as error:
-            raise ProfileError(f"{called} is not UTF-8 text at byte {error.start}") from error
-        except OSError as error:
-            raise ProfileError(f"{called} cannot be read: {error.strerror or error}") from error
+        text = read_utf8(path, called, ProfileError, MAX_PROFILE_BYTES)
+        return cls.parse(text, str(path), path)
 
     @classmethod
     def parse(cls, text: str, name: str, path: Path | None = None) -> Document:
@@ -59,11 +58,8 @@ class Document:
         Raises:
             ProfileError: If it is not TOML, or its precisions are not partial profiles.
         """
-        try:
-            document = cls(name, tomllib.loads(text), path)
-        except (RecursionError, ValueError) as error:  # also of a number that Python refuses
-            fault = "nested too deep" if isinstance(error, RecursionError) else error
-            raise ProfileError(f"hardware profile '{name}' is not valid TOML: {fault}") from error
+        table = parse_toml(text, f"hardware profile '{name}'", ProfileError)
+        document = cls(name, table, path)
         document._check()
         return document
 
@@ -86,6 +82,11 @@ class Document:
                 f"hardware profile '{self.name}': key 'precisions' must hold tables, such as "
                 "[precisions.int8]"
             )
+        if len(parts) > MAX_PRECISIONS:
+            raise ProfileError(
+                f"hardware profile '{self.name}' has {len(parts):,} precisions; at most "
+                f"{MAX_PRECISIONS} may be in one file"
+            )
         for precision, part in parts.items():
             for key in ("extends", "precisions"):
                 if key in part:
@@ -98,15 +99,48 @@ class Document:
 Find = Callable[[str, Path | None], tuple[Document, str | None]]
 
 
+class _Whole(NamedTuple):
+    """A profile that is composed, not yet validated."""
+
+    table: dict[str, Any]
+    #: prices of arithmetic that were taken over from another precision, and from which
+    foreign: Mapping[str, str]
+
+    def overlaid(self, change: Mapping[str, Any], *, name: str, onto: str) -> _Whole:
+        """The same with a partial profile laid over it; errors as those of `overlay`."""
+        table = overlay(self.table, change, name=name, onto=onto)
+        old, new = self.table.get("prices"), table.get("prices")
+        if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
+            return _Whole(table, {})
+        before = str(self.table.get("precision"))  # not yet validated
+        kept = {
+            op: self.foreign.get(op, before)
+            for op in new
+            if old.get(op) is new[op] and op in list(Op) and Op(op).group != "routing"
+        }
+        return _Whole(table, {op: of for op, of in kept.items() if of != table.get("precision")})
+
+
 def compose(document: Document, precision: str | None, find: Find) -> HardwareProfile:
     """Make the profile that a document describes, at one of its precisions; None is its default.
 
     `find` opens what a file extends, by reference and the folder of the file.
 
+    Warns:
+        ProfileWarning: Where it is valid, and probably not what was meant.
+
     Raises:
         ProfileError: If it, or one that it extends, does not follow the schema, or extends itself.
     """
-    return validated(_composed(document, precision, find, ()), _called(document, precision))
+    called = _called(document, precision)
+    whole = _composed(document, precision, find, ())
+    profile = validated(whole.table, called)
+    own = document.table if precision is None else document.precisions.get(precision, {})
+    # The levels of a package may be for those who extend it, as hbm2 of 7nm is.
+    levels = own.get("memory", ()) if document.path else ()
+    for doubt in doubts(profile, levels, whole.foreign):
+        warnings.warn(printable(f"{called}: {doubt}"), ProfileWarning, stacklevel=2)
+    return profile
 
 
 def validated(table: Mapping[str, Any], called: str) -> HardwareProfile:
@@ -118,7 +152,10 @@ def validated(table: Mapping[str, Any], called: str) -> HardwareProfile:
     try:
         return HardwareProfile.model_validate(table)
     except ValidationError as error:
-        raise ProfileError(f"{called}: {_first_fault(error)}") from error
+        errors = error.errors(include_url=False)
+        faults = list(dict.fromkeys(fault for one in errors for fault in _faults(one)))
+        more = f" ({len(faults) - 1} more: see `neurt-energy hw validate`)" if faults[1:] else ""
+        raise ProfileError(f"{called}: {faults[0]}{more}", faults) from error
 
 
 def _called(document: Document, precision: str | None) -> str:
@@ -127,15 +164,15 @@ def _called(document: Document, precision: str | None) -> str:
 
 def _composed(
     document: Document, precision: str | None, find: Find, trail: tuple[str, ...]
-) -> dict[str, Any]:
+) -> _Whole:
     table, parent = document.table, document.table.get("extends")
-    whole: dict[str, Any] = {}
+    whole = _Whole({}, {})
     if parent is not None:
         whole = _parent(document, parent, find, trail)
         name = table.get("name", document.path.stem if document.path else document.name)
-        table = {"name": name, "title": derived_title(whole["title"], name), **table}
-    whole = overlay(whole, table, name=document.name, onto=str(parent))
-    default = whole.get("precision")
+        table = {"name": name, "title": derived_title(whole.table["title"], name), **table}
+    whole = whole.overlaid(table, name=document.name, onto=str(parent))
+    default = whole.table.get("precision")
     if isinstance(default, str) and default in document.precisions:
         raise ProfileError(
             f"hardware profile '{document.name}': 'precisions.{default}' is the precision of its "
@@ -146,24 +183,24 @@ def _composed(
     if (change := document.precisions.get(precision)) is None:
         others = ", ".join([f"{default} (the default)", *document.precisions])
         raise ProfileError(
-            f"hardware profile '{document.name}' has no precision '{precision}'; it has {others}"
+            f"hardware profile '{document.name}' has no precision {quoted(precision)}; it has "
+            f"{others}"
         )
     named = {
-        "name": f"{whole.get('name')}-{precision}",
-        "title": f"{whole.get('title')}, {precision}",
+        "name": f"{whole.table.get('name')}-{precision}",
+        "title": f"{whole.table.get('title')}, {precision}",
         "precision": precision,
     }
     called = document.reference(precision)
-    return overlay(whole, named | dict(change), name=called, onto=document.name)
+    return whole.overlaid(named | dict(change), name=called, onto=document.name)
 
 
-def _parent(
-    document: Document, reference: object, find: Find, trail: tuple[str, ...]
-) -> dict[str, Any]:
+def _parent(document: Document, reference: object, find: Find, trail: tuple[str, ...]) -> _Whole:
     called = f"hardware profile '{document.name}'"
     if not isinstance(reference, str):
         raise ProfileError(
-            f"{called}: key 'extends' (= {reference!r}) must be a name, or the path of a .toml file"
+            f"{called}: key 'extends' (= {quoted(reference)}) must be a name, or the path of a "
+            ".toml file"
         )
     folder = document.path.parent if document.path else None
     try:
@@ -172,7 +209,8 @@ def _parent(
         raise ProfileError(f"{called} extends '{reference}', but {error}") from error
     here = (*trail, _identity(document))
     if _identity(parent) in here:
-        chain = " -> ".join((*here[here.index(_identity(parent)) :], _identity(parent)))
+        circle = (*here[here.index(_identity(parent)) :], _identity(parent))
+        chain = " -> ".join(Path(name).name for name in circle)
         raise ProfileError(f"{called} extends itself: {chain}; take one of these out")
     if len(here) > MAX_DEPTH:
         raise ProfileError(
@@ -181,7 +219,7 @@ def _parent(
         )
     try:
         whole = _composed(parent, precision, find, here)
-        validated(whole, _called(parent, precision))
+        validated(whole.table, _called(parent, precision))
     except ProfileError as error:
         if trail:  # whoever asked for the profile names both; the files between say no more
             raise
@@ -193,15 +231,19 @@ def _identity(document: Document) -> str:
     return document.name if document.path is None else str(document.path.resolve())
 
 
-def _first_fault(error: ValidationError) -> str:
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"] if part != "[key]")
-    message = first["msg"].removeprefix("Value error, ")
-    more = f" ({error.error_count() - 1} more faults)" if error.error_count() > 1 else ""
-    if not key:  # a rule that spans several keys names them itself
-        return message + more
-    if first["type"] == "extra_forbidden":
-        return f"unknown key '{key}'; `neurt-energy hw schema` lists the keys" + more
-    if first["type"] == "missing":
-        return f"key '{key}' is missing" + more
-    return f"key '{key}' (= {first['input']!r}): {message}" + more
+def _faults(error: ErrorDetails) -> list[str]:
+    """What is wrong: the key, its value and the rule."""
+    key = quoted(".".join(str(part) for part in error["loc"] if part != "[key]"))
+    message = error["msg"].removeprefix("Value error, ")
+    if not error["loc"]:  # rules that span several keys name them themselves, each in a line
+        return message.split("\n")
+    if error["type"] == "extra_forbidden":
+        return [f"unknown key {key}; `neurt-energy hw schema` lists the keys"]
+    if error["type"] == "missing":
+        return [f"key {key} is missing"]
+    if error["type"] in ("enum", "literal_error"):
+        known = re.findall("'([^']*)'", error["ctx"]["expected"])
+        listed = ", ".join(known)
+        rule = f"one of {listed}" if len(listed) < MAX_VALUE else "what `hw schema` lists"
+        message = f"must be {rule}{did_you_mean(str(error['input']), known)}"
+    return [f"key {key} (= {quoted(error['input'])}): {message}"]

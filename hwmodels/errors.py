@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from types import MappingProxyType
 
 
 class UserError(Exception):
@@ -12,6 +13,13 @@ class UserError(Exception):
     The sentence names the layer or key, the value, the rule and the way out. Each error of this
     program subclasses it, and the builtin error that is nearest.
     """
+
+    #: What `--json` prints beside the sentence.
+    details: Mapping[str, object] = MappingProxyType({})
+
+
+class Caution(UserWarning):
+    """A warning whose one sentence is written for the user: the command line shows it as a line."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -1,18 +1,31 @@
-"""Files of others, looked at before they are read: regular, of a size, UTF-8, flat JSON."""
+"""Files of others, looked at before they are read: regular, of a size, UTF-8, flat JSON or TOML."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 import stat
+import tomllib
 from pathlib import Path
 from typing import Any
 
 from hwmodels.errors import UserError
-from hwmodels.plain import printable, shortened
+from hwmodels.plain import printable, quoted, shortened
 
 #: Brackets that may stand inside one another in a JSON file; a parser recurses once for each.
 MAX_JSON_DEPTH = 100
+
+#: Tables and arrays that may stand inside one another in a TOML file, and parts of a dotted key.
+MAX_TOML_DEPTH = 16
+
+#: Values in a TOML file: the largest one of this package has 214.
+MAX_TOML_VALUES = 10_000
+
+_PART = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
+_LONG_KEY = re.compile(
+    rf"(?<![A-Za-z0-9_\\-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{MAX_TOML_DEPTH}}}"
+)
 
 
 def check_file(path: Path, called: str, error: type[UserError], limit_bytes: int | None) -> int:
@@ -70,8 +83,8 @@ def parse_json(text: str | bytes, called: str, error: type[UserError]) -> Any:
     """The value that JSON says.
 
     Raises:
-        UserError: As `error`, if it is no JSON, nested deeper than `MAX_JSON_DEPTH`, or holds
-            NaN, an infinity, or a number that is one when read (1e400).
+        UserError: As `error`, if it is no JSON, nested deeper than `MAX_JSON_DEPTH`, holds NaN, an
+            infinity, or a number that is one when read (1e400), or says two things of one key.
     """
 
     def refuse(word: str) -> Any:
@@ -80,8 +93,18 @@ def parse_json(text: str | bytes, called: str, error: type[UserError]) -> Any:
     def finite(word: str) -> float:
         return number if math.isfinite(number := float(word)) else refuse(word)
 
+    def unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            for key, said in pairs:
+                if said != found[key]:
+                    raise error(f"{called} says two things of {quoted(key)}; keep one of them")
+        return found
+
     try:
-        value = json.loads(text, parse_constant=refuse, parse_float=finite)
+        value = json.loads(
+            text, parse_constant=refuse, parse_float=finite, object_pairs_hook=unambiguous
+        )
     except RecursionError as bad:
         raise error(f"{called} is nested deeper than {MAX_JSON_DEPTH} levels") from bad
     except json.JSONDecodeError as bad:
@@ -90,20 +113,54 @@ def parse_json(text: str | bytes, called: str, error: type[UserError]) -> Any:
     except ValueError as bad:  # not UTF-8, or a number of thousands of digits
         fault = shortened(printable(str(bad)))
         raise error(f"{called} is no valid JSON: {fault}") from bad
-    if _depth(value) > MAX_JSON_DEPTH:
+    if _extent(value)[0] > MAX_JSON_DEPTH:
         raise error(f"{called} is nested deeper than {MAX_JSON_DEPTH} levels")
     return value
 
 
-def _depth(value: object) -> int:
-    """How many lists and objects stand inside one another, found level by level."""
-    level, depth = [value], 0
+def parse_toml(text: str, called: str, error: type[UserError]) -> dict[str, Any]:
+    """The table that TOML says.
+
+    Raises:
+        UserError: As `error`, if it is no TOML, deeper than `MAX_TOML_DEPTH`, or of more values
+            than `MAX_TOML_VALUES`. A long dotted key is found before the parser sees it, which
+            takes a minute for one of 200 kB.
+    """
+    deep = f"{called} is nested deeper than {MAX_TOML_DEPTH} levels"
+    if (key := _LONG_KEY.search(text)) is not None:
+        raise error(f"{deep} in line {text.count(chr(10), 0, key.start()) + 1}")
+    try:
+        table = tomllib.loads(text, parse_float=_not_vanished)
+    except RecursionError as bad:
+        raise error(deep) from bad
+    except ValueError as bad:  # also a number of thousands of digits
+        fault = shortened(printable(str(bad)))
+        raise error(f"{called} is not valid TOML: {fault}") from bad
+    depth, values = _extent(table)
+    if depth > MAX_TOML_DEPTH:
+        raise error(deep)
+    if values > MAX_TOML_VALUES:
+        raise error(f"{called} has {values:,} values, and at most {MAX_TOML_VALUES:,} are read")
+    return table
+
+
+def _not_vanished(word: str) -> float:
+    number = float(word)
+    if not number and re.search("[1-9]", re.split("[eE]", word)[0]):
+        raise ValueError(f"the number {shortened(word)} is smaller than any")
+    return number
+
+
+def _extent(value: object) -> tuple[int, int]:
+    """How many lists and objects stand inside one another, and how many values are in them all."""
+    level, depth, values = [value], 0, 0
     while level := [outer for outer in level if isinstance(outer, (dict, list))]:
         level = [
             x for outer in level for x in (outer.values() if isinstance(outer, dict) else outer)
         ]
         depth += 1
-    return depth
+        values += len(level)
+    return depth, values
 
 
 def _kind(mode: int) -> str:

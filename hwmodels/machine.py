@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from hwmodels.ops import Op
-from hwmodels.prices import Cited, PicojoulePerByte, Positive, Record
+from hwmodels.prices import Cited, PicojoulePerByte, Record, Reuse
 
 #: A number of bits per value; group scales and zero points make it a fraction (AWQ: 4.156).
-Bits = Annotated[float, Field(gt=0, le=64, allow_inf_nan=False)]
-WholeBits = Annotated[int, Field(ge=1, le=64)]
+Bits = Annotated[float, Field(gt=0, le=64, allow_inf_nan=False, strict=True)]
+WholeBits = Annotated[int, Field(ge=1, le=64, strict=True)]
 
 
 #: Operands that have a width of their own.
@@ -113,6 +113,6 @@ class Delivery(Cited):
     """
 
     pj_per_byte: PicojoulePerByte
-    mac_reuse: Positive
-    event_reuse: Positive
-    reuse_range: tuple[Positive, Positive] | None = None
+    mac_reuse: Reuse
+    event_reuse: Reuse
+    reuse_range: tuple[Reuse, Reuse] | None = None

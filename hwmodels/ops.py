@@ -53,10 +53,7 @@ class Op(StrEnum):
     @classmethod
     def _missing_(cls, value: object) -> Op | None:
         """Traffic by its name in files of version 0.1, which counted it in bytes."""
-        if isinstance(value, str) and value.endswith("_bytes"):
-            unit = "_slots" if "spike" in value else "_values"
-            return cls.__members__.get(_member(value.removesuffix("_bytes") + unit))
-        return None
+        return IN_BYTES.get(value) if isinstance(value, str) else None
 
     @property
     def definition(self) -> str:
@@ -92,10 +89,6 @@ class Op(StrEnum):
     def moves_spikes(self) -> bool:
         """Whether a traffic operation counts slots of spikes; otherwise it counts values."""
         return self.value.endswith("_slots")
-
-
-def _member(value: str) -> str:
-    return value.rpartition("_")[0].upper()
 
 
 _GROUPS = (
@@ -146,3 +139,6 @@ _DEFINITIONS = {
     Op.KV_SPIKE_READ: "slots of key or value spikes read from the cache",
     Op.KV_SPIKE_WRITE: "slots of key or value spikes appended to the cache",
 }
+
+#: Traffic by its name in tables that count bytes: those of version 0.1, and those of others.
+IN_BYTES = {f"{op.value.rpartition('_')[0]}_bytes": op for op in Op if op.buffer is not None}

@@ -6,29 +6,64 @@ from enum import StrEnum
 from math import inf
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
-from hwmodels.units import DATA, ENERGY, ENERGY_PER_BYTE, LENGTH, POWER, RATE, reading, schema
+from hwmodels.plain import checked_name, one_line
+from hwmodels.units import DATA, ENERGY, ENERGY_PER_BYTE, LENGTH, POWER, RATE, Magnitude
 
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
-Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-Whole = Annotated[int, Field(gt=0, strict=True)]
+# Texts: on one line, without characters that command a terminal, and of a length that tables and
+# pictures have room for.
+_LINE = AfterValidator(one_line)
+_SHORT = StringConstraints(strip_whitespace=True, min_length=1, max_length=64)
+_LONG = StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)
+Word = Annotated[str, _SHORT, _LINE]
+Sentence = Annotated[str, _LONG, _LINE]
+Note = Annotated[str, StringConstraints(max_length=4000), _LINE]
+Name = Annotated[Word, AfterValidator(checked_name)]
 
-# Numbers that a file may write with a unit.
-Picojoule = Annotated[NotNegative, reading(ENERGY), schema(ENERGY, minimum=0)]
+# The least and the most that a number may be. What no machine has is a slip, nearly always of the
+# unit, and its bill would look like any other. All ends are far outside of what is built, so that
+# no honest number is refused.
+_Number = Annotated[float, Field(allow_inf_nan=False, strict=True)]
+_Count = Annotated[int, Field(strict=True)]
+
+# An operation or a byte: 1 aJ is 350 times the least that erasing one bit costs at 300 K (Landauer,
+# kT ln 2), and a 7,000th of the INT8 addition of 7nm.toml; 1 mJ is 100,000 times a MAC of a CPU
+# (8,600 pJ, kerasspiking-cpu.toml). 0.5 pJ are 5e-7 µJ and 5e-13 J.
+Picojoule = Annotated[_Number, Magnitude(1e-6, 1e9, ENERGY, zero=True, mistaken=("µJ", "J"))]
 PicojoulePerByte = Annotated[
-    NotNegative, reading(ENERGY_PER_BYTE), schema(ENERGY_PER_BYTE, minimum=0)
+    _Number,
+    Magnitude(1e-6, 1e9, ENERGY_PER_BYTE, zero=True, mistaken=("µJ/byte", "J/byte")),
 ]
-Watt = Annotated[NotNegative, reading(POWER), schema(POWER, minimum=0)]
-PerSecond = Annotated[Positive, reading(RATE), schema(RATE, exclusiveMinimum=0)]
-Nanometre = Annotated[Positive, reading(LENGTH), schema(LENGTH, exclusiveMinimum=0)]
-ByteWidth = Annotated[Positive, reading(DATA), schema(DATA, exclusiveMinimum=0)]
-Bytes = Annotated[Whole, reading(DATA), schema(DATA, type="integer", exclusiveMinimum=0)]
+# Static power: chips that sleep leak some pW; the largest supercomputers draw 30 MW.
+Watt = Annotated[_Number, Magnitude(1e-12, 1e8, POWER, zero=True)]
+# Throughput: 1e22 a second are 10,000 exascale machines.
+PerSecond = Annotated[_Number, Magnitude(1, 1e22, RATE)]
+# Technology node: 0.1 nm is less than an atom of silicon; 0.1 mm is more than the first chips had.
+Nanometre = Annotated[_Number, Magnitude(0.1, 1e5, LENGTH, mistaken=("µm", "m"))]
+# A value: from one bit to the 128 bits of the widest floating-point number of IEEE 754.
+ByteWidth = Annotated[_Number, Magnitude(0.125, 16, DATA, mistaken=("bit",))]
+# A memory: 1 EiB is 100 times that of the largest supercomputers.
+Bytes = Annotated[_Count, Magnitude(1, 2**60, DATA)]
+# A core: a human brain has 1e15 synapses.
+Whole = Annotated[_Count, Magnitude(1, 10**15)]
+# Uses of one fetch: a buffer beside the adders is refilled before it has served a billion.
+Reuse = Annotated[_Number, Magnitude(1, 1e9)]
+# A figure of a system: whatever its unit, what the prefixes of units span.
+Figure = Annotated[_Number, Magnitude(1e-18, 1e18)]
 
-#: Lowest and highest value that can be defended, as multiples of the value.
+#: Lowest and highest value that can be defended, as multiples of the value. Whoever is unsure by
+#: more than a thousand does not know it.
 Spread = tuple[
-    Annotated[float, Field(gt=0, le=1)], Annotated[float, Field(ge=1, allow_inf_nan=False)]
+    Annotated[_Number, Magnitude(1e-3, 1)],
+    Annotated[_Number, Magnitude(1, 1e3)],
 ]
 
 
@@ -73,7 +108,7 @@ class Cited(Record):
 
     source: Sentence
     evidence: Evidence
-    note: str = ""
+    note: Note = ""
     spread: Spread | None = None
 
 
@@ -194,5 +229,5 @@ class SystemFigure(Cited):
     """
 
     what: Sentence
-    value: Positive
-    unit: Sentence
+    value: Figure
+    unit: Word

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -10,11 +12,13 @@ from hwmodels.dataflow import Dataflow
 from hwmodels.errors import UserError
 from hwmodels.machine import Delivery, Encoding, Fusion, Room, Widths
 from hwmodels.ops import Buffer, Op
+from hwmodels.plain import MAX_SENTENCE, printable, shortened
 from hwmodels.prices import (
     Bandwidth,
     ByteWidth,
     Core,
     MemoryLevel,
+    Name,
     Nanometre,
     Price,
     Record,
@@ -22,11 +26,28 @@ from hwmodels.prices import (
     StaticPower,
     SystemFigure,
     Throughput,
+    Word,
 )
 
 
 class ProfileError(UserError, ValueError):
-    """A hardware profile that cannot be found or read."""
+    """A hardware profile that cannot be found or read.
+
+    Attributes:
+        faults: Everything that is wrong with it, where the sentence says only the first.
+    """
+
+    def __init__(
+        self,
+        sentence: str,
+        faults: Sequence[str] = (),
+        *,
+        details: Mapping[str, object] = MappingProxyType({}),
+    ) -> None:
+        # Names of profiles and files are of others; all of them come through here.
+        super().__init__(shortened(printable(sentence), MAX_SENTENCE))
+        self.faults = tuple(faults) or (str(self),)
+        self.details = details
 
 
 class HardwareProfile(Record):
@@ -64,16 +85,16 @@ class HardwareProfile(Record):
         assumptions: What a reader must accept to use the numbers, one sentence each.
     """
 
-    name: Sentence
+    name: Name
     title: Sentence
     process_nm: Nanometre | None = None
-    precision: Sentence
+    precision: Word
     value_bytes: ByteWidth
     widths: Widths = Widths()
     scope: Literal["per_term", "all_in"] = "per_term"
     prices: dict[Op, Price]
-    memory: dict[str, MemoryLevel] = Field(default_factory=dict)
-    placement: dict[Buffer, tuple[str, ...]] = Field(default_factory=dict)
+    memory: dict[Word, MemoryLevel] = Field(default_factory=dict)
+    placement: dict[Buffer, tuple[Word, ...]] = Field(default_factory=dict)
     room: Room = Room.BY_NEED
     dataflow: Dataflow = Dataflow.LAYERWISE
     fusion: Fusion = Fusion.UNFUSED
@@ -82,7 +103,7 @@ class HardwareProfile(Record):
     included: dict[Op, Sentence] = Field(default_factory=dict)
     static_power: StaticPower | None = None
     throughput: dict[Op, Throughput] = Field(default_factory=dict)
-    bandwidth: dict[str, Bandwidth] = Field(default_factory=dict)
+    bandwidth: dict[Word, Bandwidth] = Field(default_factory=dict)
     core: Core | None = None
     system: tuple[SystemFigure, ...] = ()
     assumptions: tuple[Sentence, ...] = ()
@@ -95,74 +116,54 @@ class HardwareProfile(Record):
         return {k: [v] if isinstance(v, str) else v for k, v in value.items()}
 
     @model_validator(mode="after")
-    def _prices_are_no_traffic(self) -> HardwareProfile:
+    def _keys_fit_each_other(self) -> HardwareProfile:
+        if faults := [*self._misplaced(), *self._paid_twice()]:
+            raise ValueError("\n".join(faults))
+        return self
+
+    def _misplaced(self) -> Iterator[str]:
+        """What stands where it cannot."""
         for op in self.prices:
             if op.buffer is not None:
-                raise ValueError(
+                yield (
                     f"prices.{op} is memory traffic: give its energy per byte in a memory level "
                     f"and place '{op.buffer}' there"
                 )
-        for level in self.bandwidth:
-            if level not in self.memory:
-                known = ", ".join(self.memory) or "none"
-                raise ValueError(
-                    f"bandwidth.{level} is of no memory level; the levels are: {known}"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _operands_fit(self) -> HardwareProfile:
-        if self.too_wide:
-            raise ValueError(f"widths: {self.too_wide}")
-        return self
-
-    @model_validator(mode="after")
-    def _memory_is_no_throughput(self) -> HardwareProfile:
-        for op in self.throughput:
-            if op.buffer is not None:
-                raise ValueError(
-                    f"throughput.{op} is memory traffic: give the bytes per second of a memory "
-                    "level in 'bandwidth'"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _levels_exist(self) -> HardwareProfile:
         for buffer, levels in self.placement.items():
             for level in levels or ("",):
                 if level not in self.memory:
                     known = ", ".join(self.memory) or "none"
-                    raise ValueError(
+                    yield (
                         f"placement.{buffer} names the memory level '{level}', but the levels "
                         f"are: {known}"
                     )
         for level in self.bandwidth:
             if level not in self.memory:
                 known = ", ".join(self.memory) or "none"
-                raise ValueError(
-                    f"bandwidth.{level} is of no memory level; the levels are: {known}"
+                yield f"bandwidth.{level} is of no memory level; the levels are: {known}"
+        for op in self.throughput:
+            if op.buffer is not None:
+                yield (
+                    f"throughput.{op} is memory traffic: give the bytes per second of a memory "
+                    "level in 'bandwidth'"
                 )
-        return self
+        if self.too_wide:
+            yield f"widths: {self.too_wide}"
 
-    @model_validator(mode="after")
-    def _nothing_is_paid_twice(self) -> HardwareProfile:
+    def _paid_twice(self) -> Iterator[str]:
+        """What two prices pay for."""
         for op in self.included:
             if op in self.prices or op.buffer in self.placement:
-                raise ValueError(f"included.{op} is priced as well: keep one of the two")
-        return self
-
-    @model_validator(mode="after")
-    def _all_in_is_one_price(self) -> HardwareProfile:
+                yield f"included.{op} is priced as well: keep one of the two"
         prices = [] if len(self.prices) == 1 else [f"{len(self.prices)} prices"]
         terms = ("memory", "placement", "static_power", "core", "delivery")
         further = prices + [term for term in terms if getattr(self, term)]
         if self.scope == "all_in" and further:
-            raise ValueError(
+            yield (
                 "an all_in profile has one price with everything inside it, but here are "
                 f"{', '.join(further)}: name what the price pays for in `included`, or use "
                 'scope = "per_term"'
             )
-        return self
 
     @property
     def too_wide(self) -> str:

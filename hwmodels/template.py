@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
-from hwmodels.ops import Buffer, Op
-from hwmodels.prices import Evidence
-from hwmodels.profile import HardwareProfile, ProfileError
+from pydantic import TypeAdapter, ValidationError
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+from hwmodels.ops import Buffer, Op
+from hwmodels.plain import quoted
+from hwmodels.prices import Evidence, Name
+from hwmodels.profile import HardwareProfile, ProfileError
 
 
 def template(name: str) -> str:
@@ -48,12 +48,13 @@ def extension_template(name: str, reference: str, parent: HardwareProfile) -> st
 
 
 def _checked(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise ProfileError(
-            f"'{name}' cannot be the name of a profile: letters, digits, '.', '_' and '-', at most "
-            "64, and it becomes the name of a file"
-        )
-    return name
+    if not name.isprintable():  # lines of a text are joined, but this becomes the name of a file
+        raise ProfileError(f"{quoted(name)} cannot be the name of a profile: it has several lines")
+    try:
+        return TypeAdapter(Name).validate_python(name)
+    except ValidationError as error:
+        rule = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise ProfileError(f"{quoted(name)} cannot be the name of a profile: {rule}") from error
 
 
 def _quoted(text: str) -> str:

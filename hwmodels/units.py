@@ -8,16 +8,22 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
+from math import log10
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core.core_schema import (
+    CoreSchema,
+    ValidatorFunctionWrapHandler,
+    no_info_wrap_validator_function,
+)
 
 if TYPE_CHECKING:
     from pint import UnitRegistry
 
-_NUMBER = r"[+-]?(?:\d{1,30}\.?\d{0,30}|\.\d{1,30})(?:[eE][+-]?\d{1,3})?"
-_NAME = r"[A-Za-zµμ]{1,30}(?:\s?(?:\^|\*\*)\s?-?\d)?"
+_NUMBER = r"[+-]?(?:[0-9]{1,30}\.?[0-9]{0,30}|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,3})?"
+_NAME = r"[A-Za-zµμ]{1,30}(?:\s?(?:\^|\*\*)\s?-?[0-9])?"
 #: Names of units joined by * and /. Narrower than what pint reads, which is arithmetic at will.
 _QUANTITY = re.compile(rf"\s*({_NUMBER})\s*((?:1?\s?/\s?)?{_NAME}(?:\s?[*/]\s?{_NAME}){{0,4}})\s*")
 
@@ -30,49 +36,104 @@ class Quantity:
     kind: str  #: the quantity in words, with an article
     example: str  #: a string that may be written
 
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of a string with a unit."""
+        return {"type": "string", "pattern": r"^\s*[+-]?[\d.]", "examples": [self.example]}
+
     def read(self, value: Any) -> Any:
         """Turn a string with a unit into a number of this quantity's unit; pass on all else.
 
         Raises:
             ValueError: If a string is no number with a unit of this quantity.
         """
-        if not isinstance(value, str):
-            return value
-        rule = f'must be a number, or {self.kind} with its unit such as "{self.example}"'
-        match = _QUANTITY.fullmatch(value)
-        if match is None:
-            raise ValueError(rule)
-        number, unit = match.groups()
-        registry = _registry()
-        try:
-            parsed = registry.parse_units(f"1{unit}" if unit.startswith("/") else unit)
-        except (AttributeError, ValueError) as error:  # not defined, or a number like "nan"
-            raise ValueError(f"its unit '{unit}' is not known; it {rule}") from error
-        quantity = registry.Quantity(Decimal(number), parsed)
-        if not quantity.is_compatible_with(self.unit):
-            raise ValueError(rule)
-        amount: Decimal = quantity.to(self.unit).magnitude
-        whole = amount == amount.to_integral_value() and abs(amount) < 1 << 63
-        return int(amount) if whole else float(amount)
+        return _amount(self, value) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=10_000)  # the precisions of a file repeat what it says
+def _amount(quantity: Quantity, text: str) -> int | float:
+    """The number of a text, in the unit of a quantity; errors as those of `Quantity.read`."""
+    rule = f'must be a number, or {quantity.kind} with its unit such as "{quantity.example}"'
+    match = _QUANTITY.fullmatch(text)
+    if match is None:
+        raise ValueError(rule)
+    number, unit = match.groups()
+    registry = _registry()
+    try:
+        parsed = registry.parse_units(f"1{unit}" if unit.startswith("/") else unit)
+    except (AttributeError, ValueError) as error:  # not defined, or a number like "nan"
+        raise ValueError(f"its unit '{unit}' is not known; it {rule}") from error
+    given = registry.Quantity(Decimal(number), parsed)
+    if not given.is_compatible_with(quantity.unit):
+        raise ValueError(rule)
+    amount: Decimal = given.to(quantity.unit).magnitude
+    whole = amount == amount.to_integral_value() and abs(amount) < 1 << 63
+    if amount and not float(amount):  # 1e-400 is no zero
+        raise ValueError(rule)
+    return int(amount) if whole else float(amount)
 
 
 ENERGY = Quantity("pJ", "an energy", "0.9 pJ")
 ENERGY_PER_BYTE = Quantity("pJ/byte", "an energy per byte", "20.3 pJ/bit")
-DATA = Quantity("byte", "an amount of data", "1 MiB")
+DATA = Quantity("bytes", "an amount of data", "1 MiB")
 POWER = Quantity("W", "a power", "104 mW")
 RATE = Quantity("1/s", "a rate", "1e12/s")
 LENGTH = Quantity("nm", "a length", "45 nm")
 
 
-def reading(quantity: Quantity) -> BeforeValidator:
-    """The validator of a number that may be written with a unit."""
-    return BeforeValidator(quantity.read)
+@dataclass(frozen=True)
+class Magnitude:
+    """Which numbers a field may hold: an annotation that pydantic asks for its rule and its schema.
 
+    A number outside is a slip of the unit or of the keyboard, which a bill would carry on unseen.
+    """
 
-def schema(quantity: Quantity, **number: Any) -> WithJsonSchema:
-    """The JSON Schema of a number (`number`) that may also be written with a unit."""
-    text = {"type": "string", "pattern": r"^\s*[+-]?[\d.]", "examples": [quantity.example]}
-    return WithJsonSchema({"anyOf": [{"type": "number", **number}, text]}, mode="validation")
+    low: float  #: the least
+    high: float  #: the most
+    quantity: Quantity | None = None  #: what it measures, where it may be written with a unit
+    zero: bool = False  #: whether it may be zero as well, which is less than `low`
+    #: units that such numbers are often given in: an error asks whether that was meant
+    mistaken: tuple[str, ...] = ()
+
+    def _check(self, value: Any, valid: ValidatorFunctionWrapHandler) -> Any:
+        number = self.quantity.read(value) if self.quantity else value
+        is_int = isinstance(number, int) and not isinstance(number, bool)
+        # Looked at here first: a float cannot hold an integer of hundreds of digits.
+        if not (is_int and not self._holds(number)) and self._holds(number := valid(number)):
+            return number
+        zero = "0, or " if self.zero else ""
+        unit = f" {self.quantity.unit}" if self.quantity else ""
+        meant = "" if isinstance(value, str) else self._meant(number)
+        raise ValueError(f"must be {zero}from {self.low:g} to {self.high:g}{unit}{meant}")
+
+    def _holds(self, number: float) -> bool:
+        return self.low <= number <= self.high or (self.zero and not number)
+
+    def _meant(self, number: float) -> str:
+        """The question whether a plain number is in another unit than the key names."""
+        if self.quantity is None or not 0 < number < 1e30:
+            return ""
+        read = ((self.quantity.read(f"{number!r} {unit}"), unit) for unit in self.mistaken)
+        fit = [(amount, unit) for amount, unit in read if self._holds(amount)]
+        if not fit:
+            return ""
+        amount, unit = min(fit, key=lambda one: abs(log10(one[0])))  # the most usual
+        return f"; did you mean {amount:g} {self.quantity.unit}, which is {number:g} {unit}?"
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """The rule, around that of the type."""
+        return no_info_wrap_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """The JSON Schema, for editors."""
+        number = handler(schema) | {"minimum": self.low, "maximum": self.high}
+        zero = [{"const": 0}] if self.zero else []
+        text = [self.quantity.schema] if self.quantity else []
+        return {"anyOf": [number, *zero, *text]} if zero or text else number
 
 
 @cache

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from energy.bill.latency import layer_time
-from energy.bill.layer import ACCOUNTINGS, ESTIMATE_COLUMNS, FULL, GROUPS, BillRow, LayerEnergy
+from energy.bill.layer import (
+    ACCOUNTINGS,
+    ESTIMATE_COLUMNS,
+    FULL,
+    GROUPS,
+    BillRow,
+    LayerEnergy,
+    known_pj,
+)
 from energy.bill.pricing import prepare, terms
 from energy.counts import Counts
 from energy.counts.counts import Scope
@@ -66,11 +74,21 @@ class Estimate:
         bill = self.under(accounting)
         if bill is not self:
             return bill.energy_pj(block=block, component=component)
-        layers = self.within(block, component)
-        if accounting == "compute":
-            return math.fsum(layer.compute_pj for layer in layers)
-        static_pj = self.static_pj if block is None and component is None else None
-        return math.fsum((static_pj or 0.0, *(layer.total_pj for layer in layers)))
+        key = accounting, block, component
+        if key not in self._sums:  # tables of a run ask for the same ones dozens of times
+            layers = self.within(block, component)
+            static_pj = self.static_pj if block is None and component is None else None
+            self._sums[key] = (
+                math.fsum(layer.compute_pj for layer in layers)
+                if accounting == "compute"
+                else math.fsum((static_pj or 0.0, *(layer.total_pj for layer in layers)))
+            )
+        return self._sums[key]
+
+    @cached_property
+    def _sums(self) -> dict[tuple[str, str | None, str | None], float]:
+        """What `energy_pj` has summed."""
+        return {}
 
     def under(self, accounting: str) -> Estimate:
         """The bill at the bound that an accounting names; itself where it names none.
@@ -137,8 +155,9 @@ class Estimate:
     def table(self) -> Table[BillRow]:
         """One row per layer, in picojoules.
 
-        A layer whose MACs or ACs have no price has no `compute_pj` and no `energy_pj`: a gap is
-        never a zero. Static energy belongs to no layer, so it is not here.
+        A layer whose MACs or ACs have no price has no `compute_pj` and no `energy_pj`, and no part
+        of which nothing has a price has an energy: a gap is never a zero. Static energy
+        belongs to no layer, so it is not here.
         """
         rows = [BillRow(self.counts, self.profile, self.dataflow, x) for x in self.layers]
         return Table(ESTIMATE_COLUMNS, rows)
@@ -158,11 +177,16 @@ class Estimate:
 
     def _cell(self, group: str, scope: Scope) -> str:
         layers = self.within(scope.block, scope.component)
-        if group in ("compute", "all") and any(layer.lacks_compute for layer in layers):
-            return energy(None)
+        missing = [
+            op
+            for op in self.unpriced
+            if group in (op.group, "all") and any(x.count.tally.ops.get(op) for x in layers)
+        ]
         if group == "all":  # static energy is in the last row, where it is known
-            return energy(self.energy_pj(block=scope.block, component=scope.component))
-        return energy(math.fsum(layer.group_pj(group) for layer in layers))
+            pj = self.energy_pj(block=scope.block, component=scope.component)
+        else:
+            pj = math.fsum(layer.group_pj(group) for layer in layers)
+        return energy(known_pj(pj, missing))
 
     def __repr__(self) -> str:
         """What it is, in one line."""
@@ -221,11 +245,13 @@ def estimate(
     level_bytes: list[dict[str, float]] = [{} for _ in range(size)]
     for term in terms(work, profile):
         value = term.constant.pj(profile) if term.constant else 0.0
-        for i in np.flatnonzero(term.amounts):
-            amount = float(term.amounts[i])
-            pj[i][term.op] = pj[i].get(term.op, 0.0) + amount * value
-            if term.constant and (level := term.constant.level):
-                level_pj[i][level] = level_pj[i].get(level, 0.0) + amount * value
+        op, level = term.op, term.constant.level if term.constant else ""
+        here = np.flatnonzero(term.amounts)
+        for i, amount in zip(here.tolist(), term.amounts[here].tolist(), strict=True):
+            cost = amount * value
+            pj[i][op] = pj[i].get(op, 0.0) + cost
+            if level:
+                level_pj[i][level] = level_pj[i].get(level, 0.0) + cost
                 level_bytes[i][level] = level_bytes[i].get(level, 0.0) + amount
     layers = tuple(
         LayerEnergy(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import NamedTuple
 
 from energy.counts import Counts, LayerCount
@@ -23,6 +22,9 @@ FULL = "full"
 #: Headings of the bill, in the order they are shown; see `Op.group`.
 GROUPS = ("compute", "scalar", "neuron", "routing", "delivery", "memory")
 
+#: The operations under each heading.
+IN_GROUP = {group: frozenset(op for op in Op if op.group == group) for group in GROUPS}
+
 #: What a matrix product is made of; a part in which one of these has no price has no energy.
 COMPUTE = frozenset({Op.MAC, Op.AC, Op.SHIFT_AC})
 
@@ -39,7 +41,21 @@ class LayerTime(NamedTuple):
     bound: str  #: `arithmetic`, or the memory level that takes longest
 
 
-@dataclass(frozen=True)
+def known_pj(pj: float, missing: Iterable[Op]) -> float | None:
+    """Energy in picojoules of a part that was counted, or None: a gap is never a zero.
+
+    Args:
+        pj: That of what has a price.
+        missing: What of the part has none: any other operation than those of `COMPUTE` may be
+            missing beside something that has a price.
+    """
+    missing = tuple(missing)
+    if not missing:
+        return pj
+    return None if COMPUTE.intersection(missing) or not pj else pj
+
+
+@dataclass(frozen=True, slots=True)
 class LayerEnergy:
     """The bill of one layer."""
 
@@ -47,9 +63,8 @@ class LayerEnergy:
     #: energy by operation in picojoules; operations without a price are missing
     pj: Mapping[Op, float]
     level_pj: Mapping[str, float]  #: energy of memory traffic by memory level, in picojoules
-    level_bytes: Mapping[str, float] = field(
-        default_factory=dict
-    )  #: bytes that move, by memory level
+    #: bytes that move, by memory level
+    level_bytes: Mapping[str, float] = field(default_factory=dict)
     time: LayerTime | None = None  #: how long it takes, and why; None where unknown
 
     @property
@@ -60,14 +75,14 @@ class LayerEnergy:
 
     def group_pj(self, group: str) -> float:
         """Energy of one heading of `GROUPS` in picojoules."""
-        return math.fsum(pj for op, pj in self.pj.items() if op.group == group)
+        return math.fsum([pj for op, pj in self.pj.items() if op in IN_GROUP[group]])
 
-    @cached_property
+    @property
     def compute_pj(self) -> float:
         """Energy of MACs and ACs in picojoules: the convention of the spiking literature."""
         return self.group_pj("compute")
 
-    @cached_property
+    @property
     def total_pj(self) -> float:
         """Energy of everything that has a price, in picojoules."""
         return math.fsum(self.pj.values())
@@ -83,19 +98,23 @@ class BillRow(NamedTuple):
 
     @property
     def energy_pj(self) -> float | None:
-        """Energy of the layer in picojoules; None where a MAC or an AC has no price."""
-        return None if self.layer.lacks_compute else self.layer.total_pj
+        """Energy of the layer in picojoules; None where it is not known, see `known_pj`."""
+        return known_pj(self.layer.total_pj, self._missing)
+
+    @property
+    def _missing(self) -> list[Op]:
+        counted = self.layer.count.tally.ops
+        return [op for op in Op if counted.get(op) and not self.profile.is_priced(op)]
 
     @property
     def unpriced(self) -> str:
         """Operations of the layer that have no price."""
-        counted = self.layer.count.tally.ops
-        return op_names(op for op in Op if counted.get(op) and not self.profile.is_priced(op))
+        return op_names(self._missing)
 
     def group_pj(self, group: str) -> float | None:
         """Energy of one heading of `GROUPS`, likewise."""
-        lost = group == "compute" and self.layer.lacks_compute
-        return None if lost else self.layer.group_pj(group)
+        missing = (op for op in self._missing if op.group == group)
+        return known_pj(self.layer.group_pj(group), missing)
 
 
 def _group(group: str) -> Column[BillRow]:

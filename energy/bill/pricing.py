@@ -76,7 +76,7 @@ def prepare(
         rows: The counted row at each place of the model, where rows that are alike stand once.
     """
     flow = dataflow or profile.dataflow
-    facts, bits = fused(counts, profile), Bits(profile, flow.rules)
+    facts, bits = fused(counts, profile), Bits(profile, flow.rules, counts.value_bits)
     run = executed(counts, profile, flow, facts)
     size = len(run.layers)
     amounts: dict[Op, Floats] = {}

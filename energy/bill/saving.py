@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from energy.bill.estimate import Estimate
-from energy.bill.layer import COMPUTE, relevant_ops
+from energy.bill.layer import known_pj, relevant_ops
 from energy.table import Column, Table, at, attributes
 from energy.words import energy, op_names, percent
 from hwmodels import Op
@@ -22,7 +22,7 @@ class Saving:
     block: str  #: block, or `total`
     component: str  #: component, or `total` of the block
     accounting: str  #: `compute`, `fused`, `unfused`, or `full`: the bound of the profile
-    #: energy of the analog variant in picojoules; None where a MAC or AC is unpriced
+    #: energy of the analog variant in picojoules; None where a MAC or AC is unpriced, or all is
     asa_pj: float | None
     ssa_pj: float | None  #: energy of the spiking variant in picojoules; None likewise
     #: operations of either side that have no price and are therefore missing
@@ -70,12 +70,15 @@ def saving(
     """Compare the two variants in one part of the model.
 
     A part whose MACs or ACs have no price has no energy: the comparison would be between what
-    happens to be priced. Other operations without a price are named in `unpriced`. Static energy
+    happens to be priced. Nor has one of which nothing has a price. Other operations without a price
+    are named in `unpriced`. Static energy
     takes part in the whole model (no block, no component) where it is known of both sides.
     """
     asa, ssa = asa.under(accounting), ssa.under(accounting)
     if asa.static_pj is None or ssa.static_pj is None:
-        asa, ssa = (replace(side, latency_s=None) for side in (asa, ssa))
+        asa, ssa = (
+            side if side.latency_s is None else replace(side, latency_s=None) for side in (asa, ssa)
+        )
     (asa_pj, asa_lacks), (ssa_pj, ssa_lacks) = (
         _side(bill, accounting, block, component) for bill in (asa, ssa)
     )
@@ -92,8 +95,9 @@ def saving(
 def _side(
     bill: Estimate, accounting: str, block: str | None, component: str | None
 ) -> tuple[float | None, set[Op]]:
-    """Energy of a part in picojoules, None without a price of its MACs; and what has no price."""
+    """Energy of a part in picojoules, None where it is not known; and what has no price."""
     layers = [x.count.tally.ops for x in bill.within(block, component)]
     lacks = {op for op in bill.unpriced if any(ops.get(op) for ops in layers)}
     pj = bill.energy_pj(accounting, block=block, component=component)
-    return None if lacks & COMPUTE else pj, lacks
+    # MACs and ACs are part of every accounting.
+    return known_pj(pj, lacks.intersection(relevant_ops(accounting))), lacks

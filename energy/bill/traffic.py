@@ -19,9 +19,15 @@ _CACHED = (Op.KV_SPIKE_READ, Op.KV_SPIKE_WRITE)
 class Bits:
     """Bits of one value, or slot of spikes, that a machine moves under a dataflow."""
 
-    def __init__(self, profile: HardwareProfile, rules: Rules) -> None:
-        self._encoding, self._as_addresses = profile.encoding, rules.spikes == "addresses"
-        self._widths = {op: profile.width_bits(op) for op in (*MOVED, Op.DELIVERY)}
+    def __init__(
+        self, profile: HardwareProfile, rules: Rules, stated_bits: float | None = None
+    ) -> None:
+        """`stated_bits` are those of every value of a table that counts bytes; None for none."""
+        self._as_addresses = rules.spikes == "addresses"
+        # Bytes that somebody counted are not encoded again.
+        self._encoding = profile.encoding if stated_bits is None else Encoding.PACKED
+        moved = (*MOVED, Op.DELIVERY)
+        self._widths = {op: stated_bits or profile.width_bits(op) for op in moved}
 
     def of(self, row: LayerCount, op: Op) -> float:
         """Bits of what a traffic operation or delivery of a row moves."""

@@ -20,6 +20,8 @@ from energy.bill.saving import Saving, saving
 from energy.compare.ranges import UncertainConstant, constants_of
 from hwmodels.errors import UserError
 
+#: Draws that are held in memory at a time, each of all constants.
+MOST_SAMPLES = 10**6
 #: The ends of an interval, in percent of the samples.
 PERCENTILES = (5, 50, 95)
 
@@ -104,6 +106,8 @@ def sensitivity(
     if samples < 1 or seed < 0:
         name, value, least = ("samples", samples, 1) if samples < 1 else ("seed", seed, 0)
         raise SensitivityError(f"{name} (= {value}) must be at least {least}")
+    if samples > MOST_SAMPLES:
+        raise SensitivityError(f"samples (= {samples:,}) may be at most {MOST_SAMPLES:,}; lower it")
     asa, ssa = asa.under(accounting), ssa.under(accounting)
     nominal = saving(asa, ssa, accounting, block=block)
     if nominal.saving is None:

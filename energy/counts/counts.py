@@ -38,6 +38,9 @@ class Counts:
     tokens: int = 0  #: tokens processed, over batch and windows
     timesteps: int = 1  #: spiking time steps; 1 for an analog model
     attention: str = "full"  #: `full` or `causal`: which query-key pairs are counted
+    #: bits of each value that moves, where a table counts bytes and says no width (8); None for
+    #: those of the machine
+    value_bits: float | None = None
     #: element-wise operations outside every counted layer, by name
     uncounted: Mapping[str, int] = field(default_factory=dict)
 
@@ -129,19 +132,26 @@ class Counts:
         """What it is, in one line."""
         return f"<counts of {self.variant}, {self.model}: {len(self.layers)} layers>"
 
+    def difference(self, other: Counts, *also: str) -> str:
+        """Why two passes are not of one model, counted in the same way; empty if they are.
+
+        Fields that are named must be the same too.
+        """
+        for name in (*also, "timesteps", "attention", "value_bits", "zeros_measured"):
+            ours, theirs = getattr(self, name), getattr(other, name)
+            if ours != theirs:
+                return f"{name} {ours!r} and {theirs!r}"
+        same = [x.name for x in self.layers] == [x.name for x in other.layers]
+        return "" if same else "different layers"
+
     def __add__(self, other: Counts) -> Counts:
         """Counts of two passes of the same model.
 
         Raises:
             ValueError: If the two are not of the same model, counted in the same way.
         """
-        alike = ("variant", "phase", "timesteps", "attention", "zeros_measured")
-        for field_name in alike:
-            ours, theirs = getattr(self, field_name), getattr(other, field_name)
-            if ours != theirs:
-                raise ValueError(f"counts with {field_name} {ours!r} and {theirs!r} do not add")
-        if [layer.name for layer in self.layers] != [layer.name for layer in other.layers]:
-            raise ValueError("counts of models with different layers do not add")
+        if difference := self.difference(other, "variant", "phase"):
+            raise ValueError(f"counts with {difference} do not add")
         return replace(
             self,
             tokens=self.tokens + other.tokens,
@@ -190,6 +200,7 @@ COUNT_COLUMNS: tuple[Column[CountRow], ...] = (
     Column("weight_bits", at("layer.weight_bits"), dtype="float64"),
     Column("vector_bits", at("layer.vector_bits"), dtype="float64"),
     *attributes("counts", "phase", "batch", "tokens", "timesteps", "attention"),
+    Column("value_bits", at("counts.value_bits"), dtype="float64"),
     *attributes("counts", "model", "weights"),
 )
 

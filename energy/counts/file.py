@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from energy.counts.counts import COUNT_COLUMNS, CountRow, Counts
-from energy.counts.layer import Label, LayerCount, Tally
-from energy.table import Table, read_rows
-from hwmodels import Op
+from energy.counts.header import understand
+from energy.counts.rows import Group, Key, Reader
+from energy.counts.sums import is_total, without_sums
+from energy.sheet import Say, Sheet, open_sheet, warn
+from energy.table import Table
 from hwmodels.errors import UserError
+from hwmodels.ops import IN_BYTES
+from hwmodels.plain import quoted
+
+#: Columns that tell a table of this program, where each row is work of its own: all but those that
+#: were added later.
+_OWN = {"variant", "layer", "kind", "block", "component", "depth", "calls", "dense_macs", "phase"}
 
 
 class CountsError(UserError, ValueError):
@@ -25,11 +30,29 @@ def to_csv(passes: Iterable[Counts]) -> str:
     return Table(COUNT_COLUMNS, rows).to_csv()
 
 
-def variants_of(passes: Iterable[Counts], path: Path) -> tuple[list[Counts], list[Counts]]:
-    """The phases of the analog and of the spiking variant, or a CountsError if one has none."""
+def by_variant(passes: Iterable[Counts], path: Path) -> dict[str, list[Counts]]:
+    """The phases of each variant, in the order of the file.
+
+    Raises:
+        CountsError: If the phases of a variant are not of one model, counted in the same way.
+    """
     phases: dict[str, list[Counts]] = {}
     for counts in passes:
         phases.setdefault(counts.variant, []).append(counts)
+    for variant, (first, *others) in phases.items():
+        for other in others:
+            if difference := first.difference(other):
+                raise CountsError(
+                    f"counts '{path}': the phases '{first.phase}' and '{other.phase}' of variant "
+                    f"'{variant}' have {difference}, so they are not passes of one model; give "
+                    "each model a 'variant' or a file of its own"
+                )
+    return phases
+
+
+def variants_of(passes: Iterable[Counts], path: Path) -> tuple[list[Counts], list[Counts]]:
+    """The phases of the analog and of the spiking variant, or a CountsError if one has none."""
+    phases = by_variant(passes, path)
     for variant in ("asa", "ssa"):
         if variant not in phases:
             raise CountsError(
@@ -40,113 +63,53 @@ def variants_of(passes: Iterable[Counts], path: Path) -> tuple[list[Counts], lis
     return phases["asa"], phases["ssa"]
 
 
-def read_csv(path: Path) -> list[Counts]:
+def read_csv(path: Path, say: Say = warn) -> list[Counts]:
     """Read counts back, one `Counts` per variant and phase, in the order of the file.
 
     The phases of a whole request stay apart, since each may live in another memory: the bill of a
     variant is the sum of the bills of its phases.
 
     Counts from elsewhere are welcome: `layer` and one column named after an `Op` are enough, and a
-    mean-rate count may have a fraction. Other columns are taken where they are known and left
-    alone where they are not. An empty `zero_macs` is a layer whose zeros nobody counted.
+    mean-rate count may have a fraction. Headings in another case, semicolons, marks between
+    thousands and suffixes are understood; rows that are the sum of others are left out; columns
+    that are not known are left alone. An empty `zero_macs` is a layer whose zeros nobody counted;
+    without `value_bytes`, bytes are those that the hardware moves.
 
     Args:
         path: A CSV file with a header.
+        say: Told in a sentence each what was understood or left out; a warning unless given.
 
     Raises:
-        CountsError: If the file cannot be read, lacks a column, has a value that is not a finite
-            number >= 0, or more multiply-accumulates by zero than there are; names line and column.
+        CountsError: If the file cannot be read, lacks a column, has a cell that is no number from 0
+            to 1e30, more spikes than slots or zeros than MACs, a row twice, or one that may be a
+            sum or a layer; names line and column.
     """
+    with open_sheet(path, "counts", CountsError) as sheet:
+        said = understand(sheet)
+        found = Reader(sheet).read()
+    counts = []
+    own = {*sheet.header} >= _OWN
+    _refuse_stray_totals(found, sheet)
+    for key, group in found.items():
+        layers, left_out = without_sums(group.layers, group.lines, sheet, own=own)
+        said += left_out
+        counts.append(Counts(key[0], layers, **group.about))
+    said += sheet.numerals.said()
+    if "value_bytes" not in sheet.header and any(x in sheet.header for x in IN_BYTES):
+        said.append("bytes are taken as those that the hardware moves, without 'value_bytes'")
+    for sentence in said:
+        say(f"{sheet.called}: {sentence}")
+    return counts
 
-    def check(header: list[str]) -> None:
-        known = {*(column.name for column in COUNT_COLUMNS), *Op}
-        if "layer" not in header or not any(op in header for op in Op):
-            raise CountsError(
-                f"counts '{path}' need the column 'layer' and at least one of {', '.join(Op)}; "
-                f"the header is: {', '.join(header) or 'empty'}"
+
+def _refuse_stray_totals(found: Mapping[Key, Group], sheet: Sheet) -> None:
+    """Refuse totals that do not say of which variant or phase they are, beside rows that do."""
+    for key, group in found.items():
+        if all(is_total(layer.name) for layer in group.layers) and any(
+            ours == "" != theirs for other in found for ours, theirs in zip(key, other, strict=True)
+        ):
+            raise sheet.fault(
+                group.lines[0],
+                f": the total {quoted(group.layers[0].name, 40)} does not say of which variant and "
+                "phase it is; leave it out, or name both",
             )
-        for column in header:
-            if column not in known and (meant := _meant(column)):
-                raise CountsError(
-                    f"counts '{path}' have the column '{column}', which is not known; if "
-                    f"'{meant}' is meant, call it so, else give it a name that cannot be taken "
-                    "for one"
-                )
-
-    layers: dict[tuple[str, str], list[LayerCount]] = {}
-    about: dict[tuple[str, str], dict[str, Any]] = {}
-    for where, row in read_rows(path, "counts", CountsError, check):
-        key = row.get("variant", ""), row.get("phase", "")
-        layers.setdefault(key, []).append(_parse_layer(row, where))
-        described = _parse_about(row, where)
-        if about.setdefault(key, described) != described:
-            raise CountsError(
-                f"{where} describes another run than the rows above it of the same variant and "
-                "phase; give each run a 'variant'"
-            )
-    return [Counts(key[0], tuple(rows), **about[key]) for key, rows in layers.items()]
-
-
-def _meant(column: str) -> str | None:
-    """The operation that an unknown column is likely to be: in another case, or in the plural."""
-    word = column.strip().casefold()
-    return next((op.value for op in Op if word.rstrip("s") == op.value.rstrip("s")), None)
-
-
-def _index(row: Mapping[str, str], column: str, where: str, minimum: int) -> int | None:
-    text = row.get(column, "").strip()
-    if not text:
-        return None
-    if not text.isdecimal() or len(text) > 1000 or int(text) < minimum:
-        raise CountsError(
-            f"{where}, column '{column}' (= {text!r}) must be an integer, at least {minimum}"
-        )
-    return int(text)
-
-
-def _parse_layer(row: Mapping[str, str], where: str) -> LayerCount:
-    def number(column: str) -> float:
-        text = row.get(column, "").strip()
-        if not text:
-            return 0
-        with suppress(ValueError):
-            return int(text)
-        value = math.nan
-        with suppress(ValueError):
-            value = float(text)
-        if not math.isfinite(value):
-            raise CountsError(f"{where}, column '{column}' (= {text!r}) must be a number")
-        # A mean-rate count from elsewhere may be fractional; our own never is.
-        return int(value) if value.is_integer() else value
-
-    def positive(column: str) -> float:
-        if (value := number(column)) < 0:
-            raise CountsError(f"{where}, column '{column}' (= {value}) must not be negative")
-        return value
-
-    ops = {op: value for op in Op if (value := positive(op.value))}
-    zero_macs = positive("zero_macs") if row.get("zero_macs", "").strip() else None
-    if zero_macs is not None and zero_macs > (macs := ops.get(Op.MAC, 0)):
-        raise CountsError(
-            f"{where}, column 'zero_macs' (= {zero_macs}) must not exceed column 'mac' (= {macs})"
-        )
-    return LayerCount(
-        name=row["layer"],
-        kind=row.get("kind", ""),
-        label=Label(
-            row.get("block") or "other", row.get("component", ""), _index(row, "depth", where, 0)
-        ),
-        calls=positive("calls"),
-        tally=Tally(ops, positive("dense_macs"), positive("spikes"), positive("slots"), zero_macs),
-    )
-
-
-def _parse_about(row: Mapping[str, str], where: str) -> dict[str, Any]:
-    """The fields of `Counts` that every row of a run repeats."""
-    about: dict[str, Any] = {
-        key: row[key] for key in ("model", "weights", "phase", "attention") if row.get(key)
-    }
-    for key, minimum in (("batch", 1), ("tokens", 0), ("timesteps", 1), ("value_bytes", 1)):
-        if (value := _index(row, key, where, minimum)) is not None:
-            about[key] = value
-    return about

@@ -12,7 +12,7 @@ from energy.counts.levels import Levels
 from hwmodels import Op
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Label:
     """What a layer is in the architecture."""
 
@@ -80,7 +80,7 @@ class Tally(NamedTuple):
         return Tally(moved, dense_macs, spikes, slots, zero_macs, levels, channels)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LayerCount:
     """Everything counted in one layer."""
 

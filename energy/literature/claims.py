@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from energy.table import read_rows
+from energy.numerals import MAX_NUMBER, MAX_TIMESTEPS
+from energy.sheet import Say, Sheet, open_sheet, warn
 from hwmodels.errors import UserError
+from hwmodels.plain import quoted
 
 
 class ClaimError(UserError, ValueError):
@@ -20,7 +21,7 @@ class Claim:
     """What is printed about one model. A number that is not printed is None.
 
     Raises:
-        ClaimError: If a number is negative or not finite.
+        ClaimError: If a number is not from 0 to 1e30.
     """
 
     model: str  #: name, for tables
@@ -46,10 +47,10 @@ class Claim:
         """Refuse what is no number."""
         for name in NUMBERS:
             value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value >= 0):
+            if value is not None and not 0 <= value <= MAX_NUMBER:  # NaN is neither
                 raise ClaimError(
-                    f"claim '{self.model}': '{name}' (= {value}) must be a finite number >= 0, "
-                    "or be left out"
+                    f"claim {quoted(self.model)}: '{name}' (= {value}) must be a number from 0 to "
+                    "1e30, or be left out"
                 )
 
 
@@ -60,44 +61,54 @@ CLAIM_COLUMNS = tuple(field.name for field in fields(Claim))
 NUMBERS = CLAIM_COLUMNS[2:]
 
 
-def read_claims(path: Path) -> list[Claim]:
+def read_claims(path: Path, say: Say = warn) -> list[Claim]:
     """Read claims, in the order of the file.
 
-    The header is out of `CLAIM_COLUMNS`; an empty cell is a number that the paper does not print.
-    Operations may be given as `22.46e9`.
+    The header is out of `CLAIM_COLUMNS`, in any case; an empty cell is a number that the paper does
+    not print. Operations may be given as `22.46e9` or `22.46G`.
+
+    Args:
+        path: A CSV file with a header.
+        say: Told in a sentence each what was understood; a warning unless given.
 
     Raises:
-        ClaimError: If the file cannot be read, has a column that is not known, lacks `model`, or
-            has a cell that is no number >= 0; names line and column.
+        ClaimError: If the file cannot be read, has a column that is not known, lacks `model`, has a
+            cell that is no number from 0 to 1e30, or a row twice; names line and column.
     """
+    with open_sheet(path, "claims", ClaimError, strict=True) as sheet:
+        said = _understand(sheet)
+        claims: dict[Claim, int] = {}
+        for line, row in sheet.rows:
+            claim = _parse(dict(zip(sheet.header, row, strict=True)), sheet, line)
+            if (earlier := claims.setdefault(claim, line)) != line:
+                raise sheet.fault(line, f" is the same as line {earlier}; leave one of them out")
+    for sentence in said + sheet.numerals.said():
+        say(f"{sheet.called}: {sentence}")
+    return list(claims)
+
+
+def _understand(sheet: Sheet) -> list[str]:
+    """Give columns their names in lower case; refuse those that are not known."""
     known = ", ".join(CLAIM_COLUMNS)
-
-    def check(header: list[str]) -> None:
-        for column in header:
-            if column not in CLAIM_COLUMNS:
-                raise ClaimError(f"claims '{path}' have a column '{column}'; known are {known}")
-        if "model" not in header:
-            raise ClaimError(f"claims '{path}' need the column 'model'; known are {known}")
-
-    rows = read_rows(path, "claims", ClaimError, check, strict=True)
-    return [_parse(row, where) for where, row in rows]
+    renamed = sheet.rename({name: name.casefold().replace(" ", "_") for name in sheet.header})
+    for column in sheet.header:
+        if column not in CLAIM_COLUMNS:
+            raise ClaimError(f"{sheet.called} have a column {quoted(column)}; known are {known}")
+    if "model" not in sheet.header:
+        raise ClaimError(f"{sheet.called} need the column 'model'; known are {known}")
+    return renamed
 
 
-def _parse(row: Mapping[str, str], where: str) -> Claim:
-    numbers: dict[str, float] = {}
-    for column in NUMBERS:
-        text = row.get(column, "").strip()
-        if not text:
-            continue
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not (math.isfinite(value) and value >= 0):
-            raise ClaimError(
-                f"{where}, column '{column}' (= {text!r}) must be a finite number >= 0, or be empty"
-            )
-        numbers[column] = value
+def _parse(row: Mapping[str, str], sheet: Sheet, line: int) -> Claim:
+    numbers = {
+        column: float(sheet.number(line, column, text))
+        for column in NUMBERS
+        if (text := row.get(column, "").strip())
+    }
+    if (steps := numbers.get("timesteps", 1)) > MAX_TIMESTEPS:
+        raise sheet.fault(
+            line, f", column 'timesteps' (= {steps:g}) must be at most {MAX_TIMESTEPS:,}"
+        )
     if not row["model"].strip():
-        raise ClaimError(f"{where}, column 'model' is empty: name the claim")
+        raise sheet.fault(line, ", column 'model' is empty: name the claim")
     return Claim(row["model"].strip(), row.get("hw", "").strip(), **numbers)

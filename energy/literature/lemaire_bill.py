@@ -109,12 +109,17 @@ def lemaire(
         leaky: Kinds of rows whose neurons leak: one multiply-accumulate per update.
 
     Raises:
-        LemaireError: If the counts are those of no token.
+        LemaireError: If the counts are those of no token, or do not say how wide a value is.
     """
     if counts.tokens < 1:
         raise LemaireError(
             f"the counts of '{counts.variant}' are of {counts.tokens} tokens: the accounting of "
             "Lemaire et al. sizes memories by token; give the column `tokens`"
+        )
+    if counts.value_bits is not None:
+        raise LemaireError(
+            f"the counts of '{counts.variant}' do not say how wide a value is, and the accounting "
+            "of Lemaire et al. counts values; give the column `value_bytes`"
         )
     costs = costs or Costs()
     bills = []

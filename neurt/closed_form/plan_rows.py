@@ -10,11 +10,11 @@ from energy.counts import Levels, Tally
 from energy.formulas import Attention as Pairs
 from energy.formulas import Conventions
 from energy.formulas.attention import Events, Product, event_attention, spikformer
+from energy.formulas.neurons import ARITHMETIC
 from hwmodels import Op
 from neurt.closed_form.passes import Pass
 from neurt.closed_form.plan import Row
 from neurt.families import Family, Shape, family_of
-from energy.formulas.neurons import ARITHMETIC
 from neurt.spiking.config import Code, KeyValue, SpikingConfig
 
 #: Coders of the second stream of each product of attention.

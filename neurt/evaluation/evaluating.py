@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from transformers import PreTrainedModel
 
 from neurt.evaluation.quality import compare
@@ -16,6 +15,7 @@ from neurt.measure.planning import now, versions
 from neurt.progress import Progress, Say, silent
 from neurt.requests.evaluate import EvaluateRequest
 from neurt.text.data import read_text
+from neurt.text.encoding import token_ids
 from neurt.text.windows import check_windows, plan_windows
 from reports.quality.evaluation import Evaluation
 
@@ -41,7 +41,7 @@ def run_evaluate(
     )
     window, stride = _windows(request, loaded.shape.positions)
     analog, analog_weights = _baseline(request.baseline, loaded, say)
-    ids = torch.tensor(loaded.tokenizer.encode(text)[: request.max_tokens], dtype=torch.long)
+    ids = token_ids(loaded.tokenizer.encode, text, request.max_tokens)
     plan_windows(ids.numel(), window, stride)  # before minutes are spent on converting
     calibration = calibrate(
         loaded, request, [ids], min(loaded.shape.positions, max(window, WINDOW))

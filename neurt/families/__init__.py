@@ -11,7 +11,8 @@ from functools import cache
 from typing import Any
 
 from energy.counts import Label
-from neurt.families.family import Config, Family, Shape, ShapeError
+from hwmodels.plain import quoted
+from neurt.families.family import UNREAD, Config, Family, Shape, ShapeError
 from neurt.families.gpt2 import ALIASES, GPT2
 from neurt.families.llama import LLAMA
 from neurt.families.opt import OPT
@@ -19,6 +20,7 @@ from neurt.families.opt import OPT
 __all__ = [
     "ALIASES",
     "FAMILIES",
+    "UNREAD",
     "Family",
     "Shape",
     "ShapeError",
@@ -65,8 +67,9 @@ def read_shape(config: Mapping[str, Any], name: str) -> Shape:
     kind = analog_type(given) if isinstance(given, str) else ""
     if kind not in _BY_TYPE:
         raise ShapeError(
-            f"model '{name}' is a {given!r}, which is no decoder of a known family; the types "
-            f"supported are: {', '.join(map(repr, _BY_TYPE))}, and what is converted from them"
+            f"model '{name}' is a {quoted(given)}, which is no decoder of a known family; the "
+            f"types supported are: {', '.join(map(repr, _BY_TYPE))}, and what is converted from "
+            "them"
         )
     return _BY_TYPE[kind].read(Config(config, name), kind)
 

@@ -16,10 +16,12 @@ ALIASES = {
 
 
 def _read(config: Config, model_type: str) -> Shape:
+    config.require("sliding_window", None)  # which a cache of transformers would heed
     activation = config.require("activation_function", "gelu_new", "gelu", "relu", "silu")
     width, heads = config.multiple("n_embd", "n_head")
+    config.check_positive("layer_norm_epsilon", config.content.get("layer_norm_epsilon"))
     return Shape(
-        layers=config.size("n_layer"),
+        layers=config.layers("n_layer"),
         width=width,
         heads=heads,
         inner=config.size("n_inner", 4 * width),

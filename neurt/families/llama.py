@@ -5,6 +5,8 @@ Rotary positions, RMSNorm, SwiGLU, and key-value heads that several query heads 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from neurt.families.family import Attention, Config, Family, FeedForward, Shape, ShapeError
 
 
@@ -26,10 +28,11 @@ def _read(config: Config, model_type: str) -> Shape:
             f"model '{config.name}': heads of {head_width} channels have one without a partner to "
             "rotate with; 'head_dim' (or 'hidden_size' over 'num_attention_heads') must be even"
         )
+    _check_numbers(config)
     # Qwen2 has a bias on Q, K and V always, and on nothing else.
     biased = model_type == "llama" and config.flag("attention_bias", default=False)
     return Shape(
-        layers=config.size("num_hidden_layers"),
+        layers=config.layers("num_hidden_layers"),
         width=width,
         heads=heads,
         inner=config.size("intermediate_size"),
@@ -46,16 +49,33 @@ def _read(config: Config, model_type: str) -> Shape:
     )
 
 
+def _check_numbers(config: Config) -> None:
+    """Counts do not depend on the frequencies, but a model of unknown ones is none."""
+    for key in ("rope_parameters", "rope_scaling"):
+        rotation = config.content.get(key) or {}
+        if not isinstance(rotation, Mapping):
+            raise config.wrong(key, rotation, "must be an object or null")
+        kind = rotation.get("rope_type", rotation.get("type", "default"))
+        if kind not in _ROTATIONS:
+            raise config.wrong(f"{key}.rope_type", kind, f"must be one of {', '.join(_ROTATIONS)}")
+        for number in ("rope_theta", "factor"):
+            config.check_positive(f"{key}.{number}", rotation.get(number))
+    for number in ("rope_theta", "rms_norm_eps"):
+        config.check_positive(number, config.content.get(number))
+
+
 def _seen(config: Config, model_type: str) -> int:
     """Positions, or the tokens that the sliding window of some layer holds."""
     positions = config.size("max_position_embeddings")
     slides = model_type == "mistral" or config.flag("use_sliding_window", default=False)
-    window = config.content.get("sliding_window", _WINDOW)
-    if not slides or window is None:
+    if config.content.get("sliding_window", _WINDOW) is None:
         return positions
-    return min(positions, config.size("sliding_window", _WINDOW))
+    window = config.size("sliding_window", _WINDOW)
+    return min(positions, window) if slides else positions
 
 
+#: Ways of transformers to choose the frequencies of rotary positions.
+_ROTATIONS = ("default", "linear", "dynamic", "yarn", "longrope", "llama3", "proportional")
 #: What transformers assumes where a configuration does not say: cached heads (in a Llama as many as
 #: heads), and the tokens of a sliding window.
 _KV_HEADS = {"mistral": 8, "qwen2": 32}

@@ -8,13 +8,14 @@ from neurt.families.family import Attention, Config, Family, FeedForward, Shape
 def _read(config: Config, model_type: str) -> Shape:
     width, heads = config.multiple("hidden_size", "num_attention_heads")
     # OPT-350m alone normalises after each block and has an embedding of another width.
+    config.require("sliding_window", None)  # which a cache of transformers would heed
     config.require("do_layer_norm_before", True)
     config.require("word_embed_proj_dim", width)
     config.require("_remove_final_layer_norm", False)
     config.require("layer_norm_elementwise_affine", True)
     biased = config.flag("enable_bias", default=True)
     return Shape(
-        layers=config.size("num_hidden_layers"),
+        layers=config.layers("num_hidden_layers"),
         width=width,
         heads=heads,
         inner=config.size("ffn_dim"),

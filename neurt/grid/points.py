@@ -12,6 +12,7 @@ from typing import Any
 
 from energy.counts.file import read_csv, to_csv
 from hwmodels.errors import UserError
+from hwmodels.inputs import check_file
 from neurt.grid.measuring import Measurement
 from neurt.loading.source import ModelSource, cached_revision, is_cached
 from neurt.requests.passes import ProfileRequest
@@ -130,6 +131,7 @@ def fingerprint(source: ModelSource, *texts: Path | None) -> str:
 
 
 def _digest_of(path: Path) -> bytes:
+    check_file(path, f"'{path}'", PointError, None)
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").digest()

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from hwmodels.errors import UserError
-from neurt.loading.saving import MODEL
+from neurt.loading.directory import MODEL
 from reports.kit.files import write_atomically
 
 CHECKPOINT = "checkpoint.safetensors"

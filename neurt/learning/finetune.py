@@ -21,8 +21,9 @@ from neurt.learning.objectives import Continuation, Distillation, LayerMatch, tr
 from neurt.learning.pretrain import perplexity
 from neurt.learning.teaching import BASELINE, facts_of, student_of, teacher_of
 from neurt.learning.training import METRICS, TrainingError, processes, train
+from neurt.loading.directory import MODEL
 from neurt.loading.models import LoadedModel
-from neurt.loading.saving import MODEL, round_weights, save_model
+from neurt.loading.saving import round_weights, save_model
 from neurt.loading.source import resolve
 from neurt.measure.pair import WINDOW, calibrate, load
 from neurt.measure.planning import versions
@@ -31,6 +32,7 @@ from neurt.requests.training import FinetuneRequest
 from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.text.corpus import Corpus, CorpusError, read_corpus
 from neurt.text.data import copy_texts
+from neurt.text.encoding import token_ids
 from reports.kit.files import check_directory, prepare_directory, write_text
 from reports.kit.pictures import draw
 from reports.training.finetuned import Finetuned, Judged, stages_table
@@ -202,8 +204,9 @@ def _check_out(request: FinetuneRequest, model: Path | None) -> None:
 def _encode(loaded: LoadedModel, documents: list[str]) -> Tensor:
     """One stream of token ids (N,) with the end of the text between documents."""
     end = loaded.tokenizer.eos_token_id
-    tail = [] if end is None else [end]
-    return torch.tensor([i for text in documents for i in (*loaded.tokenizer.encode(text), *tail)])
+    tail = torch.tensor([] if end is None else [end], dtype=torch.long)
+    encode = loaded.tokenizer.encode
+    return torch.cat([ids for text in documents for ids in (token_ids(encode, text), tail)])
 
 
 def _write(

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 from transformers import logging as transformers_logging
 
+from hwmodels.plain import printable
 from neurt.learning.checkpoint import CHECKPOINT
 from neurt.learning.training import processes, train
 from neurt.loading.saving import round_weights, save_model
@@ -26,6 +27,7 @@ from neurt.text.data import CALIBRATION, HELDOUT
 from neurt.text.vocabulary import encode_documents, fast_tokenizer, train_tokenizer
 from reports.kit.files import write_text
 from reports.kit.pictures import draw
+from reports.kit.table import escaped
 from reports.quality.evaluation import Quality
 
 
@@ -49,7 +51,7 @@ def model_card(
 ) -> str:
     """The model card as Markdown, with the header that model hubs read."""
     seen = request.steps * request.batch * request.tokens
-    name = request.out.resolve().name
+    name, text = escaped(request.out.resolve().name), escaped(corpus.name)
     indices = [str(i) for i in range(len(corpus.documents)) if i % 10 == HELD_OUT]
     held_out = ", ".join(indices[:3] + ["..."] * (len(indices) > 3))
     return f"""---
@@ -71,7 +73,7 @@ It is small and knows little: it is made for measuring energy and conversion los
 | how it was measured | {result.predicted:,} tokens of {len(corpus.held_out)} held-out documents; \
 windows of {result.window} tokens that do not overlap and do not cross documents; the first token \
 of each window is given; weights as stored, arithmetic in float32 |
-| training text | {corpus.name}: {len(corpus.training)} documents, {training_tokens:,} tokens; \
+| training text | {text}: {len(corpus.training)} documents, {training_tokens:,} tokens; \
 documents {held_out} (counted from 0) are held out |
 | licence of the text | {corpus.licence} |
 | training | {request.steps:,} steps of {request.batch} windows of {request.tokens} tokens, \
@@ -81,7 +83,7 @@ cosine to a tenth |
 
 Made by
 
-    {request.command}
+    {printable(request.command)}
 
 which also writes how the training went, `metrics.csv` and `training.png`. `heldout.txt` is an \
 excerpt of the held-out documents, `calibration.txt` one of the training documents; \

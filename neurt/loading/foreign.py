@@ -10,7 +10,6 @@ import torch
 from transformers import (
     CONFIG_MAPPING,
     MODEL_FOR_CAUSAL_LM_MAPPING,
-    AutoModelForCausalLM,
     PretrainedConfig,
     PreTrainedModel,
 )
@@ -22,27 +21,19 @@ from energy.layers.elementwise import Multiply, Rotary
 from energy.layers.matmul import AttentionCore
 from neurt.families import FAMILIES, ShapeError, analog_type, label, read_shape
 from neurt.loading.models import LoadedModel
+from neurt.loading.reading import UNFIT, configuration, from_pretrained, random_model, unmade
 from neurt.loading.source import (
     ModelError,
     ModelSource,
     cached_file,
-    cached_revision,
     read_config,
     resolve,
     why_unreachable,
 )
 from neurt.loading.tokenizer import tokenizer_for
-from neurt.loading.weights import (
-    UNFIT,
-    Weights,
-    choose_weights,
-    configuration,
-    from_pretrained,
-    origin_of,
-)
+from neurt.loading.weights import Weights, choose_weights, origin_of
 
-#: What the code of a family that nobody tried may raise on sizes that it does not expect.
-_UNBUILT = (*UNFIT, ArithmeticError, AttributeError, LookupError, TypeError)
+_ASKS = "they and its config.json do not belong together"
 
 
 class Foreign(NamedTuple):
@@ -75,7 +66,7 @@ def foreign(model: str) -> Foreign | None:
         source = resolve(model)
         if source.shape is not None or source.hub_id is None or why_unreachable(source.hub_id):
             return None
-        config = configuration(source.hub_id, offline=False)
+        config = configuration(source)
         read_shape(config.to_dict(), model)
     except ShapeError as error:
         path = Path(model)
@@ -94,16 +85,14 @@ def foreign(model: str) -> Foreign | None:
 
 
 def _config(source: ModelSource, why: ShapeError) -> PretrainedConfig:
-    where = str(source.directory or source.hub_id)
-    at_hand = source.directory is not None or bool(cached_revision(where))
     try:
-        return configuration(where, offline=at_hand)
-    except _UNBUILT as error:
+        return configuration(source)
+    except ModelError as error:
         file = source.directory and source.directory / "config.json"
-        file = file or cached_file(where, "config.json")
+        file = file or cached_file(source.where, "config.json")
         kind = read_config(file).get("model_type") if file else None
         # Of a type that only transformers knows, it is transformers that knows what is wrong.
-        if isinstance(error, ModelError) and kind in CONFIG_MAPPING and not _declared(kind):
+        if isinstance(kind, str) and kind in CONFIG_MAPPING and not _declared(kind):
             raise
         raise why from error
 
@@ -128,17 +117,24 @@ def load_foreign(decoder: Foreign, weights: Weights = Weights.AUTO, seed: int = 
     source = decoder.source
     random, why_not = choose_weights(source, weights)
     try:
-        model = _random(decoder.config, seed) if random else _pretrained(source)
+        kind = MODEL_FOR_CAUSAL_LM_MAPPING[type(decoder.config)]
+        model = (
+            random_model(kind, decoder.config, source, seed)
+            if random
+            else from_pretrained(kind, source, _ASKS)
+        )
+    except ModelError as error:
+        if _declared(decoder.config.model_type) and isinstance(error.__cause__, UNFIT):
+            raise decoder.why from error
+        raise
+    try:
         with torch.no_grad():  # sizes that do not fit each other may show only now
-            model.eval()(input_ids=torch.zeros(1, 1, dtype=torch.long), use_cache=False)
-    except _UNBUILT as error:
-        if isinstance(error, ModelError):
-            raise
+            model(input_ids=torch.zeros(1, 1, dtype=torch.long), use_cache=False)
+    except UNFIT as error:
         if _declared(decoder.config.model_type):
             raise decoder.why from error
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelError(f"model '{source.name}' cannot be made: {reason}") from error
-    tokenizer = tokenizer_for(source, model.config.get_text_config(), random=random)
+        raise unmade(source, error) from error
+    tokenizer = tokenizer_for(source, model.config.get_text_config(), random=random, any_ids=True)
     origin = f"random(seed={seed})" if random else origin_of(source)
     return LoadedModel(source, model, tokenizer, origin, why_not)
 
@@ -146,20 +142,6 @@ def load_foreign(decoder: Foreign, weights: Weights = Weights.AUTO, seed: int = 
 def _declared(model_type: object) -> bool:
     known = isinstance(model_type, str) and analog_type(model_type)
     return any(known in family.classes for family in FAMILIES)
-
-
-def _random(config: PretrainedConfig, seed: int) -> PreTrainedModel:
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model: PreTrainedModel = AutoModelForCausalLM.from_config(
-            config, dtype=torch.float32, trust_remote_code=False
-        )
-    return model
-
-
-def _pretrained(source: ModelSource) -> PreTrainedModel:
-    asks = "they and its config.json do not belong together"
-    return from_pretrained(AutoModelForCausalLM, source, asks, trust_remote_code=False)
 
 
 def naming(model: PreTrainedModel) -> Callable[[str], Label]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import torch
 from transformers import AutoConfig, GPT2Config, PreTrainedModel
 from transformers import logging as transformers_logging
 
@@ -15,17 +14,11 @@ from neurt.families import Shape, family_of, read_shape
 from neurt.loading.gguf.file import load_gguf
 from neurt.loading.gguf.header import read_header
 from neurt.loading.gguf.names import config_of
-from neurt.loading.source import ModelError, ModelSource, cached_revision, is_cached, resolve
+from neurt.loading.reading import configuration, from_pretrained, random_model
+from neurt.loading.source import ModelError, ModelSource, cached_revision, resolve
 from neurt.loading.tokenizer import check_vocabulary, gpt2_tokenizer, tokenizer_for
-from neurt.loading.weights import (
-    UNFIT,
-    Weights,
-    choose_weights,
-    configuration,
-    from_pretrained,
-    origin_of,
-)
-from neurt.spiking.conversion import analog_of
+from neurt.loading.weights import Weights, choose_weights, origin_of
+from neurt.spiking.conversion import ConversionError, analog_of, check_converted
 from neurt.spiking.modeling import SpikingLanguageModel, analog_class, spiking_class
 
 __all__ = ["LoadedModel", "ModelError", "Weights", "gpt2_tokenizer", "load_model"]
@@ -65,6 +58,8 @@ def load_model(
     weights: Weights = Weights.AUTO,
     seed: int = 0,
     progress: Callable[[str, int, int], None] | None = None,
+    *,
+    any_ids: bool = False,
 ) -> LoadedModel:
     """Load a language model of a known family.
 
@@ -73,6 +68,7 @@ def load_model(
         weights: Which weights to use. Only safetensors and GGUF are read, and no code.
         progress: Told how many tensors of a GGUF file are unpacked, which takes seconds for each
             billion parameters.
+        any_ids: See `tokenizer.tokenizer_for`.
 
     Raises:
         ModelError: If the model is unknown, its weights cannot be had although they are required,
@@ -82,29 +78,32 @@ def load_model(
     """
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-    source = resolve(model) if isinstance(model, str) else model
+    source = model if isinstance(model, ModelSource) else resolve(str(model))
     random, why_not = choose_weights(source, weights)
     if source.is_converted:
-        return _converted(source, random, why_not)
+        return _converted(source, random)
     if source.file is not None and not random:
         analog, tokenizer = load_gguf(source.file, progress)
         check_vocabulary(tokenizer, analog.config.vocab_size, source.name)
         return LoadedModel(source, analog, tokenizer, origin_of(source))
     analog = _random(source, seed, why_not) if random else _pretrained(source, analog_class)
     origin = f"random(seed={seed})" if random else origin_of(source)
-    tokenizer = tokenizer_for(source, analog.config, random=random)
+    tokenizer = tokenizer_for(source, analog.config, random=random, any_ids=any_ids)
     return LoadedModel(source, analog, tokenizer, origin, why_not)
 
 
-def _converted(source: ModelSource, random: bool, why_not: str) -> LoadedModel:
+def _converted(source: ModelSource, random: bool) -> LoadedModel:
     if random:
-        way_out = f"but {why_not}; save it again" if why_not else "use --weights pretrained"
         raise ModelError(
-            f"'{source.asked}' is a converted model, whose thresholds belong to its weights; "
-            f"{way_out}"
+            f"'{source.asked}' is a converted model, whose thresholds belong to its weights; use "
+            "--weights pretrained"
         )
     spiking = _pretrained(source, spiking_class)
     assert isinstance(spiking, SpikingLanguageModel)
+    try:
+        check_converted(spiking)
+    except ConversionError as error:
+        raise ModelError(f"weights of '{source.where}' cannot be used: {error}") from error
     analog = analog_of(spiking)
     tokenizer = tokenizer_for(source, analog.config, random=False)
     return LoadedModel(source, analog, tokenizer, origin_of(source), spiking=spiking)
@@ -116,23 +115,16 @@ def _pretrained(
     """The model, analog or converted."""
     shape = source.shape
     if shape is None:  # of the hub, which answers: refuse other architectures before the weights
-        offline = is_cached(source.where)
-        shape = read_shape(configuration(source.where, offline).to_dict(), source.name)
+        shape = read_shape(configuration(source).to_dict(), source.name)
     asks = f"is it a {family_of(shape.model_type).name} language model?"
-    try:
-        return from_pretrained(class_of(shape.model_type), source, asks)
-    except UNFIT as error:
-        if isinstance(error, ModelError):
-            raise
-        reason = str(error).strip().splitlines()[0]
-        raise ModelError(f"weights of '{source.where}' cannot be loaded: {reason}") from error
+    return from_pretrained(class_of(shape.model_type), source, asks)
 
 
 def _random(source: ModelSource, seed: int, why_not: str) -> PreTrainedModel:
     if source.file is not None:
         config = AutoConfig.for_model(**config_of(read_header(source.file)))
     elif source.directory is not None or cached_revision(source.where):
-        config = configuration(source.where, offline=True)
+        config = configuration(source)
     elif source.shape is not None:
         shape = source.shape  # of a published GPT-2, which is known without the hub
         config = GPT2Config(
@@ -148,8 +140,4 @@ def _random(source: ModelSource, seed: int, why_not: str) -> PreTrainedModel:
             f"the configuration of '{source.name}' is not in the local cache"
             f"{f' and {why_not}' if why_not else ''}; download it elsewhere and give the directory"
         )
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model = analog_class(config.model_type)(config)
-    model.eval()
-    return model
+    return random_model(analog_class(config.model_type), config, source, seed)

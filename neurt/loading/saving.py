@@ -11,10 +11,10 @@ from safetensors import SafetensorError
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from neurt.families import UNREAD
+from neurt.loading.directory import MODEL
 from reports.kit.files import OutputError, prepare_directory, write_atomically
 
-#: The weights of a model directory.
-MODEL = "model.safetensors"
 SaveDtype = Literal["float16", "float32"]
 
 
@@ -62,6 +62,8 @@ def save_model(
     try:
         with tempfile.TemporaryDirectory(prefix=".", dir=directory) as unfinished:
             model.save_pretrained(unfinished, state_dict=state)
+            for key in UNREAD & tokenizer.init_kwargs.keys():  # its configuration is of others too
+                del tokenizer.init_kwargs[key]
             tokenizer.save_pretrained(unfinished)
             new = {path.name: path for path in sorted(Path(unfinished).iterdir())}
             new[MODEL] = new.pop(MODEL)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from hwmodels.errors import UserError, did_you_mean
+from hwmodels.inputs import parse_json, read_utf8
 from neurt.families import ALIASES, Shape, is_converted, read_shape
 from neurt.loading.gguf.file import smollm2_file
 from neurt.loading.gguf.header import read_header
@@ -16,6 +16,9 @@ from neurt.loading.gguf.names import config_of
 
 #: Seconds to wait for the hub before falling back.
 HUB_TIMEOUT_S = 5.0
+
+#: The most bytes of a `config.json`; that of a model with all the names of its classes has 0.1 MB.
+MAX_CONFIG_BYTES = 10_000_000
 
 #: Trained models that the package ships, each a directory in `neurt/assets`.
 SHIPPED = ("gpt2-nano", "gpt2-nano-spiking")
@@ -126,15 +129,16 @@ def _of_file(name: str, file: Path, *, shipped: bool = False) -> ModelSource:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Read a `config.json`; raises ModelError if it cannot be read or is not a JSON object."""
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ModelError(f"model file '{path}' cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise ModelError(f"model file '{path}' is not valid JSON: {error}") from error
+    """Read a JSON object beside a model, such as its `config.json`.
+
+    Raises:
+        ModelError: If it is no regular file of less than `MAX_CONFIG_BYTES`, or no JSON object.
+    """
+    called = f"model file '{path}'"
+    text = read_utf8(path, called, ModelError, MAX_CONFIG_BYTES)
+    config = parse_json(text, called, ModelError)
     if not isinstance(config, dict):
-        raise ModelError(f"model file '{path}' must hold a JSON object")
+        raise ModelError(f"{called} must hold a JSON object")
     return config
 
 

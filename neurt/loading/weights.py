@@ -1,15 +1,10 @@
-"""Which weights, where they come from, and how transformers loads them without running code."""
+"""Which weights, and where they come from."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
 
-import torch
-from huggingface_hub.errors import StrictDataclassError
-from safetensors import SafetensorError
-from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
-
+from neurt.loading.directory import why_no_weights
 from neurt.loading.gguf.header import read_header
 from neurt.loading.source import (
     ModelError,
@@ -18,9 +13,6 @@ from neurt.loading.source import (
     is_cached,
     why_unreachable,
 )
-
-#: What transformers raises on a configuration or weights that do not fit each other.
-UNFIT = (OSError, RuntimeError, ValueError, SafetensorError, StrictDataclassError)
 
 
 class Weights(StrEnum):
@@ -32,12 +24,22 @@ class Weights(StrEnum):
 
 
 def choose_weights(source: ModelSource, weights: Weights) -> tuple[bool, str]:
-    """Whether weights are random, and why; raises ModelError if pretrained ones are required."""
+    """Whether weights are random, and why; raises ModelError if pretrained ones are required.
+
+    They are required of a directory that was named, unless random ones are asked for.
+    """
     why_not = "" if weights is Weights.RANDOM else _why_not_pretrained(source)
-    if weights is Weights.PRETRAINED and why_not:
+    named = source.directory is not None
+    if why_not and (named or weights is Weights.PRETRAINED):
+        way_out = (
+            "save it again"
+            if source.is_converted
+            else "put them there, or use --weights random or `neurt-energy plan`"
+            if named
+            else "download them elsewhere and give the directory, or use --weights random"
+        )
         raise ModelError(
-            f"pretrained weights of '{source.asked}' cannot be had: {why_not}; download them "
-            "elsewhere and give the directory, or use --weights random"
+            f"pretrained weights of '{source.asked}' cannot be had: {why_not}; {way_out}"
         )
     return weights is Weights.RANDOM or bool(why_not), why_not
 
@@ -47,12 +49,7 @@ def _why_not_pretrained(source: ModelSource) -> str:
     if source.file is not None:
         return ""
     if source.directory is not None:
-        if any(source.directory.glob("*.safetensors")):
-            return ""
-        pickles = [path.name for path in source.directory.glob("*.bin")]
-        if pickles:
-            return f"'{source.directory}' has only {pickles[0]}, a pickle, which can run code"
-        return f"'{source.directory}' has no .safetensors file"
+        return why_no_weights(source.directory)
     assert source.hub_id is not None
     if is_cached(source.hub_id):
         return ""
@@ -71,46 +68,3 @@ def origin_of(source: ModelSource) -> str:
     if source.directory is not None:
         return f"local({source.directory.resolve().name})"
     return f"pretrained({source.where}@{cached_revision(source.where)[:12]})"
-
-
-def from_pretrained(
-    kind: Any, source: ModelSource, if_missing: str, **options: Any
-) -> PreTrainedModel:
-    """A model of a class of transformers in FP32 and evaluation mode, without code of others.
-
-    Raises:
-        ModelError: If parameters are missing (ends with `if_missing`) or have no place in it.
-    """
-    model: PreTrainedModel
-    model, keys = kind.from_pretrained(
-        source.where,
-        use_safetensors=True,
-        local_files_only=source.directory is not None or is_cached(source.where),
-        dtype=torch.float32,
-        output_loading_info=True,
-        **options,
-    )
-    if missing := sorted(keys["missing_keys"]):
-        raise ModelError(
-            f"weights of '{source.where}' lack {len(missing)} of the parameters, first "
-            f"'{missing[0]}'; {if_missing}"
-        )
-    if unknown := sorted(keys["unexpected_keys"]):
-        raise ModelError(
-            f"weights of '{source.where}' have {len(unknown)} parameters that its config.json has "
-            f"no place for, first '{unknown[0]}'; the two do not belong together"
-        )
-    model.eval()
-    return model
-
-
-def configuration(where: str, offline: bool) -> PretrainedConfig:
-    """What transformers makes of a `config.json` without running code; raises ModelError if not."""
-    try:
-        config: PretrainedConfig = AutoConfig.from_pretrained(
-            where, local_files_only=offline, trust_remote_code=False
-        )
-    except UNFIT as error:
-        reason = str(error).strip().splitlines()[-1].strip()
-        raise ModelError(f"configuration of '{where}' cannot be loaded: {reason}") from error
-    return config

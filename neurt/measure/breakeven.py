@@ -13,6 +13,7 @@ from energy.compare.part_breakeven import part_break_even, silenced
 from energy.counts import About
 from energy.counts.file import read_csv, variants_of
 from energy.formulas import Conventions
+from energy.sheet import Say, warn
 from hwmodels import Dataflow, HardwareProfile, Op
 from hwmodels.errors import UserError
 from neurt.closed_form.passes import check_positions
@@ -31,14 +32,18 @@ class BreakEvenError(UserError, ValueError):
     """A break-even that cannot be found."""
 
 
-def run_breakeven(request: BreakEvenRequest) -> list[Case]:
+def run_breakeven(request: BreakEvenRequest, say: Say = warn) -> list[Case]:
     """Find the break-evens of shapes, of a model and of a measured run, on each hardware.
+
+    Args:
+        request: What to compare.
+        say: Told what was understood or left out of the table of the run; a warning unless given.
 
     Raises:
         BreakEvenError: If there is nothing to compare.
     """
     profiles = request.profiles()
-    sides = [*_shapes(request), *_model(request), *_run(request)]
+    sides = [*_shapes(request), *_model(request), *_run(request, say)]
     if not sides:
         raise BreakEvenError("nothing to compare; give --model, --shape or --run")
     return [_case(profile, request.dataflow, side) for profile in profiles for side in sides]
@@ -114,11 +119,11 @@ def _model(request: BreakEvenRequest) -> Iterator[_Sides]:
     yield _Sides(f"{source.name}, closed form", False, asa, silent, busy, parts)
 
 
-def _run(request: BreakEvenRequest) -> Iterator[_Sides]:
+def _run(request: BreakEvenRequest, say: Say) -> Iterator[_Sides]:
     if request.run is None:
         return
     path = request.run / "counts.csv" if request.run.is_dir() else request.run
-    found = read_csv(path)
+    found = read_csv(path, say)
     analog, spiking = variants_of(found, path)
     if len(analog) > 1 or len(spiking) > 1:
         phases = ", ".join(dict.fromkeys(counts.phase for counts in found))
@@ -212,7 +217,7 @@ def _size(row: LayerCount, counts: Counts) -> str:
     """Inputs x outputs of a linear layer; nothing for a product of two activations."""
     weights = row.tally.ops.get(Op.WEIGHT_READ, 0) // max(1, row.calls)
     outputs = row.tally.dense_macs // row.tally.slots
-    return f"{weights // outputs}x{outputs}" if weights else ""
+    return f"{weights // outputs:.0f}x{outputs:.0f}" if weights else ""
 
 
 def _blocks(asa: Counts, ssa: Counts) -> Iterator[Part]:

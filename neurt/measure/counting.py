@@ -16,6 +16,7 @@ from neurt.families import Shape
 from neurt.loading.foreign import foreign, load_foreign, naming
 from neurt.loading.models import LoadedModel, ModelError, Weights
 from neurt.loading.source import resolve
+from neurt.loading.tokenizer import Folded
 from neurt.measure.pair import load
 from neurt.measure.planning import now, versions
 from neurt.measure.stages import Witness, count_stages
@@ -49,6 +50,8 @@ def run_count(request: CountRequest, progress: Progress = silent, say: Say = sil
     loaded, shape = _load(request, stage, progress, say)
     model, undeclared = loaded.model, shape is None
     text, text_name = read_text(request.text, loaded.source.directory)
+    if isinstance(loaded.tokenizer, Folded):
+        text_name += f", ids of GPT-2 modulo {loaded.tokenizer.entries}"
     longest = stage.passes[-1].keys
     inputs = windows(
         loaded.tokenizer, text, tokens=longest, batch=request.batch, count=request.windows
@@ -95,7 +98,7 @@ def _load(
     if undeclared is None:
         source = resolve(request.model)
         fits = partial(check_stages, [stage], name=request.model)
-        loaded = load(source, request.weights, request.seed, fits, progress, say)
+        loaded = load(source, request.weights, request.seed, fits, progress, say, any_ids=True)
         if loaded.spiking is not None:
             raise ModelError(
                 f"'{request.model}' is a converted model; give its analog one, or use profile, "

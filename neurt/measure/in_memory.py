@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import torch
@@ -13,6 +14,8 @@ from transformers import PreTrainedModel
 
 from energy import Attention
 from hwmodels import Dataflow, HardwareProfile, load_profile
+from hwmodels.errors import UserError
+from hwmodels.plain import quoted
 from neurt.closed_form.passes import check_stages
 from neurt.loading.models import LoadedModel
 from neurt.loading.source import ModelSource
@@ -26,11 +29,15 @@ from neurt.text.data import Calibration, check_ids
 from reports.shown import Run
 
 
+class ArgumentError(UserError, ValueError):
+    """An argument of a function that cannot be what is meant."""
+
+
 def profile_model(
     model: PreTrainedModel,
     input_ids: Tensor | Sequence[Sequence[int]] | Sequence[int],
     *,
-    hw: str | Sequence[str | HardwareProfile] = ("45nm",),
+    hw: str | HardwareProfile | Sequence[str | HardwareProfile] = ("45nm",),
     spiking: SpikingConfig | None = None,
     calibration: Sequence[Tensor] | None = None,
     name: str = "",
@@ -63,15 +70,20 @@ def profile_model(
         TextError: If a token id is not in the vocabulary.
         PlanError: If there are more tokens than positions.
         ProfileError: If a hardware profile cannot be loaded.
-        ValueError: If `input_ids` are no token ids, or a converted model is given `spiking`.
+        ArgumentError: If `input_ids` are no token ids, a converted model is given `spiking`, or
+            an argument is of another type.
     """
     loaded = _loaded(model, name, weights)
     if loaded.spiking is not None and spiking is not None:
-        raise ValueError("a converted model has its own spiking configuration; leave out `spiking`")
-    hw = (hw,) if isinstance(hw, str) else hw
+        raise ArgumentError(
+            "a converted model has its own spiking configuration; leave out `spiking`"
+        )
+    if not isinstance(spiking, (SpikingConfig, NoneType)):
+        raise ArgumentError(f"`spiking` must be a SpikingConfig, and not {quoted(spiking)}")
+    hw = (hw,) if isinstance(hw, (str, HardwareProfile)) else hw
     profiles = tuple(it if isinstance(it, HardwareProfile) else load_profile(it) for it in hw)
     if not profiles:
-        raise ValueError("no hardware to price on; give `hw` at least one profile")
+        raise ArgumentError("no hardware to price on; give `hw` at least one profile")
     ids = _token_ids(input_ids, model)
     calibrated = Calibration()
     if loaded.spiking is None:
@@ -101,10 +113,11 @@ def profile_model(
 
 
 def _loaded(model: PreTrainedModel, name: str, weights: str) -> LoadedModel:
+    if not isinstance(model, SpikingLanguageModel):
+        check_convertible(model)
     source = ModelSource(name or _name(model), None, None, None)
     if isinstance(model, SpikingLanguageModel):
         return LoadedModel(source, analog_of(model), None, weights, spiking=model)
-    check_convertible(model)
     return LoadedModel(source, model, None, weights)
 
 
@@ -116,10 +129,16 @@ def _name(model: PreTrainedModel) -> str:
 
 def _token_ids(given: Any, model: PreTrainedModel) -> Tensor:
     """Token ids as (batch, tokens), where the model is."""
-    ids = torch.as_tensor(given)
+    try:
+        ids = torch.as_tensor(given)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise ArgumentError(
+            "token ids must be whole numbers (batch, tokens), as a tokenizer makes them of a "
+            f"text, and not {quoted(given)}"
+        ) from error
     ids = ids[None] if ids.ndim == 1 else ids
     if ids.ndim != 2 or not ids.numel() or ids.is_floating_point() or ids.dtype == torch.bool:
-        raise ValueError(
+        raise ArgumentError(
             f"token ids must be whole numbers (batch, tokens), at least one, not {ids.dtype} of "
             f"shape {tuple(ids.shape)}"
         )

@@ -27,6 +27,8 @@ def load(
     check: Callable[[Shape], object],
     progress: Progress,
     say: Say,
+    *,
+    any_ids: bool = False,
 ) -> LoadedModel:
     """Load a model and say whose weights it has; see `models.load_model`.
 
@@ -36,7 +38,7 @@ def load(
     if source.shape is not None:
         check(source.shape)
     progress("loading the model", 0, 1)
-    loaded = load_model(source, Weights(weights), seed, progress)
+    loaded = load_model(source, Weights(weights), seed, progress, any_ids=any_ids)
     say(loaded.announcement)
     check(loaded.shape)
     return loaded

@@ -21,7 +21,7 @@ from neurt.closed_form.passes import decode
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Shape, ShapeError, family_of
-from neurt.spiking.config import Form, SpikingConfig
+from neurt.spiking.config import Form, SpikingConfig, stored_choices
 from reports.roofline.roofline import Roofline, TokenCost
 from reports.run.run import Run
 
@@ -57,7 +57,7 @@ def decode_rooflines(run: Run, batches: tuple[int, ...] = BATCHES) -> tuple[Roof
     try:
         shape = Shape(**sizes)
         family_of(shape.model_type)
-        spiking = SpikingConfig.model_validate(run.settings["spiking"])
+        spiking = stored_choices(run.settings["spiking"])
     except (TypeError, KeyError, ValueError) as error:
         raise ShapeError(
             "the settings of the run describe no known model and its conversion ('shape' and "

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from energy.formulas import Attention
 from hwmodels.errors import UserError
 from hwmodels.plain import printable
+from neurt.loading.source import SHIPPED, SMOLLM2
 from neurt.spiking.config import SpikingConfig
 from reports.kit.pictures import Pictures
 
@@ -97,7 +98,7 @@ class Weights(Model):
     """Which model, with which weights."""
 
     weights: Literal["auto", "pretrained", "random"] = "auto"
-    """auto: from the cache or the hub, else random, and said so"""
+    """auto: from the cache or the hub, else random, and said so; a directory must have them"""
 
 
 class Seeded(Weights):
@@ -111,6 +112,8 @@ class Seeded(Weights):
         found = super().idle()
         if self.weights == "pretrained":
             found["seed"] = "it is that of random weights; leave out --weights pretrained"
+        elif self.weights == "auto" and self.model in (*SHIPPED, SMOLLM2):
+            found["seed"] = f"it is that of random weights, and {self.model} has its own"
         return found
 
 
@@ -198,6 +201,15 @@ class Output(Pictured):
 
     out: Annotated[Path, Flag("DIR", "runs/TIME-MODEL")] = Field(default_factory=named_after_model)
     """output directory"""
+
+
+class Forced(Request):
+    """Files that are not replaced unasked."""
+
+    group: ClassVar[str] = "output"
+
+    force: Annotated[bool, Field(exclude=True)] = False
+    """replace files of an earlier call"""
 
 
 class Kept(Output):

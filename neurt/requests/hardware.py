@@ -11,7 +11,7 @@ from hwmodels import Dataflow, Encoding, Fusion, HardwareProfile, Room, load_pro
 from hwmodels.machine import Bits, Operand, Widths
 from neurt.requests.base import Amount, Flag, Request, RequestError
 
-Reuse = Annotated[float, Field(ge=1, le=1e9, allow_inf_nan=False)]
+Uses = Annotated[float, Field(ge=1, le=1e9, allow_inf_nan=False)]
 
 
 class Hardware(Request):
@@ -48,7 +48,7 @@ class Executed(Hardware):
     room: Annotated[Room | None, Flag(default="as the profile says")] = None
     """who gets the room on the chip"""
     reuse: Annotated[
-        Mapping[Literal["mac", "event"], Reuse], Flag("KIND=N", "as the profile says")
+        Mapping[Literal["mac", "event"], Uses], Flag("KIND=N", "as the profile says")
     ] = Field(default_factory=dict)
     """multiply-accumulates (mac), or events (event), that share one fetch of a stored operand
     beside the adders; may be repeated"""

@@ -14,6 +14,7 @@ from neurt.requests.base import (
     Calibrated,
     Conversion,
     Flag,
+    Forced,
     Output,
     Reported,
     Request,
@@ -39,7 +40,7 @@ class ConvertRequest(Calibrated, Seeded):
     """new directory of the model"""
 
 
-class PriceRequest(Timed):
+class PriceRequest(Timed, Forced):
     """A table of counts to price."""
 
     counts: Annotated[Path, Flag(positional=True)]
@@ -48,7 +49,7 @@ class PriceRequest(Timed):
     """bill: every operation at the price of the profile; lemaire: the model of Lemaire et al. 2022,
     which has a dataflow of its own; lemaire-printed: with its Eq. 2.4 as printed"""
     out: Annotated[Path, Flag("DIR", ".")] = Path()
-    """where energy.csv goes"""
+    """where energy.csv goes (lemaire.csv for the accounting of Lemaire et al.)"""
 
     def idle(self) -> dict[str, str]:
         """See `Request.idle`."""
@@ -67,7 +68,7 @@ class Counted(Request):
     """the directory of a run, or its counts.csv, with an analog (asa) and a spiking (ssa) side"""
 
 
-class SensitivityRequest(Output, Timed, Counted):
+class SensitivityRequest(Output, Timed, Counted, Forced):
     """A run, and how often its constants are drawn."""
 
     group: ClassVar[str] = "model"
@@ -119,8 +120,10 @@ class ReportRequest(Reported):
         return found | ({"details": "a comparison is one table"} if self.compare else {})
 
 
-class CheckRequest(Request):
+class CheckRequest(Forced):
     """Claims of a paper to check."""
+
+    group: ClassVar[str] = "options"
 
     claims: Annotated[Path, Flag("CLAIMS.csv", positional=True)] = Field(
         description="one row per claim; columns, of which any but the first may be missing or "
@@ -162,10 +165,9 @@ class NewRequest(Request):
 
 
 class ValidateRequest(Request):
-    """A file with a hardware profile."""
+    """A hardware profile to check."""
 
-    file: Annotated[Path, Flag(positional=True)]
-    """a .toml file"""
+    file: Annotated[Path, Flag(positional=True)] = Field(description=_PROFILE)
 
 
 class CompletionRequest(Request):

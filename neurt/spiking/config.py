@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from energy.counts import Levels
+from hwmodels.errors import UserError
+from hwmodels.plain import quoted
 
 
 class Form(StrEnum):
@@ -79,6 +82,10 @@ class Calibrate(StrEnum):
 _OLD_NAMES = {"attention": "form", "feedforward": "code", "attention_quantile": "lif_quantile"}
 
 
+class SpikingConfigError(UserError, ValueError):
+    """Choices of a conversion that cannot be what a model was converted with."""
+
+
 class SpikingConfig(BaseModel):
     """Choices of the conversion; frozen, and stored with the converted model."""
 
@@ -117,16 +124,10 @@ class SpikingConfig(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _read_version_0_1(cls, stored: Any) -> Any:
-        if not isinstance(stored, Mapping):
-            return stored
-        known = {
-            name if _OLD_NAMES.get(name) in stored else _OLD_NAMES.get(name, name): value
-            for name, value in stored.items()
-        }
-        if "input_quantile" in known and known["input_quantile"] is None:
-            known |= {"calibrate": Calibrate.MSE, "input_quantile": 0.99}
-        return known
+    def _refuse_old_names(cls, given: Any) -> Any:
+        for old in _OLD_NAMES.keys() & given.keys() if isinstance(given, Mapping) else ():
+            raise ValueError(f"'{old}' is called '{_OLD_NAMES[old]}' since version 0.2")
+        return given
 
     @property
     def code_of_attention(self) -> Code:
@@ -178,3 +179,32 @@ class SpikingConfig(BaseModel):
         if self.code_of_attention is Code.EXACT:
             found["attention_threshold"] = f"{exact}attention-code"
         return found
+
+
+def stored_choices(stored: object) -> SpikingConfig:
+    """The choices that a model or a run was stored with, under the names of version 0.1 too.
+
+    Raises:
+        SpikingConfigError: If they are no object, one has the wrong type (a number in quotation
+            marks) or is out of range, or one is there under both names.
+    """
+    if isinstance(stored, SpikingConfig):
+        return stored
+    if not isinstance(stored, Mapping):
+        raise SpikingConfigError(f"'spiking' (= {quoted(stored)}) must be an object")
+    for old in sorted(_OLD_NAMES.keys() & stored.keys()):
+        if _OLD_NAMES[old] in stored:
+            raise SpikingConfigError(
+                f"'spiking' has '{_OLD_NAMES[old]}', and '{old}', its name in version 0.1; keep one"
+            )
+    known = {_OLD_NAMES.get(name, name): value for name, value in stored.items()}
+    if "input_quantile" in known and known["input_quantile"] is None:
+        known |= {"calibrate": Calibrate.MSE, "input_quantile": 0.99}
+    try:
+        return SpikingConfig.model_validate_json(json.dumps(known), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, ("spiking", *first["loc"])))
+        raise SpikingConfigError(
+            f"'{key}' (= {quoted(first['input'])}) is no choice of a conversion: {first['msg']}"
+        ) from error

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from hwmodels.errors import UserError
-from neurt.families import FAMILIES
+from hwmodels.plain import quoted
+from neurt.families import FAMILIES, UNREAD
 from neurt.spiking.attention import SpikingAttention
 from neurt.spiking.config import DeadZone, SpikingConfig
 from neurt.spiking.curvature import set_dead_zones
@@ -87,6 +88,8 @@ def convert(
             calibration text, or a weight or an activation is not finite (names the first layer).
     """
     check_convertible(model)
+    if not isinstance(spiking, SpikingConfig):
+        raise ConversionError(f"`spiking` must be a SpikingConfig, and not {quoted(spiking)}")
     if spiking.conflict:
         raise ConversionError(spiking.conflict)
     if not calibration:
@@ -100,6 +103,7 @@ def convert(
             _calibrate(spiking_model, calibration, progress)
     except NeuronError as error:
         raise ConversionError(f"cannot convert: {error}") from error
+    _check_thresholds(spiking_model)
     return spiking_model
 
 
@@ -112,11 +116,25 @@ def check_finite(model: nn.Module) -> None:
             )
 
 
+def check_converted(model: SpikingLanguageModel) -> None:
+    """Raise ConversionError, which names it, if a parameter or a threshold is impossible."""
+    check_finite(model)
+    _check_thresholds(model)
+
+
+def _check_thresholds(model: SpikingLanguageModel) -> None:
+    for name, module in model.named_modules():
+        if isinstance(module, SpikingNeuron) and not bool((module.threshold > 0).all()):
+            raise ConversionError(
+                f"'{name}.threshold' holds a threshold that is not above zero; convert the model "
+                "again, with a higher factor on thresholds"
+            )
+
+
 def _uncalibrated(model: PreTrainedModel, spiking: SpikingConfig) -> SpikingLanguageModel:
     kind: Any = spiking_class(model.config.model_type)
-    config = kind.config_class(
-        **model.config.to_diff_dict(), spiking=spiking.model_dump(mode="json")
-    )
+    sizes = {key: x for key, x in model.config.to_diff_dict().items() if key not in UNREAD}
+    config = kind.config_class(**sizes, spiking=spiking.model_dump(mode="json"))
     with torch.device("meta"):  # no memory for weights that are about to be shared
         spiking_model: SpikingLanguageModel = kind(config)
     for module in spiking_model.modules():

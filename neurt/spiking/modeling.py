@@ -9,7 +9,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, Pre
 from transformers import initialization as init
 
 from neurt.families import FAMILIES, SPIKING, analog_type, family_of
-from neurt.spiking.config import Form, SpikingConfig
+from neurt.spiking.config import Form, SpikingConfig, stored_choices
 from neurt.spiking.feedforward import SpikingFeedForward
 from neurt.spiking.neuron import SpikingNeuron
 from neurt.spiking.softmax import SoftmaxAttention
@@ -92,7 +92,9 @@ def _define(kind: str) -> None:
         model_type = SPIKING + kind
 
         def __init__(self, spiking: dict[str, Any] | None = None, **kwargs: Any) -> None:
-            self.spiking = SpikingConfig.model_validate(spiking or {}).model_dump(mode="json")
+            self.spiking = stored_choices({} if spiking is None else spiking).model_dump(
+                mode="json"
+            )
             super().__init__(**kwargs)
 
     class SpikingModel(SpikingLanguageModel, analog):  # type: ignore[misc, valid-type]

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from energy import Levels, Tally, count_events, tally_call
 from energy.formulas import Conventions, neurons
-from hwmodels.errors import UserError
 from energy.formulas.neurons import ARITHMETIC, Arithmetic
+from hwmodels.errors import UserError
 
 
 class _ATanSpike(torch.autograd.Function):

@@ -8,19 +8,20 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
+from hwmodels import inputs
 from hwmodels.errors import UserError
+from neurt.text.encoding import TextError, token_ids
 from reports.kit.files import write_text
 
-
-class TextError(UserError, ValueError):
-    """A text that cannot be used."""
-
+__all__ = ["TextError", "read_text", "read_utf8", "windows"]
 
 #: Texts that a model directory may hold: one that its training never saw, and one to calibrate on.
 HELDOUT, CALIBRATION = "heldout.txt", "calibration.txt"
+
+#: A little more than WikiText-103, the largest text that models of this size are trained on.
+MAX_TEXT_BYTES = 600 * 10**6
 
 #: Tokens to calibrate on, unless more are asked for.
 CALIBRATION_TOKENS = 512
@@ -61,20 +62,25 @@ def read_text(
 
 
 def read_utf8(path: Path, unreadable: type[UserError]) -> str:
-    """The content of a text file; raises `unreadable` if it cannot be read or is not UTF-8."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise unreadable(f"text '{path}' is not UTF-8 at byte {error.start}") from error
-    except OSError as error:
-        raise unreadable(f"text '{path}' cannot be read: {error.strerror or error}") from error
+    """The content of a text file; lines end as in Python, and a byte order mark is left out.
+
+    Raises `unreadable` if it is no regular file, has more than `MAX_TEXT_BYTES`, is not UTF-8, or
+    holds a null character, which text has not.
+    """
+    text = inputs.read_utf8(path, f"text '{path}'", unreadable, MAX_TEXT_BYTES)
+    if (place := text.find("\0")) >= 0:
+        raise unreadable(
+            f"text '{path}' has a null character at {place:,}: it is no text, or one in UTF-16; "
+            "give it in UTF-8"
+        )
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def copy_texts(model: Path | None, directory: Path) -> None:
     """Give what is made of a model the texts that its directory holds, for the same comparisons."""
     for name in (HELDOUT, CALIBRATION):
         if model is not None and (model / name).is_file():
-            write_text(directory / name, (model / name).read_text(encoding="utf-8"))
+            write_text(directory / name, read_utf8(model / name, TextError))
 
 
 def packaged_text(name: str) -> str:
@@ -88,15 +94,15 @@ def windows(tokenizer: Any, text: str, *, tokens: int, batch: int, count: int) -
     Raises:
         TextError: If the text is too short.
     """
-    ids = tokenizer.encode(text)
     needed = tokens * batch * count
+    ids = token_ids(tokenizer.encode, text, needed)
     if len(ids) < needed:
         raise TextError(
             f"the text has {len(ids):,} tokens, but {count} windows x batch {batch} x {tokens} "
             f"tokens need {needed:,}; give a longer --text, or lower --seq-len, --batch or "
             "--windows"
         )
-    return list(torch.tensor(ids[:needed]).view(count, batch, tokens))
+    return list(ids.view(count, batch, tokens))
 
 
 def check_ids(inputs: Iterable[Tensor], vocabulary: int) -> None:

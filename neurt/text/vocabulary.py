@@ -14,11 +14,14 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from hwmodels.errors import UserError
+from neurt.text.encoding import token_ids
 
 #: Stands after each document; its id is 0.
 END_OF_TEXT = "<|endoftext|>"
 #: The 256 bytes and the end of a text.
 SMALLEST = 257
+#: Memory is taken for all entries before the first is found.
+LARGEST = 2**20
 
 
 class VocabularyError(UserError, ValueError):
@@ -29,11 +32,17 @@ def train_tokenizer(documents: Iterable[str], entries: int) -> Tokenizer:
     """Train a byte-level BPE of exactly `entries` entries.
 
     Raises:
-        VocabularyError: If `entries` has no room for all bytes, or the text is too short.
+        VocabularyError: If `entries` has no room for all bytes, is above `LARGEST`, or is more than
+            the text gives.
     """
     if entries < SMALLEST:
         raise VocabularyError(
             f"--vocabulary (= {entries}) must be at least {SMALLEST}: all bytes and {END_OF_TEXT}"
+        )
+    if entries > LARGEST:
+        raise VocabularyError(
+            f"--vocabulary (= {entries:,}) may be at most {LARGEST:,}, four times the largest that "
+            "models have; lower it"
         )
     tokenizer = Tokenizer(BPE())
     tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=False)
@@ -56,7 +65,11 @@ def train_tokenizer(documents: Iterable[str], entries: int) -> Tokenizer:
 def encode_documents(tokenizer: Tokenizer, documents: Iterable[str]) -> list[Tensor]:
     """Token ids (N,) of each document, the end of the text included."""
     end = tokenizer.token_to_id(END_OF_TEXT)
-    return [torch.tensor([*tokenizer.encode(text).ids, end]) for text in documents]
+
+    def encode(text: str, *, add_special_tokens: bool = True) -> list[int]:
+        return tokenizer.encode(text, add_special_tokens=add_special_tokens).ids
+
+    return [torch.cat([token_ids(encode, text), torch.tensor([end])]) for text in documents]
 
 
 def fast_tokenizer(tokenizer: Tokenizer, positions: int) -> PreTrainedTokenizerFast:

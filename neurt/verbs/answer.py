@@ -8,8 +8,9 @@ import gc
 import json
 import os
 import sys
+import warnings
 
-from hwmodels.errors import UserError
+from hwmodels.errors import Caution, UserError
 from hwmodels.plain import MAX_SENTENCE, printable, shortened
 from neurt.verbs.commands import parse, parser
 from neurt.verbs.console import results, terminal_console
@@ -26,6 +27,7 @@ def answer(words: list[str]) -> int:
         import argcomplete
 
         argcomplete.autocomplete(parser())
+    warnings.formatwarning = _warning_line
     with guarded() as output_fault:
         status = _status(words)
         fault = output_fault()
@@ -42,7 +44,7 @@ def _status(words: list[str]) -> int:
     except UserError as error:
         sentence = _complain(str(error), "" if not isinstance(error, UsageError) else error.way_out)
         if any(len(word) > 3 and "--json".startswith(word) for word in words):
-            print(json.dumps({"error": sentence}))
+            print(json.dumps({"error": sentence, **error.details}))
         return 2 if isinstance(error, UsageError) else 1
     except MemoryError:
         _complain("this machine has too little memory for that; files already in place are whole")
@@ -54,11 +56,29 @@ def _status(words: list[str]) -> int:
 
 def _run(words: list[str]) -> None:
     asked = parse(words)
+    if asked.quiet:
+        warnings.simplefilter("ignore", Caution)
     result = asked.command.handler(
         asked.request, terminal_console(aside=asked.json, quiet=asked.quiet)
     )
     if asked.json:
-        print(json.dumps(results(result) if isinstance(result, list) else result, indent=2))
+        print(json.dumps(results(result), indent=2, allow_nan=False))
+
+
+_formatwarning = warnings.formatwarning
+
+
+def _warning_line(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    """A warning as it is printed: one of ours in a line, as errors are."""
+    if issubclass(category, Caution):
+        return f"neurt-energy: warning: {printable(' '.join(str(message).split()))}\n"
+    return _formatwarning(message, category, filename, lineno, line)
 
 
 def _complain(sentence: str, way_out: str = "") -> str:

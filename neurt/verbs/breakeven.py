@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from rich.console import Console
 
 from neurt.requests.breakeven import BreakEvenRequest
-from neurt.verbs.console import print_files
+from neurt.verbs.console import Notes, check_free, print_files
 
 
-def run(request: BreakEvenRequest, console: Console) -> list[Path]:
-    """Write the break-evens to a directory and print them; returns the files."""
+def run(request: BreakEvenRequest, console: Console) -> object:
+    """Write the break-evens to a directory and print them; returns the rows."""
     from neurt.measure.breakeven import run_breakeven
-    from reports.breakeven.table import print_breakeven, write_breakeven
-    from reports.kit.files import check_directory
+    from reports.breakeven.table import (
+        breakeven_table,
+        print_breakeven,
+        thresholds_table,
+        write_breakeven,
+    )
 
-    check_directory(request.out)
+    check_free(request.out, "breakeven.csv", "break-even (breakeven.csv)", request.force)
     if request.model is None and not request.shapes and request.run is None:
         request = request.model_copy(update={"model": "gpt2-small"})
-    cases = run_breakeven(request)
+    notes = Notes(console)
+    cases = run_breakeven(request, notes)
     files = write_breakeven(cases, request.out, pictures=request.pictures)
     print_breakeven(cases, console)
     print_files(files, request.out, console)
-    return files
+    return {
+        "breakeven": breakeven_table(cases),
+        "thresholds": thresholds_table(),
+        "notes": notes,
+    }

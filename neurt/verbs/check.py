@@ -8,13 +8,17 @@ from energy.literature.claims import read_claims
 from energy.literature.review import review
 from hwmodels import load_profile
 from neurt.requests.others import CheckRequest
+from neurt.verbs.console import Notes, check_free
 from reports.kit.files import prepare_directory, write_text
 from reports.literature.claims import findings_table, print_reviews
 
 
 def run(request: CheckRequest, console: Console) -> object:
     """Review the claims of a file; findings are a result, not an error."""
-    claims = read_claims(request.claims)
+    if request.out is not None:
+        check_free(request.out.parent, request.out.name, f"file {request.out.name}", request.force)
+    notes = Notes(console)
+    claims = read_claims(request.claims, notes)
     # A claim names the prices it rests on; profiles are loaded once, before anything is printed.
     names = dict.fromkeys(claim.hw or request.hw for claim in claims)
     profiles = {name: load_profile(name) for name in names}
@@ -28,4 +32,4 @@ def run(request: CheckRequest, console: Console) -> object:
     print_reviews(reviews, console)
     if request.out is not None:
         console.print(f"Written to {request.out}", markup=False)
-    return {"findings": findings_table(reviews).records()}
+    return {"findings": findings_table(reviews), "notes": notes}

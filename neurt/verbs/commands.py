@@ -70,7 +70,7 @@ class Command(NamedTuple):
         parser.elsewhere = _elsewhere
         parser.set_defaults(command=self, request=request, parser=parser, json=False, quiet=False)
         add_flags(parser, request)
-        if not self.name.startswith(("hw ", "completion")):  # those print a text, and write nothing
+        if self.name not in ("hw schema", "completion"):  # those print a text for a program
             talk = parser.add_argument_group("talk")
             talk.add_argument(
                 "--json", action="store_true", help="print the result as JSON, and nothing else"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 from collections.abc import Callable, Sequence
-from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from energy.table import Table
+from hwmodels.plain import printable_lines
 from neurt.loading.source import resolve
 from neurt.requests.base import RequestError
 
@@ -32,13 +32,20 @@ def terminal_console(*, aside: bool = False, quiet: bool = False) -> Console:
     """Where a command talks: standard output as wide as it is, or standard error (`aside`)."""
     from rich.console import Console  # late: a command that prints no table does not wait for it
 
+    class Plain(Console):
+        def print(self, *objects: Any, **options: Any) -> None:
+            """Print; no name in a text commands the terminal."""
+            texts = (printable_lines(x) if isinstance(x, str) else x for x in objects)
+            super().print(*texts, **options)
+
     stream = sys.stderr if aside else sys.stdout
     terminal = stream.isatty()
-    made = Console(
+    made = Plain(
         file=stream,
         quiet=quiet,
         width=None if terminal else PIPE_COLUMNS,
         highlight=False,
+        markup=False,
         soft_wrap=not terminal,
     )
     # COLUMNS may say anything.
@@ -60,7 +67,8 @@ def check_free(directory: Path, record: str, what: str, force: bool) -> None:
 
 def refuse_conversion(request: Converts) -> None:
     """Raise RequestError if a conversion is asked of a model that is converted already."""
-    asked = request.spiking != type(request.spiking)() or request.calibration is not None
+    given = request.model_fields_set & {"calibration", "calibration_tokens"}
+    asked = given or request.spiking != type(request.spiking)()
     if asked and resolve(request.model).is_converted:
         raise RequestError(
             f"'{request.model}' is a converted model and keeps its conversion; leave out the flags "
@@ -79,26 +87,33 @@ def print_files(files: Sequence[Path], directory: Path, console: Console) -> Non
     console.print(f"\nWritten to {directory}: {names}", markup=False)
 
 
-def results(files: Sequence[Path]) -> object:
-    """What `--json` prints: the record of a run if one was written, else the rows of each table."""
-    records = [path for path in files if path.suffix == ".json"]
-    if records:
+class Notes(list[str]):
+    """What was understood of a table, or left out of it: kept for `--json`, and printed."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self.console = console
+
+    def __call__(self, sentence: str) -> None:
+        """Keep a sentence, and print it."""
+        from reports.kit.table import print_sentence
+
+        self.append(sentence)
+        print_sentence(f"{sentence}.", self.console, "yellow")
+
+
+def results(result: object) -> object:
+    """What `--json` prints of what a command returned.
+
+    Of files it is the record of the run among them; of tables by name, their rows.
+    """
+    if isinstance(result, list):
+        records = [path for path in result if path.suffix == ".json"]
         read = [json.loads(path.read_text(encoding="utf-8")) for path in records]
         return read[0] if len(read) == 1 else read
-    return {path.stem: _rows(path) for path in files if path.suffix == ".csv"}
-
-
-def _rows(path: Path) -> list[dict[str, object]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return [{key: _value(text) for key, text in row.items()} for row in csv.DictReader(file)]
-
-
-def _value(text: str) -> object:
-    """A cell of a CSV as JSON has it; a cell without a value is null."""
-    try:
-        value = json.loads(text.lower() if text in ("True", "False") else text)
-    except ValueError:
-        return text or None
-    return (
-        value if isinstance(value, int) or (isinstance(value, float) and isfinite(value)) else text
-    )
+    if isinstance(result, dict):
+        return {
+            name: value.records() if isinstance(value, Table) else value
+            for name, value in result.items()
+        }
+    return result

@@ -13,33 +13,42 @@ from rich.console import Console
 
 from neurt.requests.base import Request
 from neurt.requests.others import DiffRequest, NewRequest, ShowRequest, ValidateRequest
+from neurt.verbs.console import say
 
 
-def list_(_request: Request, console: Console) -> None:
-    """Print one line per profile."""
-    from reports.hardware.profile import profiles_table
-    from reports.kit.table import print_table
+def list_(_request: Request, console: Console) -> object:
+    """Print one line per profile, and one for each plug-in that is left out."""
+    from reports.hardware.profile import list_profiles
+    from reports.kit.table import print_sentence, print_table
 
-    print_table(profiles_table(), console)
+    table, left_out = list_profiles()
+    print_table(table, console)
+    for line in left_out:
+        print_sentence(line, console, "yellow")
+    return {"profiles": table.records(), "left_out": left_out}
 
 
-def show_(request: ShowRequest, console: Console) -> None:
+def show_(request: ShowRequest, console: Console) -> object:
     """Print every number of one profile."""
     from hwmodels import load_profile
     from reports.hardware.profile import print_profile
 
-    print_profile(load_profile(request.name), console)
+    profile = load_profile(request.name)
+    print_profile(profile, console)
+    return profile.model_dump(mode="json", exclude_none=True)
 
 
-def diff_(request: DiffRequest, console: Console) -> None:
+def diff_(request: DiffRequest, console: Console) -> object:
     """Print what differs between two profiles."""
     from hwmodels import load_profile
-    from reports.hardware.profile import print_differences
+    from reports.hardware.profile import differences_table, print_differences
 
-    print_differences(load_profile(request.a), load_profile(request.b), console)
+    a, b = load_profile(request.a), load_profile(request.b)
+    print_differences(a, b, console)
+    return {"a": a.name, "b": b.name, "differences": differences_table(a, b).records()}
 
 
-def new_(request: NewRequest, _console: Console) -> None:
+def new_(request: NewRequest, console: Console) -> object:
     """Write a profile to fill in; raises OutputError or ProfileError if it is there already."""
     from hwmodels import ProfileError, load_profile, profile_names
     from hwmodels.template import extension_template, template
@@ -55,7 +64,8 @@ def new_(request: NewRequest, _console: Console) -> None:
     if path.exists() and not request.force:
         raise OutputError(f"'{path}' exists; choose another --out, or replace it with --force")
     write_text(path, text)
-    print(f"Written to {path}; it is valid as it is, and its numbers are placeholders")
+    say(console)(f"Written to {path}; it is valid as it is, and its numbers are placeholders")
+    return {"file": str(path)}
 
 
 def _from(path: Path, reference: str) -> str:
@@ -67,13 +77,30 @@ def _from(path: Path, reference: str) -> str:
     return Path(os.path.relpath(reference, path.parent)).as_posix()
 
 
-def validate_(request: ValidateRequest, _console: Console) -> None:
-    """Check all precisions of a file."""
-    from hwmodels.catalog import read_profiles
+def validate_(request: ValidateRequest, console: Console) -> object:
+    """Print every fault and every doubt, a line each; raises ProfileError if there is a fault."""
+    from hwmodels import HardwareProfile, ProfileError
+    from hwmodels.catalog import check_profile
+    from hwmodels.plain import printable
 
-    for profile in read_profiles(request.file):
-        prices = len(profile.prices)
-        print(f"{request.file}: valid profile '{profile.name}', {prices} prices")
+    told: set[str] = set()  # a precision repeats what is wrong with its file
+    faults: list[str] = []
+    doubts: list[str] = []
+    valid: list[tuple[str, HardwareProfile]] = []
+    for called, profile, wrong, doubtful in check_profile(request.file):
+        faults += [f"{called}: {fault}" for fault in wrong if fault not in told]
+        doubts += [f"{called}: {doubt}" for doubt in doubtful if doubt not in told]
+        valid += [(called, profile)] if profile is not None else []
+        told |= {*wrong, *doubtful}
+    lines = [*faults, *(f"doubtful: {doubt}" for doubt in doubts)]
+    lines += [f"{name}: valid profile '{it.name}', {len(it.prices)} prices" for name, it in valid]
+    for line in lines:
+        say(console)(printable(line))
+    result = {"valid": [it.name for _, it in valid], "faults": faults, "doubts": doubts}
+    if faults:
+        number = f"{len(faults)} fault{'s' if faults[1:] else ''}"
+        raise ProfileError(f"hardware profile '{request.file}' has {number}", details=result)
+    return result
 
 
 def schema_(_request: Request, _console: Console) -> None:

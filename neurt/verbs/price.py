@@ -3,54 +3,58 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from energy import Counts, bill_of
-from energy.counts.file import read_csv
+from energy.counts.file import by_variant, read_csv
+from energy.table import Table
 from neurt.requests.others import PriceRequest
+from neurt.verbs.console import Notes, check_free
 from reports.kit.files import prepare_directory
 
 
-def run(request: PriceRequest, console: Console) -> list[Path]:
-    """Price, write every row and print the totals; returns the file."""
-    price = _bill if request.accounting == "bill" else _lemaire
-    path = price(read_csv(request.counts), request, console)
+def run(request: PriceRequest, console: Console) -> object:
+    """Price, write every row and print the totals; returns the rows."""
+    name, price = ("energy", _bill) if request.accounting == "bill" else ("lemaire", _lemaire)
+    path, notes = request.out / f"{name}.csv", Notes(console)
+    check_free(request.out, path.name, f"bill ({path.name})", request.force)
+    table = price(read_csv(request.counts, notes), path, request, console)
     console.print(f"Written to {path}", markup=False)
-    return [path]
+    return {name: table, "notes": notes}
 
 
-def _bill(counts: list[Counts], request: PriceRequest, console: Console) -> Path:
-    from reports.views.tables import write_prices
+def _bill(counts: list[Counts], path: Path, request: PriceRequest, console: Console) -> Table[Any]:
+    from reports.views.tables import energies, write_prices
     from reports.views.terminal import print_bills
 
-    profiles = request.profiles()
+    profiles, variants = request.profiles(), by_variant(counts, request.counts)
     latency_s = {str(variant): s for variant, s in request.latency_s.items()}
     bills = [
-        bill_of(
-            [phase for phase in counts if phase.variant == variant],
-            profile,
-            dataflow=request.dataflow,
-            latency_s=latency_s.get(variant),
-        )
+        bill_of(phases, profile, dataflow=request.dataflow, latency_s=latency_s.get(variant))
         for profile in profiles
-        for variant in dict.fromkeys(phase.variant for phase in counts)
+        for variant, phases in variants.items()
     ]
-    path = write_prices(bills, prepare_directory(request.out) / "energy.csv")
+    prepare_directory(request.out)
+    write_prices(bills, path)
     print_bills(bills, console)
-    return path
+    return energies(bills)
 
 
-def _lemaire(counts: list[Counts], request: PriceRequest, console: Console) -> Path:
+def _lemaire(
+    counts: list[Counts], path: Path, request: PriceRequest, console: Console
+) -> Table[Any]:
     from energy.literature.lemaire import VARIANTS, Costs
     from energy.literature.lemaire_bill import lemaire
-    from reports.literature.lemaire import print_lemaire, write_lemaire
+    from reports.literature.lemaire import lemaire_table, print_lemaire, write_lemaire
 
     bills = [
         (profile.name, lemaire(phase, Costs.of(profile), VARIANTS[request.accounting]))
         for profile in request.profiles()
         for phase in counts
     ]
-    path = write_lemaire(bills, prepare_directory(request.out) / "lemaire.csv")
+    prepare_directory(request.out)
+    write_lemaire(bills, path)
     print_lemaire(bills, console)
-    return path
+    return lemaire_table(bills)

@@ -10,7 +10,7 @@ from neurt.measure.roofline import decode_rooflines
 from neurt.requests.others import ReportRequest
 from neurt.verbs.console import print_files
 from reports.compare.comparison import compare_runs, write_comparison
-from reports.compare.table import print_comparison
+from reports.compare.table import lines_table, print_comparison
 from reports.kit.files import OutputError, check_directory, slugs
 from reports.kit.parquet import check_parquet, write_parquet
 from reports.read import read_run
@@ -20,10 +20,10 @@ from reports.views.terminal import print_run
 from reports.write import write_report, write_run_parquet
 
 
-def run(request: ReportRequest, console: Console) -> list[Path]:
-    """Read runs, write their reports or their comparison, and print them; returns the files.
+def run(request: ReportRequest, console: Console) -> object:
+    """Read runs, write their reports or their comparison, and print them.
 
-    Everything is read before anything is written.
+    Everything is read before anything is written. Returns the files, or the rows of the comparison.
 
     Raises:
         OutputError: If the output directory holds files and `--force` is not given, or a file
@@ -52,7 +52,7 @@ def run(request: ReportRequest, console: Console) -> list[Path]:
         for one in runs.values():
             print_run(one, console, details=request.details)
     print_files(files, request.out, console)
-    return files
+    return {"compare": lines_table(compared)} if request.compare else files
 
 
 def _report(run: Run, out: Path, request: ReportRequest) -> list[Path]:

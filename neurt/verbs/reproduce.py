@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from rich.console import Console
 
 from neurt.requests.reproduce import ReproduceRequest
 from neurt.verbs.console import print_files, say
 
 
-def run(request: ReproduceRequest, console: Console) -> list[Path]:
-    """Measure what is missing, write and print; returns the files."""
+def run(request: ReproduceRequest, console: Console) -> object:
+    """Measure what is missing, write and print; returns the rows."""
     from neurt.grid.reproduce import run_reproduce
     from reports.kit.files import check_directory
     from reports.kit.progress import progress_bars
@@ -23,4 +21,4 @@ def run(request: ReproduceRequest, console: Console) -> list[Path]:
     files = write_reproduction(reproduction, request.out, pictures=request.pictures)
     print_reproduction(reproduction, console)
     print_files(files, request.out, console)
-    return files
+    return {"reproduce": reproduction.table}

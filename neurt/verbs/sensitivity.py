@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from rich.console import Console
 
 from energy import bill_of
 from energy.counts.file import read_csv, variants_of
 from neurt.requests.others import SensitivityRequest
-from neurt.verbs.console import print_files
-from reports.kit.files import check_directory
+from neurt.verbs.console import Notes, check_free, print_files
 from reports.sensitivity.study import Study
-from reports.sensitivity.table import print_sensitivity, write_sensitivity
+from reports.sensitivity.table import print_sensitivity, sensitivity_table, write_sensitivity
 
 
-def run(request: SensitivityRequest, console: Console) -> list[Path]:
-    """Write and print the sensitivity of a run; returns the files."""
+def run(request: SensitivityRequest, console: Console) -> object:
+    """Write and print the sensitivity of a run; returns the rows."""
     path = request.counts / "counts.csv" if request.counts.is_dir() else request.counts
-    variants = variants_of(read_csv(path), path)
-    check_directory(request.out)
+    check_free(request.out, "sensitivity.csv", "sensitivity (sensitivity.csv)", request.force)
+    notes = Notes(console)
+    variants = variants_of(read_csv(path, notes), path)
     latency_s = {str(variant): s for variant, s in request.latency_s.items()}
     studies = []
     for profile in request.profiles():
@@ -38,4 +36,4 @@ def run(request: SensitivityRequest, console: Console) -> list[Path]:
     for study in studies:
         print_sensitivity(study, console, block)
     print_files(files, request.out, console)
-    return files
+    return {"sensitivity": sensitivity_table(studies), "notes": notes}

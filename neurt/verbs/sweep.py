@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from rich.console import Console
 
 from neurt.requests.evaluate import SweepRequest
 from neurt.verbs.console import print_files, say
 
 
-def run(request: SweepRequest, console: Console) -> list[Path]:
-    """Evaluate what is missing, write and print; returns the files."""
+def run(request: SweepRequest, console: Console) -> object:
+    """Evaluate what is missing, write and print; returns the rows."""
     from reports.kit.files import check_directory
     from reports.kit.progress import progress_bars
 
     check_directory(request.out)
     with progress_bars(console) as progress:
         from neurt.grid.sweep import run_sweep
-        from reports.quality.sweep import print_sweep
+        from reports.quality.sweep import print_sweep, sweep_table
         from reports.quality.write import write_sweep
 
         sweep = run_sweep(request, progress, say=say(console))
     files = write_sweep(sweep, request.out, pictures=request.pictures)
     print_sweep(sweep, console)
     print_files(files, request.out, console)
-    return files
+    return {"sweep": sweep_table(sweep)}

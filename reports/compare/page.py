@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from jinja2 import Environment, StrictUndefined
+import re
+
 from markupsafe import Markup
 
 from reports.compare.row import Rows
 from reports.compare.table import comparison_table
+from reports.kit.html import content_policy, environment
 from reports.shown import Picture
 
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>Runs side by side</title>
-<style>
+#: The style of a picture.
+_STYLES = re.compile(r"<style[^>]*>(.*?)</style>", re.DOTALL)
+_STYLE = """
 :root { color-scheme: light dark; }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.4rem; }
@@ -26,7 +24,16 @@ th { vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: Canvas; }
 figure { margin: 2rem 0; background: #fff; padding: .5rem; }
 svg { max-width: 100%; height: auto; }
-</style>
+"""
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta http-equiv="Content-Security-Policy" content="{{ policy }}">
+<title>Runs side by side</title>
+<style>{{ style }}</style>
 </head>
 <body>
 <main>
@@ -50,8 +57,14 @@ def comparison_page(rows: Rows, picture: Picture) -> str:
     The same comparison gives the same bytes, and all names in it are escaped.
     """
     drawing = picture.svg()
-    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(_PAGE)
-    return template.render(
-        table=Markup(comparison_table(rows).to_html()),
-        drawing=Markup(drawing[drawing.index("<svg") :]),  # without the XML declaration
+    drawing = drawing[drawing.index("<svg") :]  # without the XML declaration
+    return (
+        environment()
+        .from_string(_PAGE)
+        .render(
+            policy=Markup(content_policy(styles=[_STYLE, *_STYLES.findall(drawing)])),
+            style=Markup(_STYLE),
+            table=Markup(comparison_table(rows).to_html()),
+            drawing=Markup(drawing),
+        )
     )

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from energy import Counts, Estimate, estimate
-from energy.bill.layer import COMPUTE
+from energy.bill.layer import COMPUTE, known_pj
 from hwmodels import HardwareProfile, Op
 
 
@@ -69,4 +69,4 @@ def part_pj(
     counted = {op for op in Op if part.total(op) and (accounting == "full" or op in COMPUTE)}
     unpriced = {op for op in counted if not bill.profile.is_priced(op)}
     energy = bill.energy_pj(accounting, block=block, component=component)
-    return None if unpriced & COMPUTE or (unpriced and not energy) else energy
+    return known_pj(energy, unpriced)

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from energy.table import Column, Table, at, texts
 from hwmodels import HardwareProfile, MemoryLevel, Op, ProfileError, load_profile, profile_names
+from hwmodels.catalog import unused_plug_ins
 from hwmodels.diff import Difference, Entry, curve, differences, size
 from hwmodels.prices import Cited
 from reports.kit.table import print_sentence, print_table
@@ -25,19 +26,20 @@ NUMBERS = texts("what", "pJ", "range", "evidence", "source", words=("evidence", 
 Texts = tuple[str | None, ...]
 
 
-def profiles_table() -> Table[Texts]:
-    """One row per profile; a plug-in that fails has its error for a title."""
-    return Table(LISTED, [_listed(name) for name in profile_names()])
+def list_profiles() -> tuple[Table[Texts], list[str]]:
+    """One row per profile, and a sentence for each plug-in that is not among them."""
+    rows, left_out = [], unused_plug_ins()
+    for name in profile_names():
+        try:
+            rows.append(_listed(name, load_profile(name)))
+        except ProfileError as error:
+            left_out.append(str(error))
+    return Table(LISTED, rows), left_out
 
 
-def _listed(name: str) -> Texts:
-    try:
-        profile = load_profile(name)
-    except ProfileError as error:
-        return name, *[None] * (len(_PRICES) + 2), str(error), None
+def _listed(name: str, profile: HardwareProfile) -> Texts:
     prices = (_price(profile, op) for op in _PRICES.values())
-    agreement = _agreement(profile)
-    return name, profile.precision, *prices, profile.scope, profile.title, agreement
+    return name, profile.precision, *prices, profile.scope, profile.title, _agreement(profile)
 
 
 def _price(profile: HardwareProfile, op: Op) -> str | None:
@@ -153,11 +155,16 @@ COLUMNS: tuple[Column[Difference], ...] = (
 )
 
 
+def differences_table(a: HardwareProfile, b: HardwareProfile) -> Table[Difference]:
+    """A row per difference."""
+    return Table(COLUMNS, differences(a, b))
+
+
 def print_differences(a: HardwareProfile, b: HardwareProfile, console: Console) -> None:
     """A row per difference, with the ratio of the second to the first and both sources."""
     for letter, profile in (("A", a), ("B", b)):
         print_sentence(f"{letter} {profile.name}: {profile.title}", console, "bold")
-    table = Table(COLUMNS, differences(a, b))
+    table = differences_table(a, b)
     if table.rows:
         print_table(table, console)
     else:

@@ -8,6 +8,7 @@ from textwrap import wrap
 from typing import Any
 
 from energy.table import Table
+from hwmodels.plain import printable
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -29,7 +30,7 @@ _MINUS = re.compile(r"(?<![\w.-])-(?=\d)")
 
 def latex_escape(text: str) -> str:
     """Text that LaTeX prints as it is; line ends become spaces."""
-    return "".join(_ESCAPES.get(x, x) for x in " ".join(text.split()))
+    return "".join(_ESCAPES.get(x, x) for x in printable(" ".join(text.split())))
 
 
 def _cell(text: str) -> str:

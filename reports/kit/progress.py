@@ -16,6 +16,8 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from hwmodels.plain import printable
+
 
 @contextmanager
 def progress_bars(console: Console) -> Iterator[Callable[[str, int, int], None]]:
@@ -26,7 +28,7 @@ def progress_bars(console: Console) -> Iterator[Callable[[str, int, int], None]]
     """
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -40,7 +42,7 @@ def progress_bars(console: Console) -> Iterator[Callable[[str, int, int], None]]
         def advance(what: str, done: int, total: int) -> None:
             bars.remove_task(start) if start in bars.task_ids else None
             if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
+                tasks[what] = bars.add_task(printable(what), total=total)
             bars.update(tasks[what], completed=done, total=total)
 
         yield advance

@@ -14,6 +14,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from energy.table import Column, Table
+from hwmodels.plain import printable, printable_lines
 
 #: Characters between two columns, and the narrowest that a column of words is made for want of
 #: room.
@@ -55,9 +56,10 @@ def _fill(grid: Grid, table: Table[Any], columns: Sequence[_Texts], widths: Sequ
 
 def _wrapped(text: str, width: int, style: str = "") -> Text:
     """A text broken between words, where no number is parted from its unit."""
-    tied = (_lines(_TIED.sub("\u00a0", line), width) for line in text.split("\n"))
-    lines = (line for lines in tied for line in lines)
-    return Text("\n".join(lines).replace("\u00a0", " "), style)
+    lines = printable_lines(text).split("\n")
+    tied = (_lines(_TIED.sub("\u00a0", line), width) for line in lines)
+    wrapped = (line for lines in tied for line in lines)
+    return Text("\n".join(wrapped).replace("\u00a0", " "), style)
 
 
 def _lines(text: str, width: int) -> list[str]:
@@ -149,7 +151,7 @@ def _widths(columns: Sequence[_Texts], width: int) -> list[int]:
 
 def escaped(text: object) -> str:
     """Text that Markdown and HTML take literally, on one line, also in a cell of a table."""
-    one_line = " ".join(str(text).split())
+    one_line = printable(" ".join(str(text).split()))
     return re.sub(r"([\\`*_\[\]|~$#])", r"\\\1", html.escape(one_line, quote=False))
 
 
@@ -173,6 +175,6 @@ def print_sentence(text: str, console: Console, style: str = "") -> None:
     A pipe gets one line.
     """
     if console.soft_wrap:
-        console.print(Text(text, style=style))
+        console.print(Text(printable_lines(text), style=style))
         return
     console.print(_wrapped(text, console.width, style), soft_wrap=True)

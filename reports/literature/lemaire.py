@@ -68,7 +68,11 @@ def print_lemaire(bills: Bills, console: Console) -> None:
         print_sentence(f"- {assumption}", console, "dim")
 
 
+def lemaire_table(bills: Bills) -> Table[Line]:
+    """`lemaire.csv`: one line per hardware and row of the run."""
+    return Table(COLUMNS, [Line(hw, bill, layer) for hw, bill in bills for layer in bill.layers])
+
+
 def write_lemaire(bills: Bills, path: Path) -> Path:
-    """Write one line per hardware and row of the run."""
-    lines = [Line(hw, bill, layer) for hw, bill in bills for layer in bill.layers]
-    return write_text(path, Table(COLUMNS, lines).to_csv())
+    """Write `lemaire_table`."""
+    return write_text(path, lemaire_table(bills).to_csv())

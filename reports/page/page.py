@@ -7,12 +7,12 @@ import re
 from collections.abc import Mapping
 from importlib.resources import files
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from energy.formulas import Attention
 from hwmodels import Op
 from reports.kit.caveats import NOT_MODELLED, PUBLISHED_SAVING, PUBLISHED_SOURCE, of_random_weights
+from reports.kit.html import content_policy, environment, plain_values
 from reports.page.data import page_data
 from reports.run.run import Run
 
@@ -46,33 +46,38 @@ def page(run: Run) -> str:
 
     The same run makes the same page.
     """
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(_asset("template.html.j2")).render(
-        run=run,
-        scripts=[Markup(_asset(name)) for name in SCRIPTS],
-        styles=[Markup(_asset(name)) for name in STYLES],
-        data=embedded(page_data(run)),
-        facts=_facts(run),
-        settings=_flat(run.settings),
-        uncounted=[
-            (counts.variant.upper(), name, number)
-            for counts in (run.asa, run.ssa)
-            for name, number in sorted(counts.uncounted.items())
-        ],
-        operations=list(Op),
-        random_weights=of_random_weights(run.asa.weights),
-        not_modelled=NOT_MODELLED,
-        published=PUBLISHED_SAVING,
-        published_source=PUBLISHED_SOURCE,
-        licences=[(name, _asset(f"vendor/{name}.LICENSE")) for name in ("plotly", "tabulator")],
+    scripts = [Markup(_asset(name)) for name in SCRIPTS]
+    styles = [Markup(_asset(name)) for name in STYLES]
+    return (
+        environment()
+        .from_string(_asset("template.html.j2"))
+        .render(
+            run=run,
+            # Plotly makes an empty style element, which it fills by rules.
+            policy=Markup(content_policy(scripts, [*styles, ""])),
+            scripts=scripts,
+            styles=styles,
+            data=embedded(page_data(run)),
+            facts=_facts(run),
+            settings=_flat(run.settings),
+            uncounted=[
+                (counts.variant.upper(), name, number)
+                for counts in (run.asa, run.ssa)
+                for name, number in sorted(counts.uncounted.items())
+            ],
+            operations=list(Op),
+            random_weights=of_random_weights(run.asa.weights),
+            not_modelled=NOT_MODELLED,
+            published=PUBLISHED_SAVING,
+            published_source=PUBLISHED_SOURCE,
+            licences=[(name, _asset(f"vendor/{name}.LICENSE")) for name in ("plotly", "tabulator")],
+        )
     )
 
 
 def embedded(value: object) -> Markup:
     """JSON that no browser takes for anything but text inside a script element."""
-    text = json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(plain_values(value), sort_keys=True, allow_nan=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c"))
 
 

@@ -16,7 +16,7 @@ from reports.kit.caveats import PUBLISHED_SAVING, PUBLISHED_SOURCE
 from reports.kit.files import prepare_directory, write_text
 from reports.kit.latex import to_latex
 from reports.kit.pictures import Pictures, draw
-from reports.kit.table import print_sentence, print_table, to_markdown
+from reports.kit.table import escaped, print_sentence, print_table, to_markdown
 from reports.reproduce.rows import Line, Reproduction, against, model_saving, stands
 
 _LOW, _HIGH = (f"{100 * share:.2f}" for share in PUBLISHED_SAVING)
@@ -142,7 +142,7 @@ def reproduce_markdown(reproduction: Reproduction) -> str:
     """The table in Markdown."""
     table = reproduction_table(reproduction)
     notes = [f"- {note}" for note in NOTES]
-    return "\n".join([f"## {table.title}", "", to_markdown(table), "", *notes, ""])
+    return "\n".join([f"## {escaped(table.title)}", "", to_markdown(table), "", *notes, ""])
 
 
 def reproduce_latex(reproduction: Reproduction) -> str:

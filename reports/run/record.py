@@ -74,8 +74,9 @@ def read_record(directory: Path) -> Record:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
+        rule = first["msg"].removeprefix("Value error, ")
         raise RunError(
-            f"{name}, field '{where}': {first['msg']}; run the command again that wrote it"
+            f"{name}, field '{where}': {rule}; run the command again that wrote it"
         ) from error
     _check_consistent(record, name)
     return record

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from energy import Label
-from energy.table import Column, Table, attributes, read_rows
+from energy.sheet import Sheet, open_sheet
+from energy.table import Column, Table, attributes
 from hwmodels.errors import UserError
+from hwmodels.plain import printable, quoted, shortened
 
 
 class StepsError(UserError, ValueError):
@@ -47,23 +49,24 @@ def read_steps(path: Path) -> tuple[StepCount, ...]:
         StepsError: If the file cannot be read, has other columns, or a value that cannot be;
             names line and column.
     """
-    rows = read_rows(path, "spikes per time step", StepsError, _check, strict=True)
-    return tuple(_parsed(row, where) for where, row in rows)
-
-
-def _check(header: list[str]) -> None:
     names = [column.name for column in STEP_COLUMNS]
-    if header != names:
-        raise StepsError(
-            f"spikes per time step have the columns {', '.join(header) or 'none'}; they must be "
-            f"{', '.join(names)}"
+    with open_sheet(path, "spikes per time step", StepsError, strict=True) as sheet:
+        if sheet.header != names:
+            listed = shortened(printable(", ".join(sheet.header))) or "none"
+            raise StepsError(
+                f"spikes per time step have the columns {listed}; they must be {', '.join(names)}"
+            )
+        return tuple(
+            _parsed(dict(zip(names, row, strict=True)), sheet, line) for line, row in sheet.rows
         )
 
 
-def _parsed(row: dict[str, str], where: str) -> StepCount:
+def _parsed(row: dict[str, str], sheet: Sheet, line: int) -> StepCount:
     def whole(column: str) -> int:
-        if not (text := row[column]).isdecimal() or len(text) > 18:
-            raise StepsError(f"{where}, column '{column}' (= {text!r}) must be a whole number")
+        text = row[column]
+        if not (text.isascii() and text.isdigit()) or len(text) > 18:
+            value = quoted(text, 40)
+            raise sheet.fault(line, f", column '{column}' (= {value}) must be a whole number")
         return int(text)
 
     depth = whole("depth") if row["depth"] else None

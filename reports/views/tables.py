@@ -9,7 +9,7 @@ from operator import methodcaller
 from pathlib import Path
 
 from energy import Counts, Estimate, Label, LayerCount, LayerEnergy, Saving, saving
-from energy.bill.layer import ACCOUNTINGS, GROUPS
+from energy.bill.layer import ACCOUNTINGS, GROUPS, known_pj
 from energy.counts.counts import CountRow
 from energy.table import Column, Table, at, attributes
 from energy.words import op_names
@@ -36,16 +36,16 @@ class Line:
     @cached_property
     def unpriced(self) -> tuple[Op, ...]:
         """What of it has no price."""
-        missing = self.bill.unpriced
-        return tuple(op for op in missing if not self.layer or self.count.tally.ops.get(op))
+        missing = tuple(self.bill.unpriced)
+        if not self.layer or not missing:
+            return missing
+        counted = self.layer.count.tally.ops
+        return tuple(op for op in missing if counted.get(op))
 
     def group_pj(self, group: str) -> float | None:
-        """Energy of a heading; None where some of it has no price and nothing else has any."""
-        side = self.layer or self.bill
-        if group == "compute" and side.lacks_compute:
-            return None
-        gap = any(op.group == group for op in self.unpriced)
-        return side.group_pj(group) or (None if gap else 0.0)
+        """Energy of a heading; None where it is not known, see `energy.bill.layer.known_pj`."""
+        missing = [op for op in self.unpriced if op.group == group] if self.unpriced else ()
+        return known_pj((self.layer or self.bill).group_pj(group), missing)
 
     @property
     def static_pj(self) -> float | None:
@@ -54,10 +54,9 @@ class Line:
 
     @property
     def energy_pj(self) -> float | None:
-        """All that has a price; None where a MAC or an AC has none."""
-        if (self.layer or self.bill).lacks_compute:
-            return None
-        return self.layer.total_pj if self.layer else self.bill.energy_pj()
+        """All that has a price; None likewise."""
+        pj = self.layer.total_pj if self.layer else self.bill.energy_pj()
+        return known_pj(pj, self.unpriced)
 
 
 def _amount(op: Op, line: Line) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from energy import Estimate
+from energy.bill.layer import known_pj, relevant_ops
 from energy.table import Column, Table
 from energy.words import energy, integer, op_amounts, percent
 from hwmodels import Op
@@ -120,7 +121,8 @@ def print_not_counted(uncounted: Mapping[str, int], console: Console) -> None:
 
 
 def _priced(bill: Estimate, accounting: str) -> float | None:
-    return None if bill.lacks_compute else bill.energy_pj(accounting)
+    relevant = relevant_ops(accounting)
+    return known_pj(bill.energy_pj(accounting), (op for op in bill.unpriced if op in relevant))
 
 
 _BILL_COLUMNS: tuple[Column[Estimate], ...] = (

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from energy.table import Column, Table, at, attributes, texts
+from energy.table import Column, Table, TableError, at, attributes, texts
 
 TABLE: Table[tuple[str, int | None, float]] = Table(
     (
@@ -69,3 +71,11 @@ def test_rows_of_texts_have_a_column_for_each() -> None:
         (False, False),
         (True, False),
     ]
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan"), np.float64("inf")])
+def test_what_is_not_finite_reaches_no_file(value: float) -> None:
+    table = replace(TABLE, rows=[("a", 1, 0.5), ("b", None, value)])
+    for write in (table.to_csv, table.records):
+        with pytest.raises(TableError, match="column 'share' of the row 'b' would be"):
+            write()

@@ -132,9 +132,9 @@ def test_a_table_that_is_none_is_left_to_the_schema(table: str, value: object) -
 
 
 def entries(by: str) -> st.SearchStrategy[dict[str, Any]]:
-    priced = st.dictionaries(st.sampled_from(ARITHMETIC), st.floats(0, 1e6), max_size=6)
-    levels = st.dictionaries(st.sampled_from(["l1", "l2", "dram"]), st.floats(0, 1e6))
-    powers = st.none() | st.floats(0, 10)
+    priced = st.dictionaries(st.sampled_from(ARITHMETIC), st.floats(1e-6, 1e6), max_size=6)
+    levels = st.dictionaries(st.sampled_from(["l1", "l2", "dram"]), st.floats(1e-6, 1e6))
+    powers = st.none() | st.floats(1e-12, 10)
     return st.builds(
         lambda pj, at, watts: {
             "prices": {op: price(x, by) for op, x in pj.items()},

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hwmodels import Op, ProfileError, load_profile
-from hwmodels.catalog import read_profiles
+from hwmodels.catalog import check_profile
 from hwmodels.document import Document
 
 INT8 = """
@@ -24,7 +24,8 @@ def test_a_file_holds_several_precisions(good: str, written: Callable[[str], Pat
     assert (int8.value_bytes, int8.energy_pj(Op.MAC)) == (1, 0.5)
     assert int8.memory == load_profile(path).memory
     assert load_profile(f"{path}:fp32") == load_profile(path)
-    assert [profile.name for profile in read_profiles(path)] == ["mine", "mine-int8"]
+    names = [checked.profile and checked.profile.name for checked in check_profile(path)]
+    assert names == ["mine", "mine-int8"]
 
 
 def test_a_precision_that_is_not_there(good: str, written: Callable[[str], Path]) -> None:
@@ -97,3 +98,23 @@ def test_a_reference_leads_to_a_precision(good: str, tmp_path: Path) -> None:
     assert Document.parse(good, "mine").reference(None) == "mine"
     assert Document.parse(good, "mine").reference("int8") == "mine-int8"
     assert Document.parse(good, str(path), path).reference("int8") == f"{path}:int8"
+
+
+def test_a_precision_may_mend_that_of_its_file(good: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    faulty = good.replace('precision = "fp32"', "precision.a = 1")
+    path.write_text(f"{faulty}[precisions.int4]", encoding="utf-8")
+    default, int4 = check_profile(path)
+    assert [fault[:15] for fault in default.faults] == ["key 'precision'"]
+    assert int4.doubts[0].startswith("mac: priced as in '{'a': 1}', though its precision is 'int4'")
+
+
+def test_a_price_comes_from_the_precision_that_set_it(tmp_path: Path) -> None:
+    # fp32 at 45nm, called fp16 by the file: its int4 has prices of fp32, and its fp32 has its own.
+    path = tmp_path / "mine.toml"
+    text = 'extends = "45nm"\nprecision = "fp16"\n[precisions.int4]\n[precisions.fp32]'
+    path.write_text(text, encoding="utf-8")
+    default, int4, fp32 = check_profile(path)
+    for checked in (default, int4):
+        assert "priced as in 'fp32'" in checked.doubts[0]
+    assert fp32.doubts == ()

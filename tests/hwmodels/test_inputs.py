@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hwmodels.errors import UserError
-from hwmodels.inputs import check_file, parse_json, read_bytes, read_utf8
+from hwmodels.inputs import check_file, parse_json, parse_toml, read_bytes, read_utf8
 
 
 class FaultError(UserError):
@@ -68,3 +68,59 @@ def test_json_of_a_hundred_levels_is_read() -> None:
     assert parse_json("[" * 100 + "]" * 100, "it", FaultError) is not None
     with pytest.raises(FaultError, match="no valid JSON"):
         parse_json(b"\xff\xfe{", "it", FaultError)
+
+
+def test_a_key_that_is_said_twice_has_one_value() -> None:
+    assert parse_json('{"a": [1], "b": 2, "a": [1]}', "it", FaultError) == {"a": [1], "b": 2}
+    with pytest.raises(FaultError, match=r"^it says two things of 'layers'; keep one of them$"):
+        parse_json('[{"layers": 1, "layers": 2}]', "it", FaultError)
+
+
+def test_toml_is_read() -> None:
+    deep = ".".join("a" * 16)
+    text = f'note = "www.{"a." * 5}com is no key"\n[b]\n{deep} = 1  # 15 tables in 2'
+    with pytest.raises(FaultError, match="it is nested deeper than 16 levels"):
+        parse_toml(text, "it", FaultError)
+    assert parse_toml(text.replace("a.a = 1", "a = 1"), "it", FaultError)["note"].startswith("www")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a." * 100_000 + "a = 1",
+        "[" + "a . " * 100_000 + "a]",
+        "[[" + "'a'." * 60_000 + "a]]",
+        '"\\"".' * 40_000 + "a = 1",
+        "a = {" + "a." * 100_000 + "a = 1}",
+        "a = " + "[" * 200_000,
+        "a = " + "[" * 40 + "]" * 40,
+        "a = " + "{a=" * 60_000,
+        "a = " + "{a=" * 40 + "1" + "}" * 40,
+    ],
+    ids=lambda text: text[:12],
+)
+def test_toml_that_is_deep_is_refused_at_once(text: str) -> None:
+    # A parser takes a minute for the first; the suite would not end.
+    with pytest.raises(FaultError, match="it is nested deeper than 16 levels"):
+        parse_toml(text, "it", FaultError)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a = ", "Invalid value"),
+        ("a = 1\na = 2", "Cannot overwrite a value"),
+        ("a = " + "1" * 5_000, "Exceeds the limit"),
+        ("a = 1e-400", "the number 1e-400 is smaller than any"),
+        ("a\\x1b[31m", r"Expected '='"),
+    ],
+)
+def test_what_is_no_toml_is_said(text: str, says: str) -> None:
+    with pytest.raises(FaultError, match=f"it is not valid TOML: .*{says}"):
+        parse_toml(text, "it", FaultError)
+
+
+def test_toml_of_many_values_is_refused() -> None:
+    assert len(parse_toml(f"a = [{'1,' * 9_999}]", "it", FaultError)["a"]) == 9_999
+    with pytest.raises(FaultError, match="it has 10,001 values, and at most 10,000 are read"):
+        parse_toml(f"a = [{'1,' * 10_000}]", "it", FaultError)

@@ -85,6 +85,8 @@ def test_what_is_no_string_is_passed_on(value: object) -> None:
         (ENERGY, "1 pJ" + "*s" * 99),
         (ENERGY, "1" * 99 + " pJ"),
         (RATE, "1e9999/s"),
+        (ENERGY, "٣ pJ"),  # digits that people do not write in a data sheet
+        (ENERGY, "1e-400 pJ"),  # no float holds it, and it is no zero
     ],
 )
 def test_what_is_no_such_quantity_is_refused(what: Quantity, text: str) -> None:

@@ -307,7 +307,7 @@ def test_a_profile_given_twice_is_taken_once(tiny: Path, tmp_path: Path) -> None
     [
         (b"", "is empty; give a text of at least one window"),
         (b" \n ", "is empty; give a text of at least one window"),
-        (b"K\xe4se", "is not UTF-8 at byte 1"),
+        (b"K\xe4se", "is not UTF-8 text at byte 1"),
         (
             b"Hello world",
             "the text has 2 tokens, but 2 windows x batch 3 x 8 tokens need 48; give a longer",
@@ -326,7 +326,7 @@ def test_a_text_that_cannot_be_used_is_one_line(
 
 def test_a_text_that_is_not_there_is_one_line(fails: Fails, tiny: Path) -> None:
     said = fails("profile", "--model", "tiny", "--hw", "45nm", "--text", "no.txt", "--seq-len", "8")
-    assert said == "text 'no.txt' cannot be read: No such file or directory"
+    assert said == "text 'no.txt' does not exist"
 
 
 # Exit code 1, output

@@ -22,7 +22,7 @@ from reports.compare.comparison import compare_runs
 from reports.compare.table import print_comparison
 from reports.count.run import CountRun
 from reports.count.terminal import print_count
-from reports.hardware.profile import print_differences, print_profile, profiles_table
+from reports.hardware.profile import list_profiles, print_differences, print_profile
 from reports.kit.table import print_table
 from reports.literature.claims import print_reviews
 from reports.literature.lemaire import print_lemaire
@@ -157,7 +157,7 @@ SCREENS: dict[str, Screen] = {
     "check": of_claims,
     "price, Lemaire": of_lemaire,
     "finetune": of_stages,
-    "hw list": lambda _, console: print_table(profiles_table(), console),
+    "hw list": lambda _, console: print_table(list_profiles()[0], console),
     "hw diff": of_difference("45nm", "45nm-int8"),
     "hw diff, unlike": of_difference("7nm", "loihi"),
     **{f"hw show {name}": of_profile(name) for name in profile_names()},

@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerFast
 
 from hwmodels.plain import quoted
 from neurt.loading.gguf.contents import GGUFError, GGUFHeader
+from neurt.text.faults import tokenizer_faults
 
 _LLAMA3 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
@@ -170,8 +171,5 @@ def _sentencepiece(header: GGUFHeader, tokens: list[str]) -> Tokenizer:
 def _model(
     header: GGUFHeader, vocabulary: dict[str, int], merges: list[Any], **options: Any
 ) -> Tokenizer:
-    try:
+    with tokenizer_faults(GGUFError, f"the tokenizer of '{header.path}' cannot be built"):
         return Tokenizer(BPE(vocab=vocabulary, merges=merges, **options))
-    except Exception as error:  # the tokenizers library raises bare Exceptions
-        reason = str(error).strip().splitlines()[0]
-        raise GGUFError(f"the tokenizer of '{header.path}' cannot be built: {reason}") from error

@@ -86,7 +86,7 @@ const documents = (() => {
           ]),
         ),
         unpriced: missing.join(" "),
-        energy_pj: total,
+        energy_pj: total || (missing.length ? null : 0),
         ...(lacks ? { compute_pj: null, energy_pj: null } : {}),
         ...rest,
       });

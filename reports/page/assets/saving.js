@@ -30,13 +30,16 @@ const saving = (() => {
     const missing = new Set();
     const energies = [asa, ssa].map((side) => {
       const chosen = rows(side, block, component);
-      for (const op of Object.keys(side.unpriced)) {
-        const compute = bill.COMPUTE.includes(op);
-        if ((accounting === "full" || compute) && total(side.counts.ops[op], chosen)) missing.add(op);
-      }
+      const gaps = Object.keys(side.unpriced).filter(
+        (op) =>
+          (accounting === "full" || bill.COMPUTE.includes(op)) &&
+          total(side.counts.ops[op], chosen),
+      );
+      for (const op of gaps) missing.add(op);
       if (chosen.some((i) => side.lacks[i])) return null;
       const column = accounting === "full" ? side.total : side.groups.compute;
-      return total(column, chosen) + (timed ? side.static : 0);
+      const pj = total(column, chosen) + (timed ? side.static : 0);
+      return pj || (gaps.length ? null : 0);
     });
     const [before, after] = energies;
     return {

@@ -117,3 +117,21 @@ def test_static_energy_counts_where_both_sides_know_it(pair: Pair) -> None:
     assert (both.asa_pj, both.ssa_pj) == pytest.approx((1000, 600))
     assert saving(slow, fast, "full", block="attention").asa_pj == 400
     assert saving(slow, ssa, "full") == saving(asa, ssa, "full")
+
+
+def test_a_part_of_which_nothing_has_a_price_has_no_energy() -> None:
+    asa = labelled("asa", a=("attention", "softmax", {Op.EXP: 10}), b=("ffn", "up", {Op.MAC: 4}))
+    ssa = labelled("ssa", a=("attention", "softmax", {Op.EXP: 10}), b=("ffn", "up", {Op.AC: 4}))
+    bills = [estimate(side, profile({Op.MAC: 4.0, Op.AC: 1.0})) for side in (asa, ssa)]
+    part = saving(*bills, "full", component="softmax")
+    assert (part.asa_pj, part.ssa_pj, part.saving, part.unpriced) == (None, None, None, (Op.EXP,))
+    assert part.to_frame().asa_pj.isna().all()
+    assert part._repr_html_().count(">unpriced<") == 2
+    # it does no MACs or ACs, which costs nothing; and the model is what has a price
+    assert saving(*bills, "compute", component="softmax").asa_pj == 0
+    assert (saving(*bills, "full").asa_pj, saving(*bills, "full").ssa_pj) == (16, 4)
+    frame = bills[0].to_frame()
+    assert frame.scalar_pj.isna().tolist() == [True, False]
+    assert frame.energy_pj.isna().tolist() == [True, False]
+    # part, compute, scalar, neuron, routing, memory, all: of the softmax, of ffn, of the model
+    assert bills[0]._repr_html_().count(">unpriced<") == 3

@@ -276,6 +276,7 @@ def test_profiles_of_two_kinds_have_constants_of_their_own() -> None:
     ("how", "said"),
     [
         ({"samples": 0}, r"samples \(= 0\) must be at least 1"),
+        ({"samples": 10**9}, r"samples \(= 1,000,000,000\) may be at most 1,000,000; lower it"),
         ({"seed": -1}, r"seed \(= -1\) must be at least 0"),
     ],
 )

@@ -23,7 +23,8 @@ COUNTED = [op for op in Op if op.is_counted]
 def tallies(draw: st.DrawFn) -> Tally:
     ops = draw(st.dictionaries(st.sampled_from(COUNTED), st.integers(1, 2**70), max_size=6))
     zeros = draw(st.none() | st.integers(0, ops.get(Op.MAC, 0)))
-    return Tally(ops, draw(NUMBERS), draw(NUMBERS), draw(NUMBERS), zeros)
+    slots = draw(NUMBERS)
+    return Tally(ops, draw(NUMBERS), draw(st.integers(0, slots)), slots, zeros)
 
 
 LAYERS = st.builds(
@@ -40,10 +41,10 @@ def counts_of(variant: str) -> st.SearchStrategy[Counts]:
     return st.builds(
         Counts,
         st.just(variant),
-        st.lists(LAYERS, min_size=1, max_size=3).map(tuple),
+        st.lists(LAYERS, min_size=1, max_size=3, unique_by=lambda x: x.name).map(tuple),
         model=WORDS,
         weights=WORDS,
-        phase=WORDS,
+        phase=st.sampled_from(["prefill", "decode", "decode@7", "decode@7-12", "request 4+3"]),
         batch=st.integers(1, 9),
         tokens=NUMBERS,
         timesteps=st.integers(1, 16),
@@ -111,7 +112,8 @@ def test_a_layer_that_never_ran_survives_the_table(table: Path) -> None:
 
 def test_a_layer_and_one_operation_are_enough(table: Path) -> None:
     table.write_text("layer,ac\nfc,12\n", encoding="utf-8")
-    assert read_csv(table) == [Counts("", (LayerCount("fc", "", tally=Tally({Op.AC: 12})),))]
+    layers = (LayerCount("fc", "", tally=Tally({Op.AC: 12})),)
+    assert read_csv(table) == [Counts("", layers, value_bytes=0)]
 
 
 def test_a_mean_rate_count_may_have_a_fraction(table: Path) -> None:
@@ -130,10 +132,9 @@ def test_a_large_integer_is_read_exactly(table: Path) -> None:
         "\ufefflayer,mac\nfc,7\n",
         "layer,mac\r\nfc,7\r\n",
         "layer,mac\n\nfc,7\n\n",
-        "mac,remark,layer\n7,mine,fc\n",
         "layer,mac,ac,dense_macs\nfc, 7 ,,\n",
     ],
-    ids=["byte order mark", "windows", "empty lines", "unknown column", "blanks"],
+    ids=["byte order mark", "windows", "empty lines", "blanks"],
 )
 def test_tables_from_elsewhere_are_welcome(table: Path, text: str) -> None:
     table.write_bytes(text.encode())
@@ -164,7 +165,14 @@ def test_variants_come_in_the_order_of_the_file(table: Path) -> None:
         ("-0.5", "must not be negative"),
         ("nan", "must be a number"),
         ("inf", "must be a number"),
-        ("1e999", "must be a number"),
+        ("1e999", "must be at most 1e30"),
+        ("1" + "0" * 31, "must be at most 1e30"),
+        ("1_000", "must be a number"),
+        ("+5", "must be a number"),
+        ("١٢٣", "must be a number"),
+        ("5-", "must be a number"),
+        ("1 2", "must be a number"),
+        ("1.2.3", "must be a number"),
         ("many", "must be a number"),
         ("0x10", "must be a number"),
     ],
@@ -173,7 +181,7 @@ def test_variants_come_in_the_order_of_the_file(table: Path) -> None:
 def test_a_value_that_is_no_count_is_located(
     table: Path, column: str, value: str, rule: str
 ) -> None:
-    table.write_text(f"layer,mac,{column}\na,0,1\nb,0,{value}\n", encoding="utf-8")
+    table.write_text(f"layer,mac,{column}\na,0,0\nb,0,{value}\n", encoding="utf-8")
     said = refused(CountsError, read_csv, table)
     assert f"'{table}', line 3, column '{column}'" in said
     assert value in said
@@ -223,14 +231,18 @@ def test_a_ragged_row_is_located(table: Path, row: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "header"),
-    [("name,mac\na,1\n", "name, mac"), ("layer,flops\na,1\n", "layer, flops"), ("", "empty")],
+    [
+        ("title,mac\na,1\n", "title, mac"),
+        ("layer,flops\na,1\n", "layer, flops; a MAC is two FLOPs, and one in fvcore"),
+        ("", "empty"),
+    ],
 )
 def test_a_table_without_its_columns_says_what_it_needs(
     table: Path, text: str, header: str
 ) -> None:
     table.write_text(text, encoding="utf-8")
     said = refused(CountsError, read_csv, table)
-    assert "need the column 'layer' and at least one of mac, ac, " in said
+    assert "need the column 'layer' and at least one of mac, ac, ..." in said
     assert said.endswith(f"the header is: {header}")
 
 
@@ -242,14 +254,14 @@ def test_a_header_alone_is_no_table(table: Path) -> None:
 
 def test_text_that_is_not_utf8_is_located(table: Path) -> None:
     table.write_bytes(b"layer,mac\n\xff,1\n")
-    with pytest.raises(CountsError, match=r"counts.csv' are not UTF-8 text at byte 10"):
+    with pytest.raises(CountsError, match=r"counts.csv' are not UTF-8 text at line 2, byte 10"):
         read_csv(table)
 
 
 def test_a_file_that_is_not_there_or_no_file(tmp_path: Path) -> None:
-    with pytest.raises(CountsError, match=r"absent.csv' cannot be read: No such file"):
+    with pytest.raises(CountsError, match=r"absent.csv' does not exist"):
         read_csv(tmp_path / "absent.csv")
-    with pytest.raises(CountsError, match=r"cannot be read: Is a directory"):
+    with pytest.raises(CountsError, match=r"is a directory, and must be a regular file"):
         read_csv(tmp_path)
 
 
@@ -269,13 +281,3 @@ def test_a_number_too_long_for_an_index_is_located(table: Path) -> None:
     table.write_text(f"layer,mac,tokens\na,1,{'9' * 5000}\n", encoding="utf-8")
     with pytest.raises(CountsError, match="line 2, column 'tokens'"):
         read_csv(table)
-
-
-@pytest.mark.parametrize(("column", "meant"), [("macs", "mac"), ("MAC", "mac"), ("ACs", "ac")])
-def test_a_column_that_is_nearly_an_operation_is_refused(
-    tmp_path: Path, column: str, meant: str
-) -> None:
-    path = tmp_path / "counts.csv"
-    path.write_text(f"layer,{column},add\na,1000,2\n", encoding="utf-8")
-    with pytest.raises(CountsError, match=f"column '{column}', which is not known; if '{meant}'"):
-        read_csv(path)

@@ -153,7 +153,7 @@ def test_a_text_or_weights_that_come_have_another_fingerprint(
 def test_a_text_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(PointError) as caught:
         fingerprint(resolve("gpt2-small"), tmp_path / "no.txt")
-    assert str(caught.value) == f"'{tmp_path / 'no.txt'}' cannot be read: No such file or directory"
+    assert str(caught.value) == f"'{tmp_path / 'no.txt'}' does not exist"
 
 
 def test_each_text_of_the_user_decides(tmp_path: Path) -> None:

@@ -208,7 +208,7 @@ def test_counts_that_were_edited_are_said(ask: Ask, measurements: Measurements) 
             GridError,
             "'gpt2-nano-spiking' is a converted model, of which there is one conversion only; ",
         ),
-        ({"text": Path("no.txt")}, PointError, "'no.txt' cannot be read: No such file"),
+        ({"text": Path("no.txt")}, PointError, "'no.txt' does not exist"),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )

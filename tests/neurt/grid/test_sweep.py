@@ -292,7 +292,7 @@ def test_an_error_that_does_not_explain_itself_is_a_bug(
         (
             {"text": Path("no.txt")},
             PointError,
-            "'no.txt' cannot be read: No such file or directory",
+            "'no.txt' does not exist",
         ),
         (
             {"window": 33},  # the model has 32 positions
@@ -476,7 +476,7 @@ def test_another_calibration_is_another_point(ask: Ask, evaluations: Evaluations
 def test_a_calibration_text_that_is_not_there_is_said_before_work_is_done(
     ask: Ask, evaluations: Evaluations
 ) -> None:
-    with pytest.raises(PointError, match=r"'absent.txt' cannot be read"):
+    with pytest.raises(PointError, match=r"'absent.txt' does not exist"):
         run_sweep(ask(calibration=Path("absent.txt")))
     assert evaluations.done == []
 

@@ -262,7 +262,7 @@ def test_a_name_that_the_hub_forbids_is_a_model_error(name: str) -> None:
 
 def test_a_directory_without_a_config_is_a_model_error(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ModelError, match=r"'empty/config\.json' cannot be read: No such file"):
+    with pytest.raises(ModelError, match=r"'empty/config\.json' does not exist"):
         resolve("empty")
 
 
@@ -276,9 +276,9 @@ def test_a_file_that_is_not_a_config_is_a_model_error(directory: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"{", "is not valid JSON: "),
-        (b"", "is not valid JSON: "),
-        (b"\xff\xfe{}", "is not valid JSON: "),
+        (b"{", "is cut short or no valid JSON (line 1, column 2: "),
+        (b"", "is cut short or no valid JSON (line 1, column 1: "),
+        (b"\xff\xfe{}", "is not UTF-8 text at byte 0"),
         (b"[1, 2]", "must hold a JSON object"),
         (b'"gpt2"', "must hold a JSON object"),
     ],

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import json
+import os
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import refused
@@ -83,6 +87,107 @@ def test_a_broken_tokenizer_is_an_error_of_one_line(
     words("Hello").save_pretrained(tmp_path)
     (tmp_path / "tokenizer.json").write_text(content, encoding="utf-8")
     with pytest.raises(ModelError, match=r"^tokenizer of '[^\n]+' cannot be loaded: [^\n]+$"):
+        tokenizer_for(local(tmp_path), config("llama"), random=False)
+
+
+def changed(directory: Path, words: Words, **parts: Any) -> ModelSource:
+    """A model whose tokenizer.json has other parts."""
+    words("Hello", "a").save_pretrained(directory)
+    file = directory / "tokenizer.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(content | parts), encoding="utf-8")
+    return local(directory)
+
+
+BPE: dict[str, Any] = {
+    "type": "BPE",
+    "dropout": None,
+    "unk_token": None,
+    "continuing_subword_prefix": "",
+    "end_of_word_suffix": "",
+    "fuse_unk": False,
+    "byte_fallback": False,
+    "ignore_merges": False,
+    "vocab": {"a": 0, "b": 1, "ab": 2},
+    "merges": [["a", "b"]],
+}
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        # These two panic: a prefix longer than the token, and a table that is none.
+        ({"model": BPE | {"continuing_subword_prefix": "###"}}, "slice index|range|index"),
+        ({"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}}, "Precompiled"),
+        ({"model": BPE | {"vocab": {"a": -1}, "merges": []}}, "invalid value: integer `-1`"),
+        ({"model": BPE | {"vocab": {"a": 0, "c": 1}}}, "out of vocabulary"),
+        ({"model": BPE | {"merges": {"a": "b"}}}, "did not match any variant"),
+        ({"model": BPE | {"dropout": 0.5}}, "drops merges at random"),
+        ({"added_tokens": 3}, "not iterable|invalid type"),
+        (
+            {"model": {"type": "Unigram", "unk_id": None, "vocab": [["b", -1.0]]}},
+            "Encountered an unknown token",
+        ),
+    ],
+    ids=["panic", "panic in normalizer", "id", "merge", "merges", "dropout", "added", "unknown"],
+)
+def test_a_tokenizer_of_wrong_parts_is_an_error_of_one_line(
+    tmp_path: Path,
+    words: Words,
+    capfd: pytest.CaptureFixture[str],
+    parts: dict[str, Any],
+    says: str,
+) -> None:
+    source = changed(tmp_path, words, **parts)
+    said = refused(ModelError, tokenizer_for, source, config("llama"), random=False)
+    assert re.search(says, said)
+    assert len(said) < 300 + len(str(tmp_path))
+    assert capfd.readouterr().err == ""
+
+
+def test_a_tokenizer_without_entries_is_an_error(tmp_path: Path, words: Words) -> None:
+    source = changed(tmp_path, words, model=BPE | {"vocab": {}, "merges": []})
+    assert (
+        refused(ModelError, tokenizer_for, source, config("llama"), random=False)
+        == "the tokenizer of 'mine' has no entries; give the model's own"
+    )
+
+
+@pytest.mark.parametrize("with_json", [True, False])
+def test_no_code_of_a_tokenizer_runs(tmp_path: Path, words: Words, with_json: bool) -> None:
+    ran = tmp_path / "ran"
+    if with_json:
+        words("Hello", "world").save_pretrained(tmp_path)
+    else:
+        (tmp_path / "vocab.json").write_text('{"a": 0}', encoding="utf-8")
+        (tmp_path / "merges.txt").write_text("#version: 0.2\n", encoding="utf-8")
+    code = f"open({str(ran)!r}, 'w')\nclass Own: ...\n"
+    (tmp_path / "own.py").write_text(code, encoding="utf-8")
+    named = {"tokenizer_class": "Own", "auto_map": {"AutoTokenizer": ["own.Own", "own.Own"]}}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(named), encoding="utf-8")
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}', encoding="utf-8")
+    if with_json:
+        found = tokenizer_for(local(tmp_path), config("llama"), random=False)
+        assert found.encode("world") == [2]
+    else:
+        with pytest.raises(ModelError, match=r"^tokenizer of '[^\n]+' cannot be loaded: [^\n]+$"):
+            tokenizer_for(local(tmp_path), config("llama"), random=False)
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json", "merges.txt"])
+def test_files_of_a_tokenizer_are_regular_and_of_a_size(
+    tmp_path: Path, words: Words, name: str
+) -> None:
+    words("Hello").save_pretrained(tmp_path)
+    (tmp_path / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(ModelError, match=rf"{name}' is a named pipe, and must be a regular file"):
+        tokenizer_for(local(tmp_path), config("llama"), random=False)
+    (tmp_path / name).unlink()
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(2**36)
+    with pytest.raises(ModelError, match=r"has 68,719,476,736 bytes, and at most 134,217,728 are"):
         tokenizer_for(local(tmp_path), config("llama"), random=False)
 
 

@@ -18,7 +18,7 @@ from neurt.loading.source import ModelError
 from neurt.measure import verification
 from neurt.measure.counting import run_count
 from neurt.measure.verification import VerificationError
-from neurt.requests.passes import ProfileRequest
+from neurt.requests.passes import CountRequest, ProfileRequest
 from reports.count.run import CountRun
 
 pytestmark = pytest.mark.usefixtures("alone")
@@ -60,6 +60,7 @@ def count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Coun
         config = AutoConfig.for_model(kind, **(SIZES | KINDS.get(kind, {}) | (sizes or {})))
         config.save_pretrained(tmp_path / kind)
         asked = {"model": str(tmp_path / kind), "hw": ("45nm",), "out": tmp_path / "out"}
+        asked["weights"] = "random"
         return run_count(ProfileRequest(**(asked | {"seq_len": 7} | fields)))
 
     return run
@@ -185,3 +186,19 @@ def test_a_witness_that_cannot_follow(
     monkeypatch.setattr(verification, "check_against_fvcore", fails)
     with pytest.raises(VerificationError, match=r"cannot be a witness: cannot trace$"):
         count("phi", verify=True)
+
+
+@pytest.mark.parametrize("kind", ["llama", "phi"])
+def test_random_weights_are_counted_without_a_tokenizer(tmp_path: Path, kind: str) -> None:
+    # 101 entries are too few for GPT-2's tokenizer, and no dense count depends on an id.
+    AutoConfig.for_model(kind, **SIZES).save_pretrained(tmp_path / kind)
+    asked = {"model": str(tmp_path / kind), "hw": ("45nm",), "out": tmp_path / "out"}
+    run = run_count(CountRequest(**asked, weights="random", seq_len=7))
+    # Of 2 layers: 4 projections of 32 x 32, 2 or 3 matrices of 32 x 48, 2 products of 7 x 7 x 32
+    # for 7 tokens; the head of 32 x 101.
+    matrices = {"llama": 3, "phi": 2}[kind]
+    layer = 7 * (4 * 32 * 32 + matrices * 32 * 48) + 2 * 7 * 7 * 32
+    assert run.counts.dense_macs == 2 * layer + 7 * 32 * 101
+    assert run.settings["text"].endswith(", ids of GPT-2 modulo 101")
+    with pytest.raises(ModelError, match=r"has no model\.safetensors; put them there"):
+        run_count(CountRequest(**asked, seq_len=7))

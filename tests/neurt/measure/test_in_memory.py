@@ -6,14 +6,17 @@ from typing import Any
 
 import pytest
 import torch
+from builders import refused
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel, GPT2LMHeadModel, PreTrainedModel
 
 from hwmodels import Dataflow, ProfileError, load_profile
+from hwmodels.errors import UserError
 from neurt import SpikingConfig, profile_model
 from neurt.closed_form.passes import PlanError, prefill
 from neurt.closed_form.plan import plan_asa
 from neurt.families import Shape, read_shape
+from neurt.measure.in_memory import ArgumentError
 from neurt.spiking.conversion import ConversionError, convert
 from neurt.spiking.modeling import SpikingGPT2LMHeadModel
 from neurt.text.data import TextError
@@ -162,3 +165,32 @@ def test_a_decoder_in_memory_is_counted_as_the_plan_says(
     # A converted one is counted as the conversion above.
     again = profile_model(convert(model, spiking, [token_ids]), token_ids)
     assert (again.asa.layers, again.ssa.layers) == (run.asa.layers, run.ssa.layers)
+
+
+@pytest.mark.parametrize(
+    ("ids", "said"),
+    [
+        ("Call me Ishmael", "as a tokenizer makes them of a text, and not 'Call me Ishmael'"),
+        ([[1, 2], [3]], "as a tokenizer makes them of a text, and not [[1, 2], [3]]"),
+        (None, "as a tokenizer makes them of a text, and not None"),
+        ([], "at least one, not torch.float32 of shape (1, 0)"),
+        ([True, False], "at least one, not torch.bool of shape (1, 2)"),
+    ],
+)
+def test_what_is_no_token_ids_is_one_sentence(
+    tiny_gpt2: GPT2LMHeadModel, ids: Any, said: str
+) -> None:
+    assert refused(ArgumentError, profile_model, tiny_gpt2, ids).endswith(said)
+
+
+def test_what_is_no_model_is_one_sentence(tiny_gpt2: GPT2LMHeadModel) -> None:
+    said = refused(ConversionError, profile_model, "gpt2-small", [1, 2])  # type: ignore[arg-type]
+    assert said.startswith("cannot convert a str; give one of transformers' GPT2LMHeadModel")
+    choices: Any = {"form": "softmax"}
+    for call in (
+        lambda: profile_model(tiny_gpt2, [1, 2], spiking=choices),
+        lambda: convert(tiny_gpt2, choices, [torch.zeros(1, 2, dtype=torch.long)]),
+    ):
+        assert refused(UserError, call) == (
+            "`spiking` must be a SpikingConfig, and not {'form': 'softmax'}"
+        )

@@ -5,10 +5,19 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
+from builders import refused
 from pydantic import ValidationError
 
 from energy import Levels
-from neurt.spiking.config import Calibrate, Code, Form, KeyValue, SpikingConfig
+from neurt.spiking.config import (
+    Calibrate,
+    Code,
+    Form,
+    KeyValue,
+    SpikingConfig,
+    SpikingConfigError,
+    stored_choices,
+)
 
 
 def test_is_frozen_and_refuses_what_it_does_not_know() -> None:
@@ -121,18 +130,49 @@ def test_reads_what_version_0_1_stored(
         calibrate=calibrate,
         input_quantile=quantile,
     )
-    assert SpikingConfig.model_validate(OLD | stored) == expected
+    assert stored_choices(OLD | stored) == expected
 
 
-def test_refuses_an_old_name_beside_its_new_one() -> None:
-    with pytest.raises(ValidationError, match="attention"):
-        SpikingConfig.model_validate({"attention": "softmax", "form": "softmax"})
+def test_an_old_name_is_one_of_stored_models_only() -> None:
+    for old, new in (("attention", "form"), ("feedforward", "code")):
+        with pytest.raises(ValidationError, match=f"'{old}' is called '{new}' since version 0.2"):
+            SpikingConfig(**{old: "softmax"})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("stored", "said"),
+    [
+        (
+            {"attention": "softmax", "form": "softmax"},
+            "'spiking' has 'form', and 'attention', its name in version 0.1; keep one",
+        ),
+        ([], "'spiking' (= []) must be an object"),
+        ("softmax", "'spiking' (= 'softmax') must be an object"),
+        ({"timesteps": "4"}, "'spiking.timesteps' (= '4') is no choice of a conversion: "),
+        ({"timesteps": True}, "'spiking.timesteps' (= True) is no choice of a conversion: "),
+        ({"timesteps": 4.0}, "'spiking.timesteps' (= 4.0) is no choice of a conversion: "),
+        ({"timesteps": None}, "'spiking.timesteps' (= None) is no choice of a conversion: "),
+        ({"timesteps": 65}, "'spiking.timesteps' (= 65) is no choice of a conversion: "),
+        ({"tau": "2"}, "'spiking.tau' (= '2') is no choice of a conversion: "),
+        ({"threshold": -1}, "'spiking.threshold' (= -1) is no choice of a conversion: "),
+        ({"feedforward": "rate"}, "'spiking.code' (= 'rate') is no choice of a conversion: "),
+        ({"steps": 4}, "'spiking.steps' (= 4) is no choice of a conversion: Extra inputs"),
+    ],
+)
+def test_stored_choices_that_cannot_be_are_named(stored: object, said: str) -> None:
+    assert refused(SpikingConfigError, stored_choices, stored).startswith(said)
+
+
+def test_stored_choices_are_as_they_were() -> None:
+    for config in (SpikingConfig(), SpikingConfig(code=Code.POW2, attention_threshold=2)):
+        assert stored_choices(config.model_dump(mode="json")) == config
+        assert stored_choices(config) is config
 
 
 def test_the_shipped_model_which_version_0_1_wrote_loads() -> None:
     folder = files("neurt") / "assets" / "gpt2-nano-spiking"
     stored = json.loads((folder / "config.json").read_text())["spiking"]
     assert stored.keys() >= {"attention", "feedforward", "attention_quantile"}
-    config = SpikingConfig.model_validate(stored)
+    config = stored_choices(stored)
     assert (config.form, config.code, config.threshold) == (Form.SPIKFORMER, Code.POW2, 0.25)
     assert json.loads((folder / "finetune.json").read_text())["spiking"]["feedforward"] == "pow2"

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from pydantic import ValidationError
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
-from neurt.spiking.config import Code, SpikingConfig
+from neurt.spiking.config import Code, SpikingConfig, SpikingConfigError
 from neurt.spiking.modeling import (
     SpikingGPT2Config,
     SpikingGPT2LMHeadModel,
@@ -174,7 +173,7 @@ def test_a_file_keeps_dead_zones_by_head(
 
 
 def test_configuration_refuses_unknown_choices() -> None:
-    with pytest.raises(ValidationError, match="timestep"):
+    with pytest.raises(SpikingConfigError, match="timestep"):
         SpikingGPT2Config(spiking={"timestep": 4})
 
 

@@ -69,13 +69,13 @@ def test_an_unknown_text_is_refused() -> None:
 
 def test_another_encoding_is_refused_at_the_byte(texts: Path) -> None:
     (texts / "03.txt").write_bytes("Käse".encode("latin-1"))
-    with pytest.raises(CorpusError, match=r"text '.*03\.txt' is not UTF-8 at byte 1"):
+    with pytest.raises(CorpusError, match=r"text '.*03\.txt' is not UTF-8 text at byte 1"):
         read_corpus(str(texts))
 
 
 def test_a_file_that_cannot_be_read_is_named(texts: Path) -> None:
     (texts / "99.txt").mkdir()
-    with pytest.raises(CorpusError, match=r"text '.*99\.txt' cannot be read: Is a directory"):
+    with pytest.raises(CorpusError, match=r"text '.*99\.txt' is a directory, and must be a"):
         read_corpus(str(texts))
 
 

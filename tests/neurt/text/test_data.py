@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -105,14 +106,11 @@ def test_a_file_is_read_as_utf8_and_called_by_its_name(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "absent.txt"
-    assert (
-        refused(TextError, read_text, path)
-        == f"text '{path}' cannot be read: No such file or directory"
-    )
+    assert refused(TextError, read_text, path) == f"text '{path}' does not exist"
 
 
 def test_a_directory_is_no_text(tmp_path: Path) -> None:
-    with pytest.raises(TextError, match="cannot be read: Is a directory"):
+    with pytest.raises(TextError, match="is a directory, and must be a regular file"):
         read_text(tmp_path)
 
 
@@ -129,7 +127,41 @@ def test_an_empty_text_is_refused(tmp_path: Path, content: str) -> None:
 def test_a_text_in_another_encoding_is_refused_at_the_byte(tmp_path: Path) -> None:
     path = tmp_path / "latin1.txt"
     path.write_bytes("Käse".encode("latin-1"))
-    assert refused(TextError, read_text, path) == f"text '{path}' is not UTF-8 at byte 1"
+    assert refused(TextError, read_text, path) == f"text '{path}' is not UTF-8 text at byte 1"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("words".encode("utf-16"), "is not UTF-8 text at byte 0"),
+        ("words".encode("utf-16-le"), "has a null character at 1: it is no text, or one in UTF-16"),
+        (b"so\xed\xa0\x80", "is not UTF-8 text at byte 2"),  # half of a surrogate pair
+    ],
+    ids=["UTF-16", "UTF-16 without a mark", "surrogate"],
+)
+def test_what_is_no_utf8_is_refused(tmp_path: Path, content: bytes, says: str) -> None:
+    path = tmp_path / "x.txt"
+    path.write_bytes(content)
+    with pytest.raises(TextError, match=says):
+        read_text(path)
+
+
+def test_lines_end_alike_and_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "x.txt"
+    path.write_bytes(b"\xef\xbb\xbfone\r\ntwo\rthree\n")
+    assert read_text(path)[0] == "one\ntwo\nthree\n"
+
+
+def test_a_text_is_a_regular_file_of_a_size(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(TextError, match="is a named pipe, and must be a regular file"):
+        read_text(tmp_path / "pipe")
+    with pytest.raises(TextError, match="text '/dev/zero' is a device, and must be a regular"):
+        read_text(Path("/dev/zero"))
+    with (tmp_path / "sparse").open("wb") as file:
+        file.truncate(2**36)
+    with pytest.raises(TextError, match="has 68,719,476,736 bytes, and at most 600,000,000 are re"):
+        read_text(tmp_path / "sparse")
 
 
 def test_windows_are_the_start_of_the_text_in_order(tokenizer: Any) -> None:
@@ -246,7 +278,7 @@ def test_a_calibration_text_of_the_user_that_cannot_be_used_is_named(
 ) -> None:
     with pytest.raises(TextError, match=r"^wiki.txt has fewer than 100000 tokens; lengthen it$"):
         calibration(tokenizer, tokens=32, own=wiki, total=100_000)
-    with pytest.raises(TextError, match=r"'.*absent.txt' cannot be read"):
+    with pytest.raises(TextError, match=r"'.*absent.txt' does not exist"):
         calibration(tokenizer, tokens=32, own=tmp_path / "absent.txt")
 
 

@@ -68,3 +68,8 @@ def test_a_short_text_has_no_large_vocabulary() -> None:
         VocabularyError, match=r"the text gives \d+ entries, but --vocabulary is 999"
     ):
         train_tokenizer(DOCUMENTS, 999)
+
+
+def test_more_entries_than_any_model_has_are_refused_before_memory_is_taken() -> None:
+    with pytest.raises(VocabularyError, match=r"= 1,000,000,000\) may be at most 1,048,576, four"):
+        train_tokenizer(["a b"], 10**9)

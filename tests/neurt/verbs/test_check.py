@@ -60,3 +60,20 @@ def test_nothing_is_printed_of_a_request_that_fails(
     with pytest.raises(error):
         check(*words, text=text)
     assert capsys.readouterr().out == ""
+
+
+def test_findings_are_not_replaced_unasked(tmp_path: Path, check: Callable[..., str]) -> None:
+    out = tmp_path / "findings.csv"
+    out.write_text("mine", encoding="utf-8")
+    with pytest.raises(OutputError, match=r"already holds a file findings.csv"):
+        check("--out", out)
+    assert out.read_text(encoding="utf-8") == "mine"
+    check("--out", out, "--force")
+    assert "FWformer" in out.read_text(encoding="utf-8")
+
+
+def test_what_was_understood_of_claims_is_said(check: Callable[..., str]) -> None:
+    # 0.9 pJ x 2.75 G = 2.475 mJ
+    said = check(text="Model;snn_ops;snn_energy_mj\nx;2,75G;2,48\n")
+    assert "'2,75G' is 2,750,000,000, '2,48' is 2.48." in said
+    assert "0 of 1 claims flagged" in said

@@ -121,7 +121,12 @@ def test_random_weights_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
     bare.mkdir()
     sizes = {"n_layer": 1, "n_embd": 8, "n_head": 2, "n_positions": 64}
     (bare / "config.json").write_text(json.dumps({"model_type": "gpt2"} | sizes), encoding="utf-8")
-    assert main(["convert", "--model", str(bare), "--out", "out", "--seed", "3"]) == 0
+    assert (
+        main(
+            ["convert", "--model", str(bare), "--out", "out", "--weights", "random", "--seed", "3"]
+        )
+        == 0
+    )
     assert "weights=random(seed=3)" in capsys.readouterr().out
     facts = json.loads((tmp_path / "out" / "convert.json").read_text(encoding="utf-8"))
     assert facts["weights"] == "random(seed=3)"
@@ -148,7 +153,7 @@ def test_what_cannot_be_converted_is_said_in_one_line(
     fails: Fails, trained: Path, tmp_path: Path
 ) -> None:
     assert "window (= 33) is longer than" in fails("--window", "33")
-    assert "cannot be read" in fails("--calibration", "absent.txt")
+    assert "does not exist" in fails("--calibration", "absent.txt")
     assert "has fewer than 100000 tokens" in fails("--calibration-tokens", "100000")
     assert "absent" in fails(model=tmp_path / "absent")
     assert not (tmp_path / "out").exists()

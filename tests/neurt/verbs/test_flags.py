@@ -236,6 +236,8 @@ def test_words_that_make_no_sense_are_one_line(
         ("profile --model m --hw a --code exact", "--threshold 2"),
         ("profile --model m --hw a --attention-code exact", "--attention-threshold 2"),
         ("profile --model m --hw a --weights pretrained", "--seed 1"),
+        ("profile --model gpt2-nano --hw a", "--seed 1"),
+        ("count --model smollm2-135m --hw a", "--seed 1"),
         ("profile --model m --hw a", "--detokenise"),
         ("evaluate --model m --form softmax", "--lif-quantile 0.5"),
         ("finetune --model m --text t --out o --train thresholds", "--layer-steps 3"),
@@ -388,7 +390,9 @@ def test_a_reader_that_goes_away_loses_nothing(tiny: Path) -> None:
 
 
 @pytest.mark.parametrize("words", ["profile --hw 45nm", "evaluate", "finetune --text t --out o"])
-@pytest.mark.parametrize("flag", ["--timesteps 2", "--calibration text.txt"])
+@pytest.mark.parametrize(
+    "flag", ["--timesteps 2", "--calibration text.txt", "--calibration-tokens 99"]
+)
 def test_a_converted_model_keeps_its_conversion(
     words: str, flag: str, capsys: pytest.CaptureFixture[str], tiny: Path
 ) -> None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from hwmodels import ProfileError, load_profile
+from hwmodels.doubts import ProfileWarning
+from neurt.cli import main
 from neurt.verbs.commands import parse
 from neurt.verbs.console import terminal_console
 from reports.kit.files import OutputError
@@ -43,15 +46,83 @@ def test_all_precisions_of_a_file_are_checked(
     printed: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     path = tmp_path / "mine.toml"
-    path.write_text('extends = "truenorth"\n[precisions.int4]\n', encoding="utf-8")
+    path.write_text('extends = "45nm-int8"\n[precisions.int9]\n', encoding="utf-8")
     run("validate", path)
+    ops = "mac, ac, shift_ac, add, mul, cmp, neuron_update"
     assert printed.readouterr().out.splitlines() == [
-        f"{path}: valid profile 'mine', 1 prices",
-        f"{path}: valid profile 'mine-int4', 1 prices",
+        f"doubtful: {path}:int9: {ops}: priced as in 'int8', though its precision is 'int9'; "
+        "price them, or name them in `unpriced`",
+        f"{path}: valid profile 'mine', 7 prices",
+        f"{path}:int9: valid profile 'mine-int9', 7 prices",
     ]
-    path.write_text('extends = "45nm"\n[precisions.int4]\nvalue_bytes = 0', encoding="utf-8")
-    with pytest.raises(ProfileError, match=r"mine.toml:int4': key 'value_bytes' \(= 0\)"):
-        run("validate", path)
+
+
+FAULTY = """
+extends = "45nm"
+value_bytes = 32
+colour = "red"
+process_nm = "45 km"
+precisions.int4.value_bytes = 0
+"""
+
+
+def test_every_fault_is_printed_in_a_line_of_its_own(
+    printed: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(FAULTY, encoding="utf-8")
+    faults = [
+        f"{path}: key 'process_nm' (= '45 km'): must be from 0.1 to 100000 nm",
+        f"{path}: key 'value_bytes' (= 32): must be from 0.125 to 16 bytes; did you mean 4 bytes, "
+        "which is 32 bit?",
+        f"{path}: unknown key 'colour'; `neurt-energy hw schema` lists the keys",
+        f"{path}:int4: key 'value_bytes' (= 0): must be from 0.125 to 16 bytes",
+    ]
+    assert main(["hw", "validate", str(path)]) == 1
+    said = printed.readouterr()
+    assert said.out.splitlines() == faults
+    assert said.err == f"neurt-energy: hardware profile '{path}' has 4 faults\n"
+    assert main(["hw", "validate", str(path), "--json"]) == 1
+    said_as_json = json.loads(printed.readouterr().out)
+    assert said_as_json.pop("error").endswith("has 4 faults")
+    assert said_as_json == {"valid": [], "faults": faults, "doubts": []}
+    assert main(["hw", "show", str(path)]) == 1
+    assert "(2 more: see `neurt-energy hw validate`)" in printed.readouterr().err
+
+
+def test_a_doubt_is_said_once_where_the_profile_is_used(
+    printed: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('extends = "45nm"\nprecision = "int4"', encoding="utf-8")
+    with pytest.warns(ProfileWarning) as said:
+        assert main(["hw", "diff", "45nm", str(path)]) == 0
+    assert [str(one.message).partition("': ")[2] for one in said] == [
+        "mac, ac, shift_ac, add, mul, cmp, div, neuron_update: priced as in 'fp32', though its "
+        "precision is 'int4'; price them, or name them in `unpriced`"
+    ]
+    assert main(["hw", "show", str(path), "--quiet"]) == 0
+    assert printed.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "key", "value"),
+    [
+        (["list"], "left_out", []),
+        (["show", "45nm"], "value_bytes", 4),
+        (["diff", "45nm", "45nm"], "differences", []),
+        (["new", "mine"], "file", "mine.toml"),
+        (["validate", "45nm-int8"], "valid", ["45nm-int8"]),
+    ],
+)
+def test_json_alone_is_printed_or_nothing(
+    printed: pytest.CaptureFixture[str], words: list[str], key: str, value: object
+) -> None:
+    assert main(["hw", *words, "--json"]) == 0
+    assert json.loads(printed.readouterr().out)[key] == value
+    Path("mine.toml").unlink(missing_ok=True)
+    assert main(["hw", *words, "--quiet"]) == 0
+    assert printed.readouterr() == ("", "")
 
 
 def test_a_new_profile_extends_a_name_or_a_file_from_anywhere(tmp_path: Path) -> None:
@@ -99,3 +170,8 @@ def test_what_cannot_be_a_profile_writes_nothing(
 def test_a_directory_that_is_not_there() -> None:
     with pytest.raises(OutputError, match=r"deep/mine.toml' cannot be written"):
         run("new", "mine", "--out", "deep/mine.toml")
+
+
+def test_a_new_profile_has_a_name_of_any_script() -> None:
+    run("new", "芯片")
+    assert load_profile("芯片.toml").name == "芯片"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -40,7 +41,7 @@ def price(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counts: list[Counts])
     Path("counts.csv").write_text(to_csv(counts), encoding="utf-8")
 
     def run(*flags: str, file: str = "energy.csv") -> list[dict[str, str]]:
-        assert main(["price", "counts.csv", *flags]) == 0
+        assert main(["price", "counts.csv", *flags, "--force"]) == 0
         with Path(file).open(encoding="utf-8", newline="") as lines:
             return list(csv.DictReader(lines))
 
@@ -110,3 +111,79 @@ def test_a_latency_without_static_power_changes_nothing_and_is_refused(
 ) -> None:
     assert main(["price", "counts.csv", "--hw", "45nm", "--latency-s", "asa=1"]) == 1
     assert "--latency-s has no effect here: '45nm' has no static power" in capsys.readouterr().err
+
+
+def foreign(text: str) -> None:
+    Path("counts.csv").write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize(("flag", "file"), [("bill", "energy.csv"), ("lemaire", "lemaire.csv")])
+def test_a_bill_is_not_replaced_unasked(
+    price: Price, capsys: pytest.CaptureFixture[str], flag: str, file: str
+) -> None:
+    words = ["price", "counts.csv", "--hw", "45nm-int32", "--accounting", flag]
+    Path(file).write_text("mine", encoding="utf-8")
+    assert main(words) == 1
+    assert f"output directory '.' already holds a bill ({file}); choose" in capsys.readouterr().err
+    assert Path(file).read_text(encoding="utf-8") == "mine"
+    assert main([*words, "--out", "elsewhere"]) == 0
+    assert main([*words, "--force"]) == 0
+    assert Path(file).read_bytes() == Path("elsewhere", file).read_bytes()
+
+
+@pytest.mark.usefixtures("price")
+def test_what_was_understood_is_said_and_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    foreign("Layer,mac,remark\nconv,1000,0\nTOTAL,1000,True\n")
+    assert main(["price", "counts.csv", "--hw", "45nm", "--json"]) == 0
+    said = capsys.readouterr()
+    found = json.loads(said.out)
+    assert found["notes"] == [
+        "counts 'counts.csv': columns read under another name: 'Layer' is layer",
+        "counts 'counts.csv': columns that are not used: remark",
+        "counts 'counts.csv': rows that are sums of others, left out: TOTAL (1 rows)",
+    ]
+    for note in found["notes"]:
+        assert note in said.err
+    # 1,000 x 4.6 pJ, in the row and in the total
+    assert [row["energy_pj"] for row in found["energy"]] == [4600.0, 4600.0]
+
+
+@pytest.mark.usefixtures("price")
+def test_json_keeps_what_is_text_and_what_is_a_number(capsys: pytest.CaptureFixture[str]) -> None:
+    foreign("layer,mac,kind,block,model\n0,1000,True,1e3,7\n")
+    assert main(["price", "counts.csv", "--hw", "45nm", "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)["energy"][0]
+    assert [row[key] for key in ("layer", "block", "model", "unpriced")] == ["0", "1e3", "7", ""]
+    assert (row["compute_pj"], row["static_pj"]) == (4600.0, None)
+
+
+@pytest.mark.usefixtures("price")
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            "layer,mac,phase\na,1,prefill\nb,2,decode\n",
+            "the phases 'prefill' and 'decode' of variant '' have different layers",
+        ),
+        ("layer,mac\na,1e308\n", "line 2, column 'mac' (= '1e308') must be at most 1e30"),
+        (f"layer,mac\na,1{'0' * 400}\n", "line 2, column 'mac'"),
+    ],
+)
+def test_a_table_that_cannot_be_priced_is_one_line(
+    capsys: pytest.CaptureFixture[str], text: str, says: str
+) -> None:
+    foreign(text)
+    assert main(["price", "counts.csv", "--hw", "45nm"]) == 1
+    assert says in capsys.readouterr().err
+    assert not Path("energy.csv").exists()
+
+
+@pytest.mark.usefixtures("price")
+def test_a_layer_without_any_price_is_empty_not_zero(capsys: pytest.CaptureFixture[str]) -> None:
+    foreign("layer,mac,exp\nfc,1000,0\nsoftmax,0,10\n")
+    assert main(["price", "counts.csv", "--hw", "45nm", "--json"]) == 0
+    fc, softmax, total = json.loads(capsys.readouterr().out)["energy"]
+    # an exponential has no price on 45nm
+    assert (softmax["scalar_pj"], softmax["energy_pj"], softmax["unpriced"]) == (None, None, "exp")
+    assert (fc["scalar_pj"], fc["energy_pj"]) == (0.0, 4600.0)
+    assert (total["scalar_pj"], total["energy_pj"], total["unpriced"]) == (None, 4600.0, "exp")

@@ -16,6 +16,7 @@ from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Shape
 from neurt.spiking.config import SpikingConfig
+from reports.kit.files import OutputError
 
 SHAPE = Shape(layers=2, width=8, heads=2, inner=32, vocabulary=50, positions=16)
 
@@ -107,7 +108,7 @@ def test_what_is_wrong_is_said_before_a_directory_is_made(
     out = tmp_path / "new"
     with pytest.raises(ProfileError):
         asked(directory, "--hw", "no-such-chip", "--out", out)
-    with pytest.raises(CountsError, match=r"counts.csv' cannot be read"):
+    with pytest.raises(CountsError, match=r"counts.csv' does not exist"):
         asked(tmp_path / "elsewhere" / "counts.csv", "--hw", "45nm", "--out", out)
     foreign = tmp_path / "foreign.csv"
     foreign.write_text("variant,layer,mac,ac\nasa,a,5,0\nssa,a,0,5\n", encoding="utf-8")
@@ -175,3 +176,19 @@ def test_the_phases_of_a_request_are_priced_one_by_one(tmp_path: Path, asked: As
     )
     assert float(row["saving"]) == pytest.approx(1 - ssa / asa, rel=1e-12)
     assert row["phase"] == "request"
+
+
+@pytest.mark.usefixtures("sketched")
+def test_files_beside_a_run_are_not_replaced_unasked(directory: Path, asked: Ask) -> None:
+    asked(directory, "--hw", "45nm")
+    with pytest.raises(OutputError, match=r"already holds a sensitivity \(sensitivity.csv\)"):
+        asked(directory, "--hw", "45nm")
+    asked(directory, "--hw", "45nm", "--force")
+
+
+@pytest.mark.usefixtures("sketched")
+def test_what_was_left_out_of_a_table_is_said(tmp_path: Path, asked: Ask) -> None:
+    foreign = tmp_path / "foreign.csv"
+    rows = "asa,a,100,0\nasa,TOTAL,100,0\nssa,a,0,300\n"
+    foreign.write_text(f"variant,layer,mac,ac\n{rows}", encoding="utf-8")
+    assert "left out: TOTAL (1 rows)." in asked(foreign, "--hw", "45nm", "--block", "model")

@@ -54,7 +54,7 @@ def test_what_was_written_is_read(run: Run, changed: Any) -> None:
         ),
         (
             lambda found: found["hardware"]["45nm"]["profile"]["prices"]["mac"].update(pj=-1),
-            "field 'hardware.45nm.profile.prices.mac.pj': Input should be",
+            "field 'hardware.45nm.profile.prices.mac.pj': must be 0, or from",
         ),
     ],
 )

@@ -53,5 +53,5 @@ def test_a_damaged_file_is_refused_in_one_line(
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StepsError, match="cannot be read"):
+    with pytest.raises(StepsError, match="does not exist"):
         read_steps(tmp_path / "steps.csv")

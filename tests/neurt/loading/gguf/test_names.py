@@ -76,7 +76,7 @@ def test_another_architecture_is_an_error(given: object) -> None:
         ({"ARCH__vocab_size": 300}, "its embedding of 264 rows: 'llama.vocab_size' is 300, and"),
         ({"tokenizer__ggml__tokens": ["x"] * 265}, "vocab_size' is 264, and its tokenizer has 265"),
         ({"ARCH__embedding_length": 48}, r"has the shape \(\d+.*\), where its sizes want"),
-        ({"ARCH__block_count": 2**31}, "lacks 19,327,352,823 of its 19,327,352,834 tensors, first"),
+        ({"ARCH__block_count": 1_000}, "lacks 8,991 of its 9,002 tensors, first"),
         ({"ARCH__rope__freq_base": [1.0]}, r"freq_base' of .* is \[1.0\]; it must be one number"),
         ({"ARCH__rope__freq_base": math.nan}, "freq_base' of .* is nan; it must be a finite num"),
         (

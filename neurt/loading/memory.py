@@ -1,0 +1,90 @@
+"""Whether weights fit into memory, found out before any of it is taken."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from neurt.loading.source import ModelError
+
+_SYSTEM = Path("/")
+
+
+def check_fits(build: Callable[[], nn.Module], name: str, free: int | None = None) -> None:
+    """Raise ModelError, which says the bytes, if the weights of a model need more than is free.
+
+    Args:
+        build: Makes the model; it is called where tensors have sizes and no memory.
+        free: Bytes of memory that are free; None for what `free_bytes` finds.
+    """
+    with torch.device("meta"):
+        needed = sum(4 * parameter.numel() for parameter in build().parameters())
+    free = free_bytes() if free is None else free
+    if free is not None and needed > free:
+        raise ModelError(
+            f"the weights of '{name}' take {needed:,} bytes in single precision, and {free:,} "
+            "bytes of memory are free; take a smaller model, or `neurt-energy plan`"
+        )
+
+
+def free_bytes(system: Path = _SYSTEM) -> int | None:
+    """Memory that this process may still take; None where the system does not say.
+
+    The least of what the machine has available, what the groups of processes that this one is in
+    (containers, batch jobs) leave of their limits, and what its limit of addresses leaves.
+
+    Args:
+        system: Where `proc` and `sys` are.
+    """
+    return min((*_available(system), *_left_of_groups(system), *_left_of_addresses()), default=None)
+
+
+def _available(system: Path) -> Iterator[int]:
+    with suppress(OSError, ValueError, KeyError):
+        yield _table(system / "proc" / "meminfo")["MemAvailable:"] * 1024
+
+
+def _left_of_groups(system: Path) -> Iterator[int]:
+    """Of each group and those around it, whose limits hold too: version 2, else version 1."""
+    root = system / "sys" / "fs" / "cgroup"
+    with suppress(OSError):
+        for line in (system / "proc" / "self" / "cgroup").read_text(encoding="utf-8").splitlines():
+            number, kinds, path = line.split(":", 2)
+            own = root / path.lstrip("/")
+            if number == "0":
+                for group in (own, *own.parents):
+                    yield from _left(group, "memory.max", "memory.current", "inactive_file")
+            elif "memory" in kinds.split(","):
+                names = "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
+                yield from _left(root / "memory" / path.lstrip("/"), *names)
+                yield from _left(root / "memory", *names)
+
+
+def _left(group: Path, limit: str, used: str, reclaimed: str) -> Iterator[int]:
+    """What a group leaves of its limit, files in its cache not counted; nothing without a limit."""
+    with suppress(OSError, ValueError):  # "max" is no limit, and no number
+        left = int((group / limit).read_text()) - int((group / used).read_text())
+        with suppress(OSError, KeyError):
+            left += _table(group / "memory.stat")[reclaimed]
+        yield max(0, left)
+
+
+def _left_of_addresses() -> Iterator[int]:
+    if sys.platform != "win32":
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if limit != resource.RLIM_INFINITY:
+            with suppress(OSError, ValueError, KeyError):
+                yield max(0, limit - _table(Path("/proc/self/status"))["VmSize:"] * 1024)
+
+
+def _table(path: Path) -> dict[str, int]:
+    """The second word of each line by the first, where it is a number."""
+    rows = (line.split() for line in path.read_text(encoding="utf-8").splitlines())
+    return {row[0]: int(row[1]) for row in rows if len(row) > 1 and row[1].isdecimal()}

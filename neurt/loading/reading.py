@@ -1,0 +1,176 @@
+"""What transformers makes of files of others, without running code or opening any file itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
+
+from hwmodels.plain import printable, quoted, shortened
+from neurt.families import UNREAD, is_converted
+from neurt.loading.directory import weight_files
+from neurt.loading.hub import download, download_weights
+from neurt.loading.memory import check_fits
+from neurt.loading.source import ModelError, ModelSource, read_config
+
+#: What transformers raises on a configuration or weights that do not fit each other: for values
+#: that it does not expect, whatever its code runs into.
+UNFIT = (
+    *(ArithmeticError, AssertionError, AttributeError, LookupError, OSError, RuntimeError),
+    *(SafetensorError, StrictDataclassError, TypeError, ValueError),
+)
+
+
+def from_pretrained(kind: Any, source: ModelSource, if_missing: str) -> PreTrainedModel:
+    """A model of a class of transformers in FP32 and evaluation mode, without code of others.
+
+    The files are read here, and transformers is given what they hold: it opens none itself.
+
+    Raises:
+        ModelError: If they cannot be read, parameters are missing (ends with `if_missing`), have
+            another shape or no place in it, or are whole numbers.
+    """
+    directory = source.directory or download_weights(source.where)
+    content = read_config(directory / "config.json")
+    if content.get("quantization_config"):
+        raise ModelError(
+            f"weights of '{source.where}' are quantised ('quantization_config' in its config.json),"
+            " and none but floating-point ones are read; use --weights random or `neurt-energy "
+            "plan`"
+        )
+    config, state = _configuration(content, source.where), _read(weight_files(directory), directory)
+    model: PreTrainedModel
+    try:
+        check_fits(partial(kind, config), source.name)
+        model, keys = kind.from_pretrained(
+            None,
+            config=config,
+            state_dict=dict(state),
+            dtype=torch.float32,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # to be told of them all
+        )
+    except UNFIT as error:
+        raise unmade(source, error) from error
+    _check_keys(keys, source.where, if_missing)
+    parameters = model.state_dict().keys()
+    for name, tensor in state.items():
+        held = {name, f"{model.base_model_prefix}.{name}"} & parameters
+        if held and not tensor.is_floating_point():
+            raise ModelError(
+                f"weights of '{source.where}' cannot be loaded: '{name}' is {tensor.dtype}, and "
+                "none but floating-point ones are read"
+            )
+    model.config.name_or_path = source.where
+    model.eval()
+    return model
+
+
+def random_model(
+    kind: Any, config: PretrainedConfig, source: ModelSource, seed: int
+) -> PreTrainedModel:
+    """A model with random weights that the seed decides, in FP32 and evaluation mode.
+
+    Raises:
+        ModelError: If they do not fit into memory, or no model can be made of its configuration.
+    """
+    try:
+        check_fits(partial(kind, config), source.name)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            model: PreTrainedModel = kind(config)
+    except UNFIT as error:
+        raise unmade(source, error) from error
+    model.eval()
+    return model
+
+
+def unmade(source: ModelSource, error: Exception) -> ModelError:
+    """The error about a model that transformers cannot make; a ModelError says it already."""
+    if isinstance(error, ModelError):
+        return error
+    return ModelError(f"model '{source.asked}' cannot be made: {_reason(error)}")
+
+
+def _check_keys(keys: Mapping[str, Any], where: str, if_missing: str) -> None:
+    if missing := sorted(keys["missing_keys"]):
+        raise ModelError(
+            f"weights of '{where}' lack {len(missing)} of the parameters, first '{missing[0]}'; "
+            f"{if_missing}"
+        )
+    if unknown := sorted(keys["unexpected_keys"]):
+        raise ModelError(
+            f"weights of '{where}' have {len(unknown)} parameters that its config.json has no "
+            f"place for, first {quoted(unknown[0])}; the two do not belong together"
+        )
+    if others := sorted(keys["mismatched_keys"]):
+        name, found, wanted = others[0]
+        raise ModelError(
+            f"weights of '{where}' have {len(others)} parameters of another shape than its "
+            f"config.json, first '{name}': {tuple(found)}, and not {tuple(wanted)}"
+        )
+
+
+def _read(files: Iterable[Path], directory: Path) -> dict[str, Tensor]:
+    """The tensors of safetensors files, mapped into memory; ModelError names the file at fault."""
+    state: dict[str, Tensor] = {}
+    for file in files:
+        try:
+            tensors = load_file(file)
+        except UNFIT as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise ModelError(
+                f"weights of '{directory}' cannot be loaded: '{file.name}' is cut short or no "
+                f"safetensors file ({shortened(printable(reason))}); download it again"
+            ) from error
+        if twice := sorted(state.keys() & tensors.keys()):
+            raise ModelError(
+                f"weights of '{directory}' cannot be loaded: {quoted(twice[0])} is in '{file.name}'"
+                " and in another file"
+            )
+        state |= tensors
+    return state
+
+
+def configuration(source: ModelSource) -> PretrainedConfig:
+    """What transformers makes of a `config.json` without running code; raises ModelError if not."""
+    directory = source.directory
+    path = directory / "config.json" if directory else download(source.where, "config.json")
+    return _configuration(read_config(path), source.where)
+
+
+def _configuration(content: Mapping[str, Any], where: str) -> PretrainedConfig:
+    for key in content:
+        if callable(getattr(PretrainedConfig, key, None)) or key.startswith("__"):
+            raise ModelError(
+                f"configuration of '{where}' cannot be loaded: {quoted(key)} is no size"
+            )
+    if is_converted(content.get("model_type")) and content.get("spiking") is None:
+        raise ModelError(
+            f"configuration of '{where}' cannot be loaded: a converted model must say in 'spiking' "
+            "how it was converted; convert it again"
+        )
+    sizes = {key: value for key, value in content.items() if key not in UNREAD}
+    try:
+        config: PretrainedConfig = AutoConfig.for_model(**sizes)
+    except UNFIT as error:
+        raise ModelError(
+            f"configuration of '{where}' cannot be loaded: {_reason(error)}"
+        ) from error
+    config.name_or_path = where
+    return config
+
+
+def _reason(error: Exception) -> str:
+    """The last line of an error of others, and its kind where that says more."""
+    said = (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
+    said = f"{type(error).__name__} {said}" if isinstance(error, LookupError) else said
+    return shortened(printable(said), 160)
