@@ -118,7 +118,11 @@ class Reader:
             label = self.labels[where] = self._label(line, row)
         calls, tally = (
             0.0,
-            Tally(ops, levels=self._levels(line, row), channels=self._channels(line, row)),
+            Tally(
+                ops,
+                levels=self._levels(line, row),
+                channels=self._index(line, row, "channels") or 0,
+            ),
         )
         if self.numbers:
             given_numbers: dict[str, Any] = {

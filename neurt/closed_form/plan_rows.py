@@ -9,8 +9,8 @@ from energy import formulas
 from energy.counts import Levels, Tally
 from energy.formulas import Attention as Pairs
 from energy.formulas import Conventions
+from energy.formulas.arithmetic import ARITHMETIC
 from energy.formulas.attention import Events, Product, event_attention, spikformer
-from energy.formulas.neurons import ARITHMETIC
 from hwmodels import Op
 from neurt.closed_form.passes import Pass
 from neurt.closed_form.plan import Row

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from energy import Levels, Tally, tally_call
 from energy.formulas import Conventions
-from energy.formulas.neurons import ARITHMETIC
+from energy.formulas.arithmetic import ARITHMETIC
 from neurt.spiking.coder import Coder
 from neurt.spiking.config import Calibrate, SpikingConfig
 from neurt.spiking.pow2 import PowerOfTwo, power_below_

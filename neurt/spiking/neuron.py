@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from energy import Levels, Tally, count_events, tally_call
 from energy.formulas import Conventions, neurons
-from energy.formulas.neurons import ARITHMETIC, Arithmetic
+from energy.formulas.arithmetic import ARITHMETIC, Arithmetic
 from hwmodels.errors import UserError
 
 

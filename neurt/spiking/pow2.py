@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from energy import Levels
-from energy.formulas.neurons import ARITHMETIC
+from energy.formulas.arithmetic import ARITHMETIC
 from neurt.spiking.coder import Coder
 from neurt.spiking.neuron import spike
 

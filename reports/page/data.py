@@ -13,7 +13,7 @@ from energy.bill.pricing import HELD_ALREADY
 from energy.bill.traffic import SPIKES
 from energy.counts import Levels
 from energy.counts.counts import COUNT_COLUMNS, CountRow
-from energy.formulas.neurons import ARITHMETIC
+from energy.formulas.arithmetic import ARITHMETIC
 from hwmodels import Dataflow, HardwareProfile, Op, ProfileError, load_profile, siblings
 from hwmodels.prices import Evidence
 from reports.kit.caveats import PUBLISHED_SAVING, PUBLISHED_SOURCE
