@@ -116,22 +116,15 @@ class Reader:
         label = self.labels.get(where)
         if label is None:
             label = self.labels[where] = self._label(line, row)
-        calls, tally = (
-            0.0,
-            Tally(
-                ops,
-                levels=self._levels(line, row),
-                channels=self._index(line, row, "channels") or 0,
-            ),
-        )
+        calls, tally = 0.0, Tally(ops)
         if self.numbers:
-            given_numbers: dict[str, Any] = {
+            numbers: dict[str, Any] = {
                 column: self.sheet.number(line, column, text)
                 for i, column in self.numbers
                 if (text := row[i].strip())
             }
-            calls = given_numbers.pop("calls", 0)
-            tally = Tally(ops, **given_numbers)
+            calls = numbers.pop("calls", 0)
+            tally = Tally(ops, **numbers)
             self._check(line, tally)
         tally = tally._replace(
             levels=self._levels(line, row), channels=self._index(line, row, "channels") or 0
