@@ -166,13 +166,18 @@ class HardwareProfile(Record):
             )
 
     @property
+    def own_bits(self) -> float:
+        """Width of its arithmetic in bits."""
+        return 8 * self.value_bytes
+
+    @property
     def too_wide(self) -> str:
         """Why its arithmetic cannot take an operand as wide as `widths` says; else empty.
 
         A narrower operand is widened on its way; a wider one would need the unit, and the price,
         of another precision.
         """
-        own = 8 * self.value_bytes
+        own = self.own_bits
         for operand in ("weights", "activations", "kv"):
             if (bits := getattr(self.widths, operand)) is not None and bits > own:
                 return (
@@ -183,7 +188,7 @@ class HardwareProfile(Record):
 
     def width_bits(self, op: Op) -> float:
         """Bits of one value of what a traffic operation, or a delivery, moves."""
-        return self.widths.of(op, 8 * self.value_bytes)
+        return self.widths.of(op, self.own_bits)
 
     @property
     def prices_updates(self) -> bool:

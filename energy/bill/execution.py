@@ -13,7 +13,7 @@ from dataclasses import replace
 from fractions import Fraction
 from math import isqrt
 
-from energy.bill.fusion import fused, query_blocks
+from energy.bill.fusion import beside_each, fused, query_blocks
 from energy.counts import Counts, LayerCount
 from hwmodels import Core, Dataflow, Delivery, Fusion, HardwareProfile, Op
 from hwmodels.dataflow import Rules
@@ -42,12 +42,12 @@ def executed(
     moved = fused(counts, profile) if facts is None else facts
     tiled = profile.fusion is Fusion.FUSED and rules.weights != "event"
     layers = []
-    for row, fact in zip(moved.layers, counts.layers, strict=True):
+    for row, fact, beside in zip(moved.layers, counts.layers, beside_each(counts), strict=True):
         ops = dict(row.tally.ops)
         if row.tally.slots:
             _execute(ops, row, rules, counts)
         if tiled:
-            _read_in_blocks(ops, query_blocks(fact, counts, profile))
+            _read_in_blocks(ops, query_blocks(fact, beside, counts, profile))
         if ops.get(Op.NEURON_UPDATE):
             _take_apart(ops, profile)
         if profile.delivery is not None:

@@ -36,30 +36,41 @@ def fused(counts: Counts, profile: HardwareProfile) -> Counts:
     """The counts with what moves at the bound that the profile names."""
     if profile.fusion is Fusion.UNFUSED:
         return counts
-    by_part: dict[tuple[str, int | None], dict[str, list[LayerCount]]] = defaultdict(dict)
+    rows = zip(counts.layers, beside_each(counts), strict=True)
+    return replace(counts, layers=tuple(row.with_ops(_moved(row, beside)) for row, beside in rows))
+
+
+def beside_each(counts: Counts) -> list[Rows]:
+    """Of each row the rows of its block and depth, itself too, by component."""
+    parts: dict[tuple[str, int | None], dict[str, list[LayerCount]]] = defaultdict(dict)
     for row in counts.layers:
-        part = by_part[row.label.block, row.label.depth]
+        part = parts[row.label.block, row.label.depth]
         part.setdefault(row.label.component, []).append(row)
-    layers = []
-    for row in counts.layers:
-        beside = by_part[row.label.block, row.label.depth]
-        layers.append(row.with_ops(_moved(row, beside)))
-    return replace(counts, layers=tuple(layers))
+    return [parts[row.label.block, row.label.depth] for row in counts.layers]
 
 
-def query_blocks(row: LayerCount, counts: Counts, profile: HardwareProfile) -> float:
+def query_blocks(row: LayerCount, beside: Rows, counts: Counts, profile: HardwareProfile) -> float:
     """How often a pass reads the keys or values of a product of attention.
 
     A quarter of the room on the chip holds a block of queries, as in algorithm 1 of FlashAttention,
-    of all heads that share keys. Causal: a block sees the keys up to its own end.
+    of all heads, and of one time step where they are spikes. The block that has met the keys meets
+    the values. Causal: a block sees the keys up to its own end.
+
+    Args:
+        row: The product.
+        beside: The rows of its block and depth: the one that reads the queries among them.
+        counts: Its pass.
+        profile: The machine.
     """
+    cached = sum(row.tally.ops.get(op, 0) for op in _CACHED)
+    row = next(iter(beside.get("scores", ())), row)
     ops, calls = row.tally.ops, max(1, row.calls)
     room = _room_bytes(profile)
-    cached = sum(ops.get(op, 0) for op in _CACHED)
     queries = counts.tokens / (calls * max(1, counts.batch))
     if room is None or not cached or queries <= 1:
         return 1
-    vectors = max(ops.get(Op.ACTIVATION_READ, 0), ops.get(Op.SPIKE_READ, 0)) / calls
+    spikes = ops.get(Op.SPIKE_READ, 0) / max(1, counts.timesteps)
+    vectors = max(ops.get(Op.ACTIVATION_READ, 0), spikes) / calls
     width = profile.width_bits(Op.ACTIVATION_READ) / 8
     blocks = ceil(4 * vectors / max(1, counts.batch) * width / room)
     return (blocks + 1) / 2 if counts.attention == "causal" else max(1, blocks)

@@ -27,10 +27,15 @@ class Bits:
         # Bytes that somebody counted are not encoded again.
         self._encoding = profile.encoding if stated_bits is None else Encoding.PACKED
         moved = (*MOVED, Op.DELIVERY)
+        self._arithmetic = profile.own_bits
         self._widths = {op: stated_bits or profile.width_bits(op) for op in moved}
 
     def of(self, row: LayerCount, op: Op) -> float:
-        """Bits of what a traffic operation or delivery of a row moves."""
+        """Bits of what a traffic operation or delivery of a row moves.
+
+        Those of a row itself count where they are fewer than those of the arithmetic, which takes
+        what is wider as its own.
+        """
         if op in SPIKES:
             if op in _CACHED:
                 return (row.tally.levels or Levels.BINARY).bits_per_slot
@@ -45,7 +50,7 @@ class Bits:
             own = row.vector_bits
         elif op is Op.DELIVERY:
             return self._stored(row)
-        return self._widths[op] if own is None else own
+        return self._widths[op] if own is None or own >= self._arithmetic else own
 
     def _stored(self, row: LayerCount) -> float:
         """Bits of the operand that is stored: a weight, or an entry of the cache."""

@@ -12,6 +12,7 @@ from neurt.loading.models import LoadedModel, ModelError, Weights, load_model
 from neurt.loading.source import resolve
 from neurt.measure.pair import WINDOW, calibrate, load, spiking_version
 from neurt.measure.planning import now, versions
+from neurt.measure.widths import stored_widths
 from neurt.progress import Progress, Say, silent
 from neurt.requests.evaluate import EvaluateRequest
 from neurt.text.data import read_text
@@ -58,18 +59,22 @@ def run_evaluate(
         conventions=request.conventions,
         progress=lambda done, total: progress("reading", done, total),
     )
+    stored = stored_widths(loaded.source, loaded.weights, request.widths)
     compared = replace(
         compared,
-        asa=replace(compared.asa, model=loaded.name, weights=analog_weights),
-        ssa=replace(compared.ssa, model=loaded.name, weights=loaded.weights),
+        asa=replace(stored.rows(compared.asa), model=loaded.name, weights=analog_weights),
+        ssa=replace(stored.rows(compared.ssa), model=loaded.name, weights=loaded.weights),
     )
+    machines = stored.machines(profiles)
     asked = request.model_dump(mode="json", exclude={"out", "model", "hw", "spiking"})
     return Evaluation(
         compared,
         spiking.config.spiking,
         text_name,
-        profiles,
-        asked | {"window": window, "stride": stride, "calibration": calibration.name},
+        machines,
+        asked
+        | {"window": window, "stride": stride, "calibration": calibration.name}
+        | {"widths_used": {it.name: stored.used(compared.asa, it) for it in machines}},
         versions(),
         now(),
         request.dataflow,

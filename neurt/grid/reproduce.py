@@ -16,6 +16,7 @@ from neurt.grid.points import CountsStore, fingerprint, point_stem
 from neurt.grid.side_by_side import Task, cores, side_by_side, threads_of
 from neurt.loading.source import ModelSource
 from neurt.measure.planning import known_shape
+from neurt.measure.widths import stored_widths
 from neurt.progress import Progress, Say, silent
 from neurt.requests.passes import ProfileRequest
 from neurt.requests.reproduce import ReproduceRequest
@@ -56,7 +57,12 @@ def run_reproduce(
     counts = work_through(tasks, store, engine, "measuring", request.out, progress, say)
     return Reproduction(
         tuple(
-            described(point, measured.asa, measured.ssa, profiles)
+            described(
+                point,
+                measured.asa,
+                measured.ssa,
+                stored_widths(sources[point.model], measured.asa.weights, {}).machines(profiles),
+            )
             for point, measured in zip(named.values(), counts, strict=True)
         )
     )

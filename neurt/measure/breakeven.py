@@ -22,10 +22,12 @@ from neurt.closed_form.plan_rows import Rows
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import FAMILIES, Family, Shape
 from neurt.loading.source import resolve
-from neurt.measure.planning import known_shape
+from neurt.measure.planning import CLOSED_FORM, known_shape
+from neurt.measure.widths import StoredWidths, stored_widths
 from neurt.requests.breakeven import BreakEvenRequest
 from neurt.spiking.config import Code
 from reports.breakeven.case import Case
+from reports.kit.widths import widths_in_words
 
 
 class BreakEvenError(UserError, ValueError):
@@ -46,7 +48,7 @@ def run_breakeven(request: BreakEvenRequest, say: Say = warn) -> list[Case]:
     sides = [*_shapes(request), *_model(request), *_run(request, say)]
     if not sides:
         raise BreakEvenError("nothing to compare; give --model, --shape or --run")
-    return [_case(profile, request.dataflow, side) for profile in profiles for side in sides]
+    return [_case(profile, request.dataflow, side, say) for profile in profiles for side in sides]
 
 
 class _Sides(NamedTuple):
@@ -58,10 +60,15 @@ class _Sides(NamedTuple):
     silent: Counts
     busy: Counts
     parts: list[Part]
+    stored: StoredWidths
 
 
-def _case(profile: HardwareProfile, dataflow: Dataflow | None, sides: _Sides) -> Case:
-    counted = (sides.asa, sides.silent, sides.busy)
+def _case(profile: HardwareProfile, dataflow: Dataflow | None, sides: _Sides, say: Say) -> Case:
+    counted = [sides.stored.rows(counts) for counts in (sides.asa, sides.silent, sides.busy)]
+    profile = sides.stored.machine(profile)
+    used = sides.stored.used(counted[0], profile)
+    if any(width["from"] == "checkpoint" for width in used.values()):
+        say(f"widths on {profile.name}: {widths_in_words(used)}")
     asa, silent, busy = (estimate(counts, profile, dataflow=dataflow) for counts in counted)
     found = [
         part_break_even(part, how, asa, silent, busy) for part in sides.parts for how in ACCOUNTINGS
@@ -96,7 +103,8 @@ def _shapes(request: BreakEvenRequest) -> Iterator[_Sides]:
         )
         includes = f"{name}, with its coder, alone on the chip"
         part = Part(name, "layer", "", includes, None, None, _highest(busy.layers))
-        yield _Sides(f"linear layer {name}, closed form", False, asa, silent, busy, [part])
+        stored = StoredWidths(request.widths)
+        yield _Sides(f"linear layer {name}, closed form", False, asa, silent, busy, [part], stored)
 
 
 def _row(name: str, kind: str, tally: Tally) -> LayerCount:
@@ -110,13 +118,14 @@ def _model(request: BreakEvenRequest) -> Iterator[_Sides]:
     shape = known_shape(source)
     what, conventions = request.what, Conventions(request.attention)
     check_positions(what.keys, shape.positions, request.model)
-    about: About = {"model": source.name, "weights": "none(closed form)"}
+    about: About = {"model": source.name, "weights": CLOSED_FORM}
     asa = plan_asa(shape, what, conventions, **about)
     silent, busy = (
         plan_ssa(shape, what, request.spiking, rate, conventions, **about) for rate in (0.0, 1.0)
     )
     parts = [*_layers(asa, busy, by_depth=False), *_blocks(asa, busy)]
-    yield _Sides(f"{source.name}, closed form", False, asa, silent, busy, parts)
+    stored = stored_widths(source, CLOSED_FORM, request.widths)
+    yield _Sides(f"{source.name}, closed form", False, asa, silent, busy, parts, stored)
 
 
 def _run(request: BreakEvenRequest, say: Say) -> Iterator[_Sides]:
@@ -133,7 +142,8 @@ def _run(request: BreakEvenRequest, say: Say) -> Iterator[_Sides]:
         )
     [asa], [ssa] = analog, spiking
     parts = [*_layers(asa, ssa, by_depth=True), *_blocks(asa, ssa)]
-    yield _Sides(f"{ssa.model or path}, measured", True, asa, silenced(ssa), ssa, parts)
+    title, stored = f"{ssa.model or path}, measured", StoredWidths(request.widths)
+    yield _Sides(title, True, asa, silenced(ssa), ssa, parts, stored)
 
 
 def _layers(asa: Counts, ssa: Counts, *, by_depth: bool) -> Iterator[Part]:

@@ -21,6 +21,7 @@ from neurt.measure.pair import load
 from neurt.measure.planning import now, versions
 from neurt.measure.stages import Witness, count_stages
 from neurt.measure.verification import agree_with_fvcore, verify_analog
+from neurt.measure.widths import stored_widths
 from neurt.progress import Progress, Say, silent
 from neurt.requests.passes import CountRequest
 from neurt.text.data import check_ids, read_text, windows
@@ -30,6 +31,7 @@ from reports.count.run import CountRun
 _CHOSEN = {
     *("phase", "seq_len", "context", "batch", "windows"),
     *("attention", "weights", "seed", "verify", "zeros"),
+    *("fusion", "widths", "room"),
 }
 
 
@@ -81,13 +83,16 @@ def run_count(request: CountRequest, progress: Progress = silent, say: Say = sil
         progress("fvcore", 1, 1)
         plan = "" if shape is None else ", hooks and plan in every number"
         say(f"Verified: hooks and fvcore agree on the MACs of every row{plan}.")
+    stored = stored_widths(loaded.source, loaded.weights, request.widths)
+    counts, machines = stored.rows(counts), stored.machines(profiles)
     chosen = request.model_dump(mode="json", include=_CHOSEN) | {
         "phase": stage.name,
         "text": text_name,
         "model_type": model.config.model_type,
         "shape": shape and asdict(shape),
+        "widths_used": {it.name: stored.used(counts, it) for it in machines},
     }
-    return CountRun(counts, profiles, chosen, versions(), now())
+    return CountRun(counts, machines, chosen, versions(), now())
 
 
 def _load(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import NoneType
 from typing import Any
@@ -19,7 +18,6 @@ from hwmodels.plain import quoted
 from neurt.closed_form.passes import check_stages
 from neurt.loading.models import LoadedModel
 from neurt.loading.source import ModelSource
-from neurt.measure.planning import int8_prices
 from neurt.measure.profiling import measure
 from neurt.requests.passes import PassRequest
 from neurt.spiking.config import SpikingConfig
@@ -106,10 +104,9 @@ def profile_model(
     was_training = model.training
     model.eval()
     try:
-        run = measure(request, loaded, calibrated, [ids], "token ids of the caller", profiles)
+        return measure(request, loaded, calibrated, [ids], "token ids of the caller", profiles)
     finally:
         model.train(was_training)
-    return replace(run, int8=int8_prices(request))
 
 
 def _loaded(model: PreTrainedModel, name: str, weights: str) -> LoadedModel:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from types import MappingProxyType
 
 from energy.counts import About
 from hwmodels import HardwareProfile, load_profile, load_sibling
@@ -16,11 +15,15 @@ from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Shape
 from neurt.loading.source import ModelSource, resolve
+from neurt.measure.widths import StoredWidths, stored_widths
 from neurt.requests.passes import PassRequest, PlanRequest
 from neurt.spiking.config import SpikingConfig
 from reports.run.run import Phase, merged
 from reports.run.steps import StepCount
 from reports.shown import Run
+
+#: Where the weights of a plan come from.
+CLOSED_FORM = "none(closed form)"
 
 
 def run_plan(request: PlanRequest) -> Run:
@@ -31,7 +34,8 @@ def run_plan(request: PlanRequest) -> Run:
     source = resolve(request.model)
     shape = known_shape(source)
     check_stages(stages, shape, request.model)
-    about: About = {"model": source.name, "weights": "none(closed form)"}
+    about: About = {"model": source.name, "weights": CLOSED_FORM}
+    stored = stored_widths(source, CLOSED_FORM, request.widths)
     spiking, rate = request.spiking, request.spike_rate
     phases = [
         Phase(
@@ -46,7 +50,7 @@ def run_plan(request: PlanRequest) -> Run:
         for stage in stages
     ]
     chosen = settings(request, spiking, shape) | {"spike_rate": rate}
-    return assemble("plan", request, phases, profiles, chosen, int8=int8_prices(request))
+    return assemble("plan", request, phases, profiles, chosen, stored)
 
 
 def known_shape(source: ModelSource) -> Shape:
@@ -65,23 +69,36 @@ def assemble(
     phases: Sequence[Phase],
     profiles: tuple[HardwareProfile, ...],
     chosen: Mapping[str, object],
+    stored: StoredWidths,
     steps: tuple[StepCount, ...] = (),
-    int8: Mapping[str, HardwareProfile] = MappingProxyType({}),
 ) -> Run:
-    """The run that a request led to; `steps` where spikes were measured by time step."""
+    """The run that a request led to.
+
+    Args:
+        command: Its verb.
+        request: What was asked for.
+        phases: What was counted.
+        profiles: The hardware as the request runs it.
+        chosen: What was chosen, for `run.json`.
+        stored: How wide its checkpoint is.
+        steps: Spikes by time step, where they were measured.
+    """
+    phases = [replace(x, asa=stored.rows(x.asa), ssa=stored.rows(x.ssa)) for x in phases]
+    asa = merged((phase.asa for phase in phases), request.phase_name)
+    machines = stored.machines(profiles)
     return Run(
         command,
-        merged((phase.asa for phase in phases), request.phase_name),
+        asa,
         merged((phase.ssa for phase in phases), request.phase_name),
-        profiles,
-        chosen,
+        machines,
+        {**chosen, "widths_used": {it.name: stored.used(asa, it) for it in machines}},
         versions(),
         now(),
         request=tuple(phases) if len(phases) > 1 else (),
         dataflow=request.dataflow,
         latency_s={str(variant): s for variant, s in request.latency_s.items()},
         steps=steps,
-        int8=int8,
+        int8={name: stored.machine(it) for name, it in int8_prices(request).items()},
     )
 
 

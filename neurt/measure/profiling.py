@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 
 from torch import Tensor
@@ -16,9 +15,10 @@ from neurt.families import label
 from neurt.loading.models import LoadedModel
 from neurt.loading.source import resolve
 from neurt.measure.pair import WINDOW, calibrate, load, spiking_version
-from neurt.measure.planning import assemble, int8_prices, settings
+from neurt.measure.planning import assemble, settings
 from neurt.measure.stages import StepMeter, Witness, count_stages
 from neurt.measure.verification import spikes_suffice, verify_analog, verify_fvcore, verify_spiking
+from neurt.measure.widths import stored_widths
 from neurt.progress import Progress, Say, silent
 from neurt.requests.passes import PassRequest, ProfileRequest
 from neurt.text.data import Calibration, read_text, windows
@@ -46,8 +46,7 @@ def run_profile(request: ProfileRequest, progress: Progress = silent, say: Say =
     window = min(loaded.shape.positions, max(longest, WINDOW))
     calibration = calibrate(loaded, request, inputs, window)
     progress("loading the model", 1, 1)
-    run = measure(request, loaded, calibration, inputs, text_name, profiles, progress, say)
-    return replace(run, int8=int8_prices(request))
+    return measure(request, loaded, calibration, inputs, text_name, profiles, progress, say)
 
 
 def measure(
@@ -91,4 +90,5 @@ def measure(
     ]
     facts = {"text": text_name, "calibration": calibration.name}
     about = settings(request, chosen, shape) | facts
-    return assemble("profile", request, phases, profiles, about, steps.counts())
+    stored = stored_widths(loaded.source, loaded.weights, request.widths)
+    return assemble("profile", request, phases, profiles, about, stored, steps.counts())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
@@ -11,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from energy import Counts
+from energy import Counts, LayerCount
 from energy.bill.layer import COMPUTE
 from energy.bill.pricing import prepare, terms
 from energy.formulas import Attention as Pairs
@@ -68,10 +69,12 @@ def decode_rooflines(run: Run, batches: tuple[int, ...] = BATCHES) -> tuple[Roof
     if run.command == "plan":
         rates = float(str(run.settings["spike_rate"]))
         said = f"assumed {rates:g}"
+    bits = {row.name: (row.weight_bits, row.vector_bits) for row in run.asa.layers}
     found = []
     for profile in run.profiles:
         dataflow = run.dataflow or profile.dataflow
-        costs, crossings = _costs(_Model(shape, spiking, rates), profile, dataflow, batches)
+        model = _Model(shape, spiking, rates, bits)
+        costs, crossings = _costs(model, profile, dataflow, batches)
         if any(cost.weights or cost.kv_cache for cost in costs):
             how = (str(dataflow), costs, crossings, run.title, run.asa.model, run.asa.weights)
             found.append(Roofline(profile, *how, spiking.timesteps, said))
@@ -105,18 +108,30 @@ class _Model(NamedTuple):
     shape: Shape
     spiking: SpikingConfig
     rates: Rates
+    #: bits of weights and of vectors of each row that the checkpoint says, by name
+    bits: Mapping[str, tuple[float | None, float | None]]
 
     def alike(self) -> _Model:
         """One layer for all of them, where they are alike: without measured rates."""
-        alike = isinstance(self.rates, float)
+        widths: dict[str, set[object]] = {}
+        for name, bits in self.bits.items():
+            widths.setdefault(re.sub(r"\.\d+\.", ".*.", name, count=1), set()).add(bits)
+        alike = isinstance(self.rates, float) and all(len(x) == 1 for x in widths.values())
         return self._replace(shape=replace(self.shape, layers=1)) if alike else self
 
     def step(self, variant: str, batch: int, context: int) -> Counts:
         """Counts of one step of the whole batch."""
         what = decode(context, batch=batch)
-        if variant == "asa":
-            return plan_asa(self.shape, what)
-        return plan_ssa(self.shape, what, self.spiking, self.rates)
+        counts = (
+            plan_asa(self.shape, what)
+            if variant == "asa"
+            else plan_ssa(self.shape, what, self.spiking, self.rates)
+        )
+        return replace(counts, layers=tuple(map(self._stored, counts.layers)))
+
+    def _stored(self, row: LayerCount) -> LayerCount:
+        weights, vectors = self.bits.get(row.name, (None, None))
+        return replace(row, weight_bits=weights, vector_bits=vectors)
 
 
 def _costs(

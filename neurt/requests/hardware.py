@@ -27,14 +27,12 @@ class Hardware(Request):
         return load_profiles(self.hw)
 
 
-class Executed(Hardware):
-    """Hardware, and how it executes what was counted: what is given replaces what a profile says.
+class Stored(Hardware):
+    """Hardware, and how it stores what moves: what is given replaces what a profile says.
 
     What moves, and in which width, is a property of the machine, so the profiles are changed.
     """
 
-    dataflow: Annotated[Dataflow | None, Flag(default="as the profile says")] = None
-    """how often operands of spiking layers move"""
     fusion: Annotated[Fusion | None, Flag(default="as the profile says")] = None
     """what moves between products: fused, or each function through memory; tables have both"""
     widths: Annotated[
@@ -43,15 +41,8 @@ class Executed(Hardware):
     ] = Field(default_factory=dict)
     """bits of weights, activations, vectors, kv or accumulators, as weights=4.156; may be
     repeated"""
-    encoding: Annotated[Encoding | None, Flag(default="as the profile says")] = None
-    """how spikes lie in memory"""
     room: Annotated[Room | None, Flag(default="as the profile says")] = None
     """who gets the room on the chip"""
-    reuse: Annotated[
-        Mapping[Literal["mac", "event"], Uses], Flag("KIND=N", "as the profile says")
-    ] = Field(default_factory=dict)
-    """multiply-accumulates (mac), or events (event), that share one fetch of a stored operand
-    beside the adders; may be repeated"""
 
     def profiles(self) -> tuple[HardwareProfile, ...]:
         """See `Hardware`; raises RequestError too if a profile lacks what is to be changed."""
@@ -59,11 +50,40 @@ class Executed(Hardware):
 
     def changed(self, profile: HardwareProfile) -> HardwareProfile:
         """The profile as this request runs it; raises RequestError if it cannot."""
-        chosen = {name: getattr(self, name) for name in ("fusion", "encoding", "room")}
-        changed: dict[str, object] = {name: value for name, value in chosen.items() if value}
+        changed = self._changes(profile)
         if self.widths:
             widths = profile.widths.model_dump() | dict(self.widths.items())
             changed["widths"] = Widths.model_validate(widths)
+        if not changed:
+            return profile
+        machine = profile.model_copy(update=changed)
+        if fault := machine.too_wide:
+            raise RequestError(f"--widths: {fault}")
+        return machine
+
+    def _changes(self, _profile: HardwareProfile) -> dict[str, object]:
+        """What replaces fields of a profile, beside widths."""
+        chosen = {"fusion": self.fusion, "room": self.room}
+        return {name: value for name, value in chosen.items() if value}
+
+
+class Executed(Stored):
+    """Hardware, and how it executes what was counted, spikes too."""
+
+    dataflow: Annotated[Dataflow | None, Flag(default="as the profile says")] = None
+    """how often operands of spiking layers move"""
+    encoding: Annotated[Encoding | None, Flag(default="as the profile says")] = None
+    """how spikes lie in memory"""
+    reuse: Annotated[
+        Mapping[Literal["mac", "event"], Uses], Flag("KIND=N", "as the profile says")
+    ] = Field(default_factory=dict)
+    """multiply-accumulates (mac), or events (event), that share one fetch of a stored operand
+    beside the adders; may be repeated"""
+
+    def _changes(self, profile: HardwareProfile) -> dict[str, object]:
+        changed = super()._changes(profile)
+        if self.encoding:
+            changed["encoding"] = self.encoding
         if self.reuse:
             if profile.delivery is None:
                 raise RequestError(
@@ -72,16 +92,11 @@ class Executed(Hardware):
                 )
             reuse = {f"{kind}_reuse": number for kind, number in self.reuse.items()}
             changed["delivery"] = profile.delivery.model_copy(update=reuse)
-        if not changed:
-            return profile
-        machine = profile.model_copy(update=changed)
-        if fault := machine.too_wide:
-            raise RequestError(f"--widths: {fault}")
-        return machine
+        return changed
 
     def at_int8(self, profile: HardwareProfile) -> HardwareProfile:
         """INT8 hardware as this request runs it: what it cannot take as wide, it takes as INT8."""
-        own = 8 * profile.value_bytes
+        own = profile.own_bits
         fits = {name: bits for name, bits in self.widths.items() if bits <= own}
         return self.model_copy(update={"widths": fits}).changed(profile)
 

@@ -26,10 +26,13 @@ def run(request: PriceRequest, console: Console) -> object:
 
 
 def _bill(counts: list[Counts], path: Path, request: PriceRequest, console: Console) -> Table[Any]:
+    from neurt.measure.widths import StoredWidths
     from reports.views.tables import energies, write_prices
     from reports.views.terminal import print_bills
 
-    profiles, variants = request.profiles(), by_variant(counts, request.counts)
+    stored = StoredWidths(request.widths)
+    profiles = request.profiles()
+    variants = by_variant(list(map(stored.rows, counts)), request.counts)
     latency_s = {str(variant): s for variant, s in request.latency_s.items()}
     bills = [
         bill_of(phases, profile, dataflow=request.dataflow, latency_s=latency_s.get(variant))

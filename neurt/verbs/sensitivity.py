@@ -6,6 +6,7 @@ from rich.console import Console
 
 from energy import bill_of
 from energy.counts.file import read_csv, variants_of
+from neurt.measure.widths import StoredWidths
 from neurt.requests.others import SensitivityRequest
 from neurt.verbs.console import Notes, check_free, print_files
 from reports.sensitivity.study import Study
@@ -17,7 +18,8 @@ def run(request: SensitivityRequest, console: Console) -> object:
     path = request.counts / "counts.csv" if request.counts.is_dir() else request.counts
     check_free(request.out, "sensitivity.csv", "sensitivity (sensitivity.csv)", request.force)
     notes = Notes(console)
-    variants = variants_of(read_csv(path, notes), path)
+    stored = StoredWidths(request.widths)
+    variants = variants_of(list(map(stored.rows, read_csv(path, notes))), path)
     latency_s = {str(variant): s for variant, s in request.latency_s.items()}
     studies = []
     for profile in request.profiles():

@@ -16,6 +16,7 @@ from hwmodels import Op
 from reports.count.run import CountRun, part_pj
 from reports.kit.parts import block_name, scopes
 from reports.kit.table import print_sentence, print_table
+from reports.kit.widths import print_widths
 from reports.views.terminal import (
     print_assumptions,
     print_not_counted,
@@ -78,6 +79,7 @@ def print_count(
     for bill in run.estimates.values():
         console.print()
         print_table(part_table(bill, details), console)
+        print_widths(run.settings, bill.profile.name, console)
         if details:
             print_assumptions(bill, console)
     console.print()

@@ -16,6 +16,7 @@ from energy.table import Column, Table, at, attributes, texts
 from energy.words import change, number, op_names, percent
 from reports.kit.caveats import are_random
 from reports.kit.table import print_sentence, print_table
+from reports.kit.widths import print_widths
 from reports.quality.evaluation import Evaluation, LayerSimilarity
 
 
@@ -208,6 +209,8 @@ def print_quality(evaluation: Evaluation, console: Console) -> None:
     print_table(layers_table(evaluation), console)
     console.print()
     print_table(savings_table(evaluation), console)
+    for profile in evaluation.profiles:
+        print_widths(evaluation.settings, profile.name, console)
     if are_random(compared.asa.weights):
         print_sentence(
             f"Weights are {compared.asa.weights}: neither perplexity nor what the conversion costs "

@@ -14,6 +14,7 @@ from energy.words import energy, integer, op_amounts, percent
 from hwmodels import Op
 from reports.kit.caveats import NOT_MODELLED, PUBLISHED_SAVING, of_random_weights
 from reports.kit.table import print_sentence, print_table
+from reports.kit.widths import print_widths
 from reports.run.run import Run
 from reports.views.baselines import baseline_table, saved
 from reports.views.headline import part_table, verdict_table
@@ -34,6 +35,7 @@ def print_run(
     for hw, (asa, ssa) in run.estimates.items():
         console.print()
         print_table(part_table(asa, ssa, details), console)
+        print_widths(run.settings, hw, console)
         if details:
             for bill in (asa, ssa):
                 print_unpriced(bill, console)

@@ -73,15 +73,25 @@ const fusion = (() => {
     return { ...counts, ops };
   }
 
+  /* The row that reads the queries of a product of attention; itself where there is none. */
+  function reading(counts, product) {
+    const at = counts.component.findIndex((component, i) =>
+      component === "scores" && counts.block[i] === counts.block[product] && counts.depth[i] === counts.depth[product]);
+    return at < 0 ? product : at;
+  }
+
   /* How often a pass reads the keys or values of a product of attention. */
-  function queryBlocks(counts, profile, i) {
+  function queryBlocks(counts, profile, product) {
+    const cached = CACHED.some((op) => counts.ops[op]?.[product]);
+    const i = reading(counts, product);
     const of = (op) => (counts.ops[op] ? counts.ops[op][i] : 0);
     const [nearest] = profile.placement.activations ?? [];
     const room = nearest === undefined ? null : (profile.memory[nearest].capacity_bytes ?? null);
     const calls = Math.max(1, counts.calls[i]);
     const batch = Math.max(1, counts.batch);
-    if (room === null || !(of(CACHED[0]) + of(CACHED[1])) || counts.tokens / (calls * batch) <= 1) return 1;
-    const vectors = Math.max(of("activation_read_values"), of("spike_read_slots")) / calls;
+    if (room === null || !cached || counts.tokens / (calls * batch) <= 1) return 1;
+    const spikes = of("spike_read_slots") / Math.max(1, counts.timesteps);
+    const vectors = Math.max(of("activation_read_values"), spikes) / calls;
     const width = traffic.width(profile, "activation_read_values") / 8;
     const blocks = Math.ceil((((4 * vectors) / batch) * width) / room);
     return counts.attention === "causal" ? (blocks + 1) / 2 : Math.max(1, blocks);

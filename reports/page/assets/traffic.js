@@ -43,7 +43,8 @@ const traffic = (() => {
         return each(of("kv_read_values", i) ? "kv_read_values" : "weight_read_values", i);
       }
       const own = { weight_read_values: counts.weight_bits, vector_read_values: counts.vector_bits }[op];
-      return own?.[i] ?? width(profile, op);
+      const said = own?.[i] ?? Infinity; // what is wider than the arithmetic is taken as its own
+      return said < 8 * profile.value_bytes ? said : width(profile, op);
     };
     return each;
   }

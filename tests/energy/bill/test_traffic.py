@@ -61,10 +61,19 @@ def test_what_a_checkpoint_says_of_a_layer_comes_before_the_machine() -> None:
     row = LayerCount(
         "a", "Linear", tally=Tally({Op.WEIGHT_READ: 1}), weight_bits=6.5625, vector_bits=32
     )
+    rules, wide = Dataflow.LAYERWISE.rules, chip(widths={"weights": 4}, value_bytes=8)
+    assert Bits(wide, rules).of(row, Op.WEIGHT_READ) == 6.5625
+    assert Bits(wide, rules).of(row, Op.VECTOR_READ) == 32
+    assert Bits(wide, rules).of(row, Op.ACTIVATION_READ) == 64  # that of the machine
+
+
+def test_what_is_wider_than_the_arithmetic_is_converted_to_it() -> None:
+    tally = Tally({Op.WEIGHT_READ: 1})
+    row = LayerCount("a", "Linear", tally=tally, weight_bits=16, vector_bits=8)
     rules = Dataflow.LAYERWISE.rules
-    assert Bits(chip(), rules).of(row, Op.WEIGHT_READ) == 6.5625
-    assert Bits(chip(), rules).of(row, Op.VECTOR_READ) == 32
-    assert Bits(chip(), rules).of(row, Op.ACTIVATION_READ) == 8  # that of the machine
+    assert Bits(chip(), rules).of(row, Op.WEIGHT_READ) == 8
+    # As wide as the arithmetic says nothing: the machine stores what it takes as it does.
+    assert Bits(chip(widths={"vectors": 6}), rules).of(row, Op.VECTOR_READ) == 6
 
 
 def test_without_widths_all_is_as_wide_as_the_arithmetic_but_sums_are_32_bits() -> None:
