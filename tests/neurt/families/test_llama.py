@@ -13,7 +13,6 @@ from plans import by_name, measured, planned
 from transformers import PreTrainedModel
 
 from energy import Attention, Conventions
-from energy.formulas import packed_bytes
 from hwmodels import Op
 from neurt.closed_form.passes import Pass, decode, prefill
 from neurt.closed_form.plan import plan_asa
@@ -254,7 +253,7 @@ def test_events_of_a_shared_head_meet_the_queries_of_all_who_share_it(
     mix = spikformer.layer("model.layers.0.self_attn.core.mix")
     slots = 3 * 2 * 2 * keys * 4  # steps x batch x cached heads x keys x width
     assert mix.tally.slots == mix.tally.spikes == slots
-    assert mix.ops[Op.KV_SPIKE_READ] == packed_bytes(slots, 1)
+    assert mix.ops[Op.KV_SPIKE_READ] == slots
 
 
 def test_what_a_config_says_is_read() -> None:
