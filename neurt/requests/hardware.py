@@ -8,9 +8,10 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from hwmodels import Dataflow, Encoding, Fusion, HardwareProfile, Room, load_profiles
-from hwmodels.machine import Bits, Operand, Widths
+from hwmodels.machine import Operand, Widths
 from neurt.requests.base import Amount, Flag, Request, RequestError
 
+Bits = Annotated[float, Field(gt=0, le=64, allow_inf_nan=False)]
 Uses = Annotated[float, Field(ge=1, le=1e9, allow_inf_nan=False)]
 
 
@@ -52,14 +53,23 @@ class Stored(Hardware):
         """The profile as this request runs it; raises RequestError if it cannot."""
         changed = self._changes(profile)
         if self.widths:
-            widths = profile.widths.model_dump() | dict(self.widths.items())
-            changed["widths"] = Widths.model_validate(widths)
+            changed["widths"] = self._widths(profile.widths)
         if not changed:
             return profile
         machine = profile.model_copy(update=changed)
         if fault := machine.too_wide:
             raise RequestError(f"--widths: {fault}")
         return machine
+
+    def _widths(self, own: Widths) -> Widths:
+        given: dict[str, float] = dict(self.widths.items())
+        if (sums := given.get("accumulators")) is not None:
+            if not sums.is_integer():
+                raise RequestError(
+                    f"--widths accumulators={sums:g}: sums have whole bits; give 1 to 64"
+                )
+            given["accumulators"] = int(sums)
+        return Widths.model_validate(own.model_dump() | given)
 
     def _changes(self, _profile: HardwareProfile) -> dict[str, object]:
         """What replaces fields of a profile, beside widths."""

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from neurt.cli import main
+from neurt.requests.base import RequestError
+from neurt.requests.hardware import Executed
+from tests.builders import refused
+
+
+def test_bits_of_an_operand_are_any_number_and_those_of_sums_are_whole() -> None:
+    given = {"weights": "4", "activations": "12.5", "accumulators": "24"}  # as flags have them
+    [profile] = Executed.model_validate({"hw": ("45nm",), "widths": given}).profiles()
+    widths = profile.widths
+    assert (widths.weights, widths.activations, widths.accumulators) == (4, 12.5, 24)
+    wrong = Executed.model_validate({"hw": ("45nm",), "widths": {"accumulators": "3.7"}})
+    sentence = refused(RequestError, wrong.profiles)
+    assert "accumulators=3.7: sums have whole bits; give 1 to 64" in sentence
+
+
+@pytest.mark.parametrize(
+    ("widths", "words"),
+    [
+        ("weights=0", "the bits of weights must be above 0, not 0"),
+        ("kv=-1", "the bits of kv must be above 0, not -1"),
+        ("weights=65", "the bits of weights must be at most 64, not 65"),
+        ("weight=4", "must be weights=BITS or"),
+        ("kv=nan", "must be finite"),
+        ("weights=33", "do not fit the arithmetic of '45nm', which takes 32"),
+    ],
+)
+def test_widths_that_cannot_be_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], widths: str, words: str
+) -> None:
+    out = str(tmp_path / "run")
+    status = main(
+        ["plan", "--model", "gpt2-nano", "--hw", "45nm", "--widths", widths, "--out", out]
+    )
+    said = capsys.readouterr().err
+    assert status in (1, 2)
+    assert words in said
+    assert said.count("\n") == 1
