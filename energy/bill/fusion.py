@@ -97,8 +97,9 @@ def _moved(row: LayerCount, beside: Rows) -> dict[Op, float]:
             ops[Op.ACTIVATION_WRITE] = 0
         else:
             ops[Op.ACTIVATION_READ] = 0
-            weights = [x for x in beside.get("neuron", ()) if x.name.endswith(".weight_encoder")]
-            ops[Op.SPIKE_READ] = max(0, ops.get(Op.SPIKE_READ, 0) - _total(weights, Op.SPIKE_WRITE))
+            # Events of weights never leave the chip; those of new values come through memory.
+            values = [x for x in beside.get("neuron", ()) if x.name.endswith(".value_encoder")]
+            ops[Op.SPIKE_READ] = min(ops.get(Op.SPIKE_READ, 0), _total(values, Op.SPIKE_WRITE))
             ops[Op.ACTIVATION_WRITE] = _share(row, beside)
     elif component in _NEXT and ops.get(Op.WEIGHT_READ):
         ops[Op.ACTIVATION_WRITE] = _share(row, beside)

@@ -54,9 +54,9 @@ const fusion = (() => {
         if (component === "scores") set("activation_write_values", i, 0);
         else {
           set("activation_read_values", i, 0);
-          const weights = beside(i, "neuron").filter((other) => named(other, ".weight_encoder"));
-          const rest = of("spike_read_slots", i) - total(weights, "spike_write_slots");
-          set("spike_read_slots", i, Math.max(0, rest));
+          // Events of weights never leave the chip; those of new values come through memory.
+          const values = beside(i, "neuron").filter((other) => named(other, ".value_encoder"));
+          set("spike_read_slots", i, Math.min(of("spike_read_slots", i), total(values, "spike_write_slots")));
           set("activation_write_values", i, share(i));
         }
       } else if (component in NEXT && of("weight_read_values", i)) {

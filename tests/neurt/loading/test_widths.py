@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builders import refused
 
 from energy import Counts, LayerCount
 from hwmodels import Op
@@ -17,7 +18,6 @@ from neurt.loading.gguf.header import read_header
 from neurt.loading.source import ModelError, ModelSource, resolve
 from neurt.loading.widths import UNSAID, CheckpointWidths, checkpoint_widths, of_config
 from neurt.spiking.config import SpikingConfig
-from tests.builders import refused
 
 #: A Llama of 2 layers: d = 256, 4 heads of 64, 2 cached, f = 512, V = 1000.
 LLAMA = {

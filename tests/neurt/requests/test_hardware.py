@@ -3,11 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from builders import refused
 
 from neurt.cli import main
 from neurt.requests.base import RequestError
 from neurt.requests.hardware import Executed
-from tests.builders import refused
 
 
 def test_bits_of_an_operand_are_any_number_and_those_of_sums_are_whole() -> None:

@@ -61,6 +61,7 @@ SIDES = """({ data, chosen }) => {
 
 amounts = st.integers(0, 10**9) | st.integers(0, 20) | st.integers(10**14, 10**15)
 COMPONENTS = ["qkv", "proj", "scores", "mix", "neuron", "norm", "residual", "ffn_up", "ffn_down"]
+ENDS = ["", ".weight_encoder", ".value_encoder", ".qkv_neuron"]
 bits = st.floats(0.5, 8)
 picojoules = st.sampled_from([0.0, 0.25, 81.0]) | st.floats(1e-3, 1e3)
 
@@ -73,7 +74,7 @@ def rows(draw: st.DrawFn, index: int) -> LayerCount:
     }
     slots = draw(st.just(0) | st.integers(1, 10**7))
     return LayerCount(
-        f"layer.{index}{draw(st.sampled_from(['', '.weight_encoder', '.qkv_neuron']))}",
+        f"layer.{index}{draw(st.sampled_from(ENDS))}",
         "Linear",
         Label(draw(st.sampled_from(["attention", "ffn"])), draw(st.sampled_from(COMPONENTS))),
         draw(st.integers(0, 3)),

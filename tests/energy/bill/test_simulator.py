@@ -1,0 +1,154 @@
+"""The closed forms of what moves against a machine that moves it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import product
+from math import sqrt
+
+import pytest
+from builders import chip
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from simulator.layers import Sizes
+from simulator.machine import Machine
+from simulator.scratchpad import Scratchpad, hold_all_of_a, multiply
+
+from energy import Counts, formulas
+from energy.bill.execution import executed
+from energy.formulas import Attention, Conventions
+from hwmodels import Dataflow, Fusion, HardwareProfile, Op
+from neurt.closed_form.passes import Pass
+from neurt.closed_form.plan import plan_asa
+from neurt.closed_form.plan_spiking import plan_ssa
+from neurt.families import Shape
+from neurt.spiking.config import Code, Form, KeyValue, SpikingConfig
+
+TINY = {
+    "gpt2": Shape(2, 8, 2, 12, 11, 16),
+    "llama": Shape(
+        *(2, 8, 4, 12, 11, 16),
+        **{"model_type": "llama", "kv_heads": 2, "activation": "silu"},
+        **dict.fromkeys(("qkv_bias", "out_bias", "ffn_bias"), False),
+    ),
+}
+#: Prefill of whole sequences, and decode after some.
+PASSES = {"prefill": Pass(2, 6, 6), "decode": Pass(3, 1, 7)}
+#: 4 x the values of the queries of a sequence, of one byte, for so many of 6 in a block.
+ROOM = {block: 4 * 8 * block for block in (1, 2, 3, 6)}
+
+
+def machine(fusion: str, room: int | None = None) -> HardwareProfile:
+    level = {"read_pj_per_byte": 3.0, "write_pj_per_byte": 5.0, "source": "a bench"}
+    ram = level | {"evidence": "measured"} | ({"capacity_bytes": room} if room else {})
+    return chip({Op.ADD: 1.0, Op.CMP: 1.0}, memory={"ram": ram}, fusion=fusion)
+
+
+def closed_form(counts: Counts, profile: HardwareProfile) -> dict[str, Counter[Op]]:
+    found: dict[str, Counter[Op]] = {}
+    for row in executed(counts, profile, Dataflow.LAYERWISE).layers:
+        moved = {op: n for op, n in row.tally.ops.items() if op.group == "memory" and n}
+        if moved:
+            found.setdefault(row.label.component, Counter()).update(moved)
+    return found
+
+
+def sizes(shape: Shape, what: Pass, causal: bool, **more: bool | int) -> Sizes:
+    return Sizes(
+        *(shape.layers, shape.width, shape.heads, shape.kv_heads, shape.inner, shape.vocabulary),
+        *(what.batch, what.queries, what.keys, shape.model_type == "llama"),
+        causal=causal,
+        **more,
+    )
+
+
+EVERY = list(product(TINY, PASSES, Fusion, Attention))
+
+
+@pytest.mark.parametrize(("family", "phase", "fusion", "attention"), EVERY)
+def test_the_analog_model_moves_what_the_closed_form_says(
+    family: str, phase: str, fusion: Fusion, attention: Attention
+) -> None:
+    shape, what = TINY[family], PASSES[phase]
+    counts = plan_asa(shape, what, Conventions(attention))
+    simulated = Machine(
+        sizes(shape, what, attention is Attention.CAUSAL),
+        fused=fusion is Fusion.FUSED,
+        spiking=False,
+    )
+    assert simulated.run() == closed_form(counts, machine(fusion))
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["stored", "streamed"])
+@pytest.mark.parametrize(("family", "phase", "fusion", "attention"), EVERY)
+def test_the_spiking_model_moves_what_the_closed_form_says(
+    family: str, phase: str, fusion: Fusion, attention: Attention, streamed: bool
+) -> None:
+    shape, what = TINY[family], PASSES[phase]
+    key_value = KeyValue.STREAMED if streamed else KeyValue.STORED
+    spiking = SpikingConfig(timesteps=3, form=Form.SOFTMAX, code=Code.POW2, key_value=key_value)
+    counts = plan_ssa(shape, what, spiking, 0.25, Conventions(attention))
+    causal = attention is Attention.CAUSAL
+    simulated = Machine(
+        sizes(shape, what, causal, steps=3, streamed=streamed),
+        fused=fusion is Fusion.FUSED,
+        spiking=True,
+    )
+    assert simulated.run() == closed_form(counts, machine(fusion))
+
+
+@pytest.mark.parametrize("spiking", [False, True], ids=["analog", "spiking"])
+@pytest.mark.parametrize("block", ROOM)
+@pytest.mark.parametrize(("family", "attention"), list(product(TINY, Attention)))
+def test_keys_and_values_are_read_once_for_each_block_of_queries(
+    family: str, attention: Attention, block: int, spiking: bool
+) -> None:
+    shape, what, conventions = TINY[family], PASSES["prefill"], Conventions(attention)
+    config = SpikingConfig(timesteps=3, form=Form.SOFTMAX, code=Code.POW2)
+    counts = (
+        plan_ssa(shape, what, config, 0.25, conventions)
+        if spiking
+        else plan_asa(shape, what, conventions)
+    )
+    simulated = Machine(
+        sizes(shape, what, attention is Attention.CAUSAL, steps=3),
+        fused=True,
+        spiking=spiking,
+        block=block,
+    )
+    assert simulated.run() == closed_form(counts, machine("fused", ROOM[block]))
+
+
+def hong_kung(rows: int, inner: int, columns: int, room: float) -> float:
+    """Values that any order of a product moves with so much room.
+
+    Hong and Kung 1981 with the tight constant of Smith, Lowery, Langou and van de Geijn, "A Tight
+    I/O Lower Bound for Matrix Multiplication", arXiv:1702.02017: 2 M N K / sqrt(S) - 2 S.
+    """
+    return 2 * rows * inner * columns / sqrt(room) - 2 * room
+
+
+side = st.integers(1, 12)
+
+
+@settings(deadline=None, max_examples=100)
+@given(side, side, side, st.integers(1, 12))
+def test_no_order_of_the_loops_undercuts_the_lower_bound(
+    rows: int, inner: int, columns: int, tile: int
+) -> None:
+    pad = Scratchpad(float("inf"))
+    multiply(pad, rows, inner, columns, tile=tile)
+    assert sum(pad.moved.values()) >= hong_kung(rows, inner, columns, pad.most)
+
+
+@settings(deadline=None, max_examples=100)
+@given(side, side, side)
+def test_where_one_operand_fits_each_value_of_a_product_moves_once(
+    rows: int, inner: int, columns: int
+) -> None:
+    # All of A, a column of B, and nothing else: what the closed form says is attained.
+    pad = Scratchpad(rows * inner + inner)
+    hold_all_of_a(pad, rows, inner, columns)
+    tally = formulas.linear(rows, inner, columns, bias=False)
+    assert dict(pad.moved) == {op: n for op, n in tally.ops.items() if op.group == "memory" and n}
+    assert sum(pad.moved.values()) >= hong_kung(rows, inner, columns, pad.room)
