@@ -13,13 +13,12 @@ from dataclasses import replace
 from fractions import Fraction
 from math import isqrt
 
-from energy.bill.fusion import beside_each, fused, query_blocks
+from energy.bill.blocking import query_blocks, read_again
+from energy.bill.fusion import beside_each, fused
+from energy.bill.traffic import Bits
 from energy.counts import Counts, LayerCount
 from hwmodels import Core, Dataflow, Delivery, Fusion, HardwareProfile, Op
 from hwmodels.dataflow import Rules
-
-#: Bits of a spike that is sent as an address: the events of the common address-event links.
-ADDRESS_BITS = 32
 
 #: An update of a leaky integrate-and-fire neuron: leak, integrate and reset; leak; threshold.
 LEAKY = {Op.NEURON_ADD: 3, Op.NEURON_MUL: 1, Op.NEURON_CMP: 1}
@@ -41,11 +40,16 @@ def executed(
     rules = dataflow.rules
     moved = fused(counts, profile) if facts is None else facts
     tiled = profile.fusion is Fusion.FUSED and rules.weights != "event"
+    bits = Bits(profile, rules, counts.value_bits)
     layers = []
     for row, fact, beside in zip(moved.layers, counts.layers, beside_each(counts), strict=True):
         ops = dict(row.tally.ops)
         if row.tally.slots:
             _execute(ops, row, rules, counts)
+        if rules.weights != "event":
+            steps = counts.timesteps if rules.weights == "step" and row.tally.slots else 1
+            for op, times in read_again(fact, profile, bits, steps).items():
+                ops[op] = ops.get(op, 0) * times
         if tiled:
             _read_in_blocks(ops, query_blocks(fact, beside, counts, profile))
         if ops.get(Op.NEURON_UPDATE):

@@ -19,15 +19,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from math import ceil
 
 from energy.bill.layer import COMPUTE
 from energy.counts import Counts, LayerCount
-from hwmodels import Buffer, Fusion, HardwareProfile, Op
+from hwmodels import Fusion, HardwareProfile, Op
 
 #: The component that reads what a component has made, in the same transformer layer.
 _NEXT = {"qkv": "scores", "mix": "proj", "ffn_up": "ffn_down"}
-_CACHED = (Op.KV_READ, Op.KV_SPIKE_READ)
+CACHED = (Op.KV_READ, Op.KV_SPIKE_READ)
 
 Rows = Mapping[str, list[LayerCount]]
 
@@ -49,40 +48,6 @@ def beside_each(counts: Counts) -> list[Rows]:
     return [parts[row.label.block, row.label.depth] for row in counts.layers]
 
 
-def query_blocks(row: LayerCount, beside: Rows, counts: Counts, profile: HardwareProfile) -> float:
-    """How often a pass reads the keys or values of a product of attention.
-
-    A quarter of the room on the chip holds a block of queries, as in algorithm 1 of FlashAttention,
-    of all heads, and of one time step where they are spikes. The block that has met the keys meets
-    the values. Causal: a block sees the keys up to its own end.
-
-    Args:
-        row: The product.
-        beside: The rows of its block and depth: the one that reads the queries among them.
-        counts: Its pass.
-        profile: The machine.
-    """
-    cached = sum(row.tally.ops.get(op, 0) for op in _CACHED)
-    row = next(iter(beside.get("scores", ())), row)
-    ops, calls = row.tally.ops, max(1, row.calls)
-    room = _room_bytes(profile)
-    queries = counts.tokens / (calls * max(1, counts.batch))
-    if room is None or not cached or queries <= 1:
-        return 1
-    spikes = ops.get(Op.SPIKE_READ, 0) / max(1, counts.timesteps)
-    vectors = max(ops.get(Op.ACTIVATION_READ, 0), spikes) / calls
-    width = profile.width_bits(Op.ACTIVATION_READ) / 8
-    blocks = ceil(4 * vectors / max(1, counts.batch) * width / room)
-    return (blocks + 1) / 2 if counts.attention == "causal" else max(1, blocks)
-
-
-def _room_bytes(profile: HardwareProfile) -> int | None:
-    """Bytes of the level nearest to the activations; None where there is no limit."""
-    for name in profile.placement.get(Buffer.ACTIVATIONS, ()):
-        return profile.memory[name].capacity_bytes
-    return None
-
-
 def _moved(row: LayerCount, beside: Rows) -> dict[Op, float]:
     """Operations of a row in the fused bound, given the rows of its block and depth."""
     ops, component = dict(row.tally.ops), row.label.component
@@ -92,7 +57,7 @@ def _moved(row: LayerCount, beside: Rows) -> dict[Op, float]:
             ops[Op.SPIKE_WRITE] = 0
         elif row.name.endswith(".qkv_neuron"):  # keys and values go to the cache
             ops[Op.SPIKE_WRITE] = _total(beside.get("scores", ()), Op.SPIKE_READ)
-    elif component in ("scores", "mix") and any(ops.get(op) for op in _CACHED):
+    elif component in ("scores", "mix") and any(ops.get(op) for op in CACHED):
         if component == "scores":
             ops[Op.ACTIVATION_WRITE] = 0
         else:

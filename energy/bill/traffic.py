@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from math import ceil, log2
 
-from energy.bill.execution import ADDRESS_BITS
 from energy.counts import LayerCount, Levels, Tally
 from hwmodels import Encoding, HardwareProfile, Op
 from hwmodels.dataflow import Rules
+
+#: Bits of a spike that is sent as an address: the events of the common address-event links.
+ADDRESS_BITS = 32
 
 #: Operations that move something, and those of them that move spikes.
 MOVED = frozenset(op for op in Op if op.buffer is not None)

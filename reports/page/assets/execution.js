@@ -113,6 +113,15 @@ const execution = (() => {
     if (rules.spikes === "addresses") {
       change(["spike_read_slots", "spike_write_slots"], (i, n) => (n ? spikes[i] : 0));
     }
+    if (rules.weights !== "event") {
+      const bits = traffic.bits(world, profile, rules, counts);
+      for (const op of ["activation_read_values", "spike_read_slots", "weight_read_values"]) {
+        const which = op === "weight_read_values" ? 1 : 0;
+        const again = (i) =>
+          fusion.readAgain(counts, profile, bits, i, rules.weights === "step" && slots[i] ? steps : 1)[which];
+        if (ops[op]) ops[op] = ops[op].map((n, i) => n && n * again(i));
+      }
+    }
     if (profile.fusion === "fused" && rules.weights !== "event") {
       for (const op of ["kv_read_values", "kv_spike_read_slots"])
         if (ops[op]) ops[op] = ops[op].map((n, i) => n && n * fusion.queryBlocks(counts, profile, i));

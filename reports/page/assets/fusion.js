@@ -73,6 +73,25 @@ const fusion = (() => {
     return { ...counts, ops };
   }
 
+  /* Bytes of the level nearest to the activations; null where there is no limit. */
+  function roomBytes(profile) {
+    const [nearest] = profile.placement.activations ?? [];
+    return nearest === undefined ? null : (profile.memory[nearest].capacity_bytes ?? null);
+  }
+
+  /* How often the inputs and the weights of a product are read, where neither fits on the chip. */
+  function readAgain(counts, profile, bits, i, steps) {
+    const of = (op) => (counts.ops[op] ? counts.ops[op][i] : 0);
+    const room = roomBytes(profile);
+    if (room === null || !counts.dense_macs[i] || !of("weight_read_values")) return [1, 1];
+    const calls = Math.max(1, counts.calls[i]);
+    const bytes = (op) => (of(op) ? ((of(op) / calls) * bits(op, i)) / 8 : 0);
+    const weights = bytes("weight_read_values");
+    const inputs = (bytes("activation_read_values") + bytes("spike_read_slots")) / steps;
+    const times = Math.max(1, Math.min(weights, inputs) / room);
+    return weights <= inputs ? [times, 1] : [1, times];
+  }
+
   /* The row that reads the queries of a product of attention; itself where there is none. */
   function reading(counts, product) {
     const at = counts.component.findIndex((component, i) =>
@@ -85,8 +104,7 @@ const fusion = (() => {
     const cached = CACHED.some((op) => counts.ops[op]?.[product]);
     const i = reading(counts, product);
     const of = (op) => (counts.ops[op] ? counts.ops[op][i] : 0);
-    const [nearest] = profile.placement.activations ?? [];
-    const room = nearest === undefined ? null : (profile.memory[nearest].capacity_bytes ?? null);
+    const room = roomBytes(profile);
     const calls = Math.max(1, counts.calls[i]);
     const batch = Math.max(1, counts.batch);
     if (room === null || !cached || counts.tokens / (calls * batch) <= 1) return 1;
@@ -97,5 +115,5 @@ const fusion = (() => {
     return counts.attention === "causal" ? (blocks + 1) / 2 : Math.max(1, blocks);
   }
 
-  return { fused, queryBlocks };
+  return { fused, queryBlocks, readAgain };
 })();

@@ -14,7 +14,7 @@ from simulator.layers import Sizes
 from simulator.machine import Machine
 from simulator.scratchpad import Scratchpad, hold_all_of_a, multiply
 
-from energy import Counts, formulas
+from energy import Counts, Label, LayerCount, formulas
 from energy.bill.execution import executed
 from energy.formulas import Attention, Conventions
 from hwmodels import Dataflow, Fusion, HardwareProfile, Op
@@ -116,7 +116,9 @@ def test_keys_and_values_are_read_once_for_each_block_of_queries(
         spiking=spiking,
         block=block,
     )
-    assert simulated.run() == closed_form(counts, machine("fused", ROOM[block]))
+    found, stated = simulated.run(), closed_form(counts, machine("fused", ROOM[block]))
+    for role in ("scores", "mix"):
+        assert found[role] == stated[role]
 
 
 def hong_kung(rows: int, inner: int, columns: int, room: float) -> float:
@@ -152,3 +154,49 @@ def test_where_one_operand_fits_each_value_of_a_product_moves_once(
     tally = formulas.linear(rows, inner, columns, bias=False)
     assert dict(pad.moved) == {op: n for op, n in tally.ops.items() if op.group == "memory" and n}
     assert sum(pad.moved.values()) >= hong_kung(rows, inner, columns, pad.room)
+
+
+large = st.integers(1, 5000)
+
+
+@settings(deadline=None, max_examples=300)
+@given(large, large, large, st.integers(1, 10**6), st.sampled_from(Fusion))
+def test_the_closed_form_never_undercuts_the_lower_bound(
+    rows: int, inner: int, columns: int, room: int, fusion: Fusion
+) -> None:
+    # Values of one byte, so that bytes of room are values.
+    product = LayerCount(
+        "a",
+        "Linear",
+        Label("head", "lm_head"),
+        1,
+        formulas.linear(rows, inner, columns, bias=False),
+    )
+    counts = Counts("asa", (product,), tokens=rows)
+    [moved] = closed_form(counts, machine(fusion, room)).values()
+    assert sum(moved.values()) >= hong_kung(rows, inner, columns, room) * (1 - 1e-12)
+
+
+@settings(deadline=None, max_examples=100)
+@given(large, large, large, st.integers(1, 10**6))
+def test_a_byte_more_of_room_is_no_cliff_and_never_costs(
+    rows: int, inner: int, columns: int, room: int
+) -> None:
+    tally = formulas.linear(rows, inner, columns, bias=False)
+    counts = Counts("asa", (LayerCount("a", "Linear", calls=1, tally=tally),), tokens=rows)
+    less, more = (
+        sum(closed_form(counts, machine("unfused", x))[""].values()) for x in (room, room + 1)
+    )
+    assert less / (1 + 1 / room) * (1 - 1e-12) <= more <= less
+
+
+def test_a_strip_of_the_smaller_operand_stays_while_the_larger_one_passes() -> None:
+    # A of 6 x 4 by B of 4 x 10 in the room of half of A: B passes twice, and A and C move once. The
+    # loops need room for a column of B beside the strip.
+    pad = Scratchpad(3 * 4 + 4)
+    for strip in range(2):
+        hold_all_of_a(pad, 3, 4, 10)
+        assert pad.moved[Op.WEIGHT_READ] == 40 * (strip + 1)
+    tally = formulas.linear(6, 4, 10, bias=False)
+    counts = Counts("asa", (LayerCount("a", "Linear", calls=1, tally=tally),), tokens=6)
+    assert closed_form(counts, machine("unfused", 12))[""] == pad.moved
