@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial, reduce
 from operator import add, attrgetter
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -116,6 +116,11 @@ class Estimate:
             for counts, given in self.made_of
         ]
         return reduce(add, bills)
+
+    @cached_property
+    def elsewhere(self) -> dict[object, Any]:
+        """What others keep with it: bills of the same counts on other machines, what they say."""
+        return {}
 
     def within(self, block: str | None, component: str | None = None) -> list[LayerEnergy]:
         """The bills of the layers in a block that have a component; None is any."""

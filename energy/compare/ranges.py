@@ -26,6 +26,7 @@ class Origin(StrEnum):
     STATED = "stated"
     SOURCES = "sources conflict"
     GRADE = "our choice"
+    ASSUMED = "assumed"
 
     @property
     def definition(self) -> str:
@@ -35,6 +36,8 @@ class Origin(StrEnum):
             Origin.STATED: "the range that the profile states",
             Origin.SOURCES: "from the lowest to the highest value that conflicting sources print",
             Origin.GRADE: f"chosen by this project from the evidence grade: {grades}",
+            Origin.ASSUMED: "chosen by this project: a quarter to four times of a capacity, "
+            "accumulators from 16 bits, both ways of a choice",
         }[self]
 
 
@@ -47,8 +50,8 @@ class UncertainConstant:
     """
 
     hw: str  #: name of the profile
-    #: where it stands in the profile: `prices.mac`, `memory.dram`, `static_power` or
-    #: `throughput.mac`
+    #: where it stands in the profile: `prices.mac`, `memory.dram`, `delivery`, `static_power` or
+    #: `throughput.mac`; of an assumption `capacity.sram`, `delivery.mac_reuse`, ...
     name: str
     #: the number; of a memory level its lowest and highest energy per byte
     values: tuple[float, ...]
@@ -58,6 +61,7 @@ class UncertainConstant:
     origin: Origin  #: who says so
     evidence: Evidence  #: how its source obtained it
     source: str
+    ways: tuple[str, str] | None = None  #: words of both ends, where it is a choice and no number
 
 
 def constants_of(profile: HardwareProfile) -> tuple[UncertainConstant, ...]:
@@ -79,6 +83,8 @@ def constants_of(profile: HardwareProfile) -> tuple[UncertainConstant, ...]:
             flat = (level.read_pj_per_byte, level.write_pj_per_byte)
             points = [pj for _, pj in level.curve] or [pj for pj in flat if pj is not None]
             yield constant(f"memory.{name}", level, "pJ/byte", *points)
+        if (delivery := profile.delivery) is not None:
+            yield constant("delivery", delivery, "pJ/byte", delivery.pj_per_byte)
         if (static := profile.static_power) is not None:
             yield constant("static_power", static, "W", static.watts)
         for op, rate in profile.throughput.items():

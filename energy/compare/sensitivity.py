@@ -1,23 +1,20 @@
 """How far a saving can be trusted: which constant of the hardware moves it, and how far all do.
 
-Energy is a sum of terms, each a product of constants of the profile or of their inverses. So the
-bill is taken apart once, into its terms at nominal constants, and each question after that is
-arithmetic on a short vector: no layer is priced again.
+Constants are factors of terms of the bill (`energy.compare.terms`); assumptions such as a capacity
+are not, and for them the bill is made again (`energy.compare.structure`).
 """
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from energy.bill.estimate import Estimate
 from energy.bill.saving import Saving, saving
-from energy.compare.ranges import UncertainConstant, constants_of
+from energy.compare.ranges import UncertainConstant
+from energy.compare.structure import choices_of, placed
+from energy.compare.terms import Floats, Model
 from hwmodels.errors import UserError
 
 #: Draws that are held in memory at a time, each of all constants.
@@ -26,8 +23,8 @@ MOST_SAMPLES = 10**6
 PERCENTILES = (5, 50, 95)
 
 SAMPLES = 10_000
-
-Floats = NDArray[np.float64]
+#: Machines, each with assumptions of its own, over which the samples are spread.
+MACHINES = 4
 
 
 class SensitivityError(UserError, ValueError):
@@ -39,14 +36,19 @@ class Swing:
     """What one constant does to a saving."""
 
     constant: UncertainConstant
-    asa_pj: float  #: what it contributes to the energy of the analog variant, in picojoules
-    ssa_pj: float  #: what it contributes to that of the spiking variant, in picojoules
+    #: what it contributes to the energy of the analog variant, in picojoules; 0 of an assumption
+    asa_pj: float
+    ssa_pj: float  #: what it contributes to that of the spiking variant, likewise
     at_low: float  #: the saving with the constant at the low end of its range, all others nominal
     at_high: float  #: the saving with it at the high end
 
     @property
     def span(self) -> float:
-        """How far it moves the saving; a saving rises or falls throughout the range."""
+        """How far apart both ends are.
+
+        Between them a saving rises or falls with a constant; with an assumption, such as a
+        capacity, it may do both.
+        """
         return abs(self.at_high - self.at_low)
 
 
@@ -85,12 +87,15 @@ def sensitivity(
     block: str | None = None,
     samples: int = SAMPLES,
     seed: int = 0,
+    swings: bool = True,
 ) -> Sensitivity:
     """What moves a saving, and where it lies.
 
     Constants are drawn independently of each other, log-uniformly over their ranges. Numbers from
     one figure are in truth off together: a factor that all constants share cancels in a saving, so
-    the interval is wider than it need be.
+    the interval is wider than it need be. Assumptions that are no factor of an energy (capacities,
+    reuse of fetches, accumulators, encoding: `structure.choices_of`) are drawn for `MACHINES`
+    machines, stratified, and the samples are spread over these.
 
     Args:
         asa: Bill of the analog variant.
@@ -98,6 +103,7 @@ def sensitivity(
         accounting: One of `ACCOUNTINGS`, or `full`.
         block: Only this block; None for all, and static energy where it is known.
         samples: How many draws of all constants.
+        swings: Whether to find what each constant does; else there are none.
         seed: Of the draws; draws do not depend on accounting or block.
 
     Raises:
@@ -109,85 +115,84 @@ def sensitivity(
     if samples > MOST_SAMPLES:
         raise SensitivityError(f"samples (= {samples:,}) may be at most {MOST_SAMPLES:,}; lower it")
     asa, ssa = asa.under(accounting), ssa.under(accounting)
+    # Tables of a run ask for the same ones several times.
+    key = "sensitivity", id(ssa), accounting, block, samples, seed, swings
+    if key not in asa.elsewhere:
+        asa.elsewhere[key] = ssa, _found(asa, ssa, accounting, block, samples, seed, swings)
+    found: Sensitivity = asa.elsewhere[key][1]
+    return found
+
+
+def _found(
+    asa: Estimate,
+    ssa: Estimate,
+    accounting: str,
+    block: str | None,
+    samples: int,
+    seed: int,
+    swings: bool,
+) -> Sensitivity:
     nominal = saving(asa, ssa, accounting, block=block)
     if nominal.saving is None:
         return Sensitivity(nominal, (), None)
-    model = _Model(asa, ssa, accounting, block)
-    lows, highs = np.log([[c.low, c.high] for c in model.constants]).T
-    ends = model.savings(np.concatenate([np.diag(lows), np.diag(highs)])).reshape(2, -1)
-    swings = [
-        Swing(constant, *map(float, pj), *map(float, saved))
-        for constant, pj, saved in zip(model.constants, model.involving().T, ends.T, strict=True)
-    ]
-    share = np.random.default_rng(seed).random((samples, len(model.constants)))
-    drawn = model.savings(lows + share * (highs - lows))
+    found = _swings(asa, ssa, accounting, block) if swings else []
+    drawn = _drawn(asa, ssa, accounting, block, samples, seed)
     low, median, high = (float(x) for x in np.percentile(drawn, PERCENTILES))
     return Sensitivity(
         nominal,
-        tuple(sorted(swings, key=lambda swing: -swing.span)),
+        tuple(sorted(found, key=lambda swing: -swing.span)),
         Interval(low, median, high, float(np.mean(drawn > 0)), samples, seed),
     )
 
 
-class _Model:
-    """The two bills, taken apart into terms."""
-
-    def __init__(self, asa: Estimate, ssa: Estimate, accounting: str, block: str | None) -> None:
-        # As in `saving`: static energy takes part where it is known of both sides.
-        static = block is None and None not in (asa.static_pj, ssa.static_pj)
-        sides = [_terms(side, accounting, block, static) for side in (asa, ssa)]
-        of_both = (c for side in (asa, ssa) for c in constants_of(side.profile))
-        self.constants = tuple(dict.fromkeys(of_both))
-        terms = list(sides[0] | sides[1])
-        #: Energy of each term at nominal constants in picojoules, (sides, terms).
-        self._pj = np.array([[side.get(term, 0.0) for term in terms] for side in sides])
-        #: How a term follows a constant, (terms, constants): 1, -1, or 0 where it does not.
-        powers = [float(dict(term).get(c, 0)) for term in terms for c in self.constants]
-        self._powers: Floats = np.array(powers).reshape(len(terms), len(self.constants))
-
-    def involving(self) -> Floats:
-        """Energy of the terms that follow a constant, in picojoules, (sides, constants)."""
-        return self._pj @ np.abs(self._powers)
-
-    def savings(self, logarithms: Floats) -> Floats:
-        """Savings at multiples of the constants, given as their logarithms, (cases, constants)."""
-        multiples = np.exp(logarithms @ self._powers.T)
-        # Not a matrix product, which may add the terms of two equal rows in different orders.
-        asa, ssa = ((multiples * side).sum(axis=1) for side in self._pj)
-        return np.asarray(1 - ssa / asa)
+def _swings(asa: Estimate, ssa: Estimate, accounting: str, block: str | None) -> list[Swing]:
+    """What each constant does, and each assumption: the bill is made again at both of its ends."""
+    model = Model(asa, ssa, accounting, block)
+    lows, highs = model.ranges
+    ends = model.savings(np.concatenate([np.diag(lows), np.diag(highs)])).reshape(2, -1)
+    found = [
+        Swing(constant, *map(float, pj), *map(float, saved))
+        for constant, pj, saved in zip(model.constants, model.involving().T, ends.T, strict=True)
+    ]
+    for constant in _assumptions(asa, ssa, accounting):
+        low, high = (
+            _saved(placed(asa, at), placed(ssa, at), accounting, block)
+            for at in ({constant.name: 0.0}, {constant.name: 1.0})
+        )
+        found.append(Swing(constant, 0.0, 0.0, low, high))
+    return found
 
 
-#: The constants that an energy is proportional (1) or inversely proportional (-1) to.
-_Term = tuple[tuple[UncertainConstant, int], ...]
+def _assumptions(asa: Estimate, ssa: Estimate, accounting: str) -> dict[UncertainConstant, None]:
+    """Assumptions of both sides; MACs and ACs follow from none."""
+    sides = () if accounting == "compute" else (asa, ssa)
+    return dict.fromkeys(x.constant for side in sides for x in choices_of(side.profile))
 
 
-def _terms(bill: Estimate, accounting: str, block: str | None, static: bool) -> dict[_Term, float]:
-    """Energy in picojoules by the constants it follows; what another price includes has none."""
-    constants = {constant.name: constant for constant in constants_of(bill.profile)}
-    energies: defaultdict[_Term, float] = defaultdict(float)
-    for name, pj in _dynamic(bill, accounting, block):
-        energies[((constants[name], 1),)] += pj
-    if accounting != "compute" and static and bill.static_pj:
-        power = (constants["static_power"], 1)
-        busy = {
-            op: bill.counts.total(op) / r.per_second for op, r in bill.profile.throughput.items()
-        }
-        seconds = math.fsum(busy.values())
-        if bill.latency_s is not None and math.isclose(seconds, bill.latency_s):
-            for op, its in busy.items():
-                term = (power, (constants[f"throughput.{op}"], -1))
-                energies[term] += bill.static_pj * its / seconds
-        else:  # a latency that was given follows from no constant
-            energies[(power,)] += bill.static_pj
-    return energies
+def _saved(asa: Estimate, ssa: Estimate, accounting: str, block: str | None) -> float:
+    found = saving(asa, ssa, accounting, block=block).saving
+    assert found is not None  # an assumption takes no price away
+    return found
 
 
-def _dynamic(bill: Estimate, accounting: str, block: str | None) -> Iterator[tuple[str, float]]:
-    """Energy of operations and memory levels in picojoules, with the name of its constant."""
-    for layer in bill.within(block):
-        for op, pj in layer.pj.items():
-            if op in bill.profile.prices and (accounting != "compute" or op.group == "compute"):
-                yield f"prices.{op}", pj
-        if accounting != "compute":
-            for level, pj in layer.level_pj.items():
-                yield f"memory.{level}", pj
+def _drawn(
+    asa: Estimate, ssa: Estimate, accounting: str, block: str | None, samples: int, seed: int
+) -> Floats:
+    """Savings at drawn constants, on machines with drawn assumptions."""
+    random, model = np.random.default_rng(seed), Model(asa, ssa, accounting, block)
+    lows, highs = model.ranges
+    drawn = lows + random.random((samples, len(model.constants))) * (highs - lows)
+    names = sorted({constant.name for constant in _assumptions(asa, ssa, accounting)})
+    if not names:
+        return model.savings(drawn)
+    # Stratified: each assumption stands once in each fourth of its range.
+    machines = np.random.default_rng(seed)
+    places = [
+        (machines.permutation(MACHINES) + machines.random(MACHINES)) / MACHINES for _ in names
+    ]
+    found = []
+    for i, each in enumerate(zip(*places, strict=True)):
+        at = dict(zip(names, map(float, each), strict=True))
+        model = Model(placed(asa, at), placed(ssa, at), accounting, block)
+        found.append(model.savings(drawn[i::MACHINES]))
+    return np.concatenate(found)

@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from energy.compare.ranges import Origin, UncertainConstant
 from energy.compare.sensitivity import Sensitivity, Swing
 from reports.kit.style import PAGE_WIDTH, SMALL, STYLE, beside, headline, spelled
-from reports.sensitivity.study import INDEPENDENT, SHOWN, Study, part_name, value_text
+from reports.sensitivity.study import INDEPENDENT, SHOWN, Study, part_name, range_text, value_text
 
 #: Light and dark, so that they differ in grey too.
 _LOW, _HIGH = "#56B4E9", "#D55E00"
@@ -136,6 +136,8 @@ def _label(constant: UncertainConstant) -> str:
     """The constant and its value; below, how it is known and who says how far it may be off."""
     value = f"{value_text(constant)} {constant.unit}"
     ends = f"x {constant.low:.3g} to {constant.high:.3g}"
+    if constant.ways:
+        ends = range_text(constant)
     return f"{_name(constant.name)}: {value}\n{constant.evidence}; {ends}, {constant.origin}"
 
 
@@ -147,10 +149,16 @@ def _name(name: str) -> str:
         "memory": words,
         "static_power": "static power",
         "throughput": f"{words} throughput",
+        "capacity": f"{words} capacity",
+        "delivery": f"{words} per fetch" if what else "fetch beside the adders",
+        "widths": f"width of {words}",
+        "encoding": "spikes in memory",
     }[kind]
 
 
 def _end_text(constant: UncertainConstant, factor: float) -> str:
+    if constant.ways:
+        return constant.ways[round(factor)]
     if len(constant.values) > 1:
         return f"x {factor:.3g}"
     return f"{constant.values[0] * factor:.3g}"

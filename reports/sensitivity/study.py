@@ -74,11 +74,15 @@ def part_name(block: str | None) -> str:
 
 def value_text(constant: UncertainConstant, factor: float = 1.0) -> str:
     """The value of a constant or of a multiple; of a memory level from cheapest to dearest."""
+    if constant.ways:
+        return constant.ways[round(factor)]
     return " to ".join(f"{value * factor:.4g}" for value in constant.values)
 
 
 def range_text(constant: UncertainConstant) -> str:
     """The range of a constant in its unit; of a memory level as factors."""
+    if constant.ways:
+        return " or ".join(constant.ways)
     if len(constant.values) > 1:
         return f"x {constant.low:.3g} to {constant.high:.3g}"
     return " to ".join(value_text(constant, factor) for factor in (constant.low, constant.high))

@@ -29,6 +29,13 @@ class Line(NamedTuple):
     swing: Swing | None = None
 
 
+def _factor(line: Line, end: str) -> float | None:
+    """The multiple at an end of a range; None of a choice, which is no number."""
+    if line.swing is None or line.swing.constant.ways:
+        return None
+    return line.swing.constant.low if end == "low" else line.swing.constant.high
+
+
 def _block(name: str) -> str:
     return "model" if name == "total" else name
 
@@ -42,8 +49,8 @@ COLUMNS: tuple[Column[Line], ...] = (
     Column("value", lambda line: line.swing and value_text(line.swing.constant), "value"),
     Column("unit", at("swing.constant.unit"), "unit", words=True),
     Column("evidence", at("swing.constant.evidence"), "evidence", words=True),
-    Column("low_factor", at("swing.constant.low")),
-    Column("high_factor", at("swing.constant.high")),
+    Column("low_factor", lambda line: _factor(line, "low")),
+    Column("high_factor", lambda line: _factor(line, "high")),
     Column("range_from", at("swing.constant.origin"), "range from", words=True),
     *attributes("swing", "asa_pj", "ssa_pj"),
     Column("saving_at_low", at("swing.at_low"), "at low", percent),

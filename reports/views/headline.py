@@ -40,7 +40,9 @@ class Headline:
     @cached_property
     def interval(self) -> Interval | None:
         """Where a block's saving lies if prices are off as far as their evidence allows."""
-        return sensitivity(self.asa, self.ssa, self.accounting, block=self.block).interval
+        return sensitivity(
+            self.asa, self.ssa, self.accounting, block=self.block, swings=False
+        ).interval
 
     @property
     def events_per_mac(self) -> float | None:

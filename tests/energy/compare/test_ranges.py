@@ -103,7 +103,8 @@ def test_every_shipped_constant_has_a_range_around_it(name: str) -> None:
     profile = load_profile(name)
     constants = constants_of(profile)
     numbers = len(profile.prices) + len(profile.memory) + len(profile.throughput)
-    assert len(constants) == numbers + (profile.static_power is not None)
+    others = (profile.static_power, profile.delivery)
+    assert len(constants) == numbers + sum(x is not None for x in others)
     assert len({constant.name for constant in constants}) == len(constants)
     assert all(0 < constant.low <= 1 <= constant.high for constant in constants)
 

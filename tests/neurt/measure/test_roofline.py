@@ -14,6 +14,7 @@ from neurt.closed_form.passes import decode
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Shape, ShapeError
+from neurt.loading.source import ModelSource
 from neurt.measure.planning import run_plan
 from neurt.measure.roofline import decode_rooflines, measured_rates
 from neurt.requests.passes import PlanRequest
@@ -26,10 +27,8 @@ CONTEXTS = [1, 2, 4, 8, 16, 32, 64, 96]
 
 @pytest.fixture
 def plan(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
-    class Source:
-        shape, name = SHAPE, "tiny"
-
-    monkeypatch.setattr("neurt.measure.planning.resolve", lambda _name: Source)
+    source = ModelSource("tiny", None, None, SHAPE)
+    monkeypatch.setattr("neurt.measure.planning.resolve", lambda _name: source)
 
     def make(*hw: str, form: Form = Form.SOFTMAX, **asked: Any) -> Run:
         spiking = SpikingConfig(form=form)
