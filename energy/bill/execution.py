@@ -54,8 +54,8 @@ def executed(
             _read_in_blocks(ops, query_blocks(fact, beside, counts, profile))
         if ops.get(Op.NEURON_UPDATE):
             _take_apart(ops, profile)
-        if profile.delivery is not None:
-            _deliver(ops, fact, profile.delivery)
+        if profile.delivery is not None and (fetched := fetches(fact, profile.delivery)):
+            ops[Op.DELIVERY] = fetched
         layers.append(row.with_ops(ops))
     if profile.core is not None:
         layers = _routed(layers, counts, profile.core)
@@ -83,23 +83,27 @@ def _take_apart(ops: dict[Op, float], profile: HardwareProfile) -> None:
         ops |= {op: each * updates for op, each in LEAKY.items()}
 
 
-def _deliver(ops: dict[Op, float], fact: LayerCount, delivery: Delivery) -> None:
+def fetches(fact: LayerCount, delivery: Delivery, *, event_reuse: float | None = None) -> float:
     """Stored operands that are fetched beside the adders, each for as many uses as share a fetch.
 
     An operand is used `products / stored` times in a call; no fetch serves more.
+
+    Args:
+        fact: A row as counted.
+        delivery: The buffer beside the adders.
+        event_reuse: Another number of events that share a fetch.
     """
     counted, calls = fact.tally.ops, max(1, fact.calls)
     stored = sum(counted.get(op, 0) for op in _STORED) / calls
-    fetches = 0.0
+    found = 0.0
     for uses, reuse in (
         (counted.get(Op.MAC, 0), delivery.mac_reuse),
-        (fact.tally.accumulates, delivery.event_reuse),
+        (fact.tally.accumulates, delivery.event_reuse if event_reuse is None else event_reuse),
     ):
         if uses:
             each = min(reuse, uses / calls / stored) if stored else reuse
-            fetches += uses / max(1.0, each)
-    if fetches:
-        ops[Op.DELIVERY] = fetches
+            found += uses / max(1.0, each)
+    return found
 
 
 def _execute(ops: dict[Op, float], row: LayerCount, rules: Rules, counts: Counts) -> None:

@@ -88,6 +88,10 @@ class BreakEven:
     cancelled: tuple[str, ...] = ()
     #: what is known nevertheless; None where everything that matters is priced
     bound: Bound | None = None
+    #: events that share a fetch beside the adders at which the busy side costs what the analog one
+    #: does; with fewer it costs more. 1 where it costs less whatever they share; None where it
+    #: costs more whatever they share, nothing is fetched, or a price is missing
+    event_reuse: float | None = None
 
     @property
     def priced_rate(self) -> float | None:

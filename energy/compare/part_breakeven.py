@@ -10,8 +10,9 @@ from typing import NamedTuple
 from energy.bill.estimate import Estimate
 from energy.bill.layer import COMPUTE, LayerEnergy, relevant_ops
 from energy.compare.breakeven import Bound, BreakEven, Part
+from energy.compare.reuse import reuse_break_even
 from energy.counts import Counts, LayerCount, Tally
-from hwmodels import Op
+from hwmodels import HardwareProfile, Op
 
 #: What static energy is called among what has no price.
 STATIC = "static"
@@ -61,6 +62,9 @@ def part_break_even(
         tuple(unpriced),
         tuple(op for op in missing if op not in unpriced),
         bound,
+        None
+        if bound or accounting == "compute"
+        else reuse_break_even(asa_pj, busy_pj, busy, part.spiking),
     )
 
 
@@ -76,6 +80,7 @@ def _missing(sides: Sequence[_Side], accounting: str) -> dict[str, list[float]]:
 class _Side(NamedTuple):
     """Bills of the rows of one side, and its static energy: none where it does not take part."""
 
+    profile: HardwareProfile
     rows: list[LayerEnergy]
     static_pj: float | None
 
@@ -84,13 +89,14 @@ class _Side(NamedTuple):
         """The rows of these names, or all of them."""
         rows = [row for row in bill.layers if names is None or row.count.name in names]
         whole = names is None and accounting != "compute"
-        return cls(rows, bill.static_pj if whole else 0.0)
+        return cls(bill.profile, rows, bill.static_pj if whole else 0.0)
 
     def amount(self, op: Op) -> float:
         return sum(row.count.tally.ops.get(op, 0) for row in self.rows)
 
     def lacks(self, op: Op) -> bool:
-        return any(row.count.tally.ops.get(op) and op not in row.pj for row in self.rows)
+        # What takes no bits, such as the addresses of no events, costs nothing, and has a price.
+        return not self.profile.is_priced(op) and self.amount(op) > 0
 
     def energy_pj(self, accounting: str) -> float:
         relevant = relevant_ops(accounting)

@@ -53,3 +53,28 @@ def rate_text(line: BreakEven) -> str:
 def short_name(line: BreakEven) -> str:
     """The name of a part of a run, without what all of them begin with."""
     return line.part.name.removeprefix("transformer.")
+
+
+def reuse_text(case: Case) -> str:
+    """How many events must share a fetch for a part to save anything; empty where none is known.
+
+    The part is the largest of which all that matters has a price.
+    """
+    delivery = case.ssa.profile.delivery
+    if delivery is None:
+        return ""
+    for part in reversed(case.by_part()):
+        lines = [line for line in part.values() if line.accounting != "compute" and not line.bound]
+        if lines:
+            events = "the measured events" if case.measured else "an event in each slot"
+            ends = "; ".join(f"{_reuse(line)} ({line.accounting})" for line in lines)
+            return (
+                "Events that share a fetch of a stored operand beside the adders (profile: "
+                f"{delivery.event_reuse:g}), {short_name(lines[0])}: {events} {ends}."
+            )
+    return ""
+
+
+def _reuse(line: BreakEven) -> str:
+    words = {None: "cost more however many do", 1.0: "save however few do"}
+    return words.get(line.event_reuse, f"stop saving below {line.event_reuse or 0:,.4g}")

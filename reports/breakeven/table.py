@@ -16,7 +16,7 @@ from energy.compare.thresholds import THRESHOLDS, Threshold, compute_only_needs,
 from energy.table import Column, Table, at, attributes, texts
 from energy.words import NONE, change, number
 from hwmodels import HardwareProfile, Op
-from reports.breakeven.case import SIGNS, Case, margin, mark, rate_text, short_name
+from reports.breakeven.case import SIGNS, Case, margin, mark, rate_text, reuse_text, short_name
 from reports.kit.caveats import are_random
 from reports.kit.files import prepare_directory, slugs, write_text
 from reports.kit.pictures import Pictures, draw
@@ -51,6 +51,7 @@ COLUMNS: tuple[Column[Line], ...] = (
     *attributes("part.part", "kind", "includes"),
     *attributes("part", "accounting", "timesteps", "asa_pj", "silent_pj", "busy_pj", "busy_rate"),
     *attributes("part", "rate", "events_per_mac", "spikes_per_synapse", "verdict"),
+    *attributes("part", "event_reuse"),
     Column("unpriced", lambda line: " ".join(line.part.unpriced)),
     *attributes("part", "bound"),
     Column(
@@ -158,6 +159,8 @@ def print_breakeven(cases: Sequence[Case], console: Console) -> None:
         console.print()
         print_table(case_table(case), console)
         _print_gaps(case, console)
+        if reuse := reuse_text(case):
+            print_sentence(reuse, console)
     for profile in {case.asa.profile.name: case.asa.profile for case in cases}.values():
         _print_arithmetic(profile, sorted({case.ssa.counts.timesteps for case in cases}), console)
     console.print("\nThe literature, in spikes per synapse per inference:")
