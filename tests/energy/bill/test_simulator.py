@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from simulator.layers import Sizes
 from simulator.machine import Machine
 from simulator.scratchpad import Scratchpad, hold_all_of_a, multiply
+from simulator.spikformer import Spikformer
 
 from energy import Counts, Label, LayerCount, formulas
 from energy.bill.execution import executed
@@ -159,7 +160,7 @@ def test_where_one_operand_fits_each_value_of_a_product_moves_once(
 large = st.integers(1, 5000)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(large, large, large, st.integers(1, 10**6), st.sampled_from(Fusion))
 def test_the_closed_form_never_undercuts_the_lower_bound(
     rows: int, inner: int, columns: int, room: int, fusion: Fusion
@@ -200,3 +201,24 @@ def test_a_strip_of_the_smaller_operand_stays_while_the_larger_one_passes() -> N
     tally = formulas.linear(6, 4, 10, bias=False)
     counts = Counts("asa", (LayerCount("a", "Linear", calls=1, tally=tally),), tokens=6)
     assert closed_form(counts, machine("unfused", 12))[""] == pad.moved
+
+
+@pytest.mark.parametrize("block", [None, *ROOM])
+@pytest.mark.parametrize(("family", "phase", "fusion", "attention"), EVERY)
+def test_spikformer_moves_what_the_closed_form_says(
+    family: str, phase: str, fusion: Fusion, attention: Attention, block: int | None
+) -> None:
+    shape, what = TINY[family], PASSES[phase]
+    spiking = SpikingConfig(timesteps=3, form=Form.SPIKFORMER, code=Code.POW2)
+    counts = plan_ssa(shape, what, spiking, 0.25, Conventions(attention))
+    simulated = Spikformer(
+        sizes(shape, what, attention is Attention.CAUSAL, steps=3),
+        fused=fusion is Fusion.FUSED,
+        spiking=True,
+        block=block,
+    )
+    found = simulated.run()
+    stated = closed_form(counts, machine(fusion, block and ROOM[block]))
+    for component in found if block is None else ("scores", "mix"):
+        assert found[component] == stated[component]
+    assert found.keys() == stated.keys()
