@@ -60,8 +60,10 @@ def curve(level: MemoryLevel) -> str:
 
 
 _SECTIONS = (
-    *("process_nm", "precision", "value_bytes", "scope", "dataflow"),
-    *("prices", "placement", "memory", "static_power", "throughput", "core", "system"),
+    *("process_nm", "precision", "value_bytes", "widths", "scope"),
+    *("dataflow", "fusion", "encoding", "room"),
+    *("prices", "placement", "memory", "delivery", "static_power", "throughput", "bandwidth"),
+    *("core", "system"),
 )
 
 
@@ -81,8 +83,11 @@ def _entries(profile: HardwareProfile) -> Iterator[tuple[str, Entry]]:
     node = profile.process_nm
     yield "process_nm", Entry("unknown" if node is None else f"{node:g}", node)
     yield "value_bytes", Entry(f"{profile.value_bytes:g}", profile.value_bytes)
-    for key in ("precision", "scope", "dataflow"):
+    for key in ("precision", "scope", "dataflow", "fusion", "encoding", "room"):
         yield key, Entry(str(getattr(profile, key)))
+    for operand, bits in profile.widths:
+        if bits is not None:
+            yield f"widths.{operand}", Entry(f"{bits:g} bits", bits)
     for op in Op:
         if price := profile.prices.get(op):
             yield f"prices.{op}", Entry(f"{price.pj:g}", price.pj, price)
@@ -111,6 +116,15 @@ def _chip(profile: HardwareProfile) -> Iterator[tuple[str, Entry]]:
         yield "static_power.watts", Entry(f"{static.watts:g}", static.watts, static)
     for op, rate in profile.throughput.items():
         yield f"throughput.{op}", Entry(f"{rate.per_second:g}", rate.per_second, rate)
+    for name, fast in profile.bandwidth.items():
+        yield f"bandwidth.{name}", Entry(f"{fast.bytes_per_second:g}", fast.bytes_per_second, fast)
+    if fetch := profile.delivery:
+        for key in ("pj_per_byte", "mac_reuse", "event_reuse"):
+            number = getattr(fetch, key)
+            yield f"delivery.{key}", Entry(f"{number:g}", number, fetch)
+        if fetch.reuse_range:
+            lowest, highest = fetch.reuse_range
+            yield "delivery.reuse_range", Entry(f"{lowest:g} to {highest:g}", None, fetch)
     if (core := profile.core) is not None:
         yield "core.synapses", Entry(f"{core.synapses}", core.synapses, core)
         yield "core.neurons", Entry(f"{core.neurons}", core.neurons, core)

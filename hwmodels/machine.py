@@ -9,10 +9,13 @@ from pydantic import Field
 
 from hwmodels.ops import Op
 from hwmodels.prices import Cited, PicojoulePerByte, Record, Reuse
+from hwmodels.units import Magnitude
 
+#: Least and most bits of a value. Weights have been stored in half a bit; 64 are a double.
+MIN_BITS, MAX_BITS = 0.1, 64
 #: A number of bits per value; group scales and zero points make it a fraction (AWQ: 4.156).
-Bits = Annotated[float, Field(gt=0, le=64, allow_inf_nan=False, strict=True)]
-WholeBits = Annotated[int, Field(ge=1, le=64, strict=True)]
+Bits = Annotated[float, Field(allow_inf_nan=False, strict=True), Magnitude(MIN_BITS, MAX_BITS)]
+WholeBits = Annotated[int, Field(strict=True), Magnitude(1, MAX_BITS)]
 
 
 #: Operands that have a width of their own.

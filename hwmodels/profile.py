@@ -129,6 +129,12 @@ class HardwareProfile(Record):
                     f"prices.{op} is memory traffic: give its energy per byte in a memory level "
                     f"and place '{op.buffer}' there"
                 )
+        for where in ("prices", "included", "throughput"):
+            if Op.DELIVERY in getattr(self, where):
+                yield (
+                    f"{where}.{Op.DELIVERY} is a fetch beside the adders: give its energy per "
+                    "byte, and its reuse, in 'delivery'"
+                )
         for buffer, levels in self.placement.items():
             for level in levels or ("",):
                 if level not in self.memory:

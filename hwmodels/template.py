@@ -6,10 +6,14 @@ from collections.abc import Iterable
 
 from pydantic import TypeAdapter, ValidationError
 
+from hwmodels.machine import Encoding, Fusion, Room
 from hwmodels.ops import Buffer, Op
 from hwmodels.plain import quoted
 from hwmodels.prices import Evidence, Name
 from hwmodels.profile import HardwareProfile, ProfileError
+
+#: Operations that have a price of their own: traffic and fetches are charged by the byte.
+PRICED = [op for op in Op if op.buffer is None and op is not Op.DELIVERY]
 
 
 def template(name: str) -> str:
@@ -20,8 +24,11 @@ def template(name: str) -> str:
     """
     words = {
         "name": _checked(name),
-        "operations": _listed(f"{op:<14} {op.definition}" for op in Op if op.buffer is None),
+        "operations": _listed(f"{op:<14} {op.definition}" for op in PRICED),
         "buffers": _listed(f"{b:<14} {_traffic(b)}" for b in Buffer),
+        "fusions": _listed(f"{way:<14} {way.definition}" for way in Fusion),
+        "encodings": _listed(f"{way:<14} {way.definition}" for way in Encoding),
+        "rooms": _listed(f"{way:<14} {way.definition}" for way in Room),
         "grades": _listed(f"{grade:<14} {grade.definition}" for grade in Evidence),
     }
     return _WHOLE.format(**words)
@@ -86,7 +93,7 @@ name = "{name}"
 title = "{name}, a chip of mine"
 # Technology node in nanometres; delete it where unknown.
 process_nm = 22
-# Number format of the arithmetic, and the width of one analog value; traffic is scaled to it.
+# Number format of the arithmetic, and its width: that of every operand without one of its own.
 precision = "int8"
 value_bytes = 1
 # per_term: operations are priced one by one. all_in: chip power over events, one price with
@@ -94,10 +101,28 @@ value_bytes = 1
 scope = "per_term"
 # How often a spiking layer moves its operands: layerwise, stepwise, event-driven, time-batched.
 dataflow = "layerwise"
+# What moves between the products of a model:
+{fusions}
+fusion = "fused"
+# How spikes lie in memory:
+{encodings}
+encoding = "cheapest"
+# Who gets the room on the chip:
+{rooms}
+room = "by-need"
 # What a reader must accept to use the numbers, one sentence each; printed with every report.
 assumptions = ["The numbers of this profile are placeholders."]
 # Operations and buffers to take out of the profile that this one extends.
 #unpriced = ["exp"]
+
+# Bits of operands that are stored in another width; a fraction holds its share of scales. Sums and
+# membrane potentials have whole bits.
+#[widths]
+#weights = 4.156
+#activations = 8
+#vectors = 16
+#kv = 8
+#accumulators = 32
 
 # Prices. The operations are:
 {operations}
@@ -146,6 +171,16 @@ activations = "sram"
 spikes = "sram"
 state = "sram"
 
+# The buffer beside the adders, where its price is not in that of an operation: energy of a fetch,
+# and how many multiply-accumulates or events share one.
+#[delivery]
+#pj_per_byte = 0.5
+#mac_reuse = 2048
+#event_reuse = 2048
+#reuse_range = [1, 4096]
+#source = "A citation"
+#evidence = "derived"
+
 # What the chip draws when nothing happens. With throughput, latency and static energy follow.
 #[static_power]
 #watts = "104 mW"
@@ -155,6 +190,12 @@ state = "sram"
 # Operations per second of the whole chip.
 #[throughput.mac]
 #per_second = "1e12/s"
+#source = "A citation"
+#evidence = "measured"
+
+# How fast a memory level is. With throughput, the slowest of both gives the latency.
+#[bandwidth.dram]
+#bytes_per_second = "34e9/s"
 #source = "A citation"
 #evidence = "measured"
 

@@ -201,7 +201,8 @@ class Reader:
             if (value := self._index(line, row, column)) is not None:
                 about[column] = value
         about["value_bits"] = self._bits(line, row, "value_bits")
-        if self.bytes and not self._index(line, row, "value_bytes"):
+        value_bytes = self._index(line, row, "value_bytes")  # checked where nothing moves, too
+        if self.bytes and value_bytes is None:
             about["value_bits"] = 8.0  # the bytes that move, whatever the hardware
         variant = row[self.at["variant"]] if "variant" in self.at else ""
         return (variant, phase), about

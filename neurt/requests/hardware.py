@@ -8,10 +8,10 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from hwmodels import Dataflow, Encoding, Fusion, HardwareProfile, Room, load_profiles
-from hwmodels.machine import Operand, Widths
+from hwmodels.machine import MAX_BITS, MIN_BITS, Operand, Widths
 from neurt.requests.base import Amount, Flag, Request, RequestError
 
-Bits = Annotated[float, Field(gt=0, le=64, allow_inf_nan=False)]
+Bits = Annotated[float, Field(ge=MIN_BITS, le=MAX_BITS, allow_inf_nan=False)]
 Uses = Annotated[float, Field(ge=1, le=1e9, allow_inf_nan=False)]
 
 

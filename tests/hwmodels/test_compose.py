@@ -19,8 +19,7 @@ from hwmodels import (
     with_prices,
 )
 from hwmodels.compose import as_table, overlay
-
-ARITHMETIC = [op for op in Op if op.buffer is None]
+from hwmodels.template import PRICED
 
 
 def price(pj: float, by: str = "a bench") -> dict[str, Any]:
@@ -132,7 +131,7 @@ def test_a_table_that_is_none_is_left_to_the_schema(table: str, value: object) -
 
 
 def entries(by: str) -> st.SearchStrategy[dict[str, Any]]:
-    priced = st.dictionaries(st.sampled_from(ARITHMETIC), st.floats(1e-6, 1e6), max_size=6)
+    priced = st.dictionaries(st.sampled_from(PRICED), st.floats(1e-6, 1e6), max_size=6)
     levels = st.dictionaries(st.sampled_from(["l1", "l2", "dram"]), st.floats(1e-6, 1e6))
     powers = st.none() | st.floats(1e-12, 10)
     return st.builds(

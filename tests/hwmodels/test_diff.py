@@ -8,6 +8,8 @@ from builders import CITED, chip
 from hwmodels import HardwareProfile, load_profile, profile_names
 from hwmodels.diff import Difference, differences, size
 
+FETCH = {"pj_per_byte": 2.0, "mac_reuse": 16, "event_reuse": 8, **CITED}
+FAST = {"bytes_per_second": 10, **CITED}
 RAM = {"read_pj_per_byte": 5.0, "write_pj_per_byte": 7.0, **CITED}
 
 
@@ -18,6 +20,8 @@ def profile(**changed: Any) -> HardwareProfile:
         "included": {"spike": "inside the mac"},
         "static_power": {"watts": 1.0, **CITED},
         "throughput": {"mac": {"per_second": 10, **CITED}},
+        "delivery": FETCH,
+        "bandwidth": {"ram": FAST},
         "core": {"synapses": 64, "neurons": 8, **CITED},
         "system": [{"what": "gpt2", "value": 2.0, "unit": "mJ", **CITED}],
     }
@@ -37,8 +41,28 @@ def test_a_profile_does_not_differ_from_itself(name: str) -> None:
     ("keys", "key", "a", "b", "ratio"),
     [
         ({"process_nm": 45}, "process_nm", "unknown", "45", None),
-        ({"precision": "int8"}, "precision", "fp32", "int8", None),
-        ({"value_bytes": 1}, "value_bytes", "4", "1", 0.25),
+        ({"precision": "fp32"}, "precision", "int8", "fp32", None),
+        ({"value_bytes": 4}, "value_bytes", "1", "4", 4.0),
+        ({"widths": {"accumulators": 16}}, "widths.accumulators", "8 bits", "16 bits", 2.0),
+        (
+            {"widths": {"accumulators": 8, "weights": 4.5}},
+            "widths.weights",
+            None,
+            "4.5 bits",
+            None,
+        ),
+        ({"fusion": "fused"}, "fusion", "unfused", "fused", None),
+        ({"encoding": "packed"}, "encoding", "cheapest", "packed", None),
+        ({"room": "fixed-order"}, "room", "by-need", "fixed-order", None),
+        ({"delivery": FETCH | {"event_reuse": 1}}, "delivery.event_reuse", "8", "1", 0.125),
+        (
+            {"delivery": FETCH | {"reuse_range": [1, 9]}},
+            "delivery.reuse_range",
+            None,
+            "1 to 9",
+            None,
+        ),
+        ({"bandwidth": {"ram": FAST | {"bytes_per_second": 30}}}, "bandwidth.ram", "10", "30", 3.0),
         ({"dataflow": "stepwise"}, "dataflow", "layerwise", "stepwise", None),
         ({"included": {}}, "prices.spike", "included", None, None),
         ({"placement": {}}, "placement.weights", "ram", None, None),
@@ -97,9 +121,11 @@ def test_differences_come_in_the_order_of_the_schema() -> None:
         "value_bytes",
         "scope",
         "dataflow",
+        "fusion",
         "prices",
         "placement",
         "memory",
+        "delivery",
     ]
 
 

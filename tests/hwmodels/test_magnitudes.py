@@ -18,6 +18,11 @@ from hwmodels.schema import file_schema
 CITED = {"source": "a bench", "evidence": "measured"}
 LEVEL = {"read_pj_per_byte": 1.0, "write_pj_per_byte": 2.0, **CITED}
 
+
+def delivery(**changed: Any) -> dict[str, Any]:
+    return {"delivery": {"pj_per_byte": 1.0, "mac_reuse": 1, "event_reuse": 1, **CITED, **changed}}
+
+
 #: Each number of the schema: its key, a file that holds it, and its range.
 FIELDS: dict[str, tuple[Any, float, float]] = {
     "value_bytes": (lambda x: {"value_bytes": x}, 0.125, 16),
@@ -71,6 +76,21 @@ FIELDS: dict[str, tuple[Any, float, float]] = {
         1,
         1e22,
     ),
+    "bandwidth.ram.bytes_per_second": (
+        lambda x: {
+            "memory": {"ram": LEVEL},
+            "bandwidth": {"ram": {"bytes_per_second": x, **CITED}},
+        },
+        1,
+        1e22,
+    ),
+    "delivery.pj_per_byte": (lambda x: delivery(pj_per_byte=x), 1e-6, 1e9),
+    "delivery.mac_reuse": (lambda x: delivery(mac_reuse=x), 1, 1e9),
+    "delivery.event_reuse": (lambda x: delivery(event_reuse=x), 1, 1e9),
+    "delivery.reuse_range.0": (lambda x: delivery(reuse_range=[x, 1e9]), 1, 1e9),
+    "delivery.reuse_range.1": (lambda x: delivery(reuse_range=[1, x]), 1, 1e9),
+    "widths.vectors": (lambda x: {"widths": {"vectors": x}}, 0.1, 64),
+    "widths.accumulators": (lambda x: {"widths": {"accumulators": x}}, 1, 64),
     "core.synapses": (lambda x: {"core": {"synapses": x, "neurons": 1, **CITED}}, 1, 10**15),
     "core.neurons": (lambda x: {"core": {"synapses": 1, "neurons": x, **CITED}}, 1, 10**15),
     "system.0.value": (
@@ -125,7 +145,8 @@ def test_what_no_machine_has_is_refused_with_the_range(key: str) -> None:
 @pytest.mark.parametrize("key", FIELDS)
 @pytest.mark.parametrize("number", [0, 0.0, float("nan"), inf, True, None, [1], {}, "1"])
 def test_zero_is_a_price_and_a_power_and_nothing_else_is_a_number(key: str, number: Any) -> None:
-    optional = key in ("process_nm", "memory.ram.capacity_bytes") and number is None
+    nothing = ("process_nm", "memory.ram.capacity_bytes", "widths.vectors")
+    optional = key in nothing and number is None
     if optional or (key in ZERO and number == 0 and number is not False):
         validated(file_with(key, number), "mine")
     else:

@@ -26,14 +26,36 @@ def test_the_headings_of_the_bill() -> None:
         Op.SQRT: "scalar",
         Op.CMP: "scalar",
         Op.NEURON_UPDATE: "neuron",
+        Op.NEURON_ADD: "neuron",
+        Op.NEURON_MUL: "neuron",
+        Op.NEURON_CMP: "neuron",
         Op.SPIKE: "routing",
         Op.SPIKE_HOP: "routing",
+        Op.DELIVERY: "delivery",
     }
     assert {op.group for op in TRAFFIC} == {"memory"}
 
 
-def test_traffic_is_what_is_counted_in_bytes() -> None:
-    assert [op.value for op in Op if op.value.endswith("_bytes")] == TRAFFIC
+def test_traffic_is_what_is_read_or_written_in_values_or_in_slots() -> None:
+    counted = ("read_values", "write_values", "read_slots", "write_slots")
+    assert [op for op in Op if op.value.endswith(counted)] == TRAFFIC
+    assert {op for op in TRAFFIC if op.moves_spikes} == {
+        Op.SPIKE_READ,
+        Op.SPIKE_WRITE,
+        Op.KV_SPIKE_READ,
+        Op.KV_SPIKE_WRITE,
+    }
+
+
+@pytest.mark.parametrize("op", TRAFFIC)
+def test_traffic_is_known_by_its_name_in_bytes_too(op: Op) -> None:
+    assert Op(op.value.rpartition("_")[0] + "_bytes") is op
+
+
+def test_what_is_no_traffic_has_no_name_in_bytes() -> None:
+    for name in ("mac_bytes", "delivery_bytes", "bytes"):
+        with pytest.raises(ValueError, match=name):
+            Op(name)
 
 
 @pytest.mark.parametrize(
@@ -60,17 +82,15 @@ def test_a_traffic_operation_reads_or_writes() -> None:
     }
 
 
-def test_only_hops_are_derived() -> None:
-    assert [op for op in Op if not op.is_counted] == [Op.SPIKE_HOP]
+def test_hops_and_deliveries_follow_from_a_machine() -> None:
+    assert [op for op in Op if not op.is_counted] == [Op.SPIKE_HOP, Op.DELIVERY]
 
 
-def test_packed_spikes_and_arithmetic_do_not_follow_the_width_of_a_value() -> None:
-    assert {op for op in Op if not op.scales_with_precision} == {
-        *(op for op in Op if op not in TRAFFIC),
-        Op.SPIKE_READ,
-        Op.SPIKE_WRITE,
-        Op.KV_SPIKE_READ,
-        Op.KV_SPIKE_WRITE,
+def test_what_neurons_do_is_priced_as_its_like_outside_of_them() -> None:
+    assert {op: op.alike for op in Op if op.alike} == {
+        Op.NEURON_ADD: Op.ADD,
+        Op.NEURON_MUL: Op.MUL,
+        Op.NEURON_CMP: Op.CMP,
     }
 
 

@@ -91,6 +91,7 @@ def test_what_is_not_traffic_is_priced_or_included() -> None:
     assert {op for op in Op if op.buffer is None and profile().is_priced(op)} == {
         Op.MAC,
         Op.CMP,
+        Op.NEURON_CMP,  # as its like outside of neurons
         Op.SPIKE,
     }
 

@@ -16,10 +16,22 @@ from hwmodels import (
     profile_names,
 )
 from hwmodels.doubts import ProfileWarning
-from hwmodels.prices import Core, MemoryLevel, Price, StaticPower, SystemFigure, Throughput
-from hwmodels.template import extension_template, template
+from hwmodels.machine import Delivery, Encoding, Fusion, Room, Widths
+from hwmodels.prices import (
+    Bandwidth,
+    Core,
+    MemoryLevel,
+    Price,
+    StaticPower,
+    SystemFigure,
+    Throughput,
+)
+from hwmodels.template import PRICED, extension_template, template
 
-RECORDS = (HardwareProfile, Price, StaticPower, Throughput, Core, SystemFigure)
+RECORDS = (
+    *(HardwareProfile, Price, StaticPower, Throughput, Core, SystemFigure),
+    *(Widths, Delivery, Bandwidth),
+)
 
 
 def test_it_is_valid_as_it_is() -> None:
@@ -37,6 +49,9 @@ def test_it_is_valid_with_everything_that_is_commented_out() -> None:
     assert mine.throughput
     assert mine.system
     assert mine.prices[Op.MAC].conflict > 1
+    assert mine.widths.weights == 4.156
+    assert mine.delivery is not None
+    assert mine.bandwidth
 
 
 def test_it_names_every_key_and_explains_every_word() -> None:
@@ -44,9 +59,21 @@ def test_it_names_every_key_and_explains_every_word() -> None:
     keys = {field for record in RECORDS for field in record.model_fields}
     keys |= set(MemoryLevel.model_fields) | {"extends", "precisions", "unpriced"}
     assert [key for key in sorted(keys) if not re.search(rf"\b{key}\b", text)] == []
-    assert [op for op in Op if op.buffer is None and op.definition not in text] == []
+    assert [op for op in PRICED if op.definition not in text] == []
+    assert [op for op in Op if op not in PRICED and op.buffer is None] == [Op.DELIVERY]
     assert [grade for grade in Evidence if grade.definition not in text] == []
-    assert [word for word in (*Op, *Buffer, *Dataflow) if word not in text] == []
+    words = [
+        *PRICED,
+        *(op for op in Op if op.buffer),
+        *Buffer,
+        *Dataflow,
+        *Fusion,
+        *Encoding,
+        *Room,
+    ]
+    assert [word for word in words if word not in text] == []
+    for ways in (Fusion, Encoding, Room):
+        assert [way for way in ways if way.definition not in text] == []
 
 
 @pytest.mark.parametrize("parent", profile_names())

@@ -10,7 +10,7 @@ from builders import refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energy import Counts, CountsError, Label, LayerCount, Tally
+from energy import Counts, CountsError, Label, LayerCount, Levels, Tally
 from energy.counts import read_csv, to_csv
 from hwmodels import Op
 
@@ -24,7 +24,9 @@ def tallies(draw: st.DrawFn) -> Tally:
     ops = draw(st.dictionaries(st.sampled_from(COUNTED), st.integers(1, 2**70), max_size=6))
     zeros = draw(st.none() | st.integers(0, ops.get(Op.MAC, 0)))
     slots = draw(NUMBERS)
-    return Tally(ops, draw(NUMBERS), draw(st.integers(0, slots)), slots, zeros)
+    levels, channels = draw(st.none() | st.sampled_from(Levels)), draw(st.integers(0, 2**70))
+    spikes = draw(st.integers(0, slots))
+    return Tally(ops, draw(NUMBERS), spikes, slots, zeros, levels, channels)
 
 
 LAYERS = st.builds(
@@ -34,6 +36,8 @@ LAYERS = st.builds(
     st.builds(Label, WORDS, WORDS, st.none() | st.integers(0, 99)),
     st.integers(0, 99),
     tallies(),
+    st.none() | st.floats(0.5, 64),
+    st.none() | st.floats(0.5, 64),
 )
 
 
@@ -49,7 +53,7 @@ def counts_of(variant: str) -> st.SearchStrategy[Counts]:
         tokens=NUMBERS,
         timesteps=st.integers(1, 16),
         attention=st.sampled_from(["full", "causal"]),
-        value_bytes=st.integers(1, 8),
+        value_bits=st.none() | st.floats(0.5, 64),
     )
 
 
@@ -113,7 +117,7 @@ def test_a_layer_that_never_ran_survives_the_table(table: Path) -> None:
 def test_a_layer_and_one_operation_are_enough(table: Path) -> None:
     table.write_text("layer,ac\nfc,12\n", encoding="utf-8")
     layers = (LayerCount("fc", "", tally=Tally({Op.AC: 12})),)
-    assert read_csv(table) == [Counts("", layers, value_bytes=0)]
+    assert read_csv(table) == [Counts("", layers)]
 
 
 def test_a_mean_rate_count_may_have_a_fraction(table: Path) -> None:

@@ -58,27 +58,28 @@ def test_event_linear() -> None:
     assert traffic(tally) == {
         Op.WEIGHT_READ: 20,
         Op.VECTOR_READ: 5,
-        Op.SPIKE_READ: 6,  # 24 slots x 2 bits
+        Op.SPIKE_READ: 24,  # slots: 6 x 4
         Op.ACTIVATION_WRITE: 30,  # 6 x 5
     }
     assert (tally.dense_macs, tally.spikes, tally.slots) == (120, 7, 24)
 
 
 @pytest.mark.parametrize(
-    ("levels", "op", "packed"),
+    ("levels", "op", "bits"),
     [
-        (Levels.BINARY, Op.AC, 3),  # 24 slots x 1 bit
-        (Levels.TERNARY, Op.AC, 6),
-        (Levels.BURST, Op.AC, 12),
-        (Levels.POWER, Op.SHIFT_AC, 18),
+        (Levels.BINARY, Op.AC, 1),
+        (Levels.TERNARY, Op.AC, 2),
+        (Levels.BURST, Op.AC, 4),
+        (Levels.POWER, Op.SHIFT_AC, 6),
     ],
 )
 def test_the_levels_of_an_event_decide_its_operation_and_its_bits(
-    levels: Levels, op: Op, packed: int
+    levels: Levels, op: Op, bits: int
 ) -> None:
     tally = formulas.event_linear(6, 4, 5, 7, bias=True, levels=levels)
     assert arithmetic(tally) == {op: 35}
-    assert tally.ops[Op.SPIKE_READ] == packed
+    assert tally.ops[Op.SPIKE_READ] == 24  # 6 x 4 slots, whatever they hold
+    assert (tally.levels, levels.bits_per_slot, tally.channels) == (levels, bits, 4)
 
 
 def test_steps_that_meet_in_the_same_accumulators_write_one_result() -> None:
@@ -89,7 +90,7 @@ def test_steps_that_meet_in_the_same_accumulators_write_one_result() -> None:
     # 6 rows are 3 steps of 2: 2 x 5 results in place of 6 x 5
     assert traffic(together) == traffic(apart) | {Op.ACTIVATION_WRITE: 10}
     assert arithmetic(together) == arithmetic(apart)
-    assert together[1:] == apart[1:] == (120, 7, 24, None)
+    assert together[1:] == apart[1:] == (120, 7, 24, None, Levels.TERNARY, 4)
 
 
 def test_analog_events_are_a_dense_layer_in_each_step() -> None:
@@ -122,34 +123,36 @@ def test_an_embedding_is_a_look_up() -> None:
     assert tally.dense_macs == 0
 
 
+LIF = {Op.NEURON_ADD: 120, Op.NEURON_MUL: 40, Op.NEURON_CMP: 40}
+
+
 def test_neurons() -> None:
     # 10 neurons x 4 steps, 7 spikes, a threshold for each of 5 channels
-    tally = formulas.neurons(40, 7, 5, inputs=10, levels=Levels.BINARY)
-    assert arithmetic(tally) == {Op.NEURON_UPDATE: 40, Op.SPIKE: 7}
+    tally = formulas.neurons(40, 7, 5, inputs=10, levels=Levels.BINARY, vector=5, arithmetic=LIF)
+    assert arithmetic(tally) == {Op.NEURON_UPDATE: 40, Op.SPIKE: 7} | LIF
     assert traffic(tally) == {
         Op.VECTOR_READ: 5,
         Op.ACTIVATION_READ: 10,  # the same 10 values in each step
         Op.STATE_READ: 40,
         Op.STATE_WRITE: 40,
-        Op.SPIKE_WRITE: 5,  # 40 bits
+        Op.SPIKE_WRITE: 40,  # slots
     }
     assert (tally.spikes, tally.slots, tally.dense_macs) == (7, 40, 0)
 
 
-@pytest.mark.parametrize(
-    ("levels", "packed"), [(Levels.TERNARY, 10), (Levels.BURST, 20), (Levels.POWER, 30)]
-)
-def test_neurons_write_the_bits_of_their_events(levels: Levels, packed: int) -> None:
-    tally = formulas.neurons(40, 7, 5, inputs=10, levels=levels)
-    assert tally.ops[Op.SPIKE_WRITE] == packed  # 40 slots x 2, 4 and 6 bits, in bytes
+@pytest.mark.parametrize("levels", [Levels.TERNARY, Levels.BURST, Levels.POWER])
+def test_neurons_say_what_their_events_are(levels: Levels) -> None:
+    tally = formulas.neurons(40, 7, 5, inputs=10, levels=levels, vector=10, arithmetic={})
+    assert (tally.levels, tally.channels) == (levels, 10)
+    assert tally.ops[Op.SPIKE_WRITE] == 40
     assert (tally.ops[Op.NEURON_UPDATE], tally.ops[Op.SPIKE]) == (40, 7)
 
 
 @pytest.mark.parametrize(
     ("stored_is_spikes", "reads"),
     [
-        (True, {Op.SPIKE_READ: 3 + 5}),  # 24 and 40 bits
-        (False, {Op.SPIKE_READ: 3, Op.ACTIVATION_READ: 40}),  # 24 bits, 40 values
+        (True, {Op.SPIKE_READ: 24 + 40}),  # slots of both
+        (False, {Op.SPIKE_READ: 24, Op.ACTIVATION_READ: 40}),  # 24 slots, 40 values
     ],
 )
 def test_event_product(stored_is_spikes: bool, reads: dict[Op, int]) -> None:
@@ -163,10 +166,8 @@ def test_event_product(stored_is_spikes: bool, reads: dict[Op, int]) -> None:
             stored_is_spikes=stored_is_spikes,
             results=30,
             levels=levels,
+            channels=4,
         )
         assert arithmetic(tally) == {op: 35}
-        assert (tally.dense_macs, tally.spikes, tally.slots) == (120, 7, 24)
-        if levels is Levels.BINARY:
-            assert traffic(tally) == reads | {Op.ACTIVATION_WRITE: 30}
-        elif not stored_is_spikes:
-            assert tally.ops[Op.SPIKE_READ] == 18  # 24 slots x 6 bits
+        assert tally[1:] == (120, 7, 24, None, levels, 4)
+        assert traffic(tally) == reads | {Op.ACTIVATION_WRITE: 30}

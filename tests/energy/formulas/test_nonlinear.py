@@ -205,8 +205,8 @@ def test_row_normalise_counts_the_arithmetic_of_a_division_by_the_events(
     tally = nonlinear.row_normalise(1, len(sums), len(events))
     assert arithmetic(tally) == ops
     assert traffic(tally) == {
-        Op.ACTIVATION_READ: 4 * len(sums),
-        Op.ACTIVATION_WRITE: 4 * len(sums),
+        Op.ACTIVATION_READ: len(sums),
+        Op.ACTIVATION_WRITE: len(sums),
     }
 
 
@@ -242,9 +242,9 @@ def test_rms_norm_counts_the_arithmetic_of_rms_norm(row: list[float]) -> None:
     tally = nonlinear.rms_norm(1, len(row))
     assert arithmetic(tally) == ops
     assert traffic(tally) == {
-        Op.VECTOR_READ: 4 * len(row),
-        Op.ACTIVATION_READ: 4 * len(row),
-        Op.ACTIVATION_WRITE: 4 * len(row),
+        Op.VECTOR_READ: len(row),
+        Op.ACTIVATION_READ: len(row),
+        Op.ACTIVATION_WRITE: len(row),
     }
 
 
@@ -292,8 +292,7 @@ def test_squared_relu_multiply_and_rotary() -> None:
 
 
 def test_capped_scores_cost_a_tanh_and_two_multiplications_each() -> None:
-    how = {"attention": FULL, "value_bytes": 4}
-    plain = arithmetic(nonlinear.softmax(1, 2, 3, **how))  # type: ignore[arg-type]
-    capped = arithmetic(nonlinear.softmax(1, 2, 3, capped=True, **how))  # type: ignore[arg-type]
+    plain = arithmetic(nonlinear.softmax(1, 2, 3, attention=FULL))
+    capped = arithmetic(nonlinear.softmax(1, 2, 3, attention=FULL, capped=True))
     more = {op: capped[op] - plain[op] for op in capped if capped[op] != plain[op]}
     assert more == {Op.MUL: 18, Op.ADD: 12, Op.EXP: 6, Op.DIV: 6}  # 6 scores

@@ -23,8 +23,9 @@ def test_bits_of_an_operand_are_any_number_and_those_of_sums_are_whole() -> None
 @pytest.mark.parametrize(
     ("widths", "words"),
     [
-        ("weights=0", "the bits of weights must be above 0, not 0"),
-        ("kv=-1", "the bits of kv must be above 0, not -1"),
+        ("weights=0", "the bits of weights must be at least 0.1, not 0"),
+        ("weights=1e-9", "the bits of weights must be at least 0.1, not 1e-9"),
+        ("kv=-1", "the bits of kv must be at least 0.1, not -1"),
         ("weights=65", "the bits of weights must be at most 64, not 65"),
         ("weight=4", "must be weights=BITS or"),
         ("kv=nan", "must be finite"),
