@@ -17,8 +17,8 @@ The paper knows layers of neurons. A transformer has more, so this much is ours,
 * An event with a payload (+-2^k) is an addition: the model has no price for a shift.
 * `lemaire-printed` concerns fully-connected layers, as Eq. 2.4 does, and no product.
 
-Counts are taken as counted: the model has a dataflow of its own. Norms, softmax, activations and
-look-ups are outside of it, and named.
+Counts are taken as counted: the model has a dataflow of its own. Norms, softmax, activations,
+residual additions and look-ups are outside of it, and named.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ ASSUMPTIONS = (
     "its own that hold its weights and one token.",
     "No DRAM: a memory larger than 1 MiB is banks of 1 MiB at 100 pJ per word.",
     "A dense layer fetches each weight for each token: nothing is reused.",
-    "An event with a payload is an addition; norms, softmax, activations and look-ups are outside.",
+    "An event with a payload is an addition; norms, softmax, activations, residual additions and "
+    "look-ups are outside.",
     "Products of attention are our extension: the stored operand plays the weights.",
 )
 

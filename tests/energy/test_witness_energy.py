@@ -173,7 +173,13 @@ def counted(x: Tensor, fan_out: int, fired: int) -> Counts:
             levels=Levels.BINARY,
         ),
         "IF": formulas.neurons(
-            updates, fired, fan_out, inputs=updates, levels=Levels.BINARY, value_bytes=4
+            updates,
+            fired,
+            fan_out,
+            inputs=updates,
+            levels=Levels.BINARY,
+            vector=fan_out,
+            arithmetic={},
         ),
     }
     layers = tuple(LayerCount(kind, kind, calls=1, tally=tally) for kind, tally in rows.items())

@@ -43,9 +43,7 @@ def drawn(kind: Levels | None, *shape: int) -> Tensor:
 def test_accumulates_are_equal(levels: Levels, bias: bool) -> None:
     x = drawn(levels, ROWS, FAN_IN)
     events = count_events(x, levels, "linear")
-    ours = formulas.event_linear(
-        ROWS, FAN_IN, FAN_OUT, events, bias=bias, levels=levels, value_bytes=4
-    )
+    ours = formulas.event_linear(ROWS, FAN_IN, FAN_OUT, events, bias=bias, levels=levels)
     assert events > 0
     # A bias is an operation for neither of us.
     assert theirs(nn.Linear(FAN_IN, FAN_OUT, bias=bias), x) == {
@@ -74,7 +72,7 @@ def test_zero_weights_are_skipped_by_them_alone() -> None:
     with torch.no_grad():
         model.weight[:7, :3] = 0  # 7 targets of each event in the first 3 inputs
     ours = formulas.event_linear(
-        ROWS, FAN_IN, FAN_OUT, int(x.sum()), bias=True, levels=Levels.BINARY, value_bytes=4
+        ROWS, FAN_IN, FAN_OUT, int(x.sum()), bias=True, levels=Levels.BINARY
     )
     skipped = 7 * int(x[:, :3].sum())
     assert skipped > 0

@@ -143,6 +143,8 @@ def ours(ran: Ran) -> Estimate:
                 fan_out,
                 inputs=STEPS * fan_out,
                 levels=Levels.BINARY,
+                vector=fan_out,
+                arithmetic={},
             ),
         ]
     layers = tuple(LayerCount(f"{i}", "Layer", calls=1, tally=t) for i, t in enumerate(rows))

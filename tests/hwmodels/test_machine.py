@@ -48,7 +48,7 @@ def test_an_operand_that_is_multiplied_fits_the_arithmetic(
     assert unchecked.too_wide.startswith(fault)
     assert bool(unchecked.too_wide) == bool(fault)
     if fault:
-        assert unchecked.too_wide.endswith("take a profile of that precision")
+        assert unchecked.too_wide.endswith("which takes 16; take a profile of that precision")
         with pytest.raises(ValidationError, match=f"widths: {fault}"):
             chip(value_bytes=2, widths=widths)
     else:

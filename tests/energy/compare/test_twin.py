@@ -110,7 +110,7 @@ def test_only_layers_driven_by_events_are_narrow_found_by_label_and_not_by_name(
     deeper = row("mlp.c_fc", Label("ffn", "ffn_up", 1), dense())
     asa, ssa = pair()
     asa = replace(asa, layers=(*asa.layers, head, deeper))
-    neuron = formulas.neurons(64, 16, 8, inputs=16, levels=Levels.BINARY)
+    neuron = formulas.neurons(64, 16, 8, inputs=16, levels=Levels.BINARY, vector=8, arithmetic={})
     ssa = replace(
         ssa,
         layers=(*ssa.layers, head, row("n", Label("ffn", "ffn_up", 1), neuron)),
@@ -142,7 +142,7 @@ def scores_and_mix(steps: int = 4) -> tuple[Counts, Counts, Counts]:
     roles: tuple[Role, ...] = ("scores", "mix")
     asa, spikformers, softmax = [], [], []
     for role in roles:
-        label, product = Label("attention", role, 0), Product(2, 4, 4, 8, 2, Attention.FULL, 4)
+        label, product = Label("attention", role, 0), Product(2, 4, 4, 8, 2, Attention.FULL)
         asa.append(row(role, label, analog_attention(role, product)))
         in_steps = Product(2 * steps, 4, 4, 8, 2 * steps, Attention.FULL, 4)
         spikformers.append(row(role, label, spikformer(role, in_steps, 32, 128)))

@@ -69,10 +69,16 @@ def test_synapses_and_neurons_are_the_spiking_layer_and_its_drive(
     theta, theta_out = slots // 3, min(fired, updates)
     rows = (
         formulas.event_linear(
-            steps * tokens, fan_in, fan_out, theta, bias=bias, levels=Levels.BINARY, value_bytes=4
+            steps * tokens, fan_in, fan_out, theta, bias=bias, levels=Levels.BINARY
         ),
         formulas.neurons(
-            updates, theta_out, fan_out, inputs=updates, levels=Levels.BINARY, value_bytes=4
+            updates,
+            theta_out,
+            fan_out,
+            inputs=updates,
+            levels=Levels.BINARY,
+            vector=fan_out,
+            arithmetic={},
         ),
     )
     for variant in (LEMAIRE, PRINTED):
@@ -110,7 +116,7 @@ def test_analog_events_are_a_dense_layer_whose_steps_share_a_result() -> None:
 def test_the_scores_of_an_analog_attention() -> None:
     # 2 heads of width 8, 3 queries, 5 keys: 2 * 3 * 5 = 30 scores of 8 products each. The stored
     # operand is 2 * 5 * 8 = 80 words of K, to which 2 * 3 * 8 = 48 are appended.
-    tally = analog_attention("scores", Product(2, 3, 5, 8, 2, FULL, 4))
+    tally = analog_attention("scores", Product(2, 3, 5, 8, 2, FULL))
     assert terms_of(tally, tokens=3) == Terms(
         mac=240,
         read_in=48,
@@ -126,7 +132,7 @@ def test_the_scores_of_an_analog_attention() -> None:
 
 def test_the_mix_of_an_event_driven_attention() -> None:
     # As above; 7 events of the weights, over 4 time steps, each add 8 values of V.
-    product, events = Product(2, 3, 5, 8, 2, FULL, 4), Events(7, 4 * 30, 56)
+    product, events = Product(2, 3, 5, 8, 2, FULL), Events(7, 4 * 30, 56)
     tally = event_attention("mix", product, events, left=Levels.TERNARY, right=None, steps=4)
     assert terms_of(tally, tokens=3, steps=4) == Terms(
         acc=56,
@@ -145,7 +151,7 @@ def test_the_products_of_spikformer() -> None:
     # One time step of 2 heads of width 8, 4 queries and keys. Scores: 64 cached slots are 2
     # words, 4 queries have 2 * 4 results each. Mix: V streams over 2 * 4 * 4 = 32 stored scores
     # into the 64 results of all queries.
-    product = Product(2, 4, 4, 8, 2, FULL, 4)
+    product = Product(2, 4, 4, 8, 2, FULL)
     scores = terms_of(spikformer("scores", product, 5, 20), tokens=4)
     assert (scores.weight_words, scores.potential_words, scores.append) == (2, 8, 2)
     mix = terms_of(spikformer("mix", product, 5, 20), tokens=4)
@@ -154,7 +160,7 @@ def test_the_products_of_spikformer() -> None:
 
 
 def test_neurons_leak_by_their_kind() -> None:
-    tally = formulas.neurons(24, 5, 3, inputs=24, levels=Levels.BINARY)
+    tally = formulas.neurons(24, 5, 3, inputs=24, levels=Levels.BINARY, vector=3, arithmetic={})
     leaky, perfect = (
         lemaire(counts_of(tally, tokens=2, steps=4, kind=kind)).layers[0].terms
         for kind in ("LIF", "SignedIF")
@@ -194,7 +200,7 @@ def test_what_the_model_does_not_know_is_named() -> None:
 
 
 def test_the_printed_equation_concerns_no_product() -> None:
-    tally = spikformer("scores", Product(2, 4, 4, 8, 2, FULL, 4), 5, 20)
+    tally = spikformer("scores", Product(2, 4, 4, 8, 2, FULL), 5, 20)
     counts = counts_of(tally, tokens=4)
     assert lemaire(counts, variant=PRINTED).energy_pj() == lemaire(counts).energy_pj()
 
@@ -237,5 +243,5 @@ def test_every_product_of_a_language_model_is_inside(tiny_gpt2: GPT2LMHeadModel)
     inside = [layer for layer in bill.layers if layer.terms is not None]
     assert sum(layer.terms.mac for layer in inside if layer.terms) == counts.dense_macs
     kinds = {layer.count.kind for layer in bill.layers if layer.outside}
-    assert kinds == {"Embedding", "LayerNorm", "ScaledSoftmax", "NewGELUActivation"}
+    assert kinds == {"Embedding", "LayerNorm", "ScaledSoftmax", "NewGELUActivation", "Residual"}
     assert set(bill.outside.values()) == {"no matrix product and no neuron"}
