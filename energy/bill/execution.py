@@ -86,7 +86,8 @@ def _take_apart(ops: dict[Op, float], profile: HardwareProfile) -> None:
 def fetches(fact: LayerCount, delivery: Delivery, *, event_reuse: float | None = None) -> float:
     """Stored operands that are fetched beside the adders, each for as many uses as share a fetch.
 
-    An operand is used `products / stored` times in a call; no fetch serves more.
+    An operand is used `products / stored` times in a call; no fetch serves more. Accumulates
+    beside MACs in a row without spikes are parts of narrow products (`compare.twin`): no events.
 
     Args:
         fact: A row as counted.
@@ -95,10 +96,13 @@ def fetches(fact: LayerCount, delivery: Delivery, *, event_reuse: float | None =
     """
     counted, calls = fact.tally.ops, max(1, fact.calls)
     stored = sum(counted.get(op, 0) for op in _STORED) / calls
+    macs, events = counted.get(Op.MAC, 0), fact.tally.accumulates
+    if macs and not fact.tally.slots:
+        macs, events = macs + events, 0
     found = 0.0
     for uses, reuse in (
-        (counted.get(Op.MAC, 0), delivery.mac_reuse),
-        (fact.tally.accumulates, delivery.event_reuse if event_reuse is None else event_reuse),
+        (macs, delivery.mac_reuse),
+        (events, delivery.event_reuse if event_reuse is None else event_reuse),
     ):
         if uses:
             each = min(reuse, uses / calls / stored) if stored else reuse

@@ -163,10 +163,12 @@ const execution = (() => {
     return Float64Array.from(counts.calls, (number, i) => {
       const calls = Math.max(1, number);
       const held = stored.reduce((s, op) => s + of(op, i), 0) / calls;
-      let fetches = 0;
+      let [macs, events, fetches] = [of("mac", i), of("ac", i) + of("shift_ac", i), 0];
+      // Accumulates beside MACs in a row without spikes are parts of narrow products.
+      if (macs && !counts.slots[i]) [macs, events] = [macs + events, 0];
       for (const [uses, reuse] of [
-        [of("mac", i), delivery.mac_reuse],
-        [of("ac", i) + of("shift_ac", i), delivery.event_reuse],
+        [macs, delivery.mac_reuse],
+        [events, delivery.event_reuse],
       ]) {
         if (uses) fetches += uses / Math.max(1, held ? Math.min(reuse, uses / calls / held) : reuse);
       }

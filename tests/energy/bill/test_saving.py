@@ -9,7 +9,7 @@ from builders import chip, labelled
 from energy import Estimate, estimate, saving
 from hwmodels import HardwareProfile, Op
 
-PRICED = [op for op in Op if op.buffer is None]
+PRICED = [op for op in Op if op.buffer is None and op is not Op.DELIVERY]
 
 
 def profile(pj: dict[Op, float] | None = None) -> HardwareProfile:

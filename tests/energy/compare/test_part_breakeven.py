@@ -12,12 +12,14 @@ from hwmodels import HardwareProfile, Op
 
 WHOLE = Part("all", "model", "", "everything", None, None)
 FC = Part("fc", "layer", "", "layer and coder", frozenset({"fc"}), frozenset({"fc", "coder"}))
+SIGNED_IF = {Op.NEURON_ADD: 80, Op.NEURON_CMP: 80}  # 2 of each in each of 40 steps
 PRICES = {Op.MAC: 5.0, Op.AC: 1.0, Op.NEURON_UPDATE: 2.0, Op.SPIKE: 3.0, Op.EXP: 7.0}
 
 
 def chip(*ops: Op, **more: Any) -> HardwareProfile:
     priced = {op: {"pj": PRICES[op], "source": "test", "evidence": "measured"} for op in ops}
-    return HardwareProfile(name="chip", title="A chip", precision="fp32", prices=priced, **more)
+    about: dict[str, Any] = {"title": "A chip", "precision": "fp32", "value_bytes": 4}
+    return HardwareProfile(name="chip", prices=priced, **about, **more)
 
 
 def layers(*rows: tuple[str, dict[Op, int], int, int, int]) -> tuple[LayerCount, ...]:
@@ -157,11 +159,12 @@ def test_each_slot_counts_with_its_fan_out() -> None:
 
 
 def test_silence_takes_all_that_follows_from_events_and_nothing_else() -> None:
-    how: Any = {"levels": Levels.TERNARY, "value_bytes": 4}
+    how: Any = {"levels": Levels.TERNARY}
+    coder: Any = how | {"inputs": 20, "vector": 10, "arithmetic": SIGNED_IF}
 
     def counts(events: int) -> Counts:
         tallies = {
-            "coder": formulas.neurons(40, events, 10, inputs=20, **how),
+            "coder": formulas.neurons(40, events, 10, **coder),
             "fc": formulas.event_linear(4, 10, 10, events, bias=True, **how),
             "RowNormalise": row_normalise(4, 10, events),
         }

@@ -110,4 +110,4 @@ def test_every_shipped_constant_has_a_range_around_it(name: str) -> None:
 
 
 def test_the_name_is_the_key_in_the_file_of_the_profile() -> None:
-    assert f"prices.{Op.NEURON_UPDATE}" in of(load_profile("45nm"))
+    assert f"prices.{Op.SHIFT_AC}" in of(load_profile("45nm"))

@@ -75,19 +75,19 @@ def test_a_three_bit_product_at_45nm() -> None:
 def test_activations_are_narrow_and_weights_are_not() -> None:
     asa, ssa = pair()
     [twin] = twin_counts(asa, ssa, HW, 3).layers
-    # 16 inputs and 8 results of 4 bytes, x 3 / 32
-    assert twin.ops[Op.ACTIVATION_READ] == 6
-    assert twin.ops[Op.ACTIVATION_WRITE] == 3
-    assert twin.ops[Op.WEIGHT_READ] == asa.layers[0].ops[Op.WEIGHT_READ] == 128
-    assert twin.ops[Op.VECTOR_READ] == 16
+    # 16 inputs and 8 results, x 3 / 32 = 1.5 and 0.75 values of 32 bits
+    assert twin.ops[Op.ACTIVATION_READ] == 2
+    assert twin.ops[Op.ACTIVATION_WRITE] == 1
+    assert twin.ops[Op.WEIGHT_READ] == asa.layers[0].ops[Op.WEIGHT_READ] == 32  # 8 x 4
+    assert twin.ops[Op.VECTOR_READ] == 4
     assert twin.tally.dense_macs == 64
 
 
 def test_what_does_not_come_out_even_is_rounded_up() -> None:
     asa, ssa = pair()
     [twin] = twin_counts(asa, ssa, HW, 5).layers
-    # 64 x 5 / 32 = 10; 64 bytes x 5 / 32 = 10; 32 bytes x 5 / 32 = 5; at 7 bits 14, 14, 7
-    assert (twin.ops[Op.MAC], twin.ops[Op.ACTIVATION_WRITE]) == (10, 5)
+    # 64 x 5 / 32 = 10; 8 results x 5 / 32 = 1.25
+    assert (twin.ops[Op.MAC], twin.ops[Op.ACTIVATION_WRITE]) == (10, 2)
     odd = replace(asa, layers=(row("fc", UP, Tally({Op.MAC: 33, Op.ACTIVATION_READ: 11})),))
     [twin] = twin_counts(odd, ssa, HW, 3).layers
     assert twin.ops == {Op.MAC: 4, Op.AC: 29, Op.ACTIVATION_READ: 2}  # 3.09 and 1.03
@@ -144,7 +144,7 @@ def scores_and_mix(steps: int = 4) -> tuple[Counts, Counts, Counts]:
     for role in roles:
         label, product = Label("attention", role, 0), Product(2, 4, 4, 8, 2, Attention.FULL)
         asa.append(row(role, label, analog_attention(role, product)))
-        in_steps = Product(2 * steps, 4, 4, 8, 2 * steps, Attention.FULL, 4)
+        in_steps = Product(2 * steps, 4, 4, 8, 2 * steps, Attention.FULL)
         spikformers.append(row(role, label, spikformer(role, in_steps, 32, 128)))
         events = Events(9, 256, 36)
         tally = event_attention(role, product, events, left=Levels.POWER, right=None, steps=steps)
@@ -161,18 +161,18 @@ def test_both_operands_of_spikformers_scores_are_narrow_and_one_of_its_mix() -> 
     scores, mix = (x.ops for x in twin_counts(asa, ssa, HW, 8).layers)
     # 256 MACs; Q and K of 8 of 32 bits: a sixteenth; V alone: a quarter
     assert (scores[Op.MAC], mix[Op.MAC]) == (16, 64)
-    # 64 queries, 32 scores; 64 cached values: 256, 128 and 256 bytes
-    assert scores[Op.ACTIVATION_READ] == 64
-    assert scores[Op.ACTIVATION_WRITE] == 32
-    assert scores[Op.KV_READ] == scores[Op.KV_WRITE] == mix[Op.KV_READ] == 64
-    assert mix[Op.ACTIVATION_READ] == 128  # the attention weights are analog in both
+    # 64 queries, 32 scores, 64 cached values: a quarter of each
+    assert scores[Op.ACTIVATION_READ] == 16
+    assert scores[Op.ACTIVATION_WRITE] == 8
+    assert scores[Op.KV_READ] == scores[Op.KV_WRITE] == mix[Op.KV_READ] == 16
+    assert mix[Op.ACTIVATION_READ] == 32  # the attention weights are analog in both
 
 
 def test_keys_and_values_that_stay_analog_stay_wide() -> None:
     asa, _, ssa = scores_and_mix()
     for before, after in zip(asa.layers, twin_counts(asa, ssa, HW, 8).layers, strict=True):
         assert after.ops[Op.MAC] == before.ops[Op.MAC] // 4 == 64
-        assert after.ops[Op.KV_READ] == before.ops[Op.KV_READ] == 256
+        assert after.ops[Op.KV_READ] == before.ops[Op.KV_READ] == 64
         assert after.ops[Op.ACTIVATION_READ] == before.ops[Op.ACTIVATION_READ] // 4
 
 
@@ -189,7 +189,7 @@ def test_an_accumulate_that_costs_no_less_narrows_no_product() -> None:
     dear = HW.model_copy(update={"prices": prices})
     [twin] = twin_counts(asa, ssa, dear, 3).layers
     assert twin.ops[Op.MAC] == 64
-    assert twin.ops[Op.ACTIVATION_READ] == 6
+    assert twin.ops[Op.ACTIVATION_READ] == 2
 
 
 @pytest.mark.parametrize("levels", [x for x in Levels if x is not Levels.ANALOG])
@@ -202,6 +202,16 @@ def test_a_table_without_event_bytes_tells_nothing() -> None:
     assert widest_levels(asa) is None
     bare = Tally({Op.AC: 9, Op.WEIGHT_READ: 64}, 256, 9, 64)
     assert widest_levels(Counts("ssa", (row("fc", UP, bare),))) is None
+
+
+def test_a_narrow_product_is_fetched_as_a_product_and_not_as_events() -> None:
+    asa, ssa = pair()
+    assert HW.delivery is not None
+    each = HW.delivery.model_copy(update={"mac_reuse": 2.0, "event_reuse": 1.0})
+    machine = HW.model_copy(update={"delivery": each})
+    bills = [estimate(x, machine) for x in (asa, twin_counts(asa, ssa, machine, 3), ssa)]
+    # 64 products of 32 weights: each fetch serves its 2. 16 events x 4 sums fetch for themselves.
+    assert [bill.counts.total(Op.DELIVERY) for bill in bills] == [32, 32, 64]
 
 
 @settings(deadline=None, max_examples=40)

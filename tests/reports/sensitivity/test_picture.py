@@ -40,7 +40,9 @@ def made(asa: dict[Op, int], ssa: dict[Op, int], **keys: Any) -> Study:
         "title": "A chip of mine",
         "precision": "fp32",
         "value_bytes": 4,
-        "prices": {op: {"pj": 2.0, **CITED} for op in Op if op.buffer is None},
+        "prices": {
+            op: {"pj": 2.0, **CITED} for op in Op if op.buffer is None and op is not Op.DELIVERY
+        },
         "memory": {
             "a_dram_of_a_name_that_is_far_too_long": {
                 "read_pj_per_byte": 1,

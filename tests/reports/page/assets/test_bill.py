@@ -125,7 +125,8 @@ def profiles(draw: st.DrawFn) -> HardwareProfile:
         buffer: draw(st.lists(st.sampled_from(sorted(memory)), min_size=1, max_size=3))
         for buffer in draw(st.sets(st.sampled_from(list(Buffer))))
     }
-    free = [op for op in Op if op not in priced and op.buffer not in placed]
+    paid = {*priced, Op.DELIVERY}
+    free = [op for op in Op if op not in paid and op.buffer not in placed]
     table: dict[str, Any] = {
         "name": "random",
         "title": "Random numbers",
