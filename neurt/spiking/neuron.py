@@ -109,7 +109,8 @@ class SpikingNeuron(nn.Module):
     """
 
     levels = Levels.BINARY
-    arithmetic: Arithmetic  #: what its steps are made of
+    #: what its steps are made of; a neuron that does not say is taken for a leaky one
+    arithmetic: Arithmetic = ARITHMETIC["LIF"]
     bounded = False  #: whether the largest value of a row bounds its dead zone
 
     def __init__(self, channels: int, *, quantile: float | None, alpha: float) -> None:
@@ -166,8 +167,6 @@ class SpikingNeuron(nn.Module):
 
 class LIF(SpikingNeuron):
     """Leaky integrate-and-fire neurons with binary spikes; see `lif_step`."""
-
-    arithmetic = ARITHMETIC["LIF"]
 
     def __init__(self, channels: int, *, quantile: float, alpha: float, tau: float) -> None:
         super().__init__(channels, quantile=quantile, alpha=alpha)
@@ -226,9 +225,7 @@ def tally_neurons(
     x: Tensor = args[0]
     events, values = count_events(out, layer.levels, name), out.numel() // len(out)
     steps = out.numel()
-    if (
-        layer.arithmetic.stops
-    ):  # as many as the first silent step, which there is unless the last fires
+    if layer.arithmetic.stops:  # at the first silent step, which there is unless the last one fires
         steps = values + events - int(torch.count_nonzero(out[-1]))
     repeated = x.dim() == out.dim() and x.stride(0) == 0  # the same current in each time step
     return {

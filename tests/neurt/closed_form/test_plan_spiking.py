@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from plans import by_name, check_steps, measured, planned
+from plans import by_name, check_steps, executes_fewer_steps, measured, planned
 
 from energy import Attention, Conventions, Levels
 from hwmodels import Op
@@ -59,6 +59,8 @@ def test_causal_plan_agrees_where_no_spike_position_matters(
         if row.kind == "RowNormalise":
             depend.add(Op.ADD)  # one for each event that arrived
         for op in set(Op) - depend:
+            if executes_fewer_steps(row.kind, op):
+                continue
             assert row.tally.ops.get(op, 0) == other.ops.get(op, 0), (row.name, op)
 
 
@@ -82,9 +84,10 @@ def test_causal_plan_spreads_spikes_evenly_over_the_pairs(queries: int, keys: in
         assert row.ops[Op.AC] + row.ops[Op.SHIFT_AC] == first + second
 
 
-def test_spikes_in_the_cache_are_bits() -> None:
+def test_each_value_of_the_cache_is_a_slot_in_each_step() -> None:
     counts = plan_ssa(SMALL, decode(1024), SpikingConfig(timesteps=4), 0.2)
-    assert counts.total(Op.KV_SPIKE_READ) == 75_497_472 * 4 // 32  # T bits in place of 32
+    # 2 x 12 layers x 1,024 tokens x 768 channels, T slots for each
+    assert counts.total(Op.KV_SPIKE_READ) == 18_874_368 * 4
     assert counts.total(Op.KV_READ) == 0
 
 
@@ -93,7 +96,7 @@ def test_softmax_attention_reads_an_analog_cache_once_for_all_steps(key_value: K
     spiking = SpikingConfig(form=Form.SOFTMAX, code=Code.POW2, timesteps=4, key_value=key_value)
     counts = plan_ssa(SMALL, decode(1024), spiking, 0.2)
     asa = plan_asa(SMALL, decode(1024))
-    assert counts.total(Op.KV_READ) == asa.total(Op.KV_READ) == 75_497_472
+    assert counts.total(Op.KV_READ) == asa.total(Op.KV_READ) == 18_874_368
     assert counts.total(Op.KV_WRITE) == asa.total(Op.KV_WRITE)
     assert counts.total(Op.KV_SPIKE_READ, Op.KV_SPIKE_WRITE) == 0
 
@@ -121,7 +124,7 @@ def test_dead_zones_by_loss_have_a_threshold_for_the_weights_of_each_head(
     found = measured(model, prefill(7), "ssa")
     assert by_name(planned(model, prefill(7), found)) == by_name(found)
     row = found.layer("transformer.h.0.attn.core.weight_encoder")
-    assert row.ops[Op.VECTOR_READ] == 4 * thresholds
+    assert row.ops[Op.VECTOR_READ] == thresholds
 
 
 @pytest.mark.parametrize(
@@ -134,15 +137,16 @@ def test_dead_zones_by_loss_have_a_threshold_for_the_weights_of_each_head(
         (Code.POW2, Op.SHIFT_AC, 6),
     ],
 )
-def test_the_code_decides_what_an_event_costs_and_how_it_is_packed(
+def test_the_code_decides_what_an_event_costs_and_what_it_may_be(
     code: Code, op: Op, bits: int
 ) -> None:
     spiking = SpikingConfig(code=code, timesteps=4)
     row = plan_ssa(TINY, prefill(16), spiking, 0.25).layer("transformer.h.1.mlp.c_fc")
     # 4 steps x 16 tokens x 32 channels, every fourth an event, 128 outputs
     assert row.ops[op] == 4 * 16 * 32 // 4 * 128
-    assert row.ops[Op.SPIKE_READ] == 4 * 16 * 32 * bits // 8
-    assert row.ops[Op.ACTIVATION_WRITE] == 16 * 128 * 4  # one sum for all steps
+    assert row.ops[Op.SPIKE_READ] == 4 * 16 * 32
+    assert (row.tally.levels, code.levels.bits_per_slot) == (code.levels, bits)
+    assert row.ops[Op.ACTIVATION_WRITE] == 16 * 128  # one sum for all steps
     assert code.levels is not Levels.ANALOG
 
 

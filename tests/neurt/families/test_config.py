@@ -60,8 +60,9 @@ def test_a_thousand_layers_are_planned_and_one_more_is_not() -> None:
     counts = plan_asa(read("llama", num_hidden_layers=1_000), prefill(4))
     assert counts.layers[-1].name == "lm_head"
     # Of a layer: 2 norms, 4 projections, rotary, scores, softmax, mix, 3 of the feed-forward, its
-    # activation and product; beside the layers an embedding, the angles, a norm and the head.
-    assert len(counts.layers) == 1_000 * (2 + 4 + 4 + 3 + 2) + 4
+    # activation and product, 2 residual additions; beside the layers an embedding, the angles, a
+    # norm and the head.
+    assert len(counts.layers) == 1_000 * (2 + 4 + 4 + 3 + 2 + 2) + 4
     assert "must be at most 1,000" in refused(ShapeError, read, "llama", num_hidden_layers=1_001)
 
 

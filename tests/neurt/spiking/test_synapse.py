@@ -49,26 +49,27 @@ def test_counts_events_times_fan_out(accumulate: bool, results: int) -> None:
     assert row.ops[Op.MAC] == row.ops[Op.SHIFT_AC] == 0
     assert row.tally.dense_macs == 60  # 4 rows x 3 inputs x 5 outputs
     assert (row.tally.spikes, row.tally.slots) == (6, 12)
-    assert row.ops[Op.SPIKE_READ] == 3  # 12 slots x 2 bits
-    assert row.ops[Op.ACTIVATION_WRITE] == results * 5 * 4
+    assert row.ops[Op.SPIKE_READ] == 12
+    assert row.ops[Op.ACTIVATION_WRITE] == results * 5
 
 
 @pytest.mark.parametrize(
-    ("levels", "factor", "op", "accumulates", "read"),
+    ("levels", "factor", "op", "accumulates"),
     [
-        (Levels.BURST, 3.0, Op.AC, 90, 6),  # 18 unit events x 5; 12 slots x 4 bits
-        (Levels.POWER, 0.25, Op.SHIFT_AC, 30, 9),  # 12 slots x 6 bits
+        (Levels.BURST, 3.0, Op.AC, 90),  # 18 unit events x 5
+        (Levels.POWER, 0.25, Op.SHIFT_AC, 30),
     ],
 )
 def test_counts_bursts_by_their_units_and_powers_as_shifts(
-    levels: Levels, factor: float, op: Op, accumulates: int, read: int
+    levels: Levels, factor: float, op: Op, accumulates: int
 ) -> None:
     model = nn.Sequential(layer(levels, accumulate=True))
     (row,) = count_pass(model, lambda: model(factor * SPIKES), variant="ssa").layers
     assert {x: n for x, n in row.ops.items() if x in (Op.MAC, Op.AC, Op.SHIFT_AC)} == {
         op: accumulates
     }
-    assert row.ops[Op.SPIKE_READ] == read
+    assert row.ops[Op.SPIKE_READ] == 12
+    assert (row.tally.levels, row.tally.channels) == (levels, 3)
 
 
 def test_analog_input_is_multiplied_in_each_step() -> None:
@@ -154,8 +155,8 @@ def test_both_kinds_are_counted_alike(bias: bool, accumulate: bool, levels: Leve
     assert linear.ops[Op.MAC] == conv.ops[Op.MAC] == (60 if levels is Levels.ANALOG else 0)
     assert linear.ops[Op.AC] == conv.ops[Op.AC] == (0 if levels is Levels.ANALOG else 30)
     assert linear.tally.dense_macs == conv.tally.dense_macs
-    # A bias is where the accumulators start: 5 values of 4 bytes to read, and nothing to add.
-    expected = {} if bias else {Op.VECTOR_READ: 20}
+    # A bias is where the accumulators start: 5 values to read, and nothing to add.
+    expected = {} if bias else {Op.VECTOR_READ: 5}
     differences = {op: conv.ops[op] - linear.ops[op] for op in Op}
     assert {op: n for op, n in differences.items() if n} == expected
 
