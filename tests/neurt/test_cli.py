@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import reports.views.terminal
+import reports.write
 from hwmodels import load_profile
 from neurt.cli import main
 
@@ -151,7 +152,7 @@ def test_an_unknown_model_is_one_line_with_the_known_ones(fails: Fails) -> None:
 @pytest.mark.parametrize(
     ("config", "says"),
     [
-        ("{", "is not valid JSON"),
+        ("{", "is cut short or no valid JSON"),
         ("[]", "must hold a JSON object"),
         (
             '{"model_type": "bert"}',
@@ -264,13 +265,22 @@ def test_an_unknown_profile_is_one_line_with_the_known_ones(fails: Fails, tmp_pa
     ],
 )
 def test_a_broken_profile_is_one_line_that_names_the_key(
-    fails: Fails, toml: Callable[[str], Path], tmp_path: Path, old: str, new: str, says: str
+    fails: Fails,
+    toml: Callable[[str], Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    old: str,
+    new: str,
+    says: str,
 ) -> None:
     assert old in PROFILE
     path = toml(PROFILE.replace(old, new))
     (tmp_path / "counts.csv").write_text("layer,mac\na,1\n", encoding="utf-8")
+    assert main(["hw", "validate", str(path)]) == 1  # prints every fault: a line each
+    printed = capsys.readouterr()
+    assert says in printed.out
+    assert f"hardware profile '{path}' has " in printed.err
     for words in (
-        ["hw", "validate", path],
         ["price", "counts.csv", "--hw", path],
         ["plan", "--model", "gpt2-small", "--hw", path, "--out", "out"],
     ):
@@ -320,7 +330,8 @@ def test_a_text_that_cannot_be_used_is_one_line(
 ) -> None:
     (tmp_path / "text.txt").write_bytes(content)
     words = ["--seq-len", "8", "--batch", "3", "--windows", "2", "--text", "text.txt"]
-    said = fails("profile", "--model", "tiny", "--hw", "45nm", "--out", "out", *words)
+    words += ["--weights", "random", "--out", "out"]
+    said = fails("profile", "--model", "tiny", "--hw", "45nm", *words)
     assert says in said
 
 
@@ -352,8 +363,9 @@ def test_a_file_where_the_directory_should_be_is_one_line(
 def test_a_directory_where_a_file_should_be_is_one_line(fails: Fails, tmp_path: Path) -> None:
     (tmp_path / "counts.csv").write_text("layer,mac\na,1\n", encoding="utf-8")
     (tmp_path / "energy.csv").mkdir()
-    said = fails("price", "counts.csv", "--hw", "45nm")
-    assert said == "'energy.csv' cannot be written: Is a directory"
+    assert "already holds a bill (energy.csv)" in fails("price", "counts.csv", "--hw", "45nm")
+    said = fails("price", "counts.csv", "--hw", "45nm", "--force")
+    assert said == "output 'energy.csv' is a directory, and must be a regular file"
 
 
 @pytest.mark.usefixtures("sketched")
@@ -373,15 +385,15 @@ def test_without_out_the_files_go_below_runs(tiny: Path, tmp_path: Path) -> None
     ("content", "says"),
     [
         (b"", "need the column 'layer'"),
-        (b"name,mac\na,1\n", "need the column 'layer'"),
+        (b"where,mac\na,1\n", "need the column 'layer'"),
         (b"layer,flops\na,1\n", "need the column 'layer' and at least one of mac, ac,"),
         (b"layer,mac,ac\n", "have a header but no rows"),
         (b"layer,mac,ac\na,1\n", "line 2 has not the 3 columns of the header"),
         (b"layer,mac\na,1,2\n", "line 2 has not the 2 columns of the header"),
         (b"layer,mac\na,1\nb,many\n", "line 3, column 'mac' (= 'many') must be a number"),
         (b"layer,mac\na,nan\n", "line 2, column 'mac' (= 'nan') must be a number"),
-        (b"layer,mac\na,-1\n", "line 2, column 'mac' (= -1) must not be negative"),
-        (b"layer,mac\n\xff,1\n", "not UTF-8 text at byte 10"),
+        (b"layer,mac\na,-1\n", "line 2, column 'mac' (= '-1') must not be negative"),
+        (b"layer,mac\n\xff,1\n", "not UTF-8 text at line 2, byte 10"),
     ],
     ids=[
         "empty",
@@ -407,22 +419,30 @@ def test_a_malformed_table_of_counts_is_one_line(
 
 
 def test_a_missing_table_of_counts_is_one_line(fails: Fails) -> None:
-    assert fails("price", "no.csv", "--hw", "45nm") == (
-        "counts 'no.csv' cannot be read: No such file or directory"
-    )
+    assert fails("price", "no.csv", "--hw", "45nm") == "counts 'no.csv' does not exist"
 
 
 # Interruption
 
 
+@pytest.mark.parametrize(
+    ("verb", "at"),
+    [("profile", (reports.views.terminal, "print_run")), ("plan", (reports.write, "write_views"))],
+)
 def test_an_interrupt_is_130_and_one_line(
-    fails: Fails, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fails: Fails,
+    tiny: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    verb: str,
+    at: tuple[Any, str],
 ) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(reports.views.terminal, "print_run", interrupted)
-    words = ["plan", "--model", "tiny", "--hw", "45nm", "--seq-len", "8", "--out", "out"]
+    monkeypatch.setattr(*at, interrupted)
+    words = [verb, "--model", "tiny", "--hw", "45nm", "--seq-len", "8", "--out", "out"]
+    words += ["--weights", "random"] if verb == "profile" else []
     assert fails(*words, code=130) == "interrupted; files already in place are whole"
     # The tables are there, but not the mark of a whole run.
     names = {path.name for path in (tmp_path / "out").iterdir()}
@@ -495,13 +515,16 @@ def test_three_columns_are_enough_for_a_price(
     *layers, total = rows(tmp_path / "out" / "energy.csv")
     assert [row["layer"] for row in layers] == ["first", "second", "third"]
     # 1,000 x 4.6; 10 x 4.6 + 2,000 x 0.9; nothing.
-    assert [float(row["energy_pj"]) for row in layers] == pytest.approx([4600, 1846, 0])
+    assert [float(row["compute_pj"]) for row in layers] == pytest.approx([4600, 1846, 0])
+    # A fetch of 4 bytes at 1.25 pJ each serves 2,048 products.
+    fetches = [5 * products / 2048 for products in (1000, 2010, 0)]
+    assert [float(row["delivery_pj"]) for row in layers] == pytest.approx(fetches)
     assert total["layer"] == "TOTAL"
-    assert float(total["energy_pj"]) == pytest.approx(4.6 * 1010 + 0.9 * 2000)
-    assert float(total["compute_pj"]) == pytest.approx(float(total["energy_pj"]))
+    assert float(total["compute_pj"]) == pytest.approx(4.6 * 1010 + 0.9 * 2000)
+    assert float(total["energy_pj"]) == pytest.approx(4.6 * 1010 + 0.9 * 2000 + sum(fetches))
     said = capsys.readouterr().out
     [row] = [line.split() for line in said.splitlines() if line.startswith("counts  45nm")]
-    assert row[2:] == [*["6.446", "nJ"] * 2, "1,010", "2,000", "100.00", "%"]
+    assert row[2:] == [*["6.453", "nJ"], *["6.446", "nJ"], "1,010", "2,000", "100.00", "%"]
     assert "out/energy.csv" in said
 
 
@@ -518,9 +541,12 @@ def test_each_profile_and_variant_has_its_rows_and_its_total(tmp_path: Path) -> 
         for layer in ("a", "TOTAL")
     ]
     totals = [row["energy_pj"] for row in found if row["layer"] == "TOTAL"]
-    # Loihi has no MAC, so no total; 300 x 23.6; 100 x 4.6; 300 x 0.9.
+    # Loihi has no MAC, so no total; 300 x 23.6; 100 x 4.6 and 300 x 0.9, with fetches.
+    fetch = 4 * 1.25 / 2048
     assert totals[0] == ""
-    assert [float(total) for total in totals[1:]] == pytest.approx([7080, 460, 270])
+    assert [float(total) for total in totals[1:]] == pytest.approx(
+        [7080, 460 + 100 * fetch, 270 + 300 * fetch]
+    )
     assert found[1]["unpriced"] == "mac"
 
 

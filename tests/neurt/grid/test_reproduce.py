@@ -317,7 +317,7 @@ def test_a_block_is_with_projections_or_without(
     block, products = one.scopes
     assert (block.name, products.name) == ("with", "without")
     analog = {"attn.core.scores", "attn.core.softmax", "attn.core.mix"}
-    projections = {"ln_1", "attn.c_attn", "attn.c_proj"}
+    projections = {"ln_1", "attn.c_attn", "attn.c_proj", "residual.0"}
     assert inside(products.analog) == analog
     assert inside(block.analog) == analog | projections
     spiking = {"attn.core.scores", "attn.core.normalise", "attn.core.mix"} | neurons

@@ -129,19 +129,19 @@ def test_twice_the_time_steps_are_twice_the_neuron_updates(tiny: str, form: str)
 
 
 @pytest.mark.parametrize(
-    ("context", "kv_bytes", "printed_mj"), [(128, 9_437_184, 81.83), (1024, 75_497_472, 92.56)]
+    ("context", "cached", "printed_mj"), [(128, 2_359_296, 81.83), (1024, 18_874_368, 92.56)]
 )
-def test_decode_of_gpt2_small_from_dram(context: int, kv_bytes: int, printed_mj: float) -> None:
-    # Weights: 4 bytes x (12 x 12 x 768^2 + 50257 x 768) = 494,128,128.
-    # KV read: 4 bytes x 2 x 12 x 768 x context. DRAM: 1.3 nJ per 8 bytes = 162.5 pJ per byte.
+def test_decode_of_gpt2_small_from_dram(context: int, cached: int, printed_mj: float) -> None:
+    # Weights: 12 x 12 x 768^2 + 50257 x 768 = 123,532,032, in FP32 494,128,128 bytes.
+    # KV read: 2 x 12 x 768 x context. DRAM: 1.3 nJ per 8 bytes = 162.5 pJ per byte.
     run = plan(phase="decode", context=context)
-    assert run.asa.total(Op.WEIGHT_READ) == 494_128_128
-    assert run.asa.total(Op.KV_READ) == kv_bytes
+    assert run.asa.total(Op.WEIGHT_READ) * 4 == 494_128_128
+    assert run.asa.total(Op.KV_READ) == cached
     bill = estimate(run.asa, all_in_dram())
     streamed = math.fsum(
         layer.pj.get(op, 0.0) for layer in bill.layers for op in (Op.WEIGHT_READ, Op.KV_READ)
     )
-    assert streamed == pytest.approx((494_128_128 + kv_bytes) * 162.5, rel=1e-15)
+    assert streamed == pytest.approx((494_128_128 + 4 * cached) * 162.5, rel=1e-15)
     assert round(streamed / 1e9, 2) == printed_mj
 
 
@@ -154,9 +154,9 @@ def test_the_multiply_accumulates_of_that_decode() -> None:
 def test_a_batch_shares_the_weights_and_not_the_cache() -> None:
     one, eight = (plan(phase="decode", context=1024, batch=b).asa for b in (1, 8))
     assert (one.tokens, eight.tokens) == (1, 8)
-    # Per token: 494,128,128 / 8 bytes of weights, and as much cache as before.
-    assert eight.total(Op.WEIGHT_READ) / eight.tokens == 61_766_016
-    assert eight.total(Op.KV_READ) / eight.tokens == one.total(Op.KV_READ) == 75_497_472
+    # Per token: 123,532,032 / 8 weights, and as much cache as before.
+    assert eight.total(Op.WEIGHT_READ) / eight.tokens == 15_441_504
+    assert eight.total(Op.KV_READ) / eight.tokens == one.total(Op.KV_READ) == 18_874_368
 
 
 def test_dataflow_and_latency_reach_the_bills_and_the_settings(tiny: str) -> None:

@@ -3,13 +3,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from energy import Counts, estimate
-from hwmodels import Buffer, load_profile
+from hwmodels import Buffer, Room, load_profile
 from neurt.closed_form.passes import decode
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
@@ -81,7 +82,8 @@ def test_weights_are_shared_by_a_batch_and_the_cache_is_not(plan: Callable[..., 
     flat = {"dram": profile.memory["dram"]}
     placed = dict.fromkeys(Buffer, ("dram",))
     run = plan()
-    one = profile.model_copy(update={"memory": flat, "placement": placed})
+    changed = {"memory": flat, "placement": placed, "delivery": None}
+    one = profile.model_copy(update=changed)
     [found] = decode_rooflines(replace(run, profiles=(one,)), batches=(1, 8))
     for variant in ("asa", "ssa"):
         for alone, shared in zip(found.curve(variant, 1), found.curve(variant, 8), strict=True):
@@ -114,15 +116,34 @@ def test_a_crossing_is_the_first_context_at_which_the_cache_costs_more(
     assert (first is None) is (batch == 1)
 
 
-def test_both_sides_of_a_jump_to_a_dearer_memory_are_there(plan: Callable[..., Run]) -> None:
+def test_in_fixed_order_both_sides_of_a_jump_to_a_dearer_memory_are_there(
+    plan: Callable[..., Run],
+) -> None:
     # 2 layers x (K, V) x 64 x 4 bytes = 1,024 bytes a token; the weights are 0.5 MB: with 512
     # sequences the cache leaves 24 MiB of SRAM between contexts 32 and 64.
-    [found] = decode_rooflines(plan(), batches=(512,))
+    whole = load_profile("45nm").model_copy(update={"room": Room.FIXED_ORDER})
+    [found] = decode_rooflines(replace(plan(), profiles=(whole,)), batches=(512,))
     curve = found.curve("asa", 512)
     each = {cost.context: (cost.kv_cache or 0.0) / cost.context for cost in curve}
     [(a, b)] = [(a, a + 1) for a in each if a + 1 in each and a > 2]
     assert 32 < a < b < 64
     assert each[b] > 5 * each[a]
+
+
+@pytest.mark.parametrize("batch", [64, 512])
+@pytest.mark.parametrize("variant", ["asa", "ssa"])
+def test_by_need_a_token_more_of_context_is_no_cliff(
+    plan: Callable[..., Run], variant: Any, batch: int
+) -> None:
+    [found] = decode_rooflines(plan(), batches=(batch,))
+    costs = found.curve(variant, batch)
+    for before, after in pairwise(costs):
+        # The cache costs no less for a longer context, and at twice the context no more than if
+        # what is added all came from DRAM: 162.5 pJ x its 1,024 bytes a token (of 4 steps in bits)
+        grown = (after.context - before.context) * 1024 * 162.5
+        assert before.kv_cache is not None
+        assert after.kv_cache is not None
+        assert before.kv_cache <= after.kv_cache <= before.kv_cache + grown + 2 * 1024 * 162.5
 
 
 def test_rates_of_a_run_are_taken_layer_by_layer(plan: Callable[..., Run]) -> None:

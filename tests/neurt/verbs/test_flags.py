@@ -346,7 +346,7 @@ def test_json_of_a_table_has_numbers_and_nulls(
     (tiny / "counts.csv").write_text("layer,mac\na,1000\n", encoding="utf-8")
     assert main(["price", "counts.csv", "--hw", "45nm", "--json"]) == 0
     [row, total] = json.loads(capsys.readouterr().out)["energy"]
-    assert (row["layer"], row["energy_pj"], total["layer"]) == ("a", 4600.0, "TOTAL")
+    assert (row["layer"], row["compute_pj"], total["layer"]) == ("a", 4600.0, "TOTAL")
     assert row["static_pj"] is None
 
 

@@ -48,12 +48,12 @@ def test_all_precisions_of_a_file_are_checked(
     path = tmp_path / "mine.toml"
     path.write_text('extends = "45nm-int8"\n[precisions.int9]\n', encoding="utf-8")
     run("validate", path)
-    ops = "mac, ac, shift_ac, add, mul, cmp, neuron_update"
+    ops = "mac, ac, shift_ac, add, mul, cmp, neuron_add, neuron_cmp"
     assert printed.readouterr().out.splitlines() == [
         f"doubtful: {path}:int9: {ops}: priced as in 'int8', though its precision is 'int9'; "
         "price them, or name them in `unpriced`",
-        f"{path}: valid profile 'mine', 7 prices",
-        f"{path}:int9: valid profile 'mine-int9', 7 prices",
+        f"{path}: valid profile 'mine', 8 prices",
+        f"{path}:int9: valid profile 'mine-int9', 8 prices",
     ]
 
 
@@ -98,7 +98,7 @@ def test_a_doubt_is_said_once_where_the_profile_is_used(
     with pytest.warns(ProfileWarning) as said:
         assert main(["hw", "diff", "45nm", str(path)]) == 0
     assert [str(one.message).partition("': ")[2] for one in said] == [
-        "mac, ac, shift_ac, add, mul, cmp, div, neuron_update: priced as in 'fp32', though its "
+        "mac, ac, shift_ac, add, mul, cmp, div: priced as in 'fp32', though its "
         "precision is 'int4'; price them, or name them in `unpriced`"
     ]
     assert main(["hw", "show", str(path), "--quiet"]) == 0

@@ -65,7 +65,7 @@ def test_the_files_of_a_table_are_put_beside_it(directory: Path, asked: Ask) -> 
     }
     profile = load_profile("45nm")
     expected = saving(*(estimate(side, profile) for side in planned()), "full").saving
-    row = next(r for r in found if (r["block"], r["accounting"]) == ("total", "full"))
+    row = next(r for r in found if (r["block"], r["accounting"]) == ("total", "fused"))
     assert float(row["saving"]) == expected
 
 
@@ -76,7 +76,7 @@ def test_a_run_is_read_and_block_dataflow_and_directory_are_those_asked_for(
     out = tmp_path / "out"
     flags = ("--block", "model", "--dataflow", "stepwise", "--out", out)
     said = asked(directory, "--hw", "45nm", *flags)
-    assert "model, full: what moves the saving" in said
+    assert "model, fused: what moves the saving" in said
     assert sorted(path.name for path in out.iterdir()) == [
         "sensitivity.csv",
         "tornado_45nm.png",
@@ -168,7 +168,7 @@ def test_the_phases_of_a_request_are_priced_one_by_one(tmp_path: Path, asked: As
     row = next(
         r
         for r in rows(tmp_path / "sensitivity.csv")
-        if (r["block"], r["accounting"]) == ("attention", "full")
+        if (r["block"], r["accounting"]) == ("attention", "fused")
     )
     asa, ssa = (
         math.fsum(estimate(side, profile).energy_pj(block="attention") for side in sides)
