@@ -58,6 +58,9 @@ class Finished:
             if (row["hw"], row["variant"]) == (hw, variant)
         }
 
+    def counted(self, variant: str) -> dict[str, Row]:
+        return {r["layer"]: r for r in self.rows("counts.csv") if r["variant"] == variant}
+
     @property
     def queries(self) -> int:
         # New tokens of a sequence; in both phases it attends 16.
@@ -76,10 +79,10 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def words(tiny: Path, phase: str, out: Path) -> list[str]:
+def words(tiny: Path, phase: str, out: Path, windows: int = WINDOWS) -> list[str]:
     tokens = "--seq-len" if phase == "prefill" else "--context"
     asked = ["profile", "--model", str(tiny), "--hw", "45nm", "--hw", "loihi", "--phase", phase]
-    asked += [tokens, str(TOKENS), "--batch", str(BATCH), "--windows", str(WINDOWS)]
+    asked += [tokens, str(TOKENS), "--batch", str(BATCH), "--windows", str(windows)]
     return [*asked, "--out", str(out)]
 
 
@@ -125,7 +128,7 @@ def test_the_run_says_its_weights_and_where_the_files_are(finished: Finished) ->
 def test_the_witnesses_agree_and_the_run_says_so(
     tiny: Path, tmp_path: Path, phase: str, windows: int
 ) -> None:
-    said = profile(*words(tiny, phase, tmp_path), "--windows", str(windows), "--verify")
+    said = profile(*words(tiny, phase, tmp_path, windows), "--verify")
     assert "Verified: hooks and fvcore agree on every row, hooks and plan on both models." in said
 
 
@@ -215,7 +218,7 @@ def test_each_neuron_is_updated_once_per_step(finished: Finished) -> None:
         "mlp.encoder": WIDTH,
         "mlp.hidden_encoder": 4 * WIDTH,
     }
-    found = finished.layers("45nm", "ssa")
+    found = finished.counted("ssa")
     assert {
         n: int(row["neuron_update"]) for n, row in found.items() if row["neuron_update"] != "0"
     } == {
@@ -223,6 +226,13 @@ def test_each_neuron_is_updated_once_per_step(finished: Finished) -> None:
         for depth in range(LAYERS)
         for name, width in channels.items()
     }
+    # LIF: 3 additions, a multiplication, a comparison; signed IF: 2 additions, 2 comparisons
+    of = {name: (3, 1, 1) if name.endswith("_neuron") else (2, 0, 2) for name in channels}
+    for name, row in found.items():
+        short = name.split(".", 3)[-1]
+        number = steps * channels.get(short, 0)
+        parts = tuple(int(row[part]) for part in ("neuron_add", "neuron_mul", "neuron_cmp"))
+        assert parts == tuple(each * number for each in of.get(short, (0, 0, 0))), name
 
 
 def test_what_the_encoders_emit_is_what_the_layers_behind_them_receive(finished: Finished) -> None:
@@ -240,7 +250,12 @@ def test_what_the_encoders_emit_is_what_the_layers_behind_them_receive(finished:
 
 
 def test_energies_are_counts_times_the_prices_of_each_profile(finished: Finished) -> None:
-    for hw, mac, ac, neuron in (("45nm", 4.6, 0.9, 7.3), ("loihi", 0.0, 23.6, 81.0)):
+    # A price of a whole update pays for its parts; on 45nm it is the parts that have prices.
+    ours = {"neuron_add": 0.9, "neuron_mul": 3.7, "neuron_cmp": 0.9}
+    for hw, mac, ac, neuron in (
+        ("45nm", 4.6, 0.9, ours),
+        ("loihi", 0.0, 23.6, {"neuron_update": 81.0}),
+    ):
         for variant in ("asa", "ssa"):
             for name, row in finished.layers(hw, variant).items():
                 if hw == "loihi" and int(row["mac"]):  # no price, so no energy
@@ -248,7 +263,9 @@ def test_energies_are_counts_times_the_prices_of_each_profile(finished: Finished
                 else:
                     compute = mac * int(row["mac"]) + ac * int(row["ac"])
                     assert float(row["compute_pj"]) == pytest.approx(compute), (hw, name)
-                assert float(row["neuron_pj"]) == pytest.approx(neuron * int(row["neuron_update"]))
+                counted = finished.counted(variant)[name]
+                expected = sum(pj * int(counted[op]) for op, pj in neuron.items())
+                assert float(row["neuron_pj"]) == pytest.approx(expected)
 
 
 def test_the_saving_of_the_attention_block_follows_from_its_rows(finished: Finished) -> None:
