@@ -31,7 +31,7 @@ def changed(counts: Counts, op: Op, number: float) -> Counts:
 def test_executed_steps_lie_between_the_events_and_the_plan(
     converted: Callable[..., SpikingLanguageModel], op: Op
 ) -> None:
-    model = converted("gpt2", "softmax", torch.float32, code=Code.POW2, timesteps=3)
+    model = converted("gpt2", "softmax", torch.float32, code=Code.POW2, timesteps=2)
     counts = measured(model, PASS, "ssa")
     shape = read_shape(model.config.to_dict(), "it")
     chosen = SpikingConfig.model_validate(model.config.spiking)
