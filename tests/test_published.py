@@ -10,9 +10,12 @@ import pytest
 
 from energy import Counts, Estimate, LayerCount, Tally, estimate
 from hwmodels import Buffer, Fusion, HardwareProfile, Op, Room, load_profile
+from hwmodels.machine import Widths
 from neurt.closed_form.passes import decode, prefill
 from neurt.closed_form.plan import plan_asa
-from neurt.families import ALIASES
+from neurt.closed_form.plan_spiking import plan_ssa
+from neurt.families import ALIASES, Shape
+from neurt.spiking.config import SpikingConfig
 
 PUBLISHED = tomllib.loads(
     (Path(__file__).parent / "golden" / "published.toml").read_text(encoding="utf-8")
@@ -129,3 +132,35 @@ def test_by_need_all_of_the_room_is_taken_by_weights_and_cache_that_are_read_onc
     # 768 inputs, and a few vectors
     least = lasting * width - 25_165_824
     assert least <= moved <= least + 2 * 60_000 * width
+
+
+SMOLLM2 = Shape(
+    *(30, 576, 9, 1536, 49152, 8192),
+    **{"model_type": "llama", "kv_heads": 3, "activation": "silu"},
+    **dict.fromkeys(("qkv_bias", "out_bias", "ffn_bias"), False),
+)
+
+
+@pytest.mark.parametrize(
+    ("shape", "weights"),
+    # 12 x 12 x 768^2 + 50,257 x 768;
+    # 30 (2 x 576^2 + 2 x 576 x 192 + 3 x 576 x 1,536) + 49,152 x 576
+    [(GPT2, 123_532_032), (SMOLLM2, 134_479_872)],
+    ids=["gpt2-small", "SmolLM2-135M"],
+)
+@pytest.mark.parametrize("bits", [None, 32, 16, 8, 4.5, 4.156, 1])
+@pytest.mark.parametrize("spiking", [False, True], ids=["analog", "spiking"])
+def test_a_decoded_token_moves_each_weight_once_at_its_width(
+    shape: Shape, weights: int, bits: float | None, spiking: bool
+) -> None:
+    profile = in_dram("45nm").model_copy(update={"widths": Widths(weights=bits, kv=8)})
+    assert profile.fusion is Fusion.FUSED
+    what = decode(1024)
+    counts = plan_ssa(shape, what, SpikingConfig(), 0.2) if spiking else plan_asa(shape, what)
+    bill = estimate(counts, profile)
+    # 1.3 nJ per 64 bit: 162.5 pJ per byte
+    moved = sum(layer.pj.get(Op.WEIGHT_READ, 0.0) for layer in bill.layers) / 162.5
+    expected = weights * (bits or 32) / 8
+    assert moved == pytest.approx(expected, rel=1e-12)
+    if shape is GPT2 and bits in (None, 32):
+        assert expected == 494_128_128

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,16 @@ def test_bits_of_an_operand_are_any_number_and_those_of_sums_are_whole() -> None
         ("weights=65", "the bits of weights must be at most 64, not 65"),
         ("weight=4", "must be weights=BITS or"),
         ("kv=nan", "must be finite"),
+        ("kv=inf", "must be finite"),
+        ("weights=four", "must be"),
+        ("weights", "argument --widths: must not be empty"),
+        ("accumulators=3.7", "accumulators=3.7: sums have whole bits; give 1 to 64"),
+        ("accumulators=0.5", "accumulators=0.5: sums have whole bits; give 1 to 64"),
+        ("accumulators=0", "the bits of accumulators must be at least 0.1, not 0"),
+        ("accumulators=65", "the bits of accumulators must be at most 64, not 65"),
         ("weights=33", "do not fit the arithmetic of '45nm', which takes 32"),
+        ("activations=64", "do not fit the arithmetic of '45nm', which takes 32"),
+        ("kv=32.5", "do not fit the arithmetic of '45nm', which takes 32"),
     ],
 )
 def test_widths_that_cannot_be_are_one_line(
@@ -43,3 +53,18 @@ def test_widths_that_cannot_be_are_one_line(
     assert status in (1, 2)
     assert words in said
     assert said.count("\n") == 1
+    assert len(said) <= 300
+    assert "Traceback" not in said
+
+
+def test_widths_are_those_of_the_tables_that_are_written(tmp_path: Path) -> None:
+    words = ["plan", "--model", "gpt2-nano", "--hw", "45nm", "--pictures", "none", "--no-page"]
+    given = ["--widths", "weights=4.156", "--widths", "kv=8", "--widths", "accumulators=24"]
+    assert main([*words, *given, "--seq-len", "4", "--out", str(tmp_path / "run")]) == 0
+    run = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
+    widths = run["hardware"]["45nm"]["profile"]["widths"]
+    assert {name: widths[name] for name in ("weights", "kv", "accumulators")} == {
+        "weights": 4.156,
+        "kv": 8,
+        "accumulators": 24,
+    }
