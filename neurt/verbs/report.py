@@ -15,7 +15,6 @@ from reports.kit.files import OutputError, check_directory, slugs
 from reports.kit.parquet import check_parquet, write_parquet
 from reports.read import read_run
 from reports.roofline.write import write_rooflines
-from reports.run.run import Run
 from reports.views.terminal import print_run
 from reports.write import write_report, write_run_parquet
 
@@ -44,22 +43,17 @@ def run(request: ReportRequest, console: Console) -> object:
             files.append(write_parquet(compared.to_frame(), request.out / "compare.parquet"))
         print_comparison(compared, console)
     else:
+        rooflines = {name: decode_rooflines(one) for name, one in runs.items()}
         for name, one in runs.items():
+            out = request.out if len(runs) == 1 else request.out / name
             with console.status(f"writing {name}"):
-                files += _report(
-                    one, request.out if len(runs) == 1 else request.out / name, request
-                )
+                files += write_report(one, out, pictures=request.pictures, page=request.page)
+                files += write_rooflines(rooflines[name], out, pictures=request.pictures)
+                files += write_run_parquet(one, out) if request.parquet else []
         for one in runs.values():
             print_run(one, console, details=request.details)
     print_files(files, request.out, console)
     return {"compare": lines_table(compared)} if request.compare else files
-
-
-def _report(run: Run, out: Path, request: ReportRequest) -> list[Path]:
-    pictures = request.pictures
-    files = write_report(run, out, pictures=pictures, page=request.page)
-    files += write_rooflines(decode_rooflines(run), out, pictures=pictures)
-    return files + (write_run_parquet(run, out) if request.parquet else [])
 
 
 def _check_out(request: ReportRequest) -> None:

@@ -158,8 +158,8 @@ def test_a_missing_file_is_named(run: Run, directory: Directory, name: str) -> N
 @pytest.mark.parametrize(
     ("name", "keep", "says"),
     [
-        ("run.json", 0.5, r"run.json is cut short or no JSON \(line 1, column \d+\)"),
-        ("run.json", 0.0, "run.json is cut short or no JSON"),
+        ("run.json", 0.5, r"run.json is cut short or no valid JSON \(line 1, column \d+: "),
+        ("run.json", 0.0, "run.json is cut short or no valid JSON"),
         ("counts.csv", 0.2, "counts.csv is cut short or was edited: "),
         ("counts.csv", 0.0, "the header is: empty"),
         ("steps.csv", 0.5, r"steps.csv is not the file that run.json describes"),
