@@ -46,16 +46,24 @@ def model(trained: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained, tmp_path / "tiny"))
 
 
+def instead(words: list[str], *more: str) -> list[str]:
+    # Words with flags that stand in for those of the same names, each of which has one value.
+    replaced = {word for word in more if word.startswith("--")}
+    kept = [i for i, word in enumerate(words) if {word, *words[i - 1 : i]}.isdisjoint(replaced)]
+    return [*(words[i] for i in kept), *more]
+
+
 def finetune(model: object, text: object, *more: str) -> list[str]:
     sizes = ["--layer-steps", "1", "--steps", "1", "--tokens", "16", "--batch", "2"]
     limits = ["--held-out-tokens", "32", "--out", "out"]
-    return ["finetune", "--model", str(model), "--text", str(text), *sizes, *limits, *more]
+    words = ["finetune", "--model", str(model), "--text", str(text), *sizes, *limits]
+    return instead(words, *more)
 
 
 def sweep(model: object, *more: str) -> list[str]:
     grid = ["--codes", "pow2", "--forms", "softmax", "--timesteps", "1", "--thresholds", "1"]
     limits = ["--max-tokens", "32", "--window", "16", "--out", "out"]
-    return ["sweep", "--model", str(model), *grid, *limits, *more]
+    return instead(["sweep", "--model", str(model), *grid, *limits], *more)
 
 
 def evaluate(model: object, *more: str) -> list[str]:
@@ -186,14 +194,16 @@ def test_a_directory_that_is_taken(
     assert fails(*finetune(model, passages, *RESUME)) == said
     (tmp_path / "taken").write_text("mine", encoding="utf-8")
     for words in (finetune(model, passages), sweep(model)):
-        assert "output directory 'taken' cannot be written" in fails(*words, "--out", "taken")
+        assert "output directory 'taken' cannot be written" in fails(
+            *instead(words, "--out", "taken")
+        )
 
 
 def test_a_model_that_was_truncated(fails: Fails, model: Path, passages: Path) -> None:
     path = model / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-10])
     for words in (finetune(model, passages), sweep(model)):
-        assert f"weights of '{model}' cannot be loaded" in fails(*words)
+        assert "download it again" in fails(*words)  # a long sentence is cut in its middle
 
 
 def test_weights_too_large_for_the_file(fails: Fails, model: Path, passages: Path) -> None:
