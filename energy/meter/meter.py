@@ -21,6 +21,7 @@ from energy.formulas import Conventions
 from energy.layers.matmul import AttentionCore
 from energy.meter.audit import Audit, Named, refuse_opaque
 from energy.meter.recognise import recognise
+from energy.meter.spikes import Arrivals, arrivals, warn_of_spikes
 from energy.meter.tally import is_counted, tally_call
 
 LabelLayer = Callable[[str], Label]
@@ -44,13 +45,20 @@ class Meter:
         self.loose: dict[tuple[str, str], list[Tally]] = {}
         self._layers = [x for x in counted if not isinstance(x[1], AttentionCore)]
         self._calls: dict[str, list[Tally]] = {name: [] for name, _ in self._layers}
+        #: What arrived at dense layers.
+        self.arrived: dict[str, Arrivals] = {}
         self._label = label
 
     def recorder(self, layer: nn.Module, name: str) -> Callable[[tuple[Any, ...], Any], None]:
         """A function that adds one call of one layer, given its arguments and its output."""
         rule, calls, conventions = tally_call.dispatch(type(layer)), self._calls, self.conventions
+        arrived = arrivals(layer, name)
+        if arrived is not None:
+            self.arrived[name] = arrived
 
         def record(args: tuple[Any, ...], out: Any) -> None:
+            if arrived is not None and not arrived.analog:
+                arrived.see(args[0])
             for part, tally in rule(layer, name, args, out, conventions).items():
                 calls[f"{name}.{part}" if part else name].append(tally)
 
@@ -114,6 +122,8 @@ def counting(
         UncountedOperation: At the end, if a matrix product ran outside of every counted layer; at
             the start, if the model holds a module that is known to hide some.
         EventError: If an operand declared as spikes holds something else.
+
+    Warns (DenseSpikesWarning) if spikes of another library's neurons were counted as dense MACs.
     """
     modules = list(model.named_modules())
     recognise(module for _, module in modules)
@@ -131,6 +141,7 @@ def counting(
     meter.uncounted.update(audit.elementwise())
     meter.loose.update(audit.kept)
     audit.refuse_escaped()
+    warn_of_spikes(modules, meter.arrived)
 
 
 def _hook(

@@ -16,6 +16,8 @@ from transformers import (
     GPT2LMHeadModel,
     PreTrainedModel,
 )
+from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
+from transformers.models.nemotron import modeling_nemotron
 
 from energy import (
     Attention,
@@ -177,6 +179,12 @@ def built(family: str, **sizes: Any) -> PreTrainedModel:
     return model.eval()
 
 
+#: Until then its attention multiplied in ways of its own, and was refused, or counted as such.
+BEFORE_5_13 = pytest.mark.skipif(
+    not hasattr(modeling_nemotron, "ALL_ATTENTION_FUNCTIONS"), reason="transformers before 5.13"
+)
+
+
 @pytest.mark.parametrize(
     ("family", "sizes", "left"),
     [
@@ -192,7 +200,7 @@ def built(family: str, **sizes: Any) -> PreTrainedModel:
         ("olmo2", GATED, set()),
         ("gpt_neox", {"intermediate_size": 48}, set()),
         ("phi", {"intermediate_size": 48}, set()),
-        ("nemotron", GATED, set()),
+        pytest.param("nemotron", GATED, set(), marks=BEFORE_5_13),
         ("opt", {"ffn_dim": 48, "word_embed_proj_dim": 32}, {"cumsum", "mul", "sub"}),  # positions
     ],
 )
@@ -214,6 +222,23 @@ def test_families_are_counted_exactly(
     assert fused.layers == counts.layers
     # All but residuals, the numbering of positions and what is named above is counted.
     assert set(counts.uncounted) == {"add"} | left
+
+
+def test_angles_written_as_a_matrix_product_are_no_disagreement(
+    input_ids: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # transformers up to 5.18: 7 positions x 4 frequencies as a product of depth 1, "28 MACs".
+    def forward(layer: Any, x: Tensor, position_ids: Tensor) -> tuple[Tensor, Tensor]:
+        angles = (layer.inv_freq[None, :, None] @ position_ids[:, None, :].float()).mT
+        twice = torch.cat((angles, angles), -1)
+        return twice.cos(), twice.sin()
+
+    model = built("llama", **GATED)
+    monkeypatch.setattr(LlamaRotaryEmbedding, "forward", forward)
+    with exposed(model, fused=False):
+        counts = count_pass(model, lambda: model(input_ids), variant="asa")
+        assert check_against_fvcore(model, input_ids, counts) == []
+    assert counts.layer("model.rotary_emb").tally.dense_macs == 0
 
 
 def closed_form(model: PreTrainedModel, queries: int, keys: int) -> int:
