@@ -17,6 +17,7 @@ from transformers import PreTrainedModel
 from neurt.closed_form.passes import PlanError
 from neurt.families import Shape
 from neurt.learning.checkpoint import CHECKPOINT, CheckpointError
+from neurt.learning.finished import RECORD, UNFINISHED, digest
 from neurt.learning.objectives import Continuation, Distillation, LayerMatch, trainable
 from neurt.learning.pretrain import perplexity
 from neurt.learning.teaching import BASELINE, facts_of, student_of, teacher_of
@@ -37,9 +38,6 @@ from reports.kit.files import check_directory, prepare_directory, write_text
 from reports.kit.pictures import draw
 from reports.training.finetuned import Finetuned, Judged, stages_table
 from reports.training.metrics import MetricsRow, write_metrics
-
-#: Sub-directory that holds a directory with the checkpoint of each stage until all is written.
-UNFINISHED = "unfinished"
 
 
 def run_finetune(
@@ -229,11 +227,12 @@ def _write(
         draw(figure, out / "training")
     asked = request.model_dump(mode="json", exclude={"out", "resume"})
     facts = asked | {
+        "request": digest(request),
         "spiking": student.config.spiking,
         "weights": loaded.weights,
         "versions": dict(versions()),
     }
-    write_text(out / "finetune.json", json.dumps(facts, indent=2) + "\n")
+    write_text(out / RECORD, json.dumps(facts, indent=2) + "\n")
     if baseline is not None:
         save_model(baseline, loaded.tokenizer, out / BASELINE, request.save_dtype)
     save_model(student, loaded.tokenizer, out, request.save_dtype)

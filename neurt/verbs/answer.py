@@ -55,12 +55,15 @@ def _status(words: list[str]) -> int:
 
 
 def _run(words: list[str]) -> None:
+    if sys.flags.optimize > 1:
+        raise UserError(
+            "Python runs without docstrings (PYTHONOPTIMIZE=2 or -OO), which transformers reads; "
+            "unset it, or choose 1"
+        )
     asked = parse(words)
     if asked.quiet:
         warnings.simplefilter("ignore", Caution)
-    result = asked.command.handler(
-        asked.request, terminal_console(aside=asked.json, quiet=asked.quiet)
-    )
+    result = asked.run(terminal_console(aside=asked.json, quiet=asked.quiet))
     if asked.json:
         print(json.dumps(results(result), indent=2, allow_nan=False))
 

@@ -9,13 +9,14 @@ from energy.literature.review import review
 from hwmodels import load_profile
 from neurt.requests.others import CheckRequest
 from neurt.verbs.console import Notes, check_free
-from reports.kit.files import prepare_directory, write_text
+from reports.kit.files import check_output, prepare_directory, write_text
 from reports.literature.claims import findings_table, print_reviews
 
 
 def run(request: CheckRequest, console: Console) -> object:
     """Review the claims of a file; findings are a result, not an error."""
     if request.out is not None:
+        check_output(request.out)
         check_free(request.out.parent, request.out.name, f"file {request.out.name}", request.force)
     notes = Notes(console)
     claims = read_claims(request.claims, notes)

@@ -54,10 +54,9 @@ def terminal_console(*, aside: bool = False, quiet: bool = False) -> Console:
 
 
 def check_free(directory: Path, record: str, what: str, force: bool) -> None:
-    """Raise OutputError if a directory cannot be written, or holds a record and not `force`."""
-    from reports.kit.files import OutputError, check_directory
+    """Raise OutputError if a directory holds a record and not `force`."""
+    from reports.kit.files import OutputError
 
-    check_directory(directory)
     if (directory / record).exists() and not force:
         raise OutputError(
             f"output directory '{directory}' already holds a {what}; choose another --out, or "
@@ -79,6 +78,11 @@ def refuse_conversion(request: Converts) -> None:
 def say(console: Console) -> Callable[[str], None]:
     """Prints a line as it is."""
     return lambda line: console.print(line, markup=False)
+
+
+def finished(directory: Path) -> str:
+    """The sentence about a training that ended before."""
+    return f"{directory} holds the model of this training, which is finished; nothing is left to do"
 
 
 def print_files(files: Sequence[Path], directory: Path, console: Console) -> None:

@@ -26,7 +26,7 @@ def run(request: ConvertRequest, console: Console) -> list[Path]:
     from neurt.spiking.conversion import ConversionError
     from neurt.text.data import copy_texts
     from neurt.text.windows import check_windows
-    from reports.kit.files import OutputError, check_directory, prepare_directory, write_text
+    from reports.kit.files import OutputError, write_text
     from reports.kit.progress import progress_bars
 
     def window(shape: Shape) -> int:
@@ -35,8 +35,8 @@ def run(request: ConvertRequest, console: Console) -> list[Path]:
     def check(shape: Shape) -> None:
         check_windows(window(shape), window(shape), shape.positions)
 
-    out = check_directory(request.out)
-    if out.exists() and any(out.iterdir()):
+    out = request.out
+    if any(out.iterdir()):
         raise OutputError(f"output directory '{out}' is not empty; choose another --out")
     source = resolve(request.model)
     with progress_bars(console) as progress:
@@ -56,7 +56,7 @@ def run(request: ConvertRequest, console: Console) -> list[Path]:
             "versions": dict(versions()),
             "created": now(),
         }
-        copy_texts(source.directory, prepare_directory(out))
+        copy_texts(source.directory, out)
         save_model(spiking, loaded.tokenizer, out)
         path = write_text(out / "convert.json", json.dumps(record, indent=2) + "\n")
         progress("writing", 1, 1)

@@ -52,11 +52,11 @@ def new_(request: NewRequest, console: Console) -> object:
     """Write a profile to fill in; raises OutputError or ProfileError if it is there already."""
     from hwmodels import ProfileError, load_profile, profile_names
     from hwmodels.template import extension_template, template
-    from reports.kit.files import OutputError, write_text
+    from reports.kit.files import OutputError, check_output, write_text
 
     if request.name in profile_names():
         raise ProfileError(f"hardware profile '{request.name}' is there already; take another name")
-    path = request.out or Path(f"{request.name}.toml")
+    path = check_output(request.out or Path(f"{request.name}.toml"))
     text = template(request.name)
     if request.extends is not None:
         parent = load_profile(request.extends)

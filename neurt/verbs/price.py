@@ -12,7 +12,6 @@ from energy.counts.file import by_variant, read_csv
 from energy.table import Table
 from neurt.requests.others import PriceRequest
 from neurt.verbs.console import Notes, check_free
-from reports.kit.files import prepare_directory
 
 
 def run(request: PriceRequest, console: Console) -> object:
@@ -36,7 +35,6 @@ def _bill(counts: list[Counts], path: Path, request: PriceRequest, console: Cons
         for profile in profiles
         for variant, phases in variants.items()
     ]
-    prepare_directory(request.out)
     write_prices(bills, path)
     print_bills(bills, console)
     return energies(bills)
@@ -54,7 +52,6 @@ def _lemaire(
         for profile in request.profiles()
         for phase in counts
     ]
-    prepare_directory(request.out)
     write_lemaire(bills, path)
     print_lemaire(bills, console)
     return lemaire_table(bills)

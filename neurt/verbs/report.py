@@ -11,7 +11,7 @@ from neurt.requests.others import ReportRequest
 from neurt.verbs.console import print_files
 from reports.compare.comparison import compare_runs, write_comparison
 from reports.compare.table import lines_table, print_comparison
-from reports.kit.files import OutputError, check_directory, slugs
+from reports.kit.files import OutputError, slugs
 from reports.kit.parquet import check_parquet, write_parquet
 from reports.read import read_run
 from reports.roofline.write import write_rooflines
@@ -58,8 +58,8 @@ def run(request: ReportRequest, console: Console) -> object:
 
 def _check_out(request: ReportRequest) -> None:
     """Make sure that the output directory holds nothing that would be overwritten unasked."""
-    out = check_directory(request.out)
-    held = sorted(path.name for path in out.iterdir()) if out.is_dir() else []
+    out = request.out
+    held = sorted(path.name for path in out.iterdir())
     if held and not request.force:
         listed = ", ".join(held[:3]) + (", ..." if len(held) > 3 else "")
         raise OutputError(

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -19,7 +18,7 @@ from energy.compare.breakeven import Bound, BreakEven, Verdict
 from energy.compare.thresholds import THRESHOLDS
 from reports.breakeven.case import Case
 from reports.kit.parts import COMPONENT_COLOURS, COMPONENT_NAMES
-from reports.kit.style import PAGE_WIDTH, SMALL, STYLE, headline
+from reports.kit.style import PAGE_WIDTH, SMALL, headline, styled
 
 _PANELS = {
     "compute": "compute only: MACs and ACs",
@@ -44,7 +43,7 @@ _LEAST, _MOST = -0.85, 1.05
 _BEYOND = 2.0
 
 
-@mpl.rc_context(STYLE)
+@styled()
 def breakeven_picture(case: Case) -> Figure:
     """One panel for each accounting: saving against spike rate, with the break-evens.
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from reports.kit.caveats import PUBLISHED_CHANGE, PUBLISHED_SAVING
-from reports.kit.style import PAGE_WIDTH, STYLE, spread_ticks, titled
+from reports.kit.style import PAGE_WIDTH, spread_ticks, styled, titled
 from reports.quality.sweep import Point, pareto
 
 #: Colour and marker of each code; filled for softmax attention, hollow for Spikformer's.
@@ -48,7 +47,7 @@ _APART = 0.11
 _TRUE = 0.03
 
 
-@mpl.rc_context(STYLE)
+@styled()
 def pareto_picture(points: Sequence[Point]) -> Figure:
     """Change of perplexity against saving, of attention block and model, on one hardware.
 

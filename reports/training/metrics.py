@@ -34,8 +34,8 @@ class MetricsRow:
     tokens_per_second: float  #: speed of this step; the one value that another run need not repeat
 
 
-def write_metrics(rows: Sequence[MetricsRow], path: Path) -> Path:
-    """Write `metrics.csv`: a row per step, floats in full, empty where it has no such scalar."""
+def metrics_csv(rows: Sequence[MetricsRow]) -> str:
+    """The text of `metrics.csv`: a row per step, floats in full, empty where it has no scalar."""
     names = dict.fromkeys(name for row in rows for name in row.scalars)
     columns: tuple[Column[MetricsRow], ...] = (
         *attributes("", *_BEFORE),
@@ -43,7 +43,12 @@ def write_metrics(rows: Sequence[MetricsRow], path: Path) -> Path:
         *attributes("", "gradient_norm", "learning_rate"),
         Column("tokens_per_second", lambda row: f"{row.tokens_per_second:.1f}"),
     )
-    return write_text(path, Table(columns, rows).to_csv())
+    return Table(columns, rows).to_csv()
+
+
+def write_metrics(rows: Sequence[MetricsRow], path: Path) -> Path:
+    """Write `metrics.csv`."""
+    return write_text(path, metrics_csv(rows))
 
 
 def _scalar(name: str, row: MetricsRow) -> float | None:

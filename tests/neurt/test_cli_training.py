@@ -15,6 +15,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from neurt.cli import main
+from neurt.learning.checkpoint import CHECKPOINT
+from neurt.learning.finished import UNFINISHED
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -159,7 +161,7 @@ def test_a_checkpoint_of_another_version(
     with safe_open(unfinished, framework="pt") as file:
         metadata = file.metadata()
     save_file(load_file(unfinished), unfinished, metadata | {"version": "0"})
-    assert "has version 0, this program reads version 2" in fails(
+    assert "has version 0, this program reads version 3" in fails(
         *finetune(model, passages, *RESUME)
     )
 
@@ -190,8 +192,8 @@ def test_a_directory_that_is_taken(
     )
     assert main(finetune(model, passages, *RESUME)) == 0
     said = "'out' holds a model (model.safetensors); choose another --out"
-    assert fails(*finetune(model, passages)) == said
-    assert fails(*finetune(model, passages, *RESUME)) == said
+    assert fails(*finetune(model, passages, "--seed", "1")) == said
+    assert fails(*finetune(model, passages, *RESUME, "--seed", "1")) == said
     (tmp_path / "taken").write_text("mine", encoding="utf-8")
     for words in (finetune(model, passages), sweep(model)):
         assert "output directory 'taken' cannot be written" in fails(
@@ -217,8 +219,8 @@ def test_a_damaged_point(fails: Fails, model: Path, tmp_path: Path) -> None:
     assert main(sweep(model)) == 0
     [path] = (tmp_path / "out" / "points").iterdir()
     path.write_text(path.read_text(encoding="utf-8")[:40], encoding="utf-8")
-    said = f"'{path.relative_to(tmp_path)}' is no result of a sweep; delete it and run the same "
-    assert fails(*sweep(model)) == f"{said}command again"
+    said = f"'{path.relative_to(tmp_path)}' was cut or edited since it was measured; delete it and "
+    assert fails(*sweep(model)) == f"{said}run the same command again"
 
 
 def test_the_module_is_the_command() -> None:
@@ -244,3 +246,38 @@ def test_torch_reads_no_pickle(model: Path, passages: Path, tmp_path: Path) -> N
         assert main(finetune(model, passages)) == 0
     suffixes = {path.suffix for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert suffixes == {".csv", ".json", ".png", ".safetensors", ".svg", ".txt"}
+
+
+def test_a_training_that_was_killed_after_its_end_is_said_to_be_finished(
+    model: Path, passages: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    # Killed between the last file of the model and the removal of what it was resumed from.
+    asked = finetune(model, passages, "--save-every", "1", "--no-baseline")
+    assert main(asked) == 0
+    whole = {path: path.read_bytes() for path in Path("out").rglob("*") if path.is_file()}
+    (tmp_path / "out" / UNFINISHED / "distilled").mkdir(parents=True)
+    (tmp_path / "out" / UNFINISHED / "distilled" / CHECKPOINT).write_bytes(b"any")
+    for more in ([], ["--resume"]):
+        capsys.readouterr()
+        assert main([*asked, *more]) == 0
+        assert "out holds the model of this training, which is finished" in capsys.readouterr().out
+        assert {p: p.read_bytes() for p in Path("out").rglob("*") if p.is_file()} == whole
+        assert not (tmp_path / "out" / UNFINISHED).exists()
+    assert main([*asked, "--seed", "1"]) == 1
+    assert "holds a model" in capsys.readouterr().err
+
+
+def test_a_pretraining_that_was_killed_after_its_end_is_said_to_be_finished(
+    passages: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes = ["--layers", "1", "--width", "16", "--heads", "2", "--vocabulary", "262"]
+    steps = ["--positions", "16", "--tokens", "16", "--steps", "2", "--batch", "1"]
+    asked = ["pretrain", "--text", str(passages), *sizes, *steps, "--warmup-steps", "1"]
+    assert main([*asked, "--out", "out"]) == 0
+    (Path("out") / CHECKPOINT).write_bytes(b"any")
+    for more in ([], ["--resume"]):
+        capsys.readouterr()
+        assert main([*asked, "--out", "out", *more]) == 0
+        assert "out holds the model of this training, which is finished" in capsys.readouterr().out
+        assert not (Path("out") / CHECKPOINT).exists()
+    assert main([*asked, "--out", "out", "--seed", "1"]) == 1

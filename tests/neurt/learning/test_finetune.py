@@ -396,9 +396,11 @@ def test_scraps_of_a_killed_process_are_cleared_away(
     ask: Ask, cut_short: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(cut_short, tmp_path / "out")
-    # As if it was killed while it wrote a checkpoint.
-    scrap = tmp_path / "out" / UNFINISHED / "distilled" / ".checkpoint.1.safetensors"
-    scrap.write_bytes(b"half")
+    # As if it was killed while it wrote a checkpoint, and before while it wrote the record.
+    for place in ("", f"{UNFINISHED}/distilled"):
+        scrap = tmp_path / "out" / place / f".neurt-energy-{'0' * 16}"
+        scrap.mkdir()
+        (scrap / "half").write_bytes(b"half")
     run_finetune(ask(resume=True))
     assert content(tmp_path / "out").keys() == FILES
     assert not (tmp_path / "out" / UNFINISHED).exists()
