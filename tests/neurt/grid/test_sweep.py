@@ -266,7 +266,8 @@ def test_a_result_that_is_damaged_is_named_before_work_is_done(
     with pytest.raises(PointError) as caught:
         run_sweep(ask())
     assert str(caught.value) == (
-        f"'{path}' is no result of a sweep; delete it and run the same command again"
+        f"'{path}' was cut or edited since it was measured; delete it and run the same command "
+        "again"
     )
     assert len(evaluations.done) == 2
     path.unlink()
