@@ -69,13 +69,7 @@ def decode_rooflines(run: Run, batches: tuple[int, ...] = BATCHES) -> tuple[Roof
     found = []
     for profile in run.profiles:
         dataflow = run.dataflow or profile.dataflow
-        try:
-            costs, crossings = _costs(_Model(shape, spiking, rates), profile, dataflow, batches)
-        except KeyError as error:
-            raise ShapeError(
-                f"the counts of the run have no spiking layer {quoted(error.args[0])}, which its "
-                "model has; run the command again that wrote it"
-            ) from error
+        costs, crossings = _costs(_Model(shape, spiking, rates), profile, dataflow, batches)
         if any(cost.weights or cost.kv_cache for cost in costs):
             how = (str(dataflow), costs, crossings, run.title, run.asa.model, run.asa.weights)
             found.append(Roofline(profile, *how, spiking.timesteps, said))
