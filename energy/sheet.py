@@ -14,7 +14,7 @@ from typing import TextIO
 
 from energy.cells import from_cell
 from energy.numerals import NumeralError, Numerals
-from hwmodels.errors import UserError
+from hwmodels.errors import Caution, UserError
 from hwmodels.inputs import check_file
 from hwmodels.plain import printable, quoted, shortened
 
@@ -29,7 +29,7 @@ Say = Callable[[str], object]
 
 def warn(sentence: str) -> None:
     """Say it as a warning, where there is no command line to print it."""
-    warnings.warn(sentence, stacklevel=3)
+    warnings.warn(sentence, Caution, stacklevel=3)
 
 
 def listed(names: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -83,8 +84,10 @@ def random_model(
         ModelError: If they do not fit into memory, or no model can be made of its configuration.
     """
     try:
-        check_fits(partial(kind, config), source.name)
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(), warnings.catch_warnings():
+            # Of a size of 0, which fails with a sentence as soon as the model is run.
+            warnings.filterwarnings("ignore", "Initializing zero-element tensors")
+            check_fits(partial(kind, config), source.name)
             torch.manual_seed(seed)
             model: PreTrainedModel = kind(config)
     except UNFIT as error:

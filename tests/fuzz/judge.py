@@ -15,6 +15,8 @@ from .isolated import UNCAUGHT, Outcome
 #: The longest line of an error, without the name of the program.
 LONGEST = 300
 _PROGRAM = re.compile(r"^neurt-energy( \w+)*: (error: )?")
+#: What a command doubts and does nevertheless.
+_DOUBT = "neurt-energy: warning: "
 _TEXTS = (".json", ".csv", ".html", ".svg", ".md", ".tex", ".txt")
 _SIGNALS = {-signal.SIGPROF: "hang", -signal.SIGALRM: "hang"}
 #: What commands a terminal, or turns the direction of text and so shows another one than there is.
@@ -50,9 +52,9 @@ def _raised_in(err: str) -> str:
 
 
 def _talked(case: Case, outcome: Outcome) -> str:
-    lines = outcome.err.splitlines()
-    if "Traceback" in outcome.err or "Warning" in outcome.err:
-        return f"warning: {lines[-1]}"
+    lines = [line for line in outcome.err.splitlines() if not line.startswith(_DOUBT)]
+    if raw := re.search(r"Traceback|\w+Warning: .*", outcome.err):
+        return f"warning: {raw[0]}"
     aside = "--json" in case.words  # what is said then goes there
     if outcome.code == 0 and lines and not aside:
         return f"talk on standard error: {lines[-1]}"

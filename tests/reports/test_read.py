@@ -10,6 +10,7 @@ import pytest
 
 from energy import Label
 from hwmodels import Dataflow
+from hwmodels.errors import Caution
 from reports import Run, write_report
 from reports.read import read_run
 from reports.run.record import RunError
@@ -236,3 +237,10 @@ def test_a_record_that_speaks_of_another_run_is_refused(
     path.write_text(json.dumps(found), encoding="utf-8")
     with pytest.raises(RunError, match=named):
         read_run(tmp_path)
+
+
+def test_a_column_that_is_not_used_is_a_caution(run: Run, directory: Directory) -> None:
+    path = directory(run) / "counts.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace(",exp,", ",exq,", 1), encoding="utf-8")
+    with pytest.warns(Caution, match="not used: exq"), pytest.raises(RunError):
+        read_run(path.parent)

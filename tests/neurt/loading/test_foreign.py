@@ -212,3 +212,11 @@ def test_names_of_a_known_family_mean_the_same_elsewhere() -> None:
     _, name = named("gemma", head_dim=4)
     assert name("model.layers.3.self_attn.o_proj") == Label("attention", "proj", 3)
     assert name("model.layers.3.mlp.down_proj") == Label("ffn", "ffn_down", 3)
+
+
+def test_a_size_of_0_is_an_error_and_no_warning(directory: Callable[..., str]) -> None:
+    with pytest.raises(ShapeError, match=r"'vocab_size' \(= 0\) must be"):
+        load_foreign(
+            found(directory("opt", vocab_size=0, ffn_dim=12, word_embed_proj_dim=8)),
+            Weights.RANDOM,
+        )
