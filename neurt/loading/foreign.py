@@ -110,8 +110,8 @@ def load_foreign(decoder: Foreign, weights: Weights = Weights.AUTO, seed: int = 
     """Load a decoder that no family declares.
 
     Raises:
-        ModelError: If its weights cannot be had although they are required, or they do not fit its
-            configuration or its tokenizer.
+        ModelError: If it has no layers, its weights cannot be had although they are required, or
+            they do not fit its configuration or its tokenizer.
         ShapeError: If a configuration of a known family has sizes that no model can be made of.
     """
     source = decoder.source
@@ -127,6 +127,10 @@ def load_foreign(decoder: Foreign, weights: Weights = Weights.AUTO, seed: int = 
         if _declared(decoder.config.model_type) and isinstance(error.__cause__, UNFIT):
             raise decoder.why from error
         raise
+    if getattr(decoder.config.get_text_config(), "num_hidden_layers", 1) == 0:
+        raise ModelError(
+            f"model '{source.asked}' has no layers: 'num_hidden_layers' of its config.json is 0"
+        )
     try:
         with torch.no_grad():  # sizes that do not fit each other may show only now
             model(input_ids=torch.zeros(1, 1, dtype=torch.long), use_cache=False)

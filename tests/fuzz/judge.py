@@ -17,7 +17,9 @@ LONGEST = 300
 _PROGRAM = re.compile(r"^neurt-energy( \w+)*: (error: )?")
 #: What a command doubts and does nevertheless.
 _DOUBT = "neurt-energy: warning: "
-_TEXTS = (".json", ".csv", ".html", ".svg", ".md", ".tex", ".txt")
+#: Columns whose cells may be called whatever their owner likes.
+_NAMES = ("layer", "model", "kind", "block", "component", "weights", "hw", "variant")
+_TEXTS = (".json", ".csv", ".html", ".svg", ".md", ".tex")
 _SIGNALS = {-signal.SIGPROF: "hang", -signal.SIGALRM: "hang"}
 #: What commands a terminal, or turns the direction of text and so shows another one than there is.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -138,7 +140,8 @@ def _csv_fault(text: str) -> str:
         if len(row) != len(rows[0]):
             return f"a row of {len(row)} cells below {len(rows[0])} headings"
         for heading, value in zip(rows[0], row, strict=True):
-            if value.lower().lstrip("-+") in ("nan", "inf", "infinity"):
+            word = value.lower().lstrip("-+")
+            if heading not in _NAMES and word in ("nan", "inf", "infinity"):
                 return f"column {heading} is {value}"
     return ""
 

@@ -220,3 +220,9 @@ def test_a_size_of_0_is_an_error_and_no_warning(directory: Callable[..., str]) -
             found(directory("opt", vocab_size=0, ffn_dim=12, word_embed_proj_dim=8)),
             Weights.RANDOM,
         )
+
+
+@pytest.mark.parametrize("kind", ["gpt_neox", "llama"])
+def test_a_model_without_layers_is_none(kind: str, directory: Callable[..., str]) -> None:
+    with pytest.raises(ModelError, match="has no layers: 'num_hidden_layers'"):
+        load_foreign(found(directory(kind, num_hidden_layers=0)), Weights.RANDOM)
