@@ -145,6 +145,11 @@ def _compare(directory: Path, side: Counts, totals: Totals) -> None:
 def _compare_provenance(directory: Path, asa: Counts, ssa: Counts, record: Record) -> None:
     """Make sure that `run.json` speaks of the run that was counted."""
     settings = record.settings
+    if not (asa.value_bytes and ssa.value_bytes):
+        raise RunError(
+            f"run '{directory}': counts.csv has lost its 'value_bytes', which every run has; put "
+            "the original back, or price the counts with `neurt-energy price`"
+        )
     for key, ours, stated in (
         ("model", asa.model, record.model),
         ("weights", asa.weights, record.weights),

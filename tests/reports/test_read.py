@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -244,3 +245,17 @@ def test_a_column_that_is_not_used_is_a_caution(run: Run, directory: Directory) 
     path.write_text(path.read_text(encoding="utf-8").replace(",exp,", ",exq,", 1), encoding="utf-8")
     with pytest.warns(Caution, match="not used: exq"), pytest.raises(RunError):
         read_run(path.parent)
+
+
+def test_counts_that_lost_the_width_of_values_are_no_run(run: Run, directory: Directory) -> None:
+    out = directory(run)
+    path, record = out / "counts.csv", out / "run.json"
+    lines = [line.split(",") for line in path.read_text(encoding="utf-8").splitlines()]
+    at = lines[0].index("value_bytes")
+    path.write_text("".join(",".join(x[:at] + x[at + 1 :]) + "\n" for x in lines), encoding="utf-8")
+    content = json.loads(record.read_text(encoding="utf-8"))
+    content["sha256"]["counts.csv"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    record.write_text(json.dumps(content), encoding="utf-8")
+    said = pytest.raises(RunError, match="has lost its 'value_bytes', which every run has")
+    with pytest.warns(Caution, match="without .value_bytes."), said:
+        read_run(out)
