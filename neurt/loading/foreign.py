@@ -19,6 +19,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_N
 from energy.counts import Label
 from energy.layers.elementwise import Multiply, Rotary
 from energy.layers.matmul import AttentionCore
+from hwmodels.plain import quoted
 from neurt.families import FAMILIES, ShapeError, analog_type, label, read_shape
 from neurt.loading.models import LoadedModel
 from neurt.loading.reading import UNFIT, configuration, from_pretrained, random_model, unmade
@@ -127,9 +128,11 @@ def load_foreign(decoder: Foreign, weights: Weights = Weights.AUTO, seed: int = 
         if _declared(decoder.config.model_type) and isinstance(error.__cause__, UNFIT):
             raise decoder.why from error
         raise
-    if getattr(decoder.config.get_text_config(), "num_hidden_layers", 1) == 0:
+    layers = getattr(decoder.config.get_text_config(), "num_hidden_layers", 1)
+    if isinstance(layers, int) and layers < 1:
         raise ModelError(
-            f"model '{source.asked}' has no layers: 'num_hidden_layers' of its config.json is 0"
+            f"model '{source.asked}' has no layers: 'num_hidden_layers' of its config.json is "
+            f"{quoted(layers)}"
         )
     try:
         with torch.no_grad():  # sizes that do not fit each other may show only now

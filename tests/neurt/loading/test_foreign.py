@@ -223,6 +223,9 @@ def test_a_size_of_0_is_an_error_and_no_warning(directory: Callable[..., str]) -
 
 
 @pytest.mark.parametrize("kind", ["gpt_neox", "llama"])
-def test_a_model_without_layers_is_none(kind: str, directory: Callable[..., str]) -> None:
+@pytest.mark.parametrize("layers", [0, -3])
+def test_a_model_without_layers_is_none(
+    kind: str, layers: int, directory: Callable[..., str]
+) -> None:
     with pytest.raises(ModelError, match="has no layers: 'num_hidden_layers'"):
-        load_foreign(found(directory(kind, num_hidden_layers=0)), Weights.RANDOM)
+        load_foreign(found(directory(kind, num_hidden_layers=layers)), Weights.RANDOM)
