@@ -76,10 +76,10 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def words(tiny: Path, phase: str, out: Path) -> list[str]:
+def words(tiny: Path, phase: str, out: Path, windows: int = WINDOWS) -> list[str]:
     tokens = "--seq-len" if phase == "prefill" else "--context"
     asked = ["profile", "--model", str(tiny), "--hw", "45nm", "--hw", "loihi", "--phase", phase]
-    asked += [tokens, str(TOKENS), "--batch", str(BATCH), "--windows", str(WINDOWS)]
+    asked += [tokens, str(TOKENS), "--batch", str(BATCH), "--windows", str(windows)]
     return [*asked, "--out", str(out)]
 
 
@@ -125,7 +125,7 @@ def test_the_run_says_its_weights_and_where_the_files_are(finished: Finished) ->
 def test_the_witnesses_agree_and_the_run_says_so(
     tiny: Path, tmp_path: Path, phase: str, windows: int
 ) -> None:
-    said = profile(*words(tiny, phase, tmp_path), "--windows", str(windows), "--verify")
+    said = profile(*words(tiny, phase, tmp_path, windows), "--verify")
     assert "Verified: hooks and fvcore agree on every row, hooks and plan on both models." in said
 
 

@@ -89,9 +89,11 @@ def work_through(
             f"{error.way_out}"
         ) from error
     if failed:
+        kept = (
+            f"; the others are kept in '{out}', run the same command again when the cause is gone"
+        )
         raise GridError(
-            f"{len(failed)} of {len(tasks)} points failed, first {failed[0]}; the others are kept "
-            f"in '{out}', run the same command again when the cause is gone"
+            f"{len(failed)} of {len(tasks)} points failed, first {failed[0]}{kept if known else ''}"
         )
     return [known[key] for key in tasks]
 

@@ -84,12 +84,13 @@ def random_model(
         ModelError: If they do not fit into memory, or no model can be made of its configuration.
     """
     try:
-        with torch.random.fork_rng(), warnings.catch_warnings():
+        with warnings.catch_warnings():
             # Of a size of 0, which fails with a sentence as soon as the model is run.
             warnings.filterwarnings("ignore", "Initializing zero-element tensors")
             check_fits(partial(kind, config), source.name)
-            torch.manual_seed(seed)
-            model: PreTrainedModel = kind(config)
+            with torch.random.fork_rng():
+                torch.manual_seed(seed)
+                model: PreTrainedModel = kind(config)
     except UNFIT as error:
         raise unmade(source, error) from error
     model.eval()
@@ -129,7 +130,8 @@ def _read(files: Iterable[Path], directory: Path) -> dict[str, Tensor]:
         try:
             tensors = load_file(file)
         except UNFIT as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            said = (str(error).strip() or type(error).__name__).splitlines()[0]
+            reason = said.removeprefix("Error while deserializing header: ")
             raise ModelError(
                 f"weights of '{directory}' cannot be loaded: '{file.name}' is cut short or no "
                 f"safetensors file ({shortened(printable(reason))}); download it again"

@@ -151,7 +151,7 @@ def test_an_unknown_model_is_one_line_with_the_known_ones(fails: Fails) -> None:
 @pytest.mark.parametrize(
     ("config", "says"),
     [
-        ("{", "is not valid JSON"),
+        ("{", "is cut short or no valid JSON"),
         ("[]", "must hold a JSON object"),
         (
             '{"model_type": "bert"}',
@@ -264,13 +264,22 @@ def test_an_unknown_profile_is_one_line_with_the_known_ones(fails: Fails, tmp_pa
     ],
 )
 def test_a_broken_profile_is_one_line_that_names_the_key(
-    fails: Fails, toml: Callable[[str], Path], tmp_path: Path, old: str, new: str, says: str
+    fails: Fails,
+    toml: Callable[[str], Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    old: str,
+    new: str,
+    says: str,
 ) -> None:
     assert old in PROFILE
     path = toml(PROFILE.replace(old, new))
     (tmp_path / "counts.csv").write_text("layer,mac\na,1\n", encoding="utf-8")
+    assert main(["hw", "validate", str(path)]) == 1  # prints every fault: a line each
+    printed = capsys.readouterr()
+    assert says in printed.out
+    assert f"hardware profile '{path}' has " in printed.err
     for words in (
-        ["hw", "validate", path],
         ["price", "counts.csv", "--hw", path],
         ["plan", "--model", "gpt2-small", "--hw", path, "--out", "out"],
     ):
@@ -320,7 +329,8 @@ def test_a_text_that_cannot_be_used_is_one_line(
 ) -> None:
     (tmp_path / "text.txt").write_bytes(content)
     words = ["--seq-len", "8", "--batch", "3", "--windows", "2", "--text", "text.txt"]
-    said = fails("profile", "--model", "tiny", "--hw", "45nm", "--out", "out", *words)
+    words += ["--weights", "random", "--out", "out"]
+    said = fails("profile", "--model", "tiny", "--hw", "45nm", *words)
     assert says in said
 
 
@@ -352,8 +362,9 @@ def test_a_file_where_the_directory_should_be_is_one_line(
 def test_a_directory_where_a_file_should_be_is_one_line(fails: Fails, tmp_path: Path) -> None:
     (tmp_path / "counts.csv").write_text("layer,mac\na,1\n", encoding="utf-8")
     (tmp_path / "energy.csv").mkdir()
-    said = fails("price", "counts.csv", "--hw", "45nm")
-    assert said == "'energy.csv' cannot be written: Is a directory"
+    assert "already holds a bill (energy.csv)" in fails("price", "counts.csv", "--hw", "45nm")
+    said = fails("price", "counts.csv", "--hw", "45nm", "--force")
+    assert said == "output 'energy.csv' is a directory, and must be a regular file"
 
 
 @pytest.mark.usefixtures("sketched")
@@ -373,15 +384,15 @@ def test_without_out_the_files_go_below_runs(tiny: Path, tmp_path: Path) -> None
     ("content", "says"),
     [
         (b"", "need the column 'layer'"),
-        (b"name,mac\na,1\n", "need the column 'layer'"),
+        (b"where,mac\na,1\n", "need the column 'layer'"),
         (b"layer,flops\na,1\n", "need the column 'layer' and at least one of mac, ac,"),
         (b"layer,mac,ac\n", "have a header but no rows"),
         (b"layer,mac,ac\na,1\n", "line 2 has not the 3 columns of the header"),
         (b"layer,mac\na,1,2\n", "line 2 has not the 2 columns of the header"),
         (b"layer,mac\na,1\nb,many\n", "line 3, column 'mac' (= 'many') must be a number"),
         (b"layer,mac\na,nan\n", "line 2, column 'mac' (= 'nan') must be a number"),
-        (b"layer,mac\na,-1\n", "line 2, column 'mac' (= -1) must not be negative"),
-        (b"layer,mac\n\xff,1\n", "not UTF-8 text at byte 10"),
+        (b"layer,mac\na,-1\n", "line 2, column 'mac' (= '-1') must not be negative"),
+        (b"layer,mac\n\xff,1\n", "not UTF-8 text at line 2, byte 10"),
     ],
     ids=[
         "empty",
@@ -407,9 +418,7 @@ def test_a_malformed_table_of_counts_is_one_line(
 
 
 def test_a_missing_table_of_counts_is_one_line(fails: Fails) -> None:
-    assert fails("price", "no.csv", "--hw", "45nm") == (
-        "counts 'no.csv' cannot be read: No such file or directory"
-    )
+    assert fails("price", "no.csv", "--hw", "45nm") == "counts 'no.csv' does not exist"
 
 
 # Interruption

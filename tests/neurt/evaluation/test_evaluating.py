@@ -261,7 +261,7 @@ def test_a_calibration_text_that_cannot_be_used_is_refused(
     fails: Fails, analog: Path, tmp_path: Path
 ) -> None:
     own = tmp_path / "own.txt"
-    assert "cannot be read" in fails(TextError, analog, calibration=own)
+    assert fails(TextError, analog, calibration=own) == f"text '{own}' does not exist"
     own.write_text("short", encoding="utf-8")
     expected = "own.txt has fewer than 512 tokens; lengthen it"
     assert fails(TextError, analog, calibration=own) == expected

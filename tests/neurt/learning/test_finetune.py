@@ -26,6 +26,7 @@ from neurt.learning.finetune import UNFINISHED, run_finetune
 from neurt.learning.objectives import Distillation
 from neurt.learning.pretrain import perplexity
 from neurt.learning.training import TrainingError
+from neurt.loading.source import ModelError
 from neurt.requests.training import FinetuneRequest
 from neurt.spiking.config import Code, Form, SpikingConfig
 from neurt.spiking.modeling import spiking_class
@@ -573,7 +574,7 @@ def test_the_model_is_not_written_over_the_one_it_came_from(ask: Ask, trained: P
         ({"text": "no.txt"}, CorpusError, "text 'no.txt' is neither a file nor a directory"),
         ({"text": "short.txt"}, CorpusError, "text 'short.txt' has 1 documents"),
         ({"out": Path("short.txt")}, OutputError, "output directory 'short.txt' cannot be written"),
-        ({"learning_rate": 1e30, "clip": 1e30}, TrainingError, "lower --learning-rate"),
+        ({"learning_rate": 1e9, "clip": 1e9}, TrainingError, "lower --learning-rate"),
     ],
     ids=["positions", "no text", "short text", "no directory", "diverges"],
 )
@@ -626,7 +627,7 @@ def test_a_model_whose_weights_are_no_numbers_is_named(
     broken.save_pretrained(tmp_path / "out")
     with pytest.raises(Exception, match=r"'transformer.h.1.mlp.c_fc.weight' holds NaN") as caught:
         run_finetune(ask(model=str(tmp_path / "out"), out=tmp_path / "more"))
-    assert type(caught.value).__name__ == "ConversionError"
+    assert isinstance(caught.value, ModelError)
     assert not (tmp_path / "more").exists()
 
 

@@ -301,7 +301,7 @@ def test_causal_attention(chip: str) -> None:
         ),
         ({"model": "someone/some-gpt2"}, PlanError, "'someone/some-gpt2' are not in the local"),
         ({"model": "gpt2-small", "seq_len": 1025}, PlanError, "1025 tokens are more than"),
-        ({"run": Path("nowhere")}, CountsError, "counts 'nowhere' cannot be read"),
+        ({"run": Path("nowhere")}, CountsError, "counts 'nowhere' does not exist"),
     ],
 )
 def test_what_cannot_be_compared(

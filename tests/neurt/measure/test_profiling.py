@@ -38,7 +38,7 @@ def measure(tiny_gpt2: GPT2LMHeadModel, monkeypatch: pytest.MonkeyPatch, tmp_pat
     loaded = LoadedModel(
         ModelSource("tiny", None, None, None), tiny_gpt2, Letters(), "random(seed=0)"
     )
-    monkeypatch.setattr(pair, "load_model", lambda *_asked: loaded)
+    monkeypatch.setattr(pair, "load_model", lambda *_asked, **_how: loaded)
     (tmp_path / "tiny").mkdir()
     (tmp_path / "tiny" / "config.json").write_text(tiny_gpt2.config.to_json_string())
 

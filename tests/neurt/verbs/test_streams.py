@@ -110,7 +110,7 @@ def test_any_width_is_taken(
         (["price", "counts.csv", "--hw", "45nm", "--json", "--out="], 2),
         (["price", "--json"], 2),
         (["--json"], 2),
-        (["hw", "list", "--json"], 2),
+        (["hw", "schema", "--json"], 2),
     ],
 )
 def test_with_json_an_error_is_a_document_too(
