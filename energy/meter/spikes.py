@@ -17,6 +17,7 @@ from transformers.pytorch_utils import Conv1D
 from energy.counts import Levels
 from energy.meter.events import EventError, count_events
 from energy.meter.rules import tally_call
+from hwmodels.errors import Caution
 
 #: Where the classes of the neurons of other libraries are; subclasses elsewhere are neurons too.
 _NEURONS = (
@@ -36,7 +37,7 @@ _ADVICE = (
 )
 
 
-class DenseSpikesWarning(UserWarning):
+class DenseSpikesWarning(Caution):
     """A layer took spikes, and was counted as dense MACs."""
 
 

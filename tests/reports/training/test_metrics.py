@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from reports.training.metrics import MetricsError, MetricsRow, read_metrics, wri
 ROWS = [
     MetricsRow(1, "one", 32, {"loss": 0.1 + 0.2}, 1 / 3, 1e-3, 812.3),
     MetricsRow(2, "one", 64, {"loss": 8.25, "spike_rate": 0.125}, 2.0, 3e-4, 1000.0),
-    MetricsRow(1, "two, or three", 16, {"kl": -0.0, "loss": 1e-17}, 1e308, 5e-324, 0.0),
+    MetricsRow(1, "two, or three", 16, {"kl": -0.0, "loss": 1e-17}, math.inf, 5e-324, 0.0),
 ]
 
 
@@ -24,6 +25,12 @@ def test_a_scalar_that_a_row_lacks_stays_empty(tmp_path: Path) -> None:
         "step,stage,tokens,loss,spike_rate,kl,gradient_norm,learning_rate,tokens_per_second"
     )
     assert lines[2] == "2,one,64,8.25,0.125,,2.0,0.0003,1000.0"
+
+
+def test_a_norm_of_gradients_that_overflowed_stays_empty(tmp_path: Path) -> None:
+    path = write_metrics(ROWS, tmp_path / "metrics.csv")
+    assert path.read_text(encoding="utf-8").splitlines()[3].endswith(",,5e-324,0.0")
+    assert read_metrics(path)[2].gradient_norm == math.inf
 
 
 def test_no_rows_are_a_table_too(tmp_path: Path) -> None:
