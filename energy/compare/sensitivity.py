@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from energy.bill.estimate import Estimate
+from energy.bill.layer import relevant_ops
 from energy.bill.saving import Saving, saving
 from energy.compare.ranges import UncertainConstant, constants_of
 from hwmodels.errors import UserError
@@ -164,7 +164,7 @@ def _terms(bill: Estimate, accounting: str, block: str | None, static: bool) -> 
     """Energy in picojoules by the constants it follows; what another price includes has none."""
     constants = {constant.name: constant for constant in constants_of(bill.profile)}
     energies: defaultdict[_Term, float] = defaultdict(float)
-    for name, pj in _dynamic(bill, accounting, block):
+    for name, pj in _dynamic(bill, accounting, block).items():
         energies[((constants[name], 1),)] += pj
     if accounting == "full" and static and bill.static_pj:
         power = (constants["static_power"], 1)
@@ -181,12 +181,15 @@ def _terms(bill: Estimate, accounting: str, block: str | None, static: bool) -> 
     return energies
 
 
-def _dynamic(bill: Estimate, accounting: str, block: str | None) -> Iterator[tuple[str, float]]:
-    """Energy of operations and memory levels in picojoules, with the name of its constant."""
+def _dynamic(bill: Estimate, accounting: str, block: str | None) -> dict[str, float]:
+    """Energy of operations and memory levels in picojoules, by the name of its constant."""
+    charged = set(relevant_ops(accounting)).intersection(bill.profile.prices)
+    energies: defaultdict[tuple[str, str], float] = defaultdict(float)
     for layer in bill.within(block):
         for op, pj in layer.pj.items():
-            if op in bill.profile.prices and (accounting == "full" or op.group == "compute"):
-                yield f"prices.{op}", pj
+            if op in charged:
+                energies["prices", op] += pj
         if accounting == "full":
             for level, pj in layer.level_pj.items():
-                yield f"memory.{level}", pj
+                energies["memory", level] += pj
+    return {f"{table}.{name}": pj for (table, name), pj in energies.items()}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from energy.counts.layer import LayerCount, Tally
 from energy.sheet import Sheet, listed
 from hwmodels import Op
-from hwmodels.plain import printable, quoted, shortened
+from hwmodels.plain import printable, quoted, several, shortened
 
 #: Relative difference that is put down to rounding, in a table with rounded numbers.
 ROUNDING = 0.005
@@ -220,7 +220,8 @@ class _Tree:
         out = [self.layers[i].name for i in sorted(self.sums - self.rest.keys())]
         said = []
         if out:
-            said.append(f"rows that are sums of others, left out: {listed(out)} ({len(out)} rows)")
+            number = several(len(out), "row")
+            said.append(f"rows that are sums of others, left out: {listed(out)} ({number})")
         for i, numbers in self.rest.items():
             more = ", ".join(f"{number:,} {op}" for op, number in numbers.items())
             name = printable(shortened(self.layers[i].name, _SHORT)) or "without a name"

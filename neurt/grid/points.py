@@ -16,6 +16,7 @@ from hwmodels.inputs import check_file, read_bytes
 from neurt.grid.measuring import Measurement
 from neurt.loading.source import ModelSource, cached_revision, is_cached
 from neurt.requests.passes import ProfileRequest
+from neurt.text.windows import MAX_TEXT_BYTES
 from reports.kit.files import slugs, write_text
 
 #: What decides a result beside the request and the model: random weights are those of torch.
@@ -122,10 +123,12 @@ def fingerprint(source: ModelSource, *texts: Path | None) -> str:
         *texts: Texts of the user's own; None for a default, which belongs to the model.
 
     Raises:
-        PointError: If a file cannot be read.
+        PointError: If a file cannot be read, or is too large for a text.
     """
     digest = hashlib.sha256(" ".join(map(version, _PACKAGES)).encode())
     files = [text for text in texts if text is not None]
+    for text in files:
+        check_file(text, f"text '{text}'", PointError, MAX_TEXT_BYTES)
     if source.directory is not None:
         kept = {".safetensors", ".json", ".txt"}
         files += sorted(path for path in source.directory.iterdir() if path.suffix in kept)

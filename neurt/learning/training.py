@@ -20,6 +20,7 @@ from accelerate import Accelerator, PartialState
 from torch import Tensor, nn
 
 from hwmodels.errors import UserError
+from hwmodels.plain import several
 from neurt.learning.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -185,7 +186,7 @@ def _check(ids: Tensor, settings: TrainingSettings, accelerator: Accelerator) ->
         )
     if len(ids) < settings.tokens:
         raise TrainingError(
-            f"the training text has {len(ids):,} tokens, fewer than a window of "
+            f"the training text has {several(len(ids), 'token')}, fewer than a window of "
             f"{settings.tokens}; give a longer --text or lower --tokens"
         )
     digests = accelerator.gather(

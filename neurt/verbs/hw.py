@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from hwmodels.plain import several
 from neurt.requests.base import Request
 from neurt.requests.others import DiffRequest, NewRequest, ShowRequest, ValidateRequest
 from neurt.verbs.console import say
@@ -93,12 +94,15 @@ def validate_(request: ValidateRequest, console: Console) -> object:
         valid += [(called, profile)] if profile is not None else []
         told |= {*wrong, *doubtful}
     lines = [*faults, *(f"doubtful: {doubt}" for doubt in doubts)]
-    lines += [f"{name}: valid profile '{it.name}', {len(it.prices)} prices" for name, it in valid]
+    lines += [
+        f"{name}: valid profile '{it.name}', {several(len(it.prices), 'price')}"
+        for name, it in valid
+    ]
     for line in lines:
         say(console)(printable(line))
     result = {"valid": [it.name for _, it in valid], "faults": faults, "doubts": doubts}
     if faults:
-        number = f"{len(faults)} fault{'s' if faults[1:] else ''}"
+        number = several(len(faults), "fault")
         raise ProfileError(f"hardware profile '{request.file}' has {number}", details=result)
     return result
 

@@ -16,6 +16,7 @@ from matplotlib.ticker import NullLocator, PercentFormatter
 
 from energy.compare.breakeven import Bound, BreakEven, Verdict
 from energy.compare.thresholds import THRESHOLDS
+from hwmodels.plain import several
 from reports.breakeven.case import Case
 from reports.kit.parts import COMPONENT_COLOURS, COMPONENT_NAMES
 from reports.kit.style import PAGE_WIDTH, SMALL, headline, styled
@@ -71,7 +72,7 @@ def breakeven_picture(case: Case) -> Figure:
     figure.legend(handles=handles, loc="outside lower center", ncols=math.ceil(len(handles) / 3))
     counts = case.ssa.counts
     subtitle = (
-        f"{counts.phase}, {counts.tokens:,} tokens, {counts.attention} attention, "
+        f"{counts.phase}, {several(counts.tokens, 'token')}, {counts.attention} attention, "
         f"dataflow {case.asa.dataflow}"
     )
     headline(figure, _title(case, layers), subtitle, case.asa, case.ssa)

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from hwmodels.plain import several
 from reports.kit.caveats import PUBLISHED_CHANGE, PUBLISHED_SAVING
 from reports.kit.style import PAGE_WIDTH, spread_ticks, styled, titled
 from reports.quality.sweep import Point, pareto
@@ -78,7 +79,7 @@ def pareto_picture(points: Sequence[Point]) -> Figure:
         f"{first['stride']}, analog perplexity {first['analog_perplexity']:.2f}",
     ]
     if left_out:
-        lines.append(f"{left_out} of {len(points)} points lie outside")
+        lines.append(f"{left_out} of {several(len(points), 'point')} outside")
     titled(figure, *lines)
     return figure
 

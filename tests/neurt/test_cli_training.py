@@ -121,7 +121,7 @@ def test_texts_that_cannot_be_used(fails: Fails, model: Path, tmp_path: Path) ->
     (tmp_path / "short.txt").write_text("A few words.", encoding="utf-8")
     (tmp_path / "latin.txt").write_bytes(b"K\xe4se")
     assert "neither a file nor a directory of .txt files" in fails(*finetune(model, "no.txt"))
-    assert "has 1 documents, but of 6 the last is held out" in fails(*finetune(model, "short.txt"))
+    assert "has 1 document, but of 6 the last is held out" in fails(*finetune(model, "short.txt"))
     assert "is not UTF-8 text at byte 1" in fails(*finetune(model, "latin.txt"))
     assert "'no.txt' does not exist" in fails(*sweep(model, "--text", "no.txt"))
     assert "is not UTF-8 text at byte 1" in fails(*sweep(model, "--text", "latin.txt"))

@@ -110,6 +110,13 @@ def test_a_pipe_in_the_place_of_a_point_is_said(tmp_path: Path) -> None:
         RowsStore(tmp_path, ()).get("key")
 
 
+def test_a_text_that_is_too_large_is_not_read_to_its_end(tmp_path: Path) -> None:
+    with (tmp_path / "large.txt").open("wb") as file:
+        file.truncate(64 * 10**9)
+    with pytest.raises(PointError, match=r"has 64,000,000,000 bytes, and at most 600,000,000 are"):
+        fingerprint(resolve("gpt2-nano"), tmp_path / "large.txt")
+
+
 def test_two_results_of_one_run_are_said(store: CountsStore) -> None:
     store.put("tiny", counts())
     store.put("tiny", counts()._replace(ssa=replace(counts().ssa, weights="others")))
@@ -181,7 +188,7 @@ def test_a_text_or_weights_that_come_have_another_fingerprint(
 def test_a_text_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(PointError) as caught:
         fingerprint(resolve("gpt2-small"), tmp_path / "no.txt")
-    assert str(caught.value) == f"'{tmp_path / 'no.txt'}' does not exist"
+    assert str(caught.value) == f"text '{tmp_path / 'no.txt'}' does not exist"
 
 
 def test_each_text_of_the_user_decides(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_points_come_in_the_order_of_the_grid_and_are_evaluated_once(
     assert run_sweep(ask(), lambda *done: told.append(done), said.append) == first
     assert len(evaluations.done) == 4
     assert told[5:] == [("evaluating", 4, 4)]
-    assert said == ["4 of 4 points are known already."]
+    assert said == ["Known already: 4 of 4 points."]
 
 
 def test_a_larger_sweep_takes_over_the_points_of_a_smaller_one(
@@ -293,7 +293,7 @@ def test_an_error_that_does_not_explain_itself_is_a_bug(
         (
             {"text": Path("no.txt")},
             PointError,
-            "'no.txt' does not exist",
+            "text 'no.txt' does not exist",
         ),
         (
             {"window": 33},  # the model has 32 positions

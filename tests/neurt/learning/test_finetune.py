@@ -572,7 +572,7 @@ def test_the_model_is_not_written_over_the_one_it_came_from(ask: Ask, trained: P
     [
         ({"tokens": 33}, PlanError, "--tokens (= 33) is more than the 32 positions of "),
         ({"text": "no.txt"}, CorpusError, "text 'no.txt' is neither a file nor a directory"),
-        ({"text": "short.txt"}, CorpusError, "text 'short.txt' has 1 documents"),
+        ({"text": "short.txt"}, CorpusError, "text 'short.txt' has 1 document"),
         ({"out": Path("short.txt")}, OutputError, "output directory 'short.txt' cannot be written"),
         ({"learning_rate": 1e9, "clip": 1e9}, TrainingError, "lower --learning-rate"),
     ],

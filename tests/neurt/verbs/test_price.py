@@ -140,7 +140,7 @@ def test_what_was_understood_is_said_and_in_json(capsys: pytest.CaptureFixture[s
     assert found["notes"] == [
         "counts 'counts.csv': columns read under another name: 'Layer' is layer",
         "counts 'counts.csv': columns that are not used: remark",
-        "counts 'counts.csv': rows that are sums of others, left out: TOTAL (1 rows)",
+        "counts 'counts.csv': rows that are sums of others, left out: TOTAL (1 row)",
     ]
     for note in found["notes"]:
         assert note in said.err
