@@ -14,6 +14,7 @@ from hwmodels.errors import Caution, UserError
 from hwmodels.plain import MAX_SENTENCE, printable, shortened
 from neurt.verbs.commands import parse, parser
 from neurt.verbs.console import results, terminal_console
+from neurt.verbs.libraries import prepared_libraries
 from neurt.verbs.parser import UsageError
 from neurt.verbs.streams import guarded
 
@@ -55,15 +56,11 @@ def _status(words: list[str]) -> int:
 
 
 def _run(words: list[str]) -> None:
-    if sys.flags.optimize > 1:
-        raise UserError(
-            "Python runs without docstrings (PYTHONOPTIMIZE=2 or -OO), which transformers reads; "
-            "unset it, or choose 1"
-        )
     asked = parse(words)
     if asked.quiet:
         warnings.simplefilter("ignore", Caution)
-    result = asked.run(terminal_console(aside=asked.json, quiet=asked.quiet))
+    with prepared_libraries():
+        result = asked.run(terminal_console(aside=asked.json, quiet=asked.quiet))
     if asked.json:
         print(json.dumps(results(result), indent=2, allow_nan=False))
 
