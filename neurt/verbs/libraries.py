@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
+from pathlib import Path
 
 from hwmodels.errors import UserError
 
@@ -40,6 +42,10 @@ class _Preparing(MetaPathFinder):
             import logging
 
             logging.getLogger("matplotlib").setLevel(logging.ERROR)
+            try:
+                Path(os.environ.get("MPLCONFIGDIR", "")).resolve()
+            except (OSError, RuntimeError):  # links in a circle, which matplotlib does not expect
+                del os.environ["MPLCONFIGDIR"]
         elif fullname in _TRANSFORMERS and sys.flags.optimize > 1:
             raise UserError(
                 "this command needs transformers, which reads docstrings, and Python runs without "

@@ -56,10 +56,14 @@ def test_commands_with_transformers_say_that_they_need_docstrings(words: str, fo
     assert not (folder / "out").exists()
 
 
-def test_a_cache_of_matplotlib_that_cannot_be_written_is_replaced_in_silence(folder: Path) -> None:
-    (folder / "file").touch()  # no directory: refused to root too
+@pytest.mark.parametrize("place", ["file", "loop"])  # no directories: refused to root too
+def test_a_cache_of_matplotlib_that_cannot_be_written_is_replaced_in_silence(
+    folder: Path, place: str
+) -> None:
+    (folder / "file").touch()
+    (folder / "loop").symlink_to("loop")
     (folder / "temporary").mkdir()
-    ended = run(f"{PLAN} svg", folder, MPLCONFIGDIR="file", TMPDIR=str(folder / "temporary"))
+    ended = run(f"{PLAN} svg", folder, MPLCONFIGDIR=place, TMPDIR=str(folder / "temporary"))
     assert (ended.returncode, ended.stderr) == (0, "")
     assert list((folder / "out").glob("*.svg"))
     assert list((folder / "temporary").iterdir()) == []  # it goes with the process
