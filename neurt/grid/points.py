@@ -17,7 +17,7 @@ from neurt.grid.measuring import Measurement
 from neurt.loading.source import ModelSource, cached_revision, is_cached
 from neurt.requests.passes import ProfileRequest
 from neurt.text.windows import MAX_TEXT_BYTES
-from reports.kit.files import slugs, write_text
+from reports.kit.files import json_text, slugs, write_text
 
 #: What decides a result beside the request and the model: random weights are those of torch.
 _PACKAGES = ("neurt-energy", "torch", "transformers")
@@ -78,7 +78,7 @@ class RowsStore:
 
     def put(self, key: str, rows: Rows) -> Path:
         """Keep the rows of a point."""
-        return _keep(self.directory, key, ".json", json.dumps(rows, indent=1) + "\n")
+        return _keep(self.directory, key, ".json", json_text(rows, f"point '{key}'", 1))
 
 
 def _keep(directory: Path, stem: str, suffix: str, text: str) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import math
 import shutil
 from dataclasses import dataclass, field
@@ -34,7 +33,7 @@ from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.text.corpus import Corpus, CorpusError, read_corpus
 from neurt.text.data import copy_texts
 from neurt.text.encoding import token_ids
-from reports.kit.files import check_directory, prepare_directory, write_text
+from reports.kit.files import check_directory, prepare_directory, write_json, write_text
 from reports.kit.pictures import draw
 from reports.training.finetuned import Finetuned, Judged, stages_table
 from reports.training.metrics import MetricsRow, write_metrics
@@ -232,7 +231,7 @@ def _write(
         "weights": loaded.weights,
         "versions": dict(versions()),
     }
-    write_text(out / RECORD, json.dumps(facts, indent=2) + "\n")
+    write_json(out / RECORD, facts)
     if baseline is not None:
         save_model(baseline, loaded.tokenizer, out / BASELINE, request.save_dtype)
     save_model(student, loaded.tokenizer, out, request.save_dtype)

@@ -62,7 +62,9 @@ def _run(words: list[str]) -> None:
     with prepared_libraries():
         result = asked.run(terminal_console(aside=asked.json, quiet=asked.quiet))
     if asked.json:
-        print(json.dumps(results(result), indent=2, allow_nan=False))
+        from reports.kit.files import json_text
+
+        print(json_text(results(result), "the JSON"), end="")
 
 
 _formatwarning = warnings.formatwarning

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from rich.console import Console
@@ -32,7 +31,7 @@ def run(request: ConvertRequest, console: Console) -> list[Path]:
     from neurt.spiking.conversion import ConversionError
     from neurt.text.data import copy_texts
     from neurt.text.windows import check_windows
-    from reports.kit.files import OutputError, remove, write_text
+    from reports.kit.files import OutputError, remove, write_json, write_text
     from reports.kit.progress import progress_bars
 
     def window(shape: Shape) -> int:
@@ -67,7 +66,7 @@ def run(request: ConvertRequest, console: Console) -> list[Path]:
         write_text(mark, asked)
         copy_texts(source.directory, out)
         save_model(spiking, loaded.tokenizer, out)
-        path = write_text(out / "convert.json", json.dumps(record, indent=2) + "\n")
+        path = write_json(out / "convert.json", record)
         remove(mark)
         progress("writing", 1, 1)
     console.print(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -155,6 +156,26 @@ def remove(path: Path) -> None:
 def write_text(path: Path, text: str) -> Path:
     """Write UTF-8 text with Unix line ends."""
     return write_atomically(path, lambda p: p.write_text(text, encoding="utf-8", newline="\n"))
+
+
+def json_text(value: object, called: str, indent: int = 2) -> str:
+    """A value as JSON.
+
+    Raises:
+        OutputError: If it holds a number that JSON has no word for.
+    """
+    try:
+        return json.dumps(value, indent=indent, allow_nan=False) + "\n"
+    except ValueError as error:
+        raise OutputError(
+            f"{called} would hold an infinity or NaN, which JSON has no word for; the numbers that "
+            "it is made of are too large"
+        ) from error
+
+
+def write_json(path: Path, value: object) -> Path:
+    """Write a value as JSON; raises OutputError as `json_text` and `write_atomically` do."""
+    return write_text(path, json_text(value, f"'{path.name}'"))
 
 
 def slugs(names: Iterable[str]) -> list[str]:

@@ -121,6 +121,15 @@ def test_with_json_an_error_is_a_document_too(
     assert said.err == f"neurt-energy: {json.loads(said.out)['error']}\n"
 
 
+def test_an_infinity_is_no_json_but_an_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("neurt.verbs.answer.results", lambda _: {"pj": float("inf")})
+    assert main(["hw", "list", "--json"]) == 1
+    said = json.loads(capsys.readouterr().out)["error"]
+    assert said.startswith("the JSON would hold an infinity or NaN")
+
+
 def test_an_error_is_one_printable_line_of_at_most_300_characters(
     counts: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

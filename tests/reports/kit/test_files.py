@@ -21,6 +21,7 @@ from reports.kit.files import (
     remove,
     slugs,
     write_atomically,
+    write_json,
     write_text,
 )
 
@@ -357,3 +358,11 @@ def test_a_name_in_another_script_has_a_slug_of_its_own() -> None:
     first, second = slugs(["模型", "芯片"])
     assert first != second
     assert slugs(["芯片"]) == [second]  # whatever stands before it
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_no_number_that_json_has_no_word_for_reaches_a_file(tmp_path: Path, value: float) -> None:
+    write_json(tmp_path / "run.json", {"pj": 1.5})
+    with pytest.raises(OutputError, match=r"'run\.json' would hold an infinity or NaN"):
+        write_json(tmp_path / "run.json", {"pj": [value]})
+    assert (tmp_path / "run.json").read_bytes() == b'{\n  "pj": 1.5\n}\n'
