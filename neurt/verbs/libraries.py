@@ -45,7 +45,7 @@ class _Preparing(MetaPathFinder):
             try:
                 Path(os.environ.get("MPLCONFIGDIR", "")).resolve()
             except (OSError, RuntimeError):  # links in a circle, which matplotlib does not expect
-                del os.environ["MPLCONFIGDIR"]
+                os.environ.pop("MPLCONFIGDIR", None)
         elif fullname in _TRANSFORMERS and sys.flags.optimize > 1:
             raise UserError(
                 "this command needs transformers, which reads docstrings, and Python runs without "

@@ -2,9 +2,9 @@
 
 Each command that writes is killed (signal 9), half of the times at a random moment and half at a
 random one of its calls that open, rename or remove a file, once or twice in a row; then it is run
-to its end. No file may ever be half: each is that of the end, or one that an undisturbed run puts
-there on its way. The end must have the bytes of an undisturbed run and no remains. All processes
-are forked from one, so that torch is imported once.
+to its end. No file may ever be half: each is one that an undisturbed run puts in place, by a
+rename, at its end or on its way. The end must have the bytes of an undisturbed run and no remains.
+All processes are forked from one, so that torch is imported once.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Whole:
     """What an undisturbed run leaves, and what it took."""
 
     files: dict[str, bytes]
-    states: dict[str, set[str]]  #: SHA-256 of all that a file is on the way
+    states: dict[str, set[str]]  #: SHA-256 of what each is until the end
     seconds: float
     calls: int
 
@@ -108,15 +108,16 @@ class Campaign:
                 sys.exit(f"{name}, undisturbed, ends with {code}: {said(folder)}")
             seconds, files = time.perf_counter() - began, _content(folder / "out")
             calls, put = passed(folder)
-            states = {path: {digest(content)} for path, content in files.items()}
-            for path, digests in put.items():
-                states.setdefault(path, set()).update(digests)
+            states = {path: set(digests) for path, digests in put.items()}
             self.wholes[name] = Whole(files, states, seconds, calls)
         return self.wholes[name]
 
     def case(self, name: str, random: Random) -> Iterator[Fault]:
         """Kill a command once or twice and run it to its end; what is wrong then."""
         whole, folder = self.whole(name), self._folder("killed")
+        for path, content in whole.files.items():
+            if digest(content) not in whole.states.get(path, ()):
+                yield Fault("half files", f"{path} is written in its place, not renamed to it")
         for _ in range(random.choice((1, 1, 2))):
             kill = Kill(seconds=random.uniform(0, whole.seconds))
             if random.random() < 0.5:
