@@ -23,8 +23,14 @@ from energy.meter.audit import Audit, Named, refuse_opaque
 from energy.meter.recognise import recognise
 from energy.meter.spikes import Arrivals, arrivals, warn_of_spikes
 from energy.meter.tally import is_counted, tally_call
+from hwmodels.errors import UserError
+from hwmodels.plain import quoted
 
 LabelLayer = Callable[[str], Label]
+
+
+class NoModelError(UserError, TypeError):
+    """What was given to be counted is no network, or nothing that runs one."""
 
 
 class CountSettings(About, total=False):
@@ -121,10 +127,12 @@ def counting(
     Raises:
         UncountedOperation: At the end, if a matrix product ran outside of every counted layer; at
             the start, if the model holds a module that is known to hide some.
+        NoModelError: If it is no module of torch.
         EventError: If an operand declared as spikes holds something else.
 
     Warns (DenseSpikesWarning) if spikes of another library's neurons were counted as dense MACs.
     """
+    _check_module(model)
     modules = list(model.named_modules())
     recognise(module for _, module in modules)
     refuse_opaque(modules)
@@ -142,6 +150,14 @@ def counting(
     meter.loose.update(audit.kept)
     audit.refuse_escaped()
     warn_of_spikes(modules, meter.arrived)
+
+
+def _check_module(model: object) -> None:
+    if not isinstance(model, nn.Module):
+        raise NoModelError(
+            f"only a torch.nn.Module can be counted, and {quoted(model)} is none; give the network "
+            "itself"
+        )
 
 
 def _hook(
@@ -201,6 +217,12 @@ def count_pass(
     `run` calls the model; the other arguments, and the errors, are those of `counting` and of
     `Meter.counts`.
     """
+    _check_module(model)
+    if not callable(run):
+        raise NoModelError(
+            f"run (= {quoted(run)}) is no function that calls the model; give one, such as "
+            "`lambda: model(inputs)`"
+        )
     with evaluating(model), counting(model, conventions, label, loose=loose) as meter:
         run()
     return meter.counts(variant, phase=phase, tokens=tokens, **about)
