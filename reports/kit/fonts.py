@@ -7,19 +7,28 @@ has the same bytes on every machine. A character that no font has is drawn as a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, partial
 
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.text import Text
+from matplotlib.ticker import Formatter
+
+from hwmodels.plain import printable_lines
 
 #: The font of all pictures.
 FAMILY = "DejaVu Sans"
 
 
 def dress(figure: Figure) -> None:
-    """Give each text of a figure fonts that have its characters, if there are such."""
+    """Write control characters as their escapes, and give each text fonts that have the rest."""
+    for axis in _axes(figure):
+        if any(_hidden(label) for label in axis.get_ticklabels()):
+            axis.set_major_formatter(partial(_in_escapes, axis.get_major_formatter()))
     for text in _texts(figure):
+        if _hidden(text):
+            text.set_text(printable_lines(text.get_text()))
         if (families := families_for(text.get_text())) != [FAMILY]:
             text.set_fontfamily(families)
 
@@ -43,9 +52,22 @@ def advance(character: str, size: float) -> float:
 
 def _texts(figure: Figure) -> Iterator[Text]:
     yield from figure.findobj(Text)
-    for axes in figure.axes:  # ticks have no text before they are drawn
-        for axis in (axes.xaxis, axes.yaxis):
-            yield from axis.get_ticklabels(which="both")
+    for axis in _axes(figure):  # ticks have no text before they are drawn
+        yield from axis.get_ticklabels(which="both")
+
+
+def _axes(figure: Figure) -> Iterator[Axis]:
+    for axes in figure.axes:
+        yield from (axes.xaxis, axes.yaxis)
+
+
+def _hidden(text: Text) -> bool:
+    """Whether it has characters that no picture shows, and that no SVG may hold."""
+    return printable_lines(text.get_text()) != text.get_text()
+
+
+def _in_escapes(label: Formatter, value: float, place: int) -> str:
+    return printable_lines(label(value, place))
 
 
 @cache

@@ -20,6 +20,7 @@ from matplotlib.ticker import NullLocator
 
 from energy import Estimate
 from hwmodels import Op
+from hwmodels.plain import printable
 from reports.kit.fonts import FAMILY, advance, dress
 
 _advance = cache(advance)
@@ -140,7 +141,7 @@ def _missing(asa: Estimate, ssa: Estimate) -> list[str]:
 def titled(figure: Figure, *lines: str) -> None:
     """Lines above a picture, wrapped to its width; it grows for those beyond the third."""
     points = 72 * 0.95 * figure.get_figwidth()
-    wrapped = [part for line in lines for part in _wrapped(line, points)]
+    wrapped = [part for line in lines for part in _wrapped(printable(line), points)]
     more = max(0, len(wrapped) - 3) * 1.2 * _TITLE_SIZE / 72
     figure.set_figheight(figure.get_figheight() + more)
     figure.suptitle("\n".join(wrapped), fontsize=_TITLE_SIZE, x=0.01, ha="left")

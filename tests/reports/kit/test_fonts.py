@@ -75,3 +75,19 @@ def test_the_settings_of_a_user_change_no_picture(tmp_path: Path) -> None:
 
 def test_the_font_comes_with_matplotlib() -> None:
     assert Path(findfont(FAMILY)).is_relative_to(mpl.get_data_path())
+
+
+def test_control_characters_are_written_as_their_escapes(tmp_path: Path) -> None:
+    evil = "a\x1b]0;b\u202ec"
+    figure = Figure()
+    axes = figure.add_subplot()
+    axes.barh([0], [1], label=evil)
+    axes.set_yticks([0], [evil])
+    axes.set_title(evil)
+    axes.legend()
+    titled(figure, evil)
+    save(figure, tmp_path / "picture.svg")
+    drawn = (tmp_path / "picture.svg").read_text(encoding="utf-8")
+    assert not {"\x1b", "\u202e"} & set(drawn)
+    # The tick, the titles of the axes and of the picture, the legend; and letters stay as they are.
+    assert drawn.count(r"a\x1b]0;b\u202ec") == 4
