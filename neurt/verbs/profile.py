@@ -37,9 +37,11 @@ def report(run: Run, request: PassRequest, console: Console) -> list[Path]:
     replaced = views_of(out)
     # It says that a directory holds a whole run, which while another replaces it is not so.
     remove(out / "run.json")
+    # What was measured is safe first; a plan, which can be made again, is shown first.
+    files = [] if run.command == "plan" else write_tables(run, out)
     print_run(run, console, details=request.details)
     with console.status("writing"):
-        files = write_tables(run, out)
+        files = files or write_tables(run, out)
         files += write_rooflines(decode_rooflines(run), out, pictures=pictures)
         files += write_views(run, out, pictures=pictures, page=request.page)  # run.json comes last
     for path in replaced - set(files):

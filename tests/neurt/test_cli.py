@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import reports.views.terminal
+import reports.write
 from hwmodels import load_profile
 from neurt.cli import main
 
@@ -424,14 +425,24 @@ def test_a_missing_table_of_counts_is_one_line(fails: Fails) -> None:
 # Interruption
 
 
+@pytest.mark.parametrize(
+    ("verb", "at"),
+    [("profile", (reports.views.terminal, "print_run")), ("plan", (reports.write, "write_views"))],
+)
 def test_an_interrupt_is_130_and_one_line(
-    fails: Fails, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fails: Fails,
+    tiny: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    verb: str,
+    at: tuple[Any, str],
 ) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(reports.views.terminal, "print_run", interrupted)
-    words = ["plan", "--model", "tiny", "--hw", "45nm", "--seq-len", "8", "--out", "out"]
+    monkeypatch.setattr(*at, interrupted)
+    words = [verb, "--model", "tiny", "--hw", "45nm", "--seq-len", "8", "--out", "out"]
+    words += ["--weights", "random"] if verb == "profile" else []
     assert fails(*words, code=130) == "interrupted; files already in place are whole"
     # The tables are there, but not the mark of a whole run.
     names = {path.name for path in (tmp_path / "out").iterdir()}
