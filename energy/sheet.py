@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -73,8 +74,8 @@ class Sheet:
 
     def check_header(self) -> None:
         """Raise `error` if a column stands twice."""
-        for column in self.header:
-            if self.header.count(column) > 1:
+        for column, times in Counter(self.header).items():
+            if times > 1:
                 shown = printable(shortened(column))
                 raise self.error(f"{self.called} have the column '{shown}' more than once")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rich.console import Console
 
 from energy.literature.claims import read_claims
@@ -17,7 +19,8 @@ def run(request: CheckRequest, console: Console) -> object:
     """Review the claims of a file; findings are a result, not an error."""
     if request.out is not None:
         check_output(request.out)
-        check_free(request.out.parent, request.out.name, f"file {request.out.name}", request.force)
+        name, reads = request.out.name, [request.claims, Path(request.hw)]
+        check_free(request.out.parent, name, f"file {name}", request.force, reads)
     notes = Notes(console)
     claims = read_claims(request.claims, notes)
     # A claim names the prices it rests on; profiles are loaded once, before anything is printed.

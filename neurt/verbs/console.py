@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,11 +53,27 @@ def terminal_console(*, aside: bool = False, quiet: bool = False) -> Console:
     return made
 
 
-def check_free(directory: Path, record: str, what: str, force: bool) -> None:
-    """Raise OutputError if a directory holds a record and not `force`."""
+def check_free(
+    directory: Path, record: str, what: str, force: bool, reads: Iterable[Path] = ()
+) -> None:
+    """Raise OutputError if a directory holds a record and not `force`, or if it is one of `reads`.
+
+    Args:
+        directory: The output directory.
+        record: The file that shows that a result is there.
+        what: What to call it.
+        force: Whether it may be replaced.
+        reads: Files that the command reads, which none of its own may replace.
+    """
     from reports.kit.files import OutputError
 
-    if (directory / record).exists() and not force:
+    path = directory / record
+    for read in reads:
+        if path.exists() and read.exists() and path.samefile(read):
+            raise OutputError(
+                f"'{path}' is read, and what is written would replace it; choose another --out"
+            )
+    if path.exists() and not force:
         raise OutputError(
             f"output directory '{directory}' already holds a {what}; choose another --out, or "
             "--force to replace it"

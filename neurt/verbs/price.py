@@ -18,7 +18,7 @@ def run(request: PriceRequest, console: Console) -> object:
     """Price, write every row and print the totals; returns the rows."""
     name, price = ("energy", _bill) if request.accounting == "bill" else ("lemaire", _lemaire)
     path, notes = request.out / f"{name}.csv", Notes(console)
-    check_free(request.out, path.name, f"bill ({path.name})", request.force)
+    check_free(request.out, path.name, f"bill ({path.name})", request.force, [request.counts])
     table = price(read_csv(request.counts, notes), path, request, console)
     console.print(f"Written to {path}", markup=False)
     return {name: table, "notes": notes}

@@ -71,10 +71,8 @@ def breakeven_picture(case: Case) -> Figure:
     handles = _legend(drawn, layers)
     figure.legend(handles=handles, loc="outside lower center", ncols=math.ceil(len(handles) / 3))
     counts = case.ssa.counts
-    subtitle = (
-        f"{counts.phase}, {several(counts.tokens, 'token')}, {counts.attention} attention, "
-        f"dataflow {case.asa.dataflow}"
-    )
+    tokens = f"{several(counts.tokens, 'token')}, " if counts.tokens else ""
+    subtitle = f"{counts.phase}, {tokens}{counts.attention} attention, dataflow {case.asa.dataflow}"
     headline(figure, _title(case, layers), subtitle, case.asa, case.ssa)
     return figure
 

@@ -106,6 +106,7 @@ RUN = texts(
 def case_table(case: Case) -> Table[Sequence[Any]]:
     """A case for people: a row per part, both accountings beside each other."""
     counts, profile = case.ssa.counts, case.asa.profile
+    tokens = f", {several(counts.tokens, 'token')}" if counts.tokens else ""
     rows = [
         (_run_cells if case.measured else _closed_form_cells)(list(both.values()))
         for both in case.by_part()
@@ -113,7 +114,7 @@ def case_table(case: Case) -> Table[Sequence[Any]]:
     return Table(
         RUN if case.measured else CLOSED_FORM,
         rows,
-        f"{case.title}, T = {counts.timesteps}, {counts.phase}, {several(counts.tokens, 'token')}\n"
+        f"{case.title}, T = {counts.timesteps}, {counts.phase}{tokens}\n"
         f"{profile.title}, dataflow {case.asa.dataflow}",
         group=itemgetter(-1),
         strong=itemgetter(-1),

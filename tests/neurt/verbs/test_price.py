@@ -187,3 +187,18 @@ def test_a_layer_without_any_price_is_empty_not_zero(capsys: pytest.CaptureFixtu
     assert (softmax["scalar_pj"], softmax["energy_pj"], softmax["unpriced"]) == (None, None, "exp")
     assert (fc["scalar_pj"], fc["energy_pj"]) == (0.0, 4600.0)
     assert (total["scalar_pj"], total["energy_pj"], total["unpriced"]) == (None, 4600.0, "exp")
+
+
+@pytest.mark.parametrize("linked", [False, True], ids=["itself", "by another path"])
+def test_the_table_that_is_read_is_never_replaced(
+    linked: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, text = tmp_path / "energy.csv", "layer,mac\na,5\n"
+    table.write_text(text, encoding="utf-8")
+    read = table
+    if linked:
+        read = tmp_path / "other.csv"
+        read.symlink_to(table)
+    assert main(["price", str(read), "--hw", "45nm", "--out", str(tmp_path), "--force"]) == 1
+    assert "is read, and what is written would replace it" in capsys.readouterr().err
+    assert table.read_text(encoding="utf-8") == text
