@@ -65,7 +65,11 @@ def said(folder: Path) -> str:
 
 
 def digest(content: bytes) -> str:
-    """A file in short."""
+    """A file in short; of safetensors whatever the order of its metadata."""
+    start = 8 + int.from_bytes(content[:8], "little")
+    if len(content) > start and content[8:9] == b"{":
+        header = json.dumps(json.loads(content[8:start]), sort_keys=True)
+        return sha256(header.encode() + content[start:]).hexdigest()
     return sha256(content).hexdigest()
 
 
