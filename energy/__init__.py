@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from energy.meter.events import count_events as count_events
     from energy.meter.meter import count_pass as count_pass
     from energy.meter.meter import counting as counting
+    from energy.meter.spikes import DenseSpikesWarning as DenseSpikesWarning
     from energy.meter.tally import tally_call as tally_call
 
 __getattr__, __dir__, __all__ = lazy_exports(__name__)

@@ -112,6 +112,9 @@ class Numerals:
             raise NumeralError(
                 f"has '{mark}' before {parts}, and other rows have it before {self._marks[mark]}"
             )
+        other = "," if mark == "." else "."
+        if parts == "a fraction" == self._marks.get(other):
+            raise NumeralError(f"has '{mark}' before a fraction, and other rows have '{other}'")
 
     def _note(self, form: str, text: str, value: Decimal) -> Decimal:
         if form not in self.forms:

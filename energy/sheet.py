@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import TextIO
 
 from energy.cells import from_cell
 from energy.numerals import NumeralError, Numerals
-from hwmodels.errors import UserError
+from hwmodels.errors import Caution, UserError
 from hwmodels.inputs import check_file
 from hwmodels.plain import printable, quoted, shortened
 
@@ -29,7 +30,7 @@ Say = Callable[[str], object]
 
 def warn(sentence: str) -> None:
     """Say it as a warning, where there is no command line to print it."""
-    warnings.warn(sentence, stacklevel=3)
+    warnings.warn(sentence, Caution, stacklevel=3)
 
 
 def listed(names: Iterable[str]) -> str:
@@ -73,8 +74,8 @@ class Sheet:
 
     def check_header(self) -> None:
         """Raise `error` if a column stands twice."""
-        for column in self.header:
-            if self.header.count(column) > 1:
+        for column, times in Counter(self.header).items():
+            if times > 1:
                 shown = printable(shortened(column))
                 raise self.error(f"{self.called} have the column '{shown}' more than once")
 

@@ -41,6 +41,12 @@ def shortened(text: str, limit: int = MAX_VALUE) -> str:
     return f"{text[:head]}...{text[len(text) - (limit - 3 - head) :]}"
 
 
+def several(amount: float, thing: str) -> str:
+    """So many things: `1 row`, `2,000 rows`, `3 processes`."""
+    many = "" if amount == 1 else "es" if thing.endswith("s") else "s"
+    return f"{amount:,} {thing}{many}"
+
+
 def quoted(value: object, limit: int = MAX_VALUE) -> str:
     """How an error shows a value: its `repr`, printable, shortened in the middle.
 

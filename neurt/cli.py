@@ -23,6 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     # One idle process spinning beside another makes both ten times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # Pictures are not those of the user's own settings, nor of a backend that shows windows.
+    os.environ |= {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
         from neurt.verbs.answer import answer

@@ -145,6 +145,11 @@ def _compare(directory: Path, side: Counts, totals: Totals) -> None:
 def _compare_provenance(directory: Path, asa: Counts, ssa: Counts, record: Record) -> None:
     """Make sure that `run.json` speaks of the run that was counted."""
     settings = record.settings
+    if asa.value_bits or ssa.value_bits:  # bytes that nobody said the width of
+        raise RunError(
+            f"run '{directory}': counts.csv moves bytes without 'value_bytes', which a run never "
+            "does; put the original back, or price the counts with `neurt-energy price`"
+        )
     for key, ours, stated in (
         ("model", asa.model, record.model),
         ("weights", asa.weights, record.weights),

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reports.kit.files import prepare_directory, slugs, write_text
+from reports.kit.files import prepare_directory, slugs, write_json, write_text
 from reports.kit.pictures import Pictures, draw
 from reports.run.run import Run
 from reports.run.summary import counted, summary
@@ -85,7 +85,7 @@ def write_views(
 
         progress("page")
         files.append(write_text(out / "report.html", page_text(run)))
-    files.append(write_text(out / "run.json", json.dumps(summary(run), indent=2) + "\n"))
+    files.append(write_json(out / "run.json", summary(run)))
     return files
 
 

@@ -122,9 +122,37 @@ class Estimate:
         """What others keep with it: bills of the same counts on other machines, what they say."""
         return {}
 
-    def within(self, block: str | None, component: str | None = None) -> list[LayerEnergy]:
+    def within(self, block: str | None, component: str | None = None) -> Sequence[LayerEnergy]:
         """The bills of the layers in a block that have a component; None is any."""
-        return [x for x in self.layers if x.count.label.within(block, component)]
+        if block is component is None:
+            return self.layers
+        key = block, component
+        if key not in self._within:
+            self._within[key] = [x for x in self.layers if x.count.label.within(*key)]
+        return self._within[key]
+
+    def counted(self, block: str | None, component: str | None = None) -> frozenset[Op]:
+        """The operations that were counted in the layers of `within`."""
+        key = block, component
+        if key not in self._counted:
+            tallies = (layer.count.tally.ops for layer in self.within(*key))
+            self._counted[key] = frozenset(op for ops in tallies for op in ops if ops[op])
+        return self._counted[key]
+
+    @cached_property
+    def _within(self) -> dict[tuple[str | None, str | None], list[LayerEnergy]]:
+        """What `within` has found."""
+        return {}
+
+    @cached_property
+    def _counted(self) -> dict[tuple[str | None, str | None], frozenset[Op]]:
+        """What `counted` has found."""
+        return {}
+
+    @cached_property
+    def without_latency(self) -> Estimate:
+        """The same bill where nobody knows how long the pass takes."""
+        return self if self.latency_s is None else replace(self, latency_s=None)
 
     def group_pj(self, group: str) -> float:
         """Energy of one heading of `GROUPS` over all layers, in picojoules."""
@@ -182,11 +210,8 @@ class Estimate:
 
     def _cell(self, group: str, scope: Scope) -> str:
         layers = self.within(scope.block, scope.component)
-        missing = [
-            op
-            for op in self.unpriced
-            if group in (op.group, "all") and any(x.count.tally.ops.get(op) for x in layers)
-        ]
+        counted = self.counted(scope.block, scope.component)
+        missing = [op for op in self.unpriced if group in (op.group, "all") and op in counted]
         if group == "all":  # static energy is in the last row, where it is known
             pj = self.energy_pj(block=scope.block, component=scope.component)
         else:

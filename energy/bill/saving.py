@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from energy.bill.estimate import Estimate
@@ -76,9 +76,7 @@ def saving(
     """
     asa, ssa = asa.under(accounting), ssa.under(accounting)
     if asa.static_pj is None or ssa.static_pj is None:
-        asa, ssa = (
-            side if side.latency_s is None else replace(side, latency_s=None) for side in (asa, ssa)
-        )
+        asa, ssa = asa.without_latency, ssa.without_latency
     (asa_pj, asa_lacks), (ssa_pj, ssa_lacks) = (
         _side(bill, accounting, block, component) for bill in (asa, ssa)
     )
@@ -94,10 +92,9 @@ def saving(
 
 def _side(
     bill: Estimate, accounting: str, block: str | None, component: str | None
-) -> tuple[float | None, set[Op]]:
+) -> tuple[float | None, frozenset[Op]]:
     """Energy of a part in picojoules, None where it is not known; and what has no price."""
-    layers = [x.count.tally.ops for x in bill.within(block, component)]
-    lacks = {op for op in bill.unpriced if any(ops.get(op) for ops in layers)}
+    lacks = bill.counted(block, component).intersection(bill.unpriced)
     pj = bill.energy_pj(accounting, block=block, component=component)
     # MACs and ACs are part of every accounting.
     return known_pj(pj, lacks.intersection(relevant_ops(accounting))), lacks

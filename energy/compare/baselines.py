@@ -51,6 +51,7 @@ def baselines(
     mixed: bool = False,
     dataflow: Dataflow | None = None,
     latency_s: Mapping[str, float] | None = None,
+    bills: tuple[Estimate, Estimate] | None = None,
 ) -> tuple[Baseline, ...]:
     """The spiking network beside each baseline.
 
@@ -65,6 +66,7 @@ def baselines(
         dataflow: How often operands move; None for what each profile says.
         latency_s: Seconds of all phases by variant (`asa`, `ssa`), known of the hardware's own
             precision and therefore not used for INT8.
+        bills: Those of the two on the hardware, where somebody made them already.
 
     Raises:
         ValueError: If `bits` is less than 1, or the phases of the two do not match.
@@ -79,9 +81,8 @@ def baselines(
         known = (latency_s or {}).get(phases[0].variant) if hw is profile else None
         return bill_of(phases, hw, dataflow=dataflow, latency_s=known)
 
-    same = Baseline(
-        "same", f"{own} ANN", f"both at {profile.precision}", bill(asa), bill(ssa), width
-    )
+    bills = bills or (bill(asa), bill(ssa))
+    same = Baseline("same", f"{own} ANN", f"both at {profile.precision}", *bills, width)
     used, note = (bits, f"b = {bits} as asked for") if bits else _published(ssa[0])
     twins = [twin_counts(a, s, profile, used) for a, s in zip(asa, ssa, strict=True)]
     if twins == list(asa):
@@ -96,8 +97,8 @@ def baselines(
         note = f"{profile.name} is INT8 itself: as 'same'"
         at_int8 = [replace(same, name="int8", title="INT8 ANN, INT8 SNN", note=note)]
     else:
-        bills = None if int8 is None else (bill(asa, int8), bill(ssa, int8))
-        at_int8 = _at_int8(own, same, bills, profile.name)
+        narrow_bills = None if int8 is None else (bill(asa, int8), bill(ssa, int8))
+        at_int8 = _at_int8(own, same, narrow_bills, profile.name)
     return (same, twin, sparse, *(x for x in at_int8 if mixed or x.name != "mixed"))
 
 

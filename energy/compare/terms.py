@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +62,7 @@ def _terms(bill: Estimate, accounting: str, block: str | None, static: bool) -> 
     """Energy in picojoules by the constants it follows; what another price includes has none."""
     constants = {constant.name: constant for constant in constants_of(bill.profile)}
     energies: defaultdict[_Term, float] = defaultdict(float)
-    for name, pj in _dynamic(bill, accounting, block):
+    for name, pj in _dynamic(bill, accounting, block).items():
         energies[((constants[name], 1),)] += pj
     if accounting != "compute" and static and bill.static_pj:
         power = (constants["static_power"], 1)
@@ -80,17 +79,22 @@ def _terms(bill: Estimate, accounting: str, block: str | None, static: bool) -> 
     return energies
 
 
-def _dynamic(bill: Estimate, accounting: str, block: str | None) -> Iterator[tuple[str, float]]:
-    """Energy of operations and memory levels in picojoules, with the name of its constant."""
+def _dynamic(bill: Estimate, accounting: str, block: str | None) -> dict[str, float]:
+    """Energy of operations and memory levels in picojoules, by the name of its constant."""
+    everything = accounting != "compute"
+    priced = {op: bill.profile.priced_as(op) for op in Op if everything or op.group == "compute"}
+    names = {op: f"prices.{as_}" for op, as_ in priced.items() if as_ in bill.profile.prices}
+    if everything:
+        names[Op.DELIVERY] = "delivery"
+    energies: defaultdict[tuple[Op | None, str], float] = defaultdict(float)
     for layer in bill.within(block):
         for op, pj in layer.pj.items():
-            priced = bill.profile.priced_as(op)
-            if accounting == "compute" and op.group != "compute":
-                continue
-            if op is Op.DELIVERY:
-                yield "delivery", pj
-            elif priced in bill.profile.prices:
-                yield f"prices.{priced}", pj
-        if accounting != "compute":
+            if op in names:
+                energies[op, ""] += pj
+        if everything:
             for level, pj in layer.level_pj.items():
-                yield f"memory.{level}", pj
+                energies[None, level] += pj
+    found: defaultdict[str, float] = defaultdict(float)
+    for (of, level), pj in energies.items():
+        found[names[of] if of else f"memory.{level}"] += pj
+    return found

@@ -12,6 +12,7 @@ from energy.counts.layer import LayerCount, Tally
 from energy.table import Column, Table, at, attributes
 from energy.words import integer, number
 from hwmodels import Op
+from hwmodels.plain import several
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -107,7 +108,7 @@ class Counts:
     def title(self) -> str:
         """What was run, in one line."""
         about = [self.variant.upper(), self.model, self.weights and f"weights {self.weights}"]
-        about += [f"T = {self.timesteps}", self.phase, f"{self.tokens:,} tokens"]
+        about += [f"T = {self.timesteps}", self.phase, several(self.tokens, "token")]
         return ", ".join(word for word in about if word)
 
     def scopes(self) -> Iterator[Scope]:
@@ -130,7 +131,7 @@ class Counts:
 
     def __repr__(self) -> str:
         """What it is, in one line."""
-        return f"<counts of {self.variant}, {self.model}: {len(self.layers)} layers>"
+        return f"<counts of {self.variant}, {self.model}: {several(len(self.layers), 'layer')}>"
 
     def difference(self, other: Counts, *also: str) -> str:
         """Why two passes are not of one model, counted in the same way; empty if they are.

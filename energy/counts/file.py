@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from energy.counts.counts import COUNT_COLUMNS, CountRow, Counts
 from energy.counts.header import understand
+from energy.counts.layer import LayerCount
 from energy.counts.rows import Group, Key, Reader
 from energy.counts.sums import is_total, without_sums
-from energy.sheet import Say, Sheet, open_sheet, warn
+from energy.sheet import Say, Sheet, listed, open_sheet, warn
 from energy.table import Table
 from hwmodels.errors import UserError
-from hwmodels.ops import IN_BYTES
+from hwmodels.ops import IN_BYTES, Op
 from hwmodels.plain import quoted
 
 #: Columns that tell a table of this program, where each row is work of its own: all but those that
@@ -93,6 +95,8 @@ def read_csv(path: Path, say: Say = warn) -> list[Counts]:
     for key, group in found.items():
         layers, left_out = without_sums(group.layers, group.lines, sheet, own=own)
         said += left_out
+        if not own and len(layers) == len(group.layers):
+            said += _like_sums(layers)
         counts.append(Counts(key[0], layers, **group.about))
     said += sheet.numerals.said()
     if "value_bytes" not in sheet.header and any(x in sheet.header for x in IN_BYTES):
@@ -100,6 +104,21 @@ def read_csv(path: Path, say: Say = warn) -> list[Counts]:
     for sentence in said:
         say(f"{sheet.called}: {sentence}")
     return counts
+
+
+def _like_sums(layers: Sequence[LayerCount]) -> list[str]:
+    """Says of a first or last row that its operations are those of all others; chance or a sum."""
+    every: Counter[Op] = Counter()
+    for layer in layers:
+        every.update(layer.tally.ops)
+    return [
+        f"row {listed([layer.name])} has as many operations as all others together; it is added to "
+        "them, so leave it out if it is their sum"
+        for layer in (layers[0], layers[-1])
+        if len(layers) > 2
+        and every
+        and all(n == 2 * layer.tally.ops.get(op, 0) for op, n in every.items())
+    ]
 
 
 def _refuse_stray_totals(found: Mapping[Key, Group], sheet: Sheet) -> None:

@@ -20,6 +20,9 @@ _ELSEWHERE = {
     **dict.fromkeys(("mult-adds", "multiply-adds", "multiply-accumulates"), "mac"),
 }
 
+#: Columns of `layers.csv` and `energy.csv`.
+_BILLED = {"hw", "layer", "compute_pj", "memory_pj", "energy_pj"}
+
 
 def understand(sheet: Sheet) -> list[str]:
     """Give the columns of a sheet the names that they are known by.
@@ -28,8 +31,14 @@ def understand(sheet: Sheet) -> list[str]:
         What was understood, and which columns are not used, in sentences.
 
     Raises:
-        UserError: As the error of the sheet, if it lacks a column that is needed, or has one twice.
+        UserError: As the error of the sheet, if it lacks a column that is needed, has one twice, or
+            is a bill of counts.
     """
+    if {*sheet.header} >= _BILLED:
+        raise sheet.error(
+            f"{sheet.called} are a bill of this program, in which not every operation has a "
+            "column; price the counts.csv that it was made from"
+        )
     names = {column: _meant(column, sheet.header) for column in sheet.header}
     said = sheet.rename({column: name for column, name in names.items() if name})
     unused = [x for x in sheet.header if x not in KNOWN]
@@ -63,4 +72,4 @@ def _meant(column: str, header: list[str]) -> str | None:
         if word.removesuffix("s") == op.replace("_", " ").removesuffix("s"):
             return op
     found = _ELSEWHERE.get(word)
-    return None if found in header else found
+    return found if found and found not in header else None

@@ -12,15 +12,14 @@ from typing import Any
 from energy.counts.layer import LayerCount, Tally
 from energy.sheet import Sheet, listed
 from hwmodels import Op
-from hwmodels.plain import printable, quoted, shortened
+from hwmodels.plain import printable, quoted, several, shortened
 
 #: Relative difference that is put down to rounding, in a table with rounded numbers.
 ROUNDING = 0.005
 _TOTAL = re.compile(r"(grand )?total", re.IGNORECASE)
 _LIKE_TOTAL = re.compile(r"(sub|grand )?total\b.*|sum|all|overall", re.IGNORECASE)
 _MAY_BE_LAYER = "sum", "all", "overall"
-#: Characters of a name in a sentence.
-_SHORT = 40
+_SHORT = 40  #: characters of a name in a sentence
 
 Numbers = Mapping[str, float]
 
@@ -134,9 +133,9 @@ class _Tree:
         if self._are_exclusive(tops):
             self.sums, self.rest, self.worth = set(), {}, {}
             tops = [i for i in range(len(self.layers)) if i not in self.totals]
-        plain = bool(self.sums - self.rest.keys()) or self._is_stated(tops)
-        for module in self.rest if not plain else ():
-            raise self._unclear(module, "more than the rows below it")
+        plain = bool(self.sums - self.rest.keys()) or self._states(self._sum(tops))
+        if self.rest and not plain:
+            raise self._unclear(min(self.rest), "more than the rows below it")
         for total in self.totals:
             self._look_at_total(total, tops, plain)
 
@@ -144,7 +143,7 @@ class _Tree:
         stated, parts = _numbers(self.layers[module]), self._sum(self.below[module])
         signs = self._signs(stated, parts)
         self.worth[module] = stated
-        if signs == {0} or signs == {1} or signs == {0, 1}:
+        if signs and -1 not in signs:
             self.sums.add(module)
             if 1 in signs:
                 self.rest[module] = _minus(stated, parts)
@@ -175,12 +174,8 @@ class _Tree:
 
     def _are_exclusive(self, tops: Sequence[int]) -> bool:
         """Whether a total says that modules hold no work of the rows below them."""
-        every = [i for i in range(len(self.layers)) if i not in self.totals]
-        summed = _plus(_numbers(self.layers[i]) for i in every)
-        return bool(self.sums) and not self._is_stated(tops) and self._states(summed)
-
-    def _is_stated(self, tops: Sequence[int]) -> bool:
-        return self._states(self._sum(tops))
+        summed = _plus(_numbers(x) for i, x in enumerate(self.layers) if i not in self.totals)
+        return bool(self.sums) and not self._states(self._sum(tops)) and self._states(summed)
 
     def _states(self, numbers: Numbers) -> bool:
         """Whether a total has these numbers."""
@@ -226,7 +221,8 @@ class _Tree:
         out = [self.layers[i].name for i in sorted(self.sums - self.rest.keys())]
         said = []
         if out:
-            said.append(f"rows that are sums of others, left out: {listed(out)} ({len(out)} rows)")
+            number = several(len(out), "row")
+            said.append(f"rows that are sums of others, left out: {listed(out)} ({number})")
         for i, numbers in self.rest.items():
             more = ", ".join(f"{number:,} {op}" for op, number in numbers.items())
             name = printable(shortened(self.layers[i].name, _SHORT)) or "without a name"

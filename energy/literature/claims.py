@@ -105,9 +105,11 @@ def _parse(row: Mapping[str, str], sheet: Sheet, line: int) -> Claim:
         for column in NUMBERS
         if (text := row.get(column, "").strip())
     }
-    if (steps := numbers.get("timesteps", 1)) > MAX_TIMESTEPS:
+    steps = numbers.get("timesteps", 1.0)
+    if not (1 <= steps <= MAX_TIMESTEPS and steps.is_integer()):
         raise sheet.fault(
-            line, f", column 'timesteps' (= {steps:g}) must be at most {MAX_TIMESTEPS:,}"
+            line,
+            f", column 'timesteps' (= {steps:g}) must be an integer from 1 to {MAX_TIMESTEPS:,}",
         )
     if not row["model"].strip():
         raise sheet.fault(line, ", column 'model' is empty: name the claim")

@@ -40,6 +40,7 @@ from energy.literature.lemaire import (
     synapses,
 )
 from hwmodels import Op
+from hwmodels.plain import several
 
 #: What a reader must accept, for reports.
 ASSUMPTIONS = (
@@ -114,8 +115,8 @@ def lemaire(
     """
     if counts.tokens < 1:
         raise LemaireError(
-            f"the counts of '{counts.variant}' are of {counts.tokens} tokens: the accounting of "
-            "Lemaire et al. sizes memories by token; give the column `tokens`"
+            f"the counts of '{counts.variant}' are of {several(counts.tokens, 'token')}: the "
+            "accounting of Lemaire et al. sizes memories by token; give the column `tokens`"
         )
     if counts.value_bits is not None:
         raise LemaireError(

@@ -21,9 +21,16 @@ from energy.formulas import Conventions
 from energy.layers.matmul import AttentionCore
 from energy.meter.audit import Audit, Named, refuse_opaque
 from energy.meter.recognise import recognise
+from energy.meter.spikes import Arrivals, arrivals, warn_of_spikes
 from energy.meter.tally import is_counted, tally_call
+from hwmodels.errors import UserError
+from hwmodels.plain import quoted
 
 LabelLayer = Callable[[str], Label]
+
+
+class NoModelError(UserError, TypeError):
+    """What was given to be counted is no network, or nothing that runs one."""
 
 
 class CountSettings(About, total=False):
@@ -46,13 +53,20 @@ class Meter:
         self.residuals: dict[str, list[Tally]] = {}
         self._layers = [x for x in counted if not isinstance(x[1], AttentionCore)]
         self._calls: dict[str, list[Tally]] = {name: [] for name, _ in self._layers}
+        #: What arrived at dense layers.
+        self.arrived: dict[str, Arrivals] = {}
         self._label = label
 
     def recorder(self, layer: nn.Module, name: str) -> Callable[[tuple[Any, ...], Any], None]:
         """A function that adds one call of one layer, given its arguments and its output."""
         rule, calls, conventions = tally_call.dispatch(type(layer)), self._calls, self.conventions
+        arrived = arrivals(layer, name)
+        if arrived is not None:
+            self.arrived[name] = arrived
 
         def record(args: tuple[Any, ...], out: Any) -> None:
+            if arrived is not None and not arrived.analog:
+                arrived.see(args[0])
             for part, tally in rule(layer, name, args, out, conventions).items():
                 calls[f"{name}.{part}" if part else name].append(tally)
 
@@ -126,8 +140,12 @@ def counting(
     Raises:
         UncountedOperation: At the end, if a matrix product ran outside of every counted layer; at
             the start, if the model holds a module that is known to hide some.
+        NoModelError: If it is no module of torch.
         EventError: If an operand declared as spikes holds something else.
+
+    Warns (DenseSpikesWarning) if spikes of another library's neurons were counted as dense MACs.
     """
+    _check_module(model)
     modules = list(model.named_modules())
     recognise(module for _, module in modules)
     refuse_opaque(modules)
@@ -145,6 +163,15 @@ def counting(
     meter.loose.update(audit.kept)
     meter.residuals.update(audit.residuals)
     audit.refuse_escaped()
+    warn_of_spikes(modules, meter.arrived)
+
+
+def _check_module(model: object) -> None:
+    if not isinstance(model, nn.Module):
+        raise NoModelError(
+            f"only a torch.nn.Module can be counted, and {quoted(model)} is none; give the network "
+            "itself"
+        )
 
 
 def _hook(
@@ -204,6 +231,12 @@ def count_pass(
     `run` calls the model; the other arguments, and the errors, are those of `counting` and of
     `Meter.counts`.
     """
+    _check_module(model)
+    if not callable(run):
+        raise NoModelError(
+            f"run (= {quoted(run)}) is no function that calls the model; give one, such as "
+            "`lambda: model(inputs)`"
+        )
     with evaluating(model), counting(model, conventions, label, loose=loose) as meter:
         run()
     return meter.counts(variant, phase=phase, tokens=tokens, **about)

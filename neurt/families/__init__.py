@@ -12,7 +12,15 @@ from typing import Any
 
 from energy.counts import Label
 from hwmodels.plain import quoted
-from neurt.families.family import UNREAD, Config, Family, Shape, ShapeError
+from neurt.families.family import (
+    MAX_LAYERS,
+    UNREAD,
+    Config,
+    ContradictionError,
+    Family,
+    Shape,
+    ShapeError,
+)
 from neurt.families.gpt2 import ALIASES, GPT2
 from neurt.families.llama import LLAMA
 from neurt.families.opt import OPT
@@ -20,7 +28,9 @@ from neurt.families.opt import OPT
 __all__ = [
     "ALIASES",
     "FAMILIES",
+    "MAX_LAYERS",
     "UNREAD",
+    "ContradictionError",
     "Family",
     "Shape",
     "ShapeError",

@@ -34,6 +34,10 @@ class ShapeError(UserError, ValueError):
     """A configuration that is of no known family, or whose sizes are impossible."""
 
 
+class ContradictionError(ShapeError):
+    """A configuration that gives one size twice, and differently."""
+
+
 @dataclass(frozen=True)
 class Shape:
     """The sizes that decide every dense count. What is left out is as in GPT-2."""
@@ -95,6 +99,20 @@ class Config(NamedTuple):
     def layers(self, key: str) -> int:
         """The number of transformer layers; raises ShapeError unless it is 1 to `MAX_LAYERS`."""
         return self.size(key, largest=MAX_LAYERS)
+
+    def check_synonyms(self, names: Mapping[str, str]) -> None:
+        """Raise ContradictionError if a key and another name of it have different values.
+
+        Args:
+            names: The keys, each with its other name, which transformers reads too.
+        """
+        for key, other in names.items():
+            values = self.content.get(key), self.content.get(other)
+            if None not in values and values[0] != values[1]:
+                raise ContradictionError(
+                    f"model '{self.name}': '{key}' (= {quoted(values[0])}) and '{other}' "
+                    f"(= {quoted(values[1])}) are one size; keep one of them"
+                )
 
     def multiple(self, key: str, of: str, default: int | None = None) -> tuple[int, int]:
         """Two sizes; ShapeError unless the first is a multiple of the second (or `default`)."""

@@ -15,7 +15,17 @@ ALIASES = {
 }
 
 
+#: Other names of its sizes, which transformers takes for them too.
+_SYNONYMS = {
+    "n_layer": "num_hidden_layers",
+    "n_embd": "hidden_size",
+    "n_head": "num_attention_heads",
+    "n_positions": "max_position_embeddings",
+}
+
+
 def _read(config: Config, model_type: str) -> Shape:
+    config.check_synonyms(_SYNONYMS)
     config.require("sliding_window", None)  # which a cache of transformers would heed
     activation = config.require("activation_function", "gelu_new", "gelu", "relu", "silu")
     width, heads = config.multiple("n_embd", "n_head")

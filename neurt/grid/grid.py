@@ -12,6 +12,7 @@ from socket import create_connection
 from typing import Any, Protocol, TypeVar
 
 from hwmodels.errors import UserError
+from hwmodels.plain import several
 from neurt.grid.side_by_side import EngineError, Task
 from neurt.loading.source import ModelSource, resolve
 from neurt.progress import Progress, Say, silent
@@ -72,7 +73,7 @@ def work_through(
     known = {key: result for key, result in kept.items() if result is not None}
     missing = {key: tasks[key] for key in tasks if key not in known}
     if known:
-        say(f"{len(known)} of {len(tasks)} points are known already.")
+        say(f"Known already: {len(known)} of {several(len(tasks), 'point')}.")
     progress(doing, len(known), len(tasks))
     failed: list[str] = []
     try:
@@ -89,10 +90,11 @@ def work_through(
             f"{error.way_out}"
         ) from error
     if failed:
-        raise GridError(
-            f"{len(failed)} of {len(tasks)} points failed, first {failed[0]}; the others are kept "
-            f"in '{out}', run the same command again when the cause is gone"
+        others = (
+            f"; the others are kept in '{out}', run the same command again when the cause is gone"
         )
+        number = f"{len(failed)} of {several(len(tasks), 'point')}"
+        raise GridError(f"{number} failed, first {failed[0]}{others if known else ''}")
     return [known[key] for key in tasks]
 
 

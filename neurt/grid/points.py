@@ -12,14 +12,17 @@ from typing import Any
 
 from energy.counts.file import read_csv, to_csv
 from hwmodels.errors import UserError
-from hwmodels.inputs import check_file
+from hwmodels.inputs import check_file, read_bytes
 from neurt.grid.measuring import Measurement
 from neurt.loading.source import ModelSource, cached_revision, is_cached
 from neurt.requests.passes import ProfileRequest
-from reports.kit.files import slugs, write_text
+from neurt.text.windows import MAX_TEXT_BYTES
+from reports.kit.files import json_text, slugs, write_text
 
 #: What decides a result beside the request and the model: random weights are those of torch.
 _PACKAGES = ("neurt-energy", "torch", "transformers")
+#: Counts of a run are some hundred kilobytes.
+_MOST_BYTES = 2**30
 #: Hexadecimal digits of a digest in a file name.
 _DIGITS = 16
 
@@ -43,58 +46,65 @@ class CountsStore:
 
     def get(self, stem: str) -> Measurement | None:
         """Counts of a run, None if there are none yet; raises PointError for cut or edited ones."""
-        paths = sorted(self.directory.glob(f"{stem}.*.csv"))
-        if len(paths) > 1:
-            raise PointError(
-                f"'{paths[0]}' and '{paths[1]}' are results of the same run; delete one of them"
-            )
-        return self._read(paths[0]) if paths else None
-
-    def _read(self, path: Path) -> Measurement:
-        try:
-            whole = path.suffixes[-2] == f".{_digest(path.read_bytes())}"
-        except OSError as error:
-            raise PointError(f"'{path}' cannot be read: {error.strerror or error}") from error
-        variants = read_csv(path) if whole else []
+        path = _kept(self.directory, stem, ".csv")
+        if path is None:
+            return None
+        variants = read_csv(path)
         if [counts.variant for counts in variants] != ["asa", "ssa"]:
-            raise PointError(
-                f"'{path}' was cut or edited since it was measured; delete it and run the same "
-                "command again"
-            )
+            raise _edited(path)
         return Measurement(variants[0], variants[1])
 
     def put(self, stem: str, measured: Measurement) -> Path:
         """Keep the counts of a run."""
-        text = to_csv((measured.asa, measured.ssa))
-        return write_text(self.directory / f"{stem}.{_digest(text.encode())}.csv", text)
+        return _keep(self.directory, stem, ".csv", to_csv((measured.asa, measured.ssa)))
 
 
 @dataclass(frozen=True)
 class RowsStore:
-    """Evaluated points: files `KEY.json`, each a list of rows."""
+    """Evaluated points: files `KEY.CONTENT.json`, named as above, each a list of rows."""
 
     directory: Path  #: where they are
     columns: Collection[str]  #: what each row has
 
     def get(self, key: str) -> Rows | None:
-        """Rows of a point, None if there are none yet; raises PointError for another file."""
-        path = self.directory / f"{key}.json"
-        if not path.exists():
+        """Rows of a point, None if there are none yet; raises PointError for cut or edited ones."""
+        path = _kept(self.directory, key, ".json")
+        if path is None:
             return None
-        try:
-            rows: Rows = json.loads(path.read_text(encoding="utf-8"))
-            whole = bool(rows) and all({*row} == {*self.columns} for row in rows)
-        except (OSError, ValueError, TypeError):
-            whole = False
-        if not whole:
-            raise PointError(
-                f"'{path}' is no result of a sweep; delete it and run the same command again"
-            )
+        rows: Rows = json.loads(path.read_bytes())
+        if not rows or any({*row} != {*self.columns} for row in rows):
+            raise _edited(path)
         return rows
 
     def put(self, key: str, rows: Rows) -> Path:
         """Keep the rows of a point."""
-        return write_text(self.directory / f"{key}.json", json.dumps(rows, indent=1) + "\n")
+        return _keep(self.directory, key, ".json", json_text(rows, f"point '{key}'", 1))
+
+
+def _keep(directory: Path, stem: str, suffix: str, text: str) -> Path:
+    return write_text(directory / f"{stem}.{_digest(text.encode())}{suffix}", text)
+
+
+def _kept(directory: Path, stem: str, suffix: str) -> Path | None:
+    """The file that `_keep` wrote, if it still is what was written."""
+    paths = sorted(directory.glob(f"{stem}.*{suffix}"))
+    if len(paths) > 1:
+        raise PointError(
+            f"'{paths[0]}' and '{paths[1]}' are results of the same run; delete one of them"
+        )
+    for path in paths:
+        content = read_bytes(path, f"point '{path}'", PointError, _MOST_BYTES)
+        if path.name != f"{stem}.{_digest(content)}{suffix}":
+            raise _edited(path)
+        return path
+    return None
+
+
+def _edited(path: Path) -> PointError:
+    return PointError(
+        f"'{path}' was cut or edited since it was measured; delete it and run the same command "
+        "again"
+    )
 
 
 def point_stem(point: ProfileRequest, source: ModelSource, decides: str) -> str:
@@ -113,10 +123,12 @@ def fingerprint(source: ModelSource, *texts: Path | None) -> str:
         *texts: Texts of the user's own; None for a default, which belongs to the model.
 
     Raises:
-        PointError: If a file cannot be read.
+        PointError: If a file cannot be read, or is too large for a text.
     """
     digest = hashlib.sha256(" ".join(map(version, _PACKAGES)).encode())
     files = [text for text in texts if text is not None]
+    for text in files:
+        check_file(text, f"text '{text}'", PointError, MAX_TEXT_BYTES)
     if source.directory is not None:
         kept = {".safetensors", ".json", ".txt"}
         files += sorted(path for path in source.directory.iterdir() if path.suffix in kept)

@@ -9,6 +9,7 @@ from functools import partial
 from energy import Counts, LayerCount
 from energy.compare.breakeven import Part
 from hwmodels import HardwareProfile, load_profiles
+from hwmodels.plain import several
 from neurt.closed_form.passes import check_positions
 from neurt.grid.grid import GridError, analog_source, work_through
 from neurt.grid.measuring import GIB, STAGES, Measurement, measure, memory_bytes, peak_bytes
@@ -92,8 +93,8 @@ def _measured(
         )
     processes = min(request.jobs or cores(), len(tasks))
     say(
-        f"{len(tasks)} runs to measure in {processes} processes side by side, at most "
-        f"{most / GIB:.1f} GiB together; the largest, {largest.title}, needs up to "
+        f"{several(len(tasks), 'run')} to measure in {several(processes, 'process')} side by side, "
+        f"at most {most / GIB:.1f} GiB together; the largest, {largest.title}, needs up to "
         f"{largest.peak_bytes / GIB:.1f} GiB."
     )
 

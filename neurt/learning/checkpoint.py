@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -13,12 +14,14 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from hwmodels.errors import UserError
+from hwmodels.inputs import parse_json
+from hwmodels.plain import printable, shortened
 from neurt.loading.directory import MODEL
 from reports.kit.files import write_atomically
 
 CHECKPOINT = "checkpoint.safetensors"
 FORMAT = "neurt-energy checkpoint"
-VERSION = "2"
+VERSION = "3"
 
 
 class CheckpointError(UserError, ValueError):
@@ -26,7 +29,11 @@ class CheckpointError(UserError, ValueError):
 
 
 def save_checkpoint(
-    directory: Path, step: int, fingerprint: Mapping[str, str], tensors: Mapping[str, Tensor]
+    directory: Path,
+    step: int,
+    fingerprint: Mapping[str, str],
+    tensors: Mapping[str, Tensor],
+    metrics: str = "",
 ) -> Path:
     """Replace the checkpoint of a directory in one step; if that fails, the older one is whole.
 
@@ -34,6 +41,7 @@ def save_checkpoint(
         step: Steps done.
         fingerprint: All that the result depends on, so that no other training continues it.
         tensors: Trainable parameters and the optimiser's state, by name.
+        metrics: The table of all steps done, as each run of the training writes it.
     """
     metadata = {
         "format": FORMAT,
@@ -41,7 +49,9 @@ def save_checkpoint(
         "stage": fingerprint["stage"],
         "step": str(step),
         "fingerprint": json.dumps(dict(fingerprint)),
+        "metrics": hashlib.sha256(metrics.encode()).hexdigest(),
     }
+    metadata["sha256"] = _digest(metadata, tensors)
 
     def write(path: Path) -> None:
         try:
@@ -52,10 +62,16 @@ def save_checkpoint(
     return write_atomically(directory / CHECKPOINT, write)
 
 
-def load_checkpoint(
-    directory: Path, fingerprint: Mapping[str, str]
-) -> tuple[int, dict[str, Tensor]]:
-    """The steps and the tensors in the checkpoint of a directory.
+class Checkpoint(NamedTuple):
+    """A training as it was after a step."""
+
+    step: int  #: steps done
+    tensors: dict[str, Tensor]  #: trainable parameters and the optimiser's state, by name
+    metrics: str  #: SHA-256 of the table of these steps
+
+
+def load_checkpoint(directory: Path, fingerprint: Mapping[str, str]) -> Checkpoint:
+    """The checkpoint of a directory.
 
     Raises:
         CheckpointError: If there is none, it is no whole file of this version, or belongs to
@@ -71,14 +87,13 @@ def load_checkpoint(
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             _check_format(path, metadata)
-            _check_fingerprint(path, json.loads(metadata["fingerprint"]), fingerprint)
+            _check_fingerprint(path, metadata, fingerprint)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return int(metadata["step"]), tensors
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(
-            f"checkpoint '{path}' is truncated or damaged ({error}); delete it and start again "
-            "without --resume"
-        ) from error
+    except (SafetensorError, OSError, UnicodeError) as error:
+        raise _damaged(path, error) from error
+    if _digest(metadata, tensors) != metadata.get("sha256"):
+        raise _damaged(path, "its SHA-256 is another")
+    return Checkpoint(int(metadata["step"]), tensors, metadata["metrics"])
 
 
 def check_unused(directory: Path) -> None:
@@ -118,21 +133,46 @@ def restore(
             state[kind] = tensor if kind == "step" else tensor.to(trained[name].device)
 
 
+def _digest(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of a checkpoint, but for itself."""
+    digest = hashlib.sha256(repr(sorted({**metadata, "sha256": ""}.items())).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _damaged(path: Path, why: object) -> CheckpointError:
+    return CheckpointError(
+        f"checkpoint '{path}' is truncated or damaged ({shortened(printable(str(why)))}); delete "
+        "it and start again without --resume"
+    )
+
+
 def _check_format(path: Path, metadata: Mapping[str, str]) -> None:
     if metadata.get("format") != FORMAT:
         raise CheckpointError(f"'{path}' is not a checkpoint of this program; choose another --out")
-    if metadata["version"] != VERSION:
+    if (version := _said(metadata, "version")) != VERSION:
         raise CheckpointError(
-            f"checkpoint '{path}' has version {metadata['version']}, this program reads version "
+            f"checkpoint '{path}' has version {version}, this program reads version "
             f"{VERSION}; continue it with the program that wrote it, or start anew in another --out"
         )
 
 
-def _check_fingerprint(path: Path, stored: Mapping[str, str], asked: Mapping[str, str]) -> None:
+def _check_fingerprint(path: Path, metadata: Mapping[str, str], asked: Mapping[str, str]) -> None:
+    stored = parse_json(
+        metadata.get("fingerprint", ""), f"checkpoint '{path}': its fingerprint", CheckpointError
+    )
+    if not isinstance(stored, dict):
+        raise _damaged(path, "its fingerprint is no object")
     for key in dict.fromkeys([*asked, *stored]):
         if stored.get(key) != asked.get(key):
             raise CheckpointError(
-                f"checkpoint '{path}' was made with {key} = {stored.get(key, 'nothing')}, but now "
-                f"{key} = {asked.get(key, 'nothing')}; resume with the old setting, or start anew "
+                f"checkpoint '{path}' was made with {key} = {_said(stored, key)}, but now "
+                f"{key} = {_said(asked, key)}; resume with the old setting, or start anew "
                 "in another --out"
             )
+
+
+def _said(values: Mapping[str, object], key: str) -> str:
+    return shortened(printable(str(values.get(key, "nothing"))))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import math
 import shutil
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from transformers import PreTrainedModel
 from neurt.closed_form.passes import PlanError
 from neurt.families import Shape
 from neurt.learning.checkpoint import CHECKPOINT, CheckpointError
+from neurt.learning.finished import RECORD, UNFINISHED, digest
 from neurt.learning.objectives import Continuation, Distillation, LayerMatch, trainable
 from neurt.learning.pretrain import perplexity
 from neurt.learning.teaching import BASELINE, facts_of, student_of, teacher_of
@@ -33,13 +33,10 @@ from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.text.corpus import Corpus, CorpusError, read_corpus
 from neurt.text.data import copy_texts
 from neurt.text.encoding import token_ids
-from reports.kit.files import check_directory, prepare_directory, write_text
+from reports.kit.files import check_directory, prepare_directory, write_json, write_text
 from reports.kit.pictures import draw
 from reports.training.finetuned import Finetuned, Judged, stages_table
 from reports.training.metrics import MetricsRow, write_metrics
-
-#: Sub-directory that holds a directory with the checkpoint of each stage until all is written.
-UNFINISHED = "unfinished"
 
 
 def run_finetune(
@@ -229,11 +226,12 @@ def _write(
         draw(figure, out / "training")
     asked = request.model_dump(mode="json", exclude={"out", "resume"})
     facts = asked | {
+        "request": digest(request),
         "spiking": student.config.spiking,
         "weights": loaded.weights,
         "versions": dict(versions()),
     }
-    write_text(out / "finetune.json", json.dumps(facts, indent=2) + "\n")
+    write_json(out / RECORD, facts)
     if baseline is not None:
         save_model(baseline, loaded.tokenizer, out / BASELINE, request.save_dtype)
     save_model(student, loaded.tokenizer, out, request.save_dtype)

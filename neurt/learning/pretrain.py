@@ -18,6 +18,7 @@ from transformers import logging as transformers_logging
 
 from hwmodels.plain import printable
 from neurt.learning.checkpoint import CHECKPOINT
+from neurt.learning.finished import CARD
 from neurt.learning.training import processes, train
 from neurt.loading.saving import round_weights, save_model
 from neurt.progress import Progress, Say, silent
@@ -25,7 +26,7 @@ from neurt.requests.training import PretrainRequest
 from neurt.text.corpus import HELD_OUT, Corpus, excerpt, read_corpus
 from neurt.text.data import CALIBRATION, HELDOUT
 from neurt.text.vocabulary import encode_documents, fast_tokenizer, train_tokenizer
-from reports.kit.files import write_text
+from reports.kit.files import remove, write_text
 from reports.kit.pictures import draw
 from reports.kit.table import escaped
 from reports.quality.evaluation import Quality
@@ -172,7 +173,7 @@ def run_pretrain(
         | {"processes": processes().num_processes, "threads": torch.get_num_threads()},
     )
     texts = {
-        "README.md": card,
+        CARD: card,
         HELDOUT: excerpt(corpus.held_out, HELDOUT_CHARACTERS),
         CALIBRATION: excerpt(corpus.training, CALIBRATION_CHARACTERS),
     }
@@ -185,7 +186,7 @@ def run_pretrain(
     files += save_model(
         model, fast_tokenizer(tokenizer, request.positions), out, request.save_dtype
     )
-    (out / CHECKPOINT).unlink(missing_ok=True)
+    remove(out / CHECKPOINT)
     return Pretrained(held_out, files)
 
 

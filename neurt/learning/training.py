@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,9 @@ from accelerate import Accelerator, PartialState
 from torch import Tensor, nn
 
 from hwmodels.errors import UserError
+from hwmodels.plain import several
 from neurt.learning.checkpoint import (
+    Checkpoint,
     CheckpointError,
     check_unused,
     load_checkpoint,
@@ -30,7 +33,7 @@ from neurt.learning.checkpoint import (
 from neurt.progress import Progress, Say, silent
 from neurt.requests.training import TrainingSettings
 from reports.kit.files import prepare_directory
-from reports.training.metrics import MetricsRow, read_metrics, write_metrics
+from reports.training.metrics import MetricsRow, metrics_csv, read_metrics, write_metrics
 
 METRICS = "metrics.csv"
 #: Lines that a training says about its loss.
@@ -123,8 +126,8 @@ def train(
     optimizer = adamw(trained, settings)
     stored, rows = dict[str, Tensor](), list[MetricsRow]()
     if resume:
-        steps, stored = load_checkpoint(directory, fingerprint)
-        rows = _rows(directory, steps)
+        checkpoint = load_checkpoint(directory, fingerprint)
+        stored, rows = checkpoint.tensors, _rows(directory, checkpoint)
     else:
         check_unused(directory)
         if accelerator.is_main_process:
@@ -162,7 +165,7 @@ def train(
                 # In this order: rows that the checkpoint does not know are dropped on resuming.
                 write_metrics(rows, directory / METRICS)
                 state = state_tensors(trained, optimizer)
-                save_checkpoint(directory, done, fingerprint, state)
+                save_checkpoint(directory, done, fingerprint, state, _without_speed(rows))
             progress(stage, done, settings.steps)
             if last or done % max(1, settings.steps // LINES) == 0:
                 say(f"{stage} step {done}: loss {scalars['loss']:.4f}, {speed:,.0f} tokens/s")
@@ -183,7 +186,7 @@ def _check(ids: Tensor, settings: TrainingSettings, accelerator: Accelerator) ->
         )
     if len(ids) < settings.tokens:
         raise TrainingError(
-            f"the training text has {len(ids):,} tokens, fewer than a window of "
+            f"the training text has {several(len(ids), 'token')}, fewer than a window of "
             f"{settings.tokens}; give a longer --text or lower --tokens"
         )
     digests = accelerator.gather(
@@ -193,15 +196,20 @@ def _check(ids: Tensor, settings: TrainingSettings, accelerator: Accelerator) ->
         raise TrainingError("the processes were given different token ids; give all the same text")
 
 
-def _rows(directory: Path, steps: int) -> list[MetricsRow]:
+def _rows(directory: Path, checkpoint: Checkpoint) -> list[MetricsRow]:
     """The metrics of the steps that a checkpoint knows; later ones are done again."""
-    rows = read_metrics(directory / METRICS)[:steps]
-    if [row.step for row in rows] != list(range(1, steps + 1)):
+    rows = read_metrics(directory / METRICS)[: checkpoint.step]
+    if hashlib.sha256(_without_speed(rows).encode()).hexdigest() != checkpoint.metrics:
         raise CheckpointError(
-            f"'{directory / METRICS}' lacks some of the {steps} steps of the checkpoint beside it; "
-            "restore it, or start anew in another --out"
+            f"'{directory / METRICS}' was cut or edited: it is not that of the {checkpoint.step} "
+            "steps of the checkpoint beside it; restore it, or start anew in another --out"
         )
     return rows
+
+
+def _without_speed(rows: Sequence[MetricsRow]) -> str:
+    """The table of metrics that each run of the same training writes."""
+    return metrics_csv([replace(row, tokens_per_second=0.0) for row in rows])
 
 
 def _check_finite(loss: float, norm: float, stage: str, step: int) -> None:

@@ -19,7 +19,16 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_N
 from energy.counts import Label
 from energy.layers.elementwise import Multiply, Rotary
 from energy.layers.matmul import AttentionCore
-from neurt.families import FAMILIES, ShapeError, analog_type, label, read_shape
+from hwmodels.plain import quoted
+from neurt.families import (
+    FAMILIES,
+    MAX_LAYERS,
+    ContradictionError,
+    ShapeError,
+    analog_type,
+    label,
+    read_shape,
+)
 from neurt.loading.models import LoadedModel
 from neurt.loading.reading import UNFIT, configuration, from_pretrained, random_model, unmade
 from neurt.loading.source import (
@@ -57,7 +66,7 @@ def foreign(model: str) -> Foreign | None:
         The decoder; None where `models.load_model` is able to load it, or to say why not.
 
     Raises:
-        ShapeError: If it is an encoder, or an encoder with a decoder.
+        ShapeError: If it is an encoder, an encoder with a decoder, or gives one size twice.
         ModelError: If there is no such model, or transformers cannot read its configuration.
         GGUFError: If it is a GGUF file of another architecture.
     """
@@ -68,6 +77,8 @@ def foreign(model: str) -> Foreign | None:
             return None
         config = configuration(source)
         read_shape(config.to_dict(), model)
+    except ContradictionError:  # which transformers settles by the order of the keys
+        raise
     except ShapeError as error:
         path = Path(model)
         if path.suffix == ".gguf" and path.is_file():
@@ -110,11 +121,17 @@ def load_foreign(decoder: Foreign, weights: Weights = Weights.AUTO, seed: int = 
     """Load a decoder that no family declares.
 
     Raises:
-        ModelError: If its weights cannot be had although they are required, or they do not fit its
-            configuration or its tokenizer.
+        ModelError: If it has no layers or too many, its weights cannot be had although they are
+            required, or they do not fit its configuration or its tokenizer.
         ShapeError: If a configuration of a known family has sizes that no model can be made of.
     """
     source = decoder.source
+    layers = getattr(decoder.config.get_text_config(), "num_hidden_layers", 1)
+    stated = f"'num_hidden_layers' of its config.json is {quoted(layers)}"
+    if isinstance(layers, int) and layers > MAX_LAYERS:  # making them would take hours
+        raise ModelError(
+            f"model '{source.asked}' has more than {MAX_LAYERS:,} layers, as no model has: {stated}"
+        )
     random, why_not = choose_weights(source, weights)
     try:
         kind = MODEL_FOR_CAUSAL_LM_MAPPING[type(decoder.config)]
@@ -127,6 +144,8 @@ def load_foreign(decoder: Foreign, weights: Weights = Weights.AUTO, seed: int = 
         if _declared(decoder.config.model_type) and isinstance(error.__cause__, UNFIT):
             raise decoder.why from error
         raise
+    if isinstance(layers, int) and layers < 1:
+        raise ModelError(f"model '{source.asked}' has no layers: {stated}")
     try:
         with torch.no_grad():  # sizes that do not fit each other may show only now
             model(input_ids=torch.zeros(1, 1, dtype=torch.long), use_cache=False)

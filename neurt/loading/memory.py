@@ -10,23 +10,27 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from neurt.loading.source import ModelError
+from hwmodels.errors import UserError
 
 _SYSTEM = Path("/")
 
 
-def check_fits(build: Callable[[], nn.Module], name: str, free: int | None = None) -> None:
-    """Raise ModelError, which says the bytes, if the weights of a model need more than is free.
+def check_fits(
+    build: Callable[[], nn.Module], name: str, error: type[UserError], free: int | None = None
+) -> None:
+    """Raise an error, which says the bytes, if the weights of a model need more than is free.
 
     Args:
         build: Makes the model; it is called where tensors have sizes and no memory.
+        name: That of the model, for the error.
+        error: The class of the error.
         free: Bytes of memory that are free; None for what `free_bytes` finds.
     """
     with torch.device("meta"):
         needed = sum(4 * parameter.numel() for parameter in build().parameters())
     free = free_bytes() if free is None else free
     if free is not None and needed > free:
-        raise ModelError(
+        raise error(
             f"the weights of '{name}' take {needed:,} bytes in single precision, and {free:,} "
             "bytes of memory are free; take a smaller model, or `neurt-energy plan`"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 
-from hwmodels.plain import printable, quoted, shortened
+from hwmodels.plain import printable, quoted, several, shortened
 from neurt.families import UNREAD, is_converted
 from neurt.loading.directory import weight_files
 from neurt.loading.hub import download, download_weights
@@ -49,7 +50,7 @@ def from_pretrained(kind: Any, source: ModelSource, if_missing: str) -> PreTrain
     config, state = _configuration(content, source.where), _read(weight_files(directory), directory)
     model: PreTrainedModel
     try:
-        check_fits(partial(kind, config), source.name)
+        check_fits(partial(kind, config), source.name, ModelError)
         model, keys = kind.from_pretrained(
             None,
             config=config,
@@ -83,10 +84,13 @@ def random_model(
         ModelError: If they do not fit into memory, or no model can be made of its configuration.
     """
     try:
-        check_fits(partial(kind, config), source.name)
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            model: PreTrainedModel = kind(config)
+        with warnings.catch_warnings():
+            # Of a size of 0, which fails with a sentence as soon as the model is run.
+            warnings.filterwarnings("ignore", "Initializing zero-element tensors")
+            check_fits(partial(kind, config), source.name, ModelError)
+            with torch.random.fork_rng():
+                torch.manual_seed(seed)
+                model: PreTrainedModel = kind(config)
     except UNFIT as error:
         raise unmade(source, error) from error
     model.eval()
@@ -108,14 +112,14 @@ def _check_keys(keys: Mapping[str, Any], where: str, if_missing: str) -> None:
         )
     if unknown := sorted(keys["unexpected_keys"]):
         raise ModelError(
-            f"weights of '{where}' have {len(unknown)} parameters that its config.json has no "
-            f"place for, first {quoted(unknown[0])}; the two do not belong together"
+            f"weights of '{where}' have {several(len(unknown), 'parameter')} that its config.json "
+            f"has no place for, first {quoted(unknown[0])}; the two do not belong together"
         )
     if others := sorted(keys["mismatched_keys"]):
         name, found, wanted = others[0]
         raise ModelError(
-            f"weights of '{where}' have {len(others)} parameters of another shape than its "
-            f"config.json, first '{name}': {tuple(found)}, and not {tuple(wanted)}"
+            f"weights of '{where}' have {several(len(others), 'parameter')} of another shape "
+            f"than its config.json, first '{name}': {tuple(found)}, and not {tuple(wanted)}"
         )
 
 
@@ -126,7 +130,8 @@ def _read(files: Iterable[Path], directory: Path) -> dict[str, Tensor]:
         try:
             tensors = load_file(file)
         except UNFIT as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            said = (str(error).strip() or type(error).__name__).splitlines()[0]
+            reason = said.removeprefix("Error while deserializing header: ")
             raise ModelError(
                 f"weights of '{directory}' cannot be loaded: '{file.name}' is cut short or no "
                 f"safetensors file ({shortened(printable(reason))}); download it again"

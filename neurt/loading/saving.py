@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +12,8 @@ from transformers import PreTrainedModel
 
 from neurt.families import UNREAD
 from neurt.loading.directory import MODEL
-from reports.kit.files import OutputError, prepare_directory, write_atomically
+from reports.kit.files import OutputError, prepare_directory, put, remove
+from reports.kit.unfinished import unfinished
 
 SaveDtype = Literal["float16", "float32"]
 
@@ -60,15 +60,14 @@ def save_model(
         matrix = tensor.to(getattr(torch, dtype)) if tensor.ndim > 1 else tensor
         state[name] = cast.setdefault(tensor.data_ptr(), matrix)  # tied weights are stored once
     try:
-        with tempfile.TemporaryDirectory(prefix=".", dir=directory) as unfinished:
-            model.save_pretrained(unfinished, state_dict=state)
+        with unfinished(directory) as made:
+            model.save_pretrained(made, state_dict=state)
             for key in UNREAD & tokenizer.init_kwargs.keys():  # its configuration is of others too
                 del tokenizer.init_kwargs[key]
-            tokenizer.save_pretrained(unfinished)
-            new = {path.name: path for path in sorted(Path(unfinished).iterdir())}
-            new[MODEL] = new.pop(MODEL)
-            (directory / MODEL).unlink(missing_ok=True)
-            return [write_atomically(directory / name, new[name].replace) for name in new]
+            tokenizer.save_pretrained(made)
+            new = sorted(made.iterdir(), key=lambda path: (path.name == MODEL, path))
+            remove(directory / MODEL)
+            return [put(path, directory / path.name) for path in new]
     except (OSError, SafetensorError) as error:
         if isinstance(error, OutputError):
             raise

@@ -75,7 +75,12 @@ def _case(profile: HardwareProfile, dataflow: Dataflow | None, sides: _Sides, sa
     ]
     known = tuple(one for one in found if one is not None)
     if not known:
-        raise BreakEvenError(f"{sides.title}: no layer takes events; choose another --code")
+        way = (
+            "its rows need dense_macs, spikes and slots"
+            if sides.measured
+            else "choose another --code"
+        )
+        raise BreakEvenError(f"{sides.title}: no layer takes events; {way}")
     return Case(sides.title, sides.measured, asa, busy, known)
 
 

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from hwmodels.errors import UserError
+from hwmodels.plain import several
 from neurt.text.data import detokenised, read_utf8
 
 #: Document i is held out if i % 10 is this.
@@ -70,9 +71,9 @@ def read_corpus(source: str, *, detokenise: bool = False) -> Corpus:
         )
     if len(corpus.documents) <= HELD_OUT:
         raise CorpusError(
-            f"text '{source}' has {len(corpus.documents)} documents, but of {HELD_OUT + 1} the "
-            "last is held out; give a longer text, paragraphs separated by empty lines, or more "
-            ".txt files"
+            f"text '{source}' has {several(len(corpus.documents), 'document')}, but of "
+            f"{HELD_OUT + 1} the last is held out; give a longer text, paragraphs separated by "
+            "empty lines, or more .txt files"
         )
     if not detokenise:
         return corpus

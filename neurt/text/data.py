@@ -12,16 +12,15 @@ from torch import Tensor
 
 from hwmodels import inputs
 from hwmodels.errors import UserError
+from hwmodels.plain import several
 from neurt.text.encoding import TextError, token_ids
+from neurt.text.windows import MAX_TEXT_BYTES
 from reports.kit.files import write_text
 
 __all__ = ["TextError", "read_text", "read_utf8", "windows"]
 
 #: Texts that a model directory may hold: one that its training never saw, and one to calibrate on.
 HELDOUT, CALIBRATION = "heldout.txt", "calibration.txt"
-
-#: A little more than WikiText-103, the largest text that models of this size are trained on.
-MAX_TEXT_BYTES = 600 * 10**6
 
 #: Tokens to calibrate on, unless more are asked for.
 CALIBRATION_TOKENS = 512
@@ -98,9 +97,9 @@ def windows(tokenizer: Any, text: str, *, tokens: int, batch: int, count: int) -
     ids = token_ids(tokenizer.encode, text, needed)
     if len(ids) < needed:
         raise TextError(
-            f"the text has {len(ids):,} tokens, but {count} windows x batch {batch} x {tokens} "
-            f"tokens need {needed:,}; give a longer --text, or lower --seq-len, --batch or "
-            "--windows"
+            f"the text has {several(len(ids), 'token')}, but {count} windows x batch {batch} x "
+            f"{tokens} tokens need {needed:,}; give a longer --text, or lower --seq-len, --batch "
+            "or --windows"
         )
     return list(ids.view(count, batch, tokens))
 

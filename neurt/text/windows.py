@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from hwmodels.errors import UserError
+from hwmodels.plain import several
+
+#: A little more than WikiText-103, the largest text that models of this size are trained on.
+MAX_TEXT_BYTES = 600 * 10**6
 
 
 class QualityError(UserError, ValueError):
@@ -48,8 +52,7 @@ def check_windows(window: int, stride: int, positions: int | None = None) -> Non
         )
     if window < 2:
         raise QualityError(
-            f"a window of {window} token{'s' * (window != 1)} predicts nothing; give --window 2 "
-            "or more"
+            f"a window of {several(window, 'token')} predicts nothing; give --window 2 or more"
         )
     if not 1 <= stride <= window:
         raise QualityError(
@@ -76,7 +79,7 @@ def plan_windows(tokens: int, window: int, stride: int) -> list[Window]:
     check_windows(window, stride)
     if tokens < 2:
         raise QualityError(
-            f"the text has {tokens} token{'s' * (tokens != 1)}, but each prediction needs one "
+            f"the text has {several(tokens, 'token')}, but each prediction needs one "
             "before it; give a text of at least 2 tokens"
         )
     windows: list[Window] = []

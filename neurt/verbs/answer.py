@@ -14,6 +14,7 @@ from hwmodels.errors import Caution, UserError
 from hwmodels.plain import MAX_SENTENCE, printable, shortened
 from neurt.verbs.commands import parse, parser
 from neurt.verbs.console import results, terminal_console
+from neurt.verbs.libraries import prepared_libraries
 from neurt.verbs.parser import UsageError
 from neurt.verbs.streams import guarded
 
@@ -58,11 +59,12 @@ def _run(words: list[str]) -> None:
     asked = parse(words)
     if asked.quiet:
         warnings.simplefilter("ignore", Caution)
-    result = asked.command.handler(
-        asked.request, terminal_console(aside=asked.json, quiet=asked.quiet)
-    )
+    with prepared_libraries():
+        result = asked.run(terminal_console(aside=asked.json, quiet=asked.quiet))
     if asked.json:
-        print(json.dumps(results(result), indent=2, allow_nan=False))
+        from reports.kit.files import json_text
+
+        print(json_text(results(result), "the JSON"), end="")
 
 
 _formatwarning = warnings.formatwarning

@@ -18,7 +18,8 @@ def run(request: BreakEvenRequest, console: Console) -> object:
         write_breakeven,
     )
 
-    check_free(request.out, "breakeven.csv", "break-even (breakeven.csv)", request.force)
+    record, reads = "breakeven.csv", [request.run] if request.run else []
+    check_free(request.out, record, f"break-even ({record})", request.force, reads)
     if request.model is None and not request.shapes and request.run is None:
         request = request.model_copy(update={"model": "gpt2-small"})
     notes = Notes(console)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rich.console import Console
 
 from energy.literature.claims import read_claims
@@ -9,14 +11,16 @@ from energy.literature.review import review
 from hwmodels import load_profile
 from neurt.requests.others import CheckRequest
 from neurt.verbs.console import Notes, check_free
-from reports.kit.files import prepare_directory, write_text
+from reports.kit.files import check_output, prepare_directory, write_text
 from reports.literature.claims import findings_table, print_reviews
 
 
 def run(request: CheckRequest, console: Console) -> object:
     """Review the claims of a file; findings are a result, not an error."""
     if request.out is not None:
-        check_free(request.out.parent, request.out.name, f"file {request.out.name}", request.force)
+        check_output(request.out)
+        name, reads = request.out.name, [request.claims, Path(request.hw)]
+        check_free(request.out.parent, name, f"file {name}", request.force, reads)
     notes = Notes(console)
     claims = read_claims(request.claims, notes)
     # A claim names the prices it rests on; profiles are loaded once, before anything is printed.

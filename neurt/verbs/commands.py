@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from neurt.requests.base import Request
@@ -85,6 +87,25 @@ class Asked(NamedTuple):
     request: Request
     json: bool
     quiet: bool
+
+    def run(self, console: Console) -> object:
+        """Run the command, which holds its output directory, if it has one, until its end.
+
+        Of the processes that `accelerate launch` starts, the first holds it for all.
+
+        Returns:
+            What the handler returns.
+
+        Raises:
+            OutputError: If the directory cannot be written, or another process holds it.
+        """
+        field = type(self.request).model_fields.get("out")
+        if field is None or field.annotation is not Path or os.environ.get("RANK", "0") != "0":
+            return self.command.handler(self.request, console)
+        from reports.kit.files import output_directory  # late: hw and completion write none
+
+        with output_directory(vars(self.request)["out"]):
+            return self.command.handler(self.request, console)
 
 
 _PROCESSES = (

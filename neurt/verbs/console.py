@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,12 +53,27 @@ def terminal_console(*, aside: bool = False, quiet: bool = False) -> Console:
     return made
 
 
-def check_free(directory: Path, record: str, what: str, force: bool) -> None:
-    """Raise OutputError if a directory cannot be written, or holds a record and not `force`."""
-    from reports.kit.files import OutputError, check_directory
+def check_free(
+    directory: Path, record: str, what: str, force: bool, reads: Iterable[Path] = ()
+) -> None:
+    """Raise OutputError if a directory holds a record and not `force`, or if it is one of `reads`.
 
-    check_directory(directory)
-    if (directory / record).exists() and not force:
+    Args:
+        directory: The output directory.
+        record: The file that shows that a result is there.
+        what: What to call it.
+        force: Whether it may be replaced.
+        reads: Files that the command reads, which none of its own may replace.
+    """
+    from reports.kit.files import OutputError
+
+    path = directory / record
+    for read in reads:
+        if path.exists() and read.exists() and path.samefile(read):
+            raise OutputError(
+                f"'{path}' is read, and what is written would replace it; choose another --out"
+            )
+    if path.exists() and not force:
         raise OutputError(
             f"output directory '{directory}' already holds a {what}; choose another --out, or "
             "--force to replace it"
@@ -79,6 +94,11 @@ def refuse_conversion(request: Converts) -> None:
 def say(console: Console) -> Callable[[str], None]:
     """Prints a line as it is."""
     return lambda line: console.print(line, markup=False)
+
+
+def finished(directory: Path) -> str:
+    """The sentence about a training that ended before."""
+    return f"{directory} holds the model of this training, which is finished; nothing is left to do"
 
 
 def print_files(files: Sequence[Path], directory: Path, console: Console) -> None:

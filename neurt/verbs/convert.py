@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from rich.console import Console
 
+from hwmodels.inputs import read_utf8
 from neurt.families import Shape
 from neurt.requests.others import ConvertRequest
 from neurt.verbs.console import say
 
+#: What is asked for, while its files are written.
+UNFINISHED = "unfinished.json"
+
 
 def run(request: ConvertRequest, console: Console) -> list[Path]:
     """Convert a model and write it to a new directory; returns its record.
+
+    The directory may also be that of the same conversion, which was killed while it wrote.
 
     Raises:
         ConversionError: If it cannot be converted, or is converted already.
@@ -26,7 +31,7 @@ def run(request: ConvertRequest, console: Console) -> list[Path]:
     from neurt.spiking.conversion import ConversionError
     from neurt.text.data import copy_texts
     from neurt.text.windows import check_windows
-    from reports.kit.files import OutputError, check_directory, prepare_directory, write_text
+    from reports.kit.files import OutputError, remove, write_json, write_text
     from reports.kit.progress import progress_bars
 
     def window(shape: Shape) -> int:
@@ -35,8 +40,10 @@ def run(request: ConvertRequest, console: Console) -> list[Path]:
     def check(shape: Shape) -> None:
         check_windows(window(shape), window(shape), shape.positions)
 
-    out = check_directory(request.out)
-    if out.exists() and any(out.iterdir()):
+    out, asked = request.out, request.model_dump_json(exclude={"out"})
+    mark = out / UNFINISHED
+    begun = mark.is_file() and read_utf8(mark, f"'{mark}'", OutputError, 2**20) == asked
+    if any(out.iterdir()) and not begun:
         raise OutputError(f"output directory '{out}' is not empty; choose another --out")
     source = resolve(request.model)
     with progress_bars(console) as progress:
@@ -56,9 +63,11 @@ def run(request: ConvertRequest, console: Console) -> list[Path]:
             "versions": dict(versions()),
             "created": now(),
         }
-        copy_texts(source.directory, prepare_directory(out))
+        write_text(mark, asked)
+        copy_texts(source.directory, out)
         save_model(spiking, loaded.tokenizer, out)
-        path = write_text(out / "convert.json", json.dumps(record, indent=2) + "\n")
+        path = write_json(out / "convert.json", record)
+        remove(mark)
         progress("writing", 1, 1)
     console.print(
         f"\nWritten to {out}. Judge it:  neurt-energy evaluate --model {out}\n"

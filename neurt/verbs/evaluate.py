@@ -12,10 +12,8 @@ from neurt.verbs.console import print_files, refuse_conversion, say
 
 def run(request: EvaluateRequest, console: Console) -> list[Path]:
     """Evaluate, write and print; returns the files."""
-    from reports.kit.files import check_directory
     from reports.kit.progress import progress_bars
 
-    check_directory(request.out)
     refuse_conversion(request)
     with progress_bars(console) as progress:
         from neurt.evaluation.evaluating import run_evaluate

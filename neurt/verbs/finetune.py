@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from neurt.requests.training import FinetuneRequest
-from neurt.verbs.console import refuse_conversion, say
+from neurt.verbs.console import finished, refuse_conversion, say
 
 
 def run(request: FinetuneRequest, console: Console) -> list[Path]:
@@ -17,9 +17,13 @@ def run(request: FinetuneRequest, console: Console) -> list[Path]:
     refuse_conversion(request)
     with progress_bars(console) as progress:
         from neurt.learning.finetune import run_finetune
+        from neurt.learning.finished import is_finetuned
         from reports.kit.table import print_table
         from reports.training.finetuned import stages_table
 
+        if is_finetuned(request):
+            say(console)(finished(request.out))
+            return [request.out / "finetune.json"]
         made = run_finetune(request, progress, say=say(console))
     if made is None:
         return []

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from hwmodels.plain import several
 from neurt.requests.base import Request
 from neurt.requests.others import DiffRequest, NewRequest, ShowRequest, ValidateRequest
 from neurt.verbs.console import say
@@ -52,11 +53,11 @@ def new_(request: NewRequest, console: Console) -> object:
     """Write a profile to fill in; raises OutputError or ProfileError if it is there already."""
     from hwmodels import ProfileError, load_profile, profile_names
     from hwmodels.template import extension_template, template
-    from reports.kit.files import OutputError, write_text
+    from reports.kit.files import OutputError, check_output, write_text
 
     if request.name in profile_names():
         raise ProfileError(f"hardware profile '{request.name}' is there already; take another name")
-    path = request.out or Path(f"{request.name}.toml")
+    path = check_output(request.out or Path(f"{request.name}.toml"))
     text = template(request.name)
     if request.extends is not None:
         parent = load_profile(request.extends)
@@ -93,12 +94,15 @@ def validate_(request: ValidateRequest, console: Console) -> object:
         valid += [(called, profile)] if profile is not None else []
         told |= {*wrong, *doubtful}
     lines = [*faults, *(f"doubtful: {doubt}" for doubt in doubts)]
-    lines += [f"{name}: valid profile '{it.name}', {len(it.prices)} prices" for name, it in valid]
+    lines += [
+        f"{name}: valid profile '{it.name}', {several(len(it.prices), 'price')}"
+        for name, it in valid
+    ]
     for line in lines:
         say(console)(printable(line))
     result = {"valid": [it.name for _, it in valid], "faults": faults, "doubts": doubts}
     if faults:
-        number = f"{len(faults)} fault{'s' if faults[1:] else ''}"
+        number = several(len(faults), "fault")
         raise ProfileError(f"hardware profile '{request.file}' has {number}", details=result)
     return result
 

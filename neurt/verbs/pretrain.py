@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from neurt.requests.training import PretrainRequest
-from neurt.verbs.console import print_files, say
+from neurt.verbs.console import finished, print_files, say
 
 
 def run(request: PretrainRequest, console: Console) -> list[Path]:
@@ -15,8 +15,12 @@ def run(request: PretrainRequest, console: Console) -> list[Path]:
     from reports.kit.progress import progress_bars
 
     with progress_bars(console) as progress:
+        from neurt.learning.finished import is_pretrained
         from neurt.learning.pretrain import run_pretrain
 
+        if is_pretrained(request):
+            say(console)(finished(request.out))
+            return []
         made = run_pretrain(request, progress, say=say(console))
     if made is None:
         return []

@@ -12,14 +12,13 @@ from energy.counts.file import by_variant, read_csv
 from energy.table import Table
 from neurt.requests.others import PriceRequest
 from neurt.verbs.console import Notes, check_free
-from reports.kit.files import prepare_directory
 
 
 def run(request: PriceRequest, console: Console) -> object:
     """Price, write every row and print the totals; returns the rows."""
     name, price = ("energy", _bill) if request.accounting == "bill" else ("lemaire", _lemaire)
     path, notes = request.out / f"{name}.csv", Notes(console)
-    check_free(request.out, path.name, f"bill ({path.name})", request.force)
+    check_free(request.out, path.name, f"bill ({path.name})", request.force, [request.counts])
     table = price(read_csv(request.counts, notes), path, request, console)
     console.print(f"Written to {path}", markup=False)
     return {name: table, "notes": notes}
@@ -39,7 +38,6 @@ def _bill(counts: list[Counts], path: Path, request: PriceRequest, console: Cons
         for profile in profiles
         for variant, phases in variants.items()
     ]
-    prepare_directory(request.out)
     write_prices(bills, path)
     print_bills(bills, console)
     return energies(bills)
@@ -57,7 +55,6 @@ def _lemaire(
         for profile in request.profiles()
         for phase in counts
     ]
-    prepare_directory(request.out)
     write_lemaire(bills, path)
     print_lemaire(bills, console)
     return lemaire_table(bills)

@@ -28,6 +28,7 @@ def run(request: ProfileRequest, console: Console) -> list[Path]:
 def report(run: Run, request: PassRequest, console: Console) -> list[Path]:
     """Write the tables of a run, print it, and write its pictures and page; returns the files."""
     from neurt.measure.roofline import decode_rooflines
+    from reports.kit.files import remove
     from reports.roofline.write import write_rooflines
     from reports.views.terminal import print_run, print_written
     from reports.write import views_of, write_tables, write_views
@@ -35,13 +36,15 @@ def report(run: Run, request: PassRequest, console: Console) -> list[Path]:
     pictures, out = request.pictures, request.out
     replaced = views_of(out)
     # It says that a directory holds a whole run, which while another replaces it is not so.
-    (out / "run.json").unlink(missing_ok=True)
-    files = write_tables(run, out)
+    remove(out / "run.json")
+    # What was measured is safe first; a plan, which can be made again, is shown first.
+    files = [] if run.command == "plan" else write_tables(run, out)
     print_run(run, console, details=request.details)
     with console.status("writing"):
+        files = files or write_tables(run, out)
         files += write_rooflines(decode_rooflines(run), out, pictures=pictures)
         files += write_views(run, out, pictures=pictures, page=request.page)  # run.json comes last
     for path in replaced - set(files):
-        path.unlink(missing_ok=True)
+        remove(path)
     print_written(files, console, "" if request.details else "--details prints all tables")
     return files

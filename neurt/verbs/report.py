@@ -11,11 +11,10 @@ from neurt.requests.others import ReportRequest
 from neurt.verbs.console import print_files
 from reports.compare.comparison import compare_runs, write_comparison
 from reports.compare.table import lines_table, print_comparison
-from reports.kit.files import OutputError, check_directory, slugs
+from reports.kit.files import OutputError, slugs
 from reports.kit.parquet import check_parquet, write_parquet
 from reports.read import read_run
 from reports.roofline.write import write_rooflines
-from reports.run.run import Run
 from reports.views.terminal import print_run
 from reports.write import write_report, write_run_parquet
 
@@ -44,28 +43,23 @@ def run(request: ReportRequest, console: Console) -> object:
             files.append(write_parquet(compared.to_frame(), request.out / "compare.parquet"))
         print_comparison(compared, console)
     else:
+        rooflines = {name: decode_rooflines(one) for name, one in runs.items()}
         for name, one in runs.items():
+            out = request.out if len(runs) == 1 else request.out / name
             with console.status(f"writing {name}"):
-                files += _report(
-                    one, request.out if len(runs) == 1 else request.out / name, request
-                )
+                files += write_report(one, out, pictures=request.pictures, page=request.page)
+                files += write_rooflines(rooflines[name], out, pictures=request.pictures)
+                files += write_run_parquet(one, out) if request.parquet else []
         for one in runs.values():
             print_run(one, console, details=request.details)
     print_files(files, request.out, console)
     return {"compare": lines_table(compared)} if request.compare else files
 
 
-def _report(run: Run, out: Path, request: ReportRequest) -> list[Path]:
-    pictures = request.pictures
-    files = write_report(run, out, pictures=pictures, page=request.page)
-    files += write_rooflines(decode_rooflines(run), out, pictures=pictures)
-    return files + (write_run_parquet(run, out) if request.parquet else [])
-
-
 def _check_out(request: ReportRequest) -> None:
     """Make sure that the output directory holds nothing that would be overwritten unasked."""
-    out = check_directory(request.out)
-    held = sorted(path.name for path in out.iterdir()) if out.is_dir() else []
+    out = request.out
+    held = sorted(path.name for path in out.iterdir())
     if held and not request.force:
         listed = ", ".join(held[:3]) + (", ..." if len(held) > 3 else "")
         raise OutputError(

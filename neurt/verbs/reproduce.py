@@ -11,11 +11,9 @@ from neurt.verbs.console import print_files, say
 def run(request: ReproduceRequest, console: Console) -> object:
     """Measure what is missing, write and print; returns the rows."""
     from neurt.grid.reproduce import run_reproduce
-    from reports.kit.files import check_directory
     from reports.kit.progress import progress_bars
     from reports.reproduce.table import print_reproduction, write_reproduction
 
-    check_directory(request.out)
     with progress_bars(console) as progress:
         reproduction = run_reproduce(request, progress, say=say(console))
     files = write_reproduction(reproduction, request.out, pictures=request.pictures)

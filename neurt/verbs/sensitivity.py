@@ -16,7 +16,8 @@ from reports.sensitivity.table import print_sensitivity, sensitivity_table, writ
 def run(request: SensitivityRequest, console: Console) -> object:
     """Write and print the sensitivity of a run; returns the rows."""
     path = request.counts / "counts.csv" if request.counts.is_dir() else request.counts
-    check_free(request.out, "sensitivity.csv", "sensitivity (sensitivity.csv)", request.force)
+    record = "sensitivity.csv"
+    check_free(request.out, record, f"sensitivity ({record})", request.force, [path])
     notes = Notes(console)
     stored = StoredWidths(request.widths)
     variants = variants_of(list(map(stored.rows, read_csv(path, notes))), path)

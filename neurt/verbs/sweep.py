@@ -10,10 +10,8 @@ from neurt.verbs.console import print_files, say
 
 def run(request: SweepRequest, console: Console) -> object:
     """Evaluate what is missing, write and print; returns the rows."""
-    from reports.kit.files import check_directory
     from reports.kit.progress import progress_bars
 
-    check_directory(request.out)
     with progress_bars(console) as progress:
         from neurt.grid.sweep import run_sweep
         from reports.quality.sweep import print_sweep, sweep_table

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -17,9 +16,10 @@ from matplotlib.ticker import NullLocator, PercentFormatter
 
 from energy.compare.breakeven import Bound, BreakEven, Verdict
 from energy.compare.thresholds import THRESHOLDS
+from hwmodels.plain import several
 from reports.breakeven.case import Case
 from reports.kit.parts import COMPONENT_COLOURS, COMPONENT_NAMES
-from reports.kit.style import PAGE_WIDTH, SMALL, STYLE, headline
+from reports.kit.style import PAGE_WIDTH, SMALL, headline, styled
 
 _PANELS = {
     "compute": "compute only: MACs and ACs",
@@ -44,7 +44,7 @@ _LEAST, _MOST = -0.85, 1.05
 _BEYOND = 2.0
 
 
-@mpl.rc_context(STYLE)
+@styled()
 def breakeven_picture(case: Case) -> Figure:
     """One panel for each accounting: saving against spike rate, with the break-evens.
 
@@ -71,10 +71,8 @@ def breakeven_picture(case: Case) -> Figure:
     handles = _legend(drawn, layers)
     figure.legend(handles=handles, loc="outside lower center", ncols=math.ceil(len(handles) / 3))
     counts = case.ssa.counts
-    subtitle = (
-        f"{counts.phase}, {counts.tokens:,} tokens, {counts.attention} attention, "
-        f"dataflow {case.asa.dataflow}"
-    )
+    tokens = f"{several(counts.tokens, 'token')}, " if counts.tokens else ""
+    subtitle = f"{counts.phase}, {tokens}{counts.attention} attention, dataflow {case.asa.dataflow}"
     headline(figure, _title(case, layers), subtitle, case.asa, case.ssa)
     return figure
 

@@ -16,6 +16,7 @@ from energy.compare.thresholds import THRESHOLDS, Threshold, compute_only_needs,
 from energy.table import Column, Table, at, attributes, texts
 from energy.words import NONE, change, number
 from hwmodels import HardwareProfile, Op
+from hwmodels.plain import several
 from reports.breakeven.case import SIGNS, Case, margin, mark, rate_text, reuse_text, short_name
 from reports.kit.caveats import are_random
 from reports.kit.files import prepare_directory, slugs, write_text
@@ -106,6 +107,7 @@ RUN = texts(
 def case_table(case: Case) -> Table[Sequence[Any]]:
     """A case for people: a row per part, both accountings beside each other."""
     counts, profile = case.ssa.counts, case.asa.profile
+    tokens = f", {several(counts.tokens, 'token')}" if counts.tokens else ""
     rows = [
         (_run_cells if case.measured else _closed_form_cells)(list(both.values()))
         for both in case.by_part()
@@ -113,7 +115,7 @@ def case_table(case: Case) -> Table[Sequence[Any]]:
     return Table(
         RUN if case.measured else CLOSED_FORM,
         rows,
-        f"{case.title}, T = {counts.timesteps}, {counts.phase}, {counts.tokens:,} tokens\n"
+        f"{case.title}, T = {counts.timesteps}, {counts.phase}{tokens}\n"
         f"{profile.title}, dataflow {case.asa.dataflow}",
         group=itemgetter(-1),
         strong=itemgetter(-1),

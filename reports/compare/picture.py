@@ -5,7 +5,6 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,7 +16,7 @@ from energy.words import energy_unit
 from reports.compare.row import Part, Row, Rows
 from reports.kit.caveats import PUBLISHED_SAVING
 from reports.kit.parts import SHOWN
-from reports.kit.style import PAGE_WIDTH, SMALL, STYLE, titled
+from reports.kit.style import PAGE_WIDTH, SMALL, styled, titled
 
 #: Colour and shape of each saving, in the order of `SHOWN`; they differ in grey too.
 _MARKS = (("#0072B2", "o"), ("#E69F00", "s"), ("#000000", "D"))
@@ -32,7 +31,7 @@ _DECADE = 10
 _LABEL_WIDTH = 34
 
 
-@mpl.rc_context(STYLE)
+@styled()
 def side_by_side(rows: Rows) -> Figure:
     """Energy per token of both models, and what is saved, one line per run and hardware.
 

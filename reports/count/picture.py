@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -14,10 +13,10 @@ from energy.bill.layer import GROUPS
 from energy.words import energy_unit
 from reports.count.run import part_pj
 from reports.kit.parts import GROUP_COLOURS, GROUP_NAMES, component_names
-from reports.kit.style import PAGE_WIDTH, STYLE, beside, headline, lanes
+from reports.kit.style import PAGE_WIDTH, beside, headline, lanes, styled
 
 
-@mpl.rc_context(STYLE | {"axes.grid.axis": "x"})
+@styled({"axes.grid.axis": "x"})
 def count_components(bill: Estimate, title: str, subtitle: str) -> Figure:
     """Energy of each component over all layers, stacked by what it is spent on, with its share."""
     names = component_names(bill.counts)

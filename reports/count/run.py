@@ -11,6 +11,7 @@ from typing import NamedTuple
 from energy import Counts, Estimate, estimate
 from energy.bill.layer import COMPUTE, known_pj
 from hwmodels import HardwareProfile, Op
+from hwmodels.plain import several
 
 
 class Unnamed(NamedTuple):
@@ -45,7 +46,9 @@ class CountRun:
     def subtitle(self) -> str:
         """What was run on it, in one line for tables and pictures."""
         counts = self.counts
-        size = f"{counts.tokens:,} tokens, batch {counts.batch}, {counts.attention} attention"
+        size = (
+            f"{several(counts.tokens, 'token')}, batch {counts.batch}, {counts.attention} attention"
+        )
         return f"{counts.phase}, {size}"
 
     @cached_property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from energy.counts.file import to_csv
 from hwmodels import Op
 from reports.count.run import CountRun, part_pj
 from reports.kit.caveats import NOT_MODELLED
-from reports.kit.files import prepare_directory, slugs, write_text
+from reports.kit.files import prepare_directory, slugs, write_json, write_text
 from reports.kit.pictures import Pictures, draw
 from reports.run.summary import counts_summary, sha256
 from reports.views.tables import write_prices
@@ -37,7 +36,7 @@ def write_count(run: CountRun, out: Path, *, pictures: Pictures = Pictures.ALL) 
             figure = partial(count_components, bill, run.title, run.subtitle)
             files += draw(figure, out / f"components_{slug}", pictures)
     about = {"sha256": {"counts.csv": sha256(text.encode())}, **summary(run)}
-    files.append(write_text(out / "count.json", json.dumps(about, indent=2) + "\n"))
+    files.append(write_json(out / "count.json", about))
     return files
 
 

@@ -1,19 +1,54 @@
-"""Files that are either the old one or the new one, never half."""
+"""Files that are either the old one or the new one, never half; the directories they go to."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
-import tempfile
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 
 from hwmodels.errors import UserError
+from hwmodels.inputs import check_file
+from hwmodels.plain import quoted
+from reports.kit.unfinished import locked, unfinished
+
+#: Characters of a slug at most, so that a file name made of it is short enough everywhere.
+MAX_SLUG = 64
+#: No name that is written below an output directory is as long.
+_LONGEST = "n" * 2 * MAX_SLUG
 
 
 class OutputError(UserError, OSError):
     """An output that cannot be written."""
+
+
+@contextmanager
+def output_directory(path: Path) -> Iterator[Path]:
+    """Hold an output directory for one command, from before its work to its last file.
+
+    It is made if need be, and goes again if it stays empty because the work failed.
+
+    Raises:
+        OutputError: Before anything is done, if it cannot be made, takes no files, or another
+            process holds it.
+    """
+    missing = _missing(path)
+    prepare_directory(path)
+    with ExitStack() as held:
+        try:
+            held.enter_context(locked(Path(os.path.realpath(path))))
+        except BlockingIOError as error:
+            raise OutputError(
+                f"output directory {_shown(path)} is in use by another process; wait for its "
+                "end, or choose another --out"
+            ) from error
+        except OSError as error:
+            raise _unusable(path, error) from error
+        held.callback(_remove_empty, missing)
+        yield path
 
 
 def check_directory(path: Path) -> Path:
@@ -24,51 +59,98 @@ def check_directory(path: Path) -> Path:
     Raises:
         OutputError: If it could not.
     """
-    missing = [part for part in (path, *path.parents) if not part.exists()]
+    missing = _missing(path)
     prepare_directory(path)
-    for part in missing:
-        part.rmdir()
+    _remove_empty(missing)
     return path
 
 
 def prepare_directory(path: Path) -> Path:
-    """Make sure that a directory exists and takes files.
+    """Make sure that a directory exists and takes files; removes remains of killed processes.
 
     Raises:
-        OutputError: If it does not.
+        OutputError: If it does not, or its path is too long for the files to come.
     """
+    missing = _missing(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
+        with suppress(FileNotFoundError):
+            os.lstat(path / _LONGEST / _LONGEST)
+        with unfinished(path):
             pass
-    except OSError as error:
-        raise OutputError(
-            f"output directory '{path}' cannot be written: {error.strerror or error}; choose "
-            "another --out"
-        ) from error
+    except (OSError, ValueError) as error:  # a null character is a ValueError
+        _remove_empty(missing)
+        raise _unusable(path, error) from error
+    return path
+
+
+def check_output(path: Path) -> Path:
+    """Make sure that a file could be written, before any work is done; leaves nothing behind.
+
+    Raises:
+        OutputError: If it could not, or something else than a regular file is there.
+    """
+    target = _target(path)
+    missing = _missing(target.parent)
+    prepare_directory(target.parent)
+    try:
+        _target(path)  # a name that is too long is told from a missing one in its directory only
+    finally:
+        _remove_empty(missing)
     return path
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
-    """Let `write` make a file under another name, then put it in place in one step.
+    """Let `write` make a file elsewhere, then put it in place in one step.
 
-    `write` is given a path with the same suffix, so that a library can see the format.
+    `write` is given a path with the same name. A symbolic link stays, and what it points to is
+    replaced. The file has the mode that the umask says.
 
     Raises:
-        OutputError: If it cannot be written; an older file is then still whole.
+        OutputError: If it cannot be written, an older file is then still whole; or if something
+            else than a regular file is there, which is never replaced.
     """
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    target = _target(path)
     try:
-        write(temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with unfinished(target.parent) as directory:
+            write(directory / target.name)
+            put(directory / target.name, path)
+    except OutputError:
+        raise
     except OSError as error:
-        raise OutputError(f"'{path}' cannot be written: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):  # it is not there, or its folder is none
-            temporary.unlink()
+        raise _unwritable(path, error) from error
     return path
+
+
+def put(made: Path, path: Path) -> Path:
+    """Put a whole file, made in a directory of `unfinished`, in place in one step.
+
+    Raises:
+        OutputError: As `write_atomically`.
+    """
+    target = _target(path)
+    try:
+        made.chmod(made.parent.stat().st_mode & 0o666)  # libraries give modes of their own
+        with made.open("rb") as file:
+            os.fsync(file.fileno())
+        made.replace(target)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    return path
+
+
+def remove(path: Path) -> None:
+    """Remove a file if it is there; a symbolic link stays, and what it points to goes.
+
+    Raises:
+        OutputError: If it cannot be removed, or is no regular file.
+    """
+    try:
+        _target(path).unlink(missing_ok=True)
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(f"{_shown(path)} cannot be removed: {error.strerror or error}") from error
 
 
 def write_text(path: Path, text: str) -> Path:
@@ -76,13 +158,79 @@ def write_text(path: Path, text: str) -> Path:
     return write_atomically(path, lambda p: p.write_text(text, encoding="utf-8", newline="\n"))
 
 
+def json_text(value: object, called: str, indent: int = 2) -> str:
+    """A value as JSON.
+
+    Raises:
+        OutputError: If it holds a number that JSON has no word for.
+    """
+    try:
+        return json.dumps(value, indent=indent, allow_nan=False) + "\n"
+    except ValueError as error:
+        raise OutputError(
+            f"{called} would hold an infinity or NaN, which JSON has no word for; the numbers that "
+            "it is made of are too large"
+        ) from error
+
+
+def write_json(path: Path, value: object) -> Path:
+    """Write a value as JSON; raises OutputError as `json_text` and `write_atomically` do."""
+    return write_text(path, json_text(value, f"'{path.name}'"))
+
+
 def slugs(names: Iterable[str]) -> list[str]:
-    """A part of a file name for each name, all different."""
+    """A part of a file name for each name, all different, of `MAX_SLUG` characters or so."""
     made: list[str] = []
     for name in names:
-        stem = slug = re.sub(r"[^A-Za-z0-9._-]+", "-", name)
+        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", name)
+        digest = sha256(name.encode(errors="backslashreplace")).hexdigest()[:8]
+        if len(stem) > MAX_SLUG:
+            stem = f"{stem[: MAX_SLUG - 9]}-{digest}"
+        stem = slug = stem if stem.strip("-._") else digest  # a name in another script
         number = 2
         while slug in made:
             slug, number = f"{stem}-{number}", number + 1
         made.append(slug)
     return made
+
+
+def _target(path: Path) -> Path:
+    """The file that a path means, behind symbolic links; only a regular one may be there."""
+    try:
+        target = Path(os.path.realpath(path))
+        with suppress(FileNotFoundError):
+            os.lstat(target)
+            check_file(target, f"output {_shown(path)}", OutputError, None)
+    except OutputError:
+        raise
+    except (OSError, ValueError) as error:
+        raise _unwritable(path, error) from error
+    return target
+
+
+def _missing(path: Path) -> list[Path]:
+    """The directories that are made with a directory, the deepest first."""
+    return [part for part in (path, *path.parents) if not os.path.lexists(part)]
+
+
+def _remove_empty(directories: Iterable[Path]) -> None:
+    for directory in directories:
+        with suppress(OSError, ValueError):  # it holds something, or was none
+            directory.rmdir()
+
+
+def _unusable(path: Path, error: Exception) -> OutputError:
+    why = getattr(error, "strerror", None) or error
+    return OutputError(
+        f"output directory {_shown(path)} cannot be written: {why}; choose another --out"
+    )
+
+
+def _unwritable(path: Path, error: Exception) -> OutputError:
+    why = getattr(error, "strerror", None) or error
+    return OutputError(f"{_shown(path)} cannot be written: {why}")
+
+
+def _shown(path: Path) -> str:
+    """A path in an error, longer than other values may be."""
+    return quoted(str(path), 180)

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings, filterwarnings
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path as Outline
 from matplotlib.ticker import NullLocator
 
 from energy import Estimate
 from hwmodels import Op
+from hwmodels.plain import printable
+from reports.kit.fonts import FAMILY, advance, dress
+
+_advance = cache(advance)
 
 #: Inches across both columns of a paper, and across one of them: pictures are drawn in the size in
 #: which they are printed, so that a font is as large as it says.
@@ -32,7 +37,7 @@ _DPI = 200
 _CAPITALS = ("ac", "dram", "hbm", "mac", "sram")
 
 STYLE: Any = {
-    "font.family": "DejaVu Sans",
+    "font.family": FAMILY,
     "font.size": 8,
     "axes.titlesize": 8.5,
     "axes.titlelocation": "left",
@@ -56,10 +61,31 @@ STYLE: Any = {
 }
 
 
+@contextmanager
+def styled(changes: Mapping[str, Any] | None = None) -> Iterator[None]:
+    """The style of all pictures, and nothing of the user's own, while one is made or written.
+
+    Args:
+        changes: What is different in one of them.
+    """
+    defaults = {k: v for k, v in mpl.rcParamsDefault.items() if not k.startswith("backend")}
+    with mpl.rc_context(defaults | STYLE | dict(changes or {})), catch_warnings():
+        # A character that no font has is a box, and a name that is too long leaves no room for the
+        # rest: whoever chose it sees that.
+        for known in (
+            "Glyph .* missing",
+            "Matplotlib currently does not",
+            "constrained_layout not",
+        ):
+            filterwarnings("ignore", known)
+        yield
+
+
 def save(figure: Figure, path: Path) -> None:
     """Write a figure; the suffix decides the format. The same figure gives the same bytes."""
     metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-    with mpl.rc_context(STYLE):
+    with styled():
+        dress(figure)
         if engine := figure.get_layout_engine():  # laid out once for all of its files
             figure.set_dpi(_DPI)
             FigureCanvasAgg(figure)  # keeps the renderer that measures text
@@ -115,7 +141,7 @@ def _missing(asa: Estimate, ssa: Estimate) -> list[str]:
 def titled(figure: Figure, *lines: str) -> None:
     """Lines above a picture, wrapped to its width; it grows for those beyond the third."""
     points = 72 * 0.95 * figure.get_figwidth()
-    wrapped = [part for line in lines for part in _wrapped(line, points)]
+    wrapped = [part for line in lines for part in _wrapped(printable(line), points)]
     more = max(0, len(wrapped) - 3) * 1.2 * _TITLE_SIZE / 72
     figure.set_figheight(figure.get_figheight() + more)
     figure.suptitle("\n".join(wrapped), fontsize=_TITLE_SIZE, x=0.01, ha="left")
@@ -135,14 +161,7 @@ def _wrapped(line: str, points: float) -> Iterator[str]:
 
 def _points(text: str) -> float:
     """Width of a line of a title."""
-    return sum(_advance(character) for character in text)
-
-
-@cache
-def _advance(character: str) -> float:
-    font = get_font(findfont(FontProperties(family=STYLE["font.family"])))
-    font.set_size(_TITLE_SIZE, 72)
-    return font.load_char(ord(character)).linearHoriAdvance / 65536
+    return sum(_advance(character, _TITLE_SIZE) for character in text)
 
 
 def spelled(name: str) -> str:

@@ -14,6 +14,7 @@ from energy.literature.lemaire import PARTS
 from energy.literature.lemaire_bill import ASSUMPTIONS, Bill, LayerBill
 from energy.table import Column, Table, at, attributes
 from energy.words import energy
+from hwmodels.plain import several
 from reports.kit.files import write_text
 from reports.kit.table import print_sentence, print_table
 
@@ -63,7 +64,8 @@ def print_lemaire(bills: Bills, console: Console) -> None:
     print_table(Table(COLUMNS, totals, f"Accounting {bills[0][1].variant.name}"), console)
     outside = Counter(reason for _, bill in bills for reason in bill.outside.values())
     for reason, rows in outside.items():
-        print_sentence(f"{rows} rows are outside of the model: {reason}.", console, "yellow")
+        said = f"Outside of the model: {several(rows, 'row')}, {reason}."
+        print_sentence(said, console, "yellow")
     for assumption in ASSUMPTIONS:
         print_sentence(f"- {assumption}", console, "dim")
 

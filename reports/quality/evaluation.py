@@ -10,6 +10,7 @@ from functools import cached_property
 from energy import Counts, Estimate, estimate
 from energy.compare.baselines import Baseline, baselines
 from hwmodels import Dataflow, HardwareProfile
+from hwmodels.plain import several
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,6 @@ class Evaluation:
         """What they read, in one line for tables and pictures."""
         compared = self.comparison
         return (
-            f"{self.text}: {compared.analog.tokens:,} tokens scored, window {compared.window}, "
-            f"stride {compared.stride}"
+            f"{self.text}: {several(compared.analog.tokens, 'token')} scored, window "
+            f"{compared.window}, stride {compared.stride}"
         )

@@ -6,15 +6,15 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from hwmodels.plain import several
 from reports.kit.caveats import PUBLISHED_CHANGE, PUBLISHED_SAVING
-from reports.kit.style import PAGE_WIDTH, STYLE, spread_ticks, titled
+from reports.kit.style import PAGE_WIDTH, spread_ticks, styled, titled
 from reports.quality.sweep import Point, pareto
 
 #: Colour and marker of each code; filled for softmax attention, hollow for Spikformer's.
@@ -48,7 +48,7 @@ _APART = 0.11
 _TRUE = 0.03
 
 
-@mpl.rc_context(STYLE)
+@styled()
 def pareto_picture(points: Sequence[Point]) -> Figure:
     """Change of perplexity against saving, of attention block and model, on one hardware.
 
@@ -79,7 +79,7 @@ def pareto_picture(points: Sequence[Point]) -> Figure:
         f"{first['stride']}, analog perplexity {first['analog_perplexity']:.2f}",
     ]
     if left_out:
-        lines.append(f"{left_out} of {len(points)} points lie outside")
+        lines.append(f"{left_out} of {several(len(points), 'point')} outside")
     titled(figure, *lines)
     return figure
 

@@ -7,13 +7,12 @@ import textwrap
 from collections.abc import Sequence
 from itertools import cycle
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from energy import Counts
 from hwmodels import HardwareProfile, Op
-from reports.kit.style import PAGE_WIDTH, STYLE, layer_ticks, titled
+from reports.kit.style import PAGE_WIDTH, layer_ticks, styled, titled
 from reports.quality.evaluation import Evaluation
 from reports.quality.table import at_depth
 
@@ -26,7 +25,7 @@ _RESIDUAL = ("residual stream", "#333333", "^")
 _ROOM = 1.6
 
 
-@mpl.rc_context(STYLE)
+@styled()
 def quality_picture(evaluation: Evaluation) -> Figure:
     """Cosine similarity and events per MAC of each transformer layer.
 

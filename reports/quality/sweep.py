@@ -12,6 +12,7 @@ from rich.console import Console
 
 from energy.table import Column, Table
 from energy.words import change, number, percent
+from hwmodels.plain import several
 from reports.kit.table import print_sentence, print_table
 from reports.quality.table import QUALITY
 
@@ -93,8 +94,8 @@ def front_table(points: Sequence[Point]) -> Table[Point]:
     """The points on one hardware that nothing beats, for people."""
     first = points[0]
     title = (
-        f"{first['model']} on {first['hw']}: {len(points)} points, those that none beats "
-        f"(analog perplexity {first['analog_perplexity']:.2f})"
+        f"{first['model']} on {first['hw']}: {several(len(points), 'point')}, those that none "
+        f"beats (analog perplexity {first['analog_perplexity']:.2f})"
     )
     return Table(SWEEP, pareto(points), title)
 

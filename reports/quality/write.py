@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from energy.counts.file import to_csv
-from reports.kit.files import prepare_directory, write_text
+from reports.kit.files import prepare_directory, write_json, write_text
 from reports.kit.pictures import Pictures, draw
 from reports.quality.evaluation import Evaluation
 from reports.quality.sweep import Sweep, sweep_table
@@ -46,7 +45,7 @@ def write_quality(
         "settings": dict(evaluation.settings),
         "versions": dict(evaluation.versions),
     }
-    files.append(write_text(out / "run.json", json.dumps(facts, indent=2) + "\n"))
+    files.append(write_json(out / "run.json", facts))
     return files
 
 

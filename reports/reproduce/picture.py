@@ -6,14 +6,13 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from reports.kit.caveats import PUBLISHED_SAVING
-from reports.kit.style import STYLE, spread_ticks
+from reports.kit.style import spread_ticks, styled
 from reports.reproduce.rows import Reproduction, Row
 
 #: Savings that may be marked, the most welcome first.
@@ -30,7 +29,7 @@ _CONVENTIONS = ("form", "code", "streams", "attention")
 _LINE, _AROUND, _PANEL = 0.15, 1.9, 1.7
 
 
-@mpl.rc_context(STYLE)
+@styled()
 def reproduce_picture(reproduction: Reproduction) -> Figure:
     """One panel for each hardware: a line for each run, marks at what it saves.
 

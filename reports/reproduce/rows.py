@@ -13,6 +13,7 @@ from energy.compare.breakeven import Part, break_even
 from energy.compare.part_breakeven import part_break_even, silenced
 from energy.table import Column, Table, at, attributes
 from energy.words import op_names
+from hwmodels.plain import several
 from reports.kit.caveats import PUBLISHED_SAVING
 from reports.run.run import Run
 
@@ -106,7 +107,7 @@ class Reproduction:
     def facts(self) -> str:
         """What holds for all rows, in words."""
         asa = self.measured[0].run.asa
-        return f"{asa.phase}, {asa.tokens:,} tokens, batch {asa.batch}"
+        return f"{asa.phase}, {several(asa.tokens, 'token')}, batch {asa.batch}"
 
 
 def stands(share: float | None) -> str:

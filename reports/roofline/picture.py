@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from energy.words import energy_unit
-from reports.kit.style import PAGE_WIDTH, SMALL, STYLE, beside, titled
+from reports.kit.style import PAGE_WIDTH, SMALL, beside, styled, titled
 from reports.roofline.roofline import Roofline, TokenCost
 
 #: Parts in the order of the legend; thickness tells them apart where colour does not.
@@ -30,7 +29,7 @@ _SIDES = {"asa": "analog (ASA)", "ssa": "spiking (SSA)"}
 _DECADES = 1e5
 
 
-@mpl.rc_context(STYLE | {"axes.grid.axis": "both"})
+@styled({"axes.grid.axis": "both"})
 def roofline_picture(roofline: Roofline) -> Figure:
     """Energy per token against context on logarithmic axes: the analog model, and the spiking one.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hwmodels import Dataflow, HardwareProfile
 from hwmodels.errors import UserError
+from hwmodels.inputs import parse_json
+from hwmodels.inputs import read_bytes as read_at_most
 from reports.run.summary import FORMAT, sha256
+
+#: The largest file of a run that is read; three million rows of counts are half of it.
+MAX_BYTES = 1_000_000_000
 
 
 class RunError(UserError, ValueError):
@@ -84,14 +88,9 @@ def read_record(directory: Path) -> Record:
 
 def _parsed(data: bytes, name: str) -> dict[str, Any]:
     try:
-        content = json.loads(data)
-    except json.JSONDecodeError as error:
-        raise RunError(
-            f"{name} is cut short or no JSON (line {error.lineno}, column {error.colno}); run the "
-            "command again that wrote it"
-        ) from error
-    except ValueError as error:
-        raise RunError(f"{name} cannot be read: {error}") from error
+        content = parse_json(data, name, RunError)
+    except RunError as error:
+        raise RunError(f"{error}; run the command again that wrote it") from error
     return content if isinstance(content, dict) else {}
 
 
@@ -137,16 +136,13 @@ def read_bytes(directory: Path, name: str) -> bytes:
     Raises:
         RunError: If it cannot be read.
     """
-    try:
-        return (directory / name).read_bytes()
-    except FileNotFoundError as error:
+    path = directory / name
+    if not path.exists():
         raise RunError(
             f"run '{directory}' has no {name}; give a directory that `neurt-energy profile` or "
             "`plan` has written"
-        ) from error
-    except OSError as error:
-        reason = error.strerror or error
-        raise RunError(f"run '{directory}': {name} cannot be read: {reason}") from error
+        )
+    return read_at_most(path, f"run '{directory}': {name}", RunError, MAX_BYTES)
 
 
 def is_changed(directory: Path, name: str, record: Record) -> bool:

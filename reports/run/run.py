@@ -12,6 +12,7 @@ from energy.bill.estimate import sum_of
 from energy.compare.baselines import Baseline, baselines
 from hwmodels import Dataflow, HardwareProfile, load_profile, profile_names
 from hwmodels.catalog import load_sibling
+from hwmodels.plain import several
 from reports.run.steps import StepCount
 
 
@@ -102,7 +103,7 @@ class Run:
     def subtitle(self) -> str:
         """What was run on it, in one line for tables and pictures."""
         asa = self.asa
-        return f"{asa.phase}, {asa.tokens:,} tokens, {asa.attention} attention"
+        return f"{asa.phase}, {several(asa.tokens, 'token')}, {asa.attention} attention"
 
     @cached_property
     def baselines(self) -> dict[str, tuple[Baseline, ...]]:
@@ -120,6 +121,7 @@ class Run:
                 mixed=bool(self.settings.get("mixed")),
                 dataflow=self.dataflow,
                 latency_s=self.latency_s,
+                bills=self.estimates[profile.name],
             )
             for profile in self.profiles
         }

@@ -6,7 +6,6 @@ import math
 import textwrap
 from collections.abc import Callable
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -15,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from energy.compare.ranges import Origin, UncertainConstant
 from energy.compare.sensitivity import Sensitivity, Swing
-from reports.kit.style import PAGE_WIDTH, SMALL, STYLE, beside, headline, spelled
+from reports.kit.style import PAGE_WIDTH, SMALL, beside, headline, spelled, styled
 from reports.sensitivity.study import INDEPENDENT, SHOWN, Study, part_name, range_text, value_text
 
 #: Light and dark, so that they differ in grey too.
@@ -28,7 +27,7 @@ _VISIBLE = 0.01
 _NAME = 24
 
 
-@mpl.rc_context(STYLE | {"axes.grid.axis": "x"})
+@styled({"axes.grid.axis": "x"})
 def tornado(study: Study, block: str | None) -> Figure:
     """One panel per accounting: the saving with one constant at either end of its range.
 

@@ -10,6 +10,7 @@ from energy import Estimate
 from energy.bill.layer import ACCOUNTINGS
 from energy.compare.ranges import UncertainConstant
 from energy.compare.sensitivity import SAMPLES, Sensitivity, SensitivityError, sensitivity
+from hwmodels.plain import several
 from reports.kit.parts import BLOCKS
 
 #: Constants shown one by one in a table or picture.
@@ -62,7 +63,7 @@ class Study:
         """What was priced, in one line for tables and pictures."""
         asa, steps = self.asa.counts, self.ssa.counts.timesteps
         words = [asa.model, asa.weights and f"weights {asa.weights}", f"T = {steps}", asa.phase]
-        tokens = f"{asa.tokens:,} token{'s' if asa.tokens > 1 else ''}" if asa.tokens else ""
+        tokens = several(asa.tokens, "token") if asa.tokens else ""
         words += [tokens, f"{asa.attention} attention"]
         return ", ".join(word for word in words if word)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -29,25 +30,39 @@ class MetricsRow:
     tokens: int  #: tokens seen in this stage, this step included
     #: what the objective returned, by name; one is `loss`, in nats per token
     scalars: Mapping[str, float]
-    gradient_norm: float  #: euclidean norm of all gradients before clipping
+    #: euclidean norm of all gradients before clipping; infinite where it overflowed
+    gradient_norm: float
     learning_rate: float  #: of this step
     tokens_per_second: float  #: speed of this step; the one value that another run need not repeat
 
 
-def write_metrics(rows: Sequence[MetricsRow], path: Path) -> Path:
-    """Write `metrics.csv`: a row per step, floats in full, empty where it has no such scalar."""
+def metrics_csv(rows: Sequence[MetricsRow]) -> str:
+    """The text of `metrics.csv`: a row per step, floats in full.
+
+    Empty is a scalar that a row has not, and a norm of gradients that overflowed.
+    """
     names = dict.fromkeys(name for row in rows for name in row.scalars)
     columns: tuple[Column[MetricsRow], ...] = (
         *attributes("", *_BEFORE),
         *(Column(name, partial(_scalar, name)) for name in names),
-        *attributes("", "gradient_norm", "learning_rate"),
+        Column("gradient_norm", lambda row: _finite(row.gradient_norm)),
+        *attributes("", "learning_rate"),
         Column("tokens_per_second", lambda row: f"{row.tokens_per_second:.1f}"),
     )
-    return write_text(path, Table(columns, rows).to_csv())
+    return Table(columns, rows).to_csv()
+
+
+def write_metrics(rows: Sequence[MetricsRow], path: Path) -> Path:
+    """Write `metrics.csv`."""
+    return write_text(path, metrics_csv(rows))
 
 
 def _scalar(name: str, row: MetricsRow) -> float | None:
     return row.scalars.get(name)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def read_metrics(path: Path) -> list[MetricsRow]:
@@ -72,4 +87,6 @@ def _row(fields: Mapping[str, str]) -> MetricsRow:
         if value and name not in _BEFORE + _AFTER
     }
     step, tokens = int(fields["step"]), int(fields["tokens"])
-    return MetricsRow(step, fields["stage"], tokens, scalars, *(float(fields[k]) for k in _AFTER))
+    norm, *others = (fields[name] for name in _AFTER)
+    after = float(norm or math.inf), *map(float, others)
+    return MetricsRow(step, fields["stage"], tokens, scalars, *after)

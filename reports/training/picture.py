@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from reports.kit.style import PAGE_WIDTH, STYLE, titled
+from reports.kit.style import PAGE_WIDTH, styled, titled
 from reports.training.metrics import MetricsRow
 
 #: Scalars of an objective that get a panel, with the name of its axis.
@@ -19,7 +18,7 @@ BELOW = {"spike_rate": "spikes per slot", "events_per_mac": "events per MAC"}
 SMOOTHING = 0.01
 
 
-@mpl.rc_context(STYLE)
+@styled()
 def training_picture(rows: Sequence[MetricsRow], title: str) -> Figure:
     """Loss against tokens, raw and smooth; below, how the spikes went, where there are any.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -13,14 +12,14 @@ from matplotlib.patches import Patch
 from energy import Estimate, saving
 from energy.words import energy_unit
 from reports.kit.parts import GROUP_COLOURS, component_names
-from reports.kit.style import PAGE_WIDTH, SPIKING_HATCH, STYLE, beside, headline, lanes
+from reports.kit.style import PAGE_WIDTH, SPIKING_HATCH, beside, headline, lanes, styled
 
 _ANALOG: dict[str, Any] = {"facecolor": GROUP_COLOURS["compute"]}
 _SPIKING: dict[str, Any] = {"facecolor": "#9CCBE8", "edgecolor": "#333333", "hatch": SPIKING_HATCH}
 _PANELS = {"compute": "compute only: MACs and ACs", "full": "everything that has a price"}
 
 
-@mpl.rc_context(STYLE | {"axes.grid.axis": "x"})
+@styled({"axes.grid.axis": "x"})
 def per_component(asa: Estimate, ssa: Estimate, title: str, subtitle: str) -> Figure:
     """Energy of each component over all layers, analog above spiking, in both accountings."""
     names = component_names(asa.counts, ssa.counts)

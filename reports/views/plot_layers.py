@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -13,10 +12,10 @@ from energy import Estimate
 from energy.words import energy_unit
 from hwmodels import Op
 from reports.kit.parts import COMPONENT_COLOURS, COMPONENT_NAMES, GROUP_COLOURS, GROUP_NAMES
-from reports.kit.style import PAGE_WIDTH, SMALL, SPIKING_HATCH, STYLE, bars, headline, layer_ticks
+from reports.kit.style import PAGE_WIDTH, SMALL, SPIKING_HATCH, bars, headline, layer_ticks, styled
 
 
-@mpl.rc_context(STYLE)
+@styled()
 def per_layer(asa: Estimate, ssa: Estimate, title: str, subtitle: str) -> Figure:
     """Energy of each transformer layer, analog beside spiking, in both accountings.
 

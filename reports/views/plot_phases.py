@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -18,10 +17,10 @@ from reports.kit.style import (
     PAGE_WIDTH,
     SMALL,
     SPIKING_HATCH,
-    STYLE,
     beside,
     headline,
     spelled,
+    styled,
 )
 from reports.views.phases import Part, PhaseBill, part_name, parts
 
@@ -42,7 +41,7 @@ _APART = 0.062
 _EDGES, _WIDTH = (0.06, 1.06), 0.26
 
 
-@mpl.rc_context(STYLE)
+@styled()
 def per_phase(bills: Sequence[PhaseBill], title: str, subtitle: str) -> Figure:
     """Energy per token of each phase, analog beside spiking, stacked by the lines of the bill.
 

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -16,7 +15,7 @@ from matplotlib.figure import Figure
 
 from energy import Counts
 from reports.kit.parts import COMPONENT_NAMES, ORDER
-from reports.kit.style import PAGE_WIDTH, SMALL, STYLE, layer_ticks, titled
+from reports.kit.style import PAGE_WIDTH, SMALL, layer_ticks, styled, titled
 from reports.run.steps import StepCount
 
 #: White is silence; darker is busier, in grey too.
@@ -33,7 +32,7 @@ _AXIS, _CHARACTER = 4.6, 0.06
 Sums = Mapping[str, Mapping[int | None, tuple[float, float]]]
 
 
-@mpl.rc_context(STYLE | {"axes.grid": False})
+@styled({"axes.grid": False})
 def spike_rates(
     ssa: Counts, steps: Sequence[StepCount], title: str, subtitle: str
 ) -> Figure | None:

@@ -12,6 +12,7 @@ from energy.bill.layer import known_pj, relevant_ops
 from energy.table import Column, Table
 from energy.words import energy, integer, op_amounts, percent
 from hwmodels import Op
+from hwmodels.plain import several
 from reports.kit.caveats import NOT_MODELLED, PUBLISHED_SAVING, of_random_weights
 from reports.kit.table import print_sentence, print_table
 from reports.kit.widths import print_widths
@@ -93,7 +94,9 @@ def print_written(written: Sequence[Path], console: Console, more: str = "") -> 
     if not written:
         return
     directory = written[0].parent
-    console.print(f"Written to {directory}: {len(written)} files", markup=False, soft_wrap=True)
+    console.print(
+        f"Written to {directory}: {several(len(written), 'file')}", markup=False, soft_wrap=True
+    )
     if more:
         console.print(more, markup=False)
     for page in (path for path in written if path.suffix == ".html"):

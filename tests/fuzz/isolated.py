@@ -19,6 +19,8 @@ from .case import Case, Files
 
 #: More than any command here has reason to write.
 _LARGEST_FILE_BYTES = 2**28
+#: Where files need no disk; None for where temporary ones are, on a machine that has no such place.
+_MEMORY = next((path for path in ("/dev/shm",) if os.access(path, os.W_OK)), None)
 #: What a command ends with after an exception that nobody caught.
 UNCAUGHT = 70
 
@@ -56,7 +58,7 @@ def run(cases: Sequence[Case], limits: Limits) -> list[Outcome]:
 
 def _in_one_process(cases: Sequence[Case], limits: Limits) -> list[Outcome]:
     """The outcomes up to the first that ended the process."""
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as name:
+    with tempfile.TemporaryDirectory(prefix="fuzz-", dir=_MEMORY) as name:
         root = Path(name)
         for number, case in enumerate(cases):
             _lay_out(case, root / f"{number}" / "here")

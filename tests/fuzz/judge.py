@@ -15,7 +15,11 @@ from .isolated import UNCAUGHT, Outcome
 #: The longest line of an error, without the name of the program.
 LONGEST = 300
 _PROGRAM = re.compile(r"^neurt-energy( \w+)*: (error: )?")
-_TEXTS = (".json", ".csv", ".html", ".svg", ".md", ".tex", ".txt")
+#: What a command doubts and does nevertheless.
+_DOUBT = "neurt-energy: warning: "
+#: Columns whose cells may be called whatever their owner likes.
+_NAMES = ("layer", "model", "kind", "block", "component", "weights", "hw", "variant")
+_TEXTS = (".json", ".csv", ".html", ".svg", ".md", ".tex")
 _SIGNALS = {-signal.SIGPROF: "hang", -signal.SIGALRM: "hang"}
 #: What commands a terminal, or turns the direction of text and so shows another one than there is.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -50,9 +54,9 @@ def _raised_in(err: str) -> str:
 
 
 def _talked(case: Case, outcome: Outcome) -> str:
-    lines = outcome.err.splitlines()
-    if "Traceback" in outcome.err or "Warning" in outcome.err:
-        return f"warning: {lines[-1]}"
+    lines = [line for line in outcome.err.splitlines() if not line.startswith(_DOUBT)]
+    if raw := re.search(r"Traceback|\w+Warning: .*", outcome.err):
+        return f"warning: {raw[0]}"
     aside = "--json" in case.words  # what is said then goes there
     if outcome.code == 0 and lines and not aside:
         return f"talk on standard error: {lines[-1]}"
@@ -136,7 +140,8 @@ def _csv_fault(text: str) -> str:
         if len(row) != len(rows[0]):
             return f"a row of {len(row)} cells below {len(rows[0])} headings"
         for heading, value in zip(rows[0], row, strict=True):
-            if value.lower().lstrip("-+") in ("nan", "inf", "infinity"):
+            word = value.lower().lstrip("-+")
+            if heading not in _NAMES and word in ("nan", "inf", "infinity"):
                 return f"column {heading} is {value}"
     return ""
 

@@ -164,5 +164,5 @@ def _files(folder: str) -> Files:
     return {
         str(path.relative_to(root)): path.read_bytes()
         for path in sorted(root.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.suffix not in (".png", ".svg", ".md")
     }

@@ -56,6 +56,8 @@ def test_a_wrong_end_is_told(outcome: Outcome, says: str) -> None:
     "outcome",
     [
         RIGHT,
+        ended(0, a__csv=b"layer,pj\nnan,1\n"),
+        ended(0, err="neurt-energy: warning: no price of mac\n"),
         ended(1, err="neurt-energy: " + "x" * 300 + "\n"),
         ended(2, err="neurt-energy plan: error: no\n"),
     ],

@@ -79,7 +79,7 @@ def change_tree(random: Random, tree: Any) -> tuple[Any, str]:
         new = [was]
     elif how == "copy":
         new = copy.deepcopy(_at(root, random.choice([*places(root)])))
-    if how == "rename" and isinstance(inside, dict):
+    if how == "rename" and isinstance(inside, dict) and inside is not root:
         del inside[key]
         new, was = was, ""
         key = random.choice((str(key) + "x", str(key).upper(), *HOSTILE))

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -154,6 +154,7 @@ def cited(table: dict[str, Any]) -> dict[str, Any]:
     return found | ({"static_power": table["static_power"]} if table.get("static_power") else {})
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.integers(0, 2).flatmap(lambda n: entries(f"file {n}")), min_size=1, max_size=4))
 def test_every_number_keeps_the_source_of_the_file_that_set_it(files: list[dict[str, Any]]) -> None:
     whole: dict[str, Any] = {"name": "n", "title": "t", "precision": "p", "value_bytes": 1}

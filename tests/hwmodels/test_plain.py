@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwmodels.plain import printable, quoted, shortened
+from hwmodels.plain import printable, quoted, several, shortened
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,9 @@ def test_a_shortened_text_is_at_most_its_limit_and_keeps_both_ends(text: str, li
 def test_a_value_of_thousands_of_digits_can_be_named() -> None:
     assert quoted(10**5000) == "a number of thousands of digits"
     assert quoted("x" * 500) == "'" + "x" * 38 + "..." + "x" * 37 + "'"
+
+
+def test_one_thing_is_no_plural() -> None:
+    said = [several(n, "row") for n in (0, 1, 2, 2000)]
+    assert said == ["0 rows", "1 row", "2 rows", "2,000 rows"]
+    assert [several(n, "process") for n in (1, 3)] == ["1 process", "3 processes"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,6 +11,7 @@ import pytest
 
 from energy import Label
 from hwmodels import Dataflow
+from hwmodels.errors import Caution
 from reports import Run, write_report
 from reports.read import read_run
 from reports.run.record import RunError
@@ -158,8 +160,8 @@ def test_a_missing_file_is_named(run: Run, directory: Directory, name: str) -> N
 @pytest.mark.parametrize(
     ("name", "keep", "says"),
     [
-        ("run.json", 0.5, r"run.json is cut short or no JSON \(line 1, column \d+\)"),
-        ("run.json", 0.0, "run.json is cut short or no JSON"),
+        ("run.json", 0.5, r"run.json is cut short or no valid JSON \(line 1, column \d+: "),
+        ("run.json", 0.0, "run.json is cut short or no valid JSON"),
         ("counts.csv", 0.2, "counts.csv is cut short or was edited: "),
         ("counts.csv", 0.0, "the header is: empty"),
         ("steps.csv", 0.5, r"steps.csv is not the file that run.json describes"),
@@ -236,3 +238,24 @@ def test_a_record_that_speaks_of_another_run_is_refused(
     path.write_text(json.dumps(found), encoding="utf-8")
     with pytest.raises(RunError, match=named):
         read_run(tmp_path)
+
+
+def test_a_column_that_is_not_used_is_a_caution(run: Run, directory: Directory) -> None:
+    path = directory(run) / "counts.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace(",exp,", ",exq,", 1), encoding="utf-8")
+    with pytest.warns(Caution, match="not used: exq"), pytest.raises(RunError):
+        read_run(path.parent)
+
+
+def test_counts_that_lost_the_width_of_values_are_no_run(run: Run, directory: Directory) -> None:
+    out = directory(run)
+    path, record = out / "counts.csv", out / "run.json"
+    lines = [line.split(",") for line in path.read_text(encoding="utf-8").splitlines()]
+    at = lines[0].index("value_bytes")
+    path.write_text("".join(",".join(x[:at] + x[at + 1 :]) + "\n" for x in lines), encoding="utf-8")
+    content = json.loads(record.read_text(encoding="utf-8"))
+    content["sha256"]["counts.csv"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    record.write_text(json.dumps(content), encoding="utf-8")
+    said = pytest.raises(RunError, match="has lost its 'value_bytes', which every run has")
+    with pytest.warns(Caution, match="without .value_bytes."), said:
+        read_run(out)

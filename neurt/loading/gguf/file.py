@@ -52,7 +52,8 @@ def load_gguf(
     Raises:
         GGUFError: If the file is missing, broken, one part of several, of another architecture,
             lacks or exceeds the parameters of its configuration, holds a weight that is no finite
-            number, or describes no tokenizer; or if the package `gguf` is not installed.
+            number, does not fit into memory, or describes no tokenizer; or if the package `gguf`
+            is not installed.
         ShapeError: If its sizes are impossible.
     """
     header = read_header(path)
@@ -79,6 +80,8 @@ def _model(
     from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig, AutoModelForCausalLM
 
+    from neurt.loading.memory import check_fits
+
     try:
         sizes = AutoConfig.for_model(**config)
         with torch.device("meta"):  # no memory for weights that are about to be assigned
@@ -87,6 +90,7 @@ def _model(
         reason = str(error).strip().splitlines()[-1].strip()
         raise GGUFError(f"the sizes of '{header.path}' are impossible: {reason}") from error
     model.tie_weights()  # what is tied is one parameter, of which one name is listed
+    check_fits(lambda: model, header.path.name, GGUFError)
     wanted = {name for name, _ in model.named_parameters()}
     weights: dict[str, Tensor] = {}
     arch = architecture(header)

@@ -125,3 +125,38 @@ def test_a_table_without_a_width_is_written_and_read_back(tmp_path: Path) -> Non
     found, _ = read(tmp_path, "layer,mac,weight_read_bytes\nfc,1,4\n")
     again, said = read(tmp_path, to_csv(found))
     assert (again, said) == (found, "")
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_a_table_has_one_mark_before_fractions(tmp_path: Path, delimiter: str) -> None:
+    # 1.234 beside 1,5 may be 1,234: a factor of a thousand
+    text = "layer;mac\na;1.234\nb;1,5\n".replace(";", delimiter)
+    said = fault(tmp_path, text)
+    assert said == (
+        "line 3, column 'mac' (= '1,5') has ',' before a fraction, and other rows have '.'"
+    )
+
+
+def test_a_bill_is_no_table_of_counts(tmp_path: Path) -> None:
+    # as `layers.csv` has it: without bytes and scalar operations, whose energy would be lost
+    text = "hw,layer,mac,compute_pj,memory_pj,energy_pj\n45nm,a,1,4.6,100,104.6\n"
+    assert "are a bill of this program" in fault(tmp_path, text)
+
+
+@pytest.mark.parametrize("rows", ["net,30\na,10\nb,20\n", "a,10\nb,20\nnet,30\n"])
+def test_a_row_that_may_be_the_sum_of_all_others_is_named(tmp_path: Path, rows: str) -> None:
+    [counts], said = read(tmp_path, f"layer,mac\n{rows}")
+    assert counts.total(Op.MAC) == 60
+    assert said.startswith("row net has as many operations as all others together; it is added")
+
+
+@pytest.mark.parametrize("rows", ["a,10\nb,10\n", "a,30\nb,10\nc,10\n", "a,0\nb,0\nc,0\n"])
+def test_a_row_that_is_no_sum_is_not_spoken_of(tmp_path: Path, rows: str) -> None:
+    assert read(tmp_path, f"layer,mac\n{rows}")[1] == ""
+
+
+def test_a_table_of_many_columns_takes_as_long_as_it_is(tmp_path: Path) -> None:
+    # each of 100,000 headings looked for among all others would take 10^10 steps
+    columns = [f"x{i}" for i in range(100_000)]
+    _, said = read(tmp_path, f"layer,mac,{','.join(columns)}\na,1{',1' * 100_000}\n")
+    assert said.endswith("x5 and 99,994 more")

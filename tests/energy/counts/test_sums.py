@@ -34,7 +34,7 @@ def test_a_total_is_left_out_and_said(tmp_path: Path, name: str) -> None:
     rows, said = read(tmp_path, f"a,5\nb,7\n{name},12\n")
     assert rows == {"a": 5, "b": 7}
     assert said.startswith("rows that are sums of others, left out: ")
-    assert said.endswith(f"{name or 'one without a name'} (1 rows)")
+    assert said.endswith(f"{name or 'one without a name'} (1 row)")
 
 
 def test_modules_are_left_out_where_they_are_sums(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_what_a_sum_says_more_stays(tmp_path: Path) -> None:
     # the whole is 100, of which layer1 (10 = 4 + 6) and 90 in modules that have no row
     rows, said = read(tmp_path, ",100\nlayer1,10\nlayer1.0,4\nlayer1.1,6\n")
     assert rows == {"model (rest)": 90, "layer1.0": 4, "layer1.1": 6}
-    assert "left out: layer1 (1 rows)" in said
+    assert "left out: layer1 (1 row)" in said
     assert "row without a name holds other rows; what no other row says stays: 90 mac" in said
 
 
@@ -73,7 +73,7 @@ def test_a_total_tells_sums_from_own_work(tmp_path: Path) -> None:
 def test_a_module_below_its_parts_is_work_of_its_own(tmp_path: Path) -> None:
     rows, said = read(tmp_path, "attn,2\nattn.q,5\nattn.k,5\nTOTAL,12\n")
     assert rows == {"attn": 2, "attn.q": 5, "attn.k": 5}
-    assert said == "rows that are sums of others, left out: TOTAL (1 rows)"
+    assert said == "rows that are sums of others, left out: TOTAL (1 row)"
 
 
 @pytest.mark.parametrize(

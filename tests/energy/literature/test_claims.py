@@ -61,7 +61,10 @@ def test_a_byte_order_mark_is_no_part_of_the_header(written: Write) -> None:
         ("model,ratio\n ,1\n", "line 2, column 'model' is empty"),
         ("model,ratio\nx,1_000\n", "line 2, column 'ratio' (= '1_000') must be a number"),
         ("model,snn_ops\nx,1e308\n", "column 'snn_ops' (= '1e308') must be at most 1e30"),
-        ("model,timesteps\nx,1e9\n", "column 'timesteps' (= 1e+09) must be at most 100,000"),
+        *(
+            (f"model,timesteps\nx,{steps}\n", f"(= {shown}) must be an integer from 1 to 100,000")
+            for steps, shown in (("1e9", "1e+09"), ("0", "0"), ("1.5", "1.5"))
+        ),
         ("model,ratio\nx,1\ny,1\nx,1\n", "line 4 is the same as line 2; leave one of them out"),
         ("model;ratio\nx;1,234\n", "column 'ratio' (= '1,234') may be 1234 or 1.234"),
         ('model,ratio\n"x,1\n', "not valid CSV"),

@@ -397,3 +397,18 @@ def test_a_subclass_that_does_more_than_its_rule_knows_is_refused() -> None:
         pass
     with counting(nn.Sequential(Named(2, 2))):
         pass
+
+
+@pytest.mark.parametrize("given", [None, "gpt2", nn.Linear, torch.ones(2), lambda x: x])
+def test_what_is_no_module_is_said_in_a_sentence(given: Any) -> None:
+    said = r"^only a torch\.nn\.Module can be counted, and .* is none; give the network itself$"
+    with pytest.raises(TypeError, match=said), counting(given):
+        pass
+    with pytest.raises(TypeError, match=said):
+        count_pass(given, lambda: None, variant="asa")
+
+
+def test_what_calls_no_model_is_said_in_a_sentence() -> None:
+    inputs: Any = torch.ones(1, 2)
+    with pytest.raises(TypeError, match=r"^run \(= tensor.*\) is no function that calls the model"):
+        count_pass(nn.Linear(2, 2), inputs, variant="asa")

@@ -65,14 +65,14 @@ def _spikes(_random: Random, rows: Rows) -> Rows:
     return cell(cell(rows, "spikes", "500"), "slots", "100")
 
 
-_OURS = (*_FAULTS, ("more spikes than slots can hold", _spikes))
+_ALL = (*_FAULTS, ("more spikes than slots can hold", _spikes))
 
 
 def case(draw: Draw, seeds: Seeds) -> Case:
     """A table, and a command that reads it."""
     own = draw.random() < 0.5
-    rows = draw.spoilt(seeds.counts if own else FOREIGN, _FAULTS)
-    if draw.random() < 0.2:  # a name that must be shown, and run nothing
+    rows = draw.spoilt(seeds.counts if own else FOREIGN, _ALL)
+    if draw.random() < 0.2 and not draw.nonsense:  # a name that must be shown, and run nothing
         rows = cell(rows, "layer", draw.choice(HOSTILE[4:]), 1)
     rows = draw.changed(rows, change_table) if draw.random() < 0.8 else rows
     data = to_csv(rows, draw.delimiter())

@@ -88,7 +88,8 @@ def case(draw: Draw, seeds: Seeds) -> Case:
                 ],
             )
         data = to_toml(draw.changed(tree, change_tree))
-    words = draw.choice(_COMMANDS).split()
+    # A precision may have another value in place of a wrong one.
+    words = draw.choice([x for x in _COMMANDS if not (draw.nonsense and "int8" in x)]).split()
     found = {
         "my.toml": data,
         "counts.csv": to_csv(FOREIGN),

@@ -24,7 +24,7 @@ def _sweep(draw: Draw, seeds: Seeds) -> Case:
     rows = draw.spoilt(
         files[point], [("a point that was cut", lambda _, data: data[: len(data) // 2])]
     )
-    if draw.random() < 0.7 and not draw.nonsense:
+    if draw.random() < 0.7 and draw.mode == "changed":
         rows = to_json(draw.changed(json.loads(rows), change_tree))
     else:
         rows = draw.changed(rows, change_bytes)

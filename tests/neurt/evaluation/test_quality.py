@@ -59,6 +59,7 @@ def test_a_copy_of_the_model_changes_nothing(tiny_gpt2: GPT2LMHeadModel, text: T
     assert [layer.layer for layer in found.layers] == [0, 1]
 
 
+@pytest.mark.filterwarnings("ignore::energy.meter.spikes.DenseSpikesWarning")  # one-hot states
 def test_known_predictions_give_the_closed_forms() -> None:
     p, q = torch.tensor([0.5, 0.25, 0.125, 0.125]), torch.tensor([0.125, 0.5, 0.25, 0.125])
     ids = torch.tensor([3, 0, 0, 1, 2, 0, 1, 0])
@@ -77,6 +78,7 @@ def test_known_predictions_give_the_closed_forms() -> None:
     assert found.kl_nats == pytest.approx(0.625 * math.log(2), rel=FLOAT32)
 
 
+@pytest.mark.filterwarnings("ignore::energy.meter.spikes.DenseSpikesWarning")  # one-hot states
 @pytest.mark.parametrize(("along", "cosine"), [(0, 1.0), (1, 0.0)])
 def test_the_cosine_of_the_final_states_is_that_after_the_last_norm(
     along: int, cosine: float

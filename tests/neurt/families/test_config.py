@@ -178,3 +178,21 @@ def test_nonsense_is_planned_or_refused_in_one_line(kind: str, changed: dict[str
     assert said.isprintable()
     if shape is not None:
         assert plan_asa(shape, prefill(4)).dense_macs > 0
+
+
+@pytest.mark.parametrize(
+    ("key", "other"),
+    [
+        ("n_layer", "num_hidden_layers"),
+        ("n_embd", "hidden_size"),
+        ("n_head", "num_attention_heads"),
+        ("n_positions", "max_position_embeddings"),
+    ],
+)
+def test_a_size_of_two_names_has_one_value(key: str, other: str) -> None:
+    value = CONFIGS["gpt2"][key]
+    assert read("gpt2", **{other: value}) == read("gpt2")  # no contradiction
+    said = refused(ShapeError, read, "gpt2", **{other: 48})
+    assert said == (
+        f"model 'm': '{key}' (= {value}) and '{other}' (= 48) are one size; keep one of them"
+    )

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import neurt.grid.points
 from neurt.closed_form.passes import prefill
@@ -15,7 +19,7 @@ from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Shape
 from neurt.grid.measuring import Measurement
-from neurt.grid.points import CountsStore, PointError, fingerprint, point_stem
+from neurt.grid.points import CountsStore, PointError, RowsStore, fingerprint, point_stem
 from neurt.loading.source import resolve
 from neurt.requests.passes import ProfileRequest
 from neurt.spiking.config import SpikingConfig
@@ -78,8 +82,39 @@ def test_a_file_that_was_cut_or_edited_is_not_taken(
 def test_a_file_that_cannot_be_read_is_said(store: CountsStore, tmp_path: Path) -> None:
     path = tmp_path / "tiny.0123.csv"
     path.mkdir()
-    with pytest.raises(PointError, match="cannot be read: Is a directory"):
+    with pytest.raises(PointError, match="is a directory, and must be a regular file"):
         store.get("tiny")
+
+
+ROWS = [{"hw": "45nm", "loss": 1.5}, {"hw": "7nm", "loss": None}]
+
+
+@settings(max_examples=100)
+@given(st.data())
+def test_rows_are_those_that_were_kept_or_are_not_taken(data: st.DataObject) -> None:
+    with TemporaryDirectory() as directory:
+        kept = RowsStore(Path(directory), ("hw", "loss"))
+        path = kept.put("key", ROWS)
+        assert kept.get("key") == ROWS
+        content = bytearray(path.read_bytes())
+        place = data.draw(st.integers(0, len(content) - 1))
+        content[place] ^= data.draw(st.integers(1, 255))
+        path.write_bytes(data.draw(st.sampled_from([bytes(content), bytes(content[:place])])))
+        with pytest.raises(PointError, match="was cut or edited"):
+            kept.get("key")
+
+
+def test_a_pipe_in_the_place_of_a_point_is_said(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "key.0123.json")
+    with pytest.raises(PointError, match="is a named pipe"):
+        RowsStore(tmp_path, ()).get("key")
+
+
+def test_a_text_that_is_too_large_is_not_read_to_its_end(tmp_path: Path) -> None:
+    with (tmp_path / "large.txt").open("wb") as file:
+        file.truncate(64 * 10**9)
+    with pytest.raises(PointError, match=r"has 64,000,000,000 bytes, and at most 600,000,000 are"):
+        fingerprint(resolve("gpt2-nano"), tmp_path / "large.txt")
 
 
 def test_two_results_of_one_run_are_said(store: CountsStore) -> None:
@@ -153,7 +188,7 @@ def test_a_text_or_weights_that_come_have_another_fingerprint(
 def test_a_text_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(PointError) as caught:
         fingerprint(resolve("gpt2-small"), tmp_path / "no.txt")
-    assert str(caught.value) == f"'{tmp_path / 'no.txt'}' does not exist"
+    assert str(caught.value) == f"text '{tmp_path / 'no.txt'}' does not exist"
 
 
 def test_each_text_of_the_user_decides(tmp_path: Path) -> None:

@@ -89,13 +89,13 @@ def test_runs_come_in_the_order_of_the_grid_and_are_measured_once(
     first = run_reproduce(asked, lambda *done: told.append(done), said.append)
     assert runs(first) == GRID
     assert told == [("measuring", done, 4) for done in range(5)]
-    assert said[0].startswith("4 runs to measure in 1 processes side by side, at most ")
+    assert said[0].startswith("4 runs to measure in 1 process side by side, at most ")
     assert said[1:] == [f"{model}: weights=random(seed=0)" for model in ("gpt2-small", "gpt2-nano")]
     said.clear()
     again = run_reproduce(asked, say=said.append)
     assert again.table.to_csv() == first.table.to_csv()
     assert len(measurements.done) == 4
-    assert said == ["4 of 4 points are known already."]
+    assert said == ["Known already: 4 of 4 points."]
 
 
 def test_other_constants_need_no_measurement(ask: Ask, measurements: Measurements) -> None:

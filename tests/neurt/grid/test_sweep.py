@@ -107,7 +107,7 @@ def test_points_come_in_the_order_of_the_grid_and_are_evaluated_once(
     assert run_sweep(ask(), lambda *done: told.append(done), said.append) == first
     assert len(evaluations.done) == 4
     assert told[5:] == [("evaluating", 4, 4)]
-    assert said == ["4 of 4 points are known already."]
+    assert said == ["Known already: 4 of 4 points."]
 
 
 def test_a_larger_sweep_takes_over_the_points_of_a_smaller_one(
@@ -266,7 +266,8 @@ def test_a_result_that_is_damaged_is_named_before_work_is_done(
     with pytest.raises(PointError) as caught:
         run_sweep(ask())
     assert str(caught.value) == (
-        f"'{path}' is no result of a sweep; delete it and run the same command again"
+        f"'{path}' was cut or edited since it was measured; delete it and run the same command "
+        "again"
     )
     assert len(evaluations.done) == 2
     path.unlink()
@@ -292,7 +293,7 @@ def test_an_error_that_does_not_explain_itself_is_a_bug(
         (
             {"text": Path("no.txt")},
             PointError,
-            "'no.txt' does not exist",
+            "text 'no.txt' does not exist",
         ),
         (
             {"window": 33},  # the model has 32 positions

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import torch
 from builders import refused
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
@@ -34,7 +37,7 @@ def save(directory: Path, step: int = 4) -> Path:
 
 def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     assert save(tmp_path) == tmp_path / CHECKPOINT
-    step, tensors = load_checkpoint(tmp_path, FINGERPRINT)
+    step, tensors, _ = load_checkpoint(tmp_path, FINGERPRINT)
     assert step == 4
     assert tensors.keys() == TENSORS.keys()
     for name, tensor in TENSORS.items():
@@ -96,10 +99,24 @@ def test_a_truncated_file_is_refused(tmp_path: Path, share: float) -> None:
     assert said.endswith("); delete it and start again without --resume")
 
 
+@settings(max_examples=200)
+@given(st.data())
+def test_a_file_with_another_byte_anywhere_is_refused_in_one_line(data: st.DataObject) -> None:
+    with TemporaryDirectory() as directory:
+        path = save(Path(directory))
+        content = bytearray(path.read_bytes())
+        place = data.draw(st.integers(0, len(content) - 1))
+        content[place] ^= data.draw(st.integers(1, 255))
+        path.write_bytes(content)
+        said = refused(CheckpointError, load_checkpoint, Path(directory), FINGERPRINT)
+        assert len(said) <= 300 + len(str(path))
+        assert "\n" not in said
+
+
 def test_another_version_is_refused(tmp_path: Path) -> None:
     metadata = {
         "format": "neurt-energy checkpoint",
-        "version": "3",
+        "version": "2",
         "stage": "one",
         "step": "4",
         "fingerprint": json.dumps(FINGERPRINT),
@@ -107,7 +124,7 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / CHECKPOINT
     save_file(TENSORS, path, metadata=metadata)
     assert refused(CheckpointError, load_checkpoint, tmp_path, FINGERPRINT) == (
-        f"checkpoint '{path}' has version 3, this program reads version 2; continue it with the "
+        f"checkpoint '{path}' has version 2, this program reads version 3; continue it with the "
         "program that wrote it, or start anew in another --out"
     )
 

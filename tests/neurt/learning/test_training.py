@@ -333,6 +333,8 @@ def test_parameters_of_another_shape_are_not_continued(tmp_path: Path) -> None:
 def test_metrics_that_lack_rows_are_not_continued(tmp_path: Path) -> None:
     run(tmp_path)
     lines = (tmp_path / METRICS).read_text(encoding="utf-8").splitlines(keepends=True)
-    (tmp_path / METRICS).write_text("".join(lines[:-2]), encoding="utf-8")
-    with pytest.raises(CheckpointError, match="lacks some of the 6 steps of the checkpoint"):
-        run(tmp_path, resume=True)
+    edited = lines[2].replace(".", ".1", 1)
+    for damaged in (lines[:-2], [*lines[:2], edited, *lines[3:]]):
+        (tmp_path / METRICS).write_text("".join(damaged), encoding="utf-8")
+        with pytest.raises(CheckpointError, match="was cut or edited: it is not that of the 6 st"):
+            run(tmp_path, resume=True)

@@ -212,3 +212,39 @@ def test_names_of_a_known_family_mean_the_same_elsewhere() -> None:
     _, name = named("gemma", head_dim=4)
     assert name("model.layers.3.self_attn.o_proj") == Label("attention", "proj", 3)
     assert name("model.layers.3.mlp.down_proj") == Label("ffn", "ffn_down", 3)
+
+
+def test_a_size_of_0_is_an_error_and_no_warning(directory: Callable[..., str]) -> None:
+    with pytest.raises(ShapeError, match=r"'vocab_size' \(= 0\) must be"):
+        load_foreign(
+            found(directory("opt", vocab_size=0, ffn_dim=12, word_embed_proj_dim=8)),
+            Weights.RANDOM,
+        )
+
+
+@pytest.mark.parametrize("kind", ["gpt_neox", "llama"])
+@pytest.mark.parametrize("layers", [0, -3])
+def test_a_model_without_layers_is_none(
+    kind: str, layers: int, directory: Callable[..., str]
+) -> None:
+    with pytest.raises(ModelError, match="has no layers: 'num_hidden_layers'"):
+        load_foreign(found(directory(kind, num_hidden_layers=layers)), Weights.RANDOM)
+
+
+@pytest.mark.parametrize("kind", ["gpt_neox", "gpt2"])
+def test_more_layers_than_any_model_has_are_not_built(
+    kind: str, directory: Callable[..., str]
+) -> None:
+    with pytest.raises(ModelError, match="has more than 1,000 layers"):
+        load_foreign(found(directory(kind, num_hidden_layers=10**9)), Weights.RANDOM)
+
+
+def test_a_size_given_twice_is_not_for_transformers_to_choose(
+    directory: Callable[..., str],
+) -> None:
+    where = directory("gpt2")
+    config = Path(where) / "config.json"
+    given = json.loads(config.read_text(encoding="utf-8"))
+    config.write_text(json.dumps(given | {"num_hidden_layers": 50}), encoding="utf-8")
+    with pytest.raises(ShapeError, match=r"'n_layer' .* and 'num_hidden_layers' .* are one size"):
+        foreign(where)

@@ -86,8 +86,8 @@ def test_weights_that_do_not_fit_say_the_bytes() -> None:
     def model() -> nn.Module:
         return nn.Linear(10, 3)  # 33 parameters
 
-    check_fits(model, "m", 132)
-    assert refused(ModelError, check_fits, model, "m", 131) == (
+    check_fits(model, "m", ModelError, 132)
+    assert refused(ModelError, check_fits, model, "m", ModelError, 131) == (
         "the weights of 'm' take 132 bytes in single precision, and 131 bytes of memory are free; "
         "take a smaller model, or `neurt-energy plan`"
     )
@@ -97,7 +97,9 @@ def test_what_is_built_to_be_counted_takes_no_memory() -> None:
     def petabytes() -> nn.Module:
         return nn.Linear(2**24, 2**24, bias=False)
 
-    assert f"take {4 * 2**48:,} bytes" in refused(ModelError, check_fits, petabytes, "m", 1)
+    assert f"take {4 * 2**48:,} bytes" in refused(
+        ModelError, check_fits, petabytes, "m", ModelError, 1
+    )
 
 
 def test_seventy_billion_parameters_are_refused_before_they_are_made(

@@ -69,6 +69,9 @@ def test_what_is_loaded_is_what_was_measured_bit_for_bit(
         tokenizer.encode("A whale")
     )
     assert files[-1].name == "model.safetensors"
+    (tmp_path / "usual").touch()
+    usual = (tmp_path / "usual").stat().st_mode
+    assert {path.stat().st_mode for path in files} == {usual}  # libraries write private ones
     assert sorted(files) == sorted((tmp_path / "new" / "model").iterdir())  # no scraps
     assert {path.suffix for path in files} <= {".json", ".safetensors", ".txt", ".jinja"}
 
@@ -159,14 +162,14 @@ def test_a_directory_with_weights_is_never_of_two_models(
     killed_at: str,
 ) -> None:
     save_model(spiking, tokenizer, tmp_path)
-    write = neurt.loading.saving.write_atomically
+    put = neurt.loading.saving.put
 
-    def killed(path: Path, how: Any) -> Path:
+    def killed(made: Path, path: Path) -> Path:
         if path.name == killed_at:
             raise KeyboardInterrupt
-        return write(path, how)
+        return put(made, path)
 
-    monkeypatch.setattr(neurt.loading.saving, "write_atomically", killed)
+    monkeypatch.setattr(neurt.loading.saving, "put", killed)
     with pytest.raises(KeyboardInterrupt):
         save_model(spiking, tokenizer, tmp_path)
     assert not (tmp_path / "model.safetensors").exists()

@@ -178,7 +178,7 @@ def test_a_shape_that_differs_is_named(directory: Path) -> None:
     tensors["transformer.wpe.weight"] = torch.ones(16, 9)
     save_file(tensors, directory / "model.safetensors")
     assert refused(ModelError, load_model, str(directory)) == (
-        f"weights of '{directory}' have 1 parameters of another shape than its config.json, first "
+        f"weights of '{directory}' have 1 parameter of another shape than its config.json, first "
         "'transformer.wpe.weight': (16, 9), and not (16, 8)"
     )
 

@@ -197,9 +197,33 @@ def test_a_run_that_does_not_say_its_sizes_has_none(plan: Callable[..., Run]) ->
 
 
 @pytest.mark.parametrize(
-    "shape", [{"layers": 2}, {"depth": 2}, asdict(SHAPE) | {"model_type": "x"}]
+    "shape",
+    [
+        {"layers": 2},
+        {"depth": 2},
+        *(asdict(SHAPE) | change for change in ({"model_type": "x"}, {"heads": 0}, {"tied": 1})),
+        *(asdict(SHAPE) | {"layers": layers} for layers in ("2", True, 2.0, -1, 10**9)),
+    ],
 )
 def test_sizes_that_were_edited_are_named(plan: Callable[..., Run], shape: dict[str, Any]) -> None:
     run = plan()
     with pytest.raises(ShapeError, match=r"describe no known model .*; run the command again"):
         decode_rooflines(replace(run, settings={**run.settings, "shape": shape}))
+
+
+def test_a_layer_that_was_renamed_is_named(plan: Callable[..., Run]) -> None:
+    run = replace(plan(), command="profile")
+    layers = tuple(
+        replace(row, name="x") if row.name.endswith("h.1.mlp.c_fc") else row
+        for row in run.ssa.layers
+    )
+    assert any(row.name == "x" and row.tally.slots for row in layers)
+    with pytest.raises(ShapeError, match=r"no spikes of the layer 'transformer\.h\.1\.mlp\.c_fc'"):
+        decode_rooflines(replace(run, ssa=replace(run.ssa, layers=layers)))
+
+
+@pytest.mark.parametrize("rate", ["0.2", -0.1, 1.5, None, []])
+def test_a_rate_that_was_edited_is_named(plan: Callable[..., Run], rate: Any) -> None:
+    run = plan()
+    with pytest.raises(ShapeError, match=r"the 'spike_rate' of the run is .*, and was 0 to 1"):
+        decode_rooflines(replace(run, settings={**run.settings, "spike_rate": rate}))

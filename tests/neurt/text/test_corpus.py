@@ -49,7 +49,7 @@ def test_too_few_documents_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "short.txt"
     path.write_text("Once upon a time.", encoding="utf-8")
     assert refused(CorpusError, read_corpus, str(path)) == (
-        f"text '{path}' has 1 documents, but of 6 the last is held out; give a longer text, "
+        f"text '{path}' has 1 document, but of 6 the last is held out; give a longer text, "
         "paragraphs separated by empty lines, or more .txt files"
     )
 

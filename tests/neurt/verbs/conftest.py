@@ -14,7 +14,7 @@ def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
 
     def run(*words: object) -> str:
         asked = parse([str(word) for word in words])
-        asked.command.handler(asked.request, terminal_console())
+        asked.run(terminal_console())
         return capsys.readouterr().out
 
     return run

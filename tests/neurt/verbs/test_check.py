@@ -7,6 +7,7 @@ import pytest
 
 from energy.literature.claims import ClaimError
 from hwmodels import ProfileError
+from neurt.cli import main
 from reports.kit.files import OutputError
 
 CLAIMS = """\
@@ -77,3 +78,16 @@ def test_what_was_understood_of_claims_is_said(check: Callable[..., str]) -> Non
     said = check(text="Model;snn_ops;snn_energy_mj\nx;2,75G;2,48\n")
     assert "'2,75G' is 2,750,000,000, '2,48' is 2.48." in said
     assert "0 of 1 claims flagged" in said
+
+
+@pytest.mark.parametrize("read", ["claims.csv", "chip.toml"])
+def test_what_is_read_is_never_replaced(
+    read: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("claims.csv").write_text("model,ann_ops\nm,1\n", encoding="utf-8")
+    Path("chip.toml").write_text('extends = "45nm"\n', encoding="utf-8")
+    before = Path(read).read_bytes()
+    assert main(["check", "claims.csv", "--hw", "chip.toml", "--out", read, "--force"]) == 1
+    assert f"'{read}' is read" in capsys.readouterr().err
+    assert Path(read).read_bytes() == before

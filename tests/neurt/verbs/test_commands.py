@@ -37,7 +37,7 @@ def test_sweep_keeps_its_points_where_the_same_command_finds_them(
         "pareto_45nm.png",
         "pareto_45nm.svg",
     }
-    assert "tiny on 45nm: 1 points, those that none beats (analog perplexity " in first
+    assert "tiny on 45nm: 1 point, those that none beats (analog perplexity " in first
     written = "Written to runs/sweep-tiny: sweep.csv, pareto_45nm.png, pareto_45nm.svg\n"
     assert first.endswith(written)
 
@@ -46,7 +46,7 @@ def test_sweep_keeps_its_points_where_the_same_command_finds_them(
 
     monkeypatch.setattr(neurt.grid.sweep, "evaluate_point", evaluated)
     assert main(["sweep", *words_of(trained, *GRID, *READING)]) == 0
-    assert capsys.readouterr().out == "1 of 1 points are known already.\n" + first
+    assert capsys.readouterr().out == "Known already: 1 of 1 point.\n" + first
 
 
 @pytest.mark.usefixtures("sketched")

@@ -143,6 +143,24 @@ def test_a_directory_that_holds_something_is_left_alone(fails: Fails, tmp_path: 
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"mine.txt"}
 
 
+def test_a_conversion_that_was_killed_is_made_again_over_its_own_files(
+    trained: Path, fails: Fails, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(made: Path, _: Path) -> None:
+        raise KeyboardInterrupt(made)
+
+    words = ["convert", "--model", str(trained), "--out", "out", *HOW]
+    with monkeypatch.context() as patch:
+        patch.setattr("neurt.loading.saving.put", killed)
+        assert main(words) == 130
+    begun = {path.name for path in (tmp_path / "out").iterdir()}
+    assert begun == {"unfinished.json", "calibration.txt", "heldout.txt"}
+    assert "output directory 'out' is not empty" in fails()  # another conversion
+    assert main(words) == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
+    assert "output directory 'out' is not empty" in fails(*HOW)  # a finished one stays
+
+
 def test_an_empty_directory_is_taken(trained: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     assert main(["convert", "--model", str(trained), "--out", "out", *HOW]) == 0

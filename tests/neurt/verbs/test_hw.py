@@ -15,7 +15,7 @@ from reports.kit.files import OutputError
 
 def run(*words: object) -> None:
     asked = parse(["hw", *map(str, words)])
-    asked.command.handler(asked.request, terminal_console())
+    asked.run(terminal_console())
 
 
 @pytest.fixture(autouse=True)

@@ -140,7 +140,7 @@ def test_what_was_understood_is_said_and_in_json(capsys: pytest.CaptureFixture[s
     assert found["notes"] == [
         "counts 'counts.csv': columns read under another name: 'Layer' is layer",
         "counts 'counts.csv': columns that are not used: remark",
-        "counts 'counts.csv': rows that are sums of others, left out: TOTAL (1 rows)",
+        "counts 'counts.csv': rows that are sums of others, left out: TOTAL (1 row)",
     ]
     for note in found["notes"]:
         assert note in said.err
@@ -189,3 +189,18 @@ def test_a_layer_without_any_price_is_empty_not_zero(capsys: pytest.CaptureFixtu
     energy_pj = 4600 + 1000 / 2048 * 5
     assert (fc["scalar_pj"], fc["energy_pj"]) == (0.0, energy_pj)
     assert (total["scalar_pj"], total["energy_pj"], total["unpriced"]) == (None, energy_pj, "exp")
+
+
+@pytest.mark.parametrize("linked", [False, True], ids=["itself", "by another path"])
+def test_the_table_that_is_read_is_never_replaced(
+    linked: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, text = tmp_path / "energy.csv", "layer,mac\na,5\n"
+    table.write_text(text, encoding="utf-8")
+    read = table
+    if linked:
+        read = tmp_path / "other.csv"
+        read.symlink_to(table)
+    assert main(["price", str(read), "--hw", "45nm", "--out", str(tmp_path), "--force"]) == 1
+    assert "is read, and what is written would replace it" in capsys.readouterr().err
+    assert table.read_text(encoding="utf-8") == text

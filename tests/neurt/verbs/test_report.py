@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from neurt.families import ShapeError
 from neurt.measure.planning import run_plan
 from neurt.requests.passes import PlanRequest
 from neurt.verbs import report
@@ -153,3 +154,12 @@ def test_a_run_that_version_0_1_wrote_is_read(runs: list[Path], asked: Ask, tmp_
     asked(*runs, "--compare", "--pictures", "none", "--out", "side")
     text = (tmp_path / "side" / "compare.md").read_text(encoding="utf-8")
     assert "form spikformer, code signed" in text
+
+
+def test_nothing_is_written_of_a_run_that_was_edited(runs: list[Path], asked: Ask) -> None:
+    record = json.loads((runs[0] / "run.json").read_text(encoding="utf-8"))
+    record["settings"]["shape"]["layers"] = "one"
+    (runs[0] / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(ShapeError, match="describe no known model"):
+        asked(*runs, "--out", "out")
+    assert not Path("out").exists()

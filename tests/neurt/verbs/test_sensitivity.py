@@ -191,4 +191,4 @@ def test_what_was_left_out_of_a_table_is_said(tmp_path: Path, asked: Ask) -> Non
     foreign = tmp_path / "foreign.csv"
     rows = "asa,a,100,0\nasa,TOTAL,100,0\nssa,a,0,300\n"
     foreign.write_text(f"variant,layer,mac,ac\n{rows}", encoding="utf-8")
-    assert "left out: TOTAL (1 rows)." in asked(foreign, "--hw", "45nm", "--block", "model")
+    assert "left out: TOTAL (1 row)." in asked(foreign, "--hw", "45nm", "--block", "model")

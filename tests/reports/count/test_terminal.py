@@ -76,7 +76,7 @@ def test_without_details_the_answer_stands_below_the_blocks() -> None:
     assert "lm_head" not in text
     assert text.endswith(
         "Per token on 45nm: 4.6 mJ (1,000,000,000 MACs).\n"
-        "Written to out: 1 files\n--details prints all parts\n"
+        "Written to out: 1 file\n--details prints all parts\n"
     )
 
 

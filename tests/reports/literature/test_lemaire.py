@@ -50,5 +50,5 @@ def test_the_terminal_names_what_is_outside_and_what_is_assumed() -> None:
     text = captured.get()
     assert f"Accounting {LEMAIRE.name}" in text
     assert "my[chip]" in text
-    assert "1 rows are outside of the model: no matrix product and no neuron" in text
+    assert "Outside of the model: 1 row, no matrix product and no neuron" in text
     assert "No DRAM" in text

@@ -186,13 +186,13 @@ def test_the_legend_names_what_is_there_and_nothing_else() -> None:
 )
 def test_points_that_lie_outside_are_counted(outlier: Point, name: str, tmp_path: Path) -> None:
     figure = pareto_picture([point(0.5, 0.1), outlier])
-    assert figure.get_suptitle().endswith("1 of 2 points lie outside"), name
+    assert figure.get_suptitle().endswith("1 of 2 points outside"), name
     save(figure, tmp_path / "pareto.png")
 
 
 def test_points_that_all_lie_outside_leave_an_empty_picture(tmp_path: Path) -> None:
     figure = pareto_picture([point(50.0, math.inf)])
-    assert figure.get_suptitle().endswith("1 of 1 points lie outside")
+    assert figure.get_suptitle().endswith("1 of 1 point outside")
     save(figure, tmp_path / "pareto.png")
 
 

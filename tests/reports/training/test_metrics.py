@@ -27,6 +27,12 @@ def test_a_scalar_that_a_row_lacks_stays_empty(tmp_path: Path) -> None:
     assert lines[2] == "2,one,64,8.25,0.125,,2.0,0.0003,1000.0"
 
 
+def test_a_norm_of_gradients_that_overflowed_stays_empty(tmp_path: Path) -> None:
+    path = write_metrics(ROWS, tmp_path / "metrics.csv")
+    assert path.read_text(encoding="utf-8").splitlines()[3].endswith(",,5e-324,0.0")
+    assert read_metrics(path)[2].gradient_norm == math.inf
+
+
 def test_no_rows_are_a_table_too(tmp_path: Path) -> None:
     assert read_metrics(write_metrics([], tmp_path / "metrics.csv")) == []
 

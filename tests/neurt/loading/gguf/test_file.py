@@ -14,6 +14,7 @@ from builders import refused
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from neurt.families import ShapeError
+from neurt.loading import memory
 from neurt.loading.gguf import file as gguf_file
 from neurt.loading.gguf.file import GGUFError, load_gguf, smollm2_file
 from neurt.loading.gguf.header import QUANTISATIONS, read_header
@@ -184,6 +185,19 @@ def test_sizes_beyond_all_memory_are_an_error(write_gguf: Write) -> None:
     path = write_gguf(tiny(), ARCH__feed_forward_length=10**9)
     with pytest.raises(GGUFError, match=r"where its sizes want \(1000000000, 64\)"):
         load_gguf(path)
+
+
+def test_weights_that_do_not_fit_into_memory_are_not_read(
+    write_gguf: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_gguf(tiny())
+    monkeypatch.setattr(memory, "free_bytes", lambda: 1000)
+    monkeypatch.setattr(gguf_file, "_tensor", lambda *_: pytest.fail("was read"))
+    # Two layers of 2 norms, 64 x (64 + 2 x 32 + 64) of attention, 3 x 64 x 96 of the MLP; the last
+    # norm, and 272 x 64 embeddings that are the output layer too.
+    needed = 4 * (2 * (2 * 64 + 64 * 192 + 3 * 64 * 96) + 64 + 272 * 64)
+    said = refused(GGUFError, load_gguf, path)
+    assert said.startswith(f"the weights of '{path.name}' take {needed:,} bytes")
 
 
 def test_impossible_sizes_are_an_error(write_gguf: Write) -> None:

@@ -90,7 +90,8 @@ def test_names_with_markup_are_text(opened: Opened, make_run: Callable[..., Run]
         label = replace(first.label, component=evil)
         layers = (replace(first, name=evil, kind=evil, label=label), *rest)
         sides.append(replace(counts, layers=layers))
-    keys = load_profile("45nm").model_dump() | {"name": evil, "title": evil, "assumptions": (evil,)}
+    name = "a&lt;img&gt;' onclick='x"  # one that a profile may have
+    keys = load_profile("45nm").model_dump() | {"name": name, "title": evil, "assumptions": (evil,)}
     profile = type(run.profiles[0]).model_validate(keys)
     tab = opened(page(replace(run, asa=sides[0], ssa=sides[1], profiles=(profile,))))
     tab.evaluate(DRAWN)
@@ -98,6 +99,7 @@ def test_names_with_markup_are_text(opened: Opened, make_run: Callable[..., Run]
     assert evil in tab.locator("#table-layers").inner_text()
     assert evil in tab.locator("#assumptions").inner_text()
     assert tab.locator("#hw option").inner_text() == evil
+    assert tab.locator("#hw option").get_attribute("value") == name
 
 
 def test_tables_sort_by_keyboard_and_filter(opened: Opened, run: Run) -> None:

@@ -1,0 +1,68 @@
+"""What pyproject.toml declares is what is installed and tested."""
+
+from __future__ import annotations
+
+import ast
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[1]
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PACKAGES = ("hwmodels", "energy", "reports", "neurt")
+
+
+def declared() -> list[Requirement]:
+    """All requirements, those of extras too, that Python 3.11 is given."""
+    extras = PROJECT["optional-dependencies"].values()
+    words = [*PROJECT["dependencies"], *(word for extra in extras for word in extra)]
+    found = [Requirement(word) for word in words]
+    return [one for one in found if one.marker is None or one.marker.evaluate()]
+
+
+def floors() -> dict[str, Version]:
+    found: dict[str, Version] = {}
+    for one in declared():
+        for bound in one.specifier:
+            assert bound.operator in (">=", "=="), f"{one}: a floor or a pin"
+            floor = Version(bound.version)
+            assert found.setdefault(canonicalize_name(one.name), floor) == floor, str(one)
+    return found
+
+
+def pins(name: str) -> dict[str, Version]:
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    words = [line.split("==") for line in lines if line and not line.startswith("#")]
+    return {canonicalize_name(package): Version(version) for package, version in words}
+
+
+def test_the_lowest_versions_are_the_floors() -> None:
+    # hwcomponents needs a later Python than CI has
+    assert pins("constraints-lowest.txt") == {
+        name: floor for name, floor in floors().items() if not name.startswith("hwcomponents")
+    }
+
+
+def test_the_newest_versions_are_no_lower() -> None:
+    newest = pins("constraints.txt")
+    for name, floor in floors().items():
+        # What it does not pin has one version only, or follows from what it pins.
+        assert newest.get(name, floor) >= floor, name
+
+
+def test_whatever_is_imported_is_declared() -> None:
+    known = {canonicalize_name(one.name) for one in declared()}
+    known.add("pydantic-core")  # pydantic pins it
+    for path in (path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [x.name for x in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names = [node.module]
+            for top in {name.partition(".")[0] for name in names} - {*PACKAGES}:
+                if top not in sys.stdlib_module_names:
+                    assert canonicalize_name(top) in known, f"{path.relative_to(ROOT)}: {top}"
