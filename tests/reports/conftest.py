@@ -13,6 +13,7 @@ from energy import Attention, Counts, Label, LayerCount, Levels, Tally, formulas
 from energy.bill.layer import ACCOUNTINGS
 from energy.compare.breakeven import BreakEven, Part
 from energy.formulas import nonlinear
+from energy.formulas.arithmetic import ARITHMETIC
 from energy.formulas.attention import Product, analog_attention, spikformer
 from hwmodels import load_profile, load_profiles
 from neurt.closed_form.plan import plan_asa
@@ -34,12 +35,12 @@ Rows = list[tuple[str, str, Label, Tally]]
 
 
 def analog(layers: int, width: int, heads: int, vocabulary: int, tokens: int) -> Rows:
-    product = Product(heads, tokens, tokens, width // heads, heads, Attention.FULL, 4)
-    softmax = nonlinear.softmax(heads, tokens, tokens, attention=Attention.FULL, value_bytes=4)
-    norm = nonlinear.layer_norm(tokens, width, value_bytes=4)
+    product = Product(heads, tokens, tokens, width // heads, heads, Attention.FULL)
+    softmax = nonlinear.softmax(heads, tokens, tokens, attention=Attention.FULL)
+    norm = nonlinear.layer_norm(tokens, width)
 
     def linear(fan_in: int, fan_out: int) -> Tally:
-        return formulas.linear(tokens, fan_in, fan_out, bias=True, value_bytes=4)
+        return formulas.linear(tokens, fan_in, fan_out, bias=True)
 
     inside = [
         ("ln_1", "LayerNorm", "attention", "norm", norm),
@@ -50,13 +51,7 @@ def analog(layers: int, width: int, heads: int, vocabulary: int, tokens: int) ->
         ("attn.c_proj", "Conv1D", "attention", "proj", linear(width, width)),
         ("ln_2", "LayerNorm", "ffn", "norm", norm),
         ("mlp.c_fc", "Conv1D", "ffn", "ffn_up", linear(width, 4 * width)),
-        (
-            "mlp.act",
-            "GELU",
-            "ffn",
-            "activation",
-            nonlinear.gelu_tanh(tokens * 4 * width, value_bytes=4),
-        ),
+        ("mlp.act", "GELU", "ffn", "activation", nonlinear.gelu_tanh(tokens * 4 * width)),
         ("mlp.c_proj", "Conv1D", "ffn", "ffn_down", linear(4 * width, width)),
     ]
     return around(inside, layers, width, vocabulary, tokens)
@@ -69,36 +64,34 @@ def spiking(
     # Every fourth slot of the Q, K, V projection spikes, every eighth elsewhere.
     head_slots = timesteps * heads * tokens * head_width
     all_heads, events = timesteps * heads, (head_slots // 8, head_slots // 8 * tokens)
-    product = Product(all_heads, tokens, tokens, head_width, all_heads, Attention.FULL, 4)
+    product = Product(all_heads, tokens, tokens, head_width, all_heads, Attention.FULL)
 
-    def neuron(channels: int) -> Tally:
+    def neuron(kind: str, channels: int) -> Tally:
         slots = rows * channels
         return formulas.neurons(
-            slots, slots // 8, channels, inputs=slots, levels=Levels.BINARY, value_bytes=4
+            *(slots, slots // 8, channels),
+            inputs=slots,
+            levels=Levels.BINARY,
+            vector=channels,
+            arithmetic=ARITHMETIC[kind].ops(slots // timesteps, slots),
         )
 
     def linear(fan_in: int, fan_out: int, share: int = 8) -> Tally:
         events = rows * fan_in // share
         return formulas.event_linear(
-            rows, fan_in, fan_out, events, bias=True, levels=Levels.TERNARY, value_bytes=4
+            rows, fan_in, fan_out, events, bias=True, levels=Levels.TERNARY
         )
 
-    norm = nonlinear.layer_norm(tokens, width, value_bytes=4)
+    norm = nonlinear.layer_norm(tokens, width)
     inside = [
         ("ln_1", "LayerNorm", "attention", "norm", norm),
-        ("attn.neuron", "LIF", "attention", "neuron", neuron(3 * width)),
+        ("attn.neuron", "LIF", "attention", "neuron", neuron("LIF", 3 * width)),
         ("attn.c_attn", "EventConv1D", "attention", "qkv", linear(width, 3 * width, 4)),
-        (
-            "attn.scores",
-            "MatMul",
-            "attention",
-            "scores",
-            spikformer("scores", product, *events),
-        ),
+        ("attn.scores", "MatMul", "attention", "scores", spikformer("scores", product, *events)),
         ("attn.mix", "MatMul", "attention", "mix", spikformer("mix", product, *events)),
         ("attn.c_proj", "EventConv1D", "attention", "proj", linear(width, width)),
         ("ln_2", "LayerNorm", "ffn", "norm", norm),
-        ("mlp.neuron", "SignedIF", "ffn", "neuron", neuron(width)),
+        ("mlp.neuron", "SignedIF", "ffn", "neuron", neuron("SignedIF", width)),
         ("mlp.c_fc", "EventConv1D", "ffn", "ffn_up", linear(width, 4 * width)),
         ("mlp.c_proj", "EventConv1D", "ffn", "ffn_down", linear(4 * width, width)),
     ]
@@ -113,28 +106,18 @@ def around(
     tokens: int,
 ) -> Rows:
     return [
-        (
-            "wte",
-            "Embedding",
-            Label("embedding", "embedding"),
-            formulas.embedding(tokens, width, value_bytes=4),
-        ),
+        ("wte", "Embedding", Label("embedding", "embedding"), formulas.embedding(tokens, width)),
         *(
             (f"h.{depth}.{name}", kind, Label(block, component, depth), tally)
             for depth in range(layers)
             for name, kind, block, component, tally in inside
         ),
-        (
-            "ln_f",
-            "LayerNorm",
-            Label("head", "norm"),
-            nonlinear.layer_norm(tokens, width, value_bytes=4),
-        ),
+        ("ln_f", "LayerNorm", Label("head", "norm"), nonlinear.layer_norm(tokens, width)),
         (
             "lm_head",
             "Linear",
             Label("head", "lm_head"),
-            formulas.linear(tokens, width, vocabulary, bias=False, value_bytes=4),
+            formulas.linear(tokens, width, vocabulary, bias=False),
         ),
     ]
 
