@@ -20,12 +20,13 @@ from neurt.closed_form.passes import check_positions
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_rows import Rows
 from neurt.closed_form.plan_spiking import plan_ssa
-from neurt.families import FAMILIES, Family, Shape
+from neurt.families import Shape
 from neurt.loading.source import resolve
 from neurt.measure.planning import CLOSED_FORM, known_shape
 from neurt.measure.widths import StoredWidths, stored_widths
 from neurt.requests.breakeven import BreakEvenRequest
 from neurt.spiking.config import Code
+from neurt.spiking.feeds import coders_of
 from reports.breakeven.case import Case
 from reports.kit.widths import widths_in_words
 
@@ -159,7 +160,7 @@ def _layers(asa: Counts, ssa: Counts, *, by_depth: bool) -> Iterator[Part]:
     spiking = {row.name for row in ssa.layers}
     groups: dict[str, list[LayerCount]] = {}
     for row in _event_layers(asa, ssa):
-        shared = min(_coders(row.name) & spiking, default=row.name)
+        shared = min(coders_of(row.name) & spiking, default=row.name)
         groups.setdefault(shared if by_depth else row.label.component, []).append(row)
     for component, rows in groups.items():
         path = rows[0].name.rpartition(".")[0]
@@ -183,7 +184,7 @@ def _event_layers(asa: Counts, ssa: Counts) -> Iterator[LayerCount]:
 def _layer_part(name: str, rows: Sequence[LayerCount], ssa: Counts) -> Part:
     """Layers with the coders that feed them."""
     products = {row.name for row in rows}
-    known = {coder for product in products for coder in _coders(product)}
+    known = {coder for product in products for coder in coders_of(product)}
     fed = [row for row in ssa.layers if row.name in known]
     shapes = "/".join(sorted({_size(row, ssa) for row in rows} - {""}))
     return Part(
@@ -195,37 +196,6 @@ def _layer_part(name: str, rows: Sequence[LayerCount], ssa: Counts) -> Part:
         frozenset(products | {row.name for row in fed}),
         _highest(fed),
     )
-
-
-def _feeds(family: Family) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Products by name within a transformer layer, and the coders that are billed with them.
-
-    The neurons of Q, K and V of Spikformer feed two products, so they are billed with the block
-    alone.
-    """
-    attention, feedforward = family.attention, family.feedforward
-    of_attention = {
-        **dict.fromkeys(attention.inputs, ("encoder",)),
-        "core.scores": ("query_encoder", "key_encoder"),
-        "core.mix": ("core.weight_encoder", "value_encoder"),
-        attention.output: ("mix_encoder", "mix_neuron"),
-    }
-    for product, coders in of_attention.items():
-        yield f"{attention.path}.{product}", tuple(f"{attention.path}.{one}" for one in coders)
-    for product in feedforward.into_hidden:
-        yield feedforward.name(product), (feedforward.name("encoder"),)
-    yield feedforward.name(feedforward.down), (feedforward.name("hidden_encoder"),)
-
-
-_FEEDS = {product: coders for family in FAMILIES for product, coders in _feeds(family)}
-
-
-def _coders(name: str) -> set[str]:
-    """Names of the coders that may feed a product, given its full name."""
-    for product, coders in _FEEDS.items():
-        if name == product or name.endswith(f".{product}"):
-            return {name.removesuffix(product) + coder for coder in coders}
-    return set()
 
 
 def _size(row: LayerCount, counts: Counts) -> str:

@@ -5,26 +5,23 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import cache, partial
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from energy import Counts, LayerCount
 from energy.bill.layer import COMPUTE
 from energy.bill.pricing import prepare, terms
-from energy.formulas import Attention as Pairs
-from energy.formulas import pairs
 from hwmodels import Buffer, Dataflow, HardwareProfile
-from hwmodels.plain import quoted
 from neurt.closed_form.passes import decode
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
-from neurt.families import Shape, ShapeError, family_of
-from neurt.families.family import MAX_LAYERS, MAX_SIZE
-from neurt.spiking.config import Form, SpikingConfig, stored_choices
+from neurt.families import Shape
+from neurt.measure.stored_model import Rates, spike_rates, stored_model
+from neurt.spiking.config import SpikingConfig
 from reports.roofline.roofline import Roofline, TokenCost
 from reports.run.run import Run
 
@@ -33,9 +30,6 @@ BATCHES = (1, 8, 64)
 
 #: A cached token that costs so many times as much at twice the context lies elsewhere.
 _JUMP = 3.0
-
-#: Spikes per slot everywhere, or of each row by name.
-Rates = float | Mapping[str, float]
 
 
 def decode_rooflines(run: Run, batches: tuple[int, ...] = BATCHES) -> tuple[Roofline, ...]:
@@ -50,23 +44,12 @@ def decode_rooflines(run: Run, batches: tuple[int, ...] = BATCHES) -> tuple[Roof
     Returns:
         None of hardware on which neither weights nor cache cost anything; empty for a run that
         does not say its sizes.
-
-    Raises:
-        ShapeError: If the settings of the run, or the names of its layers, are not those that were
-            written.
     """
-    sizes = run.settings.get("shape")
-    if not isinstance(sizes, Mapping):
+    stored = stored_model(run)
+    if stored is None:
         return ()
-    try:
-        shape = _shape(sizes)
-        spiking = stored_choices(run.settings["spiking"])
-    except (TypeError, KeyError, ValueError) as error:
-        raise ShapeError(
-            "the settings of the run describe no known model and its conversion ('shape' and "
-            f"'spiking'): {' '.join(str(error).split())}; run the command again that wrote it"
-        ) from error
-    rates, said = _rates(run, shape, spiking)
+    shape, spiking = stored
+    rates, said = spike_rates(run, shape, spiking)
     bits = {row.name: (row.weight_bits, row.vector_bits) for row in run.asa.layers}
     found = []
     for profile in run.profiles:
@@ -77,60 +60,6 @@ def decode_rooflines(run: Run, batches: tuple[int, ...] = BATCHES) -> tuple[Roof
             how = (str(dataflow), costs, crossings, run.title, run.asa.model, run.asa.weights)
             found.append(Roofline(profile, *how, spiking.timesteps, said))
     return tuple(found)
-
-
-def _shape(sizes: Mapping[str, Any]) -> Shape:
-    """The sizes of a run, as they were written; raises TypeError or ValueError for others."""
-    for field in fields(Shape):
-        value = sizes.get(field.name, 1)
-        most = MAX_LAYERS if field.name == "layers" else MAX_SIZE
-        is_kind = field.name not in sizes or type(value).__name__ == field.type
-        if not is_kind or (field.type == "int" and not 0 < value <= most):
-            raise ValueError(f"'{field.name}' is {quoted(value)}")
-    shape = Shape(**sizes)
-    family_of(shape.model_type)
-    return shape
-
-
-def _rates(run: Run, shape: Shape, spiking: SpikingConfig) -> tuple[Rates, str]:
-    """Spike rates, and where they are from; raises ShapeError where the run has not all of them."""
-    if run.command == "plan":
-        rate = run.settings["spike_rate"]
-        if not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
-            raise ShapeError(
-                f"the 'spike_rate' of the run is {quoted(rate)}, and was 0 to 1 when it was "
-                "written; run the command again that wrote it"
-            )
-        return float(rate), f"assumed {rate:g}"
-    rates = measured_rates(run, spiking)
-    for row in plan_ssa(shape, decode(1), spiking, 0.0).layers:
-        if row.tally.slots and row.name not in rates:
-            raise ShapeError(
-                f"the run has no spikes of the layer {quoted(row.name)}, which its 'shape' has: "
-                "one of the two was edited; run the command again that wrote it"
-            )
-    return rates, f"measured in {run.phases[-1].name}"
-
-
-def measured_rates(run: Run, spiking: SpikingConfig) -> dict[str, float]:
-    """Spikes per slot of each row in the last phase of a run.
-
-    Attention weights that the mask hides are silent, and decode has none of those: their slots are
-    left out.
-    """
-    ssa = run.phases[-1].ssa
-    found = {}
-    for row in ssa.layers:
-        if row.tally.slots:
-            rate = row.tally.spikes / row.tally.slots
-            queries = int(ssa.tokens // (ssa.batch * max(1, row.calls)))
-            masked = spiking.form is Form.SOFTMAX and row.name.endswith(
-                ("core.weight_encoder", "core.mix")
-            )
-            if masked and ssa.phase == "prefill":
-                rate *= queries**2 / pairs(queries, queries, Pairs.CAUSAL)
-            found[row.name] = rate
-    return found
 
 
 class _Model(NamedTuple):

@@ -17,7 +17,8 @@ from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Shape, ShapeError
 from neurt.loading.source import ModelSource
 from neurt.measure.planning import run_plan
-from neurt.measure.roofline import decode_rooflines, measured_rates
+from neurt.measure.roofline import decode_rooflines
+from neurt.measure.stored_model import measured_rates
 from neurt.requests.passes import PlanRequest
 from neurt.spiking.config import Form, SpikingConfig
 from reports.run.run import Run
