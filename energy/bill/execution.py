@@ -41,6 +41,7 @@ def executed(
     moved = fused(counts, profile) if facts is None else facts
     tiled = profile.fusion is Fusion.FUSED and rules.weights != "event"
     bits = Bits(profile, rules, counts.value_bits)
+    whole_updates = profile.prices_updates
     layers = []
     for row, fact, beside in zip(moved.layers, counts.layers, beside_each(counts), strict=True):
         ops = dict(row.tally.ops)
@@ -53,7 +54,7 @@ def executed(
         if tiled:
             _read_in_blocks(ops, query_blocks(fact, beside, counts, profile))
         if ops.get(Op.NEURON_UPDATE):
-            _take_apart(ops, profile)
+            _take_apart(ops, whole_updates)
         if profile.delivery is not None and (fetched := fetches(fact, profile.delivery)):
             ops[Op.DELIVERY] = fetched
         layers.append(row.with_ops(ops))
@@ -69,12 +70,12 @@ def _read_in_blocks(ops: dict[Op, float], blocks: float) -> None:
             ops[op] *= blocks
 
 
-def _take_apart(ops: dict[Op, float], profile: HardwareProfile) -> None:
+def _take_apart(ops: dict[Op, float], whole_updates: bool) -> None:
     """An update of a neuron is charged whole, or as what it is made of: never both.
 
     A neuron of which nobody counted what it does is a leaky integrate-and-fire neuron.
     """
-    if profile.prices_updates:
+    if whole_updates:
         for op in LEAKY:
             ops.pop(op, None)
         return
