@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from hwmodels import Dataflow, Encoding, Fusion, HardwareProfile, Room, load_profiles
 from hwmodels.machine import MAX_BITS, MIN_BITS, Operand, Widths
@@ -40,10 +40,17 @@ class Stored(Hardware):
         Mapping[Operand, Bits],
         Flag("OPERAND=BITS", "those of a checkpoint and of the profile"),
     ] = Field(default_factory=dict)
-    """bits of weights, activations, vectors, kv or accumulators, as weights=4.156; may be
-    repeated"""
+    """bits of weights, activations, vectors, kv or accumulators, as weights=4.156,kv=8"""
     room: Annotated[Room | None, Flag(default="as the profile says")] = None
     """who gets the room on the chip"""
+
+    @field_validator("widths")
+    @classmethod
+    def _sums_are_whole(cls, widths: Mapping[Operand, float]) -> Mapping[Operand, float]:
+        bits = widths.get("accumulators", 32)
+        if not float(bits).is_integer():
+            raise ValueError(f"accumulators={bits:g}: sums have whole bits; give 1 to 64")
+        return widths
 
     def profiles(self) -> tuple[HardwareProfile, ...]:
         """See `Hardware`; raises RequestError too if a profile lacks what is to be changed."""
@@ -62,13 +69,9 @@ class Stored(Hardware):
         return machine
 
     def _widths(self, own: Widths) -> Widths:
-        given: dict[str, float] = dict(self.widths.items())
-        if (sums := given.get("accumulators")) is not None:
-            if not sums.is_integer():
-                raise RequestError(
-                    f"--widths accumulators={sums:g}: sums have whole bits; give 1 to 64"
-                )
-            given["accumulators"] = int(sums)
+        given: dict[str, float] = {**self.widths}
+        if "accumulators" in given:
+            given["accumulators"] = int(given["accumulators"])
         return Widths.model_validate(own.model_dump() | given)
 
     def _changes(self, _profile: HardwareProfile) -> dict[str, object]:
@@ -88,7 +91,7 @@ class Executed(Stored):
         Mapping[Literal["mac", "event"], Uses], Flag("KIND=N", "as the profile says")
     ] = Field(default_factory=dict)
     """multiply-accumulates (mac), or events (event), that share one fetch of a stored operand
-    beside the adders; may be repeated"""
+    beside the adders, as mac=2048,event=1"""
 
     def _changes(self, profile: HardwareProfile) -> dict[str, object]:
         changed = super()._changes(profile)
@@ -118,8 +121,8 @@ class Timed(Executed):
         Mapping[Literal["asa", "ssa"], Amount],
         Flag("VARIANT=SECONDS", "from the throughput of the profile, else unpriced"),
     ] = Field(default_factory=dict)
-    """seconds that all passes of asa, or of ssa, take on the hardware, for its static energy; may
-    be repeated"""
+    """seconds that all passes of asa, or of ssa, take on the hardware, for its static energy, as
+    asa=0.2,ssa=0.1"""
 
     def check(self) -> None:
         """See `Request.check`."""

@@ -115,9 +115,9 @@ def _pairs(
 ) -> dict[str, str]:
     names = typing.get_args(typing.get_args(field.info.annotation)[0])
     found: dict[str, str] = {}
-    for word in words:
+    for word in (part for given in words for part in given.split(",")):
         name, _, value = word.partition("=")
-        if name not in names:
+        if name not in names or not value.strip():
             known = " or ".join(f"{known}={_unit(field)}" for known in names)
             parser.error(f"argument {field.option}: must be {known}, not {quoted(word)}")
         if name in found:
