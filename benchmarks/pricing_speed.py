@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 from energy import Counts
-from energy.bill.pricing import price_many
+from energy.bill.many import price_many
 from hwmodels import HardwareProfile, load_profile
 from neurt.closed_form.passes import prefill
 from neurt.closed_form.plan_spiking import plan_ssa

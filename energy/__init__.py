@@ -11,10 +11,10 @@ from hwmodels.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from energy.bill.estimate import Estimate as Estimate
-    from energy.bill.estimate import bill_of as bill_of
     from energy.bill.estimate import estimate as estimate
     from energy.bill.layer import LayerEnergy as LayerEnergy
-    from energy.bill.pricing import price_many as price_many
+    from energy.bill.many import price_many as price_many
+    from energy.bill.request import bill_of as bill_of
     from energy.bill.saving import Saving as Saving
     from energy.bill.saving import saving as saving
     from energy.counts import Counts as Counts

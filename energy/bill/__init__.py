@@ -1,8 +1,9 @@
 """Counts become a bill: execution, placement, prices, sums, savings."""
 
-from energy.bill.estimate import Estimate, bill_of, estimate
+from energy.bill.estimate import Estimate, estimate
 from energy.bill.layer import ACCOUNTINGS, COMPUTE, GROUPS, LayerEnergy
-from energy.bill.pricing import price_many
+from energy.bill.many import price_many
+from energy.bill.request import bill_of
 from energy.bill.saving import Saving, saving
 
 __all__ = [

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial, reduce
 from operator import add, attrgetter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from energy.bill.latency import layer_time
+from energy.bill.kept import kept
+from energy.bill.latency import seconds
 from energy.bill.layer import (
     ACCOUNTINGS,
     ESTIMATE_COLUMNS,
@@ -21,7 +20,7 @@ from energy.bill.layer import (
     LayerEnergy,
     known_pj,
 )
-from energy.bill.pricing import prepare, terms
+from energy.bill.pricing import prepare, priced_layers
 from energy.counts import Counts
 from energy.counts.counts import Scope
 from energy.table import Column, Table
@@ -30,8 +29,6 @@ from hwmodels import Dataflow, Fusion, HardwareProfile, Op
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-Key = TypeVar("Key")
 
 
 @dataclass(frozen=True)
@@ -74,21 +71,15 @@ class Estimate:
         bill = self.under(accounting)
         if bill is not self:
             return bill.energy_pj(block=block, component=component)
-        key = accounting, block, component
-        if key not in self._sums:  # tables of a run ask for the same ones dozens of times
-            layers = self.within(block, component)
-            static_pj = self.static_pj if block is None and component is None else None
-            self._sums[key] = (
-                math.fsum(layer.compute_pj for layer in layers)
-                if accounting == "compute"
-                else math.fsum((static_pj or 0.0, *(layer.total_pj for layer in layers)))
-            )
-        return self._sums[key]
+        return self._sum(accounting == "compute", block, component)
 
-    @cached_property
-    def _sums(self) -> dict[tuple[str, str | None, str | None], float]:
-        """What `energy_pj` has summed."""
-        return {}
+    @kept
+    def _sum(self, compute: bool, block: str | None, component: str | None) -> float:
+        layers = self.within(block, component)
+        if compute:
+            return math.fsum(layer.compute_pj for layer in layers)
+        static_pj = self.static_pj if block is None and component is None else None
+        return math.fsum((static_pj or 0.0, *(layer.total_pj for layer in layers)))
 
     def under(self, accounting: str) -> Estimate:
         """The bill at the bound that an accounting names; itself where it names none.
@@ -118,36 +109,22 @@ class Estimate:
         return reduce(add, bills)
 
     @cached_property
-    def elsewhere(self) -> dict[object, Any]:
-        """What others keep with it: bills of the same counts on other machines, what they say."""
+    def answers(self) -> dict[object, Any]:
+        """What it was asked, and said; others keep here what they found out about it."""
         return {}
 
+    @kept
     def within(self, block: str | None, component: str | None = None) -> Sequence[LayerEnergy]:
         """The bills of the layers in a block that have a component; None is any."""
         if block is component is None:
             return self.layers
-        key = block, component
-        if key not in self._within:
-            self._within[key] = [x for x in self.layers if x.count.label.within(*key)]
-        return self._within[key]
+        return [x for x in self.layers if x.count.label.within(block, component)]
 
+    @kept
     def counted(self, block: str | None, component: str | None = None) -> frozenset[Op]:
         """The operations that were counted in the layers of `within`."""
-        key = block, component
-        if key not in self._counted:
-            tallies = (layer.count.tally.ops for layer in self.within(*key))
-            self._counted[key] = frozenset(op for ops in tallies for op in ops if ops[op])
-        return self._counted[key]
-
-    @cached_property
-    def _within(self) -> dict[tuple[str | None, str | None], list[LayerEnergy]]:
-        """What `within` has found."""
-        return {}
-
-    @cached_property
-    def _counted(self) -> dict[tuple[str | None, str | None], frozenset[Op]]:
-        """What `counted` has found."""
-        return {}
+        tallies = (layer.count.tally.ops for layer in self.within(block, component))
+        return frozenset(op for ops in tallies for op in ops if ops[op])
 
     @cached_property
     def without_latency(self) -> Estimate:
@@ -236,23 +213,12 @@ class Estimate:
         phase = self.counts.phase if self.counts.phase == other.counts.phase else "request"
         counts = replace(self.counts, phase=phase) + replace(other.counts, phase=phase)
         known = self.latency_s is not None and other.latency_s is not None
-        layers = tuple(
-            LayerEnergy(
-                count,
-                _sum(a.pj, b.pj),
-                _sum(a.level_pj, b.level_pj),
-                _sum(a.level_bytes, b.level_bytes),
-            )
-            for count, a, b in zip(counts.layers, self.layers, other.layers, strict=True)
-        )
+        bills = zip(self.layers, other.layers, counts.layers, strict=True)
+        layers = tuple(a.plus(b, count) for a, b, count in bills)
         latency_s = (self.latency_s or 0.0) + (other.latency_s or 0.0) if known else None
         return Estimate(
             counts, self.profile, layers, self.dataflow, latency_s, self.made_of + other.made_of
         )
-
-
-def _sum(a: Mapping[Key, float], b: Mapping[Key, float]) -> dict[Key, float]:
-    return {key: a.get(key, 0.0) + b.get(key, 0.0) for key in {**a, **b}}
 
 
 def estimate(
@@ -269,55 +235,8 @@ def estimate(
     """
     dataflow = dataflow or profile.dataflow
     work = prepare(counts, profile, dataflow)
-    size = len(work.counts.layers)
-    pj: list[dict[Op, float]] = [{} for _ in range(size)]
-    level_pj: list[dict[str, float]] = [{} for _ in range(size)]
-    level_bytes: list[dict[str, float]] = [{} for _ in range(size)]
-    for term in terms(work, profile):
-        value = term.constant.pj(profile) if term.constant else 0.0
-        op, level = term.op, term.constant.level if term.constant else ""
-        here = np.flatnonzero(term.amounts)
-        for i, amount in zip(here.tolist(), term.amounts[here].tolist(), strict=True):
-            cost = amount * value
-            pj[i][op] = pj[i].get(op, 0.0) + cost
-            if level:
-                level_pj[i][level] = level_pj[i].get(level, 0.0) + cost
-                level_bytes[i][level] = level_bytes[i].get(level, 0.0) + amount
-    layers = tuple(
-        LayerEnergy(
-            row,
-            pj[i],
-            level_pj[i],
-            level_bytes[i],
-            layer_time(row.tally.ops, level_bytes[i], profile),
-        )
-        for i, row in enumerate(work.counts.layers)
-    )
+    layers = priced_layers(work, profile)
     made_of = ((counts, latency_s),)
     if latency_s is None:
-        times = [layer.time.seconds for layer in layers if layer.time is not None]
-        latency_s = math.fsum(times) if times and len(times) == size else None
+        latency_s = seconds(layer.time for layer in layers)
     return Estimate(work.counts, profile, layers, dataflow, latency_s, made_of)
-
-
-def bill_of(
-    phases: Sequence[Counts],
-    profile: HardwareProfile,
-    *,
-    dataflow: Dataflow | None = None,
-    latency_s: float | None = None,
-) -> Estimate:
-    """The bill of one or more phases of a variant: each lives in the memory that it needs.
-
-    Dataflow and latency as in `estimate`; the latency is that of all phases together.
-
-    Raises:
-        ValueError: If they are not of one model, counted in the same way.
-    """
-    return sum_of([estimate(phase, profile, dataflow=dataflow) for phase in phases], latency_s)
-
-
-def sum_of(bills: Sequence[Estimate], latency_s: float | None = None) -> Estimate:
-    """The sum of the bills of several phases; see `bill_of`."""
-    total = reduce(add, bills)
-    return total if latency_s is None else replace(total, latency_s=latency_s)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from energy.bill.layer import COMPUTE, LayerTime
 from hwmodels import HardwareProfile, Op
@@ -41,3 +41,10 @@ def layer_time(
             times[level] = moved / profile.bandwidth[level].bytes_per_second
     bound = max(times, key=times.__getitem__)
     return LayerTime(times[bound], bound)
+
+
+def seconds(times: Iterable[LayerTime | None]) -> float | None:
+    """How long layers take one after the other; None where one is not known, or there is none."""
+    times = list(times)
+    known = [time.seconds for time in times if time is not None]
+    return math.fsum(known) if known and len(known) == len(times) else None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from energy.counts import Counts, LayerCount
 from energy.table import Column, at, attributes
 from energy.words import op_names
 from hwmodels import Dataflow, HardwareProfile, Op
+
+Key = TypeVar("Key")
 
 #: The accountings of a saving: MACs and ACs alone, and everything that has a price at both ends of
 #: what moves between products.
@@ -67,6 +69,15 @@ class LayerEnergy:
     level_bytes: Mapping[str, float] = field(default_factory=dict)
     time: LayerTime | None = None  #: how long it takes, and why; None where unknown
 
+    def plus(self, other: LayerEnergy, count: LayerCount) -> LayerEnergy:
+        """The bill of the layer in two phases; `count` is the sum of both counts."""
+        return LayerEnergy(
+            count,
+            _sum(self.pj, other.pj),
+            _sum(self.level_pj, other.level_pj),
+            _sum(self.level_bytes, other.level_bytes),
+        )
+
     @property
     def lacks_compute(self) -> bool:
         """Whether a MAC or an AC has no price: the sums below are then no energy of the layer."""
@@ -86,6 +97,10 @@ class LayerEnergy:
     def total_pj(self) -> float:
         """Energy of everything that has a price, in picojoules."""
         return math.fsum(self.pj.values())
+
+
+def _sum(a: Mapping[Key, float], b: Mapping[Key, float]) -> dict[Key, float]:
+    return {key: a.get(key, 0.0) + b.get(key, 0.0) for key in {**a, **b}}
 
 
 class BillRow(NamedTuple):

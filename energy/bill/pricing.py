@@ -1,12 +1,11 @@
 """The bill is linear in the constants of a profile: terms of amounts times values.
 
 What an amount is depends on the counts and on all that a profile says of the machine, not on its
-picojoules; so many profiles of one structure share their terms and are priced in one product.
+picojoules; so many profiles of one structure share their terms, see `energy.bill.many`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,7 +13,8 @@ import numpy as np
 
 from energy.bill.execution import executed
 from energy.bill.fusion import fused
-from energy.bill.layer import COMPUTE
+from energy.bill.latency import layer_time
+from energy.bill.layer import LayerEnergy
 from energy.bill.placement import BUFFERS, Floats, Held, Ints, place
 from energy.bill.traffic import MOVED, Bits
 from energy.counts import Counts, LayerCount
@@ -162,45 +162,23 @@ def _stored(op: Op, level: MemoryLevel, name: str, amounts: Floats, sizes: Float
     ]
 
 
-def price_many(counts: Counts, profiles: Sequence[HardwareProfile]) -> Floats:
-    """Energy of each layer on each of many profiles, in picojoules, (profiles, layers).
-
-    Everything that has a price is summed; NaN where a MAC or an AC has none. Static energy is not
-    in it: it belongs to no layer.
-    """
-    bills = np.empty((len(profiles), len(counts.layers)))
-    groups: dict[object, list[int]] = {}
-    for i, profile in enumerate(profiles):
-        groups.setdefault(_structure(profile), []).append(i)
-    for members in groups.values():
-        first = profiles[members[0]]
-        work = prepare(counts, first)
-        columns: dict[Constant, Floats] = {}
-        for term in terms(work, first):
-            if term.constant is not None:
-                columns[term.constant] = columns.get(term.constant, 0.0) + term.amounts
-        values = [[c.pj(profiles[i]) for c in columns] for i in members]
-        amounts = np.array(list(columns.values())).reshape(len(columns), len(counts.layers))
-        energy = np.array(values).reshape(len(members), len(columns)) @ amounts
-        for op in COMPUTE & work.amounts.keys():
-            if not first.is_priced(op):
-                energy[:, work.amounts[op] > 0] = np.nan
-        bills[members] = energy
-    return bills
-
-
-def _structure(profile: HardwareProfile) -> tuple[object, ...]:
-    """Equal for profiles that differ in nothing but their picojoules."""
-    delivery = profile.delivery
-    return (
-        *(profile.dataflow, profile.fusion, profile.encoding, profile.room, profile.core),
-        *(profile.value_bytes, profile.widths),
-        delivery and (delivery.mac_reuse, delivery.event_reuse),
-        tuple(profile.prices),
-        tuple(profile.included),
-        tuple(profile.placement.items()),
-        tuple(
-            (name, level.capacity_bytes, tuple(size for size, _ in level.curve))
-            for name, level in profile.memory.items()
-        ),
+def priced_layers(work: Work, profile: HardwareProfile) -> tuple[LayerEnergy, ...]:
+    """The bill of each layer of counted work on a machine."""
+    size = len(work.counts.layers)
+    pj: list[dict[Op, float]] = [{} for _ in range(size)]
+    level_pj: list[dict[str, float]] = [{} for _ in range(size)]
+    level_bytes: list[dict[str, float]] = [{} for _ in range(size)]
+    for term in terms(work, profile):
+        value = term.constant.pj(profile) if term.constant else 0.0
+        op, level = term.op, term.constant.level if term.constant else ""
+        here = np.flatnonzero(term.amounts)
+        for i, amount in zip(here.tolist(), term.amounts[here].tolist(), strict=True):
+            cost = amount * value
+            pj[i][op] = pj[i].get(op, 0.0) + cost
+            if level:
+                level_pj[i][level] = level_pj[i].get(level, 0.0) + cost
+                level_bytes[i][level] = level_bytes[i].get(level, 0.0) + amount
+    return tuple(
+        LayerEnergy(*bill, layer_time(bill[0].tally.ops, bill[-1], profile))
+        for bill in zip(work.counts.layers, pj, level_pj, level_bytes, strict=True)
     )

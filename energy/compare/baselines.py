@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from energy.bill.estimate import Estimate, bill_of
+from energy.bill.estimate import Estimate
+from energy.bill.request import bill_of
 from energy.bill.saving import Saving, saving
 from energy.compare.twin import activation_bits, twin_counts, widest_levels
 from energy.counts import Counts, LayerCount

@@ -117,9 +117,9 @@ def sensitivity(
     asa, ssa = asa.under(accounting), ssa.under(accounting)
     # Tables of a run ask for the same ones several times.
     key = "sensitivity", id(ssa), accounting, block, samples, seed, swings
-    if key not in asa.elsewhere:
-        asa.elsewhere[key] = ssa, _found(asa, ssa, accounting, block, samples, seed, swings)
-    found: Sensitivity = asa.elsewhere[key][1]
+    if key not in asa.answers:
+        asa.answers[key] = ssa, _found(asa, ssa, accounting, block, samples, seed, swings)
+    found: Sensitivity = asa.answers[key][1]
     return found
 
 

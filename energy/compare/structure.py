@@ -105,11 +105,11 @@ def _with_encoding(profile: HardwareProfile, by: float) -> HardwareProfile:
 def placed(bill: Estimate, places: Mapping[str, float]) -> Estimate:
     """A bill with assumptions at places in their ranges, by name; others as the profile says."""
     key = tuple(sorted(places.items()))
-    if key not in bill.elsewhere:
+    if key not in bill.answers:
         machine = bill.profile
         for choice in choices_of(bill.profile):
             if (place := places.get(choice.constant.name)) is not None:
                 machine = choice.at(machine, choice.multiple(place))
-        bill.elsewhere[key] = bill.on(machine)
-    found: Estimate = bill.elsewhere[key]
+        bill.answers[key] = bill.on(machine)
+    found: Estimate = bill.answers[key]
     return found

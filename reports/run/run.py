@@ -8,7 +8,7 @@ from functools import cached_property, reduce
 from operator import add
 
 from energy import Counts, Estimate, estimate
-from energy.bill.estimate import sum_of
+from energy.bill.request import sum_of
 from energy.compare.baselines import Baseline, baselines
 from hwmodels import Dataflow, HardwareProfile, load_profile, profile_names
 from hwmodels.catalog import load_sibling

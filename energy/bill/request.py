@@ -1,0 +1,39 @@
+"""The bill of a request: of several phases, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import reduce
+from operator import add
+
+from energy.bill.estimate import Estimate, estimate
+from energy.counts import Counts
+from hwmodels import Dataflow, HardwareProfile
+
+
+def bill_of(
+    phases: Sequence[Counts],
+    profile: HardwareProfile,
+    *,
+    dataflow: Dataflow | None = None,
+    latency_s: float | None = None,
+) -> Estimate:
+    """The bill of one or more phases of a variant: each lives in the memory that it needs.
+
+    Dataflow and latency as in `estimate`; the latency is that of all phases together.
+
+    Raises:
+        ValueError: If they are not of one model, counted in the same way.
+    """
+    return sum_of([estimate(phase, profile, dataflow=dataflow) for phase in phases], latency_s)
+
+
+def sum_of(bills: Sequence[Estimate], latency_s: float | None = None) -> Estimate:
+    """The sum of the bills of several phases; see `bill_of`."""
+    total = reduce(add, bills)
+    if latency_s is None:
+        return total
+    phases = [counts for counts, _ in total.made_of]
+    made_of = tuple((counts, 0.0 if i else latency_s) for i, counts in enumerate(phases))
+    return replace(total, latency_s=latency_s, made_of=made_of)
