@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-from hwmodels.document import Document, compose
+from hwmodels.document import Document, compose, origins
 from hwmodels.doubts import ProfileWarning
 from hwmodels.errors import did_you_mean
 from hwmodels.plain import printable, quoted
@@ -95,6 +95,7 @@ class Checked(NamedTuple):
     profile: HardwareProfile | None  #: None if it is not valid
     faults: tuple[str, ...]  #: everything that is wrong
     doubts: tuple[str, ...]  #: what is probably not meant
+    origins: Mapping[str, str]  #: of a valid one, who said each key (`prices.mac`)
 
 
 def check_profile(name_or_path: str | Path) -> list[Checked]:
@@ -103,7 +104,7 @@ def check_profile(name_or_path: str | Path) -> list[Checked]:
         source = _find(str(name_or_path))
         document = source.open()
     except ProfileError as error:
-        return [Checked(str(name_or_path), None, error.faults, ())]
+        return [Checked(str(name_or_path), None, error.faults, (), {})]
     others = () if source.precision else document.precisions
     found: list[Checked] = []
     for precision in (source.precision, *others):
@@ -129,6 +130,7 @@ def _checked(document: Document, precision: str | None) -> Checked:
         profile,
         tuple(fault.removeprefix(itself) for fault in faults),
         tuple(doubt.removeprefix(itself) for doubt in doubts),
+        {} if profile is None else origins(document, precision, _find_beside),
     )
 
 

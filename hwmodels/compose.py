@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from hwmodels.ops import Buffer, Op
 from hwmodels.prices import Price, Record
@@ -18,6 +19,43 @@ TABLES = ("prices", "memory", "placement", "included", "throughput", "bandwidth"
 
 _CITED_TABLES = ("prices", "memory", "throughput", "bandwidth")
 _CITED_RECORDS = ("static_power", "core", "delivery")
+
+
+class Whole(NamedTuple):
+    """A profile that is composed, not yet validated."""
+
+    table: dict[str, Any]
+    #: prices of arithmetic that were taken over from another precision, and from which
+    foreign: Mapping[str, str] = MappingProxyType({})
+    #: who said each key, entries of tables (`prices.mac`) one by one: a file, or one of its
+    #: precisions
+    origins: Mapping[str, str] = MappingProxyType({})
+
+    def overlaid(self, change: Mapping[str, Any], *, name: str, onto: str) -> Whole:
+        """The same with a partial profile laid over it; errors as those of `overlay`."""
+        table, said = overlay(self.table, change, name=name, onto=onto), set(_keys_of(change))
+        origins = {
+            key: name if key in said else self.origins.get(key, name) for key in _keys_of(table)
+        }
+        old, new = self.table.get("prices"), table.get("prices")
+        if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
+            return Whole(table, {}, origins)
+        before = str(self.table.get("precision"))  # not yet validated
+        kept = {
+            op: self.foreign.get(op, before)
+            for op in new
+            if old.get(op) is new[op] and op in list(Op) and Op(op).group != "routing"
+        }
+        foreign = {op: of for op, of in kept.items() if of != table.get("precision")}
+        return Whole(table, foreign, origins)
+
+
+def _keys_of(table: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in table.items():
+        if key in TABLES and isinstance(value, Mapping):
+            yield from (f"{key}.{entry}" for entry in value)
+        elif key not in DIRECTIVES:
+            yield key
 
 
 def overlay(

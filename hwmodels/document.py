@@ -7,15 +7,14 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from hwmodels.compose import derived_title, overlay
+from hwmodels.compose import Whole, derived_title
 from hwmodels.doubts import ProfileWarning, doubts
 from hwmodels.errors import did_you_mean
 from hwmodels.inputs import parse_toml, read_utf8
-from hwmodels.ops import Op
 from hwmodels.plain import MAX_VALUE, printable, quoted
 from hwmodels.profile import HardwareProfile, ProfileError
 
@@ -99,28 +98,6 @@ class Document:
 Find = Callable[[str, Path | None], tuple[Document, str | None]]
 
 
-class _Whole(NamedTuple):
-    """A profile that is composed, not yet validated."""
-
-    table: dict[str, Any]
-    #: prices of arithmetic that were taken over from another precision, and from which
-    foreign: Mapping[str, str]
-
-    def overlaid(self, change: Mapping[str, Any], *, name: str, onto: str) -> _Whole:
-        """The same with a partial profile laid over it; errors as those of `overlay`."""
-        table = overlay(self.table, change, name=name, onto=onto)
-        old, new = self.table.get("prices"), table.get("prices")
-        if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
-            return _Whole(table, {})
-        before = str(self.table.get("precision"))  # not yet validated
-        kept = {
-            op: self.foreign.get(op, before)
-            for op in new
-            if old.get(op) is new[op] and op in list(Op) and Op(op).group != "routing"
-        }
-        return _Whole(table, {op: of for op, of in kept.items() if of != table.get("precision")})
-
-
 def compose(document: Document, precision: str | None, find: Find) -> HardwareProfile:
     """Make the profile that a document describes, at one of its precisions; None is its default.
 
@@ -141,6 +118,11 @@ def compose(document: Document, precision: str | None, find: Find) -> HardwarePr
     for doubt in doubts(profile, levels, whole.foreign):
         warnings.warn(printable(f"{called}: {doubt}"), ProfileWarning, stacklevel=2)
     return profile
+
+
+def origins(document: Document, precision: str | None, find: Find) -> Mapping[str, str]:
+    """Who said each key of the profile that `compose` makes, as `Whole.origins` has it."""
+    return _composed(document, precision, find, ()).origins
 
 
 def validated(table: Mapping[str, Any], called: str) -> HardwareProfile:
@@ -164,9 +146,9 @@ def _called(document: Document, precision: str | None) -> str:
 
 def _composed(
     document: Document, precision: str | None, find: Find, trail: tuple[str, ...]
-) -> _Whole:
+) -> Whole:
     table, parent = document.table, document.table.get("extends")
-    whole = _Whole({}, {})
+    whole = Whole({})
     if parent is not None:
         whole = _parent(document, parent, find, trail)
         name = table.get("name", document.path.stem if document.path else document.name)
@@ -195,7 +177,7 @@ def _composed(
     return whole.overlaid(named | dict(change), name=called, onto=document.name)
 
 
-def _parent(document: Document, reference: object, find: Find, trail: tuple[str, ...]) -> _Whole:
+def _parent(document: Document, reference: object, find: Find, trail: tuple[str, ...]) -> Whole:
     called = f"hardware profile '{document.name}'"
     if not isinstance(reference, str):
         raise ProfileError(

@@ -31,7 +31,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"inputs", "prices"},
         {"machine"},
         {"components", "profile"},
-        {"compose", "diff", "doubts", "schema", "template"},
+        {"compose", "diff", "doubts", "schema", "template", "usage"},
         {"document"},
         {"plugins"},
         {"catalog"},

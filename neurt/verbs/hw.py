@@ -79,28 +79,36 @@ def _from(path: Path, reference: str) -> str:
 
 
 def validate_(request: ValidateRequest, console: Console) -> object:
-    """Print every fault and every doubt, a line each; raises ProfileError if there is a fault."""
-    from hwmodels import HardwareProfile, ProfileError
+    """Print every fault and every doubt, a line each, and whose what a valid profile says is.
+
+    Raises ProfileError if there is a fault.
+    """
+    from hwmodels import ProfileError
     from hwmodels.catalog import check_profile
     from hwmodels.plain import printable
+    from reports.hardware.check import about, print_about
 
     told: set[str] = set()  # a precision repeats what is wrong with its file
     faults: list[str] = []
     doubts: list[str] = []
-    valid: list[tuple[str, HardwareProfile]] = []
-    for called, profile, wrong, doubtful in check_profile(request.file):
-        faults += [f"{called}: {fault}" for fault in wrong if fault not in told]
-        doubts += [f"{called}: {doubt}" for doubt in doubtful if doubt not in told]
-        valid += [(called, profile)] if profile is not None else []
-        told |= {*wrong, *doubtful}
-    lines = [*faults, *(f"doubtful: {doubt}" for doubt in doubts)]
-    lines += [
-        f"{name}: valid profile '{it.name}', {several(len(it.prices), 'price')}"
-        for name, it in valid
-    ]
-    for line in lines:
+    checked = check_profile(request.file)
+    for one in checked:
+        faults += [f"{one.called}: {fault}" for fault in one.faults if fault not in told]
+        doubts += [f"{one.called}: {doubt}" for doubt in one.doubts if doubt not in told]
+        told |= {*one.faults, *one.doubts}
+    for line in (*faults, *(f"doubtful: {doubt}" for doubt in doubts)):
         say(console)(printable(line))
-    result = {"valid": [it.name for _, it in valid], "faults": faults, "doubts": doubts}
+    profiles = []
+    for one in checked:
+        if one.profile is not None:
+            profiles.append(about(one.called, one.profile, one.origins))
+            print_about(one.called, one.profile, profiles[-1], console)
+    result = {
+        "valid": [profile.name for profile in profiles],
+        "profiles": [profile._asdict() for profile in profiles],
+        "faults": faults,
+        "doubts": doubts,
+    }
     if faults:
         number = several(len(faults), "fault")
         raise ProfileError(f"hardware profile '{request.file}' has {number}", details=result)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from rich.console import Console
 
+from energy.formulas.arithmetic import ARITHMETIC
 from energy.table import Column, Table, at, texts
 from hwmodels import HardwareProfile, MemoryLevel, Op, ProfileError, load_profile, profile_names
 from hwmodels.catalog import unused_plug_ins
 from hwmodels.diff import Difference, Entry, curve, differences, size
 from hwmodels.prices import Cited
+from hwmodels.usage import unpriced
 from reports.kit.table import print_sentence, print_table
 
-_PRICES = {"MAC (pJ)": Op.MAC, "AC (pJ)": Op.AC, "neuron (pJ)": Op.NEURON_UPDATE}
+_PRICES = ("MAC (pJ)", "AC (pJ)", "neuron (pJ)")
 _WORDS = ("scope", "title", "sources")
 
 #: Columns of the list of profiles.
@@ -38,7 +41,8 @@ def list_profiles() -> tuple[Table[Texts], list[str]]:
 
 
 def _listed(name: str, profile: HardwareProfile) -> Texts:
-    prices = (_price(profile, op) for op in _PRICES.values())
+    neuron = _price(profile, Op.NEURON_UPDATE) or _leaky(profile)
+    prices = _price(profile, Op.MAC), _price(profile, Op.AC), neuron
     return name, profile.precision, *prices, profile.scope, profile.title, _agreement(profile)
 
 
@@ -47,6 +51,13 @@ def _price(profile: HardwareProfile, op: Op) -> str | None:
     if pj is None:
         return None
     return "included" if op in profile.included else f"{pj:g}"
+
+
+def _leaky(profile: HardwareProfile) -> str | None:
+    """A step of a leaky neuron, where it is charged by what it is made of."""
+    parts = ARITHMETIC["LIF"].ops(values=0, steps=1)
+    known = [pj * each for op, each in parts.items() if (pj := profile.energy_pj(op)) is not None]
+    return f"{math.fsum(known):g}" if len(known) == len(parts) else None
 
 
 def _agreement(profile: HardwareProfile) -> str:
@@ -62,13 +73,33 @@ def print_profile(profile: HardwareProfile, console: Console) -> None:
     node = "unknown node" if profile.process_nm is None else f"{profile.process_nm:g} nm"
     width = f"{profile.value_bytes:g} bytes per value"
     print_sentence(f"{node}, {profile.precision}, {width}, {profile.scope}", console)
-    print_sentence(f"dataflow {profile.dataflow}: {profile.dataflow.definition}", console)
+    stored = ("encoding", "room") if profile.placement else ()
+    for key in ("dataflow", "fusion", *stored):
+        rule = getattr(profile, key)
+        print_sentence(f"{key} {rule}: {rule.definition}", console)
+    if stored or profile.delivery:
+        print_sentence(f"bits of {_widths(profile)}", console)
     if (table := profile_table(profile)).rows:
         print_table(table, console)
     for line, style in _lines(profile):
         print_sentence(line, console, style)
     for assumption in profile.assumptions:
         print_sentence(f"- {assumption}", console)
+
+
+#: An operation that moves values of each operand.
+_MOVED = {
+    "weights": Op.WEIGHT_READ,
+    "activations": Op.ACTIVATION_READ,
+    "vectors": Op.VECTOR_READ,
+    "kv": Op.KV_READ,
+    "accumulators": Op.STATE_READ,
+}
+
+
+def _widths(profile: HardwareProfile) -> str:
+    """The width of each operand: "weights 4.5, activations 16, ..."."""
+    return ", ".join(f"{name} {profile.width_bits(op):g}" for name, op in _MOVED.items())
 
 
 def profile_table(profile: HardwareProfile) -> Table[Texts]:
@@ -110,8 +141,8 @@ def _lines(profile: HardwareProfile) -> Iterator[tuple[str, str]]:
     for reason in dict.fromkeys(profile.included.values()):
         ops = ", ".join(op.value for op, why in profile.included.items() if why == reason)
         yield f"{ops}: {reason}", "dim"
-    if unpriced := [op.value for op in Op if not profile.is_priced(op)]:
-        yield f"without a price: {', '.join(unpriced)}", "yellow"
+    if missing := unpriced(profile):
+        yield f"without a price: {', '.join(missing)}", "yellow"
 
 
 def _memories(profile: HardwareProfile) -> Iterator[str]:
@@ -119,21 +150,36 @@ def _memories(profile: HardwareProfile) -> Iterator[str]:
         buffers = ", ".join(b.value for b, where in profile.placement.items() if name in where)
         held = f" of {size(level.capacity_bytes)}" if level.capacity_bytes else ""
         yield f"{name}{held}: {buffers or 'unused'}"
-    for buffer, levels in profile.placement.items():
+    for levels in dict.fromkeys(profile.placement.values()):
         if len(levels) > 1:
-            yield f"{buffer}: in {', else in '.join(levels)}"
+            buffers = ", ".join(b for b, where in profile.placement.items() if where == levels)
+            yield f"{buffers}: in {', else in '.join(levels)}"
 
 
 def _limits(profile: HardwareProfile) -> Iterator[str]:
+    if (fetch := profile.delivery) is not None:
+        yield (
+            f"delivery {fetch.pj_per_byte:g} pJ per byte fetched beside the adders, for "
+            f"{fetch.mac_reuse:g} multiply-accumulates or {fetch.event_reuse:g} events"
+            f"{_reuses(fetch.reuse_range)} ({_grounds(fetch)})"
+        )
     if (static := profile.static_power) is not None:
         yield f"static power {static.watts:g} W ({_grounds(static)})"
     for op, rate in profile.throughput.items():
         yield f"throughput {rate.per_second:g} {op} per second ({_grounds(rate)})"
+    for name, fast in profile.bandwidth.items():
+        yield f"bandwidth of {name} {fast.bytes_per_second:g} bytes per second ({_grounds(fast)})"
+    if not profile.throughput:
+        yield "no throughput: latency, and what follows from it, is unknown"
     if (core := profile.core) is not None:
         yield f"core of {core.synapses:,} synapses, {core.neurons:,} neurons ({_grounds(core)})"
     for figure in profile.system:
         shown = f"{figure.value:g} {figure.unit}, {figure.what}"
         yield f"measured system, not part of a bill: {shown} ({_grounds(figure)})"
+
+
+def _reuses(ends: tuple[float, float] | None) -> str:
+    return "" if ends is None else f", from {ends[0]:g} to {ends[1]:g} of either"
 
 
 def source_of(number: Cited) -> str:

@@ -39,7 +39,7 @@ def test_a_new_profile_is_valid(printed: pytest.CaptureFixture[str]) -> None:
     run("new", "mine")
     assert "Written to mine.toml" in printed.readouterr().out
     run("validate", "mine.toml")
-    assert printed.readouterr().out == "mine.toml: valid profile 'mine', 2 prices\n"
+    assert printed.readouterr().out.startswith("mine.toml: valid profile 'mine', 2 prices\n")
 
 
 def test_all_precisions_of_a_file_are_checked(
@@ -49,12 +49,44 @@ def test_all_precisions_of_a_file_are_checked(
     path.write_text('extends = "45nm-int8"\n[precisions.int9]\n', encoding="utf-8")
     run("validate", path)
     ops = "mac, ac, shift_ac, add, mul, cmp, neuron_add, neuron_cmp"
-    assert printed.readouterr().out.splitlines() == [
+    lines = printed.readouterr().out.splitlines()
+    assert [line for line in lines if not line.startswith("  ")] == [
         f"doubtful: {path}:int9: {ops}: priced as in 'int8', though its precision is 'int9'; "
         "price them, or name them in `unpriced`",
         f"{path}: valid profile 'mine', 8 prices",
         f"{path}:int9: valid profile 'mine-int9', 8 prices",
     ]
+
+
+OWN = """
+extends = "45nm-int8"
+unpriced = ["shift_ac"]
+widths = { kv = 4 }
+prices.mac = { pj = 0.4, source = "a bench", evidence = "measured" }
+prices.spike_hop = { pj = 1, source = "a bench", evidence = "measured" }
+"""
+
+
+def test_it_says_what_is_own_inherited_unused_and_unpriced(
+    printed: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    Path("mine.toml").write_text(OWN, encoding="utf-8")
+    run("validate", "mine.toml")
+    assert printed.readouterr().out.splitlines()[1:] == [
+        "mine.toml: valid profile 'mine', 8 prices",
+        "  own: prices (mac, spike_hop), widths (kv)",
+        "  inherited from '45nm': process_nm, scope, dataflow, fusion, placement (weights, "
+        "kv_cache, state, spikes, activations), included (spike), memory (sram, dram), delivery",
+        "  inherited from '45nm-int8': precision, value_bytes, assumptions, prices (ac, add, mul, "
+        "cmp, neuron_add, neuron_cmp)",
+        "  unused: prices.spike_hop (without [core] no spike is routed)",
+        "  without a price: shift_ac, div, exp, sqrt",
+    ]
+    assert main(["hw", "validate", "mine.toml", "--json"]) == 0
+    [about] = json.loads(printed.readouterr().out)["profiles"]
+    assert about["own"] == ["prices.mac", "prices.spike_hop", "widths.kv"]
+    assert list(about["inherited"]) == ["45nm", "45nm-int8"]
+    assert about["unpriced"] == ["shift_ac", "div", "exp", "sqrt"]
 
 
 FAULTY = """
@@ -85,7 +117,7 @@ def test_every_fault_is_printed_in_a_line_of_its_own(
     assert main(["hw", "validate", str(path), "--json"]) == 1
     said_as_json = json.loads(printed.readouterr().out)
     assert said_as_json.pop("error").endswith("has 4 faults")
-    assert said_as_json == {"valid": [], "faults": faults, "doubts": []}
+    assert said_as_json == {"valid": [], "profiles": [], "faults": faults, "doubts": []}
     assert main(["hw", "show", str(path)]) == 1
     assert "(2 more: see `neurt-energy hw validate`)" in printed.readouterr().err
 

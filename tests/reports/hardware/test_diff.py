@@ -26,8 +26,8 @@ def test_a_row_has_both_values_their_ratio_and_both_sources() -> None:
     lines = shown(fp32, int8)
     assert lines[:2] == [f"A 45nm: {fp32.title}", f"B 45nm-int8: {int8.title}"]
     what, a, b, ratio, source_a, source_b = cells(fp32, int8, "prices.mac")
-    # 0.23 / 4.6 pJ
-    assert (what, a, b, ratio) == ("prices.mac", "4.6", "0.23", "0.05")
+    # int8 multiply 0.2 + int32 add 0.1 pJ; 0.3 / 4.6
+    assert (what, a, b, ratio) == ("prices.mac", "4.6", "0.3", "0.0652")
     assert source_a == f"derived: {fp32.prices['mac'].source}"  # type: ignore[index]
     assert source_b == f"derived: {int8.prices['mac'].source}"  # type: ignore[index]
     assert cells(fp32, int8, "precision")[1:4] == ["fp32", "int8", "-"]
