@@ -81,7 +81,7 @@ class Encoding(StrEnum):
     def definition(self) -> str:
         """The encoding in one sentence."""
         return {
-            Encoding.CHEAPEST: "packed, bitmap or addresses: of each tensor what has the fewest bits",
+            Encoding.CHEAPEST: "packed, bitmap or addresses, what has the fewest bits, per tensor",
             Encoding.PACKED: "every slot with its payload, silent ones too",
             Encoding.BITMAP: "one bit per slot, and the payload of each event",
             Encoding.ADDRESSES: "the address of each event within its vector, and its payload",
