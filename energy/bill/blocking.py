@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import ceil
-
 from energy.bill.fusion import CACHED, Rows
 from energy.bill.traffic import Bits
 from energy.counts import Counts, LayerCount
@@ -43,8 +41,9 @@ def query_blocks(row: LayerCount, beside: Rows, counts: Counts, profile: Hardwar
     """How often a pass reads the keys or values of a product of attention.
 
     A quarter of the room on the chip holds a block of queries, as in algorithm 1 of FlashAttention,
-    of all heads, and of one time step where they are spikes. The block that has met the keys meets
-    the values. Causal: a block sees the keys up to its own end.
+    of all heads, and of one time step where they are spikes; a whole block or not, as in
+    `read_again`. The block that has met the keys meets the values. Causal: a block sees the keys up
+    to its own end.
 
     Args:
         row: The product.
@@ -62,8 +61,8 @@ def query_blocks(row: LayerCount, beside: Rows, counts: Counts, profile: Hardwar
     spikes = ops.get(Op.SPIKE_READ, 0) / max(1, counts.timesteps)
     vectors = max(ops.get(Op.ACTIVATION_READ, 0), spikes) / calls
     width = profile.width_bits(Op.ACTIVATION_READ) / 8
-    blocks = ceil(4 * vectors / max(1, counts.batch) * width / room)
-    return (blocks + 1) / 2 if counts.attention == "causal" else max(1, blocks)
+    blocks = max(1.0, 4 * vectors / max(1, counts.batch) * width / room)
+    return (blocks + 1) / 2 if counts.attention == "causal" else blocks
 
 
 def _room_bytes(profile: HardwareProfile) -> int | None:

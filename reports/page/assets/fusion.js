@@ -111,8 +111,8 @@ const fusion = (() => {
     const spikes = of("spike_read_slots") / Math.max(1, counts.timesteps);
     const vectors = Math.max(of("activation_read_values"), spikes) / calls;
     const width = traffic.width(profile, "activation_read_values") / 8;
-    const blocks = Math.ceil((((4 * vectors) / batch) * width) / room);
-    return counts.attention === "causal" ? (blocks + 1) / 2 : Math.max(1, blocks);
+    const blocks = Math.max(1, (((4 * vectors) / batch) * width) / room);
+    return counts.attention === "causal" ? (blocks + 1) / 2 : blocks;
   }
 
   return { fused, queryBlocks, readAgain };
