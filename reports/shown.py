@@ -15,6 +15,7 @@ from reports.run import run as data
 from reports.views.baselines import baselines
 from reports.views.phases import phase_bills, phases
 from reports.views.tables import counts, layers, savings
+from reports.views.times import times
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +29,7 @@ TABLES: dict[str, Callable[[data.Run], Table[Any]]] = {
     "layers": layers,
     "counts": counts,
     "phases": phases,
+    "times": times,
     "baselines": baselines,
 }
 
@@ -72,7 +74,7 @@ class Run(data.Run):
         """A table of the run.
 
         Args:
-            table: `savings`, `layers`, `counts`, `phases` or `baselines`.
+            table: `savings`, `layers`, `counts`, `phases`, `times` or `baselines`.
 
         Raises:
             ValueError: If there is no such table.

@@ -15,6 +15,7 @@ from reports.run.summary import counted, summary
 from reports.shown import TABLES
 from reports.views.markdown import summary_markdown
 from reports.views.phases import phase_bills
+from reports.views.times import times
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,7 +55,9 @@ def write_report(
 def write_tables(run: Run, out: Path) -> list[Path]:
     """Write the tables and `summary.md`, at once; see `write_report`."""
     prepare_directory(out)
-    made = ("phases", "layers", "savings", "baselines")
+    made = ["phases", "layers", "savings", "baselines"]
+    if times(run).rows:
+        made.append("times")
     texts = {
         **counted(run),
         **{f"{name}.csv": TABLES[name](run).to_csv() for name in made},
@@ -101,7 +104,8 @@ def views_of(out: Path) -> set[Path]:
         return set()  # no run that can be told from files of the user's own
     stems = [f"{kind}_{slug}" for kind in _DRAWN for slug in slugs(hardware)]
     pictures = {f"{stem}.{x}" for stem in ("spike_rates", *stems) for x in Pictures.ALL.suffixes}
-    return {out / name for name in pictures | {"report.html", "roofline.csv", "steps.csv"}}
+    made = pictures | {"report.html", "roofline.csv", "steps.csv", "times.csv"}
+    return {out / name for name in made}
 
 
 def _pictures(run: Run) -> Iterator[tuple[str, Callable[[], Figure]]]:

@@ -21,6 +21,13 @@ from reports.views.baselines import baseline_table, saved
 from reports.views.headline import part_table, verdict_table
 from reports.views.markdown import without_price
 from reports.views.phases import PhaseBill, phase_bills, phase_table
+from reports.views.times import time_table
+
+#: Columns of `times.csv` that are printed.
+_TIMES = (
+    *("phase", "variant", "seconds", "bound_by"),
+    *("tokens_per_second", "watts", "joule_seconds"),
+)
 
 
 def print_run(
@@ -46,6 +53,9 @@ def print_run(
                 print_table(table, console)
         else:
             _print_short(run, hw, console)
+        if (times := time_table(run, hw)).rows:
+            console.print()
+            print_table(times.only(*_TIMES), console)
     if details:
         console.print()
         print_not_counted({**run.asa.uncounted, **run.ssa.uncounted}, console)

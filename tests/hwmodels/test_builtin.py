@@ -7,7 +7,7 @@ from importlib.resources import files
 import pytest
 
 from hwmodels import Dataflow, Evidence, HardwareProfile, Op, load_profile, profile_names
-from hwmodels.prices import Cited
+from hwmodels.prices import Bandwidth, Cited, Throughput
 
 FILES = sorted(
     entry.name.removesuffix(".toml")
@@ -15,7 +15,9 @@ FILES = sorted(
     if entry.name.endswith(".toml")
 )
 PRECISIONS = ["45nm-fp16", "45nm-int8", "45nm-int32", "7nm-bf16", "7nm-int8"]
+PRECISIONS += ["7nm-hbm2-bf16", "7nm-hbm2-int8"]
 NAMES = [*FILES, *PRECISIONS]
+PARTS = (Op.NEURON_ADD, Op.NEURON_MUL, Op.NEURON_CMP)
 
 
 def cited(profile: HardwareProfile) -> Iterator[tuple[str, Cited]]:
@@ -23,6 +25,9 @@ def cited(profile: HardwareProfile) -> Iterator[tuple[str, Cited]]:
     yield from profile.memory.items()
     yield from ((str(op), rate) for op, rate in profile.throughput.items())
     yield from ((figure.what, figure) for figure in profile.system)
+    yield from ((f"bandwidth of {level}", fast) for level, fast in profile.bandwidth.items())
+    if profile.delivery:
+        yield "delivery", profile.delivery
     if profile.static_power:
         yield "static_power", profile.static_power
     if profile.core:
@@ -82,8 +87,7 @@ def test_digital_prices_are_sums_of_the_tables(
     assert found[Op.MAC] == pytest.approx(mul + total)
     profile = load_profile(name)
     assert not profile.prices_updates  # a neuron is charged by what it does
-    parts = [profile.energy_pj(op) for op in (Op.NEURON_ADD, Op.NEURON_MUL, Op.NEURON_CMP)]
-    assert parts == [total, mul, total]
+    assert [profile.energy_pj(op) for op in PARTS] == [total, mul, total]
 
 
 @pytest.mark.parametrize(
@@ -114,7 +118,7 @@ def test_only_fp32_at_45_nm_divides() -> None:
     [("45nm", (10, 20, 100)), ("7nm", (7.5, 8.5, 14))],  # pJ per 64 bit
 )
 def test_memory_is_the_table_over_eight_bytes(name: str, accesses: tuple[float, ...]) -> None:
-    for precision in (n for n in NAMES if n.split("-")[0] == name):
+    for precision in (n for n in NAMES if n.split("-")[0] == name and "hbm2" not in n):
         profile = load_profile(precision)
         sram = profile.memory["sram"]
         sizes = (8 * 1024, 32 * 1024, 1024 * 1024)
@@ -132,8 +136,35 @@ def test_dram_may_cost_twice_as_much() -> None:
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n.startswith("7nm")])
 def test_nothing_of_the_7_nm_table_counts_as_read(name: str) -> None:
-    grades = {number.evidence for _, number in cited(load_profile(name))}
-    assert grades == {Evidence.UNVERIFIED}
+    numbers = [number for _, number in cited(load_profile(name))]
+    energies = [x for x in numbers if not isinstance(x, Throughput | Bandwidth)]
+    assert {number.evidence for number in energies} == {Evidence.UNVERIFIED}
+
+
+@pytest.mark.parametrize(
+    ("precision", "macs"),
+    # 6,912 lanes x 1.41 GHz; tensor cores do 312 TFLOPS, 624 TOPS, two operations each
+    [("", 6912 * 1.41e9), ("-bf16", 312e12 / 2), ("-int8", 624e12 / 2)],
+)
+def test_7nm_with_hbm2_has_the_prices_of_7nm_and_the_rates_of_a_chip(
+    precision: str, macs: float
+) -> None:
+    profile, plain = load_profile(f"7nm-hbm2{precision}"), load_profile(f"7nm{precision}")
+    assert profile.prices == plain.prices
+    assert profile.memory["sram"].curve == plain.memory["sram"].curve
+    assert profile.memory["sram"].capacity_bytes == 40960 * 1024
+    assert set(profile.placement.values()) == {("sram", "hbm2")}
+    rates = {op: rate.per_second for op, rate in profile.throughput.items()}
+    assert rates.pop(Op.MAC) == pytest.approx(macs, rel=1e-3)
+    # whatever else is counted and priced runs on the lanes
+    assert set(rates) == {Op.AC, Op.SHIFT_AC, Op.ADD, Op.MUL, Op.CMP} | set(PARTS)
+    assert set(rates.values()) == {9.75e12}
+    # 5,120 bytes a cycle; 5,120 bits, twice in each of 1.215 GHz
+    bandwidth = {level: fast.bytes_per_second for level, fast in profile.bandwidth.items()}
+    assert bandwidth == {
+        "sram": pytest.approx(5120 * 1.41e9, rel=1e-3),
+        "hbm2": pytest.approx(5120 / 8 * 2 * 1.215e9, rel=1e-3),
+    }
 
 
 def test_loihi_has_the_terms_of_its_paper() -> None:

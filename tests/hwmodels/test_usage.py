@@ -16,8 +16,10 @@ PRICE = {"pj": 1.0, **CITED}
 
 @pytest.mark.parametrize("name", profile_names())
 def test_what_is_shipped_is_used(name: str) -> None:
-    # hbm2 is there for those who extend 7nm; hops are inside the one price of a whole chip
+    # 7nm has two kinds of DRAM, of which it and 7nm-hbm2 use one each; hops are inside the one
+    # price of a whole chip
     allowed = {
+        "memory.dram (no buffer may live there)",
         "memory.hbm2 (no buffer may live there)",
         "included.spike_hop (without [core] no spike is routed)",
     }
