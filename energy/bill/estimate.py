@@ -40,9 +40,12 @@ class Estimate:
     layers: tuple[LayerEnergy, ...]  #: one bill per layer, in the order of the counts
     dataflow: Dataflow = Dataflow.LAYERWISE  #: how often operands move
     latency_s: float | None = None  #: seconds that the pass takes; None where unknown
-    #: what it was made of, so that it can be made again for another machine: the counted facts and
-    #: a latency that was given, of each phase
-    made_of: tuple[tuple[Counts, float | None], ...] = ()
+    #: what it was made of, so that it can be made again for another machine: the counted facts of
+    #: each phase
+    made_of: tuple[Counts, ...] = ()
+    #: whether somebody says how long the pass takes, or that nobody knows: it is then as long on
+    #: any machine
+    timed: bool = False
 
     @property
     def static_pj(self) -> float | None:
@@ -102,11 +105,13 @@ class Estimate:
 
     def on(self, profile: HardwareProfile) -> Estimate:
         """The bill of the same counts, under the same dataflow, on another machine."""
-        bills = [
-            estimate(counts, profile, dataflow=self.dataflow, latency_s=given)
-            for counts, given in self.made_of
-        ]
-        return reduce(add, bills)
+        bills = [estimate(counts, profile, dataflow=self.dataflow) for counts in self.made_of]
+        bill = reduce(add, bills)
+        return bill.lasting(self.latency_s) if self.timed else bill
+
+    def lasting(self, latency_s: float | None) -> Estimate:
+        """The same bill of a pass that takes so many seconds; None where nobody knows."""
+        return replace(self, latency_s=latency_s, timed=True)
 
     @cached_property
     def answers(self) -> dict[object, Any]:
@@ -129,7 +134,7 @@ class Estimate:
     @cached_property
     def without_latency(self) -> Estimate:
         """The same bill where nobody knows how long the pass takes."""
-        return self if self.latency_s is None else replace(self, latency_s=None)
+        return self if self.latency_s is None else self.lasting(None)
 
     def group_pj(self, group: str) -> float:
         """Energy of one heading of `GROUPS` over all layers, in picojoules."""
@@ -217,7 +222,8 @@ class Estimate:
         layers = tuple(a.plus(b, count) for a, b, count in bills)
         latency_s = (self.latency_s or 0.0) + (other.latency_s or 0.0) if known else None
         return Estimate(
-            counts, self.profile, layers, self.dataflow, latency_s, self.made_of + other.made_of
+            *(counts, self.profile, layers, self.dataflow, latency_s),
+            *(self.made_of + other.made_of, self.timed or other.timed),
         )
 
 
@@ -236,7 +242,7 @@ def estimate(
     dataflow = dataflow or profile.dataflow
     work = prepare(counts, profile, dataflow)
     layers = priced_layers(work, profile)
-    made_of = ((counts, latency_s),)
-    if latency_s is None:
+    timed = latency_s is not None
+    if not timed:
         latency_s = seconds(layer.time for layer in layers)
-    return Estimate(work.counts, profile, layers, dataflow, latency_s, made_of)
+    return Estimate(work.counts, profile, layers, dataflow, latency_s, (counts,), timed)

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 from energy.counts import Counts, LayerCount
 from energy.table import Column, at, attributes
 from energy.words import op_names
-from hwmodels import Dataflow, HardwareProfile, Op
+from hwmodels import Buffer, Dataflow, HardwareProfile, Op
 
 Key = TypeVar("Key")
 
@@ -24,8 +24,19 @@ FULL = "full"
 #: Headings of the bill, in the order they are shown; see `Op.group`.
 GROUPS = ("compute", "scalar", "neuron", "routing", "delivery", "memory")
 
-#: The operations under each heading.
-IN_GROUP = {group: frozenset(op for op in Op if op.group == group) for group in GROUPS}
+#: What the heading `memory` is split into.
+STORED = ("weights", "activations", "kv")
+
+_STORED_IN = {Buffer.WEIGHTS: "weights", Buffer.KV_CACHE: "kv"}
+
+#: The operations under each heading, and under each part of `memory`: biases are with the weights,
+#: spikes and membrane potentials with the activations.
+IN_GROUP = {group: frozenset(op for op in Op if op.group == group) for group in GROUPS} | {
+    part: frozenset(
+        op for op in Op if op.buffer and _STORED_IN.get(op.buffer, "activations") == part
+    )
+    for part in STORED
+}
 
 #: What a matrix product is made of; a part in which one of these has no price has no energy.
 COMPUTE = frozenset({Op.MAC, Op.AC, Op.SHIFT_AC})
@@ -85,7 +96,7 @@ class LayerEnergy:
         return any(counted.get(op) and op not in self.pj for op in COMPUTE)
 
     def group_pj(self, group: str) -> float:
-        """Energy of one heading of `GROUPS` in picojoules."""
+        """Energy of one heading of `GROUPS`, or of a part of `STORED`, in picojoules."""
         return math.fsum([pj for op, pj in self.pj.items() if op in IN_GROUP[group]])
 
     @property

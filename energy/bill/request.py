@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import reduce
 from operator import add
 
@@ -32,8 +31,4 @@ def bill_of(
 def sum_of(bills: Sequence[Estimate], latency_s: float | None = None) -> Estimate:
     """The sum of the bills of several phases; see `bill_of`."""
     total = reduce(add, bills)
-    if latency_s is None:
-        return total
-    phases = [counts for counts, _ in total.made_of]
-    made_of = tuple((counts, 0.0 if i else latency_s) for i, counts in enumerate(phases))
-    return replace(total, latency_s=latency_s, made_of=made_of)
+    return total if latency_s is None else total.lasting(latency_s)

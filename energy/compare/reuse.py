@@ -39,7 +39,7 @@ def reuse_break_even(
     if delivery is None:
         return None
     found = []
-    for counts, _ in busy.made_of:
+    for counts in busy.made_of:
         bits = Bits(busy.profile, busy.dataflow.rules, counts.value_bits)
         for row in counts.layers:
             if row.tally.accumulates and (names is None or row.name in names):

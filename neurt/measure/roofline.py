@@ -15,13 +15,14 @@ import numpy as np
 from energy import Counts, LayerCount
 from energy.bill.layer import COMPUTE
 from energy.bill.pricing import prepare, terms
-from hwmodels import Buffer, Dataflow, HardwareProfile
+from hwmodels import Buffer, Dataflow, Fusion, HardwareProfile
 from neurt.closed_form.passes import decode
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Shape
 from neurt.measure.stored_model import Rates, spike_rates, stored_model
 from neurt.spiking.config import SpikingConfig
+from reports.kit.parts import other_bound
 from reports.roofline.roofline import Roofline, TokenCost
 from reports.run.run import Run
 
@@ -56,9 +57,12 @@ def decode_rooflines(run: Run, batches: tuple[int, ...] = BATCHES) -> tuple[Roof
         dataflow = run.dataflow or profile.dataflow
         model = _Model(shape, spiking, rates, bits)
         costs, crossings = _costs(model, profile, dataflow, batches)
+        other = profile.model_copy(update={"fusion": Fusion(other_bound(profile))})
+        beyond, _ = _costs(model, other, dataflow, batches)
         if any(cost.weights or cost.kv_cache for cost in costs):
-            how = (str(dataflow), costs, crossings, run.title, run.asa.model, run.asa.weights)
-            found.append(Roofline(profile, *how, spiking.timesteps, said))
+            how = (str(dataflow), costs, beyond, crossings)
+            about = (run.title, run.asa.model, run.asa.weights, spiking.timesteps, said)
+            found.append(Roofline(profile, *how, *about))
     return tuple(found)
 
 

@@ -19,7 +19,7 @@ class Case:
     measured: bool  #: whether the events are those of a run; otherwise they are 1 per slot
     asa: Estimate  #: bill of the analog side
     ssa: Estimate  #: bill of the spiking side with events
-    breakevens: tuple[BreakEven, ...]  #: both accountings of each part
+    breakevens: tuple[BreakEven, ...]  #: each accounting of each part
 
     def by_part(self) -> list[dict[str, BreakEven]]:
         """The accountings of each part, in order."""

@@ -18,13 +18,9 @@ from energy.compare.breakeven import Bound, BreakEven, Verdict
 from energy.compare.thresholds import THRESHOLDS
 from hwmodels.plain import several
 from reports.breakeven.case import Case
-from reports.kit.parts import COMPONENT_COLOURS, COMPONENT_NAMES
+from reports.kit.parts import ACCOUNTING_NAMES, COMPONENT_COLOURS, COMPONENT_NAMES
 from reports.kit.style import PAGE_WIDTH, SMALL, headline, styled
 
-_PANELS = {
-    "compute": "compute only: MACs and ACs",
-    "full": "full: everything that has a price",
-}
 #: Lines of blocks and model, told apart by dashes alone; layers have the colours.
 _LINES: tuple[dict[str, Any], ...] = (
     {"color": "#8C8C8C", "linestyle": "-", "linewidth": 3.0},
@@ -59,8 +55,8 @@ def breakeven_picture(case: Case) -> Figure:
     ends = _ends(case, drawn, layers)
     steps = case.ssa.counts.timesteps
     figure = Figure(figsize=(PAGE_WIDTH, 4.1), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
-    for axes, (accounting, title) in zip(panels, _PANELS.items(), strict=True):
+    panels = figure.subplots(1, len(ACCOUNTING_NAMES), sharey=True)
+    for axes, (accounting, title) in zip(panels, ACCOUNTING_NAMES.items(), strict=True):
         _axes(axes, ends, steps, title)
         _lines(axes, [line for line in drawn if line.accounting == accounting], ends)
         for line in layers:

@@ -105,7 +105,7 @@ RUN = texts(
 
 
 def case_table(case: Case) -> Table[Sequence[Any]]:
-    """A case for people: a row per part, both accountings beside each other."""
+    """A case for people: a row per part, the accountings beside each other."""
     counts, profile = case.ssa.counts, case.asa.profile
     tokens = f", {several(counts.tokens, 'token')}" if counts.tokens else ""
     rows = [
@@ -151,7 +151,8 @@ NOTES = (
     "product whose neurons feed others too, without; blocks and model with everything in them.",
     "rate: spikes per slot and time step, each slot weighted by its fan-out; events/MAC: "
     "accumulates per multiply-accumulate that they replace; spikes/synapse: per token, T x rate.",
-    "compute: MACs and ACs alone; full: everything that has a price.",
+    "compute: MACs and ACs alone; fused and unfused: everything that has a price, at both bounds "
+    "of what moves between products.",
 )
 
 

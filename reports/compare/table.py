@@ -12,7 +12,7 @@ from energy import Counts
 from energy.table import Column, Table, at, attributes
 from energy.words import energy, op_names, percent
 from reports.compare.row import Part, Row, Rows
-from reports.kit.parts import SHOWN
+from reports.kit.parts import BOUNDS, SHOWN
 from reports.kit.table import print_table
 
 
@@ -78,18 +78,18 @@ def _saved(accounting: str, block: str | None) -> Callable[[Row], str]:
     return text
 
 
-def _per_token(side: str) -> Column[Row]:
+def _per_token(side: str, bound: str) -> Column[Row]:
     def value(row: Row) -> str:
-        whole = row.parts["full", None].saving
+        whole = row.parts[bound, None].saving
         return energy(row.per_token(whole.asa_pj if side == "analog" else whole.ssa_pj))
 
-    return Column(side, value, f"{side}, per token")
+    return Column(f"{side}_{bound}", value, f"{side} {bound}, per token")
 
 
 #: Columns for people, after those that name a row.
 SAVED: tuple[Column[Row], ...] = (
     *(Column(name, _saved(accounting, block), name) for name, accounting, block in SHOWN),
-    *map(_per_token, ("analog", "spiking")),
+    *(_per_token(side, bound) for bound in BOUNDS for side in ("analog", "spiking")),
 )
 
 

@@ -3,26 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from energy import Estimate
 from energy.bill.layer import GROUPS
 from energy.words import energy_unit
 from reports.count.run import part_pj
-from reports.kit.parts import GROUP_COLOURS, GROUP_NAMES, component_names
+from reports.kit.parts import (
+    ACCOUNTING_NAMES,
+    GROUP_COLOURS,
+    GROUP_NAMES,
+    component_names,
+    other_bound,
+)
 from reports.kit.style import PAGE_WIDTH, beside, headline, lanes, styled
+
+#: The sum at the other bound.
+_OTHER: dict[str, Any] = {"color": "black", "linewidth": 1.2, "solid_capstyle": "butt"}
 
 
 @styled({"axes.grid.axis": "x"})
 def count_components(bill: Estimate, title: str, subtitle: str) -> Figure:
-    """Energy of each component over all layers, stacked by what it is spent on, with its share."""
+    """Energy of each component over all layers, stacked by what it is spent on, with its share.
+
+    Bars are at the bound of the profile, a line marks the sum at the other one.
+    """
     names = component_names(bill.counts)
-    energies = {part: part_pj(bill, "full", *part) for part in names}
+    own, other = bill.profile.fusion.value, other_bound(bill.profile)
+    energies = {part: part_pj(bill, own, *part) for part in names}
     known = [pj for pj in energies.values() if pj is not None]
-    largest, total = max(known, default=0.0), sum(known)
+    beyond = {part: part_pj(bill, other, *part) for part in names}
+    total = sum(known)
+    largest = max([*known, *(pj for pj in beyond.values() if pj is not None)], default=0.0)
     scale, unit = energy_unit(largest)
     spent = [group for group in GROUPS if bill.group_pj(group)]
     figure = Figure(figsize=(PAGE_WIDTH, 1.2 + 0.2 * len(names)), layout="constrained")
@@ -31,23 +49,30 @@ def count_components(bill: Estimate, title: str, subtitle: str) -> Figure:
         # In words, so that a gap is not read as zero.
         said = "unpriced" if energy is None else _percent(energy / total if total else 0.0)
         groups = spent if energy is not None else []
-        _stack(axes, lane, {group: _group_pj(bill, group, part) / scale for group in groups}, said)
+        widths = {group: _group_pj(bill, group, part) / scale for group in groups}
+        end = beyond[part]
+        if end is not None:
+            axes.plot([end / scale] * 2, [lane - 0.35, lane + 0.35], **_OTHER)
+        _stack(axes, lane, widths, said, (end or 0.0) / scale)
     lanes(axes, list(names.values()))
     axes.set_xlim(0, 1.1 * largest / scale if largest else 1)
-    axes.set_xlabel(f"energy ({unit})")
-    handles = [Patch(facecolor=GROUP_COLOURS[group], label=GROUP_NAMES[group]) for group in spent]
-    figure.legend(handles=handles, loc="outside lower center", ncols=max(1, len(spent)))
+    axes.set_xlabel(f"energy ({unit}), {ACCOUNTING_NAMES[own]}; shares of their sum")
+    handles: list[Artist] = [
+        Patch(facecolor=GROUP_COLOURS[group], label=GROUP_NAMES[group]) for group in spent
+    ]
+    handles.append(Line2D([], [], label=f"sum if {other}", **_OTHER))
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)))
     headline(figure, title, subtitle, bill, bill)
     return figure
 
 
-def _stack(axes: Axes, lane: int, widths: Mapping[str, float], said: str) -> None:
-    """A bar of one component, with a word behind it."""
+def _stack(axes: Axes, lane: int, widths: Mapping[str, float], said: str, least: float) -> None:
+    """A bar of one component, with a word behind it, and behind a mark that lies further out."""
     left = 0.0
     for group, width in widths.items():
         axes.barh(lane, width, 0.7, left, color=GROUP_COLOURS[group])
         left += width
-    beside(axes, said, (left, lane))
+    beside(axes, said, (max(left, least), lane))
 
 
 def _percent(share: float) -> str:

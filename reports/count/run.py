@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from energy import Counts, Estimate, estimate
-from energy.bill.layer import COMPUTE, known_pj
+from energy.bill.layer import known_pj, relevant_ops
 from hwmodels import HardwareProfile, Op
 from hwmodels.plain import several
 
@@ -69,7 +69,7 @@ def part_pj(
     None where a MAC of it has no price, or nothing but what is free has one.
     """
     part = bill.counts.only(block=block, component=component)
-    counted = {op for op in Op if part.total(op) and (accounting == "full" or op in COMPUTE)}
+    counted = {op for op in relevant_ops(accounting) if part.total(op)}
     unpriced = {op for op in counted if not bill.profile.is_priced(op)}
     energy = bill.energy_pj(accounting, block=block, component=component)
     return known_pj(energy, unpriced)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,11 +11,12 @@ from pathlib import Path
 from rich.console import Console
 
 from energy import Counts, Estimate
+from energy.bill.layer import ACCOUNTINGS
 from energy.table import Column, Table
 from energy.words import energy, integer, percent
 from hwmodels import Op
 from reports.count.run import CountRun, part_pj
-from reports.kit.parts import block_name, scopes
+from reports.kit.parts import BOUNDS, block_name, scopes
 from reports.kit.table import print_sentence, print_table
 from reports.kit.widths import print_widths
 from reports.views.terminal import (
@@ -34,7 +36,7 @@ class PartLine:
     component: str | None
 
     @cached_property
-    def amounts(self) -> tuple[float, float, float]:
+    def amounts(self) -> tuple[float, float]:
         """See `amounts`."""
         return amounts(self.bill.counts.only(block=self.block, component=self.component))
 
@@ -42,11 +44,35 @@ class PartLine:
         """Its energy; None where it has no price."""
         return part_pj(self.bill, accounting, self.block, self.component)
 
-    @property
-    def share(self) -> float | None:
+    def share(self, accounting: str) -> float | None:
         """Of the energy of the model; None where either is unknown."""
-        part, whole = self.pj("full"), part_pj(self.bill, "full")
+        part, whole = self.pj(accounting), part_pj(self.bill, accounting)
         return part / whole if part is not None and whole else None
+
+    def moved(self, bound: str) -> float | None:
+        """Bytes that it moves through memory; None where something of it has no place."""
+        bill = self.bill.under(bound)
+        counted = bill.counted(self.block, self.component)
+        if any(op.buffer and op in counted for op in bill.unpriced):
+            return None
+        layers = bill.within(self.block, self.component)
+        return math.fsum(moved for layer in layers for moved in layer.level_bytes.values())
+
+
+def _energy(accounting: str) -> Column[PartLine]:
+    return Column(f"{accounting}_pj", lambda x: energy(x.pj(accounting)), accounting)
+
+
+def _moved(bound: str) -> Column[PartLine]:
+    return Column(f"{bound}_bytes", lambda x: x.moved(bound), f"bytes {bound}", _whole)
+
+
+def _share(bound: str) -> Column[PartLine]:
+    return Column(f"{bound}_share", lambda x: x.share(bound), f"share {bound}", percent)
+
+
+def _whole(number: float) -> str:
+    return f"{number:,.0f}"
 
 
 _COLUMNS: tuple[Column[PartLine], ...] = (
@@ -59,10 +85,9 @@ _COLUMNS: tuple[Column[PartLine], ...] = (
     ),
     Column("macs", lambda x: x.amounts[0], "MACs", integer),
     Column("other", lambda x: x.amounts[1], "other operations", integer),
-    Column("bytes", lambda x: x.amounts[2], "bytes moved", integer),
-    Column("compute_pj", lambda x: energy(x.pj("compute")), "compute"),
-    Column("energy_pj", lambda x: energy(x.pj("full")), "all"),
-    Column("share", lambda x: x.share, "share", percent),
+    *map(_moved, BOUNDS),
+    *map(_energy, ACCOUNTINGS),
+    *map(_share, BOUNDS),
 )
 
 
@@ -109,19 +134,20 @@ def part_table(bill: Estimate, components: bool) -> Table[PartLine]:
     )
 
 
-def amounts(counts: Counts) -> tuple[float, float, float]:
-    """MACs, other operations, and bytes moved."""
-    moved = [op for op in Op if op.group == "memory"]
-    other = [op for op in Op if op is not Op.MAC and op not in moved]
-    return counts.total(Op.MAC), counts.total(*other), counts.total(*moved)
+def amounts(counts: Counts) -> tuple[float, float]:
+    """MACs, and other operations; what moves is neither."""
+    other = [op for op in Op if op.is_counted and op is not Op.MAC and op.group != "memory"]
+    return counts.total(Op.MAC), counts.total(*other)
 
 
 def _verdict(bill: Estimate) -> str:
-    total, counts, hw = part_pj(bill, "full"), bill.counts, bill.profile.name
-    if total is None:
+    counts, hw = bill.counts, bill.profile.name
+    totals = {bound: part_pj(bill, bound) for bound in BOUNDS}
+    if None in totals.values():
         return f"Per token on {hw}: unpriced, since its MACs have no price."
     macs = counts.total(Op.MAC) / counts.tokens
-    return f"Per token on {hw}: {energy(total / counts.tokens)} ({macs:,.0f} MACs)."
+    ends = ", ".join(f"{energy((pj or 0) / counts.tokens)} {x}" for x, pj in totals.items())
+    return f"Per token on {hw}: {ends} ({macs:,.0f} MACs)."
 
 
 def _print_unnamed(run: CountRun, console: Console) -> None:

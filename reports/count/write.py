@@ -12,6 +12,7 @@ from hwmodels import Op
 from reports.count.run import CountRun, part_pj
 from reports.kit.caveats import NOT_MODELLED
 from reports.kit.files import prepare_directory, slugs, write_json, write_text
+from reports.kit.parts import BOUNDS
 from reports.kit.pictures import Pictures, draw
 from reports.run.summary import counts_summary, sha256
 from reports.views.tables import write_prices
@@ -61,12 +62,15 @@ def summary(run: CountRun) -> dict[str, object]:
 
 def _bill_summary(bill: Estimate) -> dict[str, object]:
     energies = {f"{name}_pj": part_pj(bill, name) for name in ACCOUNTINGS}
-    full, tokens = energies["full_pj"], bill.counts.tokens
+    tokens = bill.counts.tokens
     return {
         "profile": bill.profile.model_dump(mode="json", exclude_none=True),
         **energies,
         "static_pj": bill.static_pj,
-        "pj_per_token": None if full is None else full / tokens,
+        "pj_per_token": {
+            bound: None if (pj := energies[f"{bound}_pj"]) is None else pj / tokens
+            for bound in BOUNDS
+        },
         "coverage": bill.coverage,
         "unpriced": {op.value: n for op, n in bill.unpriced.items()},
     }

@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from energy import Counts
+from hwmodels import HardwareProfile
 
 #: Blocks and their components, in the order of the forward pass.
 ORDER = {
-    "embedding": ("embedding", "rotary"),
-    "attention": ("norm", "neuron", "qkv", "rotary", "scores", "softmax", "mix", "proj"),
-    "ffn": ("norm", "neuron", "ffn_up", "activation", "ffn_down"),
+    "embedding": ("embedding", "rotary", "residual"),
+    "attention": (
+        "norm",
+        "neuron",
+        "qkv",
+        "rotary",
+        "scores",
+        "softmax",
+        "mix",
+        "proj",
+        "residual",
+    ),
+    "ffn": ("norm", "neuron", "ffn_up", "activation", "ffn_down", "residual"),
     "head": ("norm", "lm_head"),
 }
 
@@ -22,14 +33,17 @@ ACCOUNTING_NAMES = {
     "compute": "MACs and ACs",
     "fused": "all priced, fused",
     "unfused": "all priced, unfused",
-    "full": "all priced",
 }
+#: Both ends of what moves between products.
+BOUNDS = ("fused", "unfused")
 
 #: Savings that fit on a line: heading, accounting, block.
 SHOWN: tuple[tuple[str, str, str | None], ...] = (
     ("attention, MACs and ACs", "compute", "attention"),
-    ("attention, all", "full", "attention"),
-    ("model, all", "full", None),
+    ("attention, fused", "fused", "attention"),
+    ("attention, unfused", "unfused", "attention"),
+    ("model, fused", "fused", None),
+    ("model, unfused", "unfused", None),
 )
 
 #: Okabe and Ito's palette, ordered so that neighbours differ in lightness too.
@@ -47,6 +61,7 @@ GROUP_COLOURS = {
     "scalar": "#F0E442",
     "neuron": "#D55E00",
     "routing": "#CC79A7",
+    "delivery": "#009E73",
     "memory": "#56B4E9",
 }
 GROUP_NAMES = {
@@ -54,6 +69,7 @@ GROUP_NAMES = {
     "scalar": "non-linear functions",
     "neuron": "neuron updates",
     "routing": "spike routing",
+    "delivery": "operand delivery",
     "memory": "memory traffic",
 }
 COMPONENT_NAMES = {
@@ -68,10 +84,16 @@ COMPONENT_NAMES = {
     "ffn_down": "feed-forward down",
     "neuron": "spiking neurons",
     "norm": "norms",
+    "residual": "residual additions",
     "embedding": "embeddings",
     "lm_head": "language-model head",
 }
 _BLOCK_NAMES = {None: "model", "attention": "attention block", "ffn": "feed-forward block"}
+
+
+def other_bound(profile: HardwareProfile) -> str:
+    """The bound that is not that of a profile."""
+    return next(bound for bound in BOUNDS if bound != profile.fusion)
 
 
 def block_name(block: str | None) -> str:

@@ -13,6 +13,7 @@ from rich.console import Console
 from energy.table import Column, Table
 from energy.words import change, number, percent
 from hwmodels.plain import several
+from reports.kit.parts import ACCOUNTING_NAMES
 from reports.kit.table import print_sentence, print_table
 from reports.quality.table import QUALITY
 
@@ -38,8 +39,11 @@ _SHOWN: dict[str, tuple[Any, ...]] = {
     "top1_agreement": ("same top-1", _tenth),
     "cosine_final": ("cosine", partial(number, digits=4)),
     "events_per_mac": ("events/MAC", partial(number, digits=2)),
-    "attention_block_saving_compute": ("saved: attention block", _tenth),
-    "model_saving_compute": ("saved: model", _tenth),
+    "attention_block_saving_compute": ("saved: attention block, MACs and ACs", _tenth),
+    **{
+        f"model_saving_{accounting}": (f"saved: model, {name}", _tenth)
+        for accounting, name in ACCOUNTING_NAMES.items()
+    },
 }
 
 #: Columns of `sweep.csv`.

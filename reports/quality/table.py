@@ -96,7 +96,7 @@ QUALITY: tuple[Column[OnHardware], ...] = (
         for accounting in ACCOUNTINGS
     ),
     Column("twin_bits", at("twin.activation_bits")),
-    Column("unpriced", lambda row: op_names(saving(*row.bills, "full").unpriced)),
+    Column("unpriced", lambda row: op_names(saving(*row.bills, "fused").unpriced)),
 )
 
 

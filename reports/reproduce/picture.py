@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from reports.kit.caveats import PUBLISHED_SAVING
+from reports.kit.parts import ACCOUNTING_NAMES
 from reports.kit.style import spread_ticks, styled
 from reports.reproduce.rows import Reproduction, Row
 
@@ -21,8 +22,7 @@ _TICKS = (0, 0.5, 0.9, 0.8, -1, -3, 0.95, 0.7, 0.3, 0.98, 0.99, -9, -29, -99)
 _APART, _LETTER = 0.48, 0.066
 _PUBLISHED: dict[str, Any] = {"facecolor": "#DDDDDD", "edgecolor": "none", "zorder": 0.5}
 #: Colour and marker of each accounting; filled with the projections, hollow without.
-_ACCOUNTINGS = {"compute": ("#0072B2", "o"), "full": ("#D55E00", "s")}
-_NAMES = {"compute": "MACs and events", "full": "all that has a price"}
+_ACCOUNTINGS = {"compute": ("#0072B2", "o"), "fused": ("#D55E00", "s"), "unfused": ("#555555", "^")}
 #: What tells runs of one model and one T apart, where it is not the same for all.
 _CONVENTIONS = ("form", "code", "streams", "attention")
 #: Inches of one line, of all that is around them, and of one panel at least.
@@ -139,7 +139,7 @@ def _mark(accounting: str, projections: str) -> dict[str, Any]:
 def _legend(rows: Sequence[Row]) -> list[Line2D | Patch]:
     kinds = dict.fromkeys((row["accounting"], row["projections"]) for row in rows)
     handles: list[Line2D | Patch] = [
-        Line2D([], [], label=f"{_NAMES[kind]}, {scope} projections", **_mark(kind, scope))
+        Line2D([], [], label=f"{ACCOUNTING_NAMES[kind]}, {scope} projections", **_mark(kind, scope))
         for scope in dict.fromkeys(scope for _, scope in kinds)
         for kind in dict.fromkeys(kind for kind, _ in kinds)
     ]

@@ -51,7 +51,7 @@ class Line(NamedTuple):
     asa: Estimate  #: bill of the analog model
     ssa: Estimate  #: bill of the spiking model
     part: Part  #: the scope
-    accounting: str  #: `compute` or `full`
+    accounting: str  #: one of `ACCOUNTINGS`
     saved: Saving  #: what the scope saves
     events: Events  #: its events, measured and implied
     twin: Baseline  #: the spiking model beside the quantised twin of the analog one
@@ -167,11 +167,15 @@ def model_saving(line: Line) -> float | None:
 
 
 def _saved(asa: Estimate, ssa: Estimate, accounting: str, part: Part) -> Saving:
+    asa, ssa = asa.under(accounting), ssa.under(accounting)
     return saving(_only(asa, part.analog), _only(ssa, part.spiking), accounting)
 
 
 def _only(bill: Estimate, names: frozenset[str] | None) -> Estimate:
-    """The bill of some rows of a model that runs as a whole; static energy belongs to none."""
+    """The bill of some rows of a model that runs as a whole, at the bound of that bill.
+
+    Static energy belongs to no row.
+    """
     layers = tuple(row for row in bill.layers if names is None or row.count.name in names)
     counts = replace(bill.counts, layers=tuple(row.count for row in layers))
     return replace(bill, counts=counts, layers=layers, latency_s=None)

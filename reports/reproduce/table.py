@@ -15,6 +15,7 @@ from energy.words import NONE, energy, number
 from reports.kit.caveats import PUBLISHED_SAVING, PUBLISHED_SOURCE
 from reports.kit.files import prepare_directory, write_text
 from reports.kit.latex import to_latex
+from reports.kit.parts import BOUNDS
 from reports.kit.pictures import Pictures, draw
 from reports.kit.table import escaped, print_sentence, print_table, to_markdown
 from reports.reproduce.rows import Line, Reproduction, against, model_saving, stands
@@ -22,15 +23,16 @@ from reports.reproduce.rows import Line, Reproduction, against, model_saving, st
 _LOW, _HIGH = (f"{100 * share:.2f}" for share in PUBLISHED_SAVING)
 
 
-class Pair(NamedTuple):
-    """Both accountings of one scope of one run on one piece of hardware."""
+class Lines(NamedTuple):
+    """The accountings of one scope of one run on one piece of hardware."""
 
     compute: Line
-    full: Line
+    fused: Line
+    unfused: Line
 
 
 #: A row for people; None is the published one.
-Shown = Pair | None
+Shown = Lines | None
 
 
 def _column(
@@ -71,6 +73,15 @@ def _ends(name: str) -> Callable[[Line], str | None]:
     return text
 
 
+def _saved_at(bound: str) -> Column[Shown]:
+    heading = f"saved, {bound} (%)"
+
+    def value(row: Shown) -> str | None:
+        return None if row is None else _percent(getattr(row, bound).saved.saving)
+
+    return Column(heading, value, heading)
+
+
 COLUMNS: tuple[Column[Shown], ...] = (
     _name("model", lambda line: line.measured.run.asa.model, "GPT-2"),
     _name("weights", lambda line: line.measured.run.asa.weights),
@@ -89,11 +100,7 @@ COLUMNS: tuple[Column[Shown], ...] = (
     _column("events/MAC implied", _ends("events_per_mac")),
     _column("spike rate", _event("spike_rate")),
     _column("rate implied", _ends("spike_rate")),
-    Column(
-        "saved, full (%)",
-        lambda row: None if row is None else _percent(row.full.saved.saving),
-        "saved, full (%)",
-    ),
+    *map(_saved_at, BOUNDS),
     _column("vs twin (%)", lambda line: _percent(against(line.twin, line))),
     _column("vs INT8 (%)", lambda line: _percent(against(line.int8, line))),
     _column("model saved (%)", lambda line: _percent(model_saving(line))),
@@ -106,8 +113,8 @@ _SHARED = ("constants", "form", "code", "streams", "pairs", "proj.")
 _CONVENTIONS = _SHARED[1:5]
 
 NOTES = (
-    "Energies and savings are MACs and accumulates (compute only) unless `full`, which has "
-    "everything with a price.",
+    "Energies and savings are MACs and accumulates (compute only) unless `fused` or `unfused`: "
+    "everything with a price, at both bounds of what moves between products.",
     f"Published, and the range of `vs range`: {PUBLISHED_SOURCE}; its T, constants, conventions "
     "and rates are not disclosed.",
     f"`implied`: events and rates at which this profile would save {_HIGH} and {_LOW} %; a rate "
@@ -122,9 +129,9 @@ NOTES = (
 def reproduction_table(reproduction: Reproduction) -> Table[Shown]:
     """The table for people, the published row first."""
     lines = reproduction.table.rows
-    pairs = [Pair(*pair) for pair in zip(lines[::2], lines[1::2], strict=True)]
+    rows = [Lines(*lines[i : i + 3]) for i in range(0, len(lines), 3)]
     title = f"ASA and SSA of the attention block, {reproduction.facts}"
-    return Table(COLUMNS, [None, *pairs], title, group=_model)
+    return Table(COLUMNS, [None, *rows], title, group=_model)
 
 
 def _model(row: Shown) -> Hashable:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from energy.words import energy_unit
+from reports.kit.parts import other_bound
 from reports.kit.style import PAGE_WIDTH, SMALL, beside, styled, titled
 from reports.roofline.roofline import Roofline, TokenCost
 
@@ -18,9 +19,11 @@ from reports.roofline.roofline import Roofline, TokenCost
 _PARTS: dict[str, tuple[str, dict[str, Any]]] = {
     "weights": ("reading weights", {"color": "#0072B2", "linewidth": 1.4}),
     "kv_cache": ("KV cache", {"color": "#E69F00", "linewidth": 2.4}),
-    "arithmetic": ("arithmetic, neurons included", {"color": "#222222", "linewidth": 3.4}),
+    "arithmetic": ("arithmetic, neurons, delivery", {"color": "#222222", "linewidth": 3.4}),
     "other_traffic": ("activations, spikes, state", {"color": "#999999", "linewidth": 1.0}),
 }
+#: Activations, spikes and state at the other bound.
+_BEYOND: dict[str, Any] = {"color": "#CC79A7", "linewidth": 0.8}
 #: Dashes of the batches, in their order.
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.6)), (0, (1.2, 1.2)), (0, (5, 1.5, 1, 1.5)))
 _CROSSING: Any = {"ls": "", "marker": "o", "ms": 5.5, "mfc": "white", "mec": "black"}
@@ -34,11 +37,13 @@ def roofline_picture(roofline: Roofline) -> Figure:
     """Energy per token against context on logarithmic axes: the analog model, and the spiking one.
 
     What does not depend on the batch is drawn once. Reading weights is shared by the sequences of a
-    batch, the KV cache is not: circles mark the context at which it costs as much.
+    batch, the KV cache is not: circles mark the context at which it costs as much. All is at the
+    bound of the profile; thin lines are activations, spikes and state at the other one.
     """
     figure = Figure(figsize=(PAGE_WIDTH, 3.5), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     values = [pj for cost in roofline.costs for part in _PARTS if (pj := getattr(cost, part))]
+    values += [cost.other_traffic for cost in roofline.beyond if cost.other_traffic]
     scale, unit = energy_unit(max(values))
     for axes, variant in zip(panels, _SIDES, strict=True):
         _panel(axes, roofline, variant, scale)
@@ -55,7 +60,8 @@ def _about(roofline: Roofline) -> list[str]:
     measured = f"; spike rates {roofline.rates}" if roofline.rates.startswith("measured") else ""
     lines = [
         roofline.title + measured,
-        f"{roofline.profile.title}; decode, 1 new token per sequence, {roofline.dataflow}",
+        f"{roofline.profile.title}; decode, 1 new token per sequence, {roofline.dataflow}, "
+        f"{roofline.profile.fusion}",
     ]
     if missing := sorted({op for cost in roofline.costs for op in cost.unpriced}):
         lines.append(f"without a price, so not in the picture: {', '.join(missing)}")
@@ -67,7 +73,11 @@ def _panel(axes: Axes, roofline: Roofline, variant: str, scale: float) -> None:
     axes.set_yscale("log")
     curves = [roofline.curve(variant, batch) for batch in roofline.batches]
     for part in _PARTS:
-        _lines(axes, part, curves, scale)
+        _lines(axes, part, curves, scale, _PARTS[part][1])
+    beyond = [
+        roofline.curve(variant, batch, other_bound(roofline.profile)) for batch in roofline.batches
+    ]
+    _lines(axes, "other_traffic", beyond, scale, _BEYOND)
     for curve in curves:
         _cross(axes, curve, roofline.crossings.get((variant, curve[0].batch)), scale)
     longest = curves[0][-1].context
@@ -80,9 +90,14 @@ def _panel(axes: Axes, roofline: Roofline, variant: str, scale: float) -> None:
     axes.set_title(f"{_SIDES[variant]}\n{_shares(curves)}", fontsize=7.5)
 
 
-def _lines(axes: Axes, part: str, curves: Sequence[Sequence[TokenCost]], scale: float) -> None:
+def _lines(
+    axes: Axes,
+    part: str,
+    curves: Sequence[Sequence[TokenCost]],
+    scale: float,
+    look: Mapping[str, Any],
+) -> None:
     """A part in each batch; arithmetic for a token is the same in any."""
-    look = _PARTS[part][1]
     drawn = curves[: 1 if part == "arithmetic" else None]
     for curve, dashes in zip(drawn, _DASHES, strict=False):
         shown = [cost for cost in curve if part == "kv_cache" or _is_regular(cost, curve)]
@@ -135,5 +150,8 @@ def _legend(roofline: Roofline) -> list[Line2D]:
         Line2D([], [], color="#555555", linewidth=1.4, linestyle=dashes, label=f"batch {batch}")
         for batch, dashes in zip(roofline.batches, _DASHES, strict=False)
     ]
+    if any(cost.other_traffic for cost in roofline.beyond):
+        label = f"the same if {other_bound(roofline.profile)}"
+        parts.append(Line2D([], [], label=label, **_BEYOND))
     circle = Line2D([], [], **_CROSSING, label="KV cache passes weights")
     return [*parts, *batches, *([circle] if roofline.crossings else [])]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from hwmodels import HardwareProfile
+from reports.kit.parts import other_bound
 
 #: What the energy of a token is split into.
 PARTS = ("arithmetic", "weights", "kv_cache", "other_traffic")
@@ -39,7 +40,9 @@ class Roofline:
 
     profile: HardwareProfile  #: the hardware
     dataflow: str  #: how often operands of spiking layers move
-    costs: tuple[TokenCost, ...]  #: by variant, batch and context, in this order
+    #: at the bound of the profile, by variant, batch and context, in this order
+    costs: tuple[TokenCost, ...]
+    beyond: tuple[TokenCost, ...]  #: at the other bound, likewise
     #: the first context at which the cache costs more than the weights, by variant and batch;
     #: missing where it never does
     crossings: dict[tuple[str, int], int]
@@ -54,6 +57,12 @@ class Roofline:
         """The batches, in the order asked for."""
         return tuple(dict.fromkeys(cost.batch for cost in self.costs))
 
-    def curve(self, variant: str, batch: int) -> list[TokenCost]:
-        """Costs of one variant and batch, by context."""
-        return [c for c in self.costs if (c.variant, c.batch) == (variant, batch)]
+    @property
+    def at_bounds(self) -> dict[str, tuple[TokenCost, ...]]:
+        """The costs by bound, that of the profile first."""
+        return {str(self.profile.fusion): self.costs, other_bound(self.profile): self.beyond}
+
+    def curve(self, variant: str, batch: int, bound: str = "") -> list[TokenCost]:
+        """Costs of one variant and batch, by context, at a bound or that of the profile."""
+        costs = self.at_bounds[bound or str(self.profile.fusion)]
+        return [c for c in costs if (c.variant, c.batch) == (variant, batch)]

@@ -11,7 +11,7 @@ from reports.kit.files import slugs, write_text
 from reports.kit.pictures import Pictures, draw
 from reports.roofline.roofline import PARTS, Roofline, TokenCost
 
-Line = tuple[Roofline, TokenCost]
+Line = tuple[Roofline, TokenCost, str]
 
 
 def _part(part: str) -> Column[Line]:
@@ -22,6 +22,7 @@ def _part(part: str) -> Column[Line]:
 ROOFLINE_COLUMNS: tuple[Column[Line], ...] = (
     Column("hw", lambda line: line[0].profile.name),
     Column("dataflow", lambda line: line[0].dataflow),
+    Column("fusion", lambda line: line[2]),
     Column("variant", lambda line: line[1].variant),
     Column("batch", lambda line: line[1].batch),
     Column("context", lambda line: line[1].context),
@@ -35,8 +36,16 @@ ROOFLINE_COLUMNS: tuple[Column[Line], ...] = (
 
 
 def roofline_table(rooflines: Iterable[Roofline]) -> Table[Line]:
-    """A row for each variant, batch and context."""
-    return Table(ROOFLINE_COLUMNS, [(whole, cost) for whole in rooflines for cost in whole.costs])
+    """A row for each bound, variant, batch and context."""
+    return Table(
+        ROOFLINE_COLUMNS,
+        [
+            (whole, cost, bound)
+            for whole in rooflines
+            for bound, costs in whole.at_bounds.items()
+            for cost in costs
+        ],
+    )
 
 
 def write_rooflines(

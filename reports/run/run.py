@@ -73,7 +73,7 @@ class Run:
         def bill(counts: Counts, profile: HardwareProfile) -> Estimate:
             given = self.latency_s.get(counts.variant)
             priced = estimate(counts, profile, dataflow=self.dataflow, latency_s=given)
-            return replace(priced, latency_s=None) if several and given is not None else priced
+            return priced.lasting(None) if several and given is not None else priced
 
         return {
             profile.name: tuple(

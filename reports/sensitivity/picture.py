@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from energy.compare.ranges import Origin, UncertainConstant
 from energy.compare.sensitivity import Sensitivity, Swing
+from reports.kit.parts import ACCOUNTING_NAMES
 from reports.kit.style import PAGE_WIDTH, SMALL, beside, headline, spelled, styled
 from reports.sensitivity.study import INDEPENDENT, SHOWN, Study, part_name, range_text, value_text
 
@@ -40,7 +41,7 @@ def tornado(study: Study, block: str | None) -> Figure:
     figure = Figure(figsize=(PAGE_WIDTH, height), layout="constrained")
     grid = figure.subplots(len(results), 1, squeeze=False, height_ratios=rows)[:, 0]
     for axes, (accounting, result) in zip(grid, results.items(), strict=True):
-        _panel(axes, result, "MACs and events" if accounting == "compute" else "full bill")
+        _panel(axes, result, ACCOUNTING_NAMES[accounting])
     grid[-1].set_xlabel(f"saving on the {part_name(block)}")
     figure.legend(handles=_legend(), loc="outside lower left", ncols=4)
     headline(figure, study.title, _subtitle(study, results), study.asa, study.ssa)

@@ -14,6 +14,7 @@ from energy.compare.sensitivity import Sensitivity, Swing
 from energy.table import Column, Table, at, attributes
 from energy.words import op_names, percent
 from reports.kit.files import prepare_directory, slugs, write_text
+from reports.kit.parts import ACCOUNTING_NAMES
 from reports.kit.pictures import Pictures, draw
 from reports.kit.table import print_sentence, print_table
 from reports.sensitivity.study import INDEPENDENT, SHOWN, Study, part_name, range_text, value_text
@@ -44,7 +45,14 @@ def _block(name: str) -> str:
 COLUMNS: tuple[Column[Line], ...] = (
     Column("hw", at("study.asa.profile.name")),
     Column("block", lambda line: line.block or "total", "block", _block, words=True, key=True),
-    Column("accounting", at("accounting"), "accounting", words=True, key=True),
+    Column(
+        "accounting",
+        at("accounting"),
+        "counted",
+        ACCOUNTING_NAMES.__getitem__,
+        words=True,
+        key=True,
+    ),
     Column("constant", at("swing.constant.name"), "constant", words=True, key=True),
     Column("value", lambda line: line.swing and value_text(line.swing.constant), "value"),
     Column("unit", at("swing.constant.unit"), "unit", words=True),
@@ -115,7 +123,7 @@ def swings_table(study: Study, block: str | None, accounting: str) -> Table[Line
     return Table(
         (*COLUMNS, _RANGE),
         [Line(study, block, accounting, result, swing) for swing in moving],
-        f"{part_name(block)}, {accounting}: what moves the saving",
+        f"{part_name(block)}, {ACCOUNTING_NAMES[accounting]}: what moves the saving",
     ).only(
         *("constant", "value", "unit", "range", "saving_at_low", "saving_at_high", "span"),
         *("evidence", "range_from"),

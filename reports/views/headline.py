@@ -1,10 +1,11 @@
-"""What a run saves: of each part of the model, in both accountings."""
+"""What a run saves: of each part of the model, in MACs and ACs, and of all at both bounds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 from energy import Estimate, Saving, saving
 from energy.bill.layer import ACCOUNTINGS
@@ -21,7 +22,7 @@ class Headline:
 
     asa: Estimate  #: bill of the analog model
     ssa: Estimate  #: bill of the spiking model
-    accounting: str  #: `compute` or `full`
+    accounting: str  #: one of `ACCOUNTINGS`
     block: str | None = None  #: only this block; None for the model
     component: str | None = None  #: only this component; None for all
 
@@ -67,7 +68,7 @@ HEADLINE_COLUMNS: tuple[Column[Headline], ...] = (
 
 
 def headlines(pairs: Iterable[tuple[Estimate, Estimate]], title: str = "") -> Table[Headline]:
-    """Attention, feed-forward and model where they cost something, in both accountings."""
+    """Attention, feed-forward and model where they cost something, in each accounting."""
     rows = [
         Headline(*pair, accounting, block)
         for pair in pairs
@@ -85,10 +86,10 @@ def run_html(run: Run) -> str:
 
 
 #: One part of the model in each of `ACCOUNTINGS`.
-Both = tuple[Headline, Headline]
+Each = Sequence[Headline]
 
 
-def _both(number: int, word: str) -> tuple[Column[Both], ...]:
+def _side(number: int, word: str) -> tuple[Column[Each], ...]:
     return (
         Column(f"asa_{word}", lambda x: energy(x[number].saving.asa_pj), f"analog {word}"),
         Column(f"ssa_{word}", lambda x: energy(x[number].saving.ssa_pj), f"spiking {word}"),
@@ -96,29 +97,30 @@ def _both(number: int, word: str) -> tuple[Column[Both], ...]:
     )
 
 
-_PART: Column[Both] = Column(
+_PART: Column[Each] = Column(
     "part",
     lambda x: f"  {x[0].component}" if x[0].component else block_name(x[0].block),
     "part",
     words=True,
     key=True,
 )
-_EVENTS: Column[Both] = Column(
+_EVENTS: Column[Each] = Column(
     "events_per_mac", lambda x: x[0].events_per_mac, "events per MAC", number
 )
 
 
-def part_table(asa: Estimate, ssa: Estimate, components: bool) -> Table[Both]:
+def part_table(asa: Estimate, ssa: Estimate, components: bool) -> Table[Each]:
     """Each block, and the model: what it costs on both sides, and what of it is saved.
 
     With the components of each block also the events per replaced MAC.
     """
     rows = [
-        (Headline(asa, ssa, "compute", *scope), Headline(asa, ssa, "full", *scope))
+        [Headline(asa, ssa, accounting, *scope) for accounting in ACCOUNTINGS]
         for scope in scopes(asa.counts, ssa.counts, components=components)
     ]
+    compute, *bounds = (_side(i, accounting) for i, accounting in enumerate(ACCOUNTINGS))
     return Table(
-        (_PART, *_both(0, "compute"), *([_EVENTS] if components else []), *_both(1, "all")),
+        (_PART, *compute, *([_EVENTS] if components else []), *chain(*bounds)),
         rows,
         asa.profile.title,
         group=lambda row: row[0].block if components else "",
@@ -126,7 +128,7 @@ def part_table(asa: Estimate, ssa: Estimate, components: bool) -> Table[Both]:
     )
 
 
-_VERDICT_COLUMNS: tuple[Column[Both], ...] = (
+_VERDICT_COLUMNS: tuple[Column[Each], ...] = (
     Column("hw", lambda x: x[0].asa.profile.name, "saved on", words=True, key=True),
     Column(
         "accounting",
@@ -142,7 +144,7 @@ _VERDICT_COLUMNS: tuple[Column[Both], ...] = (
 )
 
 
-def verdict_table(run: Run) -> Table[Both]:
+def verdict_table(run: Run) -> Table[Each]:
     """What is saved on each hardware, of the model and of its attention block."""
     return Table(
         _VERDICT_COLUMNS,

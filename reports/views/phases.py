@@ -9,11 +9,13 @@ from energy import Estimate
 from energy.bill.layer import GROUPS
 from energy.table import Column, Table, at, attributes
 from energy.words import energy
-from reports.kit.parts import GROUP_NAMES
+from reports.kit.parts import BOUNDS, GROUP_NAMES, other_bound
 from reports.run.run import Run
 
 #: The request, shared by the tokens that it generates.
 GENERATED = "per generated token"
+#: Lines below a bill.
+_ENDS = ("total", GENERATED)
 #: Traffic of buffers that the profile places in no level.
 UNPLACED = "memory:unplaced"
 
@@ -35,6 +37,10 @@ class PhaseBill(NamedTuple):
     tokens: int
     asa: Estimate  #: bill of the analog model, over the whole batch
     ssa: Estimate  #: bill of the spiking model
+
+    def under(self, accounting: str) -> PhaseBill:
+        """Both bills at the bound that an accounting names."""
+        return self._replace(asa=self.asa.under(accounting), ssa=self.ssa.under(accounting))
 
     def per_token(self, pj: float) -> float:
         """A share of the bill for each new token of each sequence, in picojoules."""
@@ -99,6 +105,7 @@ class PhaseLine(NamedTuple):
 PHASE_COLUMNS: tuple[Column[PhaseLine], ...] = (
     Column("hw", at("side.profile.name")),
     Column("dataflow", lambda line: str(line.side.dataflow)),
+    *attributes("side.profile", "fusion"),
     *attributes("side.counts", "variant"),
     *attributes("bills", "phase"),
     *attributes("side.counts", "batch"),
@@ -116,11 +123,12 @@ PHASE_COLUMNS: tuple[Column[PhaseLine], ...] = (
 
 
 def phases(run: Run) -> Table[PhaseLine]:
-    """Each line of each bill of each phase, energy without a price missing."""
+    """Each line of each bill of each phase at both bounds, energy without a price missing."""
     rows = [
         line
         for profile in run.profiles
-        for bills in phase_bills(run, profile.name)
+        for own in phase_bills(run, profile.name)
+        for bills in map(own.under, BOUNDS)
         for side in (bills.asa, bills.ssa)
         for line in _lines(bills, side)
     ]
@@ -133,26 +141,37 @@ def _lines(bills: PhaseBill, side: Estimate) -> Iterator[PhaseLine]:
 
 
 def phase_table(run: Run, hw: str) -> Table[str]:
-    """The bills beside each other, per new token of each phase and per request; rows are lines."""
+    """The bills beside each other, per new token of each phase and per request; rows are lines.
+
+    They are those at the bound of the profile; their ends are there at the other one too.
+    """
     bills = phase_bills(run, hw)
+    other = other_bound(bills[0].asa.profile)
     columns: list[Column[str]] = [Column("part", str, "part", part_name, words=True, key=True)]
     # A prefill gives each of its sequences one token, so it tells how many requests there are.
     requests = run.asa.batch * run.phases[0].generated
     lines: list[PhaseLine] = []
     for bill in bills:
-        for side, variant in ((bill.asa, "analog"), (bill.ssa, "spiking")):
+        beyond = bill.under(other)
+        for side, there, variant in (
+            (bill.asa, beyond.asa, "analog"),
+            (bill.ssa, beyond.ssa, "spiking"),
+        ):
             own = list(_lines(bill, side))
             lines += own
+            cells, more = _cells(own, requests), _cells(list(_lines(beyond, there)), requests)
+            cells |= {f"{name}, {other}": more[name] for name in _ENDS if name in more}
             name = f"{bill.phase} {variant}"
-            columns.append(Column(name, _cells(own, requests).get, name))
+            columns.append(Column(name, cells.get, name))
     costs = {line.part.name for line in lines if line.part.pj != 0} - {"total"}
     names = dict.fromkeys(line.part.name for line in lines)
-    ends = ("total", GENERATED) if len(bills) > 1 else ("total",)
+    ends = [x for name in _ENDS[: len(bills)] for x in (name, f"{name}, {other}")]
+    own_bound, flow = bills[0].asa.profile.fusion, bills[0].asa.dataflow
     return Table(
         tuple(columns),
         [*(name for name in names if name in costs), *ends],
         f"Energy per new token{' of each phase, and per request' * (len(bills) > 1)}, {hw}, "
-        f"{bills[0].asa.dataflow}, batch {run.asa.batch}",
+        f"{own_bound}, {flow}, batch {run.asa.batch}",
         group=ends.__contains__,
         strong="total".__eq__,
     )

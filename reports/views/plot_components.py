@@ -10,24 +10,24 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from energy import Estimate, saving
+from energy.bill.layer import ACCOUNTINGS
 from energy.words import energy_unit
-from reports.kit.parts import GROUP_COLOURS, component_names
+from reports.kit.parts import ACCOUNTING_NAMES, GROUP_COLOURS, component_names
 from reports.kit.style import PAGE_WIDTH, SPIKING_HATCH, beside, headline, lanes, styled
 
 _ANALOG: dict[str, Any] = {"facecolor": GROUP_COLOURS["compute"]}
 _SPIKING: dict[str, Any] = {"facecolor": "#9CCBE8", "edgecolor": "#333333", "hatch": SPIKING_HATCH}
-_PANELS = {"compute": "compute only: MACs and ACs", "full": "everything that has a price"}
 
 
 @styled({"axes.grid.axis": "x"})
 def per_component(asa: Estimate, ssa: Estimate, title: str, subtitle: str) -> Figure:
-    """Energy of each component over all layers, analog above spiking, in both accountings."""
+    """Energy of each component over all layers, analog above spiking, in each accounting."""
     names = component_names(asa.counts, ssa.counts)
     figure = Figure(figsize=(PAGE_WIDTH, 1.2 + 0.3 * len(names)), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
-    for axes, (accounting, name) in zip(panels, _PANELS.items(), strict=True):
+    panels = figure.subplots(1, len(ACCOUNTINGS), sharey=True)
+    for axes, accounting in zip(panels, ACCOUNTINGS, strict=True):
         _bars(axes, asa, ssa, names, accounting)
-        axes.set_title(name)
+        axes.set_title(ACCOUNTING_NAMES[accounting])
         lanes(axes, list(names.values()))
     handles = [
         Patch(**_ANALOG, label="analog (ASA)"),

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from energy import Estimate
 from energy.words import energy_unit
-from reports.kit.parts import GROUP_COLOURS
+from reports.kit.parts import GROUP_COLOURS, other_bound
 from reports.kit.style import (
     COLUMN_WIDTH,
     PAGE_WIDTH,
@@ -34,7 +34,10 @@ _SHORT = {
     "scalar": "non-linear",
     "neuron": "neurons",
     "routing": "routing",
+    "delivery": "delivery",
 }
+#: The sum at the other bound.
+_OTHER: dict[str, Any] = {"color": "black", "linewidth": 1.3, "solid_capstyle": "butt", "zorder": 3}
 #: Labels are at least so far apart, as a share of the axis.
 _APART = 0.062
 #: Left edges of the two bars, and their width; labels stand to the right of each.
@@ -45,7 +48,8 @@ _EDGES, _WIDTH = (0.06, 1.06), 0.26
 def per_phase(bills: Sequence[PhaseBill], title: str, subtitle: str) -> Figure:
     """Energy per token of each phase, analog beside spiking, stacked by the lines of the bill.
 
-    A whole request has no picture of its own.
+    Bars are at the bound of the profile, a line marks the sum at the other one. A whole request
+    has no picture of its own.
 
     Each line has its name and share beside it, so that no colour need be told from another.
     """
@@ -57,7 +61,7 @@ def per_phase(bills: Sequence[PhaseBill], title: str, subtitle: str) -> Figure:
         _panel(axes, bill)
     first, last = bills[0], bills[-1]
     batch = first.asa.counts.batch
-    about = f"{subtitle}, batch {batch}, {first.asa.dataflow}"
+    about = f"{subtitle}, batch {batch}, {first.asa.dataflow}, bars {first.asa.profile.fusion}"
     if any(side.static_pj is None for side in sides):
         about += "; static energy unpriced"
     headline(figure, title, about, last.asa, last.ssa)
@@ -65,20 +69,30 @@ def per_phase(bills: Sequence[PhaseBill], title: str, subtitle: str) -> Figure:
 
 
 def _panel(axes: Axes, bill: PhaseBill) -> None:
-    sides = (bill.asa, bill.ssa)
-    totals = [bill.per_token(side.energy_pj()) for side in sides if not side.lacks_compute]
+    sides, other = (bill.asa, bill.ssa), other_bound(bill.asa.profile)
+    beyond = bill.under(other)
+    totals = [
+        bill.per_token(side.energy_pj())
+        for side in (*sides, beyond.asa, beyond.ssa)
+        if not side.lacks_compute
+    ]
     largest = max(totals, default=0.0)
     scale, unit = energy_unit(largest)
-    top = 1.12 * largest / scale or 1.0
+    top = 1.2 * largest / scale or 1.0
     axes.set_ylim(0, top)
-    for side, x, hatch in zip(sides, _EDGES, (None, SPIKING_HATCH), strict=True):
+    for side, there, x, hatch in zip(
+        sides, (beyond.asa, beyond.ssa), _EDGES, (None, SPIKING_HATCH), strict=True
+    ):
         if side.lacks_compute:
             _say_unpriced(axes, side, x, top)
             continue
         lines = [(p, bill.per_token(p.pj) / scale) for p in parts(side)[:-1] if p.pj]
         total = _bar(axes, side, lines, x, hatch)
-        said: dict[str, Any] = {"ha": "center", "va": "baseline", "fontsize": None}
-        beside(axes, f"{total:.3g} {unit}", (x + _WIDTH / 2, total), (0, 3), weight="bold", **said)
+        end = bill.per_token(there.energy_pj()) / scale
+        axes.plot([x - 0.03, x + _WIDTH + 0.03], [end, end], **_OTHER)
+        said: dict[str, Any] = {"ha": "left", "va": "baseline", "fontsize": SMALL + 0.5}
+        words = f"{total:.3g} {unit} {side.profile.fusion}\n{end:.3g} {unit} {other}"
+        beside(axes, words, (x, max(total, end)), (0, 3), **said)
         _labels(axes, lines, x + _WIDTH, top)
     axes.set_xticks([x + _WIDTH / 2 for x in _EDGES], ["analog (ASA)", "spiking (SSA)"])
     axes.set_xlim(0, 2)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
 from energy import Estimate
-from energy.bill.layer import known_pj, relevant_ops
+from energy.bill.layer import ACCOUNTINGS, known_pj, relevant_ops
 from energy.table import Column, Table
 from energy.words import energy, integer, op_amounts, percent
 from hwmodels import Op
 from hwmodels.plain import several
 from reports.kit.caveats import NOT_MODELLED, PUBLISHED_SAVING, of_random_weights
+from reports.kit.parts import BOUNDS
 from reports.kit.table import print_sentence, print_table
 from reports.kit.widths import print_widths
 from reports.run.run import Run
@@ -67,14 +69,21 @@ def print_run(
 def _print_short(run: Run, hw: str, console: Console) -> None:
     """Per token, against other baselines, and what has no price: a line each."""
     last = phase_bills(run, hw)[-1]
-    sides = [_per_token(last, bill) for bill in (last.asa, last.ssa)]
+    sides = [
+        " / ".join(_per_token(last, bill.under(bound)) for bound in BOUNDS)
+        for bill in (last.asa, last.ssa)
+    ]
     each = "generated token" if last.phase == "request" else "token"
-    print_sentence(f"Per {each}: {sides[0]} analog, {sides[1]} spiking.", console)
+    print_sentence(
+        f"Per {each}, {' / '.join(BOUNDS)}: {sides[0]} analog, {sides[1]} spiking.", console
+    )
     others = [
-        f"{x.title} {text}" for x in run.baselines[hw][1:] if (text := saved("full", None, x))
+        f"{x.title} {' / '.join(texts)}"
+        for x in run.baselines[hw][1:]
+        if (texts := [text for bound in BOUNDS if (text := saved(bound, None, x))])
     ]
     if others:
-        print_sentence(f"Model, all, against: {'; '.join(others)}.", console)
+        print_sentence(f"Model, {' / '.join(BOUNDS)}, against: {'; '.join(others)}.", console)
     if missing := [op for op in Op if any(op in bill.unpriced for bill in run.estimates[hw])]:
         print_sentence(f"Without a price, so in no sum: {', '.join(missing)}.", console, "yellow")
 
@@ -135,16 +144,16 @@ def print_not_counted(uncounted: Mapping[str, int], console: Console) -> None:
     print_sentence(f"Not modelled: {'; '.join(NOT_MODELLED)}.", console, "dim")
 
 
-def _priced(bill: Estimate, accounting: str) -> float | None:
+def _priced(bill: Estimate, accounting: str) -> str:
     relevant = relevant_ops(accounting)
-    return known_pj(bill.energy_pj(accounting), (op for op in bill.unpriced if op in relevant))
+    missing = (op for op in bill.unpriced if op in relevant)
+    return energy(known_pj(bill.energy_pj(accounting), missing))
 
 
 _BILL_COLUMNS: tuple[Column[Estimate], ...] = (
     Column("variant", lambda bill: bill.counts.variant or "counts", "counts", words=True, key=True),
     Column("hw", lambda bill: bill.profile.name, "hardware", words=True, key=True),
-    Column("energy_pj", lambda bill: energy(_priced(bill, "full")), "all"),
-    Column("compute_pj", lambda bill: energy(_priced(bill, "compute")), "compute"),
+    *(Column(f"{name}_pj", partial(_priced, accounting=name), name) for name in ACCOUNTINGS),
     Column("macs", lambda bill: bill.counts.total(Op.MAC), "MACs", integer),
     Column("acs", lambda bill: bill.counts.total(Op.AC, Op.SHIFT_AC), "ACs", integer),
     Column("coverage", lambda bill: bill.coverage, "operations with a price", percent),

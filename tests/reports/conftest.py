@@ -224,6 +224,7 @@ def roofline(hw: str = "45nm", **changes: object) -> Roofline:
         "profile": load_profile(hw),
         "dataflow": "layerwise",
         "costs": costs,
+        "beyond": tuple(cost._replace(other_traffic=9e4 + cost.batch) for cost in costs),
         "crossings": {("asa", 64): 126},
         "title": "tiny, weights random(seed=0), T = 4",
         "model": "tiny",

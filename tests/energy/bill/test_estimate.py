@@ -4,12 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from builders import chip, labelled
+from builders import CITED, chip, labelled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from energy import Counts, LayerCount, Tally, estimate
 from energy.bill.layer import GROUPS
+from energy.bill.request import bill_of
 from hwmodels import HardwareProfile, Op, load_profile
 
 PROFILES = ("45nm", "45nm-fp16", "45nm-int8", "kerasspiking-cpu", "loihi", "truenorth")
@@ -263,3 +264,13 @@ def test_an_unknown_accounting_is_refused() -> None:
         ValueError, match="'computes' is not known; known are compute, fused, unfused"
     ):
         bill.energy_pj("computes")
+
+
+def test_a_time_that_is_given_is_that_of_the_other_bound_too() -> None:
+    chip = profile(static_power={"watts": 2.0, **CITED})
+    counts = counts_of({Op.MAC: 1})
+    whole = bill_of([counts, counts], chip, latency_s=3.0)
+    # 2 W for 3 s are 6 J, once for both phases
+    assert [whole.under(bound).static_pj for bound in ("fused", "unfused")] == [6e12, 6e12]
+    unknown = estimate(counts, chip, latency_s=3.0).lasting(None)
+    assert [unknown.under(bound).static_pj for bound in ("fused", "unfused")] == [None, None]
