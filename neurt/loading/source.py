@@ -13,6 +13,7 @@ from neurt.families import ALIASES, Shape, is_converted, read_shape
 from neurt.loading.gguf.file import smollm2_file
 from neurt.loading.gguf.header import read_header
 from neurt.loading.gguf.names import config_of
+from neurt.spiking.config import SpikingConfig, stored_choices
 
 #: Seconds to wait for the hub before falling back.
 HUB_TIMEOUT_S = 5.0
@@ -56,9 +57,25 @@ class ModelSource:
     @property
     def is_converted(self) -> bool:
         """Whether its directory holds a converted model."""
+        return self._converted is not None
+
+    @property
+    def conversion(self) -> SpikingConfig | None:
+        """How a converted model was converted; None of an analog one.
+
+        Raises:
+            SpikingConfigError: If its configuration does not say it as it was written.
+        """
+        converted = self._converted
+        return None if converted is None else stored_choices(converted.get("spiking"))
+
+    @property
+    def _converted(self) -> dict[str, Any] | None:
+        """The configuration of a converted model; None of an analog one."""
         if self.directory is None:
-            return False
-        return is_converted(read_config(self.directory / "config.json").get("model_type"))
+            return None
+        config = read_config(self.directory / "config.json")
+        return config if is_converted(config.get("model_type")) else None
 
 
 def resolve(model: str) -> ModelSource:

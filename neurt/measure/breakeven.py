@@ -22,6 +22,7 @@ from neurt.closed_form.plan_rows import Rows
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Shape
 from neurt.loading.source import resolve
+from neurt.measure.conversion import conversion_of
 from neurt.measure.planning import CLOSED_FORM, known_shape
 from neurt.measure.widths import StoredWidths, stored_widths
 from neurt.requests.breakeven import BreakEvenRequest
@@ -121,13 +122,13 @@ def _model(request: BreakEvenRequest) -> Iterator[_Sides]:
     if request.model is None:
         return
     source = resolve(request.model)
-    shape = known_shape(source)
+    spiking, shape = conversion_of(source, request), known_shape(source)
     what, conventions = request.what, Conventions(request.attention)
     check_positions(what.keys, shape.positions, request.model)
     about: About = {"model": source.name, "weights": CLOSED_FORM}
     asa = plan_asa(shape, what, conventions, **about)
     silent, busy = (
-        plan_ssa(shape, what, request.spiking, rate, conventions, **about) for rate in (0.0, 1.0)
+        plan_ssa(shape, what, spiking, rate, conventions, **about) for rate in (0.0, 1.0)
     )
     parts = [*_layers(asa, busy, by_depth=False), *_blocks(asa, busy)]
     stored = stored_widths(source, CLOSED_FORM, request.widths)

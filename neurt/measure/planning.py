@@ -15,6 +15,7 @@ from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Shape
 from neurt.loading.source import ModelSource, resolve
+from neurt.measure.conversion import conversion_of
 from neurt.measure.widths import StoredWidths, stored_widths
 from neurt.requests.passes import PassRequest, PlanRequest
 from neurt.spiking.config import SpikingConfig
@@ -32,11 +33,11 @@ def run_plan(request: PlanRequest) -> Run:
     stages, conventions = request.stages, request.conventions
     profiles = request.profiles()
     source = resolve(request.model)
-    shape = known_shape(source)
+    spiking, shape = conversion_of(source, request), known_shape(source)
     check_stages(stages, shape, request.model)
     about: About = {"model": source.name, "weights": CLOSED_FORM}
     stored = stored_widths(source, CLOSED_FORM, request.widths)
-    spiking, rate = request.spiking, request.spike_rate
+    rate = request.spike_rate
     phases = [
         Phase(
             stage.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from energy.formulas import Attention
 from hwmodels.errors import UserError
-from hwmodels.plain import printable
+from hwmodels.plain import printable, shortened
 from neurt.loading.source import SHIPPED, SMOLLM2
 from neurt.spiking.config import SpikingConfig
 from reports.kit.pictures import Pictures
@@ -112,8 +113,11 @@ class Seeded(Weights):
         found = super().idle()
         if self.weights == "pretrained":
             found["seed"] = "it is that of random weights; leave out --weights pretrained"
-        elif self.weights == "auto" and self.model in (*SHIPPED, SMOLLM2):
-            found["seed"] = f"it is that of random weights, and {self.model} has its own"
+        elif self.weights == "auto" and (
+            self.model in (*SHIPPED, SMOLLM2) or os.path.lexists(self.model)
+        ):
+            own = f"it is that of random weights, and {shortened(self.model)} has its own"
+            found["seed"] = f"{own}; give --weights random for others"
         return found
 
 

@@ -7,9 +7,19 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from hwmodels import Dataflow, Encoding, Fusion, HardwareProfile, Room, load_profiles
+from hwmodels import (
+    Dataflow,
+    Encoding,
+    Fusion,
+    HardwareProfile,
+    Room,
+    load_profile,
+    load_profiles,
+    load_sibling,
+)
 from hwmodels.machine import MAX_BITS, MIN_BITS, Operand, Widths
 from neurt.requests.base import Amount, Flag, Request, RequestError
+from neurt.requests.effects import check_effect
 
 Bits = Annotated[float, Field(ge=MIN_BITS, le=MAX_BITS, allow_inf_nan=False)]
 Uses = Annotated[float, Field(ge=1, le=1e9, allow_inf_nan=False)]
@@ -53,8 +63,13 @@ class Stored(Hardware):
         return widths
 
     def profiles(self) -> tuple[HardwareProfile, ...]:
-        """See `Hardware`; raises RequestError too if a profile lacks what is to be changed."""
-        return tuple(map(self.changed, super().profiles()))
+        """See `Hardware`; raises RequestError too if a profile lacks what is to be changed.
+
+        What would change none of them is an error as well.
+        """
+        own = super().profiles()
+        check_effect(self, own)
+        return tuple(map(self.changed, own))
 
     def changed(self, profile: HardwareProfile) -> HardwareProfile:
         """The profile as this request runs it; raises RequestError if it cannot."""
@@ -169,9 +184,14 @@ class Compared(Timed):
     def profiles(self) -> tuple[HardwareProfile, ...]:
         """See `Timed`; raises RequestError too if there is no other precision to compare with."""
         found = super().profiles()
-        if self.mixed and all(profile.precision == "int8" for profile in found):
+        if self.mixed and not any(map(_has_another_precision, self.hw)):
             raise RequestError(
-                f"--mixed has no effect here: {', '.join(self.hw)} is INT8 itself; leave it out, "
-                "or give a profile of another precision"
+                f"--mixed has no effect here: {', '.join(self.hw)} is INT8 itself, or has no INT8 "
+                "prices; leave it out, or give a profile that has both precisions"
             )
         return found
+
+
+def _has_another_precision(hw: str) -> bool:
+    """Whether hardware is not INT8, and has prices at INT8 beside its own."""
+    return load_profile(hw).precision != "int8" and load_sibling(hw, "int8") is not None

@@ -10,17 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from energy.table import Table
 from hwmodels.plain import printable_lines
-from neurt.loading.source import resolve
-from neurt.requests.base import RequestError
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from neurt.requests.evaluate import EvaluateRequest
-    from neurt.requests.passes import ProfileRequest
-    from neurt.requests.training import FinetuneRequest
-
-    Converts = EvaluateRequest | FinetuneRequest | ProfileRequest
 
 #: A pipe has no width of its own; tables are made for a wide one rather than cut.
 PIPE_COLUMNS = 132
@@ -77,17 +69,6 @@ def check_free(
         raise OutputError(
             f"output directory '{directory}' already holds a {what}; choose another --out, or "
             "--force to replace it"
-        )
-
-
-def refuse_conversion(request: Converts) -> None:
-    """Raise RequestError if a conversion is asked of a model that is converted already."""
-    given = request.model_fields_set & {"calibration", "calibration_tokens"}
-    asked = given or request.spiking != type(request.spiking)()
-    if asked and resolve(request.model).is_converted:
-        raise RequestError(
-            f"'{request.model}' is a converted model and keeps its conversion; leave out the flags "
-            "of the conversion and of its calibration, or give the analog model"
         )
 
 

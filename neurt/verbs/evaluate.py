@@ -6,15 +6,16 @@ from pathlib import Path
 
 from rich.console import Console
 
+from neurt.measure.conversion import check_conversion
 from neurt.requests.evaluate import EvaluateRequest
-from neurt.verbs.console import print_files, refuse_conversion, say
+from neurt.verbs.console import print_files, say
 
 
 def run(request: EvaluateRequest, console: Console) -> list[Path]:
     """Evaluate, write and print; returns the files."""
     from reports.kit.progress import progress_bars
 
-    refuse_conversion(request)
+    check_conversion(request)
     with progress_bars(console) as progress:
         from neurt.evaluation.evaluating import run_evaluate
         from reports.quality.table import print_quality

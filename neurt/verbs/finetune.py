@@ -6,15 +6,16 @@ from pathlib import Path
 
 from rich.console import Console
 
+from neurt.measure.conversion import check_conversion
 from neurt.requests.training import FinetuneRequest
-from neurt.verbs.console import finished, refuse_conversion, say
+from neurt.verbs.console import finished, say
 
 
 def run(request: FinetuneRequest, console: Console) -> list[Path]:
     """Train, write and print; returns the record, which only the main process of several has."""
     from reports.kit.progress import progress_bars
 
-    refuse_conversion(request)
+    check_conversion(request)
     with progress_bars(console) as progress:
         from neurt.learning.finetune import run_finetune
         from neurt.learning.finished import is_finetuned

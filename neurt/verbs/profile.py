@@ -6,8 +6,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from neurt.measure.conversion import check_conversion
 from neurt.requests.passes import PassRequest, ProfileRequest
-from neurt.verbs.console import check_free, refuse_conversion, say
+from neurt.verbs.console import check_free, say
 from reports.run.run import Run
 
 
@@ -17,7 +18,7 @@ def run(request: ProfileRequest, console: Console) -> list[Path]:
     from reports.kit.progress import progress_bars
 
     check_free(request.out, "run.json", "run", request.force)
-    refuse_conversion(request)
+    check_conversion(request)
     with progress_bars(console) as progress:
         from neurt.measure.profiling import run_profile
 

@@ -16,6 +16,7 @@ from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import ALIASES, Shape
 from neurt.measure.planning import run_plan
+from neurt.requests.base import RequestError
 from neurt.requests.passes import PlanRequest
 from neurt.spiking.config import SpikingConfig
 from reports import Run
@@ -159,10 +160,30 @@ def test_a_batch_shares_the_weights_and_not_the_cache() -> None:
     assert eight.total(Op.KV_READ) / eight.tokens == one.total(Op.KV_READ) == 18_874_368
 
 
-def test_dataflow_and_latency_reach_the_bills_and_the_settings(tiny: str) -> None:
-    latency = {"asa": 0.5, "ssa": 2.0}
-    run = plan(tiny, "loihi", seq_len=4, dataflow="stepwise", latency_s=latency)
+def test_the_dataflow_reaches_the_bills_and_the_settings(tiny: str) -> None:
+    run = plan(tiny, "45nm", seq_len=4, dataflow="stepwise")
     [(asa, ssa)] = run.estimates.values()
     assert (str(asa.dataflow), str(ssa.dataflow)) == ("stepwise", "stepwise")
+    assert run.settings["dataflow"] == "stepwise"
+
+
+def test_latencies_reach_the_bills_and_the_settings(tiny: str) -> None:
+    latency = {"asa": 0.5, "ssa": 2.0}
+    run = plan(tiny, "loihi", seq_len=4, latency_s=latency)
+    [(asa, ssa)] = run.estimates.values()
     assert (asa.latency_s, ssa.latency_s) == (0.5, 2.0)
-    assert (run.settings["dataflow"], run.settings["latency_s"]) == ("stepwise", latency)
+    assert run.settings["latency_s"] == latency
+
+
+def test_a_converted_model_is_planned_as_it_was_converted() -> None:
+    # gpt2-nano-spiking is stored with the code pow2; that of a plan is signed_if unless given.
+    run = plan("gpt2-nano-spiking", "45nm", seq_len=4)
+    same = plan("gpt2-nano", "45nm", seq_len=4, spiking=SpikingConfig(code="pow2"))
+    assert [row.tally for row in run.ssa.layers] == [row.tally for row in same.ssa.layers]
+    assert run.settings["spiking"]["code"] == "pow2"  # type: ignore[index]
+
+
+@pytest.mark.parametrize("choice", [{"timesteps": 8}, {"timesteps": 4}, {"code": "pow2"}])
+def test_a_converted_model_is_not_planned_as_another_one(choice: dict[str, Any]) -> None:
+    with pytest.raises(RequestError, match="is a converted model and keeps its conversion"):
+        plan("gpt2-nano-spiking", "45nm", seq_len=4, spiking=SpikingConfig(**choice))
