@@ -68,8 +68,9 @@ class Stored(Hardware):
         What would change none of them is an error as well.
         """
         own = super().profiles()
-        check_effect(self, own)
-        return tuple(map(self.changed, own))
+        changed = tuple(map(self.changed, own))
+        check_effect(self, own, changed)
+        return changed
 
     def changed(self, profile: HardwareProfile) -> HardwareProfile:
         """The profile as this request runs it; raises RequestError if it cannot."""
