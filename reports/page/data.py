@@ -7,23 +7,35 @@ from typing import Any
 
 from energy import Counts, LayerCount
 from energy.bill.execution import LEAKY
-from energy.bill.layer import GROUPS
+from energy.bill.layer import ACCOUNTINGS, GROUPS
 from energy.bill.placement import BUFFERS
 from energy.bill.pricing import HELD_ALREADY
 from energy.bill.traffic import SPIKES
 from energy.counts import Levels
 from energy.counts.counts import COUNT_COLUMNS, CountRow
 from energy.formulas.arithmetic import ARITHMETIC
-from hwmodels import Dataflow, HardwareProfile, Op, ProfileError, load_profile, siblings
+from hwmodels import (
+    Dataflow,
+    Encoding,
+    Fusion,
+    HardwareProfile,
+    Op,
+    ProfileError,
+    Room,
+    load_profile,
+    siblings,
+)
 from hwmodels.prices import Evidence
 from reports.kit.caveats import PUBLISHED_SAVING, PUBLISHED_SOURCE
 from reports.kit.parts import (
+    ACCOUNTING_NAMES,
     COMPONENT_COLOURS,
     COMPONENT_NAMES,
     GROUP_COLOURS,
     GROUP_NAMES,
     present,
 )
+from reports.page.as_run import intervals
 from reports.run.run import Run
 from reports.views.tables import ENERGY_COLUMNS
 
@@ -48,6 +60,7 @@ def page_data(run: Run) -> dict[str, Any]:
             ],
             "dataflow": run.dataflow,
             "latency_s": dict(run.latency_s),
+            "intervals": intervals(run),
         },
         "profiles": [profile.model_dump(mode="json", exclude_none=True) for profile in profiles],
         "families": families,
@@ -58,7 +71,11 @@ def page_data(run: Run) -> dict[str, Any]:
         },
         "evidence": {grade: grade.definition for grade in Evidence},
         "colours": {"components": COMPONENT_COLOURS, "groups": GROUP_COLOURS},
-        "names": {"components": COMPONENT_NAMES, "groups": GROUP_NAMES},
+        "names": {
+            "components": COMPONENT_NAMES,
+            "groups": GROUP_NAMES,
+            "accountings": ACCOUNTING_NAMES,
+        },
         "published": {"range": PUBLISHED_SAVING, "source": PUBLISHED_SOURCE},
     }
 
@@ -80,6 +97,10 @@ def _world() -> dict[str, Any]:
             for op in Op
         ],
         "groups": GROUPS,
+        "accountings": ACCOUNTINGS,
+        "fusion": {bound: bound.definition for bound in Fusion},
+        "encoding": {encoding: encoding.definition for encoding in Encoding},
+        "room": {room: room.definition for room in Room},
         "buffers": BUFFERS,
         "levels": {x: {"bits": x.bits_per_slot, "payload": x.payload_bits} for x in Levels},
         "arithmetic": {kind: known._asdict() for kind, known in ARITHMETIC.items()},
@@ -92,7 +113,10 @@ def _world() -> dict[str, Any]:
 
 
 #: What was run, and what was counted of each layer, by its name here and in `counts.csv`.
-_ABOUT = (*("variant", "model", "weights", "phase", "batch", "tokens", "timesteps", "attention"),)
+_ABOUT = (
+    *("variant", "model", "weights", "phase", "batch", "tokens", "timesteps", "attention"),
+    "value_bits",
+)
 _LAYER = {"name": "layer"} | {
     name: name
     for name in (

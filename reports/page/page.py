@@ -13,6 +13,7 @@ from energy.formulas import Attention
 from hwmodels import Op
 from reports.kit.caveats import NOT_MODELLED, PUBLISHED_SAVING, PUBLISHED_SOURCE, of_random_weights
 from reports.kit.html import content_policy, environment, plain_values
+from reports.page.as_run import as_run
 from reports.page.data import page_data
 from reports.run.run import Run
 
@@ -25,6 +26,7 @@ SCRIPTS = (
     "execution.js",
     "bill.js",
     "saving.js",
+    "knobs.js",
     "settings.js",
     "documents.js",
     "format.js",
@@ -33,9 +35,45 @@ SCRIPTS = (
     "tables.js",
     "panel.js",
     "sources.js",
+    "headline.js",
+    "paper.js",
     "page.js",
 )
-STYLES = ("vendor/tabulator_simple.min.css", "style.css")
+STYLES = ("vendor/tabulator_simple.min.css", "style.css", "print.css")
+
+#: Groups of controls in the panel: name, heading, how to read them.
+GROUPS = (
+    (
+        "spikes",
+        "Spikes",
+        "T: slots, spikes, events, neuron updates and their traffic grow with it at a constant spike "
+        "rate. Spike rate: events, accumulates, spikes and what they take in memory follow, up to "
+        "one spike per slot; additions of row normalisation stay as counted.",
+    ),
+    ("prices", "Prices of operations", "Energy of one operation, as a factor or as a number."),
+    (
+        "memory",
+        "Memory",
+        "Energy per byte and room of each level. A buffer lives in the nearest level that has room.",
+    ),
+    (
+        "widths",
+        "Widths of operands",
+        "Bits of a stored value. What is narrower than the arithmetic is widened on its way; spikes "
+        "have the bits of their code and of how they lie in memory.",
+    ),
+    (
+        "delivery",
+        "Delivery to the adders",
+        "Energy of a fetch beside the adders, and how many uses share one: 1 is a fetch for each.",
+    ),
+    (
+        "time",
+        "Rates and static power",
+        "A layer takes as long as its arithmetic or its slowest memory. Without the rate of every "
+        "MAC and AC, time and static energy are unknown.",
+    ),
+)
 
 _ASSETS = files("reports") / "page" / "assets"
 _SOURCE_MAP = re.compile(r"^(//|/\*)# sourceMappingURL=.*$", re.MULTILINE)
@@ -59,6 +97,8 @@ def page(run: Run) -> str:
             styles=styles,
             data=embedded(page_data(run)),
             facts=_facts(run),
+            groups=GROUPS,
+            as_run=list(as_run(run)),
             settings=_flat(run.settings),
             uncounted=[
                 (counts.variant.upper(), name, number)

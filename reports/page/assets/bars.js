@@ -11,7 +11,7 @@ const bars = (() => {
 
   /* Bars stack by component in compute-only accounting, and otherwise by kind of operation. */
   function heights(side, data, accounting, bins, size) {
-    const full = accounting === "full";
+    const all = accounting !== "compute";
     const found = new Map();
     for (let i = 0; i < bins.length; i++) {
       if (bins[i] < 0) continue;
@@ -20,21 +20,22 @@ const bars = (() => {
         if (!found.has(key)) found.set(key, new Float64Array(size));
         found.get(key)[bins[i]] += pj;
       };
-      if (full) for (const group of data.world.groups) add(group, side.groups[group][i]);
+      if (all) for (const group of data.world.groups) add(group, side.groups[group][i]);
       else add(side.counts.component[i], side.groups.compute[i]);
     }
     return found;
   }
 
+  const named = (data, { accounting }) => format.capital(data.names.accountings[accounting]);
   const lacking = (view) => SIDES.filter(([side]) => view[side].lacks.some(Boolean)).map(([, name]) => name);
 
   function stacked(data, view, bins, labels, horizontal) {
-    const full = view.chosen.accounting === "full";
-    const kind = full ? "groups" : "components";
+    const all = view.accounting !== "compute";
+    const kind = all ? "groups" : "components";
     const sides = SIDES.map(([side]) =>
-      heights(view[side], data, view.chosen.accounting, bins[side], labels.length),
+      heights(view[side], data, view.accounting, bins[side], labels.length),
     );
-    const keys = full
+    const keys = all
       ? data.world.groups
       : [...Object.keys(data.colours.components), ...new Set(sides.flatMap((found) => [...found.keys()]))];
     const tallest = Math.max(
@@ -60,7 +61,7 @@ const bars = (() => {
             offsetgroup: SIDES[s][0],
             x: horizontal ? values : labels,
             y: horizontal ? labels : values,
-            customdata: Array.from(found.get(key), energy),
+            customdata: Array.from(found.get(key), (pj) => energy(pj)),
             hovertemplate: `${SIDES[s][1]} %{${horizontal ? "y" : "x"}}<br>${safe(text)}: %{customdata}<extra></extra>`,
             marker: {
               color: data.colours[kind][key] ?? colour("muted"),
@@ -94,14 +95,14 @@ const bars = (() => {
     const labels = Array.from({ length: size }, (_, i) => String(i));
     const { traces, unit: name } = stacked(data, view, bins, labels, false);
     const outside = SIDES.map(([side, title]) => {
-      const column = view.chosen.accounting === "full" ? view[side].total : view[side].groups.compute;
+      const column = view.accounting !== "compute" ? view[side].total : view[side].groups.compute;
       const rows = bins[side].flatMap((depth, i) => (depth < 0 ? [i] : []));
       const unknown = rows.some((i) => view[side].lacks[i]);
       return `${title} ${energy(unknown ? null : saving.total(column, rows))}`;
     });
     const gap = lacking(view);
-    byId("layers-note").textContent =
-      `Left: analog (ASA). Right, hatched: spiking (SSA). Outside of the layers ` +
+    byId("picture-note").textContent =
+      `${named(data, view)}. Left: analog (ASA). Right, hatched: spiking (SSA). Outside of the layers ` +
       `(embeddings, final norm, head): ${outside.join(", ")}.` +
       (gap.length ? ` MACs or ACs of ${gap.join(" and ")} have no price and are missing.` : "");
     Plotly.react(
@@ -152,6 +153,8 @@ const bars = (() => {
       parts.map(({ label }) => label),
       true,
     );
+    byId("components-note").textContent =
+      `${named(data, view)}. Plain: analog (ASA). Hatched: spiking (SSA).`;
     Plotly.react(
       "plot-components",
       traces,

@@ -17,7 +17,14 @@ const charts = (() => {
     ...more,
   });
 
+  const PAPER = 670; // pixels across a page of A4, without its margins
+  let width = {};
+  const onPaper = (printed) => {
+    width = printed ? { width: PAPER, autosize: false } : { autosize: true };
+  };
+
   const layout = (more) => ({
+    ...width,
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: "system-ui, sans-serif", size: 12, color: colour("ink") },
@@ -34,7 +41,10 @@ const charts = (() => {
     const { chosen } = view;
     const most = Math.max(3, Math.ceil(1.2 * chosen.rate));
     const factors = [...new Set([...RATES.map((x) => (x * most) / 3), chosen.rate])].sort((a, b) => a - b);
-    const points = factors.map(settings.spiking(data, chosen));
+    // Beside the chosen end of the whole bill, the other one.
+    const ends = [view.accounting, ...Object.keys(data.world.fusion).filter((end) => end !== view.accounting)];
+    const shown = view.accounting === "compute" ? ["compute"] : ends;
+    const points = shown.map((end) => factors.map(settings.spiking(data, { ...chosen, accounting: end })));
     const filled = (ssa) =>
       `${digits(
         (100 * saving.total(ssa.counts.spikes, saving.rows(ssa))) /
@@ -49,23 +59,27 @@ const charts = (() => {
     const at = factors.indexOf(chosen.rate);
     const now = [];
     let lowest = 0;
-    const traces = blocks.map(([block, name, tone], i) => {
-      const values = points
-        .map((ssa) => saving.of(data.world, view.asa, ssa, chosen.accounting, block).saving)
+    const line = ([block, name, tone], i, end, e) => {
+      const { asa } = view.bounds[end] ?? view;
+      const values = points[e]
+        .map((ssa) => saving.of(data.world, asa, ssa, end, block).saving)
         .map((share) => (share === null ? null : 100 * share));
       lowest = Math.min(lowest, ...values);
-      now.push(values[at]);
+      if (!e) now.push(values[at]);
       return {
         type: "scatter",
         mode: "lines",
-        name,
+        name: e ? `${name}, ${end}` : name,
+        showlegend: !e,
         x: factors,
         y: values,
-        text: points.map(filled),
-        line: { color: colour(tone), width: 2, dash: ["solid", "dash", "dot"][i] },
-        hovertemplate: `${name}, spikes × %{x:.3g} (%{text}): %{y:.2f} %<extra></extra>`,
+        text: points[e].map(filled),
+        opacity: e ? 0.6 : 1,
+        line: { color: colour(tone), width: e ? 1 : 2, dash: ["solid", "dash", "dot"][i] },
+        hovertemplate: `${name}, ${end}, spikes × %{x:.3g} (%{text}): %{y:.2f} %<extra></extra>`,
       };
-    });
+    };
+    const traces = shown.flatMap((end, e) => blocks.map((block, i) => line(block, i, end, e)));
     traces.push({
       type: "scatter",
       mode: "markers",
@@ -78,7 +92,7 @@ const charts = (() => {
     const known = now.some((value) => value !== null);
     const [low, high] = data.published.range.map((share) => 100 * share);
     byId("rate-note").textContent =
-      (known ? "Dots: the current setting. " : "No saving is known: MACs or ACs have no price. ") +
+      (known ? `Dots: the current setting${shown.length > 1 ? `; thin: ${shown[1]}` : ""}. ` : "No saving is known: MACs or ACs have no price. ") +
       "The band is what was published for the attention block of other weights, " +
       `${low.toFixed(2)}–${high.toFixed(2)} %. Below zero, spikes cost more.`;
     Plotly.react(
@@ -88,7 +102,7 @@ const charts = (() => {
         xaxis: axis({ title: { text: "factor on the spike rate of the run" }, range: [0, most] }),
         yaxis: axis({
           title: {
-            text: `saving (%), ${chosen.accounting === "full" ? "everything priced" : "MACs and ACs"}`,
+            text: `saving (%), ${data.names.accountings[view.accounting]}`,
           },
           range: [Math.max(-150, lowest - 5), 104],
         }),
@@ -123,5 +137,5 @@ const charts = (() => {
     );
   }
 
-  return { CONFIG, axis, layout, rate };
+  return { CONFIG, axis, layout, onPaper, rate };
 })();

@@ -27,7 +27,8 @@ const documents = (() => {
 
   /* A whole hardware profile as TOML. */
   function toml(profile) {
-    const { placement, prices, memory, included, static_power, throughput, core, system, ...plain } = profile;
+    const { placement, prices, memory, included, static_power, core, system, ...plain } = profile;
+    const { throughput, bandwidth, widths, delivery } = profile;
     const order = [
       "name",
       "title",
@@ -35,7 +36,10 @@ const documents = (() => {
       "precision",
       "value_bytes",
       "scope",
+      "room",
       "dataflow",
+      "fusion",
+      "encoding",
       "assumptions",
     ];
     const out = lines(Object.fromEntries(order.map((name) => [name, plain[name]])));
@@ -43,8 +47,10 @@ const documents = (() => {
     const section = (name, table) => {
       if (table && Object.keys(table).length) out.push("", `[${name}]`, ...lines(table));
     };
+    section("widths", widths);
     section("placement", placement);
-    for (const [name, tables] of Object.entries({ prices, memory, throughput })) {
+    section("delivery", delivery);
+    for (const [name, tables] of Object.entries({ prices, memory, throughput, bandwidth })) {
       for (const [entry, table] of Object.entries(tables)) section(`${name}.${key(entry)}`, table);
     }
     section("included", included);
@@ -116,19 +122,19 @@ const documents = (() => {
   /* counts.csv at the time steps and spike rates of some settings, before any dataflow.
 
      Phases are priced one by one, so where there are several each is a variant of its own. */
-  function counts(columns, run, chosen) {
+  function counts(world, columns, run, chosen) {
     const phases = chosen.phase === null ? run.phases : [run.phases[chosen.phase]];
     const rows = [];
     for (const side of ["asa", "ssa"]) {
       for (const phase of phases) {
-        const found = side === "ssa" ? execution.scaled(phase.ssa, chosen.timesteps, chosen.rate) : phase.asa;
+        const found = side === "ssa" ? execution.scaled(world, phase.ssa, chosen.timesteps, chosen.rate) : phase.asa;
         found.name.forEach((layer, i) => {
           const row = { ...found, layer, variant: phases.length > 1 ? `${side} ${phase.name}` : side };
           for (const name of columns) {
             if (name in found.ops) row[name] = found.ops[name][i];
             else if (Array.isArray(found[name]) || ArrayBuffer.isView(found[name]))
               row[name] = found[name][i];
-            else if (!(name in row)) row[name] = 0;
+            else if (!(name in row)) row[name] = 0; // an operation that never occurs
           }
           rows.push(row);
         });

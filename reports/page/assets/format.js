@@ -27,6 +27,17 @@ const format = (() => {
     return `${digits(pj / scale)} ${name}`;
   }
 
+  function seconds(value) {
+    const [scale, name] = [
+      [1, "s"],
+      [1e-3, "ms"],
+      [1e-6, "µs"],
+      [1e-9, "ns"],
+    ].find(([s]) => value >= s) ?? [1e-9, "ns"];
+    return `${digits(value / scale)} ${name}`;
+  }
+
+  const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
   const percent = (share) => (share === null ? "–" : `${minus((100 * share).toFixed(2))} %`);
   const count = (value) => (Number.isInteger(value) ? value.toLocaleString("en") : digits(value, 6));
   const millijoule = (pj) => (pj === null ? "unpriced" : digits(pj / 1e9));
@@ -54,5 +65,5 @@ const format = (() => {
   const byId = (id) => document.getElementById(id);
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-  return { unit, digits, energy, percent, count, compact, millijoule, element, byId, colour };
+  return { unit, digits, energy, seconds, capital, percent, count, compact, millijoule, element, byId, colour };
 })();

@@ -3,7 +3,7 @@ const panel = (() => {
   "use strict";
 
   const { element, byId } = format;
-  const LOG = 100; // positions of a slider between a factor of 1 and of 10
+  const LOG = 100; // positions of a slider on each side of its middle
 
   const options = (select, values, chosen) => {
     select.replaceChildren(...values.map(([value, text]) => element("option", { value }, text)));
@@ -44,11 +44,15 @@ const panel = (() => {
     };
   }
 
-  const logarithmic = (base) => ({
-    works: Boolean(base),
-    value: (position) => base * 10 ** (position / LOG),
-    position: (value) => (value > 0 && base ? LOG * Math.log10(value / base) : base ? -LOG : 0),
-  });
+  /* A slider from low to high; without these it has nothing to start from. */
+  function logarithmic([low, high]) {
+    const step = Math.log10(high / low) / (2 * LOG);
+    return {
+      works: low > 0,
+      value: (position) => low * 10 ** ((position + LOG) * step),
+      position: (value) => (low > 0 && value > 0 ? Math.log10(value / low) / step - LOG : low > 0 ? -LOG : 0),
+    };
+  }
   const linear = { works: true, value: (position) => position, position: (value) => value };
 
   /* Build the panel. `changed(change, source)` gets the settings that change and the input. */
@@ -60,11 +64,16 @@ const panel = (() => {
     // Of the precisions of some hardware, the one that was asked for first.
     const asked = (group) =>
       data.profiles.find(({ name }) => group.some(([, member]) => member === name)).name;
+    select("accounting", (accounting) => ({ accounting }));
+    options(
+      byId("accounting"),
+      data.world.accountings.map((name) => [name, data.names.accountings[name]]),
+      null,
+    );
     select("hw", (name) => ({ hw: name, changes: {} }));
     select("precision", (name) => ({ hw: name, changes: {} }));
     select("dataflow", (dataflow) => ({ dataflow }));
     select("phase", (value) => ({ phase: value === "" ? null : Number(value) }));
-    select("accounting", (accounting) => ({ accounting }));
     const steps = knob(
       byId("knob-timesteps"),
       { id: "timesteps", label: "Time steps T", unit: "" },
@@ -82,31 +91,63 @@ const panel = (() => {
       (value, source) => changed({ rate: value }, source),
     );
     let shownFor = null;
-    let prices = [];
+    let built = [];
 
-    function priceKnobs(chosen) {
-      const base = settings.original(data, chosen);
-      prices = settings.knobs(data, base).map(({ key, label, unit, value, record }) => {
-        const into = element("div", { class: "knob" });
-        const spread = record?.spread ? `; defensible × ${record.spread.join(" to × ")}` : "";
-        const title = record ? `${record.evidence}${spread}: ${record.source}` : "no price in this profile";
-        const show = knob(
-          into,
-          { id: key.replaceAll(".", "-"), label, unit, title },
-          {
-            min: key.endsWith(".capacity") ? 2 ** -20 : 0,
-            step: "any",
-            placeholder: value === null ? "none" : "",
-            ...(value === null ? {} : { required: "" }),
-          },
-          { min: -LOG, max: LOG, step: 1 },
-          logarithmic(value),
-          (now, source) => changed({ price: key, value: now === value ? null : now }, source),
-        );
-        return { key, into, show, value };
+    function choices(into, { key, label, choices: ways, value }) {
+      const id = key.replaceAll(".", "-");
+      const box = element("select", { id });
+      options(box, ways.map(([name]) => [name, name]), value);
+      into.replaceChildren(element("label", { for: id }, label), box);
+      box.addEventListener("change", () => changed({ knob: key, value: box.value === value ? null : box.value }, box));
+      return (now, isChanged) => {
+        box.value = now;
+        box.title = ways.find(([name]) => name === now)[1];
+        into.classList.toggle("changed", isChanged);
+      };
+    }
+
+    function numbers(into, { key, label, unit, value, record, low, high, whole, slide, missing }) {
+      const spread = record?.spread ? `; defensible × ${record.spread.join(" to × ")}` : "";
+      const title = record ? `${record.evidence}${spread}: ${record.source}` : "not in this profile";
+      return knob(
+        into,
+        { id: key.replaceAll(".", "-"), label, unit, title },
+        {
+          min: low,
+          max: high,
+          step: whole ? 1 : "any",
+          placeholder: value === null ? (missing ?? "none") : "",
+          ...(value === null ? {} : { required: "" }),
+        },
+        whole ? { min: low, max: high, step: 1 } : { min: -LOG, max: LOG, step: 1 },
+        whole ? linear : logarithmic(slide ?? [value / 10, Math.min(high, 10 * value)]),
+        (now, source) => changed({ knob: key, value: now === value ? null : now }, source),
+      );
+    }
+
+    /* The controls of a profile, under their headings; what it has none of is not there. */
+    function controls(chosen) {
+      const found = knobs.of(data, settings.original(data, chosen));
+      built = found.map((about) => {
+        const into = element("div", { class: about.choices ? "field" : "knob" });
+        return { ...about, into, show: about.choices ? choices(into, about) : numbers(into, about) };
       });
-      byId("knobs").replaceChildren(...prices.map(({ into }) => into));
+      for (const group of document.querySelectorAll("#panel .group")) {
+        const inside = built.filter((one) => `knobs-${one.group}` === group.dataset.knobs);
+        byId(group.dataset.knobs).replaceChildren(...inside.map(({ into }) => into));
+        group.hidden = !inside.length;
+      }
       shownFor = chosen.hw;
+    }
+
+    /* Beside each heading how much of what it hides is changed. */
+    function headings(chosen) {
+      for (const group of document.querySelectorAll("#panel .group")) {
+        const inside = built.filter((one) => `knobs-${one.group}` === group.dataset.knobs);
+        const number = inside.filter(({ key }) => key in chosen.changes).length;
+        group.querySelector(".changes").textContent = number ? `${number} changed` : "";
+        if (number) group.open = true;
+      }
     }
 
     return function show(chosen, source) {
@@ -136,14 +177,15 @@ const panel = (() => {
         phases.length > 1 ? [["", "whole request"], ...phases] : phases,
         phases.length > 1 ? (chosen.phase ?? "") : 0,
       );
-      byId("accounting").value = chosen.accounting;
-      if (shownFor !== chosen.hw) priceKnobs(chosen);
+      byId("accounting").value = settings.accounting(data, chosen);
+      if (shownFor !== chosen.hw) controls(chosen);
       const usual = settings.standard(data);
       steps(chosen.timesteps, chosen.timesteps !== usual.timesteps, source);
       rate(chosen.rate, chosen.rate !== 1, source);
-      for (const { key, show: display, value } of prices) {
+      for (const { key, show: display, value } of built) {
         display(key in chosen.changes ? chosen.changes[key] : value, key in chosen.changes, source);
       }
+      headings(chosen);
     };
   }
 

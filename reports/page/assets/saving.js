@@ -23,21 +23,22 @@ const saving = (() => {
 
   const total = (column, chosen) => (column ? chosen.reduce((s, i) => s + column[i], 0) : 0);
 
-  /* What the spiking variant saves in one part of the model. */
+  /* What the spiking variant saves in one part of the model, of bills at the bound of the accounting. */
   function of(world, asa, ssa, accounting, block = null, component = null) {
-    const whole = accounting === "full" && block === null && component === null;
+    const all = accounting !== "compute";
+    const whole = all && block === null && component === null;
     const timed = whole && asa.static !== null && ssa.static !== null;
     const missing = new Set();
     const energies = [asa, ssa].map((side) => {
       const chosen = rows(side, block, component);
       const gaps = Object.keys(side.unpriced).filter(
         (op) =>
-          (accounting === "full" || bill.COMPUTE.includes(op)) &&
+          (all || bill.COMPUTE.includes(op)) &&
           total(side.counts.ops[op], chosen),
       );
       for (const op of gaps) missing.add(op);
       if (chosen.some((i) => side.lacks[i])) return null;
-      const column = accounting === "full" ? side.total : side.groups.compute;
+      const column = all ? side.total : side.groups.compute;
       const pj = total(column, chosen) + (timed ? side.static : 0);
       return pj || (gaps.length ? null : 0);
     });

@@ -16,7 +16,7 @@ const settings = (() => {
     hw: data.profiles[0].name,
     dataflow: null,
     phase: null,
-    accounting: "full",
+    accounting: null,
     timesteps: data.run.phases[0].ssa.timesteps,
     rate: 1,
     changes: {},
@@ -25,80 +25,51 @@ const settings = (() => {
   const original = (data, chosen) => data.profiles.find(({ name }) => name === chosen.hw);
   const dataflow = (data, chosen) => chosen.dataflow ?? data.run.dataflow ?? original(data, chosen).dataflow;
 
-  /* Numbers of a profile that may be changed. A curve is changed by a factor on all its points. */
-  function knobs(data, profile) {
-    const found = [];
-    const add = (key, label, unit, value, record) => found.push({ key, label, unit, value, record });
-    for (const { op, buffer } of data.world.ops) {
-      const occurs = data.run.phases.some(({ asa, ssa }) => asa.ops[op] || ssa.ops[op]);
-      if (buffer || op in profile.included || !(occurs || (op === "spike_hop" && profile.core))) continue;
-      const price = profile.prices[op];
-      if (price || profile.scope !== "all_in") add(`prices.${op}`, op, "pJ", price?.pj ?? null, price);
-    }
-    const used = new Set(Object.values(profile.placement).flat());
-    for (const [name, level] of Object.entries(profile.memory)) {
-      if (!used.has(name)) continue;
-      if (level.curve.length) add(`memory.${name}.curve`, `${name}, all sizes`, "×", 1, level);
-      for (const way of level.curve.length ? [] : ["read", "write"]) {
-        add(`memory.${name}.${way}`, `${name} ${way}`, "pJ/B", level[`${way}_pj_per_byte`], level);
-      }
-      if (level.capacity_bytes) {
-        add(`memory.${name}.capacity`, `${name} capacity`, "MiB", level.capacity_bytes / 2 ** 20, level);
-      }
-    }
-    return found;
-  }
+  /* What is counted, and with it the bound of what moves between products: that of the profile unless
+     it is chosen. */
+  const accounting = (data, chosen) => chosen.accounting ?? original(data, chosen).fusion;
+  const bound = (data, chosen) =>
+    chosen.accounting in data.world.fusion ? chosen.accounting : original(data, chosen).fusion;
 
-  const allowed = (key, value) =>
-    Number.isFinite(value) && value >= 0 && (!key.endsWith(".capacity") || value * 2 ** 20 >= 1);
-
-  const shown = (value, unit) => (value === null ? "no price" : `${Number(value.toPrecision(6))} ${unit}`);
-
-  /* The profile of some settings: as it is, or with changed numbers that say what they were. */
+  /* The profile of some settings: as it is, or with changes, and then it says what they were. */
   function profile(data, chosen) {
     const base = original(data, chosen);
-    const changed = knobs(data, base).filter(({ key }) => key in chosen.changes);
+    const changed = knobs.of(data, base).filter(({ key }) => key in chosen.changes);
     const made = JSON.parse(JSON.stringify(base));
     made.dataflow = dataflow(data, chosen);
-    const flows = chosen.dataflow && chosen.dataflow !== base.dataflow;
-    if (!changed.length && !flows) return made;
-    if (flows) {
+    made.fusion = bound(data, chosen);
+    const told = [
+      ["dataflow", chosen.dataflow],
+      ["fusion", made.fusion],
+    ].filter(([name, now]) => now && now !== base[name]);
+    if (!changed.length && !told.length) return made;
+    for (const [name, now] of told) {
       made.assumptions.push(
-        `The dataflow was changed in the what-if panel of a report from ${base.dataflow} to ${made.dataflow}.`,
+        `The ${name} was changed in the what-if panel of a report from ${base[name]} to ${now}.`,
       );
     }
     made.name = `${base.name}-what-if`;
     made.title = `${base.title}, changed in the what-if panel`;
     if (changed.length)
       made.assumptions.push(
-        `Numbers were changed in the what-if panel of a report: ${changed
-          .map(
-            ({ key, unit, value }) =>
-              `${key} from ${shown(value, unit)} to ${shown(chosen.changes[key], unit)}`,
-          )
+        `Changed in the what-if panel of a report: ${changed
+          .map((knob) => `${knob.key} from ${knobs.shown(knob, knob.value)} to ${knobs.shown(knob, chosen.changes[knob.key])}`)
           .join("; ")}.`,
       );
-    for (const { key, unit, value, record } of changed) {
-      const now = chosen.changes[key];
-      const [, name, part] = /^(?:prices|memory)\.(.*?)(?:\.(read|write|curve|capacity))?$/.exec(key);
-      if (key.startsWith("prices.")) {
-        made.prices[name] = { pj: now, note: "", others: [], evidence: "unverified" };
-      } else if (part === "curve") {
-        made.memory[name].curve = made.memory[name].curve.map(([size, pj]) => [size, pj * now]);
-      } else if (part === "capacity") {
-        made.memory[name].capacity_bytes = Math.round(now * 2 ** 20);
-      } else {
-        made.memory[name][`${part}_pj_per_byte`] = now;
-      }
-      const entry = key.startsWith("prices.") ? made.prices[name] : made.memory[name];
-      const before = `changed in the what-if panel from ${part ? `${part} ` : ""}${shown(value, unit)}`;
-      const source = entry.source ?? record?.source;
-      entry.source = source ? `${before} (${source})` : before;
-      entry.note = record?.note ?? "";
-      entry.evidence = "unverified";
-      delete entry.spread;
-    }
+    knobs.change(made, changed, chosen.changes);
     return made;
+  }
+
+  /* The run of some settings: a width that is given replaces those of the checkpoint. */
+  function counted(data, chosen) {
+    const columns = Object.entries({ "widths.weights": "weight_bits", "widths.vectors": "vector_bits" })
+      .filter(([key]) => key in chosen.changes)
+      .map(([, column]) => column);
+    const without = (counts) =>
+      Object.assign({ ...counts }, ...columns.map((column) => ({ [column]: counts.name.map(() => null) })));
+    if (!columns.length) return data.run;
+    const phases = data.run.phases.map((phase) => ({ ...phase, asa: without(phase.asa), ssa: without(phase.ssa) }));
+    return { ...data.run, phases };
   }
 
   /* Settings that differ from the standard, as the part of a link after its #. */
@@ -128,7 +99,7 @@ const settings = (() => {
         const index = number(value, 0, data.run.phases.length - 1);
         return Number.isInteger(index) && data.run.phases.length > 1 ? index : null;
       },
-      accounting: (value) => (["compute", "full"].includes(value) ? value : null),
+      accounting: (value) => (data.world.accountings.includes(value) ? value : null),
       timesteps: (value) => {
         const steps = number(value, 1, 64);
         return Number.isInteger(steps) ? steps : null;
@@ -142,10 +113,11 @@ const settings = (() => {
       else chosen[key] = value;
       given.delete(key);
     }
-    const known = new Set(knobs(data, original(data, chosen)).map(({ key }) => key));
+    const known = new Map(knobs.of(data, original(data, chosen)).map((knob) => [knob.key, knob]));
     for (const [key, text] of given) {
-      const value = number(text, 0, Infinity);
-      if (known.has(key) && value !== null && allowed(key, value)) chosen.changes[key] = value;
+      const knob = known.get(key);
+      const value = knob?.choices ? text : number(text, 0, Infinity);
+      if (knob && value !== null && knobs.allows(knob, value)) chosen.changes[key] = value;
       else unknown.push(key);
     }
     return { chosen, unknown };
@@ -153,16 +125,45 @@ const settings = (() => {
 
   /* Both bills of the run under some settings. */
   function bills(data, chosen) {
-    const ssa = spiking(data, chosen);
-    const what = { ...chosen, profile: profile(data, chosen), dataflow: dataflow(data, chosen) };
-    return { asa: bill.side(data.world, data.run, "asa", what), ssa: ssa(chosen.rate) };
+    const [run, what] = [counted(data, chosen), priced(data, chosen)];
+    return {
+      asa: bill.side(data.world, run, "asa", what),
+      ssa: bill.side(data.world, run, "ssa", what),
+    };
   }
+
+  const priced = (data, chosen) => ({
+    ...chosen,
+    profile: profile(data, chosen),
+    dataflow: dataflow(data, chosen),
+  });
 
   /* The bill of the spiking side as a function of its spike rate. */
   function spiking(data, chosen) {
-    const what = { ...chosen, profile: profile(data, chosen), dataflow: dataflow(data, chosen) };
-    return (rate) => bill.side(data.world, data.run, "ssa", { ...what, rate });
+    const [run, what] = [counted(data, chosen), priced(data, chosen)];
+    return (rate) => bill.side(data.world, run, "ssa", { ...what, rate });
   }
 
-  return { loaded, standard, original, dataflow, knobs, allowed, profile, link, parsed, bills, spiking };
+  /* Everything that is in sight under some settings: the bills at both ends of what moves, and those
+     of what is counted. */
+  function view(data, chosen) {
+    const bounds = Object.fromEntries(
+      Object.keys(data.world.fusion).map((end) => [end, bills(data, { ...chosen, accounting: end })]),
+    );
+    return {
+      chosen,
+      bounds,
+      accounting: accounting(data, chosen),
+      profile: profile(data, chosen),
+      ...bounds[bound(data, chosen)],
+    };
+  }
+
+  /* What is saved in a part of the model in one of the accountings. */
+  function saved(data, view, accounting, block = null, component = null) {
+    const { asa, ssa } = view.bounds[accounting] ?? view;
+    return saving.of(data.world, asa, ssa, accounting, block, component);
+  }
+
+  return { loaded, standard, original, accounting, dataflow, profile, counted, link, parsed, bills, spiking, view, saved };
 })();

@@ -48,10 +48,18 @@ const sources = (() => {
         "pJ per byte",
       );
     }
-    const { static_power: power, core, system } = profile;
+    const { static_power: power, core, system, delivery } = profile;
+    if (delivery) {
+      const { pj_per_byte: pj, mac_reuse: macs, event_reuse: events, reuse_range: reuse } = delivery;
+      const value = `${digits(pj, 6)} pJ per byte; serves ${count(macs)} MACs or ${count(events)} events`;
+      add("fetch beside the adders", value, delivery, [pj], "pJ per byte");
+      if (reuse) found[found.length - 1].range += `; reuse ${reuse.map(count).join(" to ")}`;
+    }
     if (power) add("static power", `${digits(power.watts)} W`, power, [power.watts], "W");
     for (const [op, rate] of Object.entries(profile.throughput))
       add(`throughput ${op}`, `${digits(rate.per_second)} per second`, rate);
+    for (const [name, rate] of Object.entries(profile.bandwidth))
+      add(`bandwidth ${name}`, `${digits(rate.bytes_per_second / 1e9)} GB per second`, rate);
     if (core) add("one core", `${count(core.synapses)} synapses, ${count(core.neurons)} neurons`, core);
     for (const figure of system)
       add(`whole system, not in any bill: ${figure.what}`, `${digits(figure.value)} ${figure.unit}`, figure);
@@ -105,8 +113,22 @@ const sources = (() => {
       `${profile.title}: ${node}, ${profile.precision}, ${profile.value_bytes} bytes per value, ` +
       (profile.scope === "all_in" ? "one price with everything inside it." : "priced per operation.");
     table(data, profile, settings.original(data, view.chosen));
-    byId("dataflow-line").textContent =
-      `${profile.dataflow}: ${data.world.dataflows[profile.dataflow].definition}.`;
+    const { world } = data;
+    const own = 8 * profile.value_bytes;
+    const widths = Object.entries({ weights: own, activations: own, kv: own, ...profile.widths });
+    const spelled = widths.map(([operand, bits]) => `${operand} ${digits(bits)} bits`).join(", ");
+    const machine = {
+      dataflow: `${profile.dataflow}: ${world.dataflows[profile.dataflow].definition}`,
+      "between products": `${profile.fusion}: ${world.fusion[profile.fusion]}`,
+      "room on the chip": `${profile.room}: ${world.room[profile.room]}`,
+      "spikes in memory": `${profile.encoding}: ${world.encoding[profile.encoding]}`,
+      widths: `${spelled}; where a checkpoint stores less, what it stores`,
+    };
+    byId("machine").replaceChildren(
+      ...Object.entries(machine).map(([what, text]) =>
+        element("div", {}, element("dt", {}, what), element("dd", {}, `${text}.`)),
+      ),
+    );
     byId("assumptions").replaceChildren(...profile.assumptions.map((line) => element("li", {}, line)));
     const reasons = new Map();
     for (const [op, why] of Object.entries(profile.included))

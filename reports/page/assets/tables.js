@@ -36,13 +36,15 @@ const tables = (() => {
     return shown;
   }
 
-  function savingsColumns() {
+  function savingsColumns(data) {
     return [
       column("block", "block"),
       column("component", "component", { minWidth: 150 }),
       number("ASA (mJ)", "asa_pj", millijoule),
       number("SSA (mJ)", "ssa_pj", millijoule),
-      number("saving", "saving", percent, { draw: share, minWidth: 110 }),
+      ...data.world.accountings.map((accounting) =>
+        number(`saved, ${accounting}`, `saved_${accounting}`, percent, { draw: share, minWidth: 110 }),
+      ),
       number("ASA MACs", "macs", compact, { minWidth: 95 }),
       number("SSA MACs", "ssa_macs", compact, { minWidth: 95 }),
       number("SSA ACs", "acs", compact, { minWidth: 95 }),
@@ -69,7 +71,8 @@ const tables = (() => {
 
   const accumulates = (ops, chosen) => saving.total(ops.ac, chosen) + saving.total(ops.shift_ac, chosen);
 
-  function savingsRows(data, { asa, ssa, chosen }) {
+  function savingsRows(data, view) {
+    const { asa, ssa, accounting } = view;
     const parts = [
       [null, null],
       ...data.blocks.flatMap(([block, components]) => [
@@ -78,10 +81,15 @@ const tables = (() => {
       ]),
     ];
     return parts.map(([block, component]) => {
-      const found = saving.of(data.world, asa, ssa, chosen.accounting, block, component);
+      const found = settings.saved(data, view, accounting, block, component);
+      const shares = data.world.accountings.map((other) => [
+        `saved_${other}`,
+        settings.saved(data, view, other, block, component).saving,
+      ]);
       const [analog, spiking] = [asa, ssa].map((side) => saving.rows(side, block, component));
       return {
         ...found,
+        ...Object.fromEntries(shares),
         id: `${block}/${component}`,
         block: block ?? "model",
         component: component === null ? "all" : (data.names.components[component] ?? component),
@@ -117,16 +125,30 @@ const tables = (() => {
     );
   }
 
+  /* All rows as a plain table, which paper takes. */
+  function printed(kind, data, view) {
+    const [columns, rows] = KINDS[kind];
+    const shown = columns(data);
+    const cells = (row) => shown.map(({ field, hozAlign, formatterParams }) =>
+      element("td", hozAlign ? { class: "number" } : {}, formatterParams.draw(row[field])));
+    const heads = shown.map(({ title, hozAlign }) =>
+      element("th", hozAlign ? { scope: "col", class: "number" } : { scope: "col" }, title));
+    byId(`print-${kind}`).replaceChildren(
+      element("thead", {}, element("tr", {}, ...heads)),
+      element("tbody", {}, ...rows(data, view).map((row) => element("tr", {}, ...cells(row)))),
+    );
+  }
+
   const KINDS = { savings: [savingsColumns, savingsRows], layers: [layerColumns, layerRows] };
 
   /* Build a table, or write new numbers into the rows that are in sight and the others as they come. */
   function fill(kind, data, view) {
     const [columns, rows] = KINDS[kind];
     const found = rows(data, view);
-    if (kind === "savings") {
-      byId("savings-note").textContent =
-        view.chosen.accounting === "full" ? "everything with a price" : "MACs and ACs only";
-    }
+    byId(`${kind}-note`).textContent =
+      kind === "savings" || view.accounting !== "compute"
+        ? `Energies: ${data.names.accountings[view.accounting]}.`
+        : `Energies: ${data.names.accountings[view.profile.fusion]}.`;
     if (made[kind]) return made[kind].then((table) => renew(table, found));
     made[kind] = new Promise((resolve) => {
       const table = new Tabulator(byId(`table-${kind}`), {
@@ -197,5 +219,5 @@ const tables = (() => {
     root.querySelector(".tabulator-table").setAttribute("role", "none");
   }
 
-  return { fill };
+  return { fill, printed };
 })();

@@ -29,14 +29,17 @@ const traffic = (() => {
     return encoding === "cheapest" ? Math.min(...Object.values(each)) : each[encoding];
   }
 
-  /* Bits of one value, or slot, of what an operation moves in each layer. */
+  /* Bits of one value, or slot, of what an operation moves in each layer. A table that counts bytes
+     says the bits of all its values, and is not encoded again. */
   function bits(world, profile, rules, counts) {
     const spikes = new Set(world.ops.filter(({ spikes }) => spikes).map(({ op }) => op));
     const of = (op, i) => (counts.ops[op] ? counts.ops[op][i] : 0);
+    const stated = counts.value_bits ?? null;
+    const encoding = stated === null ? profile.encoding : "packed";
     const each = (op, i) => {
       if (spikes.has(op)) {
         if (op.startsWith("kv_")) return world.levels[counts.levels[i] || "binary"].bits;
-        return rules.spikes === "addresses" ? ADDRESS_BITS : encoded(world, counts, i, profile.encoding);
+        return rules.spikes === "addresses" ? ADDRESS_BITS : encoded(world, counts, i, encoding);
       }
       if (op === "delivery_values") {
         if (of("kv_spike_read_slots", i) && !of("kv_read_values", i)) return each("kv_spike_read_slots", i);
@@ -44,7 +47,7 @@ const traffic = (() => {
       }
       const own = { weight_read_values: counts.weight_bits, vector_read_values: counts.vector_bits }[op];
       const said = own?.[i] ?? Infinity; // what is wider than the arithmetic is taken as its own
-      return said < 8 * profile.value_bytes ? said : width(profile, op);
+      return said < 8 * profile.value_bytes ? said : (stated ?? width(profile, op));
     };
     return each;
   }

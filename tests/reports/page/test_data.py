@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from energy import Counts
+from energy.bill.execution import LEAKY
+from energy.formulas.arithmetic import ARITHMETIC
 from hwmodels import HardwareProfile, Op, load_profile
 from neurt.closed_form.passes import prefill
 from neurt.closed_form.plan_spiking import plan_ssa
@@ -30,7 +32,11 @@ def test_what_goes_with_time_doubles_with_it_and_the_rest_stays(form: Form, code
     once, twice = spiking(config, 4), spiking(config, 8)
     for before, after in zip(once.layers, twice.layers, strict=True):
         grown = steps_with_time(before, once)
+        # What a neuron of a known kind computes is worked out again from what its kind does.
+        again = LEAKY if before.kind in ARITHMETIC else ()
         for op, number in before.tally.ops.items():
+            if op in again:
+                continue
             assert after.tally.ops[op] == number * (2 if op in grown else 1), (before.name, op)
 
 

@@ -40,7 +40,7 @@ def browser() -> Iterator[Browser]:
 def evaluate(browser: Browser) -> Iterator[Callable[[str, Any], Any]]:
     """Evaluate a JavaScript function, with the arithmetic of the page at hand."""
     tab = browser.new_page()
-    names = ("traffic", "fusion", "execution", "bill", "saving", "settings", "documents")
+    names = ("traffic", "fusion", "execution", "bill", "saving", "knobs", "settings", "documents")
     script = "\n".join((ASSETS / f"{name}.js").read_text(encoding="utf-8") for name in names)
     tab.set_content("<!DOCTYPE html>")
     tab.add_script_tag(content=script)
@@ -65,6 +65,8 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
         tab.on("request", lambda request: heard.append(request.url))
         tab.goto(path.as_uri() + link)
         tab.wait_for_function("typeof page === 'object'")
+        # The groups of the panel are folded at first; who changes something has opened its group.
+        tab.evaluate("() => document.querySelectorAll('.group').forEach((x) => (x.open = true))")
         return tab
 
     yield show

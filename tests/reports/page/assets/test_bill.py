@@ -51,12 +51,13 @@ BILL = """({ world, run, profile, dataflow }) => {
 
 SIDES = """({ data, chosen }) => {
   data = settings.loaded(data);
-  const { asa, ssa } = settings.bills(data, { ...settings.standard(data), ...chosen });
+  const view = settings.view(data, { ...settings.standard(data), ...chosen });
+  const { asa, ssa } = view;
   const parts = [[null, null], ...data.blocks.map(([block]) => [block, null])];
   return { totals: [asa, ssa].map((side) => [...side.total].reduce((a, b) => a + b, 0)),
     latency: [asa.latency, ssa.latency], static: [asa.static, ssa.static],
-    savings: parts.flatMap(([block, component]) => ["compute", "full"].map((accounting) =>
-      saving.of(data.world, asa, ssa, accounting, block, component))) };
+    savings: parts.flatMap(([block, component]) => data.world.accountings.map((accounting) =>
+      settings.saved(data, view, accounting, block, component))) };
 }"""
 
 amounts = st.integers(0, 10**9) | st.integers(0, 20) | st.integers(10**14, 10**15)
@@ -100,6 +101,7 @@ def counted(draw: st.DrawFn) -> Counts:
         timesteps=draw(st.integers(1, 8)),
         tokens=draw(st.integers(0, 64)),
         attention=draw(st.sampled_from(["full", "causal"])),
+        value_bits=draw(st.none() | st.none() | st.sampled_from([8.0, 12.5])),
     )
 
 

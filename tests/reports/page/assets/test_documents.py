@@ -32,7 +32,7 @@ ENERGY = """(data) => {
 }"""
 COUNTS = """(data) => {
   data = settings.loaded(data);
-  return documents.counts(data.columns.counts, data.run, settings.standard(data));
+  return documents.counts(data.world, data.columns.counts, data.run, settings.standard(data));
 }"""
 
 

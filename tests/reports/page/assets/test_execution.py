@@ -18,8 +18,8 @@ from reports.page.data import page_data
 
 Evaluate = Callable[[str, Any], Any]
 
-SCALED = """({ counts, timesteps, rate }) => {
-  const found = execution.scaled(execution.loaded(counts), timesteps, rate);
+SCALED = """({ world, counts, timesteps, rate }) => {
+  const found = execution.scaled(world, execution.loaded(counts), timesteps, rate);
   return { spikes: [...found.spikes], slots: [...found.slots], dense_macs: [...found.dense_macs],
     ops: Object.fromEntries(Object.entries(found.ops).map(([op, column]) => [op, [...column]])) };
 }"""
@@ -35,9 +35,11 @@ FORMS = [
 ]
 
 
-def columns_of(counts: Counts) -> Any:
+def embedded(counts: Counts) -> dict[str, Any]:
+    """What `scaled` needs: the vocabulary, and the counts in columns."""
     run = Run("profile", counts, counts, (load_profile("45nm"),), {}, {}, "never")
-    return page_data(run)["run"]["phases"][0]["ssa"]
+    data = page_data(run)
+    return {"world": data["world"], "counts": data["run"]["phases"][0]["ssa"]}
 
 
 def named(config: SpikingConfig) -> str:
@@ -53,9 +55,8 @@ def scaled_and_planned(
 ) -> None:
     before = plan_ssa(SHAPE, what, config, rates[0])
     after = plan_ssa(SHAPE, what, config.model_copy(update={"timesteps": timesteps}), rates[1])
-    data = columns_of(before)
     how = {"timesteps": timesteps, "rate": rates[1] / rates[0]}
-    found = evaluate(SCALED, {"counts": data, **how})
+    found = evaluate(SCALED, {**embedded(before), **how})
     for i, row in enumerate(after.layers):
         if row.kind == "RowNormalise" and rates[0] != rates[1]:
             continue  # its additions stay as counted, as the page says
@@ -91,8 +92,7 @@ def test_counts_at_another_spike_rate_are_those_of_a_plan(
 def test_no_slot_holds_more_than_one_spike(evaluate: Evaluate) -> None:
     tally = Tally({Op.AC: 60, Op.SPIKE: 6}, dense_macs=100, spikes=6, slots=10)
     counts = Counts("ssa", (LayerCount("fc", "Linear", calls=1, tally=tally),), timesteps=2)
-    data = columns_of(counts)
-    found = evaluate(SCALED, {"counts": data, "timesteps": 2, "rate": 5})
+    found = evaluate(SCALED, {**embedded(counts), "timesteps": 2, "rate": 5})
     # 6 of 10 slots spike, so at most 10 / 6 times as much.
     assert found["spikes"] == pytest.approx([10])
     assert found["ops"]["ac"] == pytest.approx([100])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from energy import estimate, saving
+from energy.bill.layer import ACCOUNTINGS
 from hwmodels import Dataflow, load_profile
 from reports import Run
 from reports.page.page import page
@@ -28,8 +29,8 @@ PHONE = {"width": 390, "height": 844}
 DRAWN = "async () => { page.draw(); await new Promise((done) => setTimeout(done, 150)); }"
 
 SAVING = """() => {
-  const { asa, ssa, chosen } = page.view();
-  return saving.of(page.data.world, asa, ssa, chosen.accounting).saving;
+  const view = page.view();
+  return settings.saved(page.data, view, view.accounting).saving;
 }"""
 OUTSIDE = """() => [...document.querySelectorAll("main > *, aside, .card, .plot, .knob, .actions")]
   .filter((one) => one.getBoundingClientRect().right > innerWidth + 1)
@@ -133,7 +134,7 @@ def test_each_control_prices_again_as_python_does(
     run = make_run("45nm", "7nm")
     tab = opened(page(run))
 
-    def expected(hw: str, accounting: str = "full", dataflow: Dataflow | None = None) -> Any:
+    def expected(hw: str, accounting: str = "fused", dataflow: Dataflow | None = None) -> Any:
         profile = load_profile(hw)
         sides = [estimate(counts, profile, dataflow=dataflow) for counts in (run.asa, run.ssa)]
         return pytest.approx(saving(*sides, accounting).saving, rel=1e-9)
@@ -147,8 +148,13 @@ def test_each_control_prices_again_as_python_does(
     assert model_saving(tab) == expected("7nm", dataflow=Dataflow.EVENT_DRIVEN)
     tab.get_by_label("Accounting").select_option("compute")
     assert model_saving(tab) == expected("7nm", "compute", Dataflow.EVENT_DRIVEN)
-    shown = tab.locator("#readout").inner_text()
-    assert f"Whole model {100 * model_saving(tab):.2f} %" in shown.replace("−", "-")
+    # The panel has all accountings side by side: the chosen one, and both ends of the whole bill.
+    shown = tab.locator("#readout tr").last.inner_text().replace("−", "-").split("\t")
+    whole = [expected("7nm", x, Dataflow.EVENT_DRIVEN) for x in ACCOUNTINGS]
+    assert shown[0] == "Model"
+    assert [float(cell.removesuffix(" %")) / 100 for cell in shown[1:]] == [
+        pytest.approx(share.expected, abs=1e-4) for share in whole
+    ]
     before = model_saving(tab)
     tab.get_by_label("Spike rate", exact=True).fill("0.5")
     fewer = model_saving(tab)
@@ -171,10 +177,10 @@ def test_each_control_prices_again_as_python_does(
 def test_phases_can_be_seen_alone(opened: Opened, request_run: Run) -> None:
     tab = opened(page(request_run))
     whole = request_run.estimates["45nm"]
-    assert model_saving(tab) == pytest.approx(saving(*whole, "full").saving, rel=1e-9)
-    tab.get_by_label("Phase").select_option("decode (prefill)")
+    assert model_saving(tab) == pytest.approx(saving(*whole, "fused").saving, rel=1e-9)
+    tab.get_by_label("Phase", exact=True).select_option("decode (prefill)")
     alone = request_run.phase_estimates["45nm"][1]
-    assert model_saving(tab) == pytest.approx(saving(*alone, "full").saving, rel=1e-9)
+    assert model_saving(tab) == pytest.approx(saving(*alone, "fused").saving, rel=1e-9)
 
 
 def test_a_link_restores_the_settings(opened: Opened, run: Run) -> None:
@@ -212,7 +218,7 @@ def test_the_pictures_show_both_variants_in_every_accounting(opened: Opened, run
     tab.evaluate(DRAWN)
     assert ["Q, K, V projections", "asa"] in tab.evaluate(TRACES)
     assert ["Q, K, V projections", "ssa"] in tab.evaluate(TRACES)
-    tab.get_by_label("Accounting").select_option("full")
+    tab.get_by_label("Accounting").select_option("unfused")
     tab.evaluate(DRAWN)
     assert ["memory traffic", "ssa"] in tab.evaluate(TRACES)
     assert (
@@ -229,7 +235,7 @@ def test_a_side_without_a_price_has_no_saving(opened: Opened, run: Run) -> None:
     card = tab.locator(".card").first.inner_text()
     assert "not known no price for mac" in card
     assert "ASA unpriced" in card
-    assert "Outside of the layers" in tab.locator("#layers-note").inner_text()
+    assert "Outside of the layers" in tab.locator("#picture-note").inner_text()
     assert "No saving is known" in tab.locator("#rate-note").inner_text()
     assert "ASA: mac ×" in tab.locator("#unpriced").inner_text()
     tab.locator("#panel").get_by_label("mac", exact=True).fill("100")

@@ -1,0 +1,98 @@
+"""What the page shows as it was run, whatever the panel says: the tables that `profile` prints."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from energy.bill.layer import ACCOUNTINGS
+from energy.compare.sensitivity import SAMPLES
+from energy.table import Column, Table
+from energy.words import percent
+from reports.kit.parts import BLOCKS, block_name
+from reports.run.run import Run
+from reports.run.steps import StepCount
+from reports.views.baselines import baseline_table
+from reports.views.headline import Headline, headlines
+from reports.views.phases import phase_table
+
+
+class Shown(NamedTuple):
+    """Tables under one heading."""
+
+    heading: str
+    note: str  #: how to read them
+    tables: tuple[Table[Any], ...]
+
+
+def as_run(run: Run) -> Iterator[Shown]:
+    """The tables of a run that need more than its bills: intervals, baselines, tokens, time."""
+    yield Shown(
+        "What is saved, and how far constants move it",
+        "Fused and unfused are the two ends of what moves between products. Between the last two "
+        f"numbers lie 90 % of {SAMPLES:,} draws in which each constant, capacity, reuse and encoding is "
+        "off as far as its evidence allows.",
+        (headlines(run.estimates.values()),),
+    )
+    yield Shown(
+        "Energy per token, by phase",
+        "Each share is of the total of its column.",
+        tuple(phase_table(run, hw) for hw in run.estimates),
+    )
+    yield Shown(
+        "Saved against other baselines",
+        "The same spiking model, beside analog models that are less wasteful than its own.",
+        tuple(baseline_table(run, hw) for hw in run.estimates),
+    )
+    if run.steps:
+        yield Shown(
+            "Spikes by time step",
+            "Spikes per slot of the neurons of each block, over all layers.",
+            (steps_table(run.steps),),
+        )
+
+
+def intervals(run: Run) -> dict[str, dict[str, dict[str, tuple[float, float]]]]:
+    """Where each saving lies (5 to 95 %), by hardware, accounting and block; "" is the model."""
+    return {
+        hw: {
+            accounting: {
+                block or "": (spread.low, spread.high)
+                for block in BLOCKS
+                if (spread := Headline(*pair, accounting, block).interval) is not None
+            }
+            for accounting in ACCOUNTINGS
+        }
+        for hw, pair in run.estimates.items()
+    }
+
+
+#: Spikes and slots of the neurons of one time step, by block; None is all of them.
+_Step = Mapping[str | None, tuple[int, int]]
+
+
+def steps_table(steps: Sequence[StepCount]) -> Table[tuple[str, _Step]]:
+    """Spikes per slot in each time step, by block and of all neurons; the last row is their mean."""
+    blocks = [*dict.fromkeys(step.label.block for step in steps), None]
+    sums: dict[str, dict[str | None, tuple[int, int]]] = defaultdict(dict)
+    for step in sorted(steps, key=lambda it: it.step):
+        for row in (str(step.step + 1), "all"):
+            for block in (step.label.block, None):
+                spikes, slots = sums[row].get(block, (0, 0))
+                sums[row][block] = spikes + step.spikes, slots + step.slots
+    mean = sums.pop("all")
+    columns: tuple[Column[tuple[str, _Step]], ...] = (
+        Column("step", lambda row: row[0], "time step", words=True, key=True),
+        *(
+            Column(f"{block}_rate", partial(_rate, block), block_name(block), percent)
+            for block in blocks
+        ),
+    )
+    return Table(columns, [*sums.items(), ("all", mean)], strong=lambda row: row[0] == "all")
+
+
+def _rate(block: str | None, row: tuple[str, _Step]) -> float | None:
+    spikes, slots = row[1].get(block, (0, 0))
+    return spikes / slots if slots else None
