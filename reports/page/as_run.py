@@ -32,8 +32,8 @@ def as_run(run: Run) -> Iterator[Shown]:
     yield Shown(
         "What is saved, and how far constants move it",
         "Fused and unfused are the two ends of what moves between products. Between the last two "
-        f"numbers lie 90 % of {SAMPLES:,} draws in which each constant, capacity, reuse and encoding is "
-        "off as far as its evidence allows.",
+        f"numbers lie 90 % of {SAMPLES:,} draws in which each constant, capacity, reuse and "
+        "encoding is off as far as its evidence allows.",
         (headlines(run.estimates.values()),),
     )
     yield Shown(
@@ -74,7 +74,7 @@ _Step = Mapping[str | None, tuple[int, int]]
 
 
 def steps_table(steps: Sequence[StepCount]) -> Table[tuple[str, _Step]]:
-    """Spikes per slot in each time step, by block and of all neurons; the last row is their mean."""
+    """Spikes per slot in each time step, by block and of all neurons; the last row is the mean."""
     blocks = [*dict.fromkeys(step.label.block for step in steps), None]
     sums: dict[str, dict[str | None, tuple[int, int]]] = defaultdict(dict)
     for step in sorted(steps, key=lambda it: it.step):

@@ -46,21 +46,21 @@ GROUPS = (
     (
         "spikes",
         "Spikes",
-        "T: slots, spikes, events, neuron updates and their traffic grow with it at a constant spike "
-        "rate. Spike rate: events, accumulates, spikes and what they take in memory follow, up to "
-        "one spike per slot; additions of row normalisation stay as counted.",
+        "T: slots, spikes, events, neuron updates and their traffic grow with it at a constant "
+        "spike rate. Spike rate: events, accumulates, spikes and what they take in memory follow, "
+        "up to one spike per slot; additions of row normalisation stay as counted.",
     ),
     ("prices", "Prices of operations", "Energy of one operation, as a factor or as a number."),
     (
         "memory",
         "Memory",
-        "Energy per byte and room of each level. A buffer lives in the nearest level that has room.",
+        "Energy per byte, and room. A buffer lives in the nearest level that has room for it.",
     ),
     (
         "widths",
         "Widths of operands",
-        "Bits of a stored value. What is narrower than the arithmetic is widened on its way; spikes "
-        "have the bits of their code and of how they lie in memory.",
+        "Bits of a stored value. What is narrower than the arithmetic is widened on its way; "
+        "spikes have the bits of their code and of how they lie in memory.",
     ),
     (
         "delivery",
