@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from energy import Counts
-from energy.counts.file import CountsError, read_csv
+from energy.counts.file import CountsError, read_csv, variants_of
+from energy.sheet import Say, warn
 from reports.run.record import Record, RunError, Totals, is_changed, read_record
 from reports.run.run import Phase, merged
 from reports.run.steps import StepCount, StepsError, read_steps
@@ -75,6 +76,30 @@ def read_run(directory: Path) -> Run:
     )
     _compare_energies(directory, run, record)
     return run
+
+
+def read_sides(path: Path, say: Say = warn) -> tuple[list[Counts], list[Counts]]:
+    """The phases of the analog and of the spiking side of a run, or of a table of counts.
+
+    A directory is that of a run, and is checked as `read_run` does; a file is any table.
+
+    Args:
+        path: A directory, or a CSV file.
+        say: Told what was understood or left out of a table; a warning unless given.
+
+    Raises:
+        RunError: If a directory is not the run that was written.
+        CountsError: If a table cannot be read, or lacks a side.
+    """
+    if not path.is_dir():
+        return variants_of(read_csv(path, say), path)
+    if not (path / "run.json").exists():
+        raise RunError(
+            f"run '{path}' has no run.json, which is written last: it is no whole run; give one, "
+            "or a counts.csv as a table"
+        )
+    phases = read_run(path).phases
+    return [phase.asa for phase in phases], [phase.ssa for phase in phases]
 
 
 def _pair(counts: dict[tuple[str, str], Counts], of: dict[str, Totals]) -> tuple[Counts, Counts]:

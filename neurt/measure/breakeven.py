@@ -11,7 +11,6 @@ from energy.bill.layer import ACCOUNTINGS
 from energy.compare.breakeven import Part
 from energy.compare.part_breakeven import part_break_even, silenced
 from energy.counts import About
-from energy.counts.file import read_csv, variants_of
 from energy.formulas import Conventions
 from energy.sheet import Say, warn
 from hwmodels import Dataflow, HardwareProfile, Op
@@ -30,6 +29,7 @@ from neurt.spiking.config import Code
 from neurt.spiking.feeds import coders_of
 from reports.breakeven.case import Case
 from reports.kit.widths import widths_in_words
+from reports.read import read_sides
 
 
 class BreakEvenError(UserError, ValueError):
@@ -138,18 +138,16 @@ def _model(request: BreakEvenRequest) -> Iterator[_Sides]:
 def _run(request: BreakEvenRequest, say: Say) -> Iterator[_Sides]:
     if request.run is None:
         return
-    path = request.run / "counts.csv" if request.run.is_dir() else request.run
-    found = read_csv(path, say)
-    analog, spiking = variants_of(found, path)
+    analog, spiking = read_sides(request.run, say)
     if len(analog) > 1 or len(spiking) > 1:
-        phases = ", ".join(dict.fromkeys(counts.phase for counts in found))
+        phases = ", ".join(dict.fromkeys(counts.phase for counts in (*analog, *spiking)))
         raise BreakEvenError(
-            f"counts '{path}' are of several phases ({phases}), but a break-even is that of one "
-            "pass; give those of a run with one --phase"
+            f"counts '{request.run}' are of several phases ({phases}), but a break-even is that of "
+            "one pass; give those of a run with one --phase"
         )
     [asa], [ssa] = analog, spiking
     parts = [*_layers(asa, ssa, by_depth=True), *_blocks(asa, ssa)]
-    title, stored = f"{ssa.model or path}, measured", StoredWidths(request.widths)
+    title, stored = f"{ssa.model or request.run}, measured", StoredWidths(request.widths)
     yield _Sides(title, True, asa, silenced(ssa), ssa, parts, stored)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from rich.console import Console
 
 from energy import bill_of
-from energy.counts.file import read_csv, variants_of
 from neurt.measure.widths import StoredWidths
 from neurt.requests.others import SensitivityRequest
 from neurt.verbs.console import Notes, check_free, print_files
+from reports.read import read_sides
 from reports.sensitivity.study import Study
 from reports.sensitivity.table import print_sensitivity, sensitivity_table, write_sensitivity
 
@@ -20,7 +20,7 @@ def run(request: SensitivityRequest, console: Console) -> object:
     check_free(request.out, record, f"sensitivity ({record})", request.force, [path])
     notes = Notes(console)
     stored = StoredWidths(request.widths)
-    variants = variants_of(list(map(stored.rows, read_csv(path, notes))), path)
+    variants = [list(map(stored.rows, side)) for side in read_sides(request.counts, notes)]
     latency_s = {str(variant): s for variant, s in request.latency_s.items()}
     studies = []
     for profile in request.profiles():

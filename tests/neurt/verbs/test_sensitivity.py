@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from builders import refused
 
 from energy import Counts, CountsError, estimate, saving
 from energy.compare.sensitivity import SensitivityError, sensitivity
@@ -17,6 +19,9 @@ from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Shape
 from neurt.spiking.config import SpikingConfig
 from reports.kit.files import OutputError
+from reports.run.record import RunError
+
+Ask = Callable[..., str]
 
 SHAPE = Shape(layers=2, width=8, heads=2, inner=32, vocabulary=50, positions=16)
 
@@ -35,7 +40,35 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path
 
 
-Ask = Callable[..., str]
+@pytest.fixture
+def run(tmp_path: Path, command: Ask) -> Path:
+    sizes = {"n_layer": 2, "n_embd": 8, "n_head": 2, "vocab_size": 50, "n_positions": 16}
+    (tmp_path / "model").mkdir()
+    config = tmp_path / "model" / "config.json"
+    config.write_text(json.dumps({"model_type": "gpt2", **sizes}), encoding="utf-8")
+    flags = ("--hw", "45nm", "--seq-len", "4", "--pictures", "none", "--no-page")
+    command("plan", "--model", config, *flags, "--out", tmp_path / "run")
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize("words", ["sensitivity {}", "breakeven --run {}", "report {}"])
+def test_a_run_that_was_edited_is_read_by_no_command(
+    run: Path, tmp_path: Path, command: Ask, words: str
+) -> None:
+    ask = (*words.format(run).split(), "--pictures", "none", "--out", tmp_path / "out")
+    ask += () if "report" in words else ("--hw", "45nm")
+    ask += ("--samples", "50") if "sensitivity" in words else ()
+    command(*ask)
+    counts = run / "counts.csv"
+    written = counts.read_text(encoding="utf-8")
+    # One layer is called otherwise: no sum changes, the file does.
+    counts.write_text(written.replace("transformer.h.0.mlp", "transformer.h.7.mlp"), "utf-8")
+    assert "counts.csv is not the file that run.json describes" in refused(
+        RunError, command, *ask, "--force"
+    )
+    counts.write_text(written, encoding="utf-8")
+    (run / "run.json").unlink()  # which comes last
+    assert "has no run.json" in refused(RunError, command, *ask, "--force")
 
 
 @pytest.fixture
@@ -71,12 +104,12 @@ def test_the_files_of_a_table_are_put_beside_it(directory: Path, asked: Ask) -> 
 
 @pytest.mark.usefixtures("sketched")
 def test_a_run_is_read_and_block_dataflow_and_directory_are_those_asked_for(
-    directory: Path, tmp_path: Path, asked: Ask
+    run: Path, tmp_path: Path, asked: Ask
 ) -> None:
     out = tmp_path / "out"
     flags = ("--block", "model", "--dataflow", "stepwise", "--out", out)
-    said = asked(directory, "--hw", "45nm", *flags)
-    assert "model, fused: what moves the saving" in said
+    said = asked(run, "--hw", "45nm", *flags)
+    assert "model, all priced, fused: what moves the saving" in said
     assert sorted(path.name for path in out.iterdir()) == [
         "sensitivity.csv",
         "tornado_45nm.png",
@@ -107,7 +140,7 @@ def test_what_is_wrong_is_said_before_a_directory_is_made(
 ) -> None:
     out = tmp_path / "new"
     with pytest.raises(ProfileError):
-        asked(directory, "--hw", "no-such-chip", "--out", out)
+        asked(directory / "counts.csv", "--hw", "no-such-chip", "--out", out)
     with pytest.raises(CountsError, match=r"counts.csv' does not exist"):
         asked(tmp_path / "elsewhere" / "counts.csv", "--hw", "45nm", "--out", out)
     foreign = tmp_path / "foreign.csv"
@@ -179,11 +212,11 @@ def test_the_phases_of_a_request_are_priced_one_by_one(tmp_path: Path, asked: As
 
 
 @pytest.mark.usefixtures("sketched")
-def test_files_beside_a_run_are_not_replaced_unasked(directory: Path, asked: Ask) -> None:
-    asked(directory, "--hw", "45nm")
+def test_files_beside_a_run_are_not_replaced_unasked(run: Path, asked: Ask) -> None:
+    asked(run, "--hw", "45nm")
     with pytest.raises(OutputError, match=r"already holds a sensitivity \(sensitivity.csv\)"):
-        asked(directory, "--hw", "45nm")
-    asked(directory, "--hw", "45nm", "--force")
+        asked(run, "--hw", "45nm")
+    asked(run, "--hw", "45nm", "--force")
 
 
 @pytest.mark.usefixtures("sketched")
