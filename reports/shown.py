@@ -13,6 +13,7 @@ from energy.table import Table
 from reports.kit.files import write_atomically
 from reports.run import run as data
 from reports.views.baselines import baselines
+from reports.views.blocks import blocks
 from reports.views.phases import phase_bills, phases
 from reports.views.tables import counts, layers, savings
 from reports.views.times import times
@@ -29,6 +30,7 @@ TABLES: dict[str, Callable[[data.Run], Table[Any]]] = {
     "layers": layers,
     "counts": counts,
     "phases": phases,
+    "blocks": blocks,
     "times": times,
     "baselines": baselines,
 }
@@ -74,7 +76,7 @@ class Run(data.Run):
         """A table of the run.
 
         Args:
-            table: `savings`, `layers`, `counts`, `phases`, `times` or `baselines`.
+            table: `savings`, `layers`, `counts`, `phases`, `blocks`, `times` or `baselines`.
 
         Raises:
             ValueError: If there is no such table.

@@ -55,7 +55,7 @@ def write_report(
 def write_tables(run: Run, out: Path) -> list[Path]:
     """Write the tables and `summary.md`, at once; see `write_report`."""
     prepare_directory(out)
-    made = ["phases", "layers", "savings", "baselines"]
+    made = ["phases", "layers", "savings", "baselines", "blocks"]
     if times(run).rows:
         made.append("times")
     texts = {

@@ -60,9 +60,9 @@ def decode_rooflines(run: Run, batches: tuple[int, ...] = BATCHES) -> tuple[Roof
         other = profile.model_copy(update={"fusion": Fusion(other_bound(profile))})
         beyond, _ = _costs(model, other, dataflow, batches)
         if any(cost.weights or cost.kv_cache for cost in costs):
-            how = (str(dataflow), costs, beyond, crossings)
-            about = (run.title, run.asa.model, run.asa.weights, spiking.timesteps, said)
-            found.append(Roofline(profile, *how, *about))
+            ends = (str(dataflow), costs, beyond, crossings)
+            about = (run.title, run.asa.model, run.asa.weights)
+            found.append(Roofline(profile, *ends, *about, spiking.timesteps, said))
     return tuple(found)
 
 

@@ -14,6 +14,7 @@ from hwmodels.catalog import unused_plug_ins
 from hwmodels.diff import Difference, Entry, curve, differences, size
 from hwmodels.prices import Cited
 from hwmodels.usage import unpriced
+from reports.kit.machine import rules
 from reports.kit.table import print_sentence, print_table
 
 _PRICES = ("MAC (pJ)", "AC (pJ)", "neuron (pJ)")
@@ -73,33 +74,14 @@ def print_profile(profile: HardwareProfile, console: Console) -> None:
     node = "unknown node" if profile.process_nm is None else f"{profile.process_nm:g} nm"
     width = f"{profile.value_bytes:g} bytes per value"
     print_sentence(f"{node}, {profile.precision}, {width}, {profile.scope}", console)
-    stored = ("encoding", "room") if profile.placement else ()
-    for key in ("dataflow", "fusion", *stored):
-        rule = getattr(profile, key)
-        print_sentence(f"{key} {rule}: {rule.definition}", console)
-    if stored or profile.delivery:
-        print_sentence(f"bits of {_widths(profile)}", console)
+    for line in rules(profile):
+        print_sentence(line, console)
     if (table := profile_table(profile)).rows:
         print_table(table, console)
     for line, style in _lines(profile):
         print_sentence(line, console, style)
     for assumption in profile.assumptions:
         print_sentence(f"- {assumption}", console)
-
-
-#: An operation that moves values of each operand.
-_MOVED = {
-    "weights": Op.WEIGHT_READ,
-    "activations": Op.ACTIVATION_READ,
-    "vectors": Op.VECTOR_READ,
-    "kv": Op.KV_READ,
-    "accumulators": Op.STATE_READ,
-}
-
-
-def _widths(profile: HardwareProfile) -> str:
-    """The width of each operand: "weights 4.5, activations 16, ..."."""
-    return ", ".join(f"{name} {profile.width_bits(op):g}" for name, op in _MOVED.items())
 
 
 def profile_table(profile: HardwareProfile) -> Table[Texts]:

@@ -72,6 +72,17 @@ GROUP_NAMES = {
     "delivery": "operand delivery",
     "memory": "memory traffic",
 }
+#: What energy is spent on, in a few words: headings, memory by what is stored.
+SPENT_ON = {
+    "compute": "MACs, ACs",
+    "scalar": "non-linear",
+    "neuron": "neurons",
+    "routing": "routing",
+    "delivery": "delivery",
+    "weights": "weights",
+    "activations": "activations, spikes",
+    "kv": "KV cache",
+}
 COMPONENT_NAMES = {
     "qkv": "Q, K, V projections",
     "rotary": "rotary positions",

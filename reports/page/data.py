@@ -7,7 +7,7 @@ from typing import Any
 
 from energy import Counts, LayerCount
 from energy.bill.execution import LEAKY
-from energy.bill.layer import ACCOUNTINGS, GROUPS
+from energy.bill.layer import ACCOUNTINGS, GROUPS, IN_GROUP, STORED
 from energy.bill.placement import BUFFERS
 from energy.bill.pricing import HELD_ALREADY
 from energy.bill.traffic import SPIKES
@@ -88,6 +88,7 @@ def _world() -> dict[str, Any]:
                 "op": op,
                 "group": op.group,
                 "buffer": op.buffer,
+                "stored": next((part for part in STORED if op in IN_GROUP[part]), None),
                 "read": op.is_read,
                 "spikes": op in SPIKES,
                 "held": op.buffer is not None and op not in HELD_ALREADY,
@@ -97,6 +98,7 @@ def _world() -> dict[str, Any]:
             for op in Op
         ],
         "groups": GROUPS,
+        "stored": STORED,
         "accountings": ACCOUNTINGS,
         "fusion": {bound: bound.definition for bound in Fusion},
         "encoding": {encoding: encoding.definition for encoding in Encoding},

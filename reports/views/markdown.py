@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from energy import Estimate, LayerEnergy
@@ -13,10 +14,14 @@ from reports.kit.caveats import (
     PUBLISHED_SOURCE,
     of_random_weights,
 )
+from reports.kit.machine import rates, rules
+from reports.kit.parts import ACCOUNTING_NAMES, BOUNDS
 from reports.kit.table import escaped, to_markdown
 from reports.run.run import Run
 from reports.views.baselines import baseline_table
+from reports.views.blocks import block_table
 from reports.views.headline import headlines
+from reports.views.times import time_table
 
 #: The hardware is in the heading.
 _HEADLINE = ("block", "accounting", "asa_pj", "ssa_pj", "saving", "interval")
@@ -40,7 +45,11 @@ def summary_markdown(run: Run) -> str:
             to_markdown(headlines([pair]).only(*_HEADLINE)),
             "Saved by the spiking model against each baseline:",
             to_markdown(baseline_table(run, profile.name)),
+            "What the energy is spent on:",
+            to_markdown(block_table(run, profile.name)),
+            *_times(run, profile.name),
             *(escaped(without_price(bill)) for bill in pair if bill.unpriced),
+            _folded("Assumptions", "\n".join(f"- {escaped(x)}" for x in assumptions(pair[1]))),
             _dearest(pair),
         ]
     low, high = (percent(share).removesuffix(" %") for share in PUBLISHED_SAVING)
@@ -68,28 +77,59 @@ def without_price(bill: Estimate) -> str:
     )
 
 
+def assumptions(bill: Estimate) -> Iterator[str]:
+    """What a machine is taken to be, whether static energy is known, what the profile assumes."""
+    yield from rules(bill.profile, bill.dataflow)
+    yield from rates(bill.profile)
+    if bill.static_pj is None:
+        yield "static energy: unpriced, no latency or power"
+    yield from bill.profile.assumptions
+
+
+def _times(run: Run, hw: str) -> Iterator[str]:
+    """How long it takes, where the hardware says how fast it is."""
+    if (table := time_table(run, hw)).rows:
+        yield f"{escaped(table.title)}:"
+        yield to_markdown(table)
+
+
+def _folded(summary: str, content: str) -> str:
+    return f"<details><summary>{summary}</summary>\n\n{content}\n\n</details>"
+
+
 class _Dear(NamedTuple):
     """A layer, and the bill that it belongs to."""
 
     bill: Estimate
     layer: LayerEnergy
 
+    def at(self, bound: str) -> float | None:
+        """Its energy at a bound; None where a MAC or an AC has no price."""
+        [layer] = (
+            x for x in self.bill.under(bound).layers if x.count.name == self.layer.count.name
+        )
+        return None if layer.lacks_compute else layer.total_pj
+
     @property
     def share(self) -> float | None:
+        """Of the bill of the model at the bound of the profile."""
         whole = self.bill.energy_pj()
         return None if self.bill.lacks_compute or not whole else self.layer.total_pj / whole
 
 
-_DEAR: tuple[Column[_Dear], ...] = (
-    Column("variant", lambda x: x.bill.counts.variant.upper(), "variant", words=True),
-    Column("layer", lambda x: x.layer.count.name, "layer", words=True),
-    Column(
-        "energy_pj",
-        lambda x: energy(None if x.layer.lacks_compute else x.layer.total_pj),
-        "all that has a price",
-    ),
-    Column("share", lambda x: x.share, "share", percent),
-)
+def _energy(bound: str) -> Column[_Dear]:
+    name = ACCOUNTING_NAMES[bound]
+    return Column(f"{bound}_pj", lambda x: energy(x.at(bound)), name)
+
+
+def _dear(bound: str) -> tuple[Column[_Dear], ...]:
+    """The columns of a profile of some bound."""
+    return (
+        Column("variant", lambda x: x.bill.counts.variant.upper(), "variant", words=True),
+        Column("layer", lambda x: x.layer.count.name, "layer", words=True),
+        *map(_energy, BOUNDS),
+        Column("share", lambda x: x.share, f"share, {bound}", percent),
+    )
 
 
 def _dearest(pair: tuple[Estimate, Estimate]) -> str:
@@ -101,5 +141,4 @@ def _dearest(pair: tuple[Estimate, Estimate]) -> str:
     ]
     if not rows:
         return "No layer has a price."
-    listed = to_markdown(Table(_DEAR, rows))
-    return f"<details><summary>The dearest layers</summary>\n\n{listed}\n\n</details>"
+    return _folded("The dearest layers", to_markdown(Table(_dear(pair[0].profile.fusion), rows)))

@@ -9,7 +9,7 @@ from operator import methodcaller
 from pathlib import Path
 
 from energy import Counts, Estimate, Label, LayerCount, LayerEnergy, Saving, saving
-from energy.bill.layer import ACCOUNTINGS, GROUPS, known_pj
+from energy.bill.layer import ACCOUNTINGS, GROUPS, IN_GROUP, STORED, known_pj
 from energy.counts.counts import CountRow
 from energy.table import Column, Table, at, attributes
 from energy.words import op_names
@@ -43,8 +43,8 @@ class Line:
         return tuple(op for op in missing if counted.get(op))
 
     def group_pj(self, group: str) -> float | None:
-        """Energy of a heading; None where it is not known, see `energy.bill.layer.known_pj`."""
-        missing = [op for op in self.unpriced if op.group == group] if self.unpriced else ()
+        """Energy of a heading or a part of it; None where it is not known, see `known_pj`."""
+        missing = [op for op in self.unpriced if op in IN_GROUP[group]] if self.unpriced else ()
         return known_pj((self.layer or self.bill).group_pj(group), missing)
 
     @property
@@ -65,12 +65,13 @@ def _amount(op: Op, line: Line) -> float:
 
 _SIDE: tuple[Column[Line], ...] = (
     Column("hw", at("bill.profile.name")),
+    *attributes("bill.profile", "fusion"),
     *attributes("bill.counts", "variant"),
     Column("layer", at("count.name")),
 )
 _PLACE = attributes("count.label", "block", "component")
 _GROUPS: tuple[Column[Line], ...] = tuple(
-    Column(f"{group}_pj", methodcaller("group_pj", group)) for group in GROUPS
+    Column(f"{part}_pj", methodcaller("group_pj", part)) for part in (*GROUPS, *STORED)
 )
 _END: tuple[Column[Line], ...] = (
     *attributes("", "energy_pj"),
@@ -86,17 +87,15 @@ LAYER_COLUMNS: tuple[Column[Line], ...] = (
     Column("depth", at("count.label.depth"), dtype="Int64"),
     *attributes("count", "calls"),
     *attributes("count.tally", "dense_macs"),
-    *(
-        Column(op.value, partial(_amount, op))
-        for op in (Op.MAC, Op.AC, Op.SHIFT_AC, Op.NEURON_UPDATE)
-    ),
+    *(Column(op.value, partial(_amount, op)) for op in Op if op.group in ("compute", "neuron")),
     *attributes("count.tally", "spikes", "slots"),
     *attributes("count", "spike_rate"),
     *_GROUPS,
     *_END,
 )
 
-#: `energy.csv`: energy by heading of each layer, and of all of them.
+#: `energy.csv`: energy by heading of each layer, and of all of them, memory also by what is stored;
+#: at the bound that `fusion` names.
 ENERGY_COLUMNS: tuple[Column[Line], ...] = (
     *_SIDE,
     *_PLACE,

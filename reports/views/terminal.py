@@ -20,16 +20,11 @@ from reports.kit.table import print_sentence, print_table
 from reports.kit.widths import print_widths
 from reports.run.run import Run
 from reports.views.baselines import baseline_table, saved
+from reports.views.blocks import block_table
 from reports.views.headline import part_table, verdict_table
-from reports.views.markdown import without_price
+from reports.views.markdown import assumptions, without_price
 from reports.views.phases import PhaseBill, phase_bills, phase_table
 from reports.views.times import time_table
-
-#: Columns of `times.csv` that are printed.
-_TIMES = (
-    *("phase", "variant", "seconds", "bound_by"),
-    *("tokens_per_second", "watts", "joule_seconds"),
-)
 
 
 def print_run(
@@ -50,14 +45,14 @@ def print_run(
             for bill in (asa, ssa):
                 print_unpriced(bill, console)
             print_assumptions(ssa, console)
-            for table in (phase_table(run, hw), baseline_table(run, hw)):
+            for table in (block_table(run, hw), phase_table(run, hw), baseline_table(run, hw)):
                 console.print()
                 print_table(table, console)
         else:
             _print_short(run, hw, console)
         if (times := time_table(run, hw)).rows:
             console.print()
-            print_table(times.only(*_TIMES), console)
+            print_table(times, console)
     if details:
         console.print()
         print_not_counted({**run.asa.uncounted, **run.ssa.uncounted}, console)
@@ -129,11 +124,9 @@ def print_unpriced(bill: Estimate, console: Console) -> None:
 
 
 def print_assumptions(bill: Estimate, console: Console) -> None:
-    """Print the dataflow, whether static energy is known, and what the profile assumes."""
-    static = "" if bill.static_pj is not None else " Static energy: unpriced, no latency or power."
-    print_sentence(f"Dataflow {bill.dataflow}: {bill.dataflow.definition}.{static}", console, "dim")
-    for assumption in bill.profile.assumptions:
-        print_sentence(f"- {assumption}", console, "dim")
+    """Print what the machine is taken to be, and what the profile assumes."""
+    for line in assumptions(bill):
+        print_sentence(f"- {line}", console, "dim")
 
 
 def print_not_counted(uncounted: Mapping[str, int], console: Console) -> None:

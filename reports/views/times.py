@@ -9,6 +9,7 @@ from typing import NamedTuple
 from energy import Estimate
 from energy.table import Column, Table, at, attributes
 from energy.words import NONE, percent
+from reports.kit.parts import BOUNDS
 from reports.run.run import Run
 from reports.views.phases import PhaseBill, phase_bills
 
@@ -86,6 +87,7 @@ _SIDES = {"asa": "analog", "ssa": "spiking"}
 TIME_COLUMNS: tuple[Column[Pace], ...] = (
     Column("hw", at("side.profile.name")),
     Column("dataflow", lambda pace: str(pace.side.dataflow)),
+    Column("fusion", at("side.profile.fusion"), "all priced", words=True, key=True),
     Column("phase", at("bills.phase"), "phase", words=True, key=True),
     Column(
         "variant", at("side.counts.variant"), "model", lambda x: _SIDES[x], words=True, key=True
@@ -102,25 +104,32 @@ TIME_COLUMNS: tuple[Column[Pace], ...] = (
 )
 
 
+_SHOWN = (
+    *("phase", "fusion", "variant", "seconds", "bound_by"),
+    *("tokens_per_second", "watts", "joule_seconds"),
+)
+
+
 def times(run: Run) -> Table[Pace]:
-    """Both sides of each phase, on each hardware that says how fast it is or that was timed."""
+    """Both sides of each phase at both bounds, where the hardware says how fast it is, or timed."""
     return Table(
         TIME_COLUMNS, [row for profile in run.profiles for row in _paces(run, profile.name)]
     )
 
 
 def time_table(run: Run, hw: str) -> Table[Pace]:
-    """The same for one hardware; without rows where nothing is known."""
+    """The same for one hardware, for people; without rows where nothing is known."""
     title = f"Time on {hw}: of each layer, its slowest part"
-    return Table(TIME_COLUMNS, _paces(run, hw), title)
+    return Table(TIME_COLUMNS, _paces(run, hw), title).only(*_SHOWN)
 
 
 def _paces(run: Run, hw: str) -> list[Pace]:
-    bills = phase_bills(run, hw)
     pairs = run.phase_estimates[hw]
     rows = []
-    for i, bill in enumerate(bills):
+    for i, own in enumerate(phase_bills(run, hw)):
         of = pairs[i : i + 1] or pairs  # the request is made of all phases
-        asa, ssa = zip(*of, strict=True)
-        rows += [Pace(bill, bill.asa, asa), Pace(bill, bill.ssa, ssa)]
+        for bound in BOUNDS:
+            bills = own.under(bound)
+            for side, parts in zip((bills.asa, bills.ssa), zip(*of, strict=True), strict=True):
+                rows.append(Pace(bills, side, [part.under(bound) for part in parts]))
     return [row for row in rows if row.side.latency_s is not None]

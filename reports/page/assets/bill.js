@@ -75,7 +75,8 @@ const bill = (() => {
     const sizes = traffic.whole(held);
     const [unpriced, inLevel] = [{}, new Float64Array(names.length)];
     const bytes = names.map(() => new Float64Array(size));
-    const groups = Object.fromEntries(world.groups.map((group) => [group, new Float64Array(size)]));
+    const empty = (names) => Object.fromEntries(names.map((name) => [name, new Float64Array(size)]));
+    const [groups, stored] = [empty(world.groups), empty(world.stored)];
     const lacks = new Uint8Array(size);
     for (const about of world.ops) {
       const { op, group, buffer } = about;
@@ -100,6 +101,7 @@ const bill = (() => {
         continue;
       }
       const j = world.buffers.indexOf(buffer);
+      const part = stored[about.stored];
       names.forEach((name, k) => {
         const price = perByte(profile.memory[name], sizes[j], about.read);
         for (let i = 0; i < size; i++) {
@@ -107,6 +109,7 @@ const bill = (() => {
           if (!moves) continue;
           const pj = moves * price(i);
           into[i] += pj;
+          part[i] += pj;
           inLevel[k] += pj;
           bytes[k][i] += moves;
         }
@@ -118,6 +121,7 @@ const bill = (() => {
       levels,
       unpriced,
       groups,
+      stored,
       lacks,
       profile,
       dataflow,
@@ -187,6 +191,7 @@ const bill = (() => {
       levels: merge(a.levels, b.levels, scalars),
       unpriced: merge(a.unpriced, b.unpriced, scalars),
       groups: merge(a.groups, b.groups, columns),
+      stored: merge(a.stored, b.stored, columns),
       lacks: a.lacks.map((value, i) => value | b.lacks[i]),
       latency: a.latency === null || b.latency === null ? null : a.latency + b.latency,
     });

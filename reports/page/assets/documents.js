@@ -76,19 +76,24 @@ const documents = (() => {
   function energy(world, columns, sides) {
     const rows = [];
     for (const side of sides) {
-      const { counts, groups } = side;
+      const { counts } = side;
+      const parts = { ...side.groups, ...side.stored };
       const all = counts.name.map((_, i) => i);
       // A heading of which something has no price and nothing else has is a gap, not a zero.
       const gaps = (names) =>
-        new Set(world.ops.filter(({ op }) => names.includes(op)).map(({ group }) => group));
+        new Set(
+          world.ops.filter(({ op }) => names.includes(op)).flatMap(({ group, stored }) => [group, stored]),
+        );
       const row = (lacks, total, of, missing, rest) => ({
         hw: side.profile.name,
+        fusion: side.profile.fusion,
         variant: counts.variant,
         model: counts.model,
         weights: counts.weights,
-        ...Object.fromEntries(world.groups.map((group) => [
-            `${group}_pj`,
-            of(groups[group]) || (gaps(missing).has(group) ? null : 0),
+        ...Object.fromEntries(
+          Object.entries(parts).map(([part, column]) => [
+            `${part}_pj`,
+            of(column) || (gaps(missing).has(part) ? null : 0),
           ]),
         ),
         unpriced: missing.join(" "),

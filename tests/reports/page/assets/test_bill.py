@@ -13,7 +13,7 @@ from hypothesis import Phase as Stage
 from hypothesis import strategies as st
 
 from energy import Counts, Label, LayerCount, Levels, Tally, estimate, saving
-from energy.bill.layer import GROUPS
+from energy.bill.layer import GROUPS, STORED
 from hwmodels import (
     Buffer,
     Dataflow,
@@ -45,7 +45,7 @@ BILL = """({ world, run, profile, dataflow }) => {
   const side = bill.estimate(world, execution.loaded(phase.ssa), profile, dataflow);
   const plain = (columns) =>
     Object.fromEntries(Object.entries(columns).map(([key, column]) => [key, [...column]]));
-  return { groups: plain(side.groups), total: [...side.total], levels: side.levels,
+  return { groups: plain({ ...side.groups, ...side.stored }), total: [...side.total], levels: side.levels,
     unpriced: side.unpriced, lacks: [...side.lacks], static: side.static, latency: side.latency };
 }"""
 
@@ -187,7 +187,7 @@ def test_any_bill_is_the_one_of_python(
     case = {"profile": data["profiles"][0], "dataflow": profile.dataflow}
     found = evaluate(BILL, {"world": data["world"], "run": data["run"], **case})
     expected = estimate(counts, profile)
-    for group in GROUPS:
+    for group in (*GROUPS, *STORED):
         assert close(found["groups"][group], [row.group_pj(group) for row in expected.layers])
     assert close(found["total"], [row.total_pj for row in expected.layers])
     assert close({k: v for k, v in found["levels"].items() if v}, expected.level_pj)
