@@ -45,8 +45,9 @@ BILL = """({ world, run, profile, dataflow }) => {
   const side = bill.estimate(world, execution.loaded(phase.ssa), profile, dataflow);
   const plain = (columns) =>
     Object.fromEntries(Object.entries(columns).map(([key, column]) => [key, [...column]]));
-  return { groups: plain({ ...side.groups, ...side.stored }), total: [...side.total], levels: side.levels,
-    unpriced: side.unpriced, lacks: [...side.lacks], static: side.static, latency: side.latency };
+  const groups = plain({ ...side.groups, ...side.stored });
+  return { groups, total: [...side.total], levels: side.levels, unpriced: side.unpriced,
+    lacks: [...side.lacks], static: side.static, latency: side.latency };
 }"""
 
 SIDES = """({ data, chosen }) => {
