@@ -27,19 +27,24 @@ def energy(pj: float | None, digits: int = 4) -> str:
     return f"{value:,.0f} {unit}" if abs(value) >= 10**digits else f"{value:.{digits}g} {unit}"
 
 
+def rounded(value: float, digits: int) -> float:
+    """A number to so many decimals; a zero is no minus zero, where a little is left below it."""
+    return round(value, digits) + 0.0
+
+
 def percent(share: float | None, digits: int = 2) -> str:
-    """A share as a percentage; a zero has no sign, also where it is left of something negative."""
-    return NONE if share is None else f"{round(100 * share, digits) + 0.0:.{digits}f} %"
+    """A share as a percentage."""
+    return NONE if share is None else f"{rounded(100 * share, digits):.{digits}f} %"
 
 
 def change(share: float | None, digits: int = 2) -> str:
     """A change as a percentage with its sign."""
-    return NONE if share is None else f"{100 * share:+.{digits}f} %"
+    return NONE if share is None else f"{rounded(100 * share, digits):+.{digits}f} %"
 
 
 def number(value: float | None, digits: int = 3) -> str:
     """A number with so many decimals."""
-    return NONE if value is None else f"{value:.{digits}f}"
+    return NONE if value is None else f"{rounded(value, digits):.{digits}f}"
 
 
 def integer(value: float | None) -> str:

@@ -21,7 +21,7 @@ class Claim:
     """What is printed about one model. A number that is not printed is None.
 
     Raises:
-        ClaimError: If a number is not from 0 to 1e30.
+        ClaimError: If a number is not from 0 to 1e30, or a spike rate not from 0 to 1.
     """
 
     model: str  #: name, for tables
@@ -35,7 +35,7 @@ class Claim:
     #: multiply-accumulates that stay dense in the SNN, such as a first layer
     snn_macs: float | None = None
     snn_energy_mj: float | None = None  #: energy of the SNN in millijoules
-    spike_rate: float | None = None  #: spikes per neuron and time step
+    spike_rate: float | None = None  #: spikes per neuron and time step, 0 to 1
     timesteps: float | None = None
     ratio: float | None = None  #: energy of the ANN over that of the SNN, as printed
     #: price of a multiply-accumulate in picojoules; that of the profile if None
@@ -52,6 +52,12 @@ class Claim:
                     f"claim {quoted(self.model)}: '{name}' (= {value}) must be a number from 0 to "
                     "1e30, or be left out"
                 )
+        if self.spike_rate is not None and self.spike_rate > 1:
+            raise ClaimError(
+                f"claim {quoted(self.model)}: 'spike_rate' (= {self.spike_rate:g}) must be from 0 "
+                "to 1, spikes per neuron and time step; divide a rate of all time steps by their "
+                "number, and leave out that of bursts"
+            )
 
 
 #: Columns that are known: `model` is needed, the others where there is something to say.
@@ -73,7 +79,8 @@ def read_claims(path: Path, say: Say = warn) -> list[Claim]:
 
     Raises:
         ClaimError: If the file cannot be read, has a column that is not known, lacks `model`, has a
-            cell that is no number from 0 to 1e30, or a row twice; names line and column.
+            cell that is no number from 0 to 1e30, a spike rate above 1, or a row twice; names line
+            and column.
     """
     with open_sheet(path, "claims", ClaimError, strict=True) as sheet:
         said = _understand(sheet)
@@ -113,4 +120,7 @@ def _parse(row: Mapping[str, str], sheet: Sheet, line: int) -> Claim:
         )
     if not row["model"].strip():
         raise sheet.fault(line, ", column 'model' is empty: name the claim")
-    return Claim(row["model"].strip(), row.get("hw", "").strip(), **numbers)
+    try:
+        return Claim(row["model"].strip(), row.get("hw", "").strip(), **numbers)
+    except ClaimError as error:
+        raise sheet.fault(line, f": {error}") from error

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 from transformers import logging as transformers_logging
 
-from hwmodels.plain import printable
+from hwmodels.plain import printable, several
 from neurt.learning.checkpoint import CHECKPOINT
 from neurt.learning.finished import CARD
 from neurt.learning.training import processes, train
@@ -140,8 +140,8 @@ def run_pretrain(
     model = new_model(request)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     say(
-        f"{corpus.name}: {len(corpus.training)} documents, {len(ids):,} tokens; "
-        f"{parameters:,} parameters"
+        f"{corpus.name}: {several(len(corpus.training), 'document')}, "
+        f"{several(len(ids), 'token')}; {parameters:,} parameters"
     )
     if request.tokens < request.positions:
         say(f"Positions from {request.tokens} on are never trained: --tokens is smaller.")
@@ -162,7 +162,8 @@ def run_pretrain(
     progress("held-out perplexity", 0, 1)
     held_out = perplexity(model, encode_documents(tokenizer, corpus.held_out), request.tokens)
     progress("held-out perplexity", 1, 1)
-    say(f"Held-out perplexity {held_out.perplexity:.2f} over {held_out.predicted:,} tokens.")
+    over = several(held_out.predicted, "token")
+    say(f"Held-out perplexity {held_out.perplexity:.2f} over {over}.")
     card = model_card(
         request,
         corpus,

@@ -97,9 +97,9 @@ def windows(tokenizer: Any, text: str, *, tokens: int, batch: int, count: int) -
     ids = token_ids(tokenizer.encode, text, needed)
     if len(ids) < needed:
         raise TextError(
-            f"the text has {several(len(ids), 'token')}, but {count} windows x batch {batch} x "
-            f"{tokens} tokens need {needed:,}; give a longer --text, or lower --seq-len, --batch "
-            "or --windows"
+            f"the text has {several(len(ids), 'token')}, but {several(count, 'window')} x batch "
+            f"{batch} x {several(tokens, 'token')} need {needed:,}; give a longer --text, or lower "
+            "--seq-len, --batch or --windows"
         )
     return list(ids.view(count, batch, tokens))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import errno
 import gc
-import json
 import os
 import sys
 import warnings
@@ -45,7 +44,7 @@ def _status(words: list[str]) -> int:
     except UserError as error:
         sentence = _complain(str(error), "" if not isinstance(error, UsageError) else error.way_out)
         if any(len(word) > 3 and "--json".startswith(word) for word in words):
-            print(json.dumps({"error": sentence, **error.details}))
+            _print_json({"error": sentence, **error.details}, None)
         return 2 if isinstance(error, UsageError) else 1
     except MemoryError:
         _complain("this machine has too little memory for that; files already in place are whole")
@@ -62,9 +61,13 @@ def _run(words: list[str]) -> None:
     with prepared_libraries():
         result = asked.run(terminal_console(aside=asked.json, quiet=asked.quiet))
     if asked.json:
-        from reports.kit.files import json_text
+        _print_json(results(result))
 
-        print(json_text(results(result), "the JSON"), end="")
+
+def _print_json(value: object, indent: int | None = 2) -> None:
+    from reports.kit.files import json_text  # late: most errors print none
+
+    print(json_text(value, "the JSON", indent), end="")
 
 
 _formatwarning = warnings.formatwarning

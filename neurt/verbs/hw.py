@@ -5,7 +5,6 @@ Imports are late, so that a command waits only for what it needs.
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -118,5 +117,6 @@ def validate_(request: ValidateRequest, console: Console) -> object:
 def schema_(_request: Request, _console: Console) -> None:
     """Print the JSON Schema of a profile."""
     from hwmodels.schema import file_schema
+    from reports.kit.files import json_text
 
-    print(json.dumps(file_schema(), indent=2))
+    print(json_text(file_schema(), "the JSON Schema"), end="")

@@ -158,19 +158,29 @@ def write_text(path: Path, text: str) -> Path:
     return write_atomically(path, lambda p: p.write_text(text, encoding="utf-8", newline="\n"))
 
 
-def json_text(value: object, called: str, indent: int = 2) -> str:
-    """A value as JSON.
+def json_text(value: object, called: str, indent: int | None = 2, *, dense: bool = False) -> str:
+    """A value as JSON: the one place that writes any.
+
+    Args:
+        value: What to write.
+        called: What the error calls it.
+        indent: Spaces per level; None for one line.
+        dense: Whether to leave out spaces, and to sort keys.
 
     Raises:
         OutputError: If it holds a number that JSON has no word for.
     """
+    separators = (",", ":") if dense else None
     try:
-        return json.dumps(value, indent=indent, allow_nan=False) + "\n"
+        text = json.dumps(
+            value, indent=indent, separators=separators, sort_keys=dense, allow_nan=False
+        )
     except ValueError as error:
         raise OutputError(
             f"{called} would hold an infinity or NaN, which JSON has no word for; the numbers that "
             "it is made of are too large"
         ) from error
+    return text + "\n"
 
 
 def write_json(path: Path, value: object) -> Path:

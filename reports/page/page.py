@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from importlib.resources import files
@@ -12,6 +11,7 @@ from markupsafe import Markup
 from energy.formulas import Attention
 from hwmodels import Op
 from reports.kit.caveats import NOT_MODELLED, PUBLISHED_SAVING, PUBLISHED_SOURCE, of_random_weights
+from reports.kit.files import json_text
 from reports.kit.html import content_policy, environment, plain_values
 from reports.page.as_run import as_run
 from reports.page.data import page_data
@@ -83,6 +83,9 @@ def page(run: Run) -> str:
     """The page of a run, self-contained: no file beside it and no network.
 
     The same run makes the same page.
+
+    Raises:
+        OutputError: If the run holds an infinity or NaN.
     """
     scripts = [Markup(_asset(name)) for name in SCRIPTS]
     styles = [Markup(_asset(name)) for name in STYLES]
@@ -117,7 +120,7 @@ def page(run: Run) -> str:
 
 def embedded(value: object) -> Markup:
     """JSON that no browser takes for anything but text inside a script element."""
-    text = json.dumps(plain_values(value), sort_keys=True, allow_nan=False, separators=(",", ":"))
+    text = json_text(plain_values(value), "the page", None, dense=True).rstrip()
     return Markup(text.replace("<", "\\u003c"))
 
 

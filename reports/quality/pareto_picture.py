@@ -75,7 +75,7 @@ def pareto_picture(points: Sequence[Point]) -> Figure:
     lines = [
         f"{first['model']}, weights {first['weights']}, {first['hw']}, "
         f"{first['attention']} attention counted",
-        f"{first['text']}: {first['tokens']:,} tokens, window {first['window']}, stride "
+        f"{first['text']}: {several(first['tokens'], 'token')}, window {first['window']}, stride "
         f"{first['stride']}, analog perplexity {first['analog_perplexity']:.2f}",
     ]
     if left_out:

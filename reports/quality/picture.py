@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from energy import Counts
+from energy.words import change
 from hwmodels import HardwareProfile, Op
 from reports.kit.style import PAGE_WIDTH, layer_ticks, styled, titled
 from reports.quality.evaluation import Evaluation
@@ -124,6 +125,6 @@ def _headline(evaluation: Evaluation) -> tuple[str, ...]:
         evaluation.title,
         evaluation.subtitle,
         f"perplexity {compared.analog.perplexity:.2f} analog, {compared.spiking.perplexity:.2f} "
-        f"spiking ({100 * compared.perplexity_change:+.2f} %)",
+        f"spiking ({change(compared.perplexity_change)})",
         "; ".join(profile.title for profile in evaluation.profiles),
     )

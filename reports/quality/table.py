@@ -13,7 +13,7 @@ from energy import Counts, Estimate, saving
 from energy.bill.layer import ACCOUNTINGS
 from energy.compare.baselines import Baseline
 from energy.table import Column, Table, at, attributes, texts
-from energy.words import change, number, op_names, percent
+from energy.words import change, number, op_names, percent, rounded
 from reports.kit.caveats import are_random
 from reports.kit.table import print_sentence, print_table
 from reports.kit.widths import print_widths
@@ -173,7 +173,7 @@ def compared_table(evaluation: Evaluation) -> Table[Sequence[str]]:
             ],
             [
                 *("next token right", *(percent(model.accuracy) for model in both)),
-                f"{points:+.2f} points",
+                f"{rounded(points, 2):+.2f} points",
             ],
         ],
         strong=lambda row: row[0] == "perplexity",

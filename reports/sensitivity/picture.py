@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from energy.compare.ranges import Origin, UncertainConstant
 from energy.compare.sensitivity import Sensitivity, Swing
+from hwmodels.plain import several
 from reports.kit.parts import ACCOUNTING_NAMES
 from reports.kit.style import PAGE_WIDTH, SMALL, beside, headline, spelled, styled
 from reports.sensitivity.study import INDEPENDENT, SHOWN, Study, part_name, range_text, value_text
@@ -168,7 +169,10 @@ def _subtitle(study: Study, results: dict[str, Sensitivity]) -> str:
     swings = [swing for result in results.values() for swing in result.swings if swing.span]
     origins = {swing.constant.origin for swing in swings}
     grades = f"'our choice': {Origin.GRADE.definition}" if Origin.GRADE in origins else ""
-    words = (f"dataflow {study.ssa.dataflow}", f"{study.samples:,} samples, seed {study.seed}")
+    words = (
+        f"dataflow {study.ssa.dataflow}",
+        f"{several(study.samples, 'sample')}, seed {study.seed}",
+    )
     return "; ".join(filter(None, (*words, INDEPENDENT, grades)))
 
 

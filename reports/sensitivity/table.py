@@ -13,6 +13,7 @@ from energy.compare.ranges import Origin
 from energy.compare.sensitivity import Sensitivity, Swing
 from energy.table import Column, Table, at, attributes
 from energy.words import op_names, percent
+from hwmodels.plain import several
 from reports.kit.files import prepare_directory, slugs, write_text
 from reports.kit.parts import ACCOUNTING_NAMES
 from reports.kit.pictures import Pictures, draw
@@ -105,7 +106,7 @@ def sensitivity_table(studies: Sequence[Study]) -> Table[Line]:
 def intervals_table(study: Study) -> Table[Line]:
     """Each saving with its interval."""
     about = f"{study.title}, {study.ssa.dataflow}"
-    samples = f"{study.samples:,} samples, seed {study.seed}"
+    samples = f"{several(study.samples, 'sample')}, seed {study.seed}"
     return Table(
         COLUMNS,
         [Line(study, *part, result) for part, result in study.results.items()],

@@ -11,7 +11,7 @@ from energy import Estimate, Saving, saving
 from energy.bill.layer import ACCOUNTINGS
 from energy.compare.sensitivity import Interval, sensitivity
 from energy.table import Column, Table
-from energy.words import energy, number, percent
+from energy.words import energy, number, percent, rounded
 from reports.kit.parts import ACCOUNTING_NAMES, BLOCKS, block_name, scopes
 from reports.run.run import Run
 
@@ -52,7 +52,7 @@ class Headline:
 
 
 def _spread(spread: Interval) -> str:
-    return f"{100 * spread.low:.1f} to {100 * spread.high:.1f} %"
+    return f"{rounded(100 * spread.low, 1):.1f} to {percent(spread.high, 1)}"
 
 
 #: Parts below each other, each once in each accounting.

@@ -40,6 +40,11 @@ def test_changes_and_numbers() -> None:
     )
 
 
+def test_what_is_left_below_zero_is_no_minus_zero() -> None:
+    # -4e-6 is -0.0004 %.
+    assert (percent(-4e-6), change(-4e-6), number(-4e-6)) == ("0.00 %", "+0.00 %", "0.000")
+
+
 def test_operations() -> None:
     assert op_names([Op.MAC, Op.KV_READ]) == "mac kv_read_values"
     assert op_names([]) == ""

@@ -56,6 +56,16 @@ PROFILE = {
     "included": {"spike": "in the hop"},
     "static_power": {"watts": "30 mW", "source": "a bench", "evidence": "measured"},
     "throughput": {"mac": {"per_second": 1e12, "source": "a bench", "evidence": "measured"}},
+    "widths": {"weights": 4.5, "activations": 16, "vectors": 16, "kv": 8, "accumulators": 24},
+    **{"fusion": "fused", "encoding": "cheapest", "room": "by-need"},
+    "delivery": {
+        **{"pj_per_byte": 1.25, "mac_reuse": 16, "event_reuse": 4, "reuse_range": [1, 64]},
+        **{"source": "a bench", "evidence": "projected"},
+    },
+    "bandwidth": {
+        "dram": {"bytes_per_second": 1e10, "source": "a bench", "evidence": "measured"},
+        "sram": {"bytes_per_second": 1e12, "source": "a bench", "evidence": "measured"},
+    },
     "core": {"synapses": 65536, "neurons": 1024, "source": "a bench", "evidence": "measured"},
     "system": [
         {
@@ -66,7 +76,7 @@ PROFILE = {
             "evidence": "measured",
         }
     ],
-    "precisions": {"int8": {"value_bytes": 1}},
+    "precisions": {"int8": {"value_bytes": 1, "widths": {"activations": 8, "vectors": 8}}},
 }
 #: A table of counts from elsewhere.
 FOREIGN: Rows = [

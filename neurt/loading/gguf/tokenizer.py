@@ -10,7 +10,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, pre_tokenizers, p
 from tokenizers.models import BPE
 from transformers import PreTrainedTokenizerFast
 
-from hwmodels.plain import quoted
+from hwmodels.plain import quoted, several
 from neurt.loading.gguf.contents import GGUFError, GGUFHeader
 from neurt.text.faults import tokenizer_faults
 
@@ -64,8 +64,8 @@ def tokenizer_of(header: GGUFHeader) -> PreTrainedTokenizerFast:
     roles = header.listed(f"{_KEYS}.token_type", int)
     if roles and len(roles) != len(tokens):
         raise GGUFError(
-            f"'{path}' has {len(tokens):,} tokens and {len(roles):,} types of them; download it "
-            "again"
+            f"'{path}' has {several(len(tokens), 'token')} and {several(len(roles), 'type')} of "
+            "them; download it again"
         )
     if template is not None and not isinstance(template, str):
         raise header.wrong("tokenizer.chat_template", "a text")
@@ -142,8 +142,8 @@ def _sentencepiece(header: GGUFHeader, tokens: list[str]) -> Tokenizer:
         raise GGUFError(f"'{_KEYS}.scores' of '{header.path}' are not all finite numbers")
     if len(scores) != len(tokens):
         raise GGUFError(
-            f"'{header.path}' has {len(tokens)} tokens and {len(scores)} scores of them; its "
-            "tokenizer cannot be built"
+            f"'{header.path}' has {several(len(tokens), 'token')} and "
+            f"{several(len(scores), 'score')} of them; its tokenizer cannot be built"
         )
     vocabulary = {token: i for i, token in enumerate(tokens)}
     splits = [

@@ -91,3 +91,12 @@ def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
 def test_a_claim_has_finite_numbers(value: float) -> None:
     with pytest.raises(ClaimError, match="claim 'x': 'spike_rate'"):
         Claim("x", spike_rate=value)
+
+
+def test_binary_spikes_are_at_most_one_per_neuron_and_time_step(tmp_path: Path) -> None:
+    # 1.4 spikes of a neuron in 4 steps are a rate of 0.35.
+    assert Claim("x", spike_rate=1.0).spike_rate == 1
+    path = tmp_path / "claims.csv"
+    path.write_text("model,spike_rate,timesteps\na,0.35,4\nb,1.4,4\n", encoding="utf-8")
+    said = refused(ClaimError, read_claims, path)
+    assert "line 3: claim 'b': 'spike_rate' (= 1.4) must be from 0 to 1" in said

@@ -24,6 +24,7 @@ _FAULTS = (
     ("no number in a column of claims", _spoil),
     ("an unknown column of claims", lambda _, rows: cell(rows, "energy", "1")),
     ("a claim without a name", lambda _, rows: cell(rows, "model", " ")),
+    ("a spike rate above 1", lambda _, rows: cell(rows, "spike_rate", "1.4")),
     ("a profile that nobody knows", lambda _, rows: cell(rows, "hw", "nothing")),
 )
 

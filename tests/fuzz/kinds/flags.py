@@ -41,6 +41,12 @@ _WORK = {
 }
 _FILES = ("model", "run", "counts.csv", "my.toml", "text.txt", "claims.csv", "nothing", ".", "/")
 _SMALL = ("0", "1", "2", "3", "-1", "1.5", "nan", "inf", "1e400", "1_0", "٣", "", "x", "-")
+#: Flags that take `NAME=NUMBER`, and their names.
+_PAIRS = {
+    "--widths": ("weights", "activations", "vectors", "kv", "accumulators", "weights=4,kv"),
+    "--reuse": ("mac", "event", "mac=2,event", "both"),
+    "--latency-s": ("asa", "ssa", "asa=1,ssa", "it"),
+}
 #: Commands whose points or steps are run in processes of their own, which takes seconds to start.
 _SLOW = ("sweep", "reproduce", "finetune", "pretrain")
 
@@ -68,6 +74,9 @@ def _value(draw: Draw, action: argparse.Action, *, work: bool) -> str:
         pools += [tuple(map(str, action.choices))] * 4
     if not work:
         pools += [CELLS, WORDS, _FILES]
+    if pairs := _PAIRS.get(action.option_strings[-1]):
+        number = draw.choice((*_SMALL, "4.5", "8", "16", "64", *CELLS))
+        pools += [tuple(f"{name}={number}" for name in pairs)] * 6
     return str(draw.choice(draw.choice(pools))).replace("\x00", "?")  # no shell can pass that on
 
 

@@ -30,6 +30,10 @@ _COMMANDS = (
     "plan --model model --hw my.toml --phase decode --context 8 --no-page --pictures none --out o",
     "breakeven --shapes 4x8 --hw my.toml --pictures none --out even",
     "sensitivity run --hw my.toml --samples 50 --pictures none --out study",
+    "price counts.csv --hw my.toml --widths weights=4 --fusion unfused --room fixed-order",
+    "plan --model model --hw my.toml --seq-len 8 --encoding packed --reuse event=2 --pictures none "
+    "--no-page --out run",
+    "count --model model --weights random --hw my.toml --seq-len 4 --pictures none --out c",
 )
 
 _WRONG: dict[str, tuple[Any, ...]] = {
@@ -57,6 +61,20 @@ _WRONG: dict[str, tuple[Any, ...]] = {
     "static_power.watts": (-1, "3 V", float("inf"), True, 1e308),
     "throughput.mac.per_second": (0, -1, float("nan"), True),
     "core.synapses": (-1, 0.5, True),
+    "widths.weights": (0, -1, 0.05, 65, 1e30, float("nan"), True, "four", [4], {"bits": 4}),
+    "widths.accumulators": (0, 3.7, 65, -8, True, "32"),
+    "widths.payloads": (4,),
+    "widths": (4, "narrow", [4]),
+    "fusion": ("half", "", True, 1, ["fused"]),
+    "encoding": ("smallest", "", True, 0),
+    "room": ("any", "", True, {}),
+    "delivery.pj_per_byte": (-1, True, "1 pJ/s", float("inf"), 1e308),
+    "delivery.mac_reuse": (0, -1, 0.5, True, float("nan"), 1e30),
+    "delivery.reuse_range": ([2, 1], [0, 1], [1], "wide", [1, float("inf")]),
+    "delivery.reuse": (4,),
+    "bandwidth.dram.bytes_per_second": (0, -1, True, "10 GB", float("inf"), float("nan"), 1e308),
+    "bandwidth.l9": ({"bytes_per_second": 1e9, "source": "s", "evidence": "measured"},),
+    "prices.delivery_values": ({"pj": 1.0, "source": "s", "evidence": "measured"},),
     "assumptions": ("one", [1], [""]),
     "extends": (5, "nothing", "my.toml", "../my.toml", "/dev/zero", ""),
     "unknown": (1,),

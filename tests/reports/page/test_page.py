@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+from builders import refused
+
 from hwmodels import Op
 from neurt.measure.planning import run_plan
 from neurt.requests.passes import PlanRequest
 from reports import Run
 from reports.kit.caveats import NOT_MODELLED
+from reports.kit.files import OutputError
 from reports.page.page import embedded, page
 
 
@@ -98,6 +102,11 @@ def test_markup_in_names_is_text(make_run: Callable[..., Run]) -> None:
     assert json.loads(seen.data)["run"]["phases"][0]["asa"]["model"] == evil
     assert f"Model {evil}" in seen.text
     assert "<" not in embedded({"<": "<!--"})
+
+
+def test_a_page_that_would_hold_no_number_is_one_line() -> None:
+    said = refused(OutputError, embedded, {"threshold": math.nan})
+    assert "the page would hold an infinity or NaN" in said
 
 
 def test_a_page_of_gpt2_large_is_small() -> None:

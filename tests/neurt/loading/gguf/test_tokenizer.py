@@ -136,7 +136,7 @@ def test_what_no_piece_holds_goes_by_bytes() -> None:
         ({"tokens": ["a", "b", "a"]}, "'tokenizer.ggml.tokens' of 'x.gguf' holds 'a' twice"),
         ({"tokens": ["a" * 2001]}, "of 2,001 characters; at most 2,000 are read"),
         ({"token_type": [True] * 261}, "token_type' of 'x.gguf' is .*; it must be a list of integ"),
-        ({"token_type": [1]}, "has 261 tokens and 1 types of them; download it again"),
+        ({"token_type": [1]}, "has 261 tokens and 1 type of them; download it again"),
         ({"bos_token_id": True}, "bos_token_id' of 'x.gguf' is True; it must be the id"),
         ({"eos_token_id": -1}, "eos_token_id' of 'x.gguf' is -1; it must be the id"),
         ({"add_bos_token": 1}, "add_bos_token' of 'x.gguf' is 1; it must be true or false"),
