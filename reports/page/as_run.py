@@ -18,6 +18,9 @@ from reports.views.baselines import baseline_table
 from reports.views.headline import Headline, headlines
 from reports.views.phases import phase_table
 
+#: The hardware is in the heading.
+_HEADLINE = ("block", "accounting", "asa_pj", "ssa_pj", "saving", "interval")
+
 
 class Shown(NamedTuple):
     """Tables under one heading."""
@@ -34,7 +37,10 @@ def as_run(run: Run) -> Iterator[Shown]:
         "Fused and unfused are the two ends of what moves between products. Between the last two "
         f"numbers lie 90 % of {SAMPLES:,} draws in which each constant, capacity, reuse and "
         "encoding is off as far as its evidence allows.",
-        (headlines(run.estimates.values()),),
+        tuple(
+            headlines([pair], pair[0].profile.title).only(*_HEADLINE)
+            for pair in run.estimates.values()
+        ),
     )
     yield Shown(
         "Energy per token, by phase",
@@ -86,7 +92,7 @@ def steps_table(steps: Sequence[StepCount]) -> Table[tuple[str, _Step]]:
     columns: tuple[Column[tuple[str, _Step]], ...] = (
         Column("step", lambda row: row[0], "time step", words=True, key=True),
         *(
-            Column(f"{block}_rate", partial(_rate, block), block_name(block), percent)
+            Column(f"{block or 'model'}_rate", partial(_rate, block), block_name(block), percent)
             for block in blocks
         ),
     )

@@ -159,7 +159,7 @@ const bars = (() => {
       "plot-components",
       traces,
       layout({
-        height: 90 + 30 * parts.length,
+        height: 90 + charts.rowHeight() * parts.length,
         margin: { l: 8, r: 10, t: 10, b: 46 },
         xaxis: axis({ title: { text: `energy (${name})` }, rangemode: "tozero" }),
         yaxis: axis({

@@ -17,14 +17,17 @@ const charts = (() => {
     ...more,
   });
 
-  const PAPER = 670; // pixels across a page of A4, without its margins
-  let width = {};
-  const onPaper = (printed) => {
-    width = printed ? { width: PAPER, autosize: false } : { autosize: true };
+  // Pixels: across a page of A4, so high that two pictures fit on one, and of each row of bars.
+  const PAPER = { width: 680, height: 290, row: 23 };
+  const SCREEN = { row: 30 };
+  let printed = false;
+  const onPaper = (now) => {
+    printed = now;
   };
+  const rowHeight = () => (printed ? PAPER : SCREEN).row;
 
   const layout = (more) => ({
-    ...width,
+    ...(printed ? { width: PAPER.width, height: PAPER.height, autosize: false } : { autosize: true }),
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: "system-ui, sans-serif", size: 12, color: colour("ink") },
@@ -35,6 +38,36 @@ const charts = (() => {
     hoverlabel: { font: { family: "system-ui, sans-serif" } },
     legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, traceorder: "normal" },
     ...more,
+  });
+
+  /* A band across a picture, with what it is. */
+  const band = (low, high) => ({
+    shapes: [
+      {
+        type: "rect",
+        xref: "paper",
+        x0: 0,
+        x1: 1,
+        y0: low,
+        y1: high,
+        line: { width: 0 },
+        fillcolor: colour("accent"),
+        opacity: 0.12,
+        layer: "below",
+      },
+    ],
+    annotations: [
+      {
+        xref: "paper",
+        x: 0.995,
+        y: high,
+        xanchor: "right",
+        yanchor: "top",
+        showarrow: false,
+        text: "published, other weights",
+        font: { size: 11, color: colour("muted") },
+      },
+    ],
   });
 
   function rate(data, view) {
@@ -58,21 +91,21 @@ const charts = (() => {
     ].filter(([block]) => block === null || data.blocks.some(([name]) => name === block));
     const at = factors.indexOf(chosen.rate);
     const now = [];
-    let lowest = 0;
+    const values = [];
     const line = ([block, name, tone], i, end, e) => {
       const { asa } = view.bounds[end] ?? view;
-      const values = points[e]
+      const shares = points[e]
         .map((ssa) => saving.of(data.world, asa, ssa, end, block).saving)
         .map((share) => (share === null ? null : 100 * share));
-      lowest = Math.min(lowest, ...values);
-      if (!e) now.push(values[at]);
+      values.push(...shares);
+      if (!e) now.push(shares[at]);
       return {
         type: "scatter",
         mode: "lines",
         name: e ? `${name}, ${end}` : name,
         showlegend: !e,
         x: factors,
-        y: values,
+        y: shares,
         text: points[e].map(filled),
         opacity: e ? 0.6 : 1,
         line: { color: colour(tone), width: e ? 1 : 2, dash: ["solid", "dash", "dot"][i] },
@@ -91,10 +124,16 @@ const charts = (() => {
     });
     const known = now.some((value) => value !== null);
     const [low, high] = data.published.range.map((share) => 100 * share);
+    // What was published counts MACs and ACs.
+    const published = view.accounting === "compute" ? [low, high] : [];
+    const highest = Math.max(...published, ...values.filter((value) => value !== null), 0);
     byId("rate-note").textContent =
-      (known ? `Dots: the current setting${shown.length > 1 ? `; thin: ${shown[1]}` : ""}. ` : "No saving is known: MACs or ACs have no price. ") +
-      "The band is what was published for the attention block of other weights, " +
-      `${low.toFixed(2)}–${high.toFixed(2)} %. Below zero, spikes cost more.`;
+      (known ? `Dots: the current setting${shown.length > 1 ? `; thin lines: ${shown[1]}` : ""}. ` : "No saving is known: MACs or ACs have no price. ") +
+      (published.length
+        ? "The band is what was published for the attention block of other weights, " +
+          `${low.toFixed(2)}–${high.toFixed(2)} %. `
+        : "") +
+      "Below zero, spikes cost more.";
     Plotly.react(
       "plot-rate",
       traces,
@@ -104,38 +143,13 @@ const charts = (() => {
           title: {
             text: `saving (%), ${data.names.accountings[view.accounting]}`,
           },
-          range: [Math.max(-150, lowest - 5), 104],
+          range: [Math.max(-150, Math.min(0, ...values) - 5), highest + 5],
         }),
-        shapes: [
-          {
-            type: "rect",
-            xref: "paper",
-            x0: 0,
-            x1: 1,
-            y0: low,
-            y1: high,
-            line: { width: 0 },
-            fillcolor: colour("accent"),
-            opacity: 0.12,
-            layer: "below",
-          },
-        ],
-        annotations: [
-          {
-            xref: "paper",
-            x: 0.995,
-            y: high,
-            xanchor: "right",
-            yanchor: "top",
-            showarrow: false,
-            text: "published, other weights",
-            font: { size: 11, color: colour("muted") },
-          },
-        ],
+        ...(published.length ? band(low, high) : {}),
       }),
       CONFIG,
     );
   }
 
-  return { CONFIG, axis, layout, onPaper, rate };
+  return { CONFIG, axis, layout, onPaper, rowHeight, rate };
 })();

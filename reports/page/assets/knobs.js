@@ -127,6 +127,7 @@ const knobs = (() => {
         set: (made, now) => (made[table][name] = { [field]: now * GIGA }),
         low: 1e-9,
         high: 1e13,
+        missing: "none",
       });
     for (const op of new Set([...bill.COMPUTE, ...Object.keys(profile.throughput)]))
       if (data.run.phases.some(({ asa, ssa }) => asa.ops[op] || ssa.ops[op]))
@@ -137,6 +138,7 @@ const knobs = (() => {
       record: profile.static_power,
       entry: (made) => (made.static_power ??= {}),
       set: (made, now) => (made.static_power = { watts: now }),
+      missing: "none",
       high: 1e8,
     });
   }

@@ -53,7 +53,10 @@ const sources = (() => {
       const { pj_per_byte: pj, mac_reuse: macs, event_reuse: events, reuse_range: reuse } = delivery;
       const value = `${digits(pj, 6)} pJ per byte; serves ${count(macs)} MACs or ${count(events)} events`;
       add("fetch beside the adders", value, delivery, [pj], "pJ per byte");
-      if (reuse) found[found.length - 1].range += `; reuse ${reuse.map(count).join(" to ")}`;
+      if (reuse) {
+        const last = found[found.length - 1];
+        last.range = [last.range, `reuse ${reuse.map(count).join(" to ")}`].filter(Boolean).join("; ");
+      }
     }
     if (power) add("static power", `${digits(power.watts)} W`, power, [power.watts], "W");
     for (const [op, rate] of Object.entries(profile.throughput))

@@ -11,13 +11,13 @@ const tables = (() => {
   const text = (shown) => (value) => document.createTextNode(shown(value));
   const missing = (value) => (value === null || value === undefined ? -Infinity : value);
   // `draw` makes the content of a cell; it reads the row, whose numbers change under the table.
-  const column = (title, field, { draw = text((value) => value ?? ""), ...more } = {}) => ({
+  const column = (title, field, { draw = text((value) => value ?? ""), long, ...more } = {}) => ({
     title,
     field,
     minWidth: 70,
     titleFormatter: heading(title),
     formatter: (cell) => draw(cell.getData()[field]),
-    formatterParams: { draw },
+    formatterParams: { draw, long },
     ...more,
   });
   const number = (title, field, shown, more = {}) =>
@@ -43,7 +43,7 @@ const tables = (() => {
       number("ASA (mJ)", "asa_pj", millijoule),
       number("SSA (mJ)", "ssa_pj", millijoule),
       ...data.world.accountings.map((accounting) =>
-        number(`saved, ${accounting}`, `saved_${accounting}`, percent, { draw: share, minWidth: 110 }),
+        number(accounting, `saved_${accounting}`, percent, { draw: share, minWidth: 95, long: `saved, ${accounting}` }),
       ),
       number("ASA MACs", "macs", compact, { minWidth: 95 }),
       number("SSA MACs", "ssa_macs", compact, { minWidth: 95 }),
@@ -125,15 +125,25 @@ const tables = (() => {
     );
   }
 
+  /* What energies in a table are of. */
+  function note(kind, data, { accounting, profile }) {
+    const { accountings } = data.names;
+    const rows = accountings[accounting === "compute" ? profile.fusion : accounting];
+    return kind === "layers"
+      ? `Energies: ${rows}.`
+      : `Energies: ${accountings[accounting]}. Saved: compute is MACs and ACs alone, fused and unfused all priced.`;
+  }
+
   /* All rows as a plain table, which paper takes. */
   function printed(kind, data, view) {
     const [columns, rows] = KINDS[kind];
     const shown = columns(data);
     const cells = (row) => shown.map(({ field, hozAlign, formatterParams }) =>
-      element("td", hozAlign ? { class: "number" } : {}, formatterParams.draw(row[field])));
-    const heads = shown.map(({ title, hozAlign }) =>
-      element("th", hozAlign ? { scope: "col", class: "number" } : { scope: "col" }, title));
+      element("td", { class: hozAlign && "number" }, formatterParams.draw(row[field])));
+    const heads = shown.map(({ title, formatterParams, hozAlign }) =>
+      element("th", { scope: "col", class: hozAlign && "number" }, formatterParams.long ?? title));
     byId(`print-${kind}`).replaceChildren(
+      element("caption", {}, note(kind, data, view)),
       element("thead", {}, element("tr", {}, ...heads)),
       element("tbody", {}, ...rows(data, view).map((row) => element("tr", {}, ...cells(row)))),
     );
@@ -145,10 +155,7 @@ const tables = (() => {
   function fill(kind, data, view) {
     const [columns, rows] = KINDS[kind];
     const found = rows(data, view);
-    byId(`${kind}-note`).textContent =
-      kind === "savings" || view.accounting !== "compute"
-        ? `Energies: ${data.names.accountings[view.accounting]}.`
-        : `Energies: ${data.names.accountings[view.profile.fusion]}.`;
+    byId(`${kind}-note`).textContent = note(kind, data, view);
     if (made[kind]) return made[kind].then((table) => renew(table, found));
     made[kind] = new Promise((resolve) => {
       const table = new Tabulator(byId(`table-${kind}`), {

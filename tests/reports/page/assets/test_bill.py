@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -11,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import Phase as Stage
 from hypothesis import strategies as st
+from page_bills import close, compare
 
-from energy import Counts, Label, LayerCount, Levels, Tally, estimate, saving
+from energy import Counts, Label, LayerCount, Levels, Tally, estimate
 from energy.bill.layer import GROUPS, STORED
 from hwmodels import (
     Buffer,
@@ -48,17 +48,6 @@ BILL = """({ world, run, profile, dataflow }) => {
   const groups = plain({ ...side.groups, ...side.stored });
   return { groups, total: [...side.total], levels: side.levels, unpriced: side.unpriced,
     lacks: [...side.lacks], static: side.static, latency: side.latency };
-}"""
-
-SIDES = """({ data, chosen }) => {
-  data = settings.loaded(data);
-  const view = settings.view(data, { ...settings.standard(data), ...chosen });
-  const { asa, ssa } = view;
-  const parts = [[null, null], ...data.blocks.map(([block]) => [block, null])];
-  return { totals: [asa, ssa].map((side) => [...side.total].reduce((a, b) => a + b, 0)),
-    latency: [asa.latency, ssa.latency], static: [asa.static, ssa.static],
-    savings: parts.flatMap(([block, component]) => data.world.accountings.map((accounting) =>
-      settings.saved(data, view, accounting, block, component))) };
 }"""
 
 amounts = st.integers(0, 10**9) | st.integers(0, 20) | st.integers(10**14, 10**15)
@@ -168,17 +157,6 @@ def run_of(counts: Counts, *hw: HardwareProfile) -> Run:
     return Run("profile", replace(counts, variant="asa"), counts, hw, {}, {}, "never")
 
 
-def close(found: Any, expected: Any) -> bool:
-    """Equal to 1e-9; None is equal to None only."""
-    if isinstance(expected, dict):
-        return found.keys() == expected.keys() and all(close(found[k], expected[k]) for k in found)
-    if isinstance(expected, list):
-        return len(found) == len(expected) and all(map(close, found, expected))
-    return bool(
-        found == expected or (None not in (found, expected) and math.isclose(found, expected))
-    )
-
-
 @SMALL
 @given(counts=counted(), profile=profiles())
 def test_any_bill_is_the_one_of_python(
@@ -206,7 +184,7 @@ def test_each_built_in_profile_gives_the_bills_and_savings_of_python(
     evaluate: Evaluate, make_run: Callable[..., Run], hw: str, dataflow: Dataflow | None
 ) -> None:
     run = replace(make_run(hw), dataflow=dataflow)
-    compare(evaluate, run, *run.estimates[hw], {})
+    compare(evaluate, run, *run.estimates[hw])
 
 
 @pytest.mark.parametrize("dataflow", Dataflow)
@@ -221,19 +199,7 @@ def test_spikes_travel_between_the_cores_that_the_layers_need_in_any_dataflow(
     run = replace(make_run("loihi"), profiles=(chip,), dataflow=dataflow)
     asa, ssa = run.estimates["loihi"]
     assert ssa.counts.total(Op.SPIKE_HOP) > 10 * ssa.counts.total(Op.SPIKE)
-    compare(evaluate, run, asa, ssa, {})
-
-
-def compare(evaluate: Evaluate, run: Run, asa: Any, ssa: Any, chosen: dict[str, Any]) -> None:
-    found = evaluate(SIDES, {"data": page_data(run), "chosen": chosen})
-    totals = [sum(row.total_pj for row in side.layers) for side in (asa, ssa)]
-    assert close(found["totals"], totals)
-    assert close(found["static"], [asa.static_pj, ssa.static_pj])
-    for part in found["savings"]:
-        expected = saving(asa, ssa, part["accounting"], block=part["block"])
-        for key in ("asa_pj", "ssa_pj", "saving"):
-            assert close(part[key], getattr(expected, key)), key
-        assert part["unpriced"] == [op.value for op in expected.unpriced]
+    compare(evaluate, run, asa, ssa)
 
 
 @pytest.mark.parametrize("latency", [{}, {"asa": 2.0, "ssa": 3.0}, {"ssa": 3.0}])
@@ -251,4 +217,4 @@ def test_phases_are_priced_one_by_one(
         latency_s=latency,
     )
     pair = run.estimates["loihi"] if phase is None else run.phase_estimates["loihi"][phase]
-    compare(evaluate, run, *pair, {"phase": phase})
+    compare(evaluate, run, *pair, "" if phase is None else f"phase={phase}")

@@ -42,6 +42,16 @@ def test_the_downloaded_profile_gives_the_totals_of_the_page(
     tab.get_by_label("mac", exact=True).fill("2.125")
     tab.get_by_label("dram read, slider").fill("-30")
     tab.get_by_label("sram, all sizes", exact=True).fill("1.7")
+    tab.get_by_label("Accounting").select_option("unfused")
+    tab.get_by_label("In memory").select_option("bitmap")
+    tab.get_by_label("weights", exact=True).fill("4.156")
+    tab.get_by_label("accumulators", exact=True).fill("20")
+    tab.get_by_label("MACs per fetch", exact=True).fill("3")
+    tab.get_by_label("sram capacity", exact=True).fill("0.001")
+    for what in ("mac rate", "ac rate", "shift_ac rate", "sram bandwidth", "dram bandwidth"):
+        if (rate := tab.get_by_label(what, exact=True)).count():
+            rate.fill("2.5")
+    tab.get_by_label("static power", exact=True).fill("0.25")
     profile = downloaded(tab, "Download TOML", tmp_path)
     bill = downloaded(tab, "Download CSV", tmp_path)
     counts = tmp_path / "counts-of-the-run.csv"

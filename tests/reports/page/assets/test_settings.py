@@ -22,6 +22,7 @@ PROFILE = "([data, text]) => settings.profile(data, settings.parsed(data, text).
         "hw=loihi",
         "hw=45nm-int8&dataflow=stepwise&accounting=compute&timesteps=8&rate=0.5&prices.mac=2.5",
         "rate=1.37&memory.dram.read=0&memory.sram.curve=2",
+        "accounting=unfused&delivery.mac_reuse=1&encoding=bitmap&room=fixed-order&widths.kv=4",
     ],
 )
 def test_a_link_carries_the_settings(evaluate: Evaluate, run: Run, text: str) -> None:
@@ -49,6 +50,16 @@ def test_a_link_carries_the_settings(evaluate: Evaluate, run: Run, text: str) ->
         "memory.attic.read=1",
         "memory.sram.capacity=0",
         "memory.sram.read=1",  # it has a curve
+        "accounting=full",  # at which end?
+        "encoding=morse",
+        "room=constructor",
+        "widths.weights=0",
+        "widths.weights=33",  # wider than the arithmetic
+        "widths.accumulators=3.7",
+        "widths.spikes=4",
+        "delivery.event_reuse=0.5",
+        "bandwidth.attic=1",
+        "bandwidth.dram=0",
     ],
 )
 def test_what_a_link_cannot_mean_is_named_and_left_out(
@@ -75,6 +86,28 @@ def test_a_changed_number_says_what_it_was(evaluate: Evaluate, run: Run) -> None
     assert sram["capacity_bytes"] == 2**20
     assert found["name"] == "45nm-what-if"
     assert "prices.mac from 4.6 pJ to 2.5 pJ" in found["assumptions"][-1]
+
+
+def test_a_machine_says_what_it_was(evaluate: Evaluate, run: Run) -> None:
+    text = "accounting=unfused&encoding=packed&delivery.mac_reuse=1&delivery.event_reuse=8"
+    found = evaluate(PROFILE, [page_data(run), f"{text}&widths.vectors=16&bandwidth.dram=25.6"])
+    assert (found["fusion"], found["encoding"]) == ("unfused", "packed")
+    assert found["widths"] == {"accumulators": 32, "vectors": 16}
+    assert found["delivery"]["source"].startswith(
+        "changed in the what-if panel from mac_reuse 2048, event_reuse 2048 (Horowitz"
+    )
+    assert found["bandwidth"]["dram"] == {
+        "bytes_per_second": 25.6e9,
+        "source": "changed in the what-if panel from none",
+        "evidence": "unverified",
+        "note": "",
+    }
+    assert found["assumptions"][-2:] == [
+        "The fusion was changed in the what-if panel of a report from fused to unfused.",
+        "Changed in the what-if panel of a report: encoding from cheapest to packed; "
+        "widths.vectors from as values to 16 bits; delivery.mac_reuse from 2048 to 1; "
+        "delivery.event_reuse from 2048 to 8; bandwidth.dram from none to 25.6 GB/s.",
+    ]
 
 
 def test_an_unpriced_operation_can_be_given_a_price(evaluate: Evaluate, run: Run) -> None:
