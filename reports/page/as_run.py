@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -15,8 +15,10 @@ from reports.kit.parts import BLOCKS, block_name
 from reports.run.run import Run
 from reports.run.steps import StepCount
 from reports.views.baselines import baseline_table
+from reports.views.blocks import block_table
 from reports.views.headline import Headline, headlines
 from reports.views.phases import phase_table
+from reports.views.times import time_table
 
 #: The hardware is in the heading.
 _HEADLINE = ("block", "accounting", "asa_pj", "ssa_pj", "saving", "interval")
@@ -31,33 +33,54 @@ class Shown(NamedTuple):
 
 
 def as_run(run: Run) -> Iterator[Shown]:
-    """The tables of a run that need more than its bills: intervals, baselines, tokens, time."""
-    yield Shown(
-        "What is saved, and how far constants move it",
-        "Fused and unfused are the two ends of what moves between products. Between the last two "
-        f"numbers lie 90 % of {SAMPLES:,} draws in which each constant, capacity, reuse and "
-        "encoding is off as far as its evidence allows.",
-        tuple(
-            headlines([pair], pair[0].profile.title).only(*_HEADLINE)
-            for pair in run.estimates.values()
-        ),
-    )
-    yield Shown(
-        "Energy per token, by phase",
-        "Each share is of the total of its column.",
-        tuple(phase_table(run, hw) for hw in run.estimates),
-    )
-    yield Shown(
-        "Saved against other baselines",
-        "The same spiking model, beside analog models that are less wasteful than its own.",
-        tuple(baseline_table(run, hw) for hw in run.estimates),
-    )
+    """The tables of a run as they are printed, without those that have no rows."""
+    for heading, note, made in _TABLES:
+        tables = tuple(table for hw in run.estimates if (table := made(run, hw)).rows)
+        if tables:
+            yield Shown(heading, note, tables)
     if run.steps:
         yield Shown(
             "Spikes by time step",
             "Spikes per slot of the neurons of each block, over all layers.",
             (steps_table(run.steps),),
         )
+
+
+def _saved(run: Run, hw: str) -> Table[Headline]:
+    pair = run.estimates[hw]
+    return headlines([pair], pair[0].profile.title).only(*_HEADLINE)
+
+
+#: Heading, how to read it, and the table of one hardware.
+_TABLES: tuple[tuple[str, str, Callable[[Run, str], Table[Any]]], ...] = (
+    (
+        "What is saved, and how far constants move it",
+        "Fused and unfused are the two ends of what moves between products. Between the last two "
+        f"numbers lie 90 % of {SAMPLES:,} draws in which each constant, capacity, reuse and "
+        "encoding is off as far as its evidence allows.",
+        _saved,
+    ),
+    (
+        "What the energy is spent on",
+        "Everything that has a price, at both ends of what moves between products.",
+        block_table,
+    ),
+    (
+        "Energy per token, by phase",
+        "Each share is of the total of its column.",
+        phase_table,
+    ),
+    (
+        "Time and power",
+        "A layer takes as long as its arithmetic or its slowest memory.",
+        time_table,
+    ),
+    (
+        "Saved against other baselines",
+        "The same spiking model, beside analog models that are less wasteful than its own.",
+        baseline_table,
+    ),
+)
 
 
 def intervals(run: Run) -> dict[str, dict[str, dict[str, tuple[float, float]]]]:

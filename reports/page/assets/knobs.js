@@ -34,7 +34,7 @@ const knobs = (() => {
   }
 
   function prices(data, profile, add) {
-    for (const { op, buffer } of data.world.ops) {
+    for (const { op, buffer, alike } of data.world.ops) {
       const occurs = data.run.phases.some(({ asa, ssa }) => asa.ops[op] || ssa.ops[op]);
       if (buffer || op === "delivery_values" || op in profile.included) continue;
       if (!occurs && !(op === "spike_hop" && profile.core)) continue;
@@ -42,6 +42,8 @@ const knobs = (() => {
       if (!price && profile.scope === "all_in") continue;
       add("prices", `prices.${op}`, op, "pJ", price?.pj, {
         record: price,
+        // What neurons do costs what the same does elsewhere, unless it has a price of its own.
+        missing: alike && alike in profile.prices ? `as ${alike}` : "no price",
         entry: (made) => (made.prices[op] ??= { others: [] }),
         set: (made, now) => (made.prices[op] = { pj: now, others: [] }),
       });
@@ -73,7 +75,7 @@ const knobs = (() => {
         missing: "no limit",
       });
     }
-    add("memory", "room", "Room goes", "", profile.room, choice(data, "room"));
+    add("memory", "room", "Room", "", profile.room, choice(data, "room"));
   }
 
   /* Bits of each operand, as the flag --widths has them. */
@@ -149,7 +151,7 @@ const knobs = (() => {
       : Number.isFinite(value) && value >= knob.low && value <= knob.high && (!knob.whole || Number.isInteger(value));
 
   const shown = (knob, value) => {
-    if (value === null) return knob.missing ?? "no price";
+    if (value === null) return knob.missing;
     return knob.choices ? value : `${Number(value.toPrecision(6))} ${knob.unit}`.trim();
   };
 

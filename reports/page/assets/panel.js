@@ -116,7 +116,7 @@ const panel = (() => {
           min: low,
           max: high,
           step: whole ? 1 : "any",
-          placeholder: value === null ? (missing ?? "none") : "",
+          placeholder: value === null ? missing : "",
           ...(value === null ? {} : { required: "" }),
         },
         whole ? { min: low, max: high, step: 1 } : { min: -LOG, max: LOG, step: 1 },

@@ -47,6 +47,7 @@ def test_spikes_by_time_step_add_up() -> None:
 @pytest.mark.parametrize("hw", [("45nm",), ("45nm", "loihi")])
 def test_each_hardware_has_its_tables(make_run: Callable[..., Run], hw: tuple[str, ...]) -> None:
     shown = list(as_run(make_run(*hw)))
-    assert [len(part.tables) for part in shown] == [len(hw)] * 3  # no steps were counted
+    # No steps were counted, and neither hardware says how fast it is.
+    assert [len(part.tables) for part in shown] == [len(hw)] * 4
     titles = [table.title for part in shown for table in part.tables]
     assert len(set(titles)) == len(titles)
