@@ -50,6 +50,8 @@ def check_free(
 ) -> None:
     """Raise OutputError if a directory holds a record and not `force`, or if it is one of `reads`.
 
+    No force replaces what is no regular file.
+
     Args:
         directory: The output directory.
         record: The file that shows that a result is there.
@@ -57,9 +59,11 @@ def check_free(
         force: Whether it may be replaced.
         reads: Files that the command reads, which none of its own may replace.
     """
-    from reports.kit.files import OutputError
+    from reports.kit.files import OutputError, check_output
 
     path = directory / record
+    if path.exists():
+        check_output(path)
     for read in reads:
         if path.exists() and read.exists() and path.samefile(read):
             raise OutputError(

@@ -10,19 +10,15 @@ from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
-from hwmodels.errors import UserError
 from hwmodels.inputs import check_file
-from hwmodels.plain import quoted
+from reports.kit.obstacles import OutputError as OutputError
+from reports.kit.obstacles import shown, unfinished_result, unusable, unwritable
 from reports.kit.unfinished import locked, unfinished
 
 #: Characters of a slug at most, so that a file name made of it is short enough everywhere.
 MAX_SLUG = 64
 #: No name that is written below an output directory is as long.
 _LONGEST = "n" * 2 * MAX_SLUG
-
-
-class OutputError(UserError, OSError):
-    """An output that cannot be written."""
 
 
 @contextmanager
@@ -33,7 +29,7 @@ def output_directory(path: Path) -> Iterator[Path]:
 
     Raises:
         OutputError: Before anything is done, if it cannot be made, takes no files, or another
-            process holds it.
+            process holds it. Later, if a file cannot be written: says so if others were.
     """
     missing = _missing(path)
     prepare_directory(path)
@@ -42,13 +38,19 @@ def output_directory(path: Path) -> Iterator[Path]:
             held.enter_context(locked(Path(os.path.realpath(path))))
         except BlockingIOError as error:
             raise OutputError(
-                f"output directory {_shown(path)} is in use by another process; wait for its "
+                f"output directory {shown(path)} is in use by another process; wait for its "
                 "end, or choose another --out"
             ) from error
         except OSError as error:
-            raise _unusable(path, error) from error
+            raise unusable(path, error) from error
         held.callback(_remove_empty, missing)
-        yield path
+        before = _listing(path)
+        try:
+            yield path
+        except OutputError as error:
+            if isinstance(error.__cause__, OSError) and _listing(path) != before:
+                raise unfinished_result(path, error) from error
+            raise
 
 
 def check_directory(path: Path) -> Path:
@@ -80,7 +82,7 @@ def prepare_directory(path: Path) -> Path:
             pass
     except (OSError, ValueError) as error:  # a null character is a ValueError
         _remove_empty(missing)
-        raise _unusable(path, error) from error
+        raise unusable(path, error) from error
     return path
 
 
@@ -118,7 +120,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
     except OutputError:
         raise
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     return path
 
 
@@ -135,7 +137,7 @@ def put(made: Path, path: Path) -> Path:
             os.fsync(file.fileno())
         made.replace(target)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     return path
 
 
@@ -150,7 +152,7 @@ def remove(path: Path) -> None:
     except OutputError:
         raise
     except OSError as error:
-        raise OutputError(f"{_shown(path)} cannot be removed: {error.strerror or error}") from error
+        raise OutputError(f"{shown(path)} cannot be removed: {error.strerror or error}") from error
 
 
 def write_text(path: Path, text: str) -> Path:
@@ -210,11 +212,11 @@ def _target(path: Path) -> Path:
         target = Path(os.path.realpath(path))
         with suppress(FileNotFoundError):
             os.lstat(target)
-            check_file(target, f"output {_shown(path)}", OutputError, None)
+            check_file(target, f"output {shown(path)}", OutputError, None)
     except OutputError:
         raise
     except (OSError, ValueError) as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     return target
 
 
@@ -223,24 +225,18 @@ def _missing(path: Path) -> list[Path]:
     return [part for part in (path, *path.parents) if not os.path.lexists(part)]
 
 
+def _listing(directory: Path) -> dict[str, int]:
+    """When each of the files of a directory was written."""
+    with suppress(OSError), os.scandir(directory) as entries:
+        return {
+            entry.name: entry.stat(follow_symlinks=False).st_mtime_ns
+            for entry in entries
+            if not entry.name.startswith(".")
+        }
+    return {}
+
+
 def _remove_empty(directories: Iterable[Path]) -> None:
     for directory in directories:
         with suppress(OSError, ValueError):  # it holds something, or was none
             directory.rmdir()
-
-
-def _unusable(path: Path, error: Exception) -> OutputError:
-    why = getattr(error, "strerror", None) or error
-    return OutputError(
-        f"output directory {_shown(path)} cannot be written: {why}; choose another --out"
-    )
-
-
-def _unwritable(path: Path, error: Exception) -> OutputError:
-    why = getattr(error, "strerror", None) or error
-    return OutputError(f"{_shown(path)} cannot be written: {why}")
-
-
-def _shown(path: Path) -> str:
-    """A path in an error, longer than other values may be."""
-    return quoted(str(path), 180)
