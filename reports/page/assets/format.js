@@ -40,7 +40,6 @@ const format = (() => {
   const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
   const percent = (share) => (share === null ? "–" : `${minus((100 * share).toFixed(2))} %`);
   const count = (value) => (Number.isInteger(value) ? value.toLocaleString("en") : digits(value, 6));
-  const millijoule = (pj) => (pj === null ? "unpriced" : digits(pj / 1e9));
 
   /* A large number in four digits, with k, M, G or T. */
   function compact(value) {
@@ -65,5 +64,5 @@ const format = (() => {
   const byId = (id) => document.getElementById(id);
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-  return { unit, digits, energy, seconds, capital, percent, count, compact, millijoule, element, byId, colour };
+  return { unit, digits, energy, seconds, capital, percent, count, compact, element, byId, colour };
 })();

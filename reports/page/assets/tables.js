@@ -2,7 +2,7 @@
 const tables = (() => {
   "use strict";
 
-  const { element, percent, compact, millijoule, digits, byId } = format;
+  const { element, percent, compact, digits, byId } = format;
   const made = {};
 
   /* A heading that the keyboard reaches: pressing it sorts. */
@@ -36,12 +36,20 @@ const tables = (() => {
     return shown;
   }
 
-  function savingsColumns(data) {
+  /* The unit of energies: that of the model as the tables are made, and then always the same. */
+  let unit = null;
+  function inUnit(view) {
+    unit ??= format.unit(Math.max(...[view.asa, view.ssa].map((side) => execution.sum(side.total))));
+    return [(pj) => (pj === null ? "unpriced" : digits(pj / unit[0])), unit[1]];
+  }
+
+  function savingsColumns(data, view) {
+    const [energy, joule] = inUnit(view);
     return [
       column("block", "block"),
       column("component", "component", { minWidth: 150 }),
-      number("ASA (mJ)", "asa_pj", millijoule),
-      number("SSA (mJ)", "ssa_pj", millijoule),
+      number(`ASA (${joule})`, "asa_pj", energy),
+      number(`SSA (${joule})`, "ssa_pj", energy),
       ...data.world.accountings.map((accounting) =>
         number(accounting, `saved_${accounting}`, percent, { draw: share, minWidth: 95, long: `saved, ${accounting}` }),
       ),
@@ -53,15 +61,16 @@ const tables = (() => {
     ];
   }
 
-  function layerColumns(data) {
+  function layerColumns(data, view) {
+    const [energy, joule] = inUnit(view);
     return [
       column("layer", "layer", { minWidth: 190, frozen: innerWidth > 700 }),
       column("variant", "variant"),
       column("block", "block", { minWidth: 85 }),
       column("component", "component", { minWidth: 95 }),
       number("depth", "depth", (value) => value ?? "–"),
-      number("energy (mJ)", "energy", millijoule, { minWidth: 105 }),
-      ...data.world.groups.map((group) => number(`${group} (mJ)`, group, millijoule, { minWidth: 105 })),
+      number(`energy (${joule})`, "energy", energy, { minWidth: 105 }),
+      ...data.world.groups.map((group) => number(`${group} (${joule})`, group, energy, { minWidth: 105 })),
       number("spike rate", "rate", percent, { minWidth: 90 }),
       number("MACs", "macs", compact, { minWidth: 80 }),
       number("ACs", "acs", compact, { minWidth: 80 }),
@@ -137,7 +146,7 @@ const tables = (() => {
   /* All rows as a plain table, which paper takes. */
   function printed(kind, data, view) {
     const [columns, rows] = KINDS[kind];
-    const shown = columns(data);
+    const shown = columns(data, view);
     const cells = (row) => shown.map(({ field, hozAlign, formatterParams }) =>
       element("td", { class: hozAlign && "number" }, formatterParams.draw(row[field])));
     const heads = shown.map(({ title, formatterParams, hozAlign }) =>
@@ -160,7 +169,7 @@ const tables = (() => {
     made[kind] = new Promise((resolve) => {
       const table = new Tabulator(byId(`table-${kind}`), {
         data: found,
-        columns: columns(data),
+        columns: columns(data, view),
         layout: "fitDataFill",
         maxHeight: kind === "layers" ? 480 : false,
         index: "id",

@@ -106,7 +106,7 @@ def test_names_with_markup_are_text(opened: Opened, make_run: Callable[..., Run]
 def test_tables_sort_by_keyboard_and_filter(opened: Opened, run: Run) -> None:
     tab = opened(page(run))
     tab.evaluate(DRAWN)
-    heading = tab.locator("#table-savings").get_by_role("button", name="ASA (mJ)")
+    heading = tab.locator("#table-savings").get_by_role("button", name="ASA (nJ)")
     heading.focus()
     tab.keyboard.press("Enter")
     tab.wait_for_timeout(100)
