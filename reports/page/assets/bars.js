@@ -3,7 +3,7 @@ const bars = (() => {
   "use strict";
 
   const { unit, energy, byId, colour } = format;
-  const { CONFIG, axis, layout } = charts;
+  const { CONFIG, GAP, axis, layout } = charts;
   const SIDES = [
     ["asa", "ASA", ""],
     ["ssa", "SSA", "/"],
@@ -29,6 +29,34 @@ const bars = (() => {
   const named = (data, { accounting }) => format.capital(data.names.accountings[accounting]);
   const lacking = (view) => SIDES.filter(([side]) => view[side].lacks.some(Boolean)).map(([, name]) => name);
 
+  /* The end of what moves between products beside the one that bars show, and its sum in each bin. */
+  function otherEnd(data, view, bins, size) {
+    const end = Object.keys(data.world.fusion).find((name) => name !== view.profile.fusion);
+    if (view.accounting === "compute") return { sums: [] };
+    const sums = SIDES.map(([side]) => {
+      const sum = new Float64Array(size);
+      view.bounds[end][side].total.forEach((pj, i) => bins[side][i] >= 0 && (sum[bins[side][i]] += pj));
+      return sum;
+    });
+    return { end, sums };
+  }
+
+  /* A line across each bar. On an axis of categories the middle of the first is at zero. */
+  function lines({ sums }, scale, horizontal) {
+    const width = (1 - GAP) / 2;
+    return sums.flatMap((sum, s) =>
+      Array.from(sum).flatMap((pj, i) => {
+        if (!pj) return [];
+        const [from, at] = [i + (s - 1) * width, pj / scale];
+        const along = { 0: from, 1: from + width };
+        const ends = horizontal
+          ? { x0: at, x1: at, y0: along[0], y1: along[1] }
+          : { x0: along[0], x1: along[1], y0: at, y1: at };
+        return [{ type: "line", ...ends, line: { color: colour("ink"), width: 1.5 } }];
+      }),
+    );
+  }
+
   function stacked(data, view, bins, labels, horizontal) {
     const all = view.accounting !== "compute";
     const kind = all ? "groups" : "components";
@@ -44,7 +72,9 @@ const bars = (() => {
         labels.map((_, i) => [...found.values()].reduce((total, column) => total + column[i], 0)),
       ),
     );
-    const [scale, name] = unit(tallest);
+    const other = otherEnd(data, view, bins, labels.length);
+    const highest = Math.max(tallest, ...other.sums.flatMap((sum) => [...sum]));
+    const [scale, name] = unit(highest);
     const traces = [...new Set(keys)].flatMap((key) =>
       sides.flatMap((found, s) => {
         if (!found.has(key)) return [];
@@ -79,7 +109,9 @@ const bars = (() => {
         ];
       }),
     );
-    return { traces, unit: name };
+    const shown = { title: { text: `energy (${name})` }, range: [0, (1.04 * highest) / scale || 1] };
+    const note = other.end ? ` Line: the sum ${other.end}.` : "";
+    return { traces, shapes: lines(other, scale, horizontal), axis: axis(shown), note };
   }
 
   // Plotly reads tags such as <b> in texts.
@@ -93,7 +125,7 @@ const bars = (() => {
       ssa: view.ssa.counts.depth.map((d) => d ?? -1),
     };
     const labels = Array.from({ length: size }, (_, i) => String(i));
-    const { traces, unit: name } = stacked(data, view, bins, labels, false);
+    const { traces, shapes, axis: energies, note } = stacked(data, view, bins, labels, false);
     const outside = SIDES.map(([side, title]) => {
       const column = view.accounting !== "compute" ? view[side].total : view[side].groups.compute;
       const rows = bins[side].flatMap((depth, i) => (depth < 0 ? [i] : []));
@@ -102,7 +134,7 @@ const bars = (() => {
     });
     const gap = lacking(view);
     byId("picture-note").textContent =
-      `${named(data, view)}. Left: analog (ASA). Right, hatched: spiking (SSA). Outside of the layers ` +
+      `${named(data, view)}. Left: analog (ASA). Right, hatched: spiking (SSA).${note} Outside of the layers ` +
       `(embeddings, final norm, head): ${outside.join(", ")}.` +
       (gap.length ? ` MACs or ACs of ${gap.join(" and ")} have no price and are missing.` : "");
     Plotly.react(
@@ -117,7 +149,8 @@ const bars = (() => {
           dtick: 2,
           tickangle: 0,
         }),
-        yaxis: axis({ title: { text: `energy (${name})` }, rangemode: "tozero" }),
+        yaxis: energies,
+        shapes,
       }),
       CONFIG,
     );
@@ -146,7 +179,7 @@ const bars = (() => {
         ),
       ]),
     );
-    const { traces, unit: name } = stacked(
+    const { traces, shapes, axis: energies, note } = stacked(
       data,
       view,
       bins,
@@ -154,14 +187,15 @@ const bars = (() => {
       true,
     );
     byId("components-note").textContent =
-      `${named(data, view)}. Plain: analog (ASA). Hatched: spiking (SSA).`;
+      `${named(data, view)}. Plain: analog (ASA). Hatched: spiking (SSA).${note}`;
     Plotly.react(
       "plot-components",
       traces,
       layout({
         height: 90 + charts.rowHeight() * parts.length,
         margin: { l: 8, r: 10, t: 10, b: 46 },
-        xaxis: axis({ title: { text: `energy (${name})` }, rangemode: "tozero" }),
+        xaxis: energies,
+        shapes,
         yaxis: axis({
           type: "category",
           automargin: true,

@@ -8,6 +8,7 @@ const charts = (() => {
     responsive: true,
     modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
   };
+  const GAP = 0.25; // between the bars of two categories, as a share of both
   const RATES = Array.from({ length: 13 }, (_, i) => i / 4);
 
   const axis = (more) => ({
@@ -32,7 +33,7 @@ const charts = (() => {
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: "system-ui, sans-serif", size: 12, color: colour("ink") },
     margin: { l: 58, r: 10, t: 10, b: 46 },
-    bargap: 0.25,
+    bargap: GAP,
     barmode: "stack",
     hovermode: "closest",
     hoverlabel: { font: { family: "system-ui, sans-serif" } },
@@ -151,5 +152,5 @@ const charts = (() => {
     );
   }
 
-  return { CONFIG, axis, layout, onPaper, rowHeight, rate };
+  return { CONFIG, GAP, axis, layout, onPaper, rowHeight, rate };
 })();

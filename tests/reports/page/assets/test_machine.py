@@ -175,3 +175,25 @@ def test_both_ends_are_those_of_python(opened: Opened, run: Run) -> None:
         part = saving(asa, ssa, accounting)
         assert part.saving is not None
         assert f"{100 * part.saving:.2f} %" in cards
+
+
+def test_bars_have_a_line_at_the_other_end(opened: Opened, run: Run) -> None:
+    [asa, ssa], *_ = run.estimates.values()
+    tab = opened(page(run))
+    tab.evaluate("page.draw()")
+    shapes = tab.evaluate("document.getElementById('plot-layers').layout.shapes")
+    # Two layers: the analog line of each left of its middle, the spiking one right of it.
+    by_depth = [
+        [
+            sum(x.total_pj for x in bill.under("unfused").layers if x.count.label.depth == depth)
+            for depth in range(2)
+        ]
+        for bill in (asa, ssa)
+    ]
+    assert [shape["x0"] for shape in shapes] == [-0.375, 0.625, 0, 1]
+    assert [shape["y0"] for shape in shapes] == pytest.approx(
+        [pj / 1e3 for side in by_depth for pj in side]  # in nJ
+    )
+    tab.get_by_label("Accounting").select_option("compute")
+    tab.evaluate("page.draw()")
+    assert tab.evaluate("document.getElementById('plot-layers').layout.shapes") == []
