@@ -4,12 +4,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from transformers import GPT2LMHeadModel
 
     from neurt.loading.models import LoadedModel
+
+
+# A deadline measures wall time, which is that of whatever else the machine does.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
