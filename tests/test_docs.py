@@ -1,0 +1,90 @@
+"""The pages in `docs` say what the code does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from builders import parse_profile
+
+from hwmodels.usage import unused
+from neurt.cli import main
+from neurt.verbs.commands import parse
+
+DOCS = Path(__file__).parents[1] / "docs"
+MACHINE = (DOCS / "machine.md").read_text(encoding="utf-8")
+PAGES = {page.name: page.read_text(encoding="utf-8") for page in DOCS.glob("*.md")}
+NANO = (
+    "profile --model gpt2-nano --form softmax --code pow2 --threshold 0.25 --attention causal "
+    "--hw 45nm"
+)
+TIMED = (
+    "plan --model gpt2-small --hw 7nm-hbm2 --hw 7nm-hbm2-bf16 --timesteps 4 --prompt 128 "
+    "--generate 64"
+)
+
+
+def commands() -> Iterator[tuple[str, str]]:
+    """Whole commands: those with flags, and no word in capitals that stands for another."""
+    for name, text in PAGES.items():
+        for command in re.findall(r"`neurt-energy ([^`]+ --[^`]+)`", text):
+            yield name, " ".join(command.split())
+
+
+@pytest.mark.parametrize(("page", "command"), [*commands()])
+def test_the_commands_can_be_parsed(page: str, command: str) -> None:
+    words = ["128" if word == "N" else word for word in command.split()]
+    if not any(word.isupper() and word.isalpha() for word in words):
+        parse(words)
+
+
+def test_the_example_of_a_machine_is_valid_and_all_of_it_is_used() -> None:
+    [example] = re.findall(r"```toml\n(.*?)```", MACHINE, flags=re.DOTALL)
+    profile = parse_profile(example, name="edge")
+    assert list(unused(profile)) == []
+    assert {"fusion", "encoding", "delivery", "bandwidth"} <= profile.model_fields_set
+
+
+def said(command: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> str:
+    """What a command prints, where a page names that command."""
+    assert main([*command.split(), "--no-page", "--pictures", "none", "--out", str(tmp_path)]) == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("tokens", ["128", "129"])
+@pytest.mark.parametrize("room", ["", ", `--room fixed-order`"])
+def test_the_table_of_placement_is_printed(
+    tokens: str, room: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    command = "plan --model gpt2-medium --hw 45nm --seq-len"
+    assert f"`neurt-energy {command} N`" in MACHINE
+    [row] = re.findall(rf"^\| {tokens}{re.escape(room)} \| (.*?) \| (.*?) \|$", MACHINE, re.M)
+    text = said(f"{command} {tokens} {room.strip(', `')}", capsys, tmp_path)
+    for number in row:
+        assert number in text, number
+
+
+def test_the_table_of_times_is_printed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert f"`neurt-energy {TIMED}`" in MACHINE
+    text = " ".join(said(TIMED, capsys, tmp_path).split())
+    rows = re.findall(r"^\| (?:FP32|BF16), .*?\| (.*)\|$", MACHINE, re.M)
+    assert len(rows) == 4
+    for row in rows:
+        for cell in row.split("|"):
+            assert cell.strip() in text, cell
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reuse", ["", "--reuse event=1", "--reuse mac=1,event=1"])
+def test_the_table_of_delivery_is_printed(
+    reuse: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    command = f"{NANO} --hw 45nm-int8"
+    assert f"`neurt-energy {command}`" in MACHINE
+    text = said(f"{command} {reuse}", capsys, tmp_path)
+    mark = f"`{reuse}`" if reuse else "default: both sides"
+    [row] = [line for line in MACHINE.splitlines() if mark in line and line.count("|") == 6]
+    for number in re.findall(r"-?[\d.]+ %", row):
+        assert number in text, number
