@@ -47,6 +47,21 @@ def test_the_example_of_a_machine_is_valid_and_all_of_it_is_used() -> None:
     assert {"fusion", "encoding", "delivery", "bandwidth"} <= profile.model_fields_set
 
 
+def headings(page: str) -> set[str]:
+    """What a link may point to, as GitHub calls it."""
+    titles = re.findall(r"^#+ (.*)$", PAGES[page], re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    links = re.findall(r"\]\(((?!http)[^)]+)\)", PAGES[page])
+    for link in links:
+        file, _, heading = link.partition("#")
+        assert (DOCS / (file or page)).exists(), link
+        assert not heading or heading in headings(file or page), link
+
+
 def said(command: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> str:
     """What a command prints, where a page names that command."""
     assert main([*command.split(), "--no-page", "--pictures", "none", "--out", str(tmp_path)]) == 0
