@@ -27,13 +27,8 @@ class Converts(Protocol):
 
 def check_conversion(request: Converts) -> None:
     """Raise RequestError if a conversion is asked of a model that is converted already."""
-    calibrated = request.model_fields_set & {"calibration", "calibration_tokens"}
-    asked = calibrated or request.spiking.model_fields_set
-    if asked and request.model is not None and resolve(request.model).is_converted:
-        raise RequestError(
-            f"'{request.model}' is a converted model and keeps its conversion; leave out the flags "
-            "of the conversion and of its calibration, or give the analog model"
-        )
+    if request.model is not None and _asked(request):
+        _check(resolve(request.model), request)
 
 
 def conversion_of(source: ModelSource, request: Converts) -> SpikingConfig:
@@ -43,5 +38,18 @@ def conversion_of(source: ModelSource, request: Converts) -> SpikingConfig:
         RequestError: If a converted model is asked for another one.
         SpikingConfigError: If its configuration does not say how it was converted.
     """
-    check_conversion(request)
+    _check(source, request)
     return source.conversion or request.spiking
+
+
+def _asked(request: Converts) -> set[str]:
+    calibrated = request.model_fields_set & {"calibration", "calibration_tokens"}
+    return calibrated | request.spiking.model_fields_set
+
+
+def _check(source: ModelSource, request: Converts) -> None:
+    if source.is_converted and _asked(request):
+        raise RequestError(
+            f"'{request.model}' is a converted model and keeps its conversion; leave out the flags "
+            "of the conversion and of its calibration, or give the analog model"
+        )

@@ -6,8 +6,8 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache, partial
-from itertools import pairwise
+from functools import partial
+from itertools import cycle, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from energy import Counts, LayerCount
 from energy.bill.layer import COMPUTE
 from energy.bill.pricing import prepare, terms
-from hwmodels import Buffer, Dataflow, Fusion, HardwareProfile
+from hwmodels import Buffer, Dataflow, Fusion, HardwareProfile, Room
 from neurt.closed_form.passes import decode
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
@@ -52,13 +52,13 @@ def decode_rooflines(run: Run, batches: tuple[int, ...] = BATCHES) -> tuple[Roof
     shape, spiking = stored
     rates, said = spike_rates(run, shape, spiking)
     bits = {row.name: (row.weight_bits, row.vector_bits) for row in run.asa.layers}
-    found = []
+    model, found = _Model(shape, spiking, rates, bits), []
     for profile in run.profiles:
         dataflow = run.dataflow or profile.dataflow
-        model = _Model(shape, spiking, rates, bits)
-        costs, crossings = _costs(model, profile, dataflow, batches)
+        curves = _Curves(model, profile, dataflow, batches)
+        costs, crossings = curves.costs(), curves.crossings()
         other = profile.model_copy(update={"fusion": Fusion(other_bound(profile))})
-        beyond, _ = _costs(model, other, dataflow, batches)
+        beyond = _Curves(model, other, dataflow, batches).costs()
         if any(cost.weights or cost.kv_cache for cost in costs):
             ends = (str(dataflow), costs, beyond, crossings)
             about = (run.title, run.asa.model, run.asa.weights)
@@ -98,29 +98,61 @@ class _Model(NamedTuple):
         return replace(row, weight_bits=weights, vector_bits=vectors)
 
 
-def _costs(
-    model: _Model, profile: HardwareProfile, dataflow: Dataflow, batches: Iterable[int]
-) -> tuple[tuple[TokenCost, ...], dict[tuple[str, int], int]]:
-    """Costs at powers of two and around a jump, and where the cache passes the weights."""
+class _Curves:
+    """What a token of decode costs on one machine, as the context grows."""
 
-    @cache
-    def cost(variant: str, batch: int, context: int) -> TokenCost:
-        counts = given.step(variant, batch, context)
-        return _priced(counts, model.shape.layers, context, profile, dataflow)
+    def __init__(
+        self, model: _Model, profile: HardwareProfile, dataflow: Dataflow, batches: Iterable[int]
+    ) -> None:
+        # How far spikes travel depends on all layers together.
+        self._model = model.alike() if profile.core is None else model
+        self._layers = model.shape.layers
+        self._profile, self._dataflow = profile, dataflow
+        self._sides = [(variant, batch) for variant in ("asa", "ssa") for batch in batches]
+        longest = model.shape.positions
+        self._contexts = [*(2**power for power in range((longest - 1).bit_length())), longest]
+        self._known: dict[tuple[str, int, int], TokenCost] = {}
 
-    # How far spikes travel depends on all layers together.
-    given = model.alike() if profile.core is None else model
-    longest = model.shape.positions
-    contexts = [*(2**power for power in range((longest - 1).bit_length())), longest]
-    sides = [(variant, batch) for variant in ("asa", "ssa") for batch in batches]
-    costs: list[TokenCost] = []
-    crossings = {}
-    for side in sides:
-        of_side = partial(cost, *side)
-        if at := _first(lambda x, of=of_side: _passed(of(x)), contexts):  # type: ignore[misc]
-            crossings[side] = at
-        costs += [of_side(context) for context in sorted({*contexts, *_jump(of_side, contexts)})]
-    return tuple(costs), crossings
+    def costs(self) -> tuple[TokenCost, ...]:
+        """At powers of two; in fixed order also at both sides of a jump."""
+        found: list[TokenCost] = []
+        for side in self._sides:
+            contexts = {*self._contexts}
+            if self._profile.room is Room.FIXED_ORDER:
+                contexts |= {*self._jump(side)}
+            found += [self._cost(side, context) for context in sorted(contexts)]
+        return tuple(found)
+
+    def crossings(self) -> dict[tuple[str, int], int]:
+        """The first context at which the cache costs more than the weights, where there is one."""
+
+        def over(side: tuple[str, int], context: int) -> float:
+            cost = self._cost(side, context)
+            return (cost.kv_cache or 0.0) - (cost.weights or 0.0)
+
+        found = {side: _first(partial(over, side), self._contexts) for side in self._sides}
+        return {side: at for side, at in found.items() if at}
+
+    def _cost(self, side: tuple[str, int], context: int) -> TokenCost:
+        key = (*side, context)
+        if key not in self._known:
+            counts = self._model.step(*key)
+            self._known[key] = _priced(counts, self._layers, context, self._profile, self._dataflow)
+        return self._known[key]
+
+    def _jump(self, side: tuple[str, int]) -> tuple[int, ...]:
+        """The two contexts between which the cache moves to a memory that costs much more."""
+
+        def each(context: int) -> float:
+            return (self._cost(side, context).kv_cache or 0.0) / context
+
+        steps = [(each(b) / each(a), a, b) for a, b in pairwise(self._contexts) if each(a)]
+        factor, low, high = max(steps, default=(0.0, 0, 0))
+        if factor < _JUMP:
+            return ()
+        middle = math.sqrt(each(low) * each(high))
+        at = _first(lambda context: each(context) - middle, (low, high))
+        return (at - 1, at) if at else ()
 
 
 def _rows(counts: Counts, layers: int) -> list[int]:
@@ -159,31 +191,19 @@ def _priced(
 _PARTS = {Buffer.WEIGHTS: "weights", Buffer.KV_CACHE: "kv_cache"}
 
 
-def _passed(cost: TokenCost) -> bool:
-    """Whether the cache costs more than the weights."""
-    return (cost.kv_cache or 0.0) > (cost.weights or 0.0)
+def _first(excess: Callable[[int], float], contexts: Sequence[int]) -> int | None:
+    """The first context at which something becomes positive for good, between those given.
 
-
-def _jump(cost: Callable[[int], TokenCost], contexts: Sequence[int]) -> tuple[int, ...]:
-    """The two contexts between which the cache moves to a memory that costs much more."""
-
-    def each(context: int) -> float:
-        return (cost(context).kv_cache or 0.0) / context
-
-    steps = [(each(b) / each(a), a, b) for a, b in pairwise(contexts) if each(a)]
-    factor, low, high = max(steps, default=(0.0, 0, 0))
-    if factor < _JUMP:
-        return ()
-    middle = math.sqrt(each(low) * each(high))
-    at = _first(lambda context: each(context) > middle, (low, high))
-    return (at - 1, at) if at else ()
-
-
-def _first(true: Callable[[int], bool], contexts: Sequence[int]) -> int | None:
-    """The first context at which something becomes true for good, between those given."""
-    high = next((context for context in contexts if true(context)), None)
+    Looked for where a straight line would cross zero, and in the middle, in turns.
+    """
+    high = next((context for context in contexts if excess(context) > 0), None)
     low = max((context for context in contexts if context < (high or 0)), default=0)
+    turns = cycle((True, True, False))
     while high is not None and high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if true(middle) else (middle, high)
+        if low and next(turns):
+            below, above = excess(low), excess(high)
+            middle = low + math.ceil((high - low) * below / (below - above))
+            middle = min(max(middle, low + 1), high - 1)
+        low, high = (low, middle) if excess(middle) > 0 else (middle, high)
     return high

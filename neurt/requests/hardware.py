@@ -85,7 +85,7 @@ class Stored(Hardware):
         return machine
 
     def _widths(self, own: Widths) -> Widths:
-        given: dict[str, float] = {**self.widths}
+        given: dict[str, float] = dict(self.widths.items())
         if "accumulators" in given:
             given["accumulators"] = int(given["accumulators"])
         return Widths.model_validate(own.model_dump() | given)
