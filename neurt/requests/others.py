@@ -53,10 +53,10 @@ class PriceRequest(Timed, Forced):
 
     def idle(self) -> dict[str, str]:
         """See `Request.idle`."""
-        own = "the accounting of Lemaire et al. has a dataflow of its own and no static energy"
-        own += "; leave it out, or use --accounting bill"
-        lemaire = self.accounting != "bill"
-        return super().idle() | (dict.fromkeys(("dataflow", "latency_s"), own) if lemaire else {})
+        own = "the accounting of Lemaire et al. has a machine of its own, of which --hw prices two "
+        own += "operations; leave it out, or use --accounting bill"
+        machine = Timed.model_fields.keys() - {"hw"}
+        return super().idle() | (dict.fromkeys(machine, own) if self.accounting != "bill" else {})
 
 
 class Counted(Request):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from rich.console import Console
 from energy import Counts, bill_of
 from energy.counts.file import by_variant, read_csv
 from energy.table import Table
+from neurt.requests.base import RequestError
 from neurt.requests.others import PriceRequest
 from neurt.verbs.console import Notes, check_free
 
@@ -19,12 +21,14 @@ def run(request: PriceRequest, console: Console) -> object:
     name, price = ("energy", _bill) if request.accounting == "bill" else ("lemaire", _lemaire)
     path, notes = request.out / f"{name}.csv", Notes(console)
     check_free(request.out, path.name, f"bill ({path.name})", request.force, [request.counts])
-    table = price(read_csv(request.counts, notes), path, request, console)
+    table = price(read_csv(request.counts, notes), path, request, console, notes)
     console.print(f"Written to {path}", markup=False)
     return {name: table, "notes": notes}
 
 
-def _bill(counts: list[Counts], path: Path, request: PriceRequest, console: Console) -> Table[Any]:
+def _bill(
+    counts: list[Counts], path: Path, request: PriceRequest, console: Console, notes: Notes
+) -> Table[Any]:
     from neurt.measure.widths import StoredWidths
     from reports.views.tables import energies, write_prices
     from reports.views.terminal import print_bills
@@ -33,18 +37,35 @@ def _bill(counts: list[Counts], path: Path, request: PriceRequest, console: Cons
     profiles = request.profiles()
     variants = by_variant(list(map(stored.rows, counts)), request.counts)
     latency_s = {str(variant): s for variant, s in request.latency_s.items()}
+    _check_variants(latency_s, variants, request.counts)
     bills = [
         bill_of(phases, profile, dataflow=request.dataflow, latency_s=latency_s.get(variant))
         for profile in profiles
         for variant, phases in variants.items()
     ]
     write_prices(bills, path)
+    for bill in bills if latency_s else ():
+        if bill.static_pj is None:
+            notes(
+                f"static energy of {bill.counts.variant or 'what has no variant'} is unknown, as "
+                f"--latency-s gives {', '.join(latency_s)} alone: the totals are of different terms"
+            )
     print_bills(bills, console)
     return energies(bills)
 
 
+def _check_variants(latency_s: Iterable[str], variants: Iterable[str], path: Path) -> None:
+    """Raise RequestError if a latency is that of a variant that a table has not."""
+    for variant in {*latency_s} - {*variants}:
+        known = ", ".join(name or "one without a name" for name in variants)
+        raise RequestError(
+            f"--latency-s {variant} has no effect here: counts '{path}' have no such variant (they "
+            f"have: {known}); leave it out, or name the rows in a column 'variant'"
+        )
+
+
 def _lemaire(
-    counts: list[Counts], path: Path, request: PriceRequest, console: Console
+    counts: list[Counts], path: Path, request: PriceRequest, console: Console, _notes: Notes
 ) -> Table[Any]:
     from energy.literature.lemaire import VARIANTS, Costs
     from energy.literature.lemaire_bill import lemaire

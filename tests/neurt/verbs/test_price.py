@@ -87,16 +87,38 @@ def test_lemaire_needs_an_addition_and_a_multiplication(
     assert "profile 'truenorth' has no price for 'add'" in capsys.readouterr().err
 
 
-def test_static_energy_of_a_run_of_several_phases(price: Price, tmp_path: Path) -> None:
+@pytest.fixture
+def warm_chip(tmp_path: Path) -> str:
+    """Draws 2 W."""
     chip = tmp_path / "chip.toml"
     chip.write_text(
         'extends = "45nm"\n[static_power]\nwatts = 2\nsource = "a bench"\nevidence = "measured"\n',
         encoding="utf-8",
     )
-    plain, warm = price("--hw", str(chip)), price("--hw", str(chip), "--latency-s", "ssa=1e-9")
+    return str(chip)
+
+
+def test_static_energy_of_a_run_of_several_phases(
+    price: Price, warm_chip: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = price("--hw", warm_chip)
+    assert "static energy" not in capsys.readouterr().out
+    warm = price("--hw", warm_chip, "--latency-s", "ssa=1e-9")
     # 2 W x 1 ns = 2,000 pJ once, not for each phase
     assert total(warm, "ssa") - total(plain, "ssa") == pytest.approx(2000, rel=1e-6)
     assert total(warm, "asa") == total(plain, "asa")
+    words = "static energy of asa is unknown, as --latency-s gives ssa alone"
+    assert words in capsys.readouterr().out.replace("\n", " ")
+    price("--hw", warm_chip, "--latency-s", "ssa=1e-9,asa=1e-9")
+    assert "is unknown" not in capsys.readouterr().out
+
+
+def test_a_latency_of_a_variant_that_is_not_there_is_refused(
+    price: Price, warm_chip: str, counts: list[Counts], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("counts.csv").write_text(to_csv(counts[:1]), encoding="utf-8")
+    assert main(["price", "counts.csv", "--hw", warm_chip, "--latency-s", "ssa=1"]) == 1
+    assert "have no such variant (they have: asa)" in capsys.readouterr().err
 
 
 def test_counts_of_one_phase_are_priced_as_before(price: Price, counts: list[Counts]) -> None:
