@@ -20,7 +20,7 @@ def check_effect(
     A choice that a profile makes itself is true there, and so no error.
 
     Args:
-        request: One with `fusion`, `widths` and `room`, and maybe `dataflow` and `encoding`.
+        request: One with `widths` and `room`, and maybe `fusion`, `dataflow` and `encoding`.
         own: The profiles that are asked for.
         changed: The same with those choices.
     """

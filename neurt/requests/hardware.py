@@ -44,8 +44,6 @@ class Stored(Hardware):
     What moves, and in which width, is a property of the machine, so the profiles are changed.
     """
 
-    fusion: Annotated[Fusion | None, Flag(default="as the profile says")] = None
-    """what moves between products: fused, or each function through memory; tables have both"""
     widths: Annotated[
         Mapping[Operand, Bits],
         Flag("OPERAND=BITS", "those of a checkpoint and of the profile"),
@@ -92,8 +90,18 @@ class Stored(Hardware):
 
     def _changes(self, _profile: HardwareProfile) -> dict[str, object]:
         """What replaces fields of a profile, beside widths."""
-        chosen = {"fusion": self.fusion, "room": self.room}
-        return {name: value for name, value in chosen.items() if value}
+        return {"room": self.room} if self.room else {}
+
+
+class Bound(Stored):
+    """Hardware, and the bound at which its totals stand; tables have both."""
+
+    fusion: Annotated[Fusion | None, Flag(default="as the profile says")] = None
+    """what moves between products: fused, or each function through memory; tables have both"""
+
+    def _changes(self, profile: HardwareProfile) -> dict[str, object]:
+        changed = super()._changes(profile)
+        return changed | {"fusion": self.fusion} if self.fusion else changed
 
 
 class Executed(Stored):
@@ -170,7 +178,7 @@ def check_both_sides(latency_s: Mapping[Literal["asa", "ssa"], float]) -> None:
         )
 
 
-class Compared(Timed):
+class Compared(Bound, Timed):
     """Hardware on which baselines are priced too."""
 
     mixed: bool = False

@@ -22,7 +22,7 @@ from neurt.requests.base import (
     Seeded,
     dated,
 )
-from neurt.requests.hardware import Timed, check_both_sides
+from neurt.requests.hardware import Bound, Timed, check_both_sides
 from neurt.spiking.config import SpikingConfig
 
 _PROFILE = "a name from the list, or a .toml file (FILE.toml:int8 for one of its precisions)"
@@ -40,7 +40,7 @@ class ConvertRequest(Calibrated, Seeded):
     """new directory of the model"""
 
 
-class PriceRequest(Timed, Forced):
+class PriceRequest(Bound, Timed, Forced):
     """A table of counts to price."""
 
     counts: Annotated[Path, Flag(positional=True)]
@@ -55,7 +55,7 @@ class PriceRequest(Timed, Forced):
         """See `Request.idle`."""
         own = "the accounting of Lemaire et al. has a machine of its own, of which --hw prices two "
         own += "operations; leave it out, or use --accounting bill"
-        machine = Timed.model_fields.keys() - {"hw"}
+        machine = {*Bound.model_fields, *Timed.model_fields} - {"hw"}
         return super().idle() | (dict.fromkeys(machine, own) if self.accounting != "bill" else {})
 
 

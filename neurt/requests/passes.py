@@ -23,7 +23,7 @@ from neurt.requests.base import (
     Text,
     dated,
 )
-from neurt.requests.hardware import Compared, Stored
+from neurt.requests.hardware import Bound, Compared
 from neurt.spiking.config import SpikingConfig
 
 
@@ -124,7 +124,7 @@ class PlanRequest(PassRequest):
     """spikes per slot, everywhere"""
 
 
-class CountRequest(Kept, Stored, Text, Passes, Seeded):
+class CountRequest(Kept, Bound, Text, Passes, Seeded):
     """An analog model alone, measured."""
 
     group: ClassVar[str] = "passes"

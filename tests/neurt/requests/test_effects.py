@@ -8,7 +8,7 @@ import pytest
 from builders import refused
 
 from neurt.requests.base import RequestError
-from neurt.requests.hardware import Compared, Executed
+from neurt.requests.hardware import Compared
 
 
 @pytest.mark.parametrize(
@@ -30,9 +30,9 @@ from neurt.requests.hardware import Compared, Executed
 def test_what_changes_no_bill_is_refused_unless_other_hardware_takes_it(
     hw: str, given: dict[str, Any], why: str
 ) -> None:
-    assert why in refused(RequestError, Executed.model_validate({"hw": (hw,)} | given).profiles)
+    assert why in refused(RequestError, Compared.model_validate({"hw": (hw,)} | given).profiles)
     if hw != "45nm":  # which has memory
-        other = Executed.model_validate({"hw": (hw, "45nm")} | given)
+        other = Compared.model_validate({"hw": (hw, "45nm")} | given)
         assert [profile.name for profile in other.profiles()] == [hw, "45nm"]
 
 
@@ -40,7 +40,7 @@ def test_what_changes_no_bill_is_refused_unless_other_hardware_takes_it(
     "own", [{"dataflow": "event-driven"}, {"fusion": "unfused"}, {"room": "by-need"}], ids=str
 )
 def test_what_a_profile_says_itself_is_true_and_no_error(own: dict[str, Any]) -> None:
-    [profile] = Executed.model_validate({"hw": ("loihi",)} | own).profiles()
+    [profile] = Compared.model_validate({"hw": ("loihi",)} | own).profiles()
     assert profile.name == "loihi"
 
 

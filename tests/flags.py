@@ -1,0 +1,109 @@
+"""For each flag of a command: a value, and what stands beside it, with which it must show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+#: Flags by name, with their values; None leaves out one that a command line has otherwise.
+Flags = Mapping[str, str | None]
+NOTHING: Flags = MappingProxyType({})
+
+
+class Trial(NamedTuple):
+    """A flag with a value, added to a command line."""
+
+    value: str = ""
+    beside: Flags = NOTHING  #: what stands there too, without it and with it
+    shows: str = "numbers"  #: where: in the `numbers` of tables, in `names` of files, or in `words`
+    alone: str = ""  #: why it is refused without what stands beside it
+
+
+def trials(**flags: Trial | str) -> dict[str, Trial]:
+    """Trials by flag; a text is the value of one that needs nothing beside it."""
+    return {
+        name.replace("_", "-"): Trial(trial) if isinstance(trial, str) else trial
+        for name, trial in flags.items()
+    }
+
+
+IDLE = "has no effect here"
+PASS = trials(
+    phase="decode",
+    seq_len="7",
+    context=Trial("9", {"phase": "decode"}, alone=IDLE),
+    batch="2",
+    attention="causal",
+)
+REQUEST = PASS | trials(
+    windows="2",
+    prompt=Trial("5", {"generate": "2", "prompt": "4"}),
+    generate=Trial("3", {"generate": "2", "prompt": "4"}),
+)
+CONVERSION = trials(
+    timesteps="3",
+    form="softmax",
+    code="pow2",
+    attention_code="pow2",
+    key_value=Trial("streamed", {"form": "softmax"}, alone=IDLE),
+)
+STORED = trials(hw="7nm", widths="weights=8", room=Trial("fixed-order", {"hw": "small.toml"}))
+BOUND = trials(fusion="unfused")
+EXECUTED = STORED | trials(dataflow="stepwise", encoding="packed", reuse="event=1")
+TIMED = EXECUTED | trials(
+    latency_s=Trial("asa=1e-6,ssa=2e-6", {"hw": "warm.toml"}, alone="has no static power")
+)
+COMPARED = TIMED | BOUND | trials(mixed=Trial())
+PICTURED = trials(pictures=Trial("png", shows="names"))
+SHOWN = PICTURED | trials(
+    no_page=Trial(beside={"no-page": None}, shows="names"), details=Trial(shows="words")
+)
+#: What is tested by itself: where a command writes, and how it talks. `--page` is the default.
+EVERYWHERE = {"help", "out", "force", "json", "quiet", "page"}
+
+MODEL = {"model": "model", "hw": "45nm", "pictures": "none"}
+#: A command, what it is called with, and its flags.
+COMMANDS: dict[str, tuple[Flags, dict[str, Trial]]] = {
+    "plan": (
+        {**MODEL, "no-page": ""},
+        REQUEST | CONVERSION | COMPARED | SHOWN | trials(model="other", spike_rate="0.3"),
+    ),
+    "count": (
+        {**MODEL, "weights": "random"},
+        PASS
+        | STORED
+        | BOUND
+        | PICTURED
+        | trials(
+            model="other",
+            windows="2",
+            seed=Trial("1", {"zeros": ""}),
+            text=Trial("text.txt", {"zeros": ""}),
+            zeros=Trial(),
+            verify=Trial(shows="words"),
+            details=Trial(shows="words"),
+            weights=Trial("auto", {"model": "gpt2-nano"}, shows="words"),
+        ),
+    ),
+    "price run/counts.csv": (
+        {"hw": "45nm"},
+        TIMED | BOUND | trials(accounting=Trial("lemaire", {"hw": "45nm-int32"}, shows="names")),
+    ),
+    "breakeven": (
+        MODEL,
+        PASS | CONVERSION | EXECUTED | PICTURED | trials(model="other", shapes="8x8", run="run"),
+    ),
+    "sensitivity run": (
+        {"hw": "45nm", "pictures": "none", "samples": "20"},
+        TIMED | PICTURED | trials(samples="21", seed="1", block=Trial("ffn", shows="words")),
+    ),
+    "report run": (
+        {"pictures": "none", "no-page": ""},
+        SHOWN | trials(compare=Trial(shows="names"), parquet=Trial(shows="names")),
+    ),
+    "check claims.csv": (
+        {},
+        trials(hw="45nm-int8", tolerance="0.2"),
+    ),
+}
