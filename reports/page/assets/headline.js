@@ -11,11 +11,13 @@ const headline = (() => {
       [null, "Whole model", "Model"],
     ].filter(([block]) => block === null || data.blocks.some(([name]) => name === block));
 
+  /* Bars of both sides; of one alone there is nothing to compare it with. */
   function bars(found) {
-    const largest = Math.max(found.asa_pj ?? 0, found.ssa_pj ?? 0) || 1;
+    if (found.asa_pj === null || found.ssa_pj === null) return null;
+    const largest = Math.max(found.asa_pj, found.ssa_pj) || 1;
     const bar = (side, pj) => {
       const made = element("span", { class: `bar ${side}` });
-      made.style.width = `${(100 * (pj ?? 0)) / largest}%`;
+      made.style.width = `${(100 * pj) / largest}%`;
       return made;
     };
     const both = [bar("asa", found.asa_pj), bar("ssa", found.ssa_pj)];
@@ -26,11 +28,12 @@ const headline = (() => {
     const worse = found.saving !== null && found.saving < 0;
     const lost = found.unpriced.filter((op) => bill.COMPUTE.includes(op));
     const why = lost.length ? `no price for ${lost.join(", ")}` : "";
+    if (found.saving === null) return element("p", { class: "big unknown" }, why ? `not known: ${why}` : "not known");
     return element(
       "p",
       { class: worse ? "big worse" : "big" },
-      found.saving === null ? "not known" : percent(found.saving),
-      element("span", { class: "unit" }, ` ${found.saving === null ? why : worse ? "costs more" : "saved"}`),
+      percent(found.saving),
+      element("span", { class: "unit" }, worse ? " costs more" : " saved"),
     );
   }
 

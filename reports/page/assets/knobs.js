@@ -29,7 +29,11 @@ const knobs = (() => {
     set: (made, now) => (made[name] = now),
   });
 
+  /* Whether anything that moves is charged by its bytes. */
+  const isStored = (profile) => Object.keys(profile.placement).length > 0;
+
   function spikes(data, profile, add) {
+    if (!isStored(profile)) return;
     add("spikes", "encoding", "In memory", "", profile.encoding, choice(data, "encoding"));
   }
 
@@ -51,7 +55,6 @@ const knobs = (() => {
   }
 
   function memory(data, profile, add) {
-    if (profile.scope === "all_in") return;
     const lists = Object.values(profile.placement);
     for (const [name, level] of Object.entries(profile.memory)) {
       if (!lists.some((list) => list.includes(name))) continue;
@@ -75,12 +78,12 @@ const knobs = (() => {
         missing: "no limit",
       });
     }
-    add("memory", "room", "Room", "", profile.room, choice(data, "room"));
+    if (lists.some((list) => list.length > 1)) add("memory", "room", "Room", "", profile.room, choice(data, "room"));
   }
 
   /* Bits of each operand, as the flag --widths has them. */
   function widths(data, profile, add) {
-    if (profile.scope === "all_in") return;
+    if (!isStored(profile) && !profile.delivery) return;
     const own = 8 * profile.value_bytes;
     const said = profile.widths ?? {};
     const stored = (column) =>

@@ -3,6 +3,7 @@ const page = (() => {
   "use strict";
 
   const { element, byId } = format;
+  document.documentElement.classList.add("scripted");
   const data = settings.loaded(JSON.parse(byId("data").textContent));
   let chosen = settings.standard(data);
   let view = null;

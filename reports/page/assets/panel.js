@@ -135,7 +135,7 @@ const panel = (() => {
       for (const group of document.querySelectorAll("#panel .group")) {
         const inside = built.filter((one) => `knobs-${one.group}` === group.dataset.knobs);
         byId(group.dataset.knobs).replaceChildren(...inside.map(({ into }) => into));
-        group.hidden = !inside.length;
+        group.hidden = !group.querySelector(".knob, .field");
       }
       shownFor = chosen.hw;
     }

@@ -64,6 +64,8 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
         tab.on("pageerror", lambda error: heard.append(f"error: {error}"))
         tab.on("request", lambda request: heard.append(request.url))
         tab.goto(path.as_uri() + link)
+        if not how.get("java_script_enabled", True):
+            return tab
         tab.wait_for_function("typeof page === 'object'")
         # The groups of the panel are folded at first; who changes something has opened its group.
         tab.evaluate("() => document.querySelectorAll('.group').forEach((x) => (x.open = true))")

@@ -233,11 +233,13 @@ def test_a_side_without_a_price_has_no_saving(opened: Opened, run: Run) -> None:
     tab = opened(page(run), "#hw=loihi")
     tab.evaluate(DRAWN)
     card = tab.locator(".card").first.inner_text()
-    assert "not known no price for mac" in card
+    assert "not known: no price for mac" in card
     assert "ASA unpriced" in card
     assert "Outside of the layers" in tab.locator("#picture-note").inner_text()
     assert "No saving is known" in tab.locator("#rate-note").inner_text()
     assert "ASA: mac ×" in tab.locator("#unpriced").inner_text()
+    assert tab.get_by_label("Time steps T", exact=True).is_visible()
+    assert not tab.get_by_text("Widths of operands").is_visible()
     tab.locator("#panel").get_by_label("mac", exact=True).fill("100")
     assert model_saving(tab) is not None
     assert "not known" not in tab.locator(".card").first.inner_text()

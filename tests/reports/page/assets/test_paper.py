@@ -1,4 +1,4 @@
-"""The page on paper, and what its pictures leave free."""
+"""The page on paper and without scripts, and what its pictures leave free."""
 
 from __future__ import annotations
 
@@ -90,3 +90,13 @@ def test_no_legend_is_under_a_toolbar(opened: Opened, run: Run) -> None:
             assert box is not None
             assert box["y"] >= tools["y"] + tools["height"]
         assert caption["x"] + caption["width"] <= tools["x"]
+
+
+def test_without_scripts_the_tables_of_the_run_are_there(opened: Opened, run: Run) -> None:
+    tab = opened(page(run), java_script_enabled=False)
+    text = tab.locator("body").inner_text()
+    assert "What is saved, and how far constants move it" in text
+    assert "operand delivery" in text
+    assert "The panel and the pictures need JavaScript" in text
+    assert "What if" not in text
+    assert "Energy of each component" not in text
