@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from importlib.resources import files
+from typing import Any
 
 from markupsafe import Markup
 
@@ -13,6 +14,7 @@ from hwmodels import Op
 from reports.kit.caveats import NOT_MODELLED, PUBLISHED_SAVING, PUBLISHED_SOURCE, of_random_weights
 from reports.kit.files import json_text
 from reports.kit.html import content_policy, environment, plain_values
+from reports.kit.widths import widths_in_words
 from reports.page.as_run import as_run
 from reports.page.data import page_data
 from reports.run.run import Run
@@ -102,7 +104,7 @@ def page(run: Run) -> str:
             facts=_facts(run),
             groups=GROUPS,
             as_run=list(as_run(run)),
-            settings=_flat(run.settings),
+            settings=_settings(run.settings),
             uncounted=[
                 (counts.variant.upper(), name, number)
                 for counts in (run.asa, run.ssa)
@@ -149,6 +151,14 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     if ssa.events_per_mac is not None:
         facts.append(("Events per MAC", f"{ssa.events_per_mac:.3g}"))
     return facts
+
+
+def _settings(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What was chosen, a line each; the widths of operands on each hardware in one."""
+    plain = {name: value for name, value in settings.items() if name != "widths_used"}
+    used = settings.get("widths_used", {})
+    widths = [(f"widths on {hw}", widths_in_words(each)) for hw, each in used.items()]
+    return _flat(plain) + widths
 
 
 def _flat(settings: Mapping[str, object], prefix: str = "") -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@ const sources = (() => {
   "use strict";
 
   const { element, byId, count, digits } = format;
-  const HEADINGS = ["what", "value", "range", "evidence", "source", "other sources"];
+  const HEADINGS = ["what", "value", "range", "evidence", "source"];
 
   const bytes = (size) => {
     const [scale, unit] = [
@@ -60,7 +60,7 @@ const sources = (() => {
     }
     if (power) add("static power", `${digits(power.watts)} W`, power, [power.watts], "W");
     for (const [op, rate] of Object.entries(profile.throughput))
-      add(`throughput ${op}`, `${digits(rate.per_second)} per second`, rate);
+      add(`throughput ${op}`, `${digits(rate.per_second / 1e9)} G per second`, rate);
     for (const [name, rate] of Object.entries(profile.bandwidth))
       add(`bandwidth ${name}`, `${digits(rate.bytes_per_second / 1e9)} GB per second`, rate);
     if (core) add("one core", `${count(core.synapses)} synapses, ${count(core.neurons)} neurons`, core);
@@ -89,8 +89,8 @@ const sources = (() => {
           { class: "wide" },
           record.source,
           record.note ? element("span", { class: "note" }, ` ${record.note}.`) : null,
+          others.length ? list(others.map((other) => `other source, ${other}`)) : null,
         ),
-        element("td", { class: others.length ? "wide" : "" }, others.length ? list(others) : "none"),
       );
     });
     byId("sources").replaceChildren(
@@ -123,10 +123,12 @@ const sources = (() => {
     const machine = {
       dataflow: `${profile.dataflow}: ${world.dataflows[profile.dataflow].definition}`,
       "between products": `${profile.fusion}: ${world.fusion[profile.fusion]}`,
-      "room on the chip": `${profile.room}: ${world.room[profile.room]}`,
-      "spikes in memory": `${profile.encoding}: ${world.encoding[profile.encoding]}`,
-      widths: `${spelled}; where a checkpoint stores less, what it stores`,
     };
+    if (Object.keys(profile.placement).length) {
+      machine["room on the chip"] = `${profile.room}: ${world.room[profile.room]}`;
+      machine["spikes in memory"] = `${profile.encoding}: ${world.encoding[profile.encoding]}`;
+      machine.widths = `${spelled}; where a checkpoint stores less, what it stores`;
+    }
     byId("machine").replaceChildren(
       ...Object.entries(machine).map(([what, text]) =>
         element("div", {}, element("dt", {}, what), element("dd", {}, `${text}.`)),

@@ -88,6 +88,13 @@ def test_it_says_what_was_run_and_what_is_missing(make_run: Callable[..., Run]) 
     assert "A plan" not in text
 
 
+def test_widths_are_a_line_for_each_hardware(run: Run) -> None:
+    used = {"weights": {"bits": [4.156, 16.0], "from": "checkpoint"}}
+    settings = {**run.settings, "widths_used": {"45nm": used}}
+    text = Seen(page(replace(run, settings=settings))).text
+    assert "widths on 45nm weights 4.156 to 16 bits (checkpoint)" in text
+
+
 def test_random_weights_and_plans_are_announced(make_run: Callable[..., Run]) -> None:
     assert "Random weights. Weights are random(seed=0)" in Seen(page(make_run("45nm"))).text
     planned = make_run("45nm", command="plan", weights="none(closed form)")
