@@ -12,7 +12,7 @@ from energy.table import Column, Table, at, texts
 from hwmodels import HardwareProfile, MemoryLevel, Op, ProfileError, load_profile, profile_names
 from hwmodels.catalog import unused_plug_ins
 from hwmodels.diff import Difference, Entry, curve, differences, size
-from hwmodels.prices import Cited
+from hwmodels.prices import Cited, Throughput
 from hwmodels.usage import unpriced
 from reports.kit.machine import rules
 from reports.kit.table import print_sentence, print_table
@@ -147,8 +147,11 @@ def _limits(profile: HardwareProfile) -> Iterator[str]:
         )
     if (static := profile.static_power) is not None:
         yield f"static power {static.watts:g} W ({_grounds(static)})"
+    rates: dict[Throughput, list[str]] = {}
     for op, rate in profile.throughput.items():
-        yield f"throughput {rate.per_second:g} {op} per second ({_grounds(rate)})"
+        rates.setdefault(rate, []).append(op)
+    for rate, ops in rates.items():
+        yield f"throughput {rate.per_second:g} {', '.join(ops)} per second ({_grounds(rate)})"
     for name, fast in profile.bandwidth.items():
         yield f"bandwidth of {name} {fast.bytes_per_second:g} bytes per second ({_grounds(fast)})"
     if not profile.throughput:
