@@ -1,8 +1,13 @@
-"""Text in the cells of a CSV file: what a spreadsheet does not run, nor a terminal obey."""
+"""The cells of a CSV file: text that a spreadsheet does not run, nor a terminal obey."""
 
 from __future__ import annotations
 
+import csv
+import io
 import re
+from collections.abc import Iterable
+from itertools import groupby, repeat
+from math import isfinite
 from typing import Any
 
 from hwmodels.plain import printable_lines
@@ -25,9 +30,65 @@ def to_cell(value: Any) -> Any:
     return _TOLD + text if _FORMULA.match(text) else text
 
 
+def are_cells(texts: Iterable[str]) -> bool:
+    """Whether a file holds texts as they are: `to_cell` changes none, and nothing quotes one."""
+    joined = "".join(texts)
+    plain = joined.isprintable() and "," not in joined and '"' not in joined
+    return plain and _QUOTED.isdisjoint(text[:1] for text in texts)
+
+
 def from_cell(text: str) -> str:
     """The text that `to_cell` was given."""
     return text[1:] if text[:1] == _TOLD and _FORMULA.match(text) else text
+
+
+def each(column: Any, size: int) -> Iterable[Any]:
+    """The values of a column of so many rows."""
+    return column if isinstance(column, list) else repeat(column, size)
+
+
+def _kinds(column: Any) -> set[type]:
+    """The types of its values."""
+    return {*map(type, column)} if isinstance(column, list) else {type(column)}
+
+
+def are_finite(column: Any) -> bool:
+    """Whether no value of a column, a list or what all rows share, is infinite or no number."""
+    kinds = _kinds(column)
+    if not any(issubclass(kind, float) for kind in kinds):
+        return True
+    values = column if isinstance(column, list) else [column]
+    if not kinds <= {int, float}:
+        values = [value for value in values if isinstance(value, float)]
+    return all(map(isfinite, values))
+
+
+def csv_text(columns: list[Any], size: int) -> str:
+    """Rows of a CSV file, which the csv module writes where something is to be quoted."""
+    written = [_written(column) for column in columns]
+    if None in written or len(columns) == 1:  # a row of one empty cell is quoted, too
+        cells = (map(to_cell, each(column, size)) for column in columns)
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(zip(*cells, strict=True))
+        return text.getvalue()
+    shared = groupby(written, lambda column: isinstance(column, str))
+    parts = [part for one, group in shared for part in ([",".join(group)] if one else group)]
+    return "\n".join([*map(",".join, zip(*(each(x, size) for x in parts), strict=True)), ""])
+
+
+def _written(column: Any) -> list[str] | str | None:
+    """A column as cells of a file; None where that is for the csv module to say."""
+    if not isinstance(column, list):
+        cells = _written([column])
+        return cells and cells[0]
+    kinds = _kinds(column)
+    if kinds == {str}:
+        return column if are_cells(column) else None
+    if kinds <= {int, float}:
+        return [*map(repr, column)]
+    if kinds <= {int, float, type(None)}:
+        return ["" if value is None else repr(value) for value in column]
+    return None
 
 
 _QUOTED = frozenset(_STARTS + _TOLD)

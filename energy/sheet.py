@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from energy.cells import from_cell
 from energy.numerals import NumeralError, Numerals
 from hwmodels.errors import Caution, UserError
 from hwmodels.inputs import check_file
 from hwmodels.plain import printable, quoted, shortened
+
+if TYPE_CHECKING:
+    from _csv import _reader
 
 #: The largest file that is taken for a table, and its longest line in characters.
 MAX_BYTES, MAX_LINE = 2**30, 2**20
@@ -47,6 +50,7 @@ class Sheet:
     called: str  #: what an error calls it, such as `counts 'a.csv'`
     error: type[UserError]  #: what is raised
     header: list[str]  #: its columns, none of which stands twice
+    cells: _reader  #: its rows as they are parted, empty ones too, of any number of cells
     rows: Iterator[tuple[int, list[str]]]  #: its rows with the number of their line
     numerals: Numerals  #: reads its numbers
 
@@ -104,7 +108,9 @@ def open_sheet(
             delimiter = max(",;\t", key=first.count)
             reader = csv.reader(chain([first], lines), delimiter=delimiter, strict=strict)
             header = [name.strip() for name in next(reader, [])]
-            sheet = Sheet(called, error, header, iter(()), Numerals(commas=delimiter != ","))
+            sheet = Sheet(
+                called, error, header, reader, iter(()), Numerals(commas=delimiter != ",")
+            )
             sheet.check_header()
             sheet.rows = _rows(reader, sheet)
             yield sheet
@@ -137,12 +143,12 @@ def _not_utf8(path: Path) -> str:
     return "its end"
 
 
-def _rows(reader: Iterator[list[str]], sheet: Sheet) -> Iterator[tuple[int, list[str]]]:
+def _rows(reader: _reader, sheet: Sheet) -> Iterator[tuple[int, list[str]]]:
     width, line, empty = len(sheet.header), 0, True
     for row in reader:
         if not any(row):  # an empty line, as spreadsheets write them too
             continue
-        line = reader.line_num  # type: ignore[attr-defined]
+        line = reader.line_num
         if len(row) != width:
             raise sheet.fault(line, f" has not the {width} columns of the header")
         empty = False

@@ -6,17 +6,15 @@ is asked for.
 
 from __future__ import annotations
 
-import csv
 import html
-import io
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass, replace
 from itertools import groupby
 from math import isfinite
 from operator import attrgetter, itemgetter
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
 
-from energy.cells import to_cell
+from energy.cells import are_finite, csv_text, each
 from energy.words import NONE
 from hwmodels.errors import UserError
 from hwmodels.plain import printable_lines, quoted
@@ -25,6 +23,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 Row = TypeVar("Row")
+#: Rows whose values are found together.
+_BLOCK = 2**12
 
 
 class TableError(UserError, ArithmeticError):
@@ -80,6 +80,15 @@ def texts(*headings: str, words: Collection[str] = ()) -> tuple[Column[Any], ...
     )
 
 
+@runtime_checkable
+class Stretched(Protocol):
+    """Rows that are views of columns: their values are found for many of them at once."""
+
+    def stretches(self) -> Iterable[Sized]:
+        """Many rows as one: of an attribute a list of theirs, or a value that all of them share."""
+        ...
+
+
 @dataclass(frozen=True)
 class Table(Generic[Row]):
     """Rows under columns."""
@@ -116,23 +125,47 @@ class Table(Generic[Row]):
         names = self.names
         return [dict(zip(names, values, strict=True)) for values in self.values()]
 
-    def values(self) -> Iterator[list[Any]]:
+    def values(self) -> Iterator[tuple[Any, ...]]:
         """The values of each row.
 
         Raises:
             TableError: If one is infinite or no number, which no file may hold.
         """
+        for size, columns in self._blocks():
+            yield from zip(*(each(column, size) for column in columns), strict=True)
+
+    def _blocks(self) -> Iterator[tuple[int, list[Any]]]:
+        """Some rows after the other: how many, and of each column a list, or what all share."""
         found = [column.value for column in self.columns]
-        for row in self.rows:
-            values = [value(row) for value in found]
-            for i, value in enumerate(values):
-                if isinstance(value, float) and not isfinite(value):
-                    named = ", ".join(x for x in values if isinstance(x, str) and x)
-                    raise TableError(
-                        f"column '{self.names[i]}' of the row {quoted(named)} would be {value}; "
-                        "the numbers that it is made of are too large"
-                    )
-            yield values
+        if isinstance(self.rows, Stretched):
+            for stretch in self.rows.stretches():
+                columns = [value(stretch) for value in found]
+                self._check(columns)
+                yield len(stretch), columns
+            return
+        for start in range(0, len(self.rows), _BLOCK):
+            rows = self.rows[start : start + _BLOCK]
+            columns = [[value(row) for row in rows] for value in found]
+            self._check(columns)
+            yield len(rows), columns
+
+    def _check(self, columns: list[Any]) -> None:
+        """Raise TableError for the first value that no file may hold."""
+        wrong = [
+            (row, i, value)
+            for i, column in enumerate(columns)
+            if not are_finite(column)
+            for row, value in enumerate(column if isinstance(column, list) else [column])
+            if isinstance(value, float) and not isfinite(value)
+        ]
+        if wrong:
+            row, i, value = min(wrong, key=itemgetter(0, 1))
+            values = [column[row] if isinstance(column, list) else column for column in columns]
+            named = ", ".join(x for x in values if isinstance(x, str) and x)
+            raise TableError(
+                f"column '{self.names[i]}' of the row {quoted(named)} would be {value}; "
+                "the numbers that it is made of are too large"
+            )
 
     def cells(self) -> list[list[str]]:
         """Each row for people, under the headings of `shown`."""
@@ -142,17 +175,19 @@ class Table(Generic[Row]):
         """The rows, those that stand together in one list."""
         return [list(rows) for _, rows in groupby(self.rows, self.group)]
 
-    def to_csv(self) -> str:
-        """The text of a file; a value that is missing is an empty cell.
+    def csv_blocks(self) -> Iterator[str]:
+        """The text of a file, a block of rows at a time; a value that is missing is an empty cell.
 
         Raises:
             TableError: If a value is infinite or no number.
         """
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(self.names)
-        writer.writerows(map(to_cell, values) for values in self.values())
-        return text.getvalue()
+        yield csv_text([[name] for name in self.names], 1)
+        for size, columns in self._blocks():
+            yield csv_text(columns, size)
+
+    def to_csv(self) -> str:
+        """All of that text; raises TableError likewise."""
+        return "".join(self.csv_blocks())
 
     def to_frame(self) -> DataFrame:
         """A data frame; a value that is missing is a missing value of its column's type."""

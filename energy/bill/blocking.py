@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from energy.bill.fusion import CACHED, Rows
+import numpy as np
+
+from energy.bill.fusion import CACHED
 from energy.bill.traffic import Bits
-from energy.counts import Counts, LayerCount
+from energy.counts import Counts
+from energy.counts.columns import Columns, Floats, Ints
 from hwmodels import Buffer, HardwareProfile, Op
 
 _INPUTS = (Op.ACTIVATION_READ, Op.SPIKE_READ)
 
 
 def read_again(
-    row: LayerCount, profile: HardwareProfile, bits: Bits, steps: int = 1
-) -> dict[Op, float]:
+    rows: Columns, profile: HardwareProfile, bits: Bits, steps: Floats | int = 1
+) -> dict[Op, Floats]:
     """How often the operands of a product with weights are read, where neither fits on the chip.
 
     The smaller one lies on the chip strip by strip, and the larger one passes once for each strip:
@@ -21,24 +24,29 @@ def read_again(
     M K + M N + K N (M K / S) = M N K (1 / N + 1 / K + K / S), and 1 / K + K / S >= 2 / sqrt(S).
 
     Args:
-        row: As counted.
+        rows: As counted.
         profile: The machine.
         bits: Of its values.
         steps: Time steps that are worked on one after the other.
+
+    Returns:
+        Times for each row, of each operation that some row repeats.
     """
-    ops, calls, room = row.tally.ops, max(1, row.calls), _room_bytes(profile)
-    if room is None or not row.tally.dense_macs or not ops.get(Op.WEIGHT_READ):
+    room, stored = _room_bytes(profile), rows.op(Op.WEIGHT_READ)
+    products = (rows.dense_macs > 0) & (stored > 0)
+    if room is None or not products.any():
         return {}
-    weights = ops[Op.WEIGHT_READ] / calls * bits.of(row, Op.WEIGHT_READ) / 8
-    inputs = sum(ops.get(op, 0) / calls / steps * bits.of(row, op) / 8 for op in _INPUTS)
-    times = min(weights, inputs) / room
-    if times <= 1:
-        return {}
-    return dict.fromkeys(_INPUTS if weights <= inputs else (Op.WEIGHT_READ,), times)
+    calls = np.maximum(1, rows.calls)
+    weights = stored / calls * bits.of(rows, Op.WEIGHT_READ) / 8
+    inputs = sum(rows.op(op) / calls / steps * bits.of(rows, op) / 8 for op in _INPUTS)
+    times = np.where(products, np.maximum(1, np.minimum(weights, inputs) / room), 1)
+    smaller = weights <= inputs
+    again = dict.fromkeys(_INPUTS, np.where(smaller, times, 1))
+    return again | {Op.WEIGHT_READ: np.where(smaller, 1, times)}
 
 
-def query_blocks(row: LayerCount, beside: Rows, counts: Counts, profile: HardwareProfile) -> float:
-    """How often a pass reads the keys or values of a product of attention.
+def query_blocks(counts: Counts, profile: HardwareProfile) -> Floats:
+    """How often a pass reads the keys or values of the products of attention; 1 in other rows.
 
     A quarter of the room on the chip holds a block of queries, as in algorithm 1 of FlashAttention,
     of all heads, and of one time step where they are spikes; a whole block or not, as in
@@ -46,23 +54,31 @@ def query_blocks(row: LayerCount, beside: Rows, counts: Counts, profile: Hardwar
     to its own end.
 
     Args:
-        row: The product.
-        beside: The rows of its block and depth: the one that reads the queries among them.
-        counts: Its pass.
+        counts: A pass, as counted.
         profile: The machine.
     """
-    cached = sum(row.tally.ops.get(op, 0) for op in CACHED)
-    row = next(iter(beside.get("scores", ())), row)
-    ops, calls = row.tally.ops, max(1, row.calls)
-    room = _room_bytes(profile)
+    rows, room = counts.columns, _room_bytes(profile)
+    cached = rows.op(*CACHED) > 0
+    if room is None or not cached.any():
+        return np.ones(len(rows))
+    reader = _first_scores(rows)  # the row that reads the queries
+    calls = np.maximum(1, rows.calls)[reader]
     queries = counts.tokens / (calls * max(1, counts.batch))
-    if room is None or not cached or queries <= 1:
-        return 1
-    spikes = ops.get(Op.SPIKE_READ, 0) / max(1, counts.timesteps)
-    vectors = max(ops.get(Op.ACTIVATION_READ, 0), spikes) / calls
+    spikes = rows.op(Op.SPIKE_READ)[reader] / max(1, counts.timesteps)
+    vectors = np.maximum(rows.op(Op.ACTIVATION_READ)[reader], spikes) / calls
     width = profile.width_bits(Op.ACTIVATION_READ) / 8
-    blocks = max(1.0, 4 * vectors / max(1, counts.batch) * width / room)
-    return (blocks + 1) / 2 if counts.attention == "causal" else blocks
+    blocks = np.maximum(1, 4 * vectors / max(1, counts.batch) * width / room)
+    times = (blocks + 1) / 2 if counts.attention == "causal" else blocks
+    return np.where(cached & (queries > 1), times, 1.0)
+
+
+def _first_scores(rows: Columns) -> Ints:
+    """For each row the first product of scores in its block and depth; itself where none is."""
+    scores = np.flatnonzero(rows.component("scores"))[::-1]
+    first = np.full(int(rows.part.max(initial=0)) + 1, -1)
+    first[rows.part[scores]] = scores
+    found = first[rows.part]
+    return np.where(found < 0, np.arange(len(rows)), found)
 
 
 def _room_bytes(profile: HardwareProfile) -> int | None:

@@ -9,18 +9,21 @@ from functools import cached_property, partial, reduce
 from operator import add, attrgetter
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from energy.bill.kept import kept
-from energy.bill.latency import seconds
 from energy.bill.layer import (
     ACCOUNTINGS,
-    ESTIMATE_COLUMNS,
+    ALL,
+    COMPUTE,
     FULL,
     GROUPS,
-    BillRow,
+    IN_GROUP,
     LayerEnergy,
     known_pj,
 )
-from energy.bill.pricing import prepare, priced_layers
+from energy.bill.priced import ESTIMATE_COLUMNS, BillRow, Priced, priced
+from energy.bill.pricing import prepare
 from energy.counts import Counts
 from energy.counts.counts import Scope
 from energy.table import Column, Table
@@ -35,9 +38,7 @@ if TYPE_CHECKING:
 class Estimate:
     """The bill of one variant of a model on one piece of hardware."""
 
-    counts: Counts  #: what was counted, as executed under the dataflow
-    profile: HardwareProfile  #: the price list
-    layers: tuple[LayerEnergy, ...]  #: one bill per layer, in the order of the counts
+    priced: Priced  #: one bill per layer, as columns
     dataflow: Dataflow = Dataflow.LAYERWISE  #: how often operands move
     latency_s: float | None = None  #: seconds that the pass takes; None where unknown
     #: what it was made of, so that it can be made again for another machine: the counted facts of
@@ -46,6 +47,21 @@ class Estimate:
     #: whether somebody says how long the pass takes, or that nobody knows: it is then as long on
     #: any machine
     timed: bool = False
+
+    @property
+    def counts(self) -> Counts:
+        """What was counted, as executed under the dataflow."""
+        return self.priced.counts
+
+    @property
+    def profile(self) -> HardwareProfile:
+        """The price list."""
+        return self.priced.profile
+
+    @property
+    def layers(self) -> Sequence[LayerEnergy]:
+        """One bill per layer, in the order of the counts."""
+        return self.priced.layers
 
     @property
     def static_pj(self) -> float | None:
@@ -74,15 +90,10 @@ class Estimate:
         bill = self.under(accounting)
         if bill is not self:
             return bill.energy_pj(block=block, component=component)
-        return self._sum(accounting == "compute", block, component)
-
-    @kept
-    def _sum(self, compute: bool, block: str | None, component: str | None) -> float:
-        layers = self.within(block, component)
-        if compute:
-            return math.fsum(layer.compute_pj for layer in layers)
-        static_pj = self.static_pj if block is None and component is None else None
-        return math.fsum((static_pj or 0.0, *(layer.total_pj for layer in layers)))
+        if accounting == "compute":
+            return self.priced.sum_pj("compute", block, component)
+        static_pj = self.static_pj if block is component is None else None
+        return self.priced.sum_pj(ALL, block, component, static_pj or 0.0)
 
     def under(self, accounting: str) -> Estimate:
         """The bill at the bound that an accounting names; itself where it names none.
@@ -119,46 +130,41 @@ class Estimate:
         return {}
 
     @kept
-    def within(self, block: str | None, component: str | None = None) -> Sequence[LayerEnergy]:
-        """The bills of the layers in a block that have a component; None is any."""
-        if block is component is None:
-            return self.layers
-        return [x for x in self.layers if x.count.label.within(block, component)]
-
-    @kept
     def counted(self, block: str | None, component: str | None = None) -> frozenset[Op]:
-        """The operations that were counted in the layers of `within`."""
-        tallies = (layer.count.tally.ops for layer in self.within(block, component))
-        return frozenset(op for ops in tallies for op in ops if ops[op])
+        """The operations that were counted in a block or component; None is any."""
+        rows = self.priced.where(block, component)
+        return frozenset(op for op, n in self.counts.columns.ops.items() if n[rows].any())
 
     @cached_property
     def without_latency(self) -> Estimate:
         """The same bill where nobody knows how long the pass takes."""
         return self if self.latency_s is None else self.lasting(None)
 
-    def group_pj(self, group: str) -> float:
-        """Energy of one heading of `GROUPS` over all layers, in picojoules."""
-        return math.fsum(layer.group_pj(group) for layer in self.layers)
+    def group_pj(self, group: str, block: str | None = None, component: str | None = None) -> float:
+        """Energy of a heading of `GROUPS`, or of a part of `STORED`, in picojoules."""
+        return self.priced.sum_pj(group, block, component)
+
+    def moved_bytes(self, block: str | None = None, component: str | None = None) -> float:
+        """Bytes that move through all memory levels; of one block or component, None is any."""
+        rows = self.priced.where(block, component)
+        levels = self.priced.level_bytes.values()
+        return math.fsum(n for moved in levels for n in moved[rows].tolist())
 
     @cached_property
     def level_pj(self) -> dict[str, float]:
         """Energy of memory traffic by memory level, in picojoules, nearest level first."""
-        energies = {
-            name: math.fsum(layer.level_pj.get(name, 0.0) for layer in self.layers)
-            for name in self.profile.memory
-        }
-        return {name: pj for name, pj in energies.items() if pj}
+        sums = {name: math.fsum(pj.tolist()) for name, pj in self.priced.level_pj.items()}
+        return {name: sums[name] for name in self.profile.memory if sums.get(name)}
 
     @property
     def lacks_compute(self) -> bool:
         """Whether a MAC or an AC has no price: the totals are then no energy of the model."""
-        return any(layer.lacks_compute for layer in self.layers)
+        return not COMPUTE.isdisjoint(self.priced.unpriced)
 
     @cached_property
     def unpriced(self) -> dict[Op, float]:
         """Operations that were counted but have no price, with their number."""
-        amounts = {op: self.counts.total(op) for op in Op if not self.profile.is_priced(op)}
-        return {op: amount for op, amount in amounts.items() if amount}
+        return {op: self.counts.total(op) for op in self.priced.unpriced}
 
     @property
     def coverage(self) -> float:
@@ -174,7 +180,7 @@ class Estimate:
         of which nothing has a price has an energy: a gap is never a zero. Static energy
         belongs to no layer, so it is not here.
         """
-        rows = [BillRow(self.counts, self.profile, self.dataflow, x) for x in self.layers]
+        rows = [BillRow(self.priced, self.dataflow, row) for row in range(len(self.priced))]
         return Table(ESTIMATE_COLUMNS, rows)
 
     def to_frame(self) -> DataFrame:
@@ -186,18 +192,16 @@ class Estimate:
         title = f"{self.counts.title}; {self.profile.title}, {self.dataflow}{missing}"
         columns = (
             Column("part", attrgetter("name"), "part", words=True),
-            *(Column(group, partial(self._cell, group), group) for group in (*GROUPS, "all")),
+            *(Column(group, partial(self._cell, group), group) for group in (*GROUPS, ALL)),
         )
         return Table(columns, list(self.counts.scopes()), title).to_html()
 
     def _cell(self, group: str, scope: Scope) -> str:
-        layers = self.within(scope.block, scope.component)
         counted = self.counted(scope.block, scope.component)
-        missing = [op for op in self.unpriced if group in (op.group, "all") and op in counted]
-        if group == "all":  # static energy is in the last row, where it is known
-            pj = self.energy_pj(block=scope.block, component=scope.component)
-        else:
-            pj = math.fsum(layer.group_pj(group) for layer in layers)
+        missing = [op for op in self.unpriced if op in IN_GROUP[group] and op in counted]
+        part = {"block": scope.block, "component": scope.component}
+        # Static energy is in the last row, where it is known.
+        pj = self.energy_pj(**part) if group == ALL else self.group_pj(group, **part)
         return energy(known_pj(pj, missing))
 
     def __repr__(self) -> str:
@@ -218,13 +222,10 @@ class Estimate:
         phase = self.counts.phase if self.counts.phase == other.counts.phase else "request"
         counts = replace(self.counts, phase=phase) + replace(other.counts, phase=phase)
         known = self.latency_s is not None and other.latency_s is not None
-        bills = zip(self.layers, other.layers, counts.layers, strict=True)
-        layers = tuple(a.plus(b, count) for a, b, count in bills)
         latency_s = (self.latency_s or 0.0) + (other.latency_s or 0.0) if known else None
-        return Estimate(
-            *(counts, self.profile, layers, self.dataflow, latency_s),
-            *(self.made_of + other.made_of, self.timed or other.timed),
-        )
+        bills = self.priced.plus(other.priced, counts)
+        made_of, timed = self.made_of + other.made_of, self.timed or other.timed
+        return Estimate(bills, self.dataflow, latency_s, made_of, timed)
 
 
 def estimate(
@@ -240,9 +241,9 @@ def estimate(
     the seconds that the pass takes, are those of the profile unless given.
     """
     dataflow = dataflow or profile.dataflow
-    work = prepare(counts, profile, dataflow)
-    layers = priced_layers(work, profile)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is no cell of a table
+        bills = priced(prepare(counts, profile, dataflow), profile)
     timed = latency_s is not None
-    if not timed:
-        latency_s = seconds(layer.time for layer in layers)
-    return Estimate(work.counts, profile, layers, dataflow, latency_s, (counts,), timed)
+    if not timed and bills.times is not None:
+        latency_s = bills.times.together
+    return Estimate(bills, dataflow, latency_s, (counts,), timed)

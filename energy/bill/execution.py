@@ -9,20 +9,25 @@ can be priced on any machine. Dense layers move each operand once per call in ev
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
 from fractions import Fraction
 from math import isqrt
 
+import numpy as np
+
 from energy.bill.blocking import query_blocks, read_again
-from energy.bill.fusion import beside_each, fused
+from energy.bill.fusion import CACHED, fused
 from energy.bill.traffic import Bits
-from energy.counts import Counts, LayerCount
+from energy.counts import Counts
+from energy.counts.columns import Columns, Floats, Mask
 from hwmodels import Core, Dataflow, Delivery, Fusion, HardwareProfile, Op
 from hwmodels.dataflow import Rules
 
 #: An update of a leaky integrate-and-fire neuron: leak, integrate and reset; leak; threshold.
 LEAKY = {Op.NEURON_ADD: 3, Op.NEURON_MUL: 1, Op.NEURON_CMP: 1}
 _AS_COUNTED = Rules()
+Ops = dict[Op, Floats]
+
 _STORED = (Op.WEIGHT_READ, Op.KV_READ, Op.KV_SPIKE_READ)
 
 
@@ -37,122 +42,115 @@ def executed(
         dataflow: How often operands move.
         facts: The counts at the bound of the profile, where somebody has made them (`fused`).
     """
-    rules = dataflow.rules
+    rules, rows = dataflow.rules, counts.columns
     moved = fused(counts, profile) if facts is None else facts
-    tiled = profile.fusion is Fusion.FUSED and rules.weights != "event"
-    bits = Bits(profile, rules, counts.value_bits)
-    whole_updates = profile.prices_updates
-    layers = []
-    for row, fact, beside in zip(moved.layers, counts.layers, beside_each(counts), strict=True):
-        ops = dict(row.tally.ops)
-        if row.tally.slots:
-            _execute(ops, row, rules, counts)
-        if rules.weights != "event":
-            steps = counts.timesteps if rules.weights == "step" and row.tally.slots else 1
-            for op, times in read_again(fact, profile, bits, steps).items():
-                ops[op] = ops.get(op, 0) * times
-        if tiled:
-            _read_in_blocks(ops, query_blocks(fact, beside, counts, profile))
-        if ops.get(Op.NEURON_UPDATE):
-            _take_apart(ops, whole_updates)
-        if profile.delivery is not None and (fetched := fetches(fact, profile.delivery)):
-            ops[Op.DELIVERY] = fetched
-        layers.append(row.with_ops(ops))
+    ops = dict(moved.columns.ops)
+    if rules != _AS_COUNTED:
+        _execute(ops, moved, rules)
+    if rules.weights != "event":
+        stepped = rules.weights == "step" and counts.timesteps > 1
+        steps = np.where(rows.slots > 0, counts.timesteps, 1) if stepped else 1
+        bits = Bits(profile, rules, counts.value_bits)
+        _repeat(ops, read_again(rows, profile, bits, steps))
+    if profile.fusion is Fusion.FUSED and rules.weights != "event":
+        _repeat(ops, dict.fromkeys(CACHED, query_blocks(counts, profile)))
+    if Op.NEURON_UPDATE in ops:
+        _take_apart(ops, profile)
+    if profile.delivery is not None:
+        fetched = fetches(rows, profile.delivery)
+        ops[Op.DELIVERY] = np.where(fetched > 0, fetched, rows.op(Op.DELIVERY))
     if profile.core is not None:
-        layers = _routed(layers, counts, profile.core)
-    return replace(counts, layers=tuple(layers))
+        hops = _hops(rows, profile.core)
+        ops[Op.SPIKE_HOP] = np.where(hops > 0, hops, rows.op(Op.SPIKE_HOP))
+    return moved.with_ops(ops)
 
 
-def _read_in_blocks(ops: dict[Op, float], blocks: float) -> None:
-    """Keys and values are read once for each block of queries."""
-    for op in (Op.KV_READ, Op.KV_SPIKE_READ):
+def _repeat(ops: Ops, times: Mapping[Op, Floats]) -> None:
+    for op, each in times.items():
         if op in ops:
-            ops[op] *= blocks
+            ops[op] = ops[op] * each
 
 
-def _take_apart(ops: dict[Op, float], whole_updates: bool) -> None:
+def _take_apart(ops: Ops, profile: HardwareProfile) -> None:
     """An update of a neuron is charged whole, or as what it is made of: never both.
 
     A neuron of which nobody counted what it does is a leaky integrate-and-fire neuron.
     """
-    if whole_updates:
-        for op in LEAKY:
-            ops.pop(op, None)
+    updates = ops[Op.NEURON_UPDATE]
+    parts = {op: ops[op] if op in ops else np.zeros(len(updates)) for op in LEAKY}
+    if profile.prices_updates:
+        ops |= {op: np.where(updates > 0, 0, numbers) for op, numbers in parts.items()}
         return
-    updates = ops.pop(Op.NEURON_UPDATE)
-    if not any(op in ops for op in LEAKY):
-        ops |= {op: each * updates for op, each in LEAKY.items()}
+    unknown = (updates > 0) & ~np.any(list(parts.values()), axis=0)
+    ops[Op.NEURON_UPDATE] = np.zeros(len(updates))
+    for op, each in LEAKY.items():
+        ops[op] = np.where(unknown, each * updates, parts[op])
 
 
-def fetches(fact: LayerCount, delivery: Delivery, *, event_reuse: float | None = None) -> float:
+def fetches(rows: Columns, delivery: Delivery, *, event_reuse: float | None = None) -> Floats:
     """Stored operands that are fetched beside the adders, each for as many uses as share a fetch.
 
     An operand is used `products / stored` times in a call; no fetch serves more. Accumulates
     beside MACs in a row without spikes are parts of narrow products (`compare.twin`): no events.
 
     Args:
-        fact: A row as counted.
+        rows: As counted.
         delivery: The buffer beside the adders.
         event_reuse: Another number of events that share a fetch.
     """
-    counted, calls = fact.tally.ops, max(1, fact.calls)
-    stored = sum(counted.get(op, 0) for op in _STORED) / calls
-    macs, events = counted.get(Op.MAC, 0), fact.tally.accumulates
-    if macs and not fact.tally.slots:
-        macs, events = macs + events, 0
-    found = 0.0
+    macs, events = rows.op(Op.MAC), rows.accumulates
+    narrow = (macs > 0) & (rows.slots == 0)
+    macs, events = np.where(narrow, macs + events, macs), np.where(narrow, 0, events)
+    calls = np.maximum(1, rows.calls)
+    stored = rows.op(*_STORED) / calls
+    found = np.zeros(len(rows))
     for uses, reuse in (
         (macs, delivery.mac_reuse),
         (events, delivery.event_reuse if event_reuse is None else event_reuse),
     ):
-        if uses:
-            each = min(reuse, uses / calls / stored) if stored else reuse
-            found += uses / max(1.0, each)
+        of_one = np.divide(uses / calls, stored, out=np.full(len(rows), np.inf), where=stored > 0)
+        found += uses / np.clip(of_one, 1, max(1, reuse))
     return found
 
 
-def _execute(ops: dict[Op, float], row: LayerCount, rules: Rules, counts: Counts) -> None:
+def _execute(ops: Ops, moved: Counts, rules: Rules) -> None:
     """What moves how often in a spiking layer."""
-    if rules == _AS_COUNTED:
-        return
-    accumulates = row.tally.accumulates
-    ops |= _weights(row, rules, counts)
-    if rules.inputs == "step" and Op.NEURON_UPDATE in ops and ops.get(Op.ACTIVATION_READ):
-        ops[Op.ACTIVATION_READ] = ops[Op.NEURON_UPDATE]
-    if rules.state == "resident":
-        ops[Op.STATE_READ] = ops[Op.STATE_WRITE] = 0
-    if rules.accumulators == "event":
-        for op in (Op.STATE_READ, Op.STATE_WRITE):
-            ops[op] = ops.get(op, 0) + accumulates
-    if rules.spikes == "addresses":
-        for op in (Op.SPIKE_READ, Op.SPIKE_WRITE):
-            ops[op] = row.tally.spikes if ops.get(op) else 0
+    rows, timesteps = moved.columns, moved.timesteps
+    spiking, accumulates = rows.slots > 0, rows.accumulates
 
+    def put(op: Op, number: Floats | float, where: Mask | bool = True) -> None:
+        ops[op] = np.where(spiking & where, number, rows.op(op))
 
-def _weights(row: LayerCount, rules: Rules, counts: Counts) -> dict[Op, float]:
-    """Reads of what is stored, under the rules for weights."""
-    ops = row.tally.ops
     if rules.weights == "step":
         # Spikes in the cache are those of all time steps already.
-        stored = (Op.WEIGHT_READ, Op.VECTOR_READ, Op.KV_READ)
-        return {op: ops.get(op, 0) * counts.timesteps for op in stored}
-    if rules.weights == "event":
-        per_event = row.tally.accumulates
-        return {op: per_event if ops.get(op) else 0 for op in (Op.WEIGHT_READ, Op.KV_READ)}
-    return {}
+        for op in (Op.WEIGHT_READ, Op.VECTOR_READ, Op.KV_READ):
+            put(op, rows.op(op) * timesteps)
+    elif rules.weights == "event":
+        for op in (Op.WEIGHT_READ, Op.KV_READ):
+            put(op, accumulates, rows.op(op) > 0)
+    if rules.inputs == "step":
+        updates = rows.op(Op.NEURON_UPDATE)
+        put(Op.ACTIVATION_READ, updates, (updates > 0) & (rows.op(Op.ACTIVATION_READ) > 0))
+    for op in (Op.STATE_READ, Op.STATE_WRITE):
+        if rules.state == "resident":
+            put(op, 0)
+        if rules.accumulators == "event":
+            put(op, rows.op(op) + accumulates)
+    if rules.spikes == "addresses":
+        for op in (Op.SPIKE_READ, Op.SPIKE_WRITE):
+            put(op, rows.spikes, rows.op(op) > 0)
 
 
-def cores_needed(row: LayerCount, core: Core) -> int:
+def cores_needed(rows: Columns, core: Core) -> Floats:
     """Cores that an event-driven layer takes: as its weights or its neurons demand; 0 for others.
 
     A layer with `slots` entries and `dense_macs` products has dense_macs / slots neurons.
     """
-    weights = row.tally.ops.get(Op.WEIGHT_READ, 0)
-    if not (row.tally.slots and weights):
-        return 0
-    synapses = weights // max(1, row.calls)
-    neurons = row.tally.dense_macs // row.tally.slots
-    return int(max(-(-synapses // core.synapses), -(-neurons // core.neurons)))
+    weights = rows.op(Op.WEIGHT_READ)
+    synapses = weights // np.maximum(1, rows.calls)
+    neurons = rows.dense_macs // np.maximum(1, rows.slots)
+    needed = np.maximum(np.ceil(synapses / core.synapses), np.ceil(neurons / core.neurons))
+    return np.where((rows.slots > 0) & (weights > 0), needed, 0)
 
 
 def mean_hops(cores: int) -> Fraction:
@@ -164,13 +162,9 @@ def mean_hops(cores: int) -> Fraction:
     return Fraction(2 * (side**2 - 1), 3 * side)
 
 
-def _routed(layers: list[LayerCount], counts: Counts, core: Core) -> list[LayerCount]:
+def _hops(rows: Columns, core: Core) -> Floats:
     """Each spike goes to every core of the layer it drives; into attention products, to one."""
-    needed = [cores_needed(row, core) for row in counts.layers]
-    hops = mean_hops(sum(needed))
-    routed = []
-    for row, cores in zip(layers, needed, strict=True):
-        messages = row.tally.spikes * max(1, cores) if row.tally.accumulates else 0
-        number = round(messages * hops)
-        routed.append(row.with_ops({**row.tally.ops, Op.SPIKE_HOP: number}) if number else row)
-    return routed
+    cores = cores_needed(rows, core)
+    hops = mean_hops(int(cores.sum()))
+    messages = np.where(rows.accumulates > 0, rows.spikes * np.maximum(1, cores), 0)
+    return np.rint(messages * hops.numerator / hops.denominator)

@@ -16,82 +16,82 @@ A layer whose part in the architecture is not known keeps what it reads and writ
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+import numpy as np
 
 from energy.bill.layer import COMPUTE
-from energy.counts import Counts, LayerCount
+from energy.counts import Counts
+from energy.counts.columns import Columns, Floats, Mask
 from hwmodels import Fusion, HardwareProfile, Op
 
 #: The component that reads what a component has made, in the same transformer layer.
 _NEXT = {"qkv": "scores", "mix": "proj", "ffn_up": "ffn_down"}
 CACHED = (Op.KV_READ, Op.KV_SPIKE_READ)
 
-Rows = Mapping[str, list[LayerCount]]
-
 
 def fused(counts: Counts, profile: HardwareProfile) -> Counts:
     """The counts with what moves at the bound that the profile names."""
     if profile.fusion is Fusion.UNFUSED:
         return counts
-    rows = zip(counts.layers, beside_each(counts), strict=True)
-    return replace(counts, layers=tuple(row.with_ops(_moved(row, beside)) for row, beside in rows))
+    return counts.with_ops(_moved(counts.columns))
 
 
-def beside_each(counts: Counts) -> list[Rows]:
-    """Of each row the rows of its block and depth, itself too, by component."""
-    parts: dict[tuple[str, int | None], dict[str, list[LayerCount]]] = defaultdict(dict)
-    for row in counts.layers:
-        part = parts[row.label.block, row.label.depth]
-        part.setdefault(row.label.component, []).append(row)
-    return [parts[row.label.block, row.label.depth] for row in counts.layers]
+def _moved(rows: Columns) -> dict[Op, Floats]:
+    """Operations of all rows in the fused bound; the first rule that holds for a row is its own."""
+    ops, left = dict(rows.ops), np.ones(len(rows), dtype=bool)
 
+    def those(having: Mask) -> Mask:
+        found = left & having
+        left[found] = False
+        return found
 
-def _moved(row: LayerCount, beside: Rows) -> dict[Op, float]:
-    """Operations of a row in the fused bound, given the rows of its block and depth."""
-    ops, component = dict(row.tally.ops), row.label.component
-    if ops.get(Op.NEURON_UPDATE):
-        ops[Op.ACTIVATION_READ] = ops[Op.STATE_READ] = ops[Op.STATE_WRITE] = 0
-        if row.name.endswith(".weight_encoder"):
-            ops[Op.SPIKE_WRITE] = 0
-        elif row.name.endswith(".qkv_neuron"):  # keys and values go to the cache
-            ops[Op.SPIKE_WRITE] = _total(beside.get("scores", ()), Op.SPIKE_READ)
-    elif component in ("scores", "mix") and any(ops.get(op) for op in CACHED):
-        if component == "scores":
-            ops[Op.ACTIVATION_WRITE] = 0
-        else:
-            ops[Op.ACTIVATION_READ] = 0
-            # Events of weights never leave the chip; those of new values come through memory.
-            values = [x for x in beside.get("neuron", ()) if x.name.endswith(".value_encoder")]
-            ops[Op.SPIKE_READ] = min(ops.get(Op.SPIKE_READ, 0), _total(values, Op.SPIKE_WRITE))
-            ops[Op.ACTIVATION_WRITE] = _share(row, beside)
-    elif component in _NEXT and ops.get(Op.WEIGHT_READ):
-        ops[Op.ACTIVATION_WRITE] = _share(row, beside)
-    elif component == "residual":
-        ops[Op.ACTIVATION_READ] = ops.get(Op.ACTIVATION_WRITE, 0)
-        ops[Op.ACTIVATION_WRITE] = 0
-    elif not any(ops.get(op) for op in COMPUTE) and not _looks_up(ops):
-        ops[Op.ACTIVATION_READ] = ops[Op.ACTIVATION_WRITE] = 0
+    def put(op: Op, where: Mask, value: Floats | float = 0.0) -> None:
+        if where.any():
+            ops[op] = np.where(where, value, ops.get(op, 0.0))
+
+    neuron = those(rows.op(Op.NEURON_UPDATE) > 0)
+    for op in (Op.ACTIVATION_READ, Op.STATE_READ, Op.STATE_WRITE):
+        put(op, neuron)
+    put(Op.SPIKE_WRITE, rows.named(".weight_encoder", neuron))
+    scores = rows.component("scores")
+    # Keys and values go to the cache.
+    queries = rows.over_parts(rows.op(Op.SPIKE_READ), scores)
+    put(Op.SPIKE_WRITE, rows.named(".qkv_neuron", neuron), queries)
+
+    attention = those(rows.component("scores", "mix") & (rows.op(*CACHED) > 0))
+    put(Op.ACTIVATION_WRITE, attention & scores)
+    mix = attention & ~scores
+    put(Op.ACTIVATION_READ, mix)
+    # Events of weights never leave the chip; those of new values come through memory.
+    encoders = rows.named(".value_encoder", rows.component("neuron"))
+    values = rows.over_parts(rows.op(Op.SPIKE_WRITE), encoders)
+    put(Op.SPIKE_READ, mix, np.minimum(rows.op(Op.SPIKE_READ), values))
+
+    product = those(rows.component(*_NEXT) & (rows.op(Op.WEIGHT_READ) > 0))
+    put(Op.ACTIVATION_WRITE, mix | product, _shares(rows))
+
+    residual = those(rows.component("residual"))
+    put(Op.ACTIVATION_READ, residual, rows.op(Op.ACTIVATION_WRITE))
+    put(Op.ACTIVATION_WRITE, residual)
+
+    # A row that does nothing but copy rows of a table has no other operation.
+    element = those((rows.op(*COMPUTE) == 0) & (rows.op(*_NOT_MEMORY) > 0))
+    for op in (Op.ACTIVATION_READ, Op.ACTIVATION_WRITE):
+        put(op, element)
     return ops
 
 
-def _looks_up(ops: Mapping[Op, float]) -> bool:
-    """Whether a row does nothing but copy rows of a table."""
-    return all(op.group == "memory" for op, number in ops.items() if number)
+_NOT_MEMORY = [op for op in Op if op.group != "memory"]
 
 
-def _share(row: LayerCount, beside: Rows) -> float:
+def _shares(rows: Columns) -> Floats:
     """What a product writes of what the next one reads; the first of several writes first."""
-    component = row.label.component
-    left = _total(beside.get(_NEXT[component], ()), Op.ACTIVATION_READ)
-    for other in beside[component]:
-        written = min(left, other.tally.ops.get(Op.ACTIVATION_WRITE, 0))
-        if other.name == row.name:
-            return written
-        left -= written
-    return 0
-
-
-def _total(rows: Iterable[LayerCount], op: Op) -> float:
-    return sum(row.tally.ops.get(op, 0) for row in rows)
+    written = rows.op(Op.ACTIVATION_WRITE).copy()
+    for component, reader in _NEXT.items():
+        writers = np.flatnonzero(rows.component(component))
+        wanted = rows.over_parts(rows.op(Op.ACTIVATION_READ), rows.component(reader))
+        left: dict[int, float] = {}
+        for row, part in zip(writers.tolist(), rows.part[writers].tolist(), strict=True):
+            before = left.get(part, wanted[row])
+            written[row] = min(before, written[row])
+            left[part] = before - written[row]
+    return written

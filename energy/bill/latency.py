@@ -3,48 +3,62 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
 
 from energy.bill.layer import COMPUTE, LayerTime
+from energy.counts.columns import Floats, Ints, row_sums
 from hwmodels import HardwareProfile, Op
 
 #: What bounds a layer whose arithmetic takes longest.
 ARITHMETIC = "arithmetic"
 
 
-def layer_time(
-    ops: Mapping[Op, float], level_bytes: Mapping[str, float], profile: HardwareProfile
-) -> LayerTime | None:
+class Times(NamedTuple):
+    """How long each layer takes."""
+
+    seconds: Floats  #: NaN where unknown
+    bound: Ints  #: which of `bounds` takes longest
+    bounds: tuple[str, ...]
+
+    def of(self, row: int) -> LayerTime | None:
+        """That of one layer."""
+        seconds = float(self.seconds[row])
+        return None if np.isnan(seconds) else LayerTime(seconds, self.bounds[self.bound[row]])
+
+    @property
+    def together(self) -> float | None:
+        """One after the other; None where one is not known, or there is none."""
+        known = len(self.seconds) and not np.isnan(self.seconds).any()
+        return math.fsum(self.seconds.tolist()) if known else None
+
+
+def layer_times(
+    ops: Mapping[Op, Floats], level_bytes: Mapping[str, Floats], profile: HardwareProfile, size: int
+) -> Times:
     """The longest of arithmetic, one kind of operation after the other, and each memory level.
 
-    None where the profile does not say how fast it does a kind of product that occurs, or has a
+    Unknown where the profile does not say how fast it does a kind of product that occurs, or has a
     bandwidth for some of the levels that are used but not for all.
 
     Args:
-        ops: Operations of the layer, as executed.
-        level_bytes: Bytes that it moves, by memory level.
+        ops: Operations of each layer, as executed.
+        level_bytes: Bytes that each moves, by memory level.
         profile: The machine.
+        size: Number of layers.
     """
-    if not profile.throughput or any(
-        ops.get(op) and op not in profile.throughput for op in COMPUTE
-    ):
-        return None
-    times = {
-        ARITHMETIC: math.fsum(
-            ops.get(op, 0) / rate.per_second for op, rate in profile.throughput.items()
-        )
-    }
-    for level, moved in level_bytes.items():
-        if moved and profile.bandwidth:
-            if level not in profile.bandwidth:
-                return None
+    unknown = np.full(size, not profile.throughput)
+    for op in COMPUTE & ops.keys() - profile.throughput.keys():
+        unknown |= ops[op] > 0
+    each = [ops[op] / x.per_second for op, x in profile.throughput.items() if op in ops]
+    times = {ARITHMETIC: row_sums(each, size)}
+    for level, moved in level_bytes.items() if profile.bandwidth else ():
+        if level in profile.bandwidth:
             times[level] = moved / profile.bandwidth[level].bytes_per_second
-    bound = max(times, key=times.__getitem__)
-    return LayerTime(times[bound], bound)
-
-
-def seconds(times: Iterable[LayerTime | None]) -> float | None:
-    """How long layers take one after the other; None where one is not known, or there is none."""
-    times = list(times)
-    known = [time.seconds for time in times if time is not None]
-    return math.fsum(known) if known and len(known) == len(times) else None
+        else:
+            unknown |= moved > 0
+    bound = np.argmax(list(times.values()), axis=0)
+    seconds = np.where(unknown, np.nan, np.max(list(times.values()), axis=0))
+    return Times(seconds, bound, tuple(times))

@@ -13,11 +13,9 @@ import numpy as np
 
 from energy.bill.execution import executed
 from energy.bill.fusion import fused
-from energy.bill.latency import layer_time
-from energy.bill.layer import LayerEnergy
 from energy.bill.placement import BUFFERS, Floats, Held, Ints, place
 from energy.bill.traffic import MOVED, Bits
-from energy.counts import Counts, LayerCount
+from energy.counts import Counts
 from hwmodels import Dataflow, HardwareProfile, MemoryLevel, Op
 
 
@@ -78,41 +76,38 @@ def prepare(
     flow = dataflow or profile.dataflow
     facts, bits = fused(counts, profile), Bits(profile, flow.rules, counts.value_bits)
     run = executed(counts, profile, flow, facts)
-    size = len(run.layers)
+    table = run.columns
+    calls = np.maximum(1, table.calls)
     amounts: dict[Op, Floats] = {}
-    moved, held = np.zeros((2, size, len(BUFFERS)))
-    for i, row in enumerate(run.layers):
-        calls = max(1, row.calls)
-        for op, number in row.tally.ops.items():
-            if op not in amounts:
-                amounts[op] = np.zeros(size)
-            if op in MOVED:
-                number *= bits.of(row, op) / 8
-                moved[i, _COLUMN[op]] += number / calls
-            elif op is Op.DELIVERY:
-                number *= bits.of(row, op) / 8
-            amounts[op][i] = number
-    for i, row in enumerate(facts.layers):
-        _hold(held[i], row, bits, flow, counts.timesteps)
-    copies = np.bincount(np.arange(size)[rows], minlength=size).astype(float)
+    moved, held = np.zeros((2, len(table), len(BUFFERS)))
+    for op, numbers in table.ops.items():
+        if op in MOVED or op is Op.DELIVERY:
+            numbers = numbers * (bits.of(table, op) / 8)
+        if op in MOVED:
+            moved[:, _COLUMN[op]] += numbers / calls
+        amounts[op] = numbers
+    _hold(held, facts, bits, flow)
+    copies = np.bincount(np.arange(len(table))[rows], minlength=len(table)).astype(float)
     return Work(run, amounts, Held(held, moved, copies))
 
 
-def _hold(held: Floats, row: LayerCount, bits: Bits, flow: Dataflow, timesteps: int) -> None:
-    """Add up the bytes of each buffer during one call of a layer: each operand once.
+def _hold(held: Floats, facts: Counts, bits: Bits, flow: Dataflow) -> None:
+    """Add up the bytes of each buffer during one call of each layer: each operand once.
 
     Where calls differ, as the contexts of decode steps do, it is their mean. A membrane potential
     is one value for all time steps. Accumulators that events update in memory are one value per
     result.
     """
-    ops, calls = row.tally.ops, max(1, row.calls)
-    for op, number in ops.items():
+    rows = facts.columns
+    calls = np.maximum(1, rows.calls)
+    for op, numbers in rows.ops.items():
         if op in MOVED and op not in HELD_ALREADY:
-            steps = timesteps if op is Op.STATE_READ else 1
-            held[_COLUMN[op]] += number / calls / steps * bits.of(row, op) / 8
-    if flow.rules.accumulators == "event" and row.tally.slots and row.tally.accumulates:
-        results = ops.get(Op.ACTIVATION_WRITE, 0) / calls
-        held[_COLUMN[Op.STATE_WRITE]] += results * bits.of(row, Op.STATE_WRITE) / 8
+            steps = facts.timesteps if op is Op.STATE_READ else 1
+            held[:, _COLUMN[op]] += numbers / calls / steps * bits.of(rows, op) / 8
+    if flow.rules.accumulators == "event":
+        updated = (rows.slots > 0) & (rows.accumulates > 0)
+        results = np.where(updated, rows.op(Op.ACTIVATION_WRITE), 0) / calls
+        held[:, _COLUMN[Op.STATE_WRITE]] += results * bits.of(rows, Op.STATE_WRITE) / 8
 
 
 #: The buffer of each operation that moves something, as a column.
@@ -127,7 +122,8 @@ def terms(work: Work, profile: HardwareProfile) -> list[Term]:
     An operation without a price has no term.
     """
     parts: list[Term] = []
-    shares, sizes = place(work.held, profile), work.held.whole
+    if MOVED & work.amounts.keys():
+        shares, sizes = place(work.held, profile), work.held.whole
     for op in Op:
         amounts = work.amounts.get(op)
         if amounts is None:
@@ -160,25 +156,3 @@ def _stored(op: Op, level: MemoryLevel, name: str, amounts: Floats, sizes: Float
         for i, share in enumerate(shares)
         if (amounts * share).any()
     ]
-
-
-def priced_layers(work: Work, profile: HardwareProfile) -> tuple[LayerEnergy, ...]:
-    """The bill of each layer of counted work on a machine."""
-    size = len(work.counts.layers)
-    pj: list[dict[Op, float]] = [{} for _ in range(size)]
-    level_pj: list[dict[str, float]] = [{} for _ in range(size)]
-    level_bytes: list[dict[str, float]] = [{} for _ in range(size)]
-    for term in terms(work, profile):
-        value = term.constant.pj(profile) if term.constant else 0.0
-        op, level = term.op, term.constant.level if term.constant else ""
-        here = np.flatnonzero(term.amounts)
-        for i, amount in zip(here.tolist(), term.amounts[here].tolist(), strict=True):
-            cost = amount * value
-            pj[i][op] = pj[i].get(op, 0.0) + cost
-            if level:
-                level_pj[i][level] = level_pj[i].get(level, 0.0) + cost
-                level_bytes[i][level] = level_bytes[i].get(level, 0.0) + amount
-    return tuple(
-        LayerEnergy(*bill, layer_time(bill[0].tally.ops, bill[-1], profile))
-        for bill in zip(work.counts.layers, pj, level_pj, level_bytes, strict=True)
-    )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from math import ceil, log2
+import numpy as np
 
-from energy.counts import LayerCount, Levels, Tally
+from energy.counts import Levels
+from energy.counts.columns import LEVELS, Columns, Floats
 from hwmodels import Encoding, HardwareProfile, Op
 from hwmodels.dataflow import Rules
 
@@ -32,54 +33,56 @@ class Bits:
         self._arithmetic = profile.own_bits
         self._widths = {op: stated_bits or profile.width_bits(op) for op in moved}
 
-    def of(self, row: LayerCount, op: Op) -> float:
-        """Bits of what a traffic operation or delivery of a row moves.
+    def of(self, rows: Columns, op: Op) -> Floats | float:
+        """Bits of what a traffic operation or delivery of each row moves.
 
         Those of a row itself count where they are fewer than those of the arithmetic, which takes
         what is wider as its own.
         """
         if op in SPIKES:
             if op in _CACHED:
-                return (row.tally.levels or Levels.BINARY).bits_per_slot
+                return _BITS_PER_SLOT[rows.levels]
             # As addresses, one for each event was counted.
-            return (
-                ADDRESS_BITS if self._as_addresses else encoded_bits(row.tally, self._encoding)[1]
-            )
-        own = None
+            return ADDRESS_BITS if self._as_addresses else encoded_bits(rows, self._encoding)
+        if op is Op.DELIVERY:
+            return self._stored(rows)
         if op is Op.WEIGHT_READ:
-            own = row.weight_bits
-        elif op is Op.VECTOR_READ:
-            own = row.vector_bits
-        elif op is Op.DELIVERY:
-            return self._stored(row)
-        return self._widths[op] if own is None or own >= self._arithmetic else own
+            return self._own(rows.weight_bits, op)
+        if op is Op.VECTOR_READ:
+            return self._own(rows.vector_bits, op)
+        return self._widths[op]
 
-    def _stored(self, row: LayerCount) -> float:
+    def _own(self, bits: Floats, op: Op) -> Floats:
+        return np.where(bits < self._arithmetic, bits, self._widths[op])  # NaN is not below
+
+    def _stored(self, rows: Columns) -> Floats:
         """Bits of the operand that is stored: a weight, or an entry of the cache."""
-        ops = row.tally.ops
-        if Op.KV_SPIKE_READ in ops and Op.KV_READ not in ops:
-            return self.of(row, Op.KV_SPIKE_READ)
-        return self.of(row, Op.KV_READ if Op.KV_READ in ops else Op.WEIGHT_READ)
+        cached, spikes = rows.op(Op.KV_READ) > 0, rows.op(Op.KV_SPIKE_READ) > 0
+        values = np.where(cached, self.of(rows, Op.KV_READ), self.of(rows, Op.WEIGHT_READ))
+        return np.where(spikes & ~cached, self.of(rows, Op.KV_SPIKE_READ), values)
 
 
-def encoded_bits(tally: Tally, encoding: Encoding) -> tuple[Encoding, float]:
-    """How the spikes of a tensor lie in memory, and the bits of each of its slots.
+_SAID = [levels or Levels.BINARY for levels in LEVELS]
+_BITS_PER_SLOT = np.array([levels.bits_per_slot for levels in _SAID], dtype=float)
+_PAYLOAD_BITS = np.array([levels.payload_bits for levels in _SAID], dtype=float)
+
+
+def encoded_bits(rows: Columns, encoding: Encoding) -> Floats:
+    """Bits of each slot of the spikes of a tensor as they lie in memory, for each row.
 
     Packed: the bits of a slot. Bitmap: 1, and the payload of each event. Addresses: for each event
     the place in its vector, ceil(log2(channels)) bits, and its payload. Where the table says no
     channels, a place needs as many bits as all slots do; where it says no slots, they are packed.
     """
-    levels = tally.levels or Levels.BINARY
-    slots, channels = max(1, tally.slots), tally.channels or tally.slots
-    rate = min(1.0, tally.spikes / slots)
-    place = ceil(log2(channels)) if channels > 1 else 1
+    channels = np.where(rows.channels > 0, rows.channels, rows.slots)
+    rate = np.minimum(1.0, rows.spikes / np.maximum(1, rows.slots))
+    place = np.maximum(1, np.ceil(np.log2(np.maximum(1, channels))))
+    payload = _PAYLOAD_BITS[rows.levels]
     bits = {
-        Encoding.PACKED: float(levels.bits_per_slot),
-        Encoding.BITMAP: 1 + rate * levels.payload_bits,
-        Encoding.ADDRESSES: rate * (place + levels.payload_bits),
+        Encoding.PACKED: _BITS_PER_SLOT[rows.levels],
+        Encoding.BITMAP: 1 + rate * payload,
+        Encoding.ADDRESSES: rate * (place + payload),
     }
-    if not tally.slots:
-        encoding = Encoding.PACKED
-    elif encoding is Encoding.CHEAPEST:
-        encoding = min(bits, key=bits.__getitem__)
-    return encoding, bits[encoding]
+    cheapest = encoding is Encoding.CHEAPEST
+    chosen = np.min(list(bits.values()), axis=0) if cheapest else bits[encoding]
+    return np.where(rows.slots > 0, chosen, bits[Encoding.PACKED])

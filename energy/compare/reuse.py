@@ -40,16 +40,17 @@ def reuse_break_even(
         return None
     found = []
     for counts in busy.made_of:
+        rows = counts.columns
         bits = Bits(busy.profile, busy.dataflow.rules, counts.value_bits)
-        for row in counts.layers:
-            if row.tally.accumulates and (names is None or row.name in names):
-                each_pj = bits.of(row, Op.DELIVERY) / 8 * delivery.pj_per_byte
-                # How many fetches there are if as many events share one as can, and if none do.
-                ends = (fetches(row, delivery, event_reuse=reuse) for reuse in (inf, 1.0))
-                found.append((each_pj * row.tally.accumulates, *(each_pj * end for end in ends)))
-    if not found:
+        inside = np.array([names is None or name in names for name in rows.names], dtype=bool)
+        each_pj = bits.of(rows, Op.DELIVERY) / 8 * delivery.pj_per_byte
+        # How many fetches there are if as many events share one as can, and if none do.
+        ends = (fetches(rows, delivery, event_reuse=reuse) for reuse in (inf, 1.0))
+        sides = [each_pj * number for number in (rows.accumulates, *ends)]
+        found.append(np.array(sides)[:, inside & (rows.accumulates > 0)])
+    alone, fewest, most = np.concatenate(found, axis=1)
+    if not alone.size:
         return None
-    alone, fewest, most = np.array(found).T
 
     def pj(reuse: float) -> float:
         """Energy of what events fetch, beside what their rows fetch anyway."""

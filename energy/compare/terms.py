@@ -86,15 +86,11 @@ def _dynamic(bill: Estimate, accounting: str, block: str | None) -> dict[str, fl
     names = {op: f"prices.{as_}" for op, as_ in priced.items() if as_ in bill.profile.prices}
     if everything:
         names[Op.DELIVERY] = "delivery"
-    energies: defaultdict[tuple[Op | None, str], float] = defaultdict(float)
-    for layer in bill.within(block):
-        for op, pj in layer.pj.items():
-            if op in names:
-                energies[op, ""] += pj
-        if everything:
-            for level, pj in layer.level_pj.items():
-                energies[None, level] += pj
+    rows = bill.priced.where(block, None)
     found: defaultdict[str, float] = defaultdict(float)
-    for (of, level), pj in energies.items():
-        found[names[of] if of else f"memory.{level}"] += pj
+    for op, pj in bill.priced.pj.items():
+        if op in names:
+            found[names[op]] += sum(pj[rows].tolist())
+    for level, pj in bill.priced.level_pj.items() if everything else ():
+        found[f"memory.{level}"] += sum(pj[rows].tolist())
     return found

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
+from energy.counts.columns import EXACT, Columns, Floats, Rows, total, with_ops
 from energy.counts.layer import LayerCount, Tally
 from energy.table import Column, Table, at, attributes
 from energy.words import integer, number
@@ -31,7 +32,7 @@ class Counts:
     """The counts of one variant of a model over one or more forward passes."""
 
     variant: str  #: `asa` for the analog baseline, `ssa` for its spiking conversion
-    layers: tuple[LayerCount, ...]  #: one record per counted layer, in the order of the model
+    layers: Sequence[LayerCount]  #: one record per counted layer, in the order of the model
     model: str = ""  #: what was run
     weights: str = ""  #: where its weights came from, for example `random(seed=0)`
     phase: str = "prefill"  #: `prefill` or `decode`, with the context for the latter
@@ -47,11 +48,32 @@ class Counts:
 
     def total(self, *ops: Op) -> float:
         """Sum of the given operations over all layers."""
-        return sum(self._totals.get(op, 0) for op in ops)
+        return sum(map(self._total, ops))
+
+    def _total(self, op: Op) -> float:
+        numbers = self.columns.ops.get(op)
+        if numbers is None:
+            return 0
+        if op not in self._totals:
+            exact = numbers.max(initial=0.0) <= EXACT
+            self._totals[op] = (
+                total(numbers) if exact else sum(x.tally.ops.get(op, 0) for x in self.layers)
+            )
+        return self._totals[op]
 
     @cached_property
-    def _totals(self) -> Mapping[Op, float]:
-        return Tally.total(layer.tally for layer in self.layers).ops
+    def _totals(self) -> dict[Op, float]:
+        """What `total` has summed."""
+        return {}
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The numbers of all layers as arrays."""
+        return self.layers.columns if isinstance(self.layers, Rows) else Columns.of(self.layers)
+
+    def with_ops(self, ops: Mapping[Op, Floats]) -> Counts:
+        """The same layers with other numbers of some operations, as columns."""
+        return replace(self, layers=with_ops(self.layers, self.columns, ops))
 
     @property
     def dense_macs(self) -> float:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from energy.counts.counts import COUNT_COLUMNS, CountRow, Counts
 from energy.counts.header import understand
-from energy.counts.layer import LayerCount
+from energy.counts.names import is_total, names_of
+from energy.counts.plain import read_plain
 from energy.counts.rows import Group, Key, Reader
-from energy.counts.sums import is_total, without_sums
+from energy.counts.sums import without_sums
 from energy.sheet import Say, Sheet, listed, open_sheet, warn
 from energy.table import Table
 from hwmodels.errors import UserError
-from hwmodels.ops import IN_BYTES, Op
+from hwmodels.ops import IN_BYTES
 from hwmodels.plain import quoted
 
 #: Columns that tell a table of this program, where each row is work of its own: all but those that
@@ -86,18 +86,21 @@ def read_csv(path: Path, say: Say = warn) -> list[Counts]:
             to 1e30, more spikes than slots or zeros than MACs, a row twice, or one that may be a
             sum or a layer; names line and column.
     """
-    with open_sheet(path, "counts", CountsError) as sheet:
-        said = understand(sheet)
-        found = Reader(sheet).read()
+    found = None
+    for read in (read_plain, lambda sheet: Reader(sheet).read()):
+        if found is None:
+            with open_sheet(path, "counts", CountsError) as sheet:
+                said = understand(sheet)
+                found = read(sheet)
     counts = []
     own = {*sheet.header} >= _OWN
     _refuse_stray_totals(found, sheet)
     for key, group in found.items():
         layers, left_out = without_sums(group.layers, group.lines, sheet, own=own)
         said += left_out
-        if not own and len(layers) == len(group.layers):
-            said += _like_sums(layers)
         counts.append(Counts(key[0], layers, **group.about))
+        if not own and len(layers) == len(group.layers):
+            said += _like_sums(counts[-1])
     said += sheet.numerals.said()
     if "value_bytes" not in sheet.header and any(x in sheet.header for x in IN_BYTES):
         said.append("bytes are taken as those that the hardware moves, without 'value_bytes'")
@@ -106,16 +109,14 @@ def read_csv(path: Path, say: Say = warn) -> list[Counts]:
     return counts
 
 
-def _like_sums(layers: Sequence[LayerCount]) -> list[str]:
+def _like_sums(counts: Counts) -> list[str]:
     """Says of a first or last row that its operations are those of all others; chance or a sum."""
-    every: Counter[Op] = Counter()
-    for layer in layers:
-        every.update(layer.tally.ops)
+    every = {op: counts.total(op) for op in counts.columns.ops}
     return [
         f"row {listed([layer.name])} has as many operations as all others together; it is added to "
         "them, so leave it out if it is their sum"
-        for layer in (layers[0], layers[-1])
-        if len(layers) > 2
+        for layer in (counts.layers[0], counts.layers[-1])
+        if len(counts.layers) > 2
         and every
         and all(n == 2 * layer.tally.ops.get(op, 0) for op, n in every.items())
     ]
@@ -124,7 +125,7 @@ def _like_sums(layers: Sequence[LayerCount]) -> list[str]:
 def _refuse_stray_totals(found: Mapping[Key, Group], sheet: Sheet) -> None:
     """Refuse totals that do not say of which variant or phase they are, beside rows that do."""
     for key, group in found.items():
-        if all(is_total(layer.name) for layer in group.layers) and any(
+        if all(map(is_total, names_of(group.layers))) and any(
             ours == "" != theirs for other in found for ours, theirs in zip(key, other, strict=True)
         ):
             raise sheet.fault(

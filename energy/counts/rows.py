@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from energy.counts.layer import Label, LayerCount, Tally
 from energy.counts.levels import Levels
@@ -30,7 +31,7 @@ MAX_BITS = 64
 _PHASE = re.compile(r"(prefill|decode(@\d+(-\d+)?)?|request( \d+\+\d+)?)?", re.ASCII)
 
 #: Columns that describe a run, beside its variant; and those with a number beside the operations.
-_ABOUT = (
+ABOUT = (
     "model",
     "weights",
     "phase",
@@ -47,13 +48,12 @@ _NUMBERS = "calls", "dense_macs", "spikes", "slots", "zero_macs"
 Key = tuple[str, str]
 
 
-class Group:
+class Group(NamedTuple):
     """The rows of one variant and phase."""
 
-    def __init__(self, about: dict[str, Any]) -> None:
-        self.about = about
-        self.layers: list[LayerCount] = []
-        self.lines: list[int] = []
+    about: dict[str, Any]  #: the fields of `Counts` that they repeat
+    layers: Sequence[LayerCount]
+    lines: Sequence[int]  #: where they stand
 
 
 class Reader:
@@ -69,31 +69,38 @@ class Reader:
         self.where = [self.at[x] for x in ("block", "component", "depth") if x in self.at]
         self.name, self.kind = self.at["layer"], self.at.get("kind")
         self.labels: dict[tuple[str, ...], Label] = {}
-        self.abouts: dict[tuple[str, ...], tuple[Key, dict[str, Any]]] = {}
+        self.about = [self.at[x] for x in ("variant", *ABOUT) if x in self.at]
+        self.runs: dict[tuple[str, ...], tuple[Key, dict[str, Any]]] = {}
 
     def read(self) -> dict[Key, Group]:
         """The rows of each variant and phase."""
-        about = [self.at[x] for x in ("variant", *_ABOUT) if x in self.at]
         groups: dict[Key, Group] = {}
+        rows: dict[Key, tuple[list[LayerCount], list[int]]] = {}
         for line, row in self.sheet.rows:
-            described = tuple(row[i] for i in about)
-            if described not in self.abouts:
-                self.abouts[described] = self._about(line, row)
-            key, fields = self.abouts[described]
+            key, fields = self.run_of(line, row)
             group = groups.get(key)
             if group is None:
-                group = groups[key] = Group(fields)
+                rows[key] = [], []
+                group = groups[key] = Group(fields, *rows[key])
             elif group.about is not fields and group.about != fields:
                 raise self.sheet.fault(
                     line,
                     " describes another run than the rows above it of the same variant and phase; "
                     "give each run a 'variant'",
                 )
-            group.layers.append(self._layer(line, row))
-            group.lines.append(line)
+            layers, lines = rows[key]
+            layers.append(self._layer(line, row))
+            lines.append(line)
         return groups
 
-    def _layer(self, line: int, row: list[str]) -> LayerCount:
+    def run_of(self, line: int, row: Sequence[str]) -> tuple[Key, dict[str, Any]]:
+        """Variant and phase of a row, and the fields of `Counts` that all rows of them repeat."""
+        described = tuple(row[i] for i in self.about)
+        if described not in self.runs:
+            self.runs[described] = self._about(line, row)
+        return self.runs[described]
+
+    def _layer(self, line: int, row: Sequence[str]) -> LayerCount:
         ops: dict[Op, float] = {}
         given = False
         for i, op in self.ops:
@@ -112,10 +119,7 @@ class Reader:
             raise self.sheet.fault(
                 line, " has no number of any operation; write 0, or leave the row out"
             )
-        where = tuple(row[i] for i in self.where)
-        label = self.labels.get(where)
-        if label is None:
-            label = self.labels[where] = self._label(line, row)
+        label = self.label_of(line, row)
         calls, tally = 0.0, Tally(ops)
         if self.numbers:
             numbers: dict[str, Any] = {
@@ -137,7 +141,7 @@ class Reader:
         )
         return LayerCount(row[self.name], kind, label, calls, tally, weight_bits, vector_bits)
 
-    def _bytes(self, line: int, row: list[str]) -> dict[Op, float]:
+    def _bytes(self, line: int, row: Sequence[str]) -> dict[Op, float]:
         """Bytes that a row moves, by operation."""
         return {
             op: self.sheet.number(line, self.sheet.header[i], text, suffixes=False)
@@ -145,7 +149,7 @@ class Reader:
             if (text := row[i].strip())
         }
 
-    def _levels(self, line: int, row: list[str]) -> Levels | None:
+    def _levels(self, line: int, row: Sequence[str]) -> Levels | None:
         text = self._word(row, "levels")
         if text and text not in [*Levels]:
             raise self.sheet.fault(
@@ -155,7 +159,7 @@ class Reader:
             )
         return Levels(text) if text else None
 
-    def _bits(self, line: int, row: list[str], column: str) -> float | None:
+    def _bits(self, line: int, row: Sequence[str], column: str) -> float | None:
         """A width in bits, where the table says one."""
         if not (text := self._word(row, column)):
             return None
@@ -166,7 +170,14 @@ class Reader:
             )
         return bits
 
-    def _label(self, line: int, row: list[str]) -> Label:
+    def label_of(self, line: int, row: Sequence[str]) -> Label:
+        """What the layer of a row is in the architecture."""
+        where = tuple(row[i] for i in self.where)
+        if where not in self.labels:
+            self.labels[where] = self._label(line, row)
+        return self.labels[where]
+
+    def _label(self, line: int, row: Sequence[str]) -> Label:
         block, component = (row[self.at[x]] if x in self.at else "" for x in ("block", "component"))
         return Label(block or "other", component, self._index(line, row, "depth"))
 
@@ -185,7 +196,7 @@ class Reader:
                 "entries, over all time steps, that may hold a spike",
             )
 
-    def _about(self, line: int, row: list[str]) -> tuple[Key, dict[str, Any]]:
+    def _about(self, line: int, row: Sequence[str]) -> tuple[Key, dict[str, Any]]:
         """The fields of `Counts` that every row of a run repeats."""
         phase = self._word(row, "phase")
         if not _PHASE.fullmatch(phase):
@@ -207,10 +218,10 @@ class Reader:
         variant = row[self.at["variant"]] if "variant" in self.at else ""
         return (variant, phase), about
 
-    def _word(self, row: list[str], column: str) -> str:
+    def _word(self, row: Sequence[str], column: str) -> str:
         return row[self.at[column]].strip() if column in self.at else ""
 
-    def _attention(self, line: int, row: list[str]) -> str:
+    def _attention(self, line: int, row: Sequence[str]) -> str:
         attention = self._word(row, "attention")
         if attention not in ("", "full", "causal"):
             raise self.sheet.fault(
@@ -219,7 +230,7 @@ class Reader:
             )
         return attention
 
-    def _index(self, line: int, row: list[str], column: str) -> int | None:
+    def _index(self, line: int, row: Sequence[str], column: str) -> int | None:
         if not (text := self._word(row, column)):
             return None
         lowest, highest = _LIMITS[column]

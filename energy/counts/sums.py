@@ -9,7 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from energy.counts.columns import Rows
 from energy.counts.layer import LayerCount, Tally
+from energy.counts.names import below, is_total, names_of, repeated, word
 from energy.sheet import Sheet, listed
 from hwmodels import Op
 from hwmodels.plain import printable, quoted, several, shortened
@@ -17,22 +19,15 @@ from hwmodels.plain import printable, quoted, several, shortened
 #: Relative difference that is put down to rounding, in a table with rounded numbers.
 ROUNDING = 0.005
 _TOTAL = re.compile(r"(grand )?total", re.IGNORECASE)
-_LIKE_TOTAL = re.compile(r"(sub|grand )?total\b.*|sum|all|overall", re.IGNORECASE)
 _MAY_BE_LAYER = "sum", "all", "overall"
 _SHORT = 40  #: characters of a name in a sentence
 
 Numbers = Mapping[str, float]
 
 
-def is_total(name: str) -> bool:
-    """Whether a row is called like a total; one without a name would be that of all others."""
-    word = _word(name)
-    return not word or _LIKE_TOTAL.fullmatch(word) is not None
-
-
 def without_sums(
     layers: Sequence[LayerCount], lines: Sequence[int], sheet: Sheet, *, own: bool
-) -> tuple[tuple[LayerCount, ...], list[str]]:
+) -> tuple[Sequence[LayerCount], list[str]]:
     """The rows of one pass that are work of their own.
 
     A total (`TOTAL`, or no name) and a module (a dotted prefix of other rows) are left out where
@@ -53,61 +48,16 @@ def without_sums(
     Raises:
         UserError: As the error of the sheet, for a row that stands twice, or may be a sum or not.
     """
-    said = _repeated(layers, lines, sheet)
-    totals = [i for i, x in enumerate(layers) if is_total(x.name) and (_word(x.name) or not own)]
-    below = {} if own else _below(layers, {*totals})
-    if len(layers) == 1 or not (totals or below):
-        return tuple(layers), said
-    tree = _Tree(layers, lines, sheet, below, totals, own)
+    layers = layers if isinstance(layers, Rows) else tuple(layers)
+    names = names_of(layers)
+    said = repeated(layers, names, lines, sheet)
+    totals = [i for i, x in enumerate(names) if is_total(x) and (word(x) or not own)]
+    inside = {} if own else below(names, {*totals})
+    if len(layers) == 1 or not (totals or inside):
+        return layers, said
+    tree = _Tree(layers, lines, sheet, inside, totals, own)
     tree.find()
     return tree.kept(), said + tree.said()
-
-
-def _word(name: str) -> str:
-    return name.strip(" :*-=\t")
-
-
-def _repeated(layers: Sequence[LayerCount], lines: Sequence[int], sheet: Sheet) -> list[str]:
-    """Refuse a row that stands twice; says which names several rows have."""
-    first: dict[str, int] = {}
-    again: dict[str, list[int]] = {}
-    for i, layer in enumerate(layers):
-        if (earlier := first.setdefault(layer.name, i)) != i:
-            again.setdefault(layer.name, [earlier]).append(i)
-    for name, rows in again.items():
-        seen: dict[object, int] = {}
-        for i in rows:
-            x = layers[i]
-            same = (x.kind, x.label, x.calls, *x.tally[1:], frozenset(x.tally.ops.items()))
-            if (earlier := seen.setdefault(same, i)) != i:
-                raise sheet.fault(
-                    lines[i],
-                    f" is the same as line {lines[earlier]} (layer {quoted(name, _SHORT)}); leave "
-                    "one of them out, or give it a name of its own",
-                )
-    if not again:
-        return []
-    return [f"names of several rows, all of which are added: {listed(again)}"]
-
-
-def _below(layers: Sequence[LayerCount], totals: set[int]) -> dict[int, list[int]]:
-    """The rows directly below each module: its name and a dot begin theirs."""
-    at = {x.name: i for i, x in enumerate(layers) if i not in totals}
-    above: dict[str, int | None] = {}  # of each dotted path, the nearest module that has a row
-    below: dict[int, list[int]] = {}
-    for i, layer in enumerate(layers):
-        path = layer.name.rpartition(".")[0]
-        if not path or i in totals:
-            continue
-        tried = []
-        while path and path not in at and path not in above:
-            tried.append(path)
-            path = path.rpartition(".")[0]
-        nearest = at.get(path, above.get(path))
-        above |= dict.fromkeys(tried, nearest)
-        if nearest is not None:
-            below.setdefault(nearest, []).append(i)
-    return below
 
 
 @dataclass
@@ -154,7 +104,7 @@ class _Tree:
 
     def _look_at_total(self, total: int, tops: Sequence[int], plain: bool) -> None:
         stated, parts = _numbers(self.layers[total]), self._sum(tops)
-        signs, word = self._signs(stated, parts), _word(self.layers[total].name).casefold()
+        signs, called = self._signs(stated, parts), word(self.layers[total].name).casefold()
         again = any(
             not self._signs(stated, _numbers(self.layers[x])) - {0}
             for x in self.totals
@@ -162,11 +112,11 @@ class _Tree:
         )
         if signs <= {0} or again:
             self.sums.add(total)
-        elif self.own or (word in _MAY_BE_LAYER and 1 not in signs):
+        elif self.own or (called in _MAY_BE_LAYER and 1 not in signs):
             return
         elif -1 in signs or self.sums & {*self.totals}:
             raise self._unclear(total, "not the sum of the others")
-        elif _TOTAL.fullmatch(word) or (plain and not word):
+        elif _TOTAL.fullmatch(called) or (plain and not called):
             self.sums.add(total)
             self.rest[total] = _minus(stated, parts)
         else:
@@ -213,7 +163,7 @@ class _Tree:
         layer, numbers = self.layers[row], dict(self.rest[row])
         about: dict[str, Any] = {key: numbers.pop(key, 0) for key in _ABOUT}
         ops = {Op(key): number for key, number in numbers.items()}
-        name = f"{_word(layer.name) or 'model'} (rest)"
+        name = f"{word(layer.name) or 'model'} (rest)"
         return LayerCount(name, layer.kind, layer.label, layer.calls, Tally(ops, **about))
 
     def said(self) -> list[str]:

@@ -11,8 +11,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import numpy as np
+
 from energy.bill.traffic import Bits
 from energy.counts import Counts, LayerCount
+from energy.counts.columns import Columns, whole
 from hwmodels import HardwareProfile, Op
 from hwmodels.machine import Operand
 from neurt.loading.source import ModelSource
@@ -39,7 +42,14 @@ class StoredWidths:
 
         What rows say already stays where the checkpoint says nothing.
         """
+        if self.checkpoint is UNSAID and not self._replaces(counts.columns):
+            return counts
         return replace(counts, layers=tuple(map(self._row, counts.layers)))
+
+    def _replaces(self, rows: Columns) -> bool:
+        """Whether a flag stands for what rows say."""
+        said = {"weights": rows.weight_bits, "vectors": rows.vector_bits}
+        return any(not np.isnan(said[x]).all() for x in said.keys() & self.flags.keys())
 
     def _row(self, row: LayerCount) -> LayerCount:
         weights, vectors = self.checkpoint.of_row(row)
@@ -76,17 +86,19 @@ class StoredWidths:
             profile: That of `machine`.
         """
         bits = Bits(profile, profile.dataflow.rules, counts.value_bits)
+        rows = counts.columns
         found: dict[str, dict[str, object]] = {}
         for operand, op in _READ.items():
-            reading = [row for row in counts.layers if row.tally.ops.get(op)]
-            if not reading:
+            reading = rows.op(op) > 0
+            if not reading.any():
                 continue
-            wide = [bits.of(row, op) for row in reading]
-            own = [row.weight_bits for row in reading if operand == "weights" and row.weight_bits]
+            wide = np.broadcast_to(bits.of(rows, op), len(rows))[reading].tolist()
+            said = rows.weight_bits[reading] if operand == "weights" else rows.weight_bits[:0]
+            own = said[said > 0].tolist()
             own += [x for name, x in self._of_machine.items() if name == operand]
             counts_here = min(own, default=profile.own_bits) < profile.own_bits
             by = "flag" if operand in self.flags else "checkpoint" if counts_here else "profile"
-            found[operand] = {"bits": [min(wide), max(wide)], "from": by}
+            found[operand] = {"bits": [whole(min(wide)), whole(max(wide))], "from": by}
         return found
 
 

@@ -49,7 +49,7 @@ def count_components(bill: Estimate, title: str, subtitle: str) -> Figure:
         # In words, so that a gap is not read as zero.
         said = "unpriced" if energy is None else _percent(energy / total if total else 0.0)
         groups = spent if energy is not None else []
-        widths = {group: _group_pj(bill, group, part) / scale for group in groups}
+        widths = {group: bill.group_pj(group, *part) / scale for group in groups}
         end = beyond[part]
         if end is not None:
             axes.plot([end / scale] * 2, [lane - 0.35, lane + 0.35], **_OTHER)
@@ -77,11 +77,3 @@ def _stack(axes: Axes, lane: int, widths: Mapping[str, float], said: str, least:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f} %" if share >= 0.001 or not share else "<0.1 %"
-
-
-def _group_pj(bill: Estimate, group: str, part: tuple[str, str]) -> float:
-    return sum(
-        layer.group_pj(group)
-        for layer in bill.layers
-        if (layer.count.label.block, layer.count.label.component) == part
-    )

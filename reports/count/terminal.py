@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -55,8 +54,7 @@ class PartLine:
         counted = bill.counted(self.block, self.component)
         if any(op.buffer and op in counted for op in bill.unpriced):
             return None
-        layers = bill.within(self.block, self.component)
-        return math.fsum(moved for layer in layers for moved in layer.level_bytes.values())
+        return bill.moved_bytes(self.block, self.component)
 
 
 def _energy(accounting: str) -> Column[PartLine]:

@@ -157,7 +157,17 @@ def remove(path: Path) -> None:
 
 def write_text(path: Path, text: str) -> Path:
     """Write UTF-8 text with Unix line ends."""
-    return write_atomically(path, lambda p: p.write_text(text, encoding="utf-8", newline="\n"))
+    return write_texts(path, [text])
+
+
+def write_texts(path: Path, texts: Iterable[str]) -> Path:
+    """Write one text after the other, each as it is made; as `write_text` does."""
+
+    def write(made: Path) -> None:
+        with made.open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(texts)
+
+    return write_atomically(path, write)
 
 
 def json_text(value: object, called: str, indent: int | None = 2, *, dense: bool = False) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from energy import Estimate, Saving, estimate, saving
 from energy.bill.layer import ACCOUNTINGS
 from energy.compare.breakeven import Part, break_even
@@ -176,6 +178,5 @@ def _only(bill: Estimate, names: frozenset[str] | None) -> Estimate:
 
     Static energy belongs to no row.
     """
-    layers = tuple(row for row in bill.layers if names is None or row.count.name in names)
-    counts = replace(bill.counts, layers=tuple(row.count for row in layers))
-    return replace(bill, counts=counts, layers=layers, latency_s=None)
+    inside = [names is None or name in names for name in bill.counts.columns.names]
+    return replace(bill, priced=bill.priced.take(np.flatnonzero(inside)), latency_s=None)

@@ -32,7 +32,7 @@ class BlockBill(NamedTuple):
 
     def spent_on(self, part: str) -> float | None:
         """Energy in picojoules of one of `PARTS`; None where it is not known, see `known_pj`."""
-        pj = sum(layer.group_pj(part) for layer in self.bill.within(self.block))
+        pj = self.bill.group_pj(part, self.block)
         return known_pj(pj, (op for op in self.unpriced if op in IN_GROUP[part]))
 
     @property

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from operator import methodcaller
 from pathlib import Path
+from typing import overload
 
-from energy import Counts, Estimate, Label, LayerCount, LayerEnergy, Saving, saving
-from energy.bill.layer import ACCOUNTINGS, GROUPS, IN_GROUP, STORED, known_pj
+from energy import Counts, Estimate, Label, LayerCount, Saving, saving
+from energy.bill.layer import ACCOUNTINGS, ALL, GROUPS, IN_GROUP, STORED, known_pj
 from energy.counts.counts import CountRow
 from energy.table import Column, Table, at, attributes
 from energy.words import op_names
 from hwmodels import Op
-from reports.kit.files import write_text
+from reports.kit.files import write_texts
 from reports.kit.parts import scopes
 from reports.run.run import Run
 
 _TOTAL = LayerCount("TOTAL", "", Label("", ""))
+#: Lines whose cells are found together.
+_TOGETHER = 2**13
 
 
 @dataclass(frozen=True)
@@ -26,37 +29,104 @@ class Line:
     """One line of a bill."""
 
     bill: Estimate  #: the bill
-    layer: LayerEnergy | None = None  #: one of its layers; None for all of them together
+    row: int | None = None  #: which of its layers; None for all of them together
+
+    def __len__(self) -> int:
+        """It is one, where others of `energies` are some thousands."""
+        return 1
 
     @property
     def count(self) -> LayerCount:
         """What was counted in the layer."""
-        return self.layer.count if self.layer else _TOTAL
+        return _TOTAL if self.row is None else self.bill.counts.layers[self.row]
 
-    @cached_property
-    def unpriced(self) -> tuple[Op, ...]:
+    @property
+    def name(self) -> str:
+        """Name of the layer."""
+        return self.count.name
+
+    def place(self, part: str) -> str:
+        """Its block or component."""
+        found: str = getattr(self.count.label, part)
+        return found
+
+    @property
+    def unpriced(self) -> str:
         """What of it has no price."""
-        missing = tuple(self.bill.unpriced)
-        if not self.layer or not missing:
-            return missing
-        counted = self.layer.count.tally.ops
-        return tuple(op for op in missing if counted.get(op))
+        if self.row is None:
+            return op_names(self.bill.unpriced)
+        return self.bill.priced.unpriced_in(slice(self.row, self.row + 1))[0]
 
     def group_pj(self, group: str) -> float | None:
-        """Energy of a heading or a part of it; None where it is not known, see `known_pj`."""
-        missing = [op for op in self.unpriced if op in IN_GROUP[group]] if self.unpriced else ()
-        return known_pj((self.layer or self.bill).group_pj(group), missing)
+        """Energy of a heading, a part of it, or all; None where not known, see `known_pj`."""
+        if self.row is not None:
+            return self.bill.priced.known_pj(group, slice(self.row, self.row + 1))[0]
+        missing = [op for op in self.bill.unpriced if op in IN_GROUP[group]]
+        return known_pj(
+            self.bill.energy_pj() if group == ALL else self.bill.group_pj(group), missing
+        )
 
     @property
     def static_pj(self) -> float | None:
         """Static energy, which belongs to no layer."""
-        return None if self.layer else self.bill.static_pj
+        return self.bill.static_pj if self.row is None else None
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """Layers that follow each other in a bill, with what `ENERGY_COLUMNS` ask of a `Line`."""
+
+    bill: Estimate
+    rows: slice
+    static_pj: None = None
+
+    def __len__(self) -> int:
+        return len(self.name)
 
     @property
-    def energy_pj(self) -> float | None:
-        """All that has a price; None likewise."""
-        pj = self.layer.total_pj if self.layer else self.bill.energy_pj()
-        return known_pj(pj, self.unpriced)
+    def name(self) -> Sequence[str]:
+        return self.bill.counts.columns.names[self.rows]
+
+    def place(self, part: str) -> list[str] | str:
+        rows = self.bill.counts.columns
+        words = [getattr(label, part) for label in rows.labels]
+        return [words[i] for i in rows.label[self.rows].tolist()] if words[1:] else words[0]
+
+    @property
+    def unpriced(self) -> list[str] | str:
+        return self.bill.priced.unpriced_in(self.rows) if self.bill.unpriced else ""
+
+    def group_pj(self, group: str) -> list[float | None] | float:
+        priced = self.bill.priced
+        return priced.known_pj(group, self.rows) if priced.occurs(group) else 0.0
+
+
+class _Lines(Sequence[Line]):
+    """Each layer of each bill, and behind those of a bill all of them together."""
+
+    def __init__(self, bills: Iterable[Estimate]) -> None:
+        self._bills = tuple(bills)
+
+    @cached_property
+    def _all(self) -> list[Line]:
+        return [Line(bill, row) for bill in self._bills for row in (*range(len(bill.priced)), None)]
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    @overload
+    def __getitem__(self, index: int) -> Line: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Line]: ...
+    def __getitem__(self, index: int | slice) -> Line | list[Line]:
+        return self._all[index]
+
+    def stretches(self) -> Iterator[Line | _Stretch]:
+        """They, thousands at a time; see `energy.table.Stretched`."""
+        for bill in self._bills:
+            for start in range(0, len(bill.priced), _TOGETHER):
+                yield _Stretch(bill, slice(start, start + _TOGETHER))
+            yield Line(bill)
 
 
 def _amount(op: Op, line: Line) -> float:
@@ -67,15 +137,17 @@ _SIDE: tuple[Column[Line], ...] = (
     Column("hw", at("bill.profile.name")),
     *attributes("bill.profile", "fusion"),
     *attributes("bill.counts", "variant"),
-    Column("layer", at("count.name")),
+    Column("layer", at("name")),
 )
-_PLACE = attributes("count.label", "block", "component")
+_PLACE: tuple[Column[Line], ...] = tuple(
+    Column(part, methodcaller("place", part)) for part in ("block", "component")
+)
 _GROUPS: tuple[Column[Line], ...] = tuple(
     Column(f"{part}_pj", methodcaller("group_pj", part)) for part in (*GROUPS, *STORED)
 )
 _END: tuple[Column[Line], ...] = (
-    *attributes("", "energy_pj"),
-    Column("unpriced", lambda line: op_names(line.unpriced)),
+    Column("energy_pj", methodcaller("group_pj", ALL)),
+    *attributes("", "unpriced"),
     *attributes("bill.counts", "model", "weights"),
 )
 
@@ -138,14 +210,13 @@ def counts(run: Run) -> Table[CountRow]:
 def layers(run: Run) -> Table[Line]:
     """One row per hardware, variant and layer."""
     bills = [bill for pair in run.estimates.values() for bill in pair]
-    return Table(LAYER_COLUMNS, [Line(bill, layer) for bill in bills for layer in bill.layers])
+    lines = [Line(bill, row) for bill in bills for row, _ in enumerate(bill.counts.layers)]
+    return Table(LAYER_COLUMNS, lines)
 
 
 def energies(bills: Iterable[Estimate]) -> Table[Line]:
     """One row per layer of each bill, and a `TOTAL` after them."""
-    return Table(
-        ENERGY_COLUMNS, [Line(bill, layer) for bill in bills for layer in (*bill.layers, None)]
-    )
+    return Table(ENERGY_COLUMNS, _Lines(bills))
 
 
 def savings(run: Run) -> Table[SavingLine]:
@@ -168,4 +239,4 @@ def savings(run: Run) -> Table[SavingLine]:
 
 def write_prices(bills: Iterable[Estimate], path: Path) -> Path:
     """Write `energy.csv`: energy per row and a `TOTAL` row, per hardware and variant."""
-    return write_text(path, energies(bills).to_csv())
+    return write_texts(path, energies(bills).csv_blocks())

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from energy import Counts, LayerCount, Levels, Tally, formulas
 from energy.bill.execution import cores_needed, executed, mean_hops
+from energy.counts.columns import Columns
 from energy.formulas import Attention
 from energy.formulas.attention import Events, Product, event_attention
 from hwmodels import Core, Dataflow, Op
@@ -103,15 +104,20 @@ def test_no_dataflow_changes_the_arithmetic(events: int, steps: int, dataflow: D
             assert ops.get(op, 0) == tally.ops.get(op, 0)
 
 
+def needed(layer: LayerCount, core: Core) -> float:
+    [cores] = cores_needed(Columns.of([layer]), core)
+    return float(cores)
+
+
 def test_cores_are_as_many_as_weights_or_neurons_demand() -> None:
     # 8 x 5 = 40 weights fit in one core of 40, but 5 neurons need two cores of 4
-    assert cores_needed(row(LINEAR), CORE) == 2
-    assert cores_needed(row(LINEAR), CORE.model_copy(update={"neurons": 100})) == 1
-    assert cores_needed(row(LINEAR), CORE.model_copy(update={"synapses": 12})) == 4  # 40 / 12
+    assert needed(row(LINEAR), CORE) == 2
+    assert needed(row(LINEAR), CORE.model_copy(update={"neurons": 100})) == 1
+    assert needed(row(LINEAR), CORE.model_copy(update={"synapses": 12})) == 4  # 40 / 12
     twice = Tally.total([LINEAR, LINEAR])
-    assert cores_needed(row(twice, calls=2), CORE) == 2
+    assert needed(row(twice, calls=2), CORE) == 2
     dense = formulas.linear(6, 8, 5, bias=True)
-    assert cores_needed(row(dense), CORE) == cores_needed(row(CODER), CORE) == 0
+    assert needed(row(dense), CORE) == needed(row(CODER), CORE) == 0
 
 
 @pytest.mark.parametrize("side", [1, 2, 3, 7])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from energy import Attention, Conventions, Counts, Label, LayerCount, Tally, formulas
 from energy.bill.blocking import query_blocks
-from energy.bill.fusion import beside_each, fused
+from energy.bill.fusion import fused
 from energy.formulas import nonlinear
 from hwmodels import Fusion, Op
 from neurt.closed_form.passes import Pass, decode, prefill
@@ -272,10 +272,8 @@ def blocks(counts: Counts, room: int | None, name: str = "scores", **keys: Any) 
     level = {"read_pj_per_byte": 3.0, "write_pj_per_byte": 5.0, **CITED}
     ram = level if room is None else level | {"capacity_bytes": room}
     profile = chip(memory={"ram": ram}, fusion=Fusion.FUSED, **keys)
-    for row, beside in zip(counts.layers, beside_each(counts), strict=True):
-        if row.label.component == name:
-            return query_blocks(row, beside, counts, profile)
-    raise AssertionError(name)
+    components = [row.label.component for row in counts.layers]
+    return float(query_blocks(counts, profile)[components.index(name)])
 
 
 CAUSAL = Conventions(Attention.CAUSAL)

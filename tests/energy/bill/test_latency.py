@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from builders import CITED, chip
 
 from energy import Counts, LayerCount, Tally, estimate
-from energy.bill.latency import layer_time
+from energy.bill.latency import layer_times
+from energy.bill.layer import LayerTime
 from hwmodels import HardwareProfile, Op
 
 
@@ -17,6 +19,18 @@ def machine(bandwidth: float | None = None, **per_second: float) -> HardwareProf
     if bandwidth:
         changed["bandwidth"] = {"ram": {"bytes_per_second": bandwidth, **CITED}}
     return chip({Op.MAC: 1.0}, **changed)
+
+
+def layer_time(
+    ops: dict[Op, float], level_bytes: dict[str, float], profile: HardwareProfile
+) -> LayerTime | None:
+    """That of one layer, and of the second of two that are alike."""
+    columns = (
+        {key: np.array([n, n], dtype=float) for key, n in x.items()} for x in (ops, level_bytes)
+    )
+    times = layer_times(*columns, profile, 2)
+    assert times.of(0) == times.of(1)
+    return times.of(1)
 
 
 def test_one_kind_of_operation_comes_after_the_other() -> None:

@@ -72,5 +72,5 @@ def test_at_the_crossing_both_sides_cost_the_same(
     assert found is not None
     crossing = bill(machine(event_reuse=found), *rows)
     assert crossing.energy_pj() == pytest.approx(asa_pj, rel=1e-6)
-    row = crossing.made_of[0].layers[0]
-    assert fetches(row, machine().delivery, event_reuse=1) >= fetches(row, machine().delivery)
+    counted, delivery = crossing.made_of[0].columns, machine().delivery
+    assert (fetches(counted, delivery, event_reuse=1) >= fetches(counted, delivery)).all()
