@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable
-from itertools import groupby, repeat
+from itertools import repeat
 from math import isfinite
 from typing import Any
 
@@ -65,15 +65,20 @@ def are_finite(column: Any) -> bool:
 
 def csv_text(columns: list[Any], size: int) -> str:
     """Rows of a CSV file, which the csv module writes where something is to be quoted."""
-    written = [_written(column) for column in columns]
-    if None in written or len(columns) == 1:  # a row of one empty cell is quoted, too
-        cells = (map(to_cell, each(column, size)) for column in columns)
+    written = [cells for column in columns if (cells := _written(column)) is not None]
+    if len(written) < len(columns) or len(columns) == 1:  # a row of one empty cell is quoted, too
+        rows = zip(*(map(to_cell, each(column, size)) for column in columns), strict=True)
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(zip(*cells, strict=True))
+        csv.writer(text, lineterminator="\n").writerows(rows)
         return text.getvalue()
-    shared = groupby(written, lambda column: isinstance(column, str))
-    parts = [part for one, group in shared for part in ([",".join(group)] if one else group)]
-    return "\n".join([*map(",".join, zip(*(each(x, size) for x in parts), strict=True)), ""])
+    parts: list[list[str] | str] = []  # what all rows share side by side is one part
+    for cells in written:
+        if isinstance(cells, str) and parts and isinstance(parts[-1], str):
+            parts[-1] += f",{cells}"
+        else:
+            parts.append(cells)
+    lines = map(",".join, zip(*(each(part, size) for part in parts), strict=True))
+    return "\n".join([*lines, ""])
 
 
 def _written(column: Any) -> list[str] | str | None:

@@ -20,7 +20,7 @@ from hwmodels.inputs import check_file
 from hwmodels.plain import printable, quoted, shortened
 
 if TYPE_CHECKING:
-    from _csv import _reader
+    from _csv import Reader
 
 #: The largest file that is taken for a table, and its longest line in characters.
 MAX_BYTES, MAX_LINE = 2**30, 2**20
@@ -50,7 +50,7 @@ class Sheet:
     called: str  #: what an error calls it, such as `counts 'a.csv'`
     error: type[UserError]  #: what is raised
     header: list[str]  #: its columns, none of which stands twice
-    cells: _reader  #: its rows as they are parted, empty ones too, of any number of cells
+    cells: Reader  #: its rows as they are parted, empty ones too, of any number of cells
     rows: Iterator[tuple[int, list[str]]]  #: its rows with the number of their line
     numerals: Numerals  #: reads its numbers
 
@@ -143,7 +143,7 @@ def _not_utf8(path: Path) -> str:
     return "its end"
 
 
-def _rows(reader: _reader, sheet: Sheet) -> Iterator[tuple[int, list[str]]]:
+def _rows(reader: Reader, sheet: Sheet) -> Iterator[tuple[int, list[str]]]:
     width, line, empty = len(sheet.header), 0, True
     for row in reader:
         if not any(row):  # an empty line, as spreadsheets write them too

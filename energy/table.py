@@ -7,7 +7,7 @@ is asked for.
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from math import isfinite
@@ -84,7 +84,7 @@ def texts(*headings: str, words: Collection[str] = ()) -> tuple[Column[Any], ...
 class Stretched(Protocol):
     """Rows that are views of columns: their values are found for many of them at once."""
 
-    def stretches(self) -> Iterable[Sized]:
+    def stretches(self) -> Iterable[Any]:
         """Many rows as one: of an attribute a list of theirs, or a value that all of them share."""
         ...
 

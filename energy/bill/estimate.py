@@ -199,9 +199,9 @@ class Estimate:
     def _cell(self, group: str, scope: Scope) -> str:
         counted = self.counted(scope.block, scope.component)
         missing = [op for op in self.unpriced if op in IN_GROUP[group] and op in counted]
-        part = {"block": scope.block, "component": scope.component}
-        # Static energy is in the last row, where it is known.
-        pj = self.energy_pj(**part) if group == ALL else self.group_pj(group, **part)
+        pj = self.group_pj(group, scope.block, scope.component)
+        if group == ALL:  # static energy is in the last row, where it is known
+            pj = self.energy_pj(block=scope.block, component=scope.component)
         return energy(known_pj(pj, missing))
 
     def __repr__(self) -> str:

@@ -132,12 +132,14 @@ class Priced:
 
     def take(self, rows: Ints) -> Priced:
         """The bill of some layers."""
-        counts = replace(self.counts, layers=tuple(self.counts.layers[i] for i in rows))
-        columns = (
-            {key: numbers[rows] for key, numbers in of.items()}
-            for of in (self.pj, self.charged, self.level_pj, self.level_bytes)
+        return Priced(
+            replace(self.counts, layers=tuple(self.counts.layers[i] for i in rows)),
+            self.profile,
+            _only(self.pj, rows),
+            _only(self.charged, rows),
+            _only(self.level_pj, rows),
+            _only(self.level_bytes, rows),
         )
-        return Priced(counts, self.profile, *columns)
 
 
 def priced(work: Work, profile: HardwareProfile) -> Priced:
@@ -158,6 +160,10 @@ def priced(work: Work, profile: HardwareProfile) -> Priced:
     return Priced(work.counts, profile, pj, charged, level_pj, level_bytes, times)
 
 
+def _only(columns: Mapping[Key, Floats], rows: Ints) -> dict[Key, Floats]:
+    return {key: numbers[rows] for key, numbers in columns.items()}
+
+
 def _sum(a: Mapping[Key, Floats], b: Mapping[Key, Floats]) -> dict[Key, Floats]:
     return {**a, **b, **{key: a[key] + b[key] for key in a.keys() & b.keys()}}
 
@@ -170,7 +176,7 @@ class BillRow(NamedTuple):
     row: int
 
     @property
-    def count(self) -> LayerCount:
+    def layer(self) -> LayerCount:
         """What was counted."""
         return self.priced.counts.layers[self.row]
 
@@ -194,12 +200,12 @@ ESTIMATE_COLUMNS: tuple[Column[BillRow], ...] = (
     Column("hw", at("priced.profile.name")),
     Column("dataflow", at("dataflow.value")),
     *attributes("priced.counts", "variant"),
-    Column("layer", at("count.name")),
-    *attributes("count", "kind"),
-    *attributes("count.label", "block", "component"),
-    Column("depth", at("count.label.depth"), dtype="Int64"),
-    *attributes("count", "calls"),
-    Column("spike_rate", at("count.spike_rate"), dtype="float64"),
+    Column("layer", at("layer.name")),
+    *attributes("layer", "kind"),
+    *attributes("layer.label", "block", "component"),
+    Column("depth", at("layer.label.depth"), dtype="Int64"),
+    *attributes("layer", "calls"),
+    Column("spike_rate", at("layer.spike_rate"), dtype="float64"),
     *map(_group, (*GROUPS, ALL)),
     *attributes("", "unpriced"),
     *attributes("priced.counts", "timesteps", "phase", "tokens", "model", "weights"),

@@ -84,5 +84,5 @@ def encoded_bits(rows: Columns, encoding: Encoding) -> Floats:
         Encoding.ADDRESSES: rate * (place + payload),
     }
     cheapest = encoding is Encoding.CHEAPEST
-    chosen = np.min(list(bits.values()), axis=0) if cheapest else bits[encoding]
+    chosen: Floats = np.min(list(bits.values()), axis=0) if cheapest else bits[encoding]
     return np.where(rows.slots > 0, chosen, bits[Encoding.PACKED])

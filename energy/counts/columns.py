@@ -114,12 +114,13 @@ class Columns:
 
     def over_parts(self, numbers: Floats, rows: Mask) -> Floats:
         """For each row the sum of numbers over some of the rows of its block and depth."""
-        return np.bincount(self.part, np.where(rows, numbers, 0.0))[self.part]
+        sums = np.bincount(self.part, np.where(rows, numbers, 0.0))
+        return sums.astype(float)[self.part]
 
     def named(self, end: str, rows: Mask) -> Mask:
         """Those of some rows whose name has this end."""
         found = np.zeros(len(self), dtype=bool)
-        at = np.flatnonzero(rows)
+        at = np.flatnonzero(rows).tolist()
         found[at] = [self.names[i].endswith(end) for i in at]
         return found
 

@@ -86,12 +86,7 @@ def read_csv(path: Path, say: Say = warn) -> list[Counts]:
             to 1e30, more spikes than slots or zeros than MACs, a row twice, or one that may be a
             sum or a layer; names line and column.
     """
-    found = None
-    for read in (read_plain, lambda sheet: Reader(sheet).read()):
-        if found is None:
-            with open_sheet(path, "counts", CountsError) as sheet:
-                said = understand(sheet)
-                found = read(sheet)
+    found, sheet, said = _found(path)
     counts = []
     own = {*sheet.header} >= _OWN
     _refuse_stray_totals(found, sheet)
@@ -107,6 +102,17 @@ def read_csv(path: Path, say: Say = warn) -> list[Counts]:
     for sentence in said:
         say(f"{sheet.called}: {sentence}")
     return counts
+
+
+def _found(path: Path) -> tuple[dict[Key, Group], Sheet, list[str]]:
+    """The rows of a table, the table, and what was understood of its header."""
+    with open_sheet(path, "counts", CountsError) as sheet:
+        said = understand(sheet)
+        if (plain := read_plain(sheet)) is not None:
+            return plain, sheet, said
+    with open_sheet(path, "counts", CountsError) as sheet:
+        understand(sheet)
+        return Reader(sheet).read(), sheet, said
 
 
 def _like_sums(counts: Counts) -> list[str]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from energy import Counts, Label, LayerCount, Tally
-from energy.cells import from_cell, to_cell
+from energy.cells import csv_text, from_cell, to_cell
 from energy.counts.file import read_csv, to_csv
 from energy.table import Column, Table
 from hwmodels import Op
@@ -63,3 +63,25 @@ def test_counts_of_a_layer_that_is_called_like_a_formula_are_read_again(tmp_path
     assert "'=1+1" in path.read_text(encoding="utf-8")
     [counts] = read_csv(path)
     assert (counts.model, counts.layers[0].name) == ("@me", "=1+1")
+
+
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers()
+TEXTS = st.text(st.sampled_from("ab,\"'=\n\r\x1b \u212b"), max_size=4)
+COLUMNS = st.one_of(
+    TEXTS,
+    NUMBERS,
+    st.none(),
+    *(
+        st.lists(cells, min_size=3, max_size=3)
+        for cells in (NUMBERS, NUMBERS | st.none(), TEXTS, TEXTS | st.booleans())
+    ),
+)
+
+
+@given(st.lists(COLUMNS, min_size=1, max_size=4))
+def test_columns_are_written_as_the_csv_module_writes_rows(columns: list[object]) -> None:
+    # A column is a list of cells, or one that all rows share.
+    rows = [[x[row] if isinstance(x, list) else x for x in columns] for row in range(3)]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([*map(to_cell, row)] for row in rows)
+    assert csv_text(columns, 3) == text.getvalue()
