@@ -132,7 +132,7 @@ class Estimate:
     @kept
     def counted(self, block: str | None, component: str | None = None) -> frozenset[Op]:
         """The operations that were counted in a block or component; None is any."""
-        rows = self.priced.where(block, component)
+        rows = self.counts.columns.within(block, component)
         return frozenset(op for op, n in self.counts.columns.ops.items() if n[rows].any())
 
     @cached_property
@@ -146,7 +146,7 @@ class Estimate:
 
     def moved_bytes(self, block: str | None = None, component: str | None = None) -> float:
         """Bytes that move through all memory levels; of one block or component, None is any."""
-        rows = self.priced.where(block, component)
+        rows = self.counts.columns.within(block, component)
         levels = self.priced.level_bytes.values()
         return math.fsum(n for moved in levels for n in moved[rows].tolist())
 

@@ -62,7 +62,7 @@ def executed(
     if profile.core is not None:
         hops = _hops(rows, profile.core)
         ops[Op.SPIKE_HOP] = np.where(hops > 0, hops, rows.op(Op.SPIKE_HOP))
-    return moved.with_ops(ops)
+    return counts.with_ops(ops)
 
 
 def _repeat(ops: Ops, times: Mapping[Op, Floats]) -> None:

@@ -81,20 +81,29 @@ class Priced:
         """The same of all layers, or those in a block that have a component, and `more`."""
         pj = self.group_pj(group)
         if block is not None or component is not None:
-            pj = pj[self.where(block, component)]
+            pj = pj[self.counts.columns.within(block, component)]
         return math.fsum((more, *pj.tolist()))
 
-    def known_pj(self, group: str, rows: slice) -> list[float | None]:
-        """The same of some layers, None where it is not known: see `layer.known_pj`."""
-        energies = self.group_pj(group)[rows]
-        known: list[float | None] = energies.tolist()
-        if lacking := [op for op in self.unpriced if op in IN_GROUP[group]]:
-            ops = self.counts.columns.op
-            lacks_compute = ops(*COMPUTE.intersection(lacking))[rows] > 0
-            unknown = lacks_compute | ((energies == 0) & (ops(*lacking)[rows] > 0))
-            for row in np.flatnonzero(unknown):
-                known[row] = None
+    def known_pj(self, group: str, row: int) -> float | None:
+        """The same of one layer; None where it is not known: see `layer.known_pj`."""
+        unknown = self._unknown(group)
+        return None if unknown[row] else float(self.group_pj(group)[row])
+
+    def all_known_pj(self, group: str, rows: slice) -> list[float | None]:
+        """Those of some layers."""
+        known: list[float | None] = self.group_pj(group)[rows].tolist()
+        for row in np.flatnonzero(self._unknown(group)[rows]).tolist():
+            known[row] = None
         return known
+
+    @kept
+    def _unknown(self, group: str) -> Mask:
+        lacking = [op for op in self.unpriced if op in IN_GROUP[group]]
+        if not lacking:
+            return np.broadcast_to(np.False_, len(self))
+        ops = self.counts.columns.op
+        lacks_compute = ops(*COMPUTE.intersection(lacking)) > 0
+        return lacks_compute | ((self.group_pj(group) == 0) & (ops(*lacking) > 0))
 
     def occurs(self, group: str) -> bool:
         """Whether a heading, or any, has operations."""
@@ -108,16 +117,11 @@ class Priced:
 
     def unpriced_in(self, rows: slice) -> list[str]:
         """The operations of some layers that have no price, as words."""
-        ops = self.counts.columns.ops
         if not self.unpriced:
             return [""] * len(range(len(self))[rows])
+        ops = self.counts.columns.ops
         numbers = zip(*(ops[op][rows].tolist() for op in self.unpriced), strict=True)
         return [op_names(compress(self.unpriced, row)) for row in numbers]
-
-    def where(self, block: str | None, component: str | None) -> Mask:
-        """The layers in a block that have a component; None is any."""
-        rows = self.counts.columns
-        return np.array([x.within(block, component) for x in rows.labels], dtype=bool)[rows.label]
 
     def plus(self, other: Priced, counts: Counts) -> Priced:
         """The bill of two phases; `counts` is the sum of both counts."""
@@ -187,7 +191,7 @@ class BillRow(NamedTuple):
 
     def pj(self, group: str) -> float | None:
         """Energy of one heading of `GROUPS`, or of all, in picojoules; None where not known."""
-        return self.priced.known_pj(group, slice(self.row, self.row + 1))[0]
+        return self.priced.known_pj(group, self.row)
 
 
 def _group(group: str) -> Column[BillRow]:

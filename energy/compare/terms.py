@@ -86,7 +86,7 @@ def _dynamic(bill: Estimate, accounting: str, block: str | None) -> dict[str, fl
     names = {op: f"prices.{as_}" for op, as_ in priced.items() if as_ in bill.profile.prices}
     if everything:
         names[Op.DELIVERY] = "delivery"
-    rows = bill.priced.where(block, None)
+    rows = bill.counts.columns.within(block, None)
     found: defaultdict[str, float] = defaultdict(float)
     for op, pj in bill.priced.pj.items():
         if op in names:

@@ -29,12 +29,34 @@ LEVELS = (None, *Levels)
 EXACT = 2.0**53
 
 
+class Labels:
+    """The different labels of rows; what was asked about them is kept."""
+
+    def __init__(self, labels: Iterable[Label]) -> None:
+        self.all = tuple(labels)
+        self._within: dict[tuple[str | None, str | None], Mask] = {}
+
+    def within(self, block: str | None, component: str | None) -> Mask:
+        """Those of a block that have a component; None is any."""
+        key = block, component
+        if key not in self._within:
+            self._within[key] = np.array([x.within(*key) for x in self.all], dtype=bool)
+        return self._within[key]
+
+    @cached_property
+    def part(self) -> Ints:
+        """Numbers of the block and depth of each."""
+        parts: dict[object, int] = {}
+        numbers = [parts.setdefault((x.block, x.depth), len(parts)) for x in self.all]
+        return np.array(numbers, dtype=np.intp)
+
+
 @dataclass(frozen=True)
 class Columns:
     """The numbers of `LayerCount`, each of all layers."""
 
     names: Sequence[str]
-    labels: Sequence[Label]  #: the different ones
+    labels: Labels
     label: Ints  #: which of them a row has
     calls: Floats
     ops: Mapping[Op, Floats]  #: numbers of the operations that occur
@@ -63,7 +85,7 @@ class Columns:
         weights, vectors = np.array(bits, dtype=float).reshape(size, 2).T
         return cls(
             [layer.name for layer in layers],
-            tuple(labels),
+            Labels(labels),
             np.array(label, dtype=np.intp),
             _floats([layer.calls for layer in layers]),
             {op: _floats(numbers) for op, numbers in ops.items()},
@@ -78,7 +100,7 @@ class Columns:
 
     @classmethod
     def of_ops(
-        cls, names: Sequence[str], labels: Sequence[Label], label: Ints, ops: Mapping[Op, Floats]
+        cls, names: Sequence[str], labels: Labels, label: Ints, ops: Mapping[Op, Floats]
     ) -> Columns:
         """Rows of which nothing else is known."""
         none = np.broadcast_to(0.0, len(names))
@@ -101,16 +123,19 @@ class Columns:
         """Events that were added to an accumulator, with a payload or without."""
         return self.op(Op.AC, Op.SHIFT_AC)
 
+    def within(self, block: str | None, component: str | None) -> Mask:
+        """The rows in a block that have a component; None is any."""
+        return self.labels.within(block, component)[self.label]
+
     def component(self, *components: str) -> Mask:
         """The rows that have one of some components."""
-        return np.array([x.component in components for x in self.labels], dtype=bool)[self.label]
+        having = [self.labels.within(None, component) for component in components]
+        return np.any(having, axis=0)[self.label]
 
     @cached_property
     def part(self) -> Ints:
         """Numbers of the block and depth of each row."""
-        parts: dict[object, int] = {}
-        numbers = [parts.setdefault((x.block, x.depth), len(parts)) for x in self.labels]
-        return np.array(numbers, dtype=np.intp)[self.label]
+        return self.labels.part[self.label]
 
     def over_parts(self, numbers: Floats, rows: Mask) -> Floats:
         """For each row the sum of numbers over some of the rows of its block and depth."""
@@ -139,10 +164,12 @@ def with_ops(rows: Sequence[LayerCount], columns: Columns, ops: Mapping[Op, Floa
     Args:
         rows: As they were.
         columns: Theirs.
-        ops: Numbers of all operations; one that is missing keeps its own.
+        ops: Numbers of all operations; one that is missing is 0.
     """
-    changed = {op: numbers for op, numbers in ops.items() if numbers is not columns.ops.get(op)}
-    kept = {op: numbers for op, numbers in {**columns.ops, **ops}.items() if numbers.any()}
+    none = np.broadcast_to(0.0, len(columns))
+    every = {**dict.fromkeys(columns.ops, none), **ops}
+    changed = {op: numbers for op, numbers in every.items() if numbers is not columns.ops.get(op)}
+    kept = {op: numbers for op, numbers in ops.items() if numbers.any()}
     return Rows(replace(columns, ops=kept), partial(_changed, rows, changed))
 
 

@@ -14,7 +14,7 @@ from itertools import islice
 import numpy as np
 
 from energy.cells import from_cell
-from energy.counts.columns import Columns, Floats, Rows, whole
+from energy.counts.columns import Columns, Floats, Labels, Rows, whole
 from energy.counts.header import KNOWN
 from energy.counts.layer import Label, LayerCount, Tally
 from energy.counts.rows import ABOUT, Group, Key, Reader
@@ -74,7 +74,7 @@ class _PlainReader:
         ops = {op: np.concatenate(blocks) for op, blocks in self.ops.items()}
         columns = Columns.of_ops(
             self.names,
-            self.labels,
+            Labels(self.labels),
             np.array(self.label, dtype=np.intp),
             {op: numbers for op, numbers in ops.items() if numbers.any()},
         )
@@ -130,4 +130,6 @@ def _numbers(column: Sequence[str]) -> Floats:
 def _record(columns: Columns, kinds: Sequence[str], row: int) -> LayerCount:
     ops = {op: whole(float(numbers[row])) for op, numbers in columns.ops.items() if numbers[row]}
     kind = kinds[row] if kinds else ""
-    return LayerCount(columns.names[row], kind, columns.labels[columns.label[row]], 0, Tally(ops))
+    return LayerCount(
+        columns.names[row], kind, columns.labels.all[columns.label[row]], 0, Tally(ops)
+    )

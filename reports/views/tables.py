@@ -60,7 +60,7 @@ class Line:
     def group_pj(self, group: str) -> float | None:
         """Energy of a heading, a part of it, or all; None where not known, see `known_pj`."""
         if self.row is not None:
-            return self.bill.priced.known_pj(group, slice(self.row, self.row + 1))[0]
+            return self.bill.priced.known_pj(group, self.row)
         missing = [op for op in self.bill.unpriced if op in IN_GROUP[group]]
         return known_pj(
             self.bill.energy_pj() if group == ALL else self.bill.group_pj(group), missing
@@ -89,7 +89,7 @@ class _Stretch:
 
     def place(self, part: str) -> list[str] | str:
         rows = self.bill.counts.columns
-        words = [getattr(label, part) for label in rows.labels]
+        words = [getattr(label, part) for label in rows.labels.all]
         return [words[i] for i in rows.label[self.rows].tolist()] if words[1:] else words[0]
 
     @property
@@ -98,7 +98,7 @@ class _Stretch:
 
     def group_pj(self, group: str) -> list[float | None] | float:
         priced = self.bill.priced
-        return priced.known_pj(group, self.rows) if priced.occurs(group) else 0.0
+        return priced.all_known_pj(group, self.rows) if priced.occurs(group) else 0.0
 
 
 class _Lines(Sequence[Line]):
