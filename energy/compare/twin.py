@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from math import ceil
 
 from energy.counts import Counts, Label, LayerCount, Levels, Tally
 from hwmodels import HardwareProfile, Op
@@ -79,9 +78,14 @@ def _narrowed(row: LayerCount, spiking: Tally, share: Fraction, *, splits: bool)
         (Op.KV_READ, cached),
         (Op.KV_WRITE, cached),
     ):
-        ops[op] = ceil(ops.get(op, 0) * part)
+        ops[op] = _part(ops.get(op, 0), part)
     if splits:
-        whole = ceil(ops[Op.MAC] * inputs * cached)
+        whole = _part(ops[Op.MAC], inputs * cached)
         ops[Op.AC] = ops.get(Op.AC, 0) + ops[Op.MAC] - whole
         ops[Op.MAC] = whole
     return row.with_ops(ops)
+
+
+def _part(number: float, part: Fraction) -> int:
+    """A part of a number, rounded up."""
+    return int(-(-number * part.numerator // part.denominator))

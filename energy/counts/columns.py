@@ -30,7 +30,7 @@ EXACT = 2.0**53
 
 
 class Labels:
-    """The different labels of rows; what was asked about them is kept."""
+    """The different labels of rows, in their order; what was asked about them is kept."""
 
     def __init__(self, labels: Iterable[Label]) -> None:
         self.all = tuple(labels)

@@ -135,7 +135,7 @@ class Counts:
 
     def scopes(self) -> Iterator[Scope]:
         """Blocks after their components, in the order of the model, and the model."""
-        labels = dict.fromkeys((x.label.block, x.label.component) for x in self.layers)
+        labels = dict.fromkeys((x.block, x.component) for x in self.columns.labels.all)
         for block in dict.fromkeys(block for block, _ in labels):
             inside = [component for at, component in labels if at == block]
             for component in inside:

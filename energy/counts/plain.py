@@ -107,7 +107,9 @@ class _PlainReader:
             raise _NotPlainError  # rows of several runs
         reader.run_of(line, first)
         places = list(zip(*(texts[i] for i in reader.where), strict=True)) or [()] * len(cells[0])
-        for place in {*places} - self.codes.keys():
+        for place in dict.fromkeys(places):
+            if place in self.codes:
+                continue
             at = places.index(place)
             self.codes[place] = len(self.labels)
             self.labels.append(reader.label_of(line + at, [column[at] for column in texts]))

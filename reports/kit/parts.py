@@ -116,10 +116,10 @@ def present(*variants: Counts) -> dict[str, list[str]]:
     """Blocks and components that occur, in the order of the forward pass, unknown ones last."""
     blocks: dict[str, list[str]] = {block: [] for block in ORDER}
     for counts in variants:
-        for layer in counts.layers:
-            components = blocks.setdefault(layer.label.block, [])
-            if layer.label.component not in components:
-                components.append(layer.label.component)
+        for label in counts.columns.labels.all:
+            components = blocks.setdefault(label.block, [])
+            if label.component not in components:
+                components.append(label.component)
     for block, components in blocks.items():
         order = ORDER.get(block, ())
         components.sort(key=lambda c: order.index(c) if c in order else len(order))
