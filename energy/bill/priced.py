@@ -102,8 +102,8 @@ class Priced:
         if not lacking:
             return np.broadcast_to(np.False_, len(self))
         ops = self.counts.columns.op
-        lacks_compute = ops(*COMPUTE.intersection(lacking)) > 0
-        return lacks_compute | ((self.group_pj(group) == 0) & (ops(*lacking) > 0))
+        nothing: Mask = (self.group_pj(group) == 0) & (ops(*lacking) > 0)
+        return nothing | (ops(*COMPUTE.intersection(lacking)) > 0)
 
     def occurs(self, group: str) -> bool:
         """Whether a heading, or any, has operations."""

@@ -130,7 +130,8 @@ class Columns:
     def component(self, *components: str) -> Mask:
         """The rows that have one of some components."""
         having = [self.labels.within(None, component) for component in components]
-        return np.any(having, axis=0)[self.label]
+        found: Mask = np.any(having, axis=0)
+        return found[self.label]
 
     @cached_property
     def part(self) -> Ints:
