@@ -74,7 +74,7 @@ def csv_text(columns: list[Any], size: int) -> str:
     parts: list[list[str] | str] = []  # what all rows share side by side is one part
     for cells in written:
         if isinstance(cells, str) and parts and isinstance(parts[-1], str):
-            parts[-1] += f",{cells}"
+            parts[-1] = ",".join((parts[-1], cells))
         else:
             parts.append(cells)
     lines = map(",".join, zip(*(each(part, size) for part in parts), strict=True))
@@ -87,7 +87,7 @@ def _written(column: Any) -> list[str] | str | None:
         cells = _written([column])
         return cells and cells[0]
     kinds = _kinds(column)
-    if kinds == {str}:
+    if all(issubclass(kind, str) for kind in kinds):  # words of a vocabulary, too
         return column if are_cells(column) else None
     if kinds <= {int, float}:
         return [*map(repr, column)]

@@ -69,11 +69,18 @@ NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers()
 TEXTS = st.text(st.sampled_from("ab,\"'=\n\r\x1b \u212b"), max_size=4)
 COLUMNS = st.one_of(
     TEXTS,
+    st.sampled_from(Op),
     NUMBERS,
     st.none(),
     *(
         st.lists(cells, min_size=3, max_size=3)
-        for cells in (NUMBERS, NUMBERS | st.none(), TEXTS, TEXTS | st.booleans())
+        for cells in (
+            NUMBERS,
+            NUMBERS | st.none(),
+            TEXTS,
+            TEXTS | st.booleans(),
+            st.sampled_from(Op),
+        )
     ),
 )
 
