@@ -110,7 +110,9 @@ def _break_evens(axes: Axes, evaluation: Evaluation, highest: float) -> float:
     room = _ROOM * highest
     dashes = cycle(("--", ":", "-."))
     for limit, hardware in sorted(limits.items()):
-        text = textwrap.fill(f"break-even {limit:.2f} ({', '.join(hardware)})", 28)
+        text = textwrap.fill(
+            f"break-even {limit:.2f} ({', '.join(hardware)})", 28, break_on_hyphens=False
+        )
         if limit <= room:
             axes.axhline(limit, color="#D55E00", linestyle=next(dashes), lw=1, label=text)
             highest = max(highest, limit)

@@ -14,17 +14,22 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from energy.compare.ranges import Origin, UncertainConstant
 from energy.compare.sensitivity import Sensitivity, Swing
+from hwmodels.diff import size
 from hwmodels.plain import several
 from reports.kit.parts import ACCOUNTING_NAMES
 from reports.kit.style import PAGE_WIDTH, SMALL, beside, headline, spelled, styled
-from reports.sensitivity.study import INDEPENDENT, SHOWN, Study, part_name, range_text, value_text
+from reports.sensitivity.study import INDEPENDENT, Study, part_name, range_text, value_text
 
 #: Light and dark, so that they differ in grey too.
 _LOW, _HIGH = "#56B4E9", "#D55E00"
 _BAND = "#E8E8E8"
-_BAR, _PANEL, _AROUND = 0.31, 0.5, 1.5  # inches: a row, what a panel needs else, the frame
+_BAR, _PANEL, _AROUND = 0.26, 0.5, 1.5  # inches: a row, what a panel needs else, the frame
+#: Bars of a panel at most: three panels fit a page.
+_MOST = 7
 #: A bar shorter than this share of the longest one is no picture of anything.
 _VISIBLE = 0.01
+#: Units of numbers whose range is said in values, and how the unit is said.
+_WHOLE = {"uses": " uses", "bytes": "", "bits": " bits"}
 #: Characters of a name; those of memory levels are as long as their author likes.
 _NAME = 24
 
@@ -57,7 +62,7 @@ def _moving(result: Sensitivity) -> int:
 def _visible(result: Sensitivity) -> tuple[Swing, ...]:
     """The constants that get a bar."""
     least = _VISIBLE * result.swings[0].span
-    return tuple(swing for swing in result.swings[:SHOWN] if swing.span > least)
+    return tuple(swing for swing in result.swings[:_MOST] if swing.span > least)
 
 
 def _panel(axes: Axes, result: Sensitivity, accounting: str) -> None:
@@ -137,6 +142,10 @@ def _label(constant: UncertainConstant) -> str:
     """The constant and its value; below, how it is known and who says how far it may be off."""
     value = f"{value_text(constant)} {constant.unit}"
     ends = f"x {constant.low:.3g} to {constant.high:.3g}"
+    if constant.unit in _WHOLE:
+        value = f"{_end_text(constant, 1.0)}{_WHOLE[constant.unit]}"
+        ends = " to ".join(_end_text(constant, x) for x in (constant.low, constant.high))
+        ends += _WHOLE[constant.unit]
     if constant.ways:
         ends = range_text(constant)
     return f"{_name(constant.name)}: {value}\n{constant.evidence}; {ends}, {constant.origin}"
@@ -162,7 +171,10 @@ def _end_text(constant: UncertainConstant, factor: float) -> str:
         return constant.ways[round(factor)]
     if len(constant.values) > 1:
         return f"x {factor:.3g}"
-    return f"{constant.values[0] * factor:.3g}"
+    value = constant.values[0] * factor
+    if constant.unit == "bytes":
+        return size(round(value))
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def _subtitle(study: Study, results: dict[str, Sensitivity]) -> str:

@@ -110,9 +110,9 @@ _EVENTS: Column[Each] = Column(
 
 
 def part_table(asa: Estimate, ssa: Estimate, components: bool) -> Table[Each]:
-    """Each block, and the model: what it costs on both sides, and what of it is saved.
+    """Each block, and the model: what it costs on both sides at both bounds, and what is saved.
 
-    With the components of each block also the events per replaced MAC.
+    With the components of each block also MACs and ACs alone, and the events per replaced MAC.
     """
     rows = [
         [Headline(asa, ssa, accounting, *scope) for accounting in ACCOUNTINGS]
@@ -120,7 +120,7 @@ def part_table(asa: Estimate, ssa: Estimate, components: bool) -> Table[Each]:
     ]
     compute, *bounds = (_side(i, accounting) for i, accounting in enumerate(ACCOUNTINGS))
     return Table(
-        (_PART, *compute, *([_EVENTS] if components else []), *chain(*bounds)),
+        (_PART, *((*compute, _EVENTS) if components else ()), *chain(*bounds)),
         rows,
         asa.profile.title,
         group=lambda row: row[0].block if components else "",

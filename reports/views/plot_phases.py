@@ -92,7 +92,7 @@ def _panel(axes: Axes, bill: PhaseBill) -> None:
         axes.plot([x - 0.03, x + _WIDTH + 0.03], [end, end], **_OTHER)
         said: dict[str, Any] = {"ha": "left", "va": "baseline", "fontsize": SMALL + 0.5}
         words = f"{total:.3g} {unit} {side.profile.fusion}\n{end:.3g} {unit} {other}"
-        beside(axes, words, (x, max(total, end)), (0, 3), **said)
+        beside(axes, words, (x, max(total, end)), (0, 7), **said)
         _labels(axes, lines, x + _WIDTH, top)
     axes.set_xticks([x + _WIDTH / 2 for x in _EDGES], ["analog (ASA)", "spiking (SSA)"])
     axes.set_xlim(0, 2)

@@ -64,13 +64,13 @@ def print_run(
 def _print_short(run: Run, hw: str, console: Console) -> None:
     """Per token, against other baselines, and what has no price: a line each."""
     last = phase_bills(run, hw)[-1]
-    sides = [
-        " / ".join(_per_token(last, bill.under(bound)) for bound in BOUNDS)
-        for bill in (last.asa, last.ssa)
-    ]
+    asa, ssa, asa_unfused, ssa_unfused = (
+        _per_token(last, bill.under(bound)) for bound in BOUNDS for bill in (last.asa, last.ssa)
+    )
     each = "generated token" if last.phase == "request" else "token"
     print_sentence(
-        f"Per {each}, {' / '.join(BOUNDS)}: {sides[0]} analog, {sides[1]} spiking.", console
+        f"Per {each}: {asa} analog, {ssa} spiking fused; {asa_unfused}, {ssa_unfused} unfused.",
+        console,
     )
     others = [
         f"{x.title} {' / '.join(texts)}"

@@ -64,7 +64,7 @@ def test_a_run_shows_what_each_hardware_saves(run: Run) -> None:
     html = run._repr_html_()
     assert "<b>" not in html
     assert "&lt;b&gt;tiny" in html
-    assert html.count(">45nm<") == html.count(">loihi<") == 6
+    assert html.count(">45nm<") == html.count(">loihi<") == 9
     assert ">unpriced<" in html
 
 

@@ -32,7 +32,7 @@ PICTURES_45NM = [
     "components_45nm.svg",
 ]
 PICTURES_LOIHI = [name.replace("45nm", "loihi") for name in PICTURES_45NM]
-CSVS = ["counts.csv", "phases.csv", "layers.csv", "savings.csv", "baselines.csv"]
+CSVS = ["counts.csv", "phases.csv", "layers.csv", "savings.csv", "baselines.csv", "blocks.csv"]
 TABLES = [*CSVS, "summary.md"]
 RATES = ["spike_rates.png", "spike_rates.svg"]
 LAST = ["report.html", "run.json"]

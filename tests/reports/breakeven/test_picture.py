@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import pytest
@@ -33,7 +33,7 @@ def words(axes: Axes) -> str:
 
 def test_each_accounting_is_a_panel_with_the_line_of_the_block(make_case: Make) -> None:
     figure = breakeven_picture(make_case(measured=False))
-    assert len(figure.axes) == 2
+    assert len(figure.axes) == 3
     for axes in figure.axes:
         [line] = (x for x in axes.lines if len(x.get_xdata()) > 2)
         low, high = axes.get_xlim()
@@ -64,7 +64,7 @@ def test_layers_below_the_picture_are_counted(make_case: Make) -> None:
         replace(one, busy_pj=20.0) if one.part.name == "high" else one for one in case.breakevens
     )
     said = " ".join(breakeven_picture(replace(case, breakevens=found)).get_suptitle().split())
-    assert "(2 of 4 marks lie below)" in said  # 1 - 20 / 10, in both panels
+    assert "(3 of 6 marks lie below)" in said  # 1 - 20 / 10, in each panel
 
 
 def test_the_literature_stands_on_the_axis_of_spikes_per_synapse(make_case: Make) -> None:
@@ -115,9 +115,9 @@ def test_no_words_overlap(measured: bool, busy_pj: float, make_case: Make) -> No
     [legend] = figure.legends
     frame = legend.get_window_extent(renderer)
     assert 0 <= frame.x0 < frame.x1 <= figure.bbox.x1
-    left, right = (axes.get_tightbbox(renderer) for axes in figure.axes)
-    assert left.x1 <= right.x0 + 1
-    assert frame.y1 <= min(left.y0, right.y0) + 1
+    panels = [axes.get_tightbbox(renderer) for axes in figure.axes]
+    assert all(left.x1 <= right.x0 + 1 for left, right in pairwise(panels))
+    assert frame.y1 <= min(panel.y0 for panel in panels) + 1
 
 
 def test_a_layer_alone_has_a_line(make_case: Make) -> None:

@@ -23,7 +23,7 @@ def rows(case: Case) -> list[dict[str, Any]]:
 
 def test_measured_events_are_marked(make_case: Make) -> None:
     case = make_case(measured=True)
-    low, high = rows(case)[:4:2]
+    low, high = rows(case)[:6:3]
     # Crosses at 0.5 of T = 4: rate 0.1 may grow fivefold, rate 0.8 must shrink by 3 / 8.
     assert (low["part"], low["rate"], low["mark"]) == ("low", pytest.approx(0.5), "below (saves)")
     assert low["margin"] == pytest.approx(4)
@@ -67,7 +67,7 @@ def test_files(make_case: Make, tmp_path: Path) -> None:
     assert sorted(path.name for path in out.iterdir()) == sorted(names)
     with files[0].open(encoding="utf-8", newline="") as file:
         written = list(csv.DictReader(file))
-    assert [row["origin"] for row in written] == ["closed form"] * 6 + ["run"] * 6
+    assert [row["origin"] for row in written] == ["closed form"] * 9 + ["run"] * 9
     with files[1].open(encoding="utf-8", newline="") as file:
         assert [row["low"] for row in csv.DictReader(file)][:2] == ["1.72", "0.15"]
     # One picture per hardware: that of the last case, the run.

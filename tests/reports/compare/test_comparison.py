@@ -30,11 +30,11 @@ def test_each_run_on_each_hardware_is_a_row(found: Comparison) -> None:
 
 def test_the_frame_has_the_savings_of_the_runs(found: Comparison) -> None:
     frame = found.to_frame()
-    assert len(frame) == 3 * 3 * 2  # rows x blocks x accountings
+    assert len(frame) == 3 * 3 * 3  # rows x blocks x accountings
     frame = frame.set_index(["run", "hw", "block", "accounting"])
     asa, ssa = found.runs["wide"].estimates["45nm"]
-    row = frame.loc["wide", "45nm", "attention", "full"]
-    expected = saving(asa, ssa, "full", block="attention")
+    row = frame.loc["wide", "45nm", "attention", "unfused"]
+    expected = saving(asa, ssa, "unfused", block="attention")
     assert (row.asa_pj, row.ssa_pj, row.saving) == (
         expected.asa_pj,
         expected.ssa_pj,

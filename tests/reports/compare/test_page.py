@@ -38,8 +38,8 @@ def test_the_page_has_every_cell_of_the_table_once(page: str) -> None:
 
     cells = Cells()
     cells.feed(page)
-    # run, model; three savings, two energies; heading and two rows.
-    assert cells.count == 3 * (2 + 3 + 2)
+    # run, model; five savings, two energies at both bounds; heading and two rows.
+    assert cells.count == 3 * (2 + 5 + 4)
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
 
 

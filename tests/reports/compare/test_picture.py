@@ -84,7 +84,7 @@ def test_what_has_no_price_is_said_and_not_drawn(make_run: Callable[..., Run]) -
 
 def test_a_saving_far_below_zero_is_written_at_the_edge(many: Comparison) -> None:
     row = next(row for row in many.rows if row.asa.profile.name == "45nm-int8")
-    part = row.parts["full", "attention"].saving
+    part = row.parts["unfused", "attention"].saving
     assert part.saving is not None
     assert part.saving < -1  # a model so small that its neurons cost more than its products
     right = drawn(many).axes[1]

@@ -76,7 +76,9 @@ def test_the_files_hold_the_whole_count(tmp_path: Path) -> None:
     assert about["counts"]["uncounted"] == {"add": 3}
     assert (about["weights"], about["settings"]) == ("random(seed=0)", {"seed": 0})
     ours, theirs = about["hardware"]["45nm"], about["hardware"]["loihi"]
-    # 60 MACs and 10 additions over 5 tokens
-    assert ours["pj_per_token"] == pytest.approx((60 * 4.6 + 10 * 0.9) / 5)
+    # 60 MACs and 10 additions over 5 tokens; one fetch of 4 bytes at 1.25 pJ for 2,048 MACs
+    pj = (60 * 4.6 + 10 * 0.9 + 60 / 2048 * 4 * 1.25) / 5
+    assert ours["pj_per_token"] == pytest.approx({"fused": pj, "unfused": pj})
     assert ours["unpriced"] == {"exp": 14}
-    assert theirs["full_pj"] is theirs["pj_per_token"] is None
+    assert theirs["fused_pj"] is theirs["unfused_pj"] is None
+    assert theirs["pj_per_token"] == {"fused": None, "unfused": None}

@@ -38,11 +38,13 @@ def row(text: str, name: str) -> list[str]:
 def test_each_part_has_its_counts_its_energy_and_its_share() -> None:
     text = said("45nm")
     assert "m[b], weights random(seed=0)" in text
-    # 1e9 MACs x 4.6 pJ = 4.6 mJ
-    assert row(text, "  fc") == ["2,000,000,000", "0", "0", "9.2 mJ", "9.2 mJ", "50.00 %"]
+    # 1e9 MACs x 4.6 pJ = 4.6 mJ; each 2,048 share a fetch of 4 bytes at 1.25 pJ: 2.4 uJ more
+    half = ["9.2 mJ", "9.205 mJ", "9.205 mJ", "50.00 %", "50.00 %"]
+    assert row(text, "  fc") == ["2,000,000,000", "0", "0", "0", *half]
     assert row(text, "  norm")[:2] == ["0", "15"]
-    assert row(text, "model") == ["4,000,000,000", "15", "0", "18.4 mJ", "18.4 mJ", "100.00 %"]
-    assert "Per token on 45nm: 4.6 mJ (1,000,000,000 MACs).\n" in text
+    whole = ["18.4 mJ", "18.41 mJ", "18.41 mJ", "100.00 %", "100.00 %"]
+    assert row(text, "model") == ["4,000,000,000", "15", "0", "0", *whole]
+    assert "Per token on 45nm: 4.602 mJ fused, 4.602 mJ unfused (1,000,000,000 MACs).\n" in text
     assert "ASA without a price on 45nm: exp x 7 (" in text
 
 
@@ -64,8 +66,8 @@ def test_where_all_is_named_nothing_is_said_of_it() -> None:
 
 def test_without_a_price_nothing_is_zero() -> None:
     text = said("loihi")
-    assert row(text, "  fc")[3:] == ["unpriced", "unpriced", "-"]
-    assert row(text, "  norm")[4:] == ["unpriced", "-"]
+    assert row(text, "  fc")[4:] == ["unpriced", "unpriced", "unpriced", "-", "-"]
+    assert row(text, "  norm")[5:] == ["unpriced", "unpriced", "-", "-"]
     assert "Per token on loihi: unpriced, since its MACs have no price.\n" in text
     assert "mac x 4,000,000,000" in text
 
@@ -75,11 +77,18 @@ def test_without_details_the_answer_stands_below_the_blocks() -> None:
     assert row(text, "head")[0] == "2,000,000,000"
     assert "lm_head" not in text
     assert text.endswith(
-        "Per token on 45nm: 4.6 mJ (1,000,000,000 MACs).\n"
+        "Per token on 45nm: 4.602 mJ fused, 4.602 mJ unfused (1,000,000,000 MACs).\n"
         "Written to out: 1 file\n--details prints all parts\n"
     )
 
 
-def test_amounts_are_macs_other_operations_and_bytes() -> None:
+def test_amounts_are_macs_and_other_operations_and_no_traffic() -> None:
     tally = Tally({Op.MAC: 1, Op.ADD: 2, Op.EXP: 3, Op.WEIGHT_READ: 4, Op.KV_READ: 5})
-    assert amounts(Counts("asa", (LayerCount("x", "X", tally=tally),))) == (1, 5, 9)
+    assert amounts(Counts("asa", (LayerCount("x", "X", tally=tally),))) == (1, 5)
+
+
+def test_bytes_are_those_that_move_at_each_bound() -> None:
+    moved = {Op.ADD: 8, Op.ACTIVATION_READ: 8, Op.ACTIVATION_WRITE: 8}
+    norm = LayerCount("n", "LayerNorm", Label("head", "norm"), 1, Tally(moved))
+    # fused, its values are on their way; unfused, 8 are read and 8 written, 4 bytes each
+    assert row(said("45nm", (norm,)), "  norm")[2:4] == ["0", "64"]

@@ -14,11 +14,11 @@ from reports.literature.lemaire import print_lemaire, write_lemaire
 
 def bill() -> Bill:
     rows = [
-        ("fc", "Linear", formulas.linear(2, 8, 16, bias=True, value_bytes=4)),
+        ("fc", "Linear", formulas.linear(2, 8, 16, bias=True)),
         (
             "soft[max]",
             "Softmax",
-            nonlinear.softmax(1, 2, 2, attention=Attention.FULL, value_bytes=4),
+            nonlinear.softmax(1, 2, 2, attention=Attention.FULL),
         ),
     ]
     layers = tuple(LayerCount(n, k, Label("ffn", "ffn_up"), 1, t) for n, k, t in rows)

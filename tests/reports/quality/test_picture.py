@@ -61,14 +61,14 @@ def test_the_lines_are_the_numbers_of_each_layer(
 def test_a_break_even_line_is_drawn_where_it_fits(
     make_run: Callable[..., Run], evaluated: Make
 ) -> None:
-    # Events per MAC 0.8 x 5 = 4; MAC over AC: 45nm 4.6 / 0.9 = 5.1, int8 0.23 / 0.03 = 7.7.
-    run = with_events(make_run("45nm", "45nm-int8", "loihi"), 5)
+    # Events per MAC 0.8 x 5 = 4; MAC over AC: 45nm 4.6 / 0.9 = 5.1, int32 3.2 / 0.1 = 32.
+    run = with_events(make_run("45nm", "45nm-int32", "loihi"), 5)
     _, below = drawn(evaluated(run)).axes
     found = lines(below)
     assert found["break-even 5.11 (45nm)"] == pytest.approx([4.6 / 0.9] * 2)
-    assert found["above the axis:\nbreak-even 7.67 (45nm-int8)"] == []
+    assert found["above the axis:\nbreak-even 32.00\n(45nm-int32)"] == []
     assert len(found) == 4  # none for a chip without a price for MACs
-    assert 4.6 / 0.9 < below.get_ylim()[1] < 0.23 / 0.03
+    assert 4.6 / 0.9 < below.get_ylim()[1] < 3.2 / 0.1
 
 
 def test_two_break_even_lines_differ_in_their_dashes(

@@ -48,13 +48,17 @@ def point(saving: float | None, change: float, hw: str = "45nm", **more: Any) ->
         "hw": hw,
         "dataflow": "layerwise",
         SAVING: saving,
-        "attention_block_saving_full": 0.5,
+        "attention_block_saving_fused": 0.5,
+        "attention_block_saving_unfused": 0.4,
         "model_saving_compute": None if saving is None else saving / 2,
-        "model_saving_full": 0.25,
+        "model_saving_fused": 0.25,
+        "model_saving_unfused": 0.2,
         "attention_block_saving_twin_compute": 0.1,
-        "attention_block_saving_twin_full": 0.1,
+        "attention_block_saving_twin_fused": 0.1,
+        "attention_block_saving_twin_unfused": 0.1,
         "model_saving_twin_compute": 0.1,
-        "model_saving_twin_full": 0.1,
+        "model_saving_twin_fused": 0.1,
+        "model_saving_twin_unfused": 0.1,
         "twin_bits": 3,
         "unpriced": "",
         "attention_code": "pow2",
@@ -143,11 +147,11 @@ def test_the_points_that_none_beats_are_printed() -> None:
     assert front_table(POINTS.on("45nm")).cells() == [
         [
             *["softmax", "exact", "4", "80.80", "+1.00 %", "87.5 %", "0.9876", "-"],
-            *["70.0 %", "35.0 %", "1", "2"],
+            *["70.0 %", "35.0 %", "25.0 %", "20.0 %", "1", "2"],
         ],
         [
             *["softmax", "pow2", "4", "88.00", "+10.00 %", "87.5 %", "0.9876", "0.50"],
-            *["90.0 %", "45.0 %", "1", "2"],
+            *["90.0 %", "45.0 %", "25.0 %", "20.0 %", "1", "2"],
         ],
     ]
     assert "loihi has no price for the events of any point.\n" in said

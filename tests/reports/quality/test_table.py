@@ -33,9 +33,11 @@ def test_there_is_a_row_per_hardware_with_its_savings(
     ours = frame.iloc[0]
     for column, accounting, block in (
         ("attention_block_saving_compute", "compute", "attention"),
-        ("attention_block_saving_full", "full", "attention"),
+        ("attention_block_saving_fused", "fused", "attention"),
+        ("attention_block_saving_unfused", "unfused", "attention"),
         ("model_saving_compute", "compute", None),
-        ("model_saving_full", "full", None),
+        ("model_saving_fused", "fused", None),
+        ("model_saving_unfused", "unfused", None),
     ):
         assert ours[column] == saving(*run.estimates["45nm"], accounting, block=block).saving
     # 2,048 ACs x 0.9 pJ for 2,560 MACs x 4.6 pJ, see test_table: 1 - 0.8 x 0.9 / 4.6.
@@ -57,9 +59,11 @@ def test_the_twin_has_the_bits_of_the_steps_and_its_savings(
     twin = found.twins["45nm"]
     for column, accounting, block in (
         ("attention_block_saving_twin_compute", "compute", "attention"),
-        ("attention_block_saving_twin_full", "full", "attention"),
+        ("attention_block_saving_twin_fused", "fused", "attention"),
+        ("attention_block_saving_twin_unfused", "unfused", "attention"),
         ("model_saving_twin_compute", "compute", None),
-        ("model_saving_twin_full", "full", None),
+        ("model_saving_twin_fused", "fused", None),
+        ("model_saving_twin_unfused", "unfused", None),
     ):
         saved = twin.saving(accounting, block=block)
         assert saved is not None

@@ -45,8 +45,8 @@ def test_the_picture_says_what_it_is_of(make_roofline: Make) -> None:
     said = " ".join(roofline_picture(make_roofline()).get_suptitle().split())
     assert said == (
         "tiny, weights random(seed=0), T = 4; spike rates measured in prefill 45 nm digital CMOS, "
-        "FP32 (Horowitz 2014); decode, 1 new token per sequence, layerwise without a price, so not "
-        "in the picture: exp"
+        "FP32 (Horowitz 2014); decode, 1 new token per sequence, layerwise, fused without a price, "
+        "so not in the picture: exp"
     )
 
 

@@ -15,10 +15,13 @@ Make = Callable[..., Roofline]
 
 def test_a_row_is_a_token_at_a_context(make_roofline: Make) -> None:
     rows = list(csv.DictReader(io.StringIO(roofline_table([make_roofline()]).to_csv())))
-    assert len(rows) == 24
+    assert len(rows) == 2 * 24  # both bounds
+    assert [row["fusion"] for row in rows] == ["fused"] * 24 + ["unfused"] * 24
+    assert rows[24 + 5]["other_traffic_pj_per_token"] == "90008.0"
     assert rows[5] == {
         "hw": "45nm",
         "dataflow": "layerwise",
+        "fusion": "fused",
         "variant": "asa",
         "batch": "8",
         "context": "16",

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from energy import estimate
+from energy.bill.layer import ACCOUNTINGS
 from energy.compare.ranges import constants_of
 from energy.compare.sensitivity import SensitivityError
+from energy.compare.structure import choices_of
 from hwmodels import load_profile
 from reports import Run
 from reports.kit.files import OutputError
@@ -38,12 +40,16 @@ def test_the_table_has_each_constant_of_each_saving(
         "tornado_45nm.svg",
     ]
     found = rows(table)
-    names = [constant.name for constant in constants_of(load_profile("45nm"))]
-    parts = [(b, a) for b in ("attention", "ffn", "total") for a in ("compute", "full")]
-    assert len(found) == len(names) * len(parts)
+    chip = load_profile("45nm")
+    names = [constant.name for constant in constants_of(chip)]
+    # MACs and ACs follow from no capacity, reuse, width or encoding.
+    more = [choice.constant.name for choice in choices_of(chip)]
+    parts = [(b, a) for b in ("attention", "ffn", "total") for a in ACCOUNTINGS]
+    assert len(found) == len(names) * len(parts) + len(more) * 3 * 2
     for block, accounting in parts:
         of_part = [r for r in found if (r["block"], r["accounting"]) == (block, accounting)]
-        assert sorted(r["constant"] for r in of_part) == sorted(names)
+        expected = names if accounting == "compute" else names + more
+        assert sorted(r["constant"] for r in of_part) == sorted(expected)
         spans = [float(r["span"]) for r in of_part]
         assert spans == sorted(spans, reverse=True)
     assert {(r["samples"], r["seed"], r["dataflow"]) for r in found} == {("50", "7", "layerwise")}
@@ -77,7 +83,7 @@ def test_a_saving_that_does_not_exist_is_a_row_that_says_why(
     files = write_sensitivity([study(make_run(), "loihi")], tmp_path)
     assert [path.name for path in files] == ["sensitivity.csv"]
     found = rows(files[0])
-    assert len(found) == 6
+    assert len(found) == 9
     for row in found:
         assert (row["hw"], row["constant"], row["saving"], row["saving_p50"]) == (
             "loihi",

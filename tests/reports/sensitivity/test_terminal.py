@@ -27,18 +27,19 @@ def test_each_saving_has_its_interval_and_the_constants_their_ranges(
 ) -> None:
     found = said(make_run(), "45nm")
     assert "50 samples, seed 7" in found
-    assert found.count("attention compute") == found.count("model full") == 1
-    assert "attention block, full: what moves the saving" in found
+    assert found.count("attention MACs and ACs") == 1
+    assert found.count("model all priced, fused") == found.count("model all priced, unfused") == 1
+    assert "attention block, all priced, unfused: what moves the saving" in found
     assert "prices.mac 4.6 pJ 3.538 to 5.98 " in found
     assert "'our choice': chosen by this project from the evidence grade" in found
     assert "constants drawn independently" in found
-    assert "ffn block, full: what moves" not in found
-    assert "model, full: what moves the saving" in said(make_run(), "45nm", None)
+    assert "ffn block, all priced, fused: what moves" not in found
+    assert "model, all priced, fused: what moves the saving" in said(make_run(), "45nm", None)
 
 
 def test_without_a_saving_what_has_no_price_is_named(make_run: Callable[..., Run]) -> None:
     found = said(make_run(), "loihi")
-    assert "attention compute - - - - - mac" in found
+    assert "attention MACs and ACs - - - - - mac" in found
     assert "what moves the saving" not in found
     assert "our choice" not in found
 

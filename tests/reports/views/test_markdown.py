@@ -36,7 +36,7 @@ def test_names_in_the_summary_are_escaped(make_run: Callable[..., Run]) -> None:
     assert text.count(escaped(EVIL)) >= 4  # title, weights, hardware, layer
     rows = [line for line in text.splitlines() if line.startswith("| ASA")]
     assert escaped(EVIL) in rows[0]
-    assert {line.replace("\\|", "").count("|") for line in rows} == {5}
+    assert {line.replace("\\|", "").count("|") for line in rows} == {6}
 
 
 @pytest.mark.parametrize(

@@ -39,8 +39,10 @@ def whole(make_run: Callable[..., Run]) -> Run:
 
 
 def row(run: Run, **what: str) -> dict[str, Any]:
+    """At the bound of the hardware unless `fusion` names another."""
+    wanted = {"fusion": run.estimates[what["hw"]][0].profile.fusion, **what}
     [found] = [
-        r for r in phases(run).records() if all(r[key] == value for key, value in what.items())
+        r for r in phases(run).records() if all(r[key] == value for key, value in wanted.items())
     ]
     return found
 
@@ -57,13 +59,13 @@ def test_the_parts_add_up_to_the_total(whole: Run) -> None:
     sums: dict[tuple[Any, ...], float] = defaultdict(float)
     totals = {}
     for found in phases(whole).records():
-        key = tuple(found[name] for name in ("hw", "variant", "phase"))
+        key = tuple(found[name] for name in ("hw", "fusion", "variant", "phase"))
         if found["part"] == "total":
             totals[key] = found["energy_pj"]
         else:
             sums[key] += found["energy_pj"] or 0.0
     priced = {key: total for key, total in totals.items() if total is not None}
-    assert len(totals) == 2 * 2 * 3
+    assert len(totals) == 2 * 2 * 2 * 3
     assert {key for key in priced if key[0] == "45nm"} == {
         key for key in totals if key[0] == "45nm"
     }
@@ -118,11 +120,11 @@ def test_static_energy_is_part_of_the_total(run: Run) -> None:
     power = StaticPower(watts=2.0, source="a bench", evidence=Evidence.MEASURED)
     chip = load_profile("45nm").model_copy(update={"static_power": power})
     asked = replace(run, profiles=(chip,), latency_s={"asa": 0.5, "ssa": 0.5})
-    static = row(asked, variant="asa", part="static")
+    static = row(asked, hw="45nm", variant="asa", part="static")
     # 2 W x 0.5 s = 1e12 pJ, which dwarfs the rest of a tiny model, over 4 tokens
     assert (static["energy_pj"], static["pj_per_token"]) == (1e12, 2.5e11)
     assert static["share"] == pytest.approx(1.0, abs=1e-4)
-    total = row(asked, variant="asa", part="total")["energy_pj"]
+    total = row(asked, hw="45nm", variant="asa", part="total")["energy_pj"]
     assert total == pytest.approx(
         1e12 + row(run, hw="45nm", variant="asa", part="total")["energy_pj"]
     )
@@ -137,7 +139,7 @@ def test_the_table_reads_back(whole: Run) -> None:
 def test_people_see_energy_per_token_and_per_request(whole: Run) -> None:
     table = phase_table(whole, "45nm")
     assert table.title == (
-        "Energy per new token of each phase, and per request, 45nm, layerwise, batch 2"
+        "Energy per new token of each phase, and per request, 45nm, fused, layerwise, batch 2"
     )
     sides = [f"{phase} {side}" for phase in ("prefill", "decode", "request") for side in SIDES]
     assert table.names == ["part", *sides]
@@ -149,14 +151,18 @@ def test_people_see_energy_per_token_and_per_request(whole: Run) -> None:
         *(energy(side.energy_pj() / 8) for side in (asa, ssa)),
     ]
     assert cells["total"][4:] == [energy(side.energy_pj() / 2) for side in (asa, ssa)]
+    beyond = [side.energy_pj("unfused") for side in (asa, ssa)]
+    assert cells["total, unfused"][4:] == [energy(pj / 2) for pj in beyond]
+    assert cells["per generated token, unfused"][4:] == [energy(pj / 8) for pj in beyond]
+    assert cells["total, unfused"] != cells["total"]
     assert set(cells["static"]) == {"unpriced"}
     assert cells["neuron updates"][0] == "0 pJ"
 
 
 def test_the_table_of_one_phase_is_short(run: Run) -> None:
     table = phase_table(run, "45nm")
-    assert table.title == "Energy per new token, 45nm, layerwise, batch 1"
-    assert table.cells()[-1][0] == "total"
+    assert table.title == "Energy per new token, 45nm, fused, layerwise, batch 1"
+    assert [row[0] for row in table.cells()[-2:]] == ["total", "total, unfused"]
 
 
 def test_bills_of_one_phase_are_of_that_phase(run: Run) -> None:

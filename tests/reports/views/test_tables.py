@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 
 from energy import Label, LayerCount, Tally, estimate
-from energy.bill.layer import GROUPS
+from energy.bill.layer import ACCOUNTINGS, GROUPS, STORED
 from hwmodels import Evidence, Op, StaticPower, load_profile
 from reports import Run
 from reports.views.tables import energies, layers, savings
 
-GROUP_COLUMNS = ["compute_pj", "scalar_pj", "neuron_pj", "routing_pj", "memory_pj"]
+GROUP_COLUMNS = [f"{group}_pj" for group in GROUPS]
 
 
 def test_there_is_a_row_per_hardware_variant_and_layer_in_that_order(run: Run) -> None:
@@ -39,6 +39,18 @@ def test_the_headings_of_a_row_add_up_to_its_energy(run: Run) -> None:
         strict=True,
     ):
         assert math.fsum(row) == pytest.approx(total, rel=1e-12)
+
+
+def test_memory_is_split_by_what_is_stored(run: Run) -> None:
+    rows = energies(run.estimates["45nm"]).records()
+    assert {row["fusion"] for row in rows} == {"fused"}
+    for row in rows:
+        parts = [row[f"{part}_pj"] for part in STORED]
+        assert math.fsum(parts) == pytest.approx(row["memory_pj"])
+    [scores] = [x for x in rows if (x["variant"], x["layer"]) == ("ssa", "h.0.attn.scores")]
+    # Of 128 slots of Q 16 have an event, whose place among 4 channels is 2 bits: 4 bytes; of K 128
+    # slots of a bit are written and 128 read, 16 bytes each; all at 1.25 pJ.
+    assert [scores[f"{part}_pj"] for part in STORED] == pytest.approx([0, 5, 40])
 
 
 def test_a_row_whose_macs_have_no_price_has_no_energy_rather_than_none_of_it(run: Run) -> None:
@@ -78,13 +90,17 @@ def test_a_layer_row_is_the_arithmetic_of_its_shapes(run: Run) -> None:
     assert (row["mac"], row["ac"], row["dense_macs"]) == (0, 768, 16 * 8 * 24)
     assert row["compute_pj"] == pytest.approx(768 * 0.9)
     # Weights 8 x 24 and biases 24 from an SRAM that holds all weights of the model, which costs
-    # between 1.25 (8 KiB) and 2.5 pJ per byte (32 KiB); 128 slots of 2 bits and 16 x 24 results
-    # through one of less than 8 KiB.
-    weights = run.ssa.total(Op.WEIGHT_READ, Op.VECTOR_READ)
+    # between 1.25 (8 KiB) and 2.5 pJ per byte (32 KiB). A quarter of the 128 slots has an event:
+    # its place among 8 channels, 3 bits, and its sign are 1 bit per slot, 16 bytes from an SRAM of
+    # less than 8 KiB. Fused, what becomes spikes on its way is not written.
+    weights = 4 * run.ssa.total(Op.WEIGHT_READ, Op.VECTOR_READ)
     assert 8192 < weights < 32768
     pj_per_byte = 1.25 + 1.25 * (weights - 8192) / (32768 - 8192)
-    traffic = (8 * 24 + 24) * 4 * pj_per_byte + (128 * 2 // 8 + 16 * 24 * 4) * 1.25
+    traffic = (8 * 24 + 24) * 4 * pj_per_byte + 16 * 1.25
+    assert row["fusion"] == "fused"
     assert row["memory_pj"] == pytest.approx(traffic)
+    # 768 events use each of the 192 weights 4 times: one fetch of 4 bytes for each weight
+    assert row["delivery_pj"] == pytest.approx(192 * 4 * 1.25)
     assert (row["block"], row["component"], row["depth"], row["calls"]) == (
         "attention",
         "qkv",
@@ -161,7 +177,7 @@ def test_model_and_weights_are_in_every_row(run: Run) -> None:
         assert set(frame.weights) == {"random(seed=0)"}
 
 
-@pytest.mark.parametrize("accounting", ["compute", "full"])
+@pytest.mark.parametrize("accounting", ACCOUNTINGS)
 def test_savings_of_blocks_are_the_sums_of_their_components(run: Run, accounting: str) -> None:
     frame = savings(run).to_frame()
     frame = frame[(frame.hw == "45nm") & (frame.accounting == accounting)]
@@ -192,7 +208,7 @@ def test_the_saving_of_the_attention_block_is_the_arithmetic_of_its_shapes(run: 
 
 def test_a_part_whose_macs_have_no_price_has_no_saving(run: Run) -> None:
     frame = savings(run).to_frame().set_index(["hw", "block", "component", "accounting"])
-    for accounting in ("compute", "full"):
+    for accounting in ACCOUNTINGS:
         row = frame.loc["loihi", "attention", "total", accounting]
         assert pd.isna(row.asa_pj)
         assert pd.isna(row.saving)
@@ -220,13 +236,13 @@ def test_a_part_that_costs_nothing_has_no_saving(run: Run) -> None:
     assert (norm["asa_pj"], norm["ssa_pj"], norm["saving"]) == (0.0, 0.0, None)
 
 
-def test_both_accountings_list_the_same_parts_with_the_totals_after_their_parts(run: Run) -> None:
+def test_all_accountings_list_the_same_parts_with_the_totals_after_their_parts(run: Run) -> None:
     rows = [row for row in savings(run).records() if row["hw"] == "45nm"]
-    compute, full = (
+    compute, fused, unfused = (
         [(row["block"], row["component"]) for row in rows if row["accounting"] == accounting]
-        for accounting in ("compute", "full")
+        for accounting in ACCOUNTINGS
     )
-    assert compute == full
+    assert compute == fused == unfused
     assert compute == [
         ("embedding", "embedding"),
         ("embedding", "total"),
@@ -286,7 +302,9 @@ def test_the_energy_rows_end_in_a_total_of_the_rows_above(run: Run) -> None:
 def test_a_heading_without_any_price_is_a_gap_and_static_energy_stands_beside_it(run: Run) -> None:
     bill = estimate(run.ssa, load_profile("northpole"))
     *rows, total = energies([bill]).records()
-    assert [total[f"{group}_pj"] for group in GROUPS] == [None, None, None, None, None]
+    # It has no buffer beside the adders, and so no fetches.
+    gaps = dict.fromkeys(GROUPS) | {"delivery": 0.0}
+    assert {group: total[f"{group}_pj"] for group in GROUPS} == gaps
     assert total["static_pj"] is None
     assert all(row["static_pj"] is None for row in rows)
     chip = load_profile("45nm").model_copy(
