@@ -123,6 +123,25 @@ class Columns:
         """Events that were added to an accumulator, with a payload or without."""
         return self.op(Op.AC, Op.SHIFT_AC)
 
+    def take(self, rows: Ints) -> Columns:
+        """Those of some rows."""
+        used, first, label = np.unique(self.label[rows], return_index=True, return_inverse=True)
+        order = np.argsort(first)
+        return Columns(
+            [self.names[row] for row in rows.tolist()],
+            Labels(self.labels.all[i] for i in used[order].tolist()),
+            np.argsort(order)[label],
+            self.calls[rows],
+            {op: n[rows] for op, n in self.ops.items() if n[rows].any()},
+            self.dense_macs[rows],
+            self.spikes[rows],
+            self.slots[rows],
+            self.channels[rows],
+            self.levels[rows],
+            self.weight_bits[rows],
+            self.vector_bits[rows],
+        )
+
     def within(self, block: str | None, component: str | None) -> Mask:
         """The rows in a block that have a component; None is any."""
         return self.labels.within(block, component)[self.label]
@@ -157,6 +176,14 @@ class Rows(Views[LayerCount]):
     def __init__(self, columns: Columns, make: Callable[[int], LayerCount]) -> None:
         super().__init__(len(columns), make)
         self.columns = columns
+
+    def take(self, rows: Ints) -> Rows:
+        """Some of them."""
+        return Rows(self.columns.take(rows), partial(_taken, self, rows.tolist()))
+
+
+def _taken(rows: Rows, places: Sequence[int], row: int) -> LayerCount:
+    return rows[places[row]]
 
 
 def with_ops(rows: Sequence[LayerCount], columns: Columns, ops: Mapping[Op, Floats]) -> Rows:

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from energy.counts.columns import Rows
+import numpy as np
+
+from energy.counts.columns import Rows, total
 from energy.counts.layer import LayerCount, Tally
 from energy.counts.names import below, is_total, names_of, repeated, word
 from energy.sheet import Sheet, listed
@@ -86,8 +88,8 @@ class _Tree:
         plain = bool(self.sums - self.rest.keys()) or self._states(self._sum(tops))
         if self.rest and not plain:
             raise self._unclear(min(self.rest), "more than the rows below it")
-        for total in self.totals:
-            self._look_at_total(total, tops, plain)
+        for row in self.totals:
+            self._look_at_total(row, tops, plain)
 
     def _look_at(self, module: int) -> None:
         stated, parts = _numbers(self.layers[module]), self._sum(self.below[module])
@@ -102,25 +104,25 @@ class _Tree:
         else:
             raise self._unclear(module, "some numbers of the rows below it")
 
-    def _look_at_total(self, total: int, tops: Sequence[int], plain: bool) -> None:
-        stated, parts = _numbers(self.layers[total]), self._sum(tops)
-        signs, called = self._signs(stated, parts), word(self.layers[total].name).casefold()
+    def _look_at_total(self, row: int, tops: Sequence[int], plain: bool) -> None:
+        stated, parts = _numbers(self.layers[row]), self._sum(tops)
+        signs, called = self._signs(stated, parts), word(self.layers[row].name).casefold()
         again = any(
             not self._signs(stated, _numbers(self.layers[x])) - {0}
             for x in self.totals
             if x in self.sums
         )
         if signs <= {0} or again:
-            self.sums.add(total)
+            self.sums.add(row)
         elif self.own or (called in _MAY_BE_LAYER and 1 not in signs):
             return
         elif -1 in signs or self.sums & {*self.totals}:
-            raise self._unclear(total, "not the sum of the others")
+            raise self._unclear(row, "not the sum of the others")
         elif _TOTAL.fullmatch(called) or (plain and not called):
-            self.sums.add(total)
-            self.rest[total] = _minus(stated, parts)
+            self.sums.add(row)
+            self.rest[row] = _minus(stated, parts)
         else:
-            raise self._unclear(total, "more than the sum of the others")
+            raise self._unclear(row, "more than the sum of the others")
 
     def _are_exclusive(self, tops: Sequence[int]) -> bool:
         """Whether a total says that modules hold no work of the rows below them."""
@@ -132,6 +134,10 @@ class _Tree:
         return any(self._signs(_numbers(self.layers[i]), numbers) == {0} for i in self.totals)
 
     def _sum(self, rows: Iterable[int]) -> Numbers:
+        rows = list(rows)
+        if isinstance(self.layers, Rows) and self.worth.keys().isdisjoint(rows):
+            columns = self.layers.columns.ops
+            return {op.value: total(numbers[rows]) for op, numbers in columns.items()}
         return _plus(self.worth.get(i) or _numbers(self.layers[i]) for i in rows)
 
     def _signs(self, stated: Numbers, parts: Numbers) -> set[int]:
@@ -151,8 +157,11 @@ class _Tree:
             f"out, or call it {another}",
         )
 
-    def kept(self) -> tuple[LayerCount, ...]:
+    def kept(self) -> Sequence[LayerCount]:
         """The rows that are work of their own, and what sums say more."""
+        if isinstance(self.layers, Rows) and not self.rest:
+            own = [i not in self.sums for i in range(len(self.layers))]
+            return self.layers.take(np.flatnonzero(own))
         return tuple(
             self._rest(i) if i in self.rest else layer
             for i, layer in enumerate(self.layers)
@@ -192,10 +201,10 @@ def _numbers(layer: LayerCount) -> Numbers:
 
 
 def _plus(several: Iterable[Numbers]) -> Numbers:
-    total: Counter[str] = Counter()
+    found: Counter[str] = Counter()
     for numbers in several:
-        total.update(numbers)
-    return total
+        found.update(numbers)
+    return found
 
 
 def _minus(a: Numbers, b: Numbers) -> Numbers:
