@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -150,3 +152,9 @@ def test_counts_of_different_kinds_do_not_add() -> None:
     for other in (Counts("ssa", asa.layers), Counts("asa", asa.layers, attention="causal")):
         with pytest.raises(ValueError, match="do not add"):
             asa + other
+
+
+def test_words_of_counts_are_imported_without_arrays() -> None:
+    # Requests name levels of events, and a command line that prints its help needs no arrays.
+    program = "import sys; from energy.counts import Levels; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
