@@ -103,9 +103,7 @@ def test_each_hardware_has_a_picture_of_its_own(
         replace(
             ours,
             **{
-                side: replace(
-                    getattr(ours, side), profile=ours.asa.profile.model_copy(update={"name": name})
-                )
+                side: getattr(ours, side).on(ours.asa.profile.model_copy(update={"name": name}))
                 for side in ("asa", "ssa")
             },
         )
