@@ -13,6 +13,7 @@ from hwmodels.plain import quoted
 from neurt.loading.gguf.header import read_header
 from neurt.loading.gguf.tokenizer import tokenizer_of
 from neurt.loading.source import ModelError, ModelSource, cached_file, why_unreachable
+from neurt.loading.tokenizer_growth import check_growth
 from neurt.text.faults import tokenizer_faults
 
 #: Files any of which makes a tokenizer.
@@ -107,11 +108,13 @@ def _own(source: ModelSource, *, random: bool) -> Any | None:
 
 
 def _check_files(directory: Path) -> None:
-    """Raise ModelError if a file that makes a tokenizer is none, or too large to be one."""
+    """Raise ModelError if a file that makes a tokenizer is none, is too large, or grows texts."""
     for name in (*_FILES, *_BESIDE):
         if (directory / name).exists():
             called = f"tokenizer file '{directory / name}'"
             check_file(directory / name, called, ModelError, _MOST_BYTES)
+            if name == "tokenizer.json":
+                check_growth(directory / name, called, _MOST_BYTES)
 
 
 def _at_hand(source: ModelSource) -> list[str]:

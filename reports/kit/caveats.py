@@ -13,7 +13,7 @@ NOT_MODELLED = (
     "dropout and sampling (listed as uncounted)",
     "control, clock, instruction fetch, links between chips",
     "what a compiler fuses: something between `fused` and `unfused`",
-    "tiles of products with weights: each operand moves once",
+    "tiles of products with weights, beyond strips where neither operand fits on the chip",
     "leakage where no latency is known",
 )
 

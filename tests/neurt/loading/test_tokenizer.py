@@ -86,7 +86,7 @@ def test_a_broken_tokenizer_is_an_error_of_one_line(
 ) -> None:
     words("Hello").save_pretrained(tmp_path)
     (tmp_path / "tokenizer.json").write_text(content, encoding="utf-8")
-    with pytest.raises(ModelError, match=r"^tokenizer of '[^\n]+' cannot be loaded: [^\n]+$"):
+    with pytest.raises(ModelError, match=r"^tokenizer (of|file) '[^\n]+' (cannot be loaded|is cut short)[^\n]+$"):
         tokenizer_for(local(tmp_path), config("llama"), random=False)
 
 
@@ -170,7 +170,7 @@ def test_no_code_of_a_tokenizer_runs(tmp_path: Path, words: Words, with_json: bo
         found = tokenizer_for(local(tmp_path), config("llama"), random=False)
         assert found.encode("world") == [2]
     else:
-        with pytest.raises(ModelError, match=r"^tokenizer of '[^\n]+' cannot be loaded: [^\n]+$"):
+        with pytest.raises(ModelError, match=r"^tokenizer (of|file) '[^\n]+' (cannot be loaded|is cut short)[^\n]+$"):
             tokenizer_for(local(tmp_path), config("llama"), random=False)
     assert not ran.exists()
 
@@ -224,3 +224,26 @@ def test_gpt2s_tokenizer_gives_the_passage_back() -> None:
     tokenizer = gpt2_tokenizer()
     text = packaged_text("passage.txt")
     assert tokenizer.decode(tokenizer.encode(text)) == text
+
+
+def rules(*replaced: tuple[dict[str, str], str]) -> dict[str, Any]:
+    made = [{"type": "Replace", "pattern": p, "content": content} for p, content in replaced]
+    return {"type": "Sequence", "normalizers": made}
+
+
+def test_replacements_that_blow_a_text_up_are_refused_before_they_run(
+    tmp_path: Path, words: Words
+) -> None:
+    words("Hello", "world").save_pretrained(tmp_path)
+    file = tmp_path / "tokenizer.json"
+    document = json.loads(file.read_text(encoding="utf-8"))
+    # As Llama's: a space becomes one other character, however often; 2 / 4 shortens
+    harmless = rules(*[({"String": " "}, "▁")] * 50, ({"String": "abcd"}, "ab"))
+    file.write_text(json.dumps(document | {"normalizer": harmless}), encoding="utf-8")
+    assert tokenizer_for(local(tmp_path), config("llama"), random=False).encode("Hello") == [1]
+    # 10^12 characters for one: 2 rules of 100 for 1, and 4 of 200 for 2
+    bomb = rules(*[({"Regex": "a+"}, "a" * 100)] * 2, *[({"String": "aa"}, "a" * 200)] * 4)
+    file.write_text(json.dumps(document | {"normalizer": bomb}), encoding="utf-8")
+    assert "up to 1e+12 times longer" in refused(
+        ModelError, tokenizer_for, local(tmp_path), config("llama"), random=False
+    )
