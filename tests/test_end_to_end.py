@@ -24,7 +24,10 @@ TOKENS, BATCH, WINDOWS, TIMESTEPS = 16, 2, 2, 4
 
 LABEL = "local(tiny-gpt2)"
 
-TABLES = ("counts.csv", "steps.csv", "phases.csv", "layers.csv", "savings.csv", "baselines.csv")
+TABLES = (
+    *("counts.csv", "steps.csv", "phases.csv", "layers.csv", "blocks.csv"),
+    *("savings.csv", "baselines.csv"),
+)
 FILES = {
     *TABLES,
     *("summary.md", "report.html", "run.json", "roofline.csv"),
