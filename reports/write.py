@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reports.kit.files import prepare_directory, slugs, write_json, write_text
+from reports.kit.files import prepare_directory, write_json, write_text
 from reports.kit.pictures import Pictures, draw
+from reports.kit.slugs import slugs
 from reports.run.run import Run
 from reports.run.summary import counted, summary
 from reports.shown import TABLES

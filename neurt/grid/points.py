@@ -17,7 +17,8 @@ from neurt.grid.measuring import Measurement
 from neurt.loading.source import ModelSource, cached_revision, is_cached
 from neurt.requests.passes import ProfileRequest
 from neurt.text.windows import MAX_TEXT_BYTES
-from reports.kit.files import json_text, slugs, write_text
+from reports.kit.files import json_text, write_text
+from reports.kit.slugs import slugs
 
 #: What decides a result beside the request and the model: random weights are those of torch.
 _PACKAGES = ("neurt-energy", "torch", "transformers")

@@ -11,8 +11,9 @@ from neurt.requests.others import ReportRequest
 from neurt.verbs.console import print_files
 from reports.compare.comparison import compare_runs, write_comparison
 from reports.compare.table import lines_table, print_comparison
-from reports.kit.files import OutputError, slugs
+from reports.kit.files import OutputError
 from reports.kit.parquet import check_parquet, write_parquet
+from reports.kit.slugs import slugs
 from reports.read import read_run
 from reports.roofline.write import write_rooflines
 from reports.views.terminal import print_run

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from operator import itemgetter
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.console import Console
@@ -19,8 +18,6 @@ from hwmodels import HardwareProfile, Op
 from hwmodels.plain import several
 from reports.breakeven.case import SIGNS, Case, margin, mark, rate_text, reuse_text, short_name
 from reports.kit.caveats import are_random
-from reports.kit.files import prepare_directory, slugs, write_text
-from reports.kit.pictures import Pictures, draw
 from reports.kit.table import print_sentence, print_table
 
 
@@ -229,25 +226,3 @@ def _print_arithmetic(profile: HardwareProfile, timesteps: Sequence[int], consol
             f"a dense twin: {needs}.",
             console,
         )
-
-
-def write_breakeven(
-    cases: Sequence[Case], directory: Path, *, pictures: Pictures = Pictures.ALL
-) -> list[Path]:
-    """Write `breakeven.csv`, `thresholds.csv` and a picture of each hardware.
-
-    The picture is that of the run where there is one, else of the model, else of the last shape.
-    """
-    prepare_directory(directory)
-    files = [
-        write_text(directory / "breakeven.csv", breakeven_table(cases).to_csv()),
-        write_text(directory / "thresholds.csv", thresholds_table().to_csv()),
-    ]
-    if pictures is not Pictures.NONE:
-        from reports.breakeven.picture import breakeven_picture  # matplotlib takes half a second
-
-        shown = {case.asa.profile.name: case for case in cases}
-        for case, slug in zip(shown.values(), slugs(shown), strict=True):
-            stem = directory / f"breakeven_{slug}"
-            files += draw(partial(breakeven_picture, case), stem, pictures)
-    return files

@@ -11,9 +11,10 @@ from energy.counts.file import to_csv
 from hwmodels import Op
 from reports.count.run import CountRun, part_pj
 from reports.kit.caveats import NOT_MODELLED
-from reports.kit.files import prepare_directory, slugs, write_json, write_text
+from reports.kit.files import prepare_directory, write_json, write_text
 from reports.kit.parts import BOUNDS
 from reports.kit.pictures import Pictures, draw
+from reports.kit.slugs import slugs
 from reports.run.summary import counts_summary, sha256
 from reports.views.tables import write_prices
 

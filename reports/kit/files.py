@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from hashlib import sha256
 from pathlib import Path
 
 from hwmodels.inputs import check_file
 from reports.kit.obstacles import OutputError as OutputError
 from reports.kit.obstacles import shown, unfinished_result, unusable, unwritable
+from reports.kit.slugs import MAX_SLUG
 from reports.kit.unfinished import locked, unfinished
 
-#: Characters of a slug at most, so that a file name made of it is short enough everywhere.
-MAX_SLUG = 64
 #: No name that is written below an output directory is as long.
 _LONGEST = "n" * 2 * MAX_SLUG
 
@@ -198,22 +195,6 @@ def json_text(value: object, called: str, indent: int | None = 2, *, dense: bool
 def write_json(path: Path, value: object) -> Path:
     """Write a value as JSON; raises OutputError as `json_text` and `write_atomically` do."""
     return write_text(path, json_text(value, f"'{path.name}'"))
-
-
-def slugs(names: Iterable[str]) -> list[str]:
-    """A part of a file name for each name, all different, of `MAX_SLUG` characters or so."""
-    made: list[str] = []
-    for name in names:
-        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", name)
-        digest = sha256(name.encode(errors="backslashreplace")).hexdigest()[:8]
-        if len(stem) > MAX_SLUG:
-            stem = f"{stem[: MAX_SLUG - 9]}-{digest}"
-        stem = slug = stem if stem.strip("-._") else digest  # a name in another script
-        number = 2
-        while slug in made:
-            slug, number = f"{stem}-{number}", number + 1
-        made.append(slug)
-    return made
 
 
 def _target(path: Path) -> Path:

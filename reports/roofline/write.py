@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from energy.table import Column, Table
-from reports.kit.files import slugs, write_text
+from reports.kit.files import write_text
 from reports.kit.pictures import Pictures, draw
+from reports.kit.slugs import slugs
 from reports.roofline.roofline import PARTS, Roofline, TokenCost
 
 Line = tuple[Roofline, TokenCost, str]

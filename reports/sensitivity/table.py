@@ -14,9 +14,10 @@ from energy.compare.sensitivity import Sensitivity, Swing
 from energy.table import Column, Table, at, attributes
 from energy.words import op_names, percent
 from hwmodels.plain import several
-from reports.kit.files import prepare_directory, slugs, write_text
+from reports.kit.files import prepare_directory, write_text
 from reports.kit.parts import ACCOUNTING_NAMES
 from reports.kit.pictures import Pictures, draw
+from reports.kit.slugs import slugs
 from reports.kit.table import print_sentence, print_table
 from reports.sensitivity.study import INDEPENDENT, SHOWN, Study, part_name, range_text, value_text
 

@@ -11,7 +11,8 @@ import pytest
 from energy.compare.breakeven import Bound
 from energy.compare.thresholds import THRESHOLDS
 from reports.breakeven.case import Case
-from reports.breakeven.table import breakeven_table, write_breakeven
+from reports.breakeven.table import breakeven_table
+from reports.breakeven.write import write_breakeven
 from reports.kit.files import OutputError
 
 Make = Callable[..., Case]
