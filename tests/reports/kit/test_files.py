@@ -19,11 +19,11 @@ from reports.kit.files import (
     check_output,
     output_directory,
     remove,
-    slugs,
     write_atomically,
     write_json,
     write_text,
 )
+from reports.kit.slugs import slugs
 
 
 def test_a_directory_is_made_with_its_parents_and_left_empty(tmp_path: Path) -> None:
