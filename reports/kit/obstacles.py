@@ -45,9 +45,10 @@ def shown(path: Path) -> str:
 def _why(path: Path, error: Exception) -> object:
     if isinstance(error, _IN_THE_WAY):
         for part in (path, *path.parents):
+            called = "it" if part == path else quoted(str(part))
             if part.is_symlink() and not part.exists():
                 where = quoted(os.readlink(part))  # noqa: PTH115, a path as it is written
-                return f"{shown(part)} is a symbolic link to {where}, which is not there"
+                return f"{called} is a symbolic link to {where}, which is not there"
             if part.is_file():
-                return f"{shown(part)} is a file"
+                return f"{called} is a file"
     return getattr(error, "strerror", None) or error

@@ -46,21 +46,24 @@ def test_a_disk_that_fills_leaves_what_says_that_it_is_unfinished(
     assert (out / "run.json").exists()
 
 
-def test_a_link_to_nothing_is_called_one(tmp_path: Path) -> None:
-    link = tmp_path / "link"
-    link.symlink_to(tmp_path / "gone" / "away")
-    why = f"'{link}' is a symbolic link to '{tmp_path / 'gone' / 'away'}', which is not there"
-    for directory in (link, link / "below"):
-        assert why in refused(OutputError, prepare_directory, directory)
-    assert why in refused(OutputError, write_text, link, "text")
-    assert not (tmp_path / "gone").exists()
+def test_a_link_to_nothing_is_called_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    link = Path("link")
+    link.symlink_to("gone/away")
+    why = "is a symbolic link to 'gone/away', which is not there"
+    assert f"'link' cannot be written: it {why}" in refused(OutputError, prepare_directory, link)
+    assert f"'link' {why}" in refused(OutputError, prepare_directory, link / "below")
+    assert f"it {why}" in refused(OutputError, write_text, link, "text")
+    assert not Path("gone").exists()
 
 
-def test_a_file_in_the_way_is_called_one(tmp_path: Path) -> None:
-    (tmp_path / "taken").write_text("a file", encoding="utf-8")
-    for directory in (tmp_path / "taken", tmp_path / "taken" / "below"):
+def test_a_file_in_the_way_is_called_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    taken = Path("taken")
+    taken.write_text("a file", encoding="utf-8")
+    for directory, called in ((taken, "it"), (taken / "below", "'taken'")):
         said = refused(OutputError, prepare_directory, directory)
-        assert f"'{tmp_path / 'taken'}' is a file; choose another --out" in said
+        assert f"cannot be written: {called} is a file; choose another --out" in said
 
 
 def test_no_force_is_offered_where_a_directory_has_the_name_of_the_file(
