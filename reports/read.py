@@ -13,7 +13,7 @@ from energy.sheet import Say, warn
 from reports.run.record import Record, RunError, Totals, is_changed, read_record
 from reports.run.run import Phase, merged
 from reports.run.steps import StepCount, StepsError, read_steps
-from reports.run.summary import counts_summary, savings_summary
+from reports.run.summary import IN_BYTES, counts_summary, savings_summary
 from reports.shown import Run
 
 #: Energies that differ by less are the same, added in another order.
@@ -23,12 +23,15 @@ _SAME = 1e-9
 _Found = dict[tuple[str, str], Counts]
 
 
-def read_run(directory: Path) -> Run:
+def read_run(directory: Path, say: Say = warn) -> Run:
     """Make the run again that a directory holds.
+
+    A run of format 2, which counted bytes, is billed by the model of memory of this version.
 
     Args:
         directory: As written by `reports.write_report`; of its files `run.json` and `counts.csv`
             are read.
+        say: Told that a run of an older format is billed anew; a warning unless given.
 
     Returns:
         The same run: a report of it has the same bytes.
@@ -58,7 +61,7 @@ def read_run(directory: Path) -> Run:
     except ValueError as error:
         raise RunError(f"run '{directory}': its phases are not of one model: {error}") from error
     for side, totals in zip((asa, ssa), whole, strict=True):
-        _compare(directory, side, totals)
+        _compare(directory, side, totals, record.format)
     _compare_provenance(directory, asa, ssa, record)
     run = Run(
         record.command,
@@ -75,6 +78,12 @@ def read_run(directory: Path) -> Run:
         record.int8,
     )
     _compare_energies(directory, run, record)
+    if record.format == IN_BYTES:
+        say(
+            f"run '{directory}' is of neurt-energy {record.versions.get('neurt-energy', '0.1')}: "
+            "its counts are billed by the model of memory of this version, so that all energies "
+            "but those of MACs and ACs are others than it states"
+        )
     return run
 
 
@@ -98,7 +107,7 @@ def read_sides(path: Path, say: Say = warn) -> tuple[list[Counts], list[Counts]]
             f"run '{path}' has no run.json, which is written last: it is no whole run; give one, "
             "or a counts.csv as a table"
         )
-    phases = read_run(path).phases
+    phases = read_run(path, say).phases
     return [phase.asa for phase in phases], [phase.ssa for phase in phases]
 
 
@@ -123,7 +132,7 @@ def _counts(directory: Path, record: Record) -> _Found:
                 "cut short, or not of this run"
             )
         found[variant, totals.phase] = side = replace(side, uncounted=totals.uncounted)
-        _compare(directory, side, totals)
+        _compare(directory, side, totals, record.format)
     if changed:
         raise RunError(
             f"run '{directory}': counts.csv is not the file that run.json describes, though its "
@@ -155,11 +164,15 @@ def _described(record: Record) -> Iterator[tuple[str, Totals]]:
         yield from record.counts.items()
 
 
-def _compare(directory: Path, side: Counts, totals: Totals) -> None:
-    """Make sure that counts add up to what `run.json` states."""
+def _compare(directory: Path, side: Counts, totals: Totals, version: int) -> None:
+    """Make sure that counts add up to what `run.json` states.
+
+    One of format 2 states bytes and no parts of neurons; that its counts are those it describes
+    its SHA-256 says.
+    """
     stated = {"phase": totals.phase, "uncounted": totals.uncounted, **(totals.model_extra or {})}
     for key, ours in counts_summary(side).items():
-        if stated.get(key) != ours:
+        if stated.get(key) != ours and (version != IN_BYTES or key in stated):
             raise RunError(
                 f"run '{directory}': {key} of {side.variant}, {totals.phase}, is {ours} in "
                 f"counts.csv but {stated.get(key)} in run.json; one of the two was edited: put "
@@ -195,6 +208,8 @@ def _compare_energies(directory: Path, run: Run, record: Record) -> None:
         stated = record.hardware[hw]
         for part, ours in savings_summary(*pair).items():
             for accounting, found in ours.items():
+                if record.format == IN_BYTES and accounting != "compute":
+                    continue
                 theirs = getattr(stated, part).get(accounting, {})
                 for key in ("asa_pj", "ssa_pj"):
                     if not _alike(found[key], theirs.get(key)):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from energy.bill.fusion import CACHED
-from energy.bill.traffic import Bits
+from energy.bill.layer import COMPUTE
+from energy.bill.traffic import Bits, packed_bits
 from energy.counts import Counts
 from energy.counts.columns import Columns, Floats, Ints
 from hwmodels import Buffer, HardwareProfile, Op
@@ -33,7 +34,7 @@ def read_again(
         Times for each row, of each operation that some row repeats.
     """
     room, stored = _room_bytes(profile), rows.op(Op.WEIGHT_READ)
-    products = (rows.dense_macs > 0) & (stored > 0)
+    products = (rows.op(*COMPUTE) > 0) & (stored > 0)
     if room is None or not products.any():
         return {}
     calls = np.maximum(1, rows.calls)
@@ -48,10 +49,11 @@ def read_again(
 def query_blocks(counts: Counts, profile: HardwareProfile) -> Floats:
     """How often a pass reads the keys or values of the products of attention; 1 in other rows.
 
-    A quarter of the room on the chip holds a block of queries, as in algorithm 1 of FlashAttention,
-    of all heads, and of one time step where they are spikes; a whole block or not, as in
+    A quarter of the room on the chip holds a block of queries of one head, and of one time step
+    where they are spikes, as in algorithm 1 of FlashAttention; a whole block or not, as in
     `read_again`. The block that has met the keys meets the values. Causal: a block sees the keys up
-    to its own end.
+    to its own end. More than 1 + 2 queries / channels of a head would move more than scores that
+    are written and read twice over, so no compiler makes more.
 
     Args:
         counts: A pass, as counted.
@@ -64,10 +66,16 @@ def query_blocks(counts: Counts, profile: HardwareProfile) -> Floats:
     reader = _first_scores(rows)  # the row that reads the queries
     calls = np.maximum(1, rows.calls)[reader]
     queries = counts.tokens / (calls * max(1, counts.batch))
-    spikes = rows.op(Op.SPIKE_READ)[reader] / max(1, counts.timesteps)
-    vectors = np.maximum(rows.op(Op.ACTIVATION_READ)[reader], spikes) / calls
-    width = profile.width_bits(Op.ACTIVATION_READ) / 8
-    blocks = np.maximum(1, 4 * vectors / max(1, counts.batch) * width / room)
+    spiking = rows.slots[reader] > 0
+    # A score is the sum of as many products: in each time step a score of its own, where keys are
+    # spikes, or one of all time steps.
+    summed = spiking & (rows.op(Op.KV_SPIKE_READ)[reader] == 0)
+    scores = np.maximum(1, rows.op(Op.ACTIVATION_WRITE)[reader])
+    scores *= np.where(summed, max(1, counts.timesteps), 1)
+    channels = np.maximum(1, rows.dense_macs[reader] / scores)
+    width = np.where(spiking, packed_bits(rows)[reader], profile.width_bits(Op.ACTIVATION_READ)) / 8
+    blocks = np.maximum(1, 4 * queries * channels * width / room)
+    blocks = np.minimum(blocks, 1 + 2 * queries / channels)
     times = (blocks + 1) / 2 if counts.attention == "causal" else blocks
     return np.where(cached & (queries > 1), times, 1.0)
 

@@ -90,8 +90,9 @@ def _take_apart(ops: Ops, profile: HardwareProfile) -> None:
 def fetches(rows: Columns, delivery: Delivery, *, event_reuse: float | None = None) -> Floats:
     """Stored operands that are fetched beside the adders, each for as many uses as share a fetch.
 
-    An operand is used `products / stored` times in a call; no fetch serves more. Accumulates
-    beside MACs in a row without spikes are parts of narrow products (`compare.twin`): no events.
+    An operand is used `products / stored` times in a call; no fetch serves more. Where MACs and
+    accumulates of a row without spikes are its dense MACs together, they are parts of narrow
+    products (`compare.twin`): no events.
 
     Args:
         rows: As counted.
@@ -99,7 +100,7 @@ def fetches(rows: Columns, delivery: Delivery, *, event_reuse: float | None = No
         event_reuse: Another number of events that share a fetch.
     """
     macs, events = rows.op(Op.MAC), rows.accumulates
-    narrow = (macs > 0) & (rows.slots == 0)
+    narrow = (macs > 0) & (rows.slots == 0) & (macs + events == rows.dense_macs)
     macs, events = np.where(narrow, macs + events, macs), np.where(narrow, 0, events)
     calls = np.maximum(1, rows.calls)
     stored = rows.op(*_STORED) / calls

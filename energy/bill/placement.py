@@ -58,10 +58,7 @@ def place(held: Held, profile: HardwareProfile) -> Floats:
         _place_whole(shares, held, lists, profile)
         return shares
     waiting = held.bytes.copy()
-    nearest_first = dict.fromkeys(
-        levels[at] for at in range(len(names)) for levels in lists if at < len(levels)
-    )
-    for level in nearest_first:
+    for level in _nearest_first(lists):
         capacity = profile.memory[names[level]].capacity_bytes
         wants = np.array([level in levels for levels in lists])
         last = np.array([bool(levels) and level == levels[-1] for levels in lists])
@@ -74,6 +71,21 @@ def place(held: Held, profile: HardwareProfile) -> Floats:
         if levels:
             shares[levels[0], held.bytes[:, column] == 0, column] = 1
     return shares
+
+
+def _nearest_first(lists: list[list[int]]) -> list[int]:
+    """Levels so that each stands behind those that a buffer asks before it, others as listed."""
+    order: list[int] = []
+    while left := sorted({level for levels in lists for level in levels}.difference(order)):
+        free = [
+            level
+            for level in left
+            if all(
+                {*levels[: levels.index(level)]} <= {*order} for levels in lists if level in levels
+            )
+        ]
+        order.append((free or left)[0])  # two buffers may ask for two levels in both orders
+    return order
 
 
 def _fill(asked: Floats, held: Held, room: float) -> Floats:

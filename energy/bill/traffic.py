@@ -41,7 +41,7 @@ class Bits:
         """
         if op in SPIKES:
             if op in _CACHED:
-                return _BITS_PER_SLOT[rows.levels]
+                return packed_bits(rows)
             # As addresses, one for each event was counted.
             return ADDRESS_BITS if self._as_addresses else encoded_bits(rows, self._encoding)
         if op is Op.DELIVERY:
@@ -67,6 +67,11 @@ _BITS_PER_SLOT = np.array([levels.bits_per_slot for levels in _SAID], dtype=floa
 _PAYLOAD_BITS = np.array([levels.payload_bits for levels in _SAID], dtype=float)
 
 
+def packed_bits(rows: Columns) -> Floats:
+    """Bits of each slot of the spikes of each row, silent or not."""
+    return _BITS_PER_SLOT[rows.levels]
+
+
 def encoded_bits(rows: Columns, encoding: Encoding) -> Floats:
     """Bits of each slot of the spikes of a tensor as they lie in memory, for each row.
 
@@ -79,7 +84,7 @@ def encoded_bits(rows: Columns, encoding: Encoding) -> Floats:
     place = np.maximum(1, np.ceil(np.log2(np.maximum(1, channels))))
     payload = _PAYLOAD_BITS[rows.levels]
     bits = {
-        Encoding.PACKED: _BITS_PER_SLOT[rows.levels],
+        Encoding.PACKED: packed_bits(rows),
         Encoding.BITMAP: 1 + rate * payload,
         Encoding.ADDRESSES: rate * (place + payload),
     }

@@ -208,7 +208,7 @@ def _changed(rows: Sequence[LayerCount], ops: Mapping[Op, Floats], row: int) -> 
 
 def whole(number: float) -> float:
     """A number of a column as it is counted: whole if it can be."""
-    return int(number) if number.is_integer() else number
+    return int(number) if float(number).is_integer() else number
 
 
 def total(numbers: Floats) -> float:

@@ -127,8 +127,10 @@ class Executed(Stored):
                     f"--reuse has no effect on '{profile.name}', which has no price of a fetch "
                     "beside its adders; leave it out, or give a profile with 'delivery'"
                 )
-            reuse = {f"{kind}_reuse": number for kind, number in self.reuse.items()}
-            changed["delivery"] = profile.delivery.model_copy(update=reuse)
+            reuse: dict[str, object] = {f"{kind}_reuse": n for kind, n in self.reuse.items()}
+            # What somebody chose is no uncertain constant: no interval is drawn over it.
+            chosen = reuse | {"reuse_range": None}
+            changed["delivery"] = profile.delivery.model_copy(update=chosen)
         return changed
 
     def at_int8(self, profile: HardwareProfile) -> HardwareProfile:

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from neurt.measure.roofline import decode_rooflines
 from neurt.requests.others import ReportRequest
-from neurt.verbs.console import print_files
+from neurt.verbs.console import Notes, print_files
 from reports.compare.comparison import compare_runs, write_comparison
 from reports.compare.table import lines_table, print_comparison
 from reports.kit.files import OutputError
@@ -33,7 +33,9 @@ def run(request: ReportRequest, console: Console) -> object:
     if request.parquet:
         check_parquet()
     names = slugs(directory.resolve().name or "run" for directory in request.runs)
-    runs = dict(zip(names, [read_run(directory) for directory in request.runs], strict=True))
+    notes = Notes(console)
+    read = [read_run(directory, notes) for directory in request.runs]
+    runs = dict(zip(names, read, strict=True))
     files: list[Path] = []
     if request.compare:
         compared = compare_runs(runs)

@@ -66,15 +66,16 @@ def reuse_text(case: Case) -> str:
     for part in reversed(case.by_part()):
         lines = [line for line in part.values() if line.accounting != "compute" and not line.bound]
         if lines:
-            events = "the measured events" if case.measured else "an event in each slot"
-            ends = "; ".join(f"{_reuse(line)} ({line.accounting})" for line in lines)
+            events = "as measured" if case.measured else "with an event in each slot"
+            ends = ", ".join(f"{_reuse(line)} ({line.accounting})" for line in lines)
             return (
-                "Events that share a fetch of a stored operand beside the adders (profile: "
-                f"{delivery.event_reuse:g}), {short_name(lines[0])}: {events} {ends}."
+                "Events that must share a fetch of a stored operand beside the adders for the "
+                f"{short_name(lines[0])} to save, {events}: {ends}; the profile has "
+                f"{delivery.event_reuse:,g}."
             )
     return ""
 
 
 def _reuse(line: BreakEven) -> str:
-    words = {None: "cost more however many do", 1.0: "save however few do"}
-    return words.get(line.event_reuse, f"stop saving below {line.event_reuse or 0:,.4g}")
+    words = {None: "no number is enough", 1.0: "any number"}
+    return words.get(line.event_reuse, f"at least {line.event_reuse or 0:,.4g}")

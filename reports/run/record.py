@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from typing_extensions import TypedDict
 
 from hwmodels import Dataflow, HardwareProfile
 from hwmodels.errors import UserError
 from hwmodels.inputs import parse_json
 from hwmodels.inputs import read_bytes as read_at_most
-from reports.run.summary import FORMAT, sha256
+from reports.run.summary import FORMAT, IN_BYTES, sha256
 
 #: The largest file of a run that is read; three million rows of counts are half of it.
 MAX_BYTES = 1_000_000_000
@@ -28,6 +29,16 @@ class Totals(BaseModel):
 
     phase: str
     uncounted: dict[str, int]
+
+
+class Width(TypedDict("Width", {"from": str})):
+    """How wide an operand is, and who says so."""
+
+    bits: tuple[float, float]
+
+
+#: Of each hardware and operand.
+_WIDTHS = TypeAdapter(dict[str, dict[str, Width]])
 
 
 class PhaseRecord(BaseModel):
@@ -49,6 +60,7 @@ class HardwareRecord(BaseModel):
 class Record(BaseModel):
     """What `reports.run.summary.summary` made; its other fields follow from these."""
 
+    format: int
     sha256: dict[str, str]
     command: str
     created: str
@@ -62,6 +74,12 @@ class Record(BaseModel):
     counts: dict[str, Totals]
     request: list[PhaseRecord]
     hardware: Annotated[dict[str, HardwareRecord], Field(min_length=1)]
+
+    @field_validator("settings")
+    @classmethod
+    def _has_widths(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        _WIDTHS.validate_python(settings.get("widths_used", {}))
+        return settings
 
 
 def read_record(directory: Path) -> Record:
@@ -107,14 +125,17 @@ def _check_format(content: dict[str, Any], name: str) -> None:
             f"{name} says no format: it is of a version before formats, or no run.json of "
             "neurt-energy; run the command again that wrote it"
         )
-    if version != FORMAT:
+    if version not in (FORMAT, IN_BYTES):
         way_out = (
             "install a newer neurt-energy"
             if isinstance(version, int) and version > FORMAT
             else "run the command again that wrote it, or price its counts.csv with `neurt-energy "
             "price`"
         )
-        raise RunError(f"{name} has format {version}, but this version reads {FORMAT}; {way_out}")
+        raise RunError(
+            f"{name} has format {version}, but this version reads "
+            f"{IN_BYTES} and {FORMAT}; {way_out}"
+        )
 
 
 def _check_consistent(record: Record, name: str) -> None:

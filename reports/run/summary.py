@@ -12,8 +12,10 @@ from reports.kit.caveats import NOT_MODELLED, PUBLISHED_SAVING, PUBLISHED_SOURCE
 from reports.run.run import Run
 from reports.run.steps import steps_csv
 
-#: Version of `run.json` and `counts.csv` together; `reports.read` takes no other.
-FORMAT = 2
+#: Version of `run.json` and `counts.csv` together.
+FORMAT = 3
+#: The version that counted traffic in bytes, and was billed by another model of memory.
+IN_BYTES = 2
 
 
 def counted(run: Run) -> dict[str, str]:

@@ -109,6 +109,21 @@ _EVENTS: Column[Each] = Column(
 )
 
 
+#: Why a part that is not converted may cost another energy beside a spiking one.
+SHARED_ROOM = "Room on the chip is shared, so that parts which stay analog change too."
+#: A change that a table shows.
+_VISIBLE = 5e-5
+
+
+def shares_room(asa: Estimate, ssa: Estimate) -> bool:
+    """Whether a block that does the same in both variants costs another energy in one of them."""
+    for block, _ in scopes(asa.counts, ssa.counts, components=False):
+        compute, *ends = (Headline(asa, ssa, each, block).saving.saving for each in ACCOUNTINGS)
+        if block and not compute and any(abs(end or 0.0) > _VISIBLE for end in ends):
+            return True
+    return False
+
+
 def part_table(asa: Estimate, ssa: Estimate, components: bool) -> Table[Each]:
     """Each block, and the model: what it costs on both sides at both bounds, and what is saved.
 

@@ -102,12 +102,11 @@ class _Dear(NamedTuple):
 
     bill: Estimate
     layer: LayerEnergy
+    place: int  #: of the layer in the bill
 
     def at(self, bound: str) -> float | None:
         """Its energy at a bound; None where a MAC or an AC has no price."""
-        [layer] = (
-            x for x in self.bill.under(bound).layers if x.count.name == self.layer.count.name
-        )
+        layer = self.bill.under(bound).layers[self.place]
         return None if layer.lacks_compute else layer.total_pj
 
     @property
@@ -134,9 +133,9 @@ def _dear(bound: str) -> tuple[Column[_Dear], ...]:
 
 def _dearest(pair: tuple[Estimate, Estimate]) -> str:
     rows = [
-        _Dear(bill, layer)
+        _Dear(bill, layer, place)
         for bill in pair
-        for layer in sorted(bill.layers, key=lambda layer: -layer.total_pj)[:_DEAREST]
+        for place, layer in sorted(enumerate(bill.layers), key=lambda x: -x[1].total_pj)[:_DEAREST]
         if layer.total_pj
     ]
     if not rows:

@@ -21,7 +21,7 @@ from reports.kit.widths import print_widths
 from reports.run.run import Run
 from reports.views.baselines import baseline_table, saved
 from reports.views.blocks import block_table
-from reports.views.headline import part_table, verdict_table
+from reports.views.headline import SHARED_ROOM, part_table, shares_room, verdict_table
 from reports.views.markdown import assumptions, without_price
 from reports.views.phases import PhaseBill, phase_bills, phase_table
 from reports.views.times import time_table
@@ -41,6 +41,8 @@ def print_run(
         console.print()
         print_table(part_table(asa, ssa, details), console)
         print_widths(run.settings, hw, console)
+        if shares_room(asa, ssa):
+            print_sentence(SHARED_ROOM, console, "dim")
         if details:
             for bill in (asa, ssa):
                 print_unpriced(bill, console)

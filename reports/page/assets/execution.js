@@ -113,8 +113,8 @@ const execution = (() => {
     if (rules.spikes === "addresses") {
       change(["spike_read_slots", "spike_write_slots"], (i, n) => (n ? spikes[i] : 0));
     }
+    const bits = traffic.bits(world, profile, rules, counts);
     if (rules.weights !== "event") {
-      const bits = traffic.bits(world, profile, rules, counts);
       for (const op of ["activation_read_values", "spike_read_slots", "weight_read_values"]) {
         const which = op === "weight_read_values" ? 1 : 0;
         const again = (i) =>
@@ -124,7 +124,7 @@ const execution = (() => {
     }
     if (profile.fusion === "fused" && rules.weights !== "event") {
       for (const op of ["kv_read_values", "kv_spike_read_slots"])
-        if (ops[op]) ops[op] = ops[op].map((n, i) => n && n * fusion.queryBlocks(counts, profile, i));
+        if (ops[op]) ops[op] = ops[op].map((n, i) => n && n * fusion.queryBlocks(counts, profile, bits, i));
     }
     takeApart(world, ops, profile, size);
     if (profile.delivery) ops.delivery_values = delivered(counts, profile.delivery);
@@ -164,8 +164,8 @@ const execution = (() => {
       const calls = Math.max(1, number);
       const held = stored.reduce((s, op) => s + of(op, i), 0) / calls;
       let [macs, events, fetches] = [of("mac", i), of("ac", i) + of("shift_ac", i), 0];
-      // Accumulates beside MACs in a row without spikes are parts of narrow products.
-      if (macs && !counts.slots[i]) [macs, events] = [macs + events, 0];
+      // Dense MACs of a row without spikes that are MACs and accumulates are narrow products.
+      if (macs && !counts.slots[i] && macs + events === counts.dense_macs[i]) [macs, events] = [macs + events, 0];
       for (const [uses, reuse] of [
         [macs, delivery.mac_reuse],
         [events, delivery.event_reuse],

@@ -83,7 +83,7 @@ const fusion = (() => {
   function readAgain(counts, profile, bits, i, steps) {
     const of = (op) => (counts.ops[op] ? counts.ops[op][i] : 0);
     const room = roomBytes(profile);
-    if (room === null || !counts.dense_macs[i] || !of("weight_read_values")) return [1, 1];
+    if (room === null || !COMPUTE.some((op) => of(op)) || !of("weight_read_values")) return [1, 1];
     const calls = Math.max(1, counts.calls[i]);
     const bytes = (op) => (of(op) ? ((of(op) / calls) * bits(op, i)) / 8 : 0);
     const weights = bytes("weight_read_values");
@@ -100,7 +100,7 @@ const fusion = (() => {
   }
 
   /* How often a pass reads the keys or values of a product of attention. */
-  function queryBlocks(counts, profile, product) {
+  function queryBlocks(counts, profile, bits, product) {
     const cached = CACHED.some((op) => counts.ops[op]?.[product]);
     const i = reading(counts, product);
     const of = (op) => (counts.ops[op] ? counts.ops[op][i] : 0);
@@ -108,10 +108,14 @@ const fusion = (() => {
     const calls = Math.max(1, counts.calls[i]);
     const batch = Math.max(1, counts.batch);
     if (room === null || !cached || counts.tokens / (calls * batch) <= 1) return 1;
-    const spikes = of("spike_read_slots") / Math.max(1, counts.timesteps);
-    const vectors = Math.max(of("activation_read_values"), spikes) / calls;
-    const width = traffic.width(profile, "activation_read_values") / 8;
-    const blocks = Math.max(1, (((4 * vectors) / batch) * width) / room);
+    const queries = counts.tokens / (calls * batch);
+    const spiking = counts.slots[i] > 0;
+    const summed = spiking && !of("kv_spike_read_slots") ? Math.max(1, counts.timesteps) : 1;
+    const scores = Math.max(1, of("activation_write_values")) * summed;
+    const channels = Math.max(1, counts.dense_macs[i] / scores);
+    const width = (spiking ? bits("kv_spike_read_slots", i) : traffic.width(profile, "activation_read_values")) / 8;
+    const most = 1 + (2 * queries) / channels;
+    const blocks = Math.min(most, Math.max(1, (4 * queries * channels * width) / room));
     return counts.attention === "causal" ? (blocks + 1) / 2 : blocks;
   }
 

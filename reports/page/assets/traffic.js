@@ -62,13 +62,23 @@ const traffic = (() => {
     return shares;
   }
 
+  /* Levels so that each stands behind those that a buffer asks before it, others as listed. */
+  function nearestFirst(names, lists) {
+    const order = [];
+    const all = names.map((_, level) => level).filter((level) => lists.some((list) => list.includes(level)));
+    const isFree = (level) =>
+      lists.every((list) => list.slice(0, Math.max(0, list.indexOf(level))).every((x) => order.includes(x)));
+    while (order.length < all.length) {
+      const left = all.filter((level) => !order.includes(level));
+      order.push(left.find(isFree) ?? left[0]);
+    }
+    return order;
+  }
+
   function placeByNeed(held, moved, profile, names, lists, shares) {
     const size = held[0].length;
     const waiting = held.map((column) => column.slice());
-    const order = [];
-    for (let at = 0; at < names.length; at++)
-      for (const list of lists) if (at < list.length && !order.includes(list[at])) order.push(list[at]);
-    for (const level of order) {
+    for (const level of nearestFirst(names, lists)) {
       const asked = waiting.map((column, j) => (lists[j].includes(level) ? column : new Float64Array(size)));
       const taken = filled(asked, held, moved, profile.memory[names[level]].capacity_bytes ?? Infinity);
       held.forEach((column, j) => {

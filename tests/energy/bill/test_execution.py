@@ -166,6 +166,25 @@ def test_a_fetch_serves_as_many_uses_as_a_call_has(mac_reuse: int, fetches: int)
     assert run.total(Op.DELIVERY) == fetches
 
 
+@pytest.mark.parametrize(
+    ("macs", "dense_macs", "fetches"),
+    [
+        (0, 0, 80),  # each event fetches for itself
+        (1, 0, 81),  # beside a MAC, too
+        (20, 100, 60),  # parts of narrow products: 100 of them share 60 fetches of 60 weights
+    ],
+)
+def test_events_beside_macs_are_narrow_products_only_where_dense_macs_say_so(
+    macs: int, dense_macs: int, fetches: int
+) -> None:
+    delivery = {"pj_per_byte": 1.0, "mac_reuse": 64, "event_reuse": 1, **CITED}
+    ops = {Op.MAC: macs, Op.AC: 80, Op.WEIGHT_READ: 60}
+    counts = Counts("asa", (row(Tally(ops, dense_macs=dense_macs)),))
+    assert executed(counts, chip(delivery=delivery), Dataflow.LAYERWISE).total(Op.DELIVERY) == (
+        fetches
+    )
+
+
 def test_events_fetch_for_themselves() -> None:
     # 7 events x 5 accumulators, of 40 weights, each used less than once: 35 fetches
     delivery = {"pj_per_byte": 1.0, "mac_reuse": 64, "event_reuse": 64, **CITED}

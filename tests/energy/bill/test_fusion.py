@@ -281,27 +281,29 @@ CAUSAL = Conventions(Attention.CAUSAL)
 
 @pytest.mark.parametrize("name", ["scores", "mix"])
 def test_a_quarter_of_the_room_holds_a_block_of_queries(name: str) -> None:
-    # 3 sequences of 4 queries x 8 values of one byte: 32 bytes of one sequence, and 4 x 32 = 128
+    # 4 queries x 4 channels of a head, of one byte: 16 bytes, and 4 x 16 = 64
     counts = plan_asa(GPT2, prefill(4, batch=3))
     causal = plan_asa(GPT2, prefill(4, batch=3), CAUSAL)
     assert blocks(counts, None, name) == blocks(causal, None, name) == 1  # room without a limit
-    # One block, or 2, 4 of them; where they are causal, block i of b reads i / b of the keys
-    for room, number in ((1000, 1), (128, 1), (64, 2), (32, 4)):
+    # One block, or 2, 3 of them; where they are causal, block i of b reads i / b of the keys. More
+    # than 1 + 2 x 4 / 4 = 3 would move more than scores that are written and read twice over.
+    for room, number in ((1000, 1), (64, 1), (32, 2), (16, 3), (1, 3)):
         assert blocks(counts, room, name) == number, room
         assert blocks(causal, room, name) == sum(i + 1 for i in range(number)) / number, room
-    # No byte less is a cliff: 128 / 80 = 1.6 blocks, of which causal ones read (1.6 + 1) / 2
-    assert blocks(counts, 80, name) == 1.6
-    assert blocks(causal, 80, name) == 1.3
+    # No byte less is a cliff: 64 / 40 = 1.6 blocks, of which causal ones read (1.6 + 1) / 2
+    assert blocks(counts, 40, name) == 1.6
+    assert blocks(causal, 40, name) == 1.3
 
 
 def test_a_block_is_as_wide_as_activations_and_one_step_of_events() -> None:
     counts = plan_asa(GPT2, prefill(4))
     wide = {"value_bytes": 2, "widths": {"accumulators": 8}}
-    assert blocks(counts, 128, **wide) == 2  # 2 bytes a value
-    assert blocks(counts, 128, **wide | {"widths": {"activations": 4}}) == 1  # half a byte
-    # Queries of two steps are events; those of one are on the chip at a time.
+    assert blocks(counts, 64, **wide) == 2  # 2 bytes a value
+    assert blocks(counts, 64, **wide | {"widths": {"activations": 4}}) == 1  # half a byte
+    # Queries of two steps are powers of two, of 6 bits; those of one are on the chip at a time:
+    # 4 x 16 x 6 / 8 bytes
     events = plan_ssa(GPT2, prefill(4), spiking(Form.SOFTMAX), 0.25)
-    assert (blocks(events, 128), blocks(events, 64)) == (1, 2)
+    assert (blocks(events, 48), blocks(events, 24)) == (1, 2)
 
 
 def test_a_decoded_token_is_one_block_and_a_product_of_other_values_none() -> None:

@@ -160,6 +160,15 @@ def test_no_other_choice_saves_more(weights: list[int], working: list[int], capa
     assert saved == pytest.approx(best)
 
 
+def test_a_buffer_that_may_live_far_only_leaves_the_near_room_to_others() -> None:
+    lists = {buffer: ["near", "far"] for buffer in Buffer} | {Buffer.WEIGHTS: ["far"]}
+    table = held(weights=[200], activations=[60])
+    for more in ({}, FIXED):  # whichever buffer is listed first
+        shares = place(table, two_levels(100, placement=lists, **more))
+        assert near(shares, "weights") == [0]
+        assert near(shares, "activations") == [1]
+
+
 def test_in_fixed_order_weights_take_their_room_first_and_whole() -> None:
     shares = place(held(weights=[30, 30], activations=[40, 41]), two_levels(100, **FIXED))
     assert near(shares, "weights") == [1, 1]

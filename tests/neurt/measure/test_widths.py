@@ -92,9 +92,9 @@ def test_llama_3_8b_in_int4_moves_the_bytes_of_a_hand_computation(
 
     # A token has 8 heads x 128 channels of K and as many of V in each of 32 layers, a byte each.
     token = 2 * 8 * 128 * 32
-    # Prefill: 4 x 1024 x 4096 x 2 bytes of queries are 32 MiB, in 24 MiB of SRAM 4 / 3 of a block,
-    # each of which reads all keys and values; decode reads 1025 to 1151 tokens.
-    assert prefill["kv"] == pytest.approx(batch * token * (1024 + 1024 * 4 / 3), rel=1e-12)
+    # Prefill: 4 x 1024 x 128 x 2 bytes of queries of a head are 1 MiB, of 24 MiB of SRAM, so that
+    # all keys and values are read once; decode reads 1025 to 1151 tokens.
+    assert prefill["kv"] == batch * token * (1024 + 1024)
     assert decode["kv"] == batch * token * (127 + sum(range(1025, 1152)))
 
     # Values of a token in a layer, fused: x is read by q, k and v; Q is written and read; what the
@@ -170,3 +170,12 @@ def test_random_weights_have_no_widths_of_a_checkpoint() -> None:
 
 
 GATE = Counts("asa", (LayerCount("model.layers.0.mlp.gate_proj", "Linear", tally=ROW.tally),), "it")
+
+
+def test_a_checkpoint_of_whole_bits_is_planned(tmp_path: Path) -> None:
+    """Its widths are whole numbers, which are said as such."""
+    plain = {key: x for key, x in LLAMA_3_8B.items() if key != "quantization_config"}
+    run = planned(tmp_path, plain | {"torch_dtype": "float16"}, hw=("45nm",), seq_len=8)
+    used = run.settings["widths_used"]["45nm"]
+    assert used["weights"] == {"bits": [16, 16], "from": "checkpoint"}
+    assert used["activations"] == {"bits": [16, 16], "from": "checkpoint"}

@@ -34,12 +34,21 @@ def test_what_was_written_is_read(run: Run, changed: Any) -> None:
     ("change", "says"),
     [
         (lambda found: found.pop("format") and None, "says no format: it is of a version before"),
-        (lambda found: found.update(format=1), f"format 1, but this version reads {FORMAT}; run"),
+        (
+            lambda found: found.update(format=1),
+            f"format 1, but this version reads 2 and {FORMAT}; run",
+        ),
         (lambda found: found.update(format=99), "format 99, but .*install a newer neurt-energy"),
         (lambda found: found.update(format="x"), "format x, but"),
         (lambda _found: [1], "says no format"),
         (lambda found: found.pop("settings") and None, "field 'settings': Field required"),
         (lambda found: found.update(hardware={}), "field 'hardware': "),
+        (
+            lambda found: found["settings"].update(
+                widths_used={"45nm": {"kv": {"bits": [32, []], "from": "profile"}}}
+            ),
+            r"field 'settings\.45nm\.kv\.bits\.1': Input should be a valid number",
+        ),
         (lambda found: found.update(dataflow="sideways"), "field 'dataflow': Input should be"),
         (lambda found: found["counts"].pop("ssa") and None, "has counts of asa; a run has asa"),
         (lambda found: found.update(counts={}), "has counts of nothing"),
