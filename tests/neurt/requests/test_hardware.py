@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from energy.compare.structure import choices_of
 from neurt.cli import main
 from neurt.requests.hardware import Executed
 
@@ -17,6 +18,18 @@ def test_bits_of_an_operand_are_any_number_and_those_of_sums_are_whole() -> None
     assert (widths.weights, widths.activations, widths.accumulators) == (4, 12.5, 24)
     with pytest.raises(ValidationError, match=r"accumulators=3.7: sums have whole bits; give 1 to"):
         Executed.model_validate({"hw": ("45nm",), "widths": {"accumulators": "3.7"}})
+
+
+def test_a_reuse_that_was_chosen_is_no_uncertain_constant() -> None:
+    [as_it_is] = Executed.model_validate({"hw": ("45nm",)}).profiles()
+    [chosen] = Executed.model_validate({"hw": ("45nm",), "reuse": {"event": "1"}}).profiles()
+    assert chosen.delivery is not None
+    assert (chosen.delivery.mac_reuse, chosen.delivery.event_reuse) == (2048, 1)
+    reuses = [
+        {choice.constant.name for choice in choices_of(profile)} & {"delivery.event_reuse"}
+        for profile in (as_it_is, chosen)
+    ]
+    assert reuses == [{"delivery.event_reuse"}, set()]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from energy.compare.breakeven import Bound, BreakEven
-from reports.breakeven.case import Case
+from reports.breakeven.case import Case, reuse_text
 from reports.breakeven.table import case_table, print_breakeven
 
 Make = Callable[..., Case]
@@ -89,3 +89,19 @@ def test_gaps_are_named_once(make_case: Make) -> None:
 
 def test_random_weights_are_said_to_be_random(make_case: Make) -> None:
     assert "Weights are random(seed=0): " in said(make_case(measured=True))
+
+
+@pytest.mark.parametrize(
+    ("reuse", "words"),
+    [(None, "no number is enough"), (1.0, "any number"), (18.3214, "at least 18.32")],
+)
+def test_how_many_events_must_share_a_fetch_is_one_sentence(
+    reuse: float | None, words: str, make_case: Make
+) -> None:
+    case = make_case(measured=False)
+    found = tuple(replace(one, event_reuse=reuse) for one in case.breakevens)
+    assert reuse_text(replace(case, breakevens=found)) == (
+        "Events that must share a fetch of a stored operand beside the adders for the ffn block to "
+        f"save, with an event in each slot: {words} (fused), {words} (unfused); the profile has "
+        "2,048."
+    )
