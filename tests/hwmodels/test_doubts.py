@@ -85,3 +85,21 @@ def test_a_doubt_is_one_line_wherever_the_profile_is_used(
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         load_profile(written(good))
+
+
+def test_a_near_level_that_is_dearer_than_the_one_behind_it_is_named(
+    good: str, written: Callable[[str], Path]
+) -> None:
+    for levels, found in (('["ram", "flash"]', []), ('["flash", "ram"]', ["flash"])):
+        dear = LEVEL.format("flash").replace("1.0", "500")
+        doubts = doubts_of(written(good.replace('"ram"', levels) + dear))
+        assert [doubt.split()[0] for doubt in doubts] == [f"memory.{name}" for name in found]
+
+
+def test_a_range_that_leaves_out_the_reuse_is_named(written: Callable[[str], Path]) -> None:
+    fetch = "pj_per_byte = 1.25\nmac_reuse = 64\nevent_reuse = 100\nreuse_range = [100, 4096]\n"
+    cited = 'source = "a bench"\nevidence = "measured"\n'
+    assert doubts_of(written(f'extends = "45nm"\n[delivery]\n{fetch}{cited}')) == [
+        "delivery.reuse_range is 100 to 4096, which leaves out mac_reuse 64; give a range that "
+        "holds it"
+    ]
