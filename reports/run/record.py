@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
-from typing_extensions import TypedDict
 
 from hwmodels import Dataflow, HardwareProfile
 from hwmodels.errors import UserError
@@ -31,10 +30,11 @@ class Totals(BaseModel):
     uncounted: dict[str, int]
 
 
-class Width(TypedDict("Width", {"from": str})):
+class Width(BaseModel):
     """How wide an operand is, and who says so."""
 
     bits: tuple[float, float]
+    said_by: Annotated[str, Field(alias="from")]
 
 
 #: Of each hardware and operand.
