@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Literal
 
+from hwmodels.defined import Defined
 
-class Dataflow(StrEnum):
+
+class Dataflow(Defined):
     """How a spiking layer is executed; dense layers move each operand once per call in all."""
 
-    LAYERWISE = "layerwise"
-    STEPWISE = "stepwise"
-    EVENT_DRIVEN = "event-driven"
-    TIME_BATCHED = "time-batched"
+    LAYERWISE = (
+        "layerwise",
+        "layer by layer, all time steps at once: weights and inputs are read once per call, "
+        "membrane potentials pass through memory in each time step",
+    )
+    STEPWISE = (
+        "stepwise",
+        "time step by time step: weights, inputs and membrane potentials pass through memory in "
+        "each of them",
+    )
+    EVENT_DRIVEN = (
+        "event-driven",
+        "event by event: each event is a 32-bit address that fetches its weights and updates its "
+        "accumulators in memory",
+    )
+    TIME_BATCHED = (
+        "time-batched",
+        "neuron by neuron, all its time steps in a row: as layerwise, and the membrane potential "
+        "stays in a register",
+    )
 
     @property
     def rules(self) -> Rules:
         """What moves how often."""
         return _RULES[self]
-
-    @property
-    def definition(self) -> str:
-        """The dataflow in one sentence."""
-        return _DEFINITIONS[self]
 
 
 @dataclass(frozen=True)
@@ -50,15 +62,4 @@ _RULES = {
         weights="event", inputs="step", accumulators="event", spikes="addresses"
     ),
     Dataflow.TIME_BATCHED: Rules(state="resident"),
-}
-
-_DEFINITIONS = {
-    Dataflow.LAYERWISE: "layer by layer, all time steps at once: weights and inputs are read once "
-    "per call, membrane potentials pass through memory in each time step",
-    Dataflow.STEPWISE: "time step by time step: weights, inputs and membrane potentials pass "
-    "through memory in each of them",
-    Dataflow.EVENT_DRIVEN: "event by event: each event is a 32-bit address that fetches its "
-    "weights and updates its accumulators in memory",
-    Dataflow.TIME_BATCHED: "neuron by neuron, all its time steps in a row: as layerwise, and the "
-    "membrane potential stays in a register",
 }

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from hwmodels.defined import Defined
 from hwmodels.ops import Op
 from hwmodels.prices import Cited, PicojoulePerByte, Record, Reuse
 from hwmodels.units import Magnitude
@@ -52,55 +52,32 @@ class Widths(Record):
         return own if named is None else named
 
 
-class Fusion(StrEnum):
+class Fusion(Defined):
     """What moves between the products of a model."""
 
-    UNFUSED = "unfused"
-    FUSED = "fused"
-
-    @property
-    def definition(self) -> str:
-        """The bound in one sentence."""
-        return {
-            Fusion.UNFUSED: "each function reads its input from memory and writes its result",
-            Fusion.FUSED: "functions of single elements or rows run on values on their way between "
-            "products, scores and weights of attention never leave the chip, each operand of a "
-            "product with weights is written once and read once",
-        }[self]
+    UNFUSED = "unfused", "each function reads its input from memory and writes its result"
+    FUSED = (
+        "fused",
+        "functions of single elements or rows run on values on their way between products, scores "
+        "and weights of attention never leave the chip, each operand of a product with weights is "
+        "written once and read once",
+    )
 
 
-class Encoding(StrEnum):
+class Encoding(Defined):
     """How spikes lie in memory."""
 
-    CHEAPEST = "cheapest"
-    PACKED = "packed"
-    BITMAP = "bitmap"
-    ADDRESSES = "addresses"
-
-    @property
-    def definition(self) -> str:
-        """The encoding in one sentence."""
-        return {
-            Encoding.CHEAPEST: "packed, bitmap or addresses, what has the fewest bits, per tensor",
-            Encoding.PACKED: "every slot with its payload, silent ones too",
-            Encoding.BITMAP: "one bit per slot, and the payload of each event",
-            Encoding.ADDRESSES: "the address of each event within its vector, and its payload",
-        }[self]
+    CHEAPEST = "cheapest", "packed, bitmap or addresses, what has the fewest bits, per tensor"
+    PACKED = "packed", "every slot with its payload, silent ones too"
+    BITMAP = "bitmap", "one bit per slot, and the payload of each event"
+    ADDRESSES = "addresses", "the address of each event within its vector, and its payload"
 
 
-class Room(StrEnum):
+class Room(Defined):
     """Who gets the room on the chip."""
 
-    BY_NEED = "by-need"
-    FIXED_ORDER = "fixed-order"
-
-    @property
-    def definition(self) -> str:
-        """The rule in one sentence."""
-        return {
-            Room.BY_NEED: "whatever uses a byte of it most often, parts of buffers included",
-            Room.FIXED_ORDER: "weights, the cache, then the layer that runs, each buffer whole",
-        }[self]
+    BY_NEED = "by-need", "whatever uses a byte of it most often, parts of buffers included"
+    FIXED_ORDER = "fixed-order", "weights, the cache, then the layer that runs, each buffer whole"
 
 
 class Delivery(Cited):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from math import inf
 from typing import Annotated
 
@@ -15,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from hwmodels.defined import Defined
 from hwmodels.plain import checked_name, one_line
 from hwmodels.units import DATA, ENERGY, ENERGY_PER_BYTE, LENGTH, POWER, RATE, Magnitude
 
@@ -67,26 +67,17 @@ Spread = tuple[
 ]
 
 
-class Evidence(StrEnum):
+class Evidence(Defined):
     """How the source obtained a number; see the definition of each grade."""
 
-    MEASURED = "measured"
-    SIMULATED = "simulated"
-    DERIVED = "derived"
-    PROJECTED = "projected"
-    UNVERIFIED = "unverified"
-
-    @property
-    def definition(self) -> str:
-        """What the grade claims, in one sentence."""
-        return {
-            Evidence.MEASURED: "measured on silicon",
-            Evidence.SIMULATED: "from circuit or gate-level simulation",
-            Evidence.DERIVED: "arithmetic on other numbers that are cited",
-            Evidence.PROJECTED: "an estimate of the source, method not stated",
-            Evidence.UNVERIFIED: "not read at the source by this project, nor found alike in "
-            "several places that quote it",
-        }[self]
+    MEASURED = "measured", "measured on silicon"
+    SIMULATED = "simulated", "from circuit or gate-level simulation"
+    DERIVED = "derived", "arithmetic on other numbers that are cited"
+    PROJECTED = "projected", "an estimate of the source, method not stated"
+    UNVERIFIED = (
+        "unverified",
+        "not read at the source by this project, nor found alike in several places that quote it",
+    )
 
 
 class Record(BaseModel):

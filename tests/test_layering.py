@@ -27,8 +27,8 @@ FORBIDDEN = {
 #: each other. The package itself (`__init__.py`) is above all of them, and no room imports it.
 FLOORS: dict[str, tuple[set[str], ...]] = {
     "hwmodels": (
-        {"builtin", "dataflow", "errors", "lazy", "ops", "plain", "units"},
-        {"inputs", "prices"},
+        {"builtin", "defined", "errors", "lazy", "ops", "plain", "units"},
+        {"dataflow", "inputs", "prices"},
         {"machine"},
         {"components", "profile"},
         {"compose", "diff", "doubts", "schema", "template", "usage"},

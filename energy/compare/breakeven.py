@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from hwmodels.defined import Defined
+
 
 def break_even(asa_pj: float, silent_pj: float, busy_pj: float) -> float | None:
     """Events, as a multiple of those of the busy bill, at which both sides cost the same.
@@ -25,25 +27,14 @@ def break_even(asa_pj: float, silent_pj: float, busy_pj: float) -> float | None:
     return (asa_pj - silent_pj) / (busy_pj - silent_pj)
 
 
-class Verdict(StrEnum):
+class Verdict(Defined):
     """Whether there are spike rates at which the spiking side costs less."""
 
-    NEVER = "never wins"
-    BELOW = "wins below"
-    ALWAYS = "always wins"
-    SILENT = "no event seen"
-    UNPRICED = "unpriced"
-
-    @property
-    def definition(self) -> str:
-        """What it says, in one sentence."""
-        return {
-            Verdict.NEVER: "the spiking side costs as much without a single event",
-            Verdict.BELOW: "the spiking side costs less below the break-even rate",
-            Verdict.ALWAYS: "the spiking side costs less at every rate that its code can send",
-            Verdict.SILENT: "nothing was sent, so what an event costs is unknown",
-            Verdict.UNPRICED: "operations that differ between the sides have no price",
-        }[self]
+    NEVER = "never wins", "the spiking side costs as much without a single event"
+    BELOW = "wins below", "the spiking side costs less below the break-even rate"
+    ALWAYS = "always wins", "the spiking side costs less at every rate that its code can send"
+    SILENT = "no event seen", "nothing was sent, so what an event costs is unknown"
+    UNPRICED = "unpriced", "operations that differ between the sides have no price"
 
 
 class Bound(StrEnum):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 
 from hwmodels import Evidence, HardwareProfile, Price
+from hwmodels.defined import Defined
 from hwmodels.prices import Cited
 
 #: How far a constant is varied if nobody states how far it may be off: divided and multiplied by
@@ -20,25 +20,23 @@ GRADE_FACTORS = {
 }
 
 
-class Origin(StrEnum):
+_GRADES = ", ".join(f"{grade} x/{by:g}" for grade, by in GRADE_FACTORS.items())
+
+
+class Origin(Defined):
     """Who says how far a constant may be off."""
 
-    STATED = "stated"
-    SOURCES = "sources conflict"
-    GRADE = "our choice"
-    ASSUMED = "assumed"
-
-    @property
-    def definition(self) -> str:
-        """Where the range comes from, in one sentence."""
-        grades = ", ".join(f"{grade} x/{by:g}" for grade, by in GRADE_FACTORS.items())
-        return {
-            Origin.STATED: "the range that the profile states",
-            Origin.SOURCES: "from the lowest to the highest value that conflicting sources print",
-            Origin.GRADE: f"chosen by this project from the evidence grade: {grades}",
-            Origin.ASSUMED: "chosen by this project: a quarter to four times of a capacity, "
-            "accumulators from 16 bits, both ways of a choice",
-        }[self]
+    STATED = "stated", "the range that the profile states"
+    SOURCES = (
+        "sources conflict",
+        "from the lowest to the highest value that conflicting sources print",
+    )
+    GRADE = "our choice", f"chosen by this project from the evidence grade: {_GRADES}"
+    ASSUMED = (
+        "assumed",
+        "chosen by this project: a quarter to four times of a capacity, accumulators from 16 bits, "
+        "both ways of a choice",
+    )
 
 
 @dataclass(frozen=True)
