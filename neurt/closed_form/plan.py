@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Unpack
 
@@ -134,10 +134,15 @@ def whole_model(
     layer: Callable[[str], list[Row]],
     conventions: Conventions,
     about: About,
+    head: Sequence[Row] = (),
 ) -> Counts:
-    """Counts of all layers; `layer` gives the rows of a transformer layer by name and dot."""
+    """Counts of all layers; `layer` gives the rows of a transformer layer by name and dot.
+
+    Args:
+        head: The language-model head where it is not the analog one.
+    """
     family, rows = family_of(shape.model_type), what.batch * what.queries
-    head = formulas.linear(rows, shape.width, shape.vocabulary, bias=False)
+    dense = formulas.linear(rows, shape.width, shape.vocabulary, bias=False)
     prefixes = [f"{family.layers}.{depth}." for depth in range(shape.layers)]
     named = [
         *_embeddings(shape, what),
@@ -148,7 +153,7 @@ def whole_model(
         ),
         norm(family.final_norm, shape, rows),
         *_positions_added(shape, what),
-        ("lm_head", "Linear", head),
+        *(head or [("lm_head", "Linear", dense)]),
     ]
     whole: About = {**about, "batch": what.batch}
     return Counts(

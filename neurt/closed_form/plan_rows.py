@@ -15,7 +15,7 @@ from hwmodels import Op
 from neurt.closed_form.passes import Pass
 from neurt.closed_form.plan import Row
 from neurt.families import Family, Shape, family_of
-from neurt.spiking.config import Code, KeyValue, SpikingConfig
+from neurt.spiking.config import Code, Coded, KeyValue, SpikingConfig
 
 #: Coders of the second stream of each product of attention.
 ARRIVING = {"scores": "key_encoder", "mix": "value_encoder"}
@@ -72,22 +72,24 @@ class Rows(NamedTuple):
         inputs = values if repeated else self.steps * values
         return self._updates(name, kind, values, channels, levels, inputs, channels)
 
-    def coder(self, name: str, channels: int, code: Code) -> Row:
+    def coder(self, name: str, channels: int, coded: Coded) -> Row:
         """A coder of one value per channel and token."""
-        return self.code(name, code, self.tokens * channels, channels, channels)
+        return self.code(name, coded, self.tokens * channels, channels, channels)
 
-    def code(self, name: str, code: Code, values: int, channels: int, vector: int) -> Row:
+    def code(self, name: str, coded: Coded, values: int, channels: int, vector: int) -> Row:
         """A coder of so many values, with thresholds for `channels`, in vectors of so many."""
+        code = self.spiking.code_of(coded)
         if code is Code.EXACT:  # it sends no events and compares nothing
             return name, code.kind, Tally()
-        return self._updates(name, code.kind, values, channels, code.levels, values, vector)
+        thresholds = channels * (2 if self.spiking.resolution_of(coded) < 1 else 1)
+        return self._updates(name, code.kind, values, thresholds, code.levels, values, vector)
 
     def _updates(
         self,
         name: str,
         kind: str,
         values: int,
-        channels: int,
+        thresholds: int,
         levels: Levels,
         inputs: int,
         vector: int,
@@ -100,7 +102,7 @@ class Rows(NamedTuple):
         tally = formulas.neurons(
             updates,
             spikes,
-            channels,
+            thresholds,
             inputs=inputs,
             levels=levels,
             vector=vector,
@@ -117,6 +119,7 @@ class Rows(NamedTuple):
         *,
         bias: bool,
         accumulate: bool = True,
+        kind: str = "",
     ) -> Row:
         """A layer fed by events; accumulated, its time steps share a result."""
         rows = self.steps * self.tokens
@@ -129,7 +132,7 @@ class Rows(NamedTuple):
             levels=levels,
             steps=self.steps if accumulate else 1,
         )
-        return name, f"Event{self.family.linear}", tally
+        return name, kind or f"Event{self.family.linear}", tally
 
     def binary(self, role: Literal["scores", "mix"]) -> Row:
         """A product of Spikformer, with its own result in each time step."""

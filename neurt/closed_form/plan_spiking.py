@@ -19,7 +19,7 @@ from neurt.closed_form.plan import (
 )
 from neurt.closed_form.plan_rows import ARRIVING, Rows
 from neurt.families import Shape, family_of
-from neurt.spiking.config import Code, DeadZone, Form, SpikingConfig
+from neurt.spiking.config import Code, Coded, DeadZone, Form, SpikingConfig
 
 
 def plan_ssa(
@@ -60,8 +60,25 @@ def plan_ssa(
     alike = [] if isinstance(spike_rate, Mapping) else layer("")
     about.setdefault("timesteps", spiking.timesteps)
     return whole_model(
-        "ssa", shape, what, (lambda _prefix: alike) if alike else layer, conventions, about
+        "ssa",
+        shape,
+        what,
+        (lambda _prefix: alike) if alike else layer,
+        conventions,
+        about,
+        head=_head(Rows(shape, what, spiking, spike_rate, conventions, "")),
     )
+
+
+def _head(rows: Rows) -> list[Row]:
+    """The language-model head and its coder; none where it is the analog one."""
+    if not rows.spiking.head:
+        return []
+    width, out, levels = rows.shape.width, rows.shape.vocabulary, rows.spiking.code.levels
+    return [
+        rows.coder("lm_head.encoder", width, Coded.HEAD),
+        rows.linear("lm_head", width, out, levels, bias=False, kind="EventHead"),
+    ]
 
 
 class _Layer(Rows):
@@ -83,13 +100,13 @@ class _Layer(Rows):
         shape, layout, code = self.shape, self.family.feedforward, self.spiking.code
         how: Any = {"levels": code.levels, "bias": shape.ffn_bias}
         return [
-            self.coder(layout.name("encoder"), shape.width, code),
+            self.coder(layout.name("encoder"), shape.width, Coded.FEEDFORWARD),
             *(
                 self.linear(layout.name(part), shape.width, shape.inner, **how)
                 for part in layout.into_hidden
             ),
             *activation(shape, self.tokens),
-            self.coder(layout.name("hidden_encoder"), shape.inner, code),
+            self.coder(layout.name("hidden_encoder"), shape.inner, Coded.FEEDFORWARD),
             self.linear(layout.name(layout.down), shape.inner, shape.width, **how),
         ]
 
@@ -98,7 +115,7 @@ class _Layer(Rows):
         shape, code = self.shape, self.spiking.code_of_attention
         how: Any = {"bias": shape.qkv_bias, "accumulate": accumulate}
         return [
-            self.coder(self.attention("encoder"), shape.width, code),
+            self.coder(self.attention("encoder"), shape.width, Coded.ATTENTION),
             *(
                 self.linear(self.attention(name), shape.width, fan_out, code.levels, **how)
                 for name, fan_out in projections(shape)
@@ -110,7 +127,7 @@ class _Layer(Rows):
         shape = self.shape
         channels = shape.kv_width if code.scaled else shape.query_width
         values = self.tokens * shape.query_width
-        return self.code(self.attention("query_encoder"), code, values, channels, channels)
+        return self.code(self.attention("query_encoder"), Coded.PRODUCT, values, channels, channels)
 
     def _out_of_attention(self, levels: Levels) -> Row:
         shape = self.shape
@@ -157,15 +174,15 @@ class _Layer(Rows):
             *rotary(shape, what),
             self._queries(code),
             *(
-                self.coder(self.attention(name), shape.kv_width, code)
+                self.coder(self.attention(name), shape.kv_width, Coded.PRODUCT)
                 for name in ARRIVING.values()
                 if self.streamed
             ),
             self.events("scores", code.levels),
             (self.attention("core.softmax"), "ScaledSoftmax", softmax),
-            self.code(encoder, code, weights, shape.heads if by_head else 1, what.keys),
+            self.code(encoder, Coded.PRODUCT, weights, shape.heads if by_head else 1, what.keys),
             self.events("mix", code.levels),
             (self.attention("core.normalise"), "RowNormalise", normalise),
-            self.coder(self.attention("mix_encoder"), shape.query_width, code),
+            self.coder(self.attention("mix_encoder"), shape.query_width, Coded.ATTENTION),
             self._out_of_attention(code.levels),
         ]

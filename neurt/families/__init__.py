@@ -142,7 +142,7 @@ _NEURONS_OF_ATTENTION = (
 _CODERS_OF_FEEDFORWARD = ("encoder", "hidden_encoder")
 
 _IN_LAYER = {f"{family.layers}.": _in_layer(family) for family in FAMILIES}
-_OUTSIDE = {"lm_head": ("head", "lm_head")}
+_OUTSIDE = {"lm_head": ("head", "lm_head"), "lm_head.encoder": ("head", "neuron")}
 for _family in FAMILIES:
     _OUTSIDE |= {name: ("embedding", "embedding") for name, _ in _family.embeddings}
     _OUTSIDE[_family.final_norm] = ("head", "norm")

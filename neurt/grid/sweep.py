@@ -14,6 +14,7 @@ from neurt.grid.side_by_side import Task, side_by_side, threads_of
 from neurt.loading.source import ModelSource
 from neurt.progress import Progress, Say, silent
 from neurt.requests.evaluate import EvaluateRequest, SweepRequest
+from neurt.spiking.config import Coded
 from reports.kit.files import prepare_directory
 from reports.quality.sweep import SWEEP, Sweep
 
@@ -61,7 +62,11 @@ def evaluate_point(
     extra = {
         "attention_code": str(chosen.code_of_attention),
         "threshold": chosen.threshold,
-        "attention_threshold": chosen.threshold_of_attention,
+        "attention_threshold": chosen.threshold_of(Coded.ATTENTION),
+        "product_threshold": chosen.threshold_of(Coded.PRODUCT),
+        "resolution": chosen.resolution,
+        "head": chosen.head,
+        "head_threshold": chosen.threshold_of(Coded.HEAD) if chosen.head else None,
         "dead_zone": str(chosen.dead_zone),
     }
     return [row | extra for row in rows]
@@ -96,4 +101,7 @@ def _key(point: EvaluateRequest, decides: str) -> str:
 
 def _title(point: EvaluateRequest) -> str:
     chosen = point.spiking
-    return f"{chosen.form}, {chosen.code}, T = {chosen.timesteps}, threshold {chosen.threshold:g}"
+    return (
+        f"{chosen.form}, {chosen.code}, T = {chosen.timesteps}, threshold {chosen.threshold:g}, "
+        f"resolution {chosen.resolution:g}"
+    )

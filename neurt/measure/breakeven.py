@@ -25,7 +25,7 @@ from neurt.measure.conversion import conversion_of
 from neurt.measure.planning import CLOSED_FORM, known_shape
 from neurt.measure.widths import StoredWidths, stored_widths
 from neurt.requests.breakeven import BreakEvenRequest
-from neurt.spiking.config import Code
+from neurt.spiking.config import Code, Coded
 from neurt.spiking.feeds import coders_of
 from reports.breakeven.case import Case
 from reports.kit.widths import widths_in_words
@@ -101,7 +101,7 @@ def _shapes(request: BreakEvenRequest) -> Iterator[_Sides]:
                 variant="ssa",
                 timesteps=spiking.timesteps,
                 layers=(
-                    _row(*rows.coder("encoder", fan_in, spiking.code)),
+                    _row(*rows.coder("encoder", fan_in, Coded.FEEDFORWARD)),
                     _row(*rows.linear(name, fan_in, fan_out, spiking.code.levels, bias=True)),
                 ),
             )

@@ -46,11 +46,12 @@ class Flag:
 
 
 #: Choices of the conversion that a closed form depends on.
-PLANNED = ("timesteps", "form", "code", "attention_code", "key_value")
+PLANNED = ("timesteps", "form", "code", "attention_code", "key_value", "resolution", "head")
 #: Those that a measurement depends on.
 MEASURED = (
     *PLANNED,
-    *("dead_zone", "threshold", "attention_threshold", "tau"),
+    *("dead_zone", "threshold", "attention_threshold", "product_threshold", "head_threshold"),
+    "tau",
     *("calibrate", "input_quantile", "lif_quantile"),
 )
 Conversion = Annotated[SpikingConfig, Flag(only=MEASURED)]

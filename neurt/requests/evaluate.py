@@ -22,7 +22,15 @@ from neurt.requests.base import (
     named,
 )
 from neurt.requests.hardware import Executed
-from neurt.spiking.config import Calibrate, Code, DeadZone, Factor, Form, SpikingConfig
+from neurt.spiking.config import (
+    Calibrate,
+    Code,
+    DeadZone,
+    Factor,
+    Form,
+    Resolution,
+    SpikingConfig,
+)
 
 
 class Reading(Output, Executed, Calibrated, Text, Seeded):
@@ -81,6 +89,10 @@ def _of_model(given: dict[str, Any]) -> Path:
     return named("sweep-" + (Path(given.get("model", "")).name or "model"))
 
 
+#: Choices of a conversion that a sweep varies after the factor of all thresholds.
+_OTHERS = ("attention_threshold", "product_threshold", "head_threshold", "resolution")
+
+
 class SweepRequest(Reading):
     """Every combination of the given choices, each evaluated as `evaluate` does."""
 
@@ -96,6 +108,16 @@ class SweepRequest(Reading):
     """factors on calibrated thresholds"""
     attention_thresholds: Annotated[tuple[Factor, ...], Flag("X", "the same")] = ()
     """other factors for the attention block"""
+    product_thresholds: Annotated[
+        tuple[Factor, ...], Flag("X", "the factor of the attention block")
+    ] = ()
+    """other factors for the operands of the products of softmax attention"""
+    resolutions: Annotated[tuple[Resolution, ...], Flag("X")] = (1.0,)
+    """shares of the dead zone down to which the code pow2 gives digits"""
+    head: bool = False
+    """code the input of the language-model head too"""
+    head_thresholds: Annotated[tuple[Factor, ...], Flag("X", "the factor")] = ()
+    """other factors for the input of the language-model head"""
     calibrate: tuple[Calibrate, ...] = (Calibrate.MSE,)
     """how a code finds its range"""
     dead_zones: tuple[DeadZone, ...] = (DeadZone.OUTPUT,)
@@ -114,6 +136,12 @@ class SweepRequest(Reading):
             found["dead_zones"] = "they are those of --codes pow2 in --forms softmax"
         if set(self.codes) <= {Code.POW2, Code.EXACT}:
             found["calibrate"] = "the codes pow2 and exact have no range; give another of --codes"
+        if Code.POW2 not in self.codes:
+            found["resolutions"] = "a second zone is one of --codes pow2"
+        if Form.SOFTMAX not in self.forms:
+            found["product_thresholds"] = "they are those of --forms softmax"
+        if not self.head:
+            found["head_thresholds"] = "the head stays analog; give --head"
         if self.ray is not None:
             found["jobs"] = "a Ray cluster has its own; leave out --ray"
         return found
@@ -122,26 +150,30 @@ class SweepRequest(Reading):
         """One request per combination, without those that differ in nothing that matters."""
         common = self.model_dump(include=set(Reading.model_fields))
         found: dict[str, EvaluateRequest] = {}
-        for form, code, steps, threshold, of_attention, calibrate, dead_zone in product(
+        for form, code, steps, threshold, *others, calibrate, dead_zone in product(
             self.forms,
             self.codes,
             self.timesteps,
             self.thresholds,
             self.attention_thresholds or (None,),
+            self.product_thresholds or (None,),
+            self.head_thresholds or (None,),
+            self.resolutions,
             self.calibrate,
             self.dead_zones,
         ):
             chooses = code is Code.POW2 and form is Form.SOFTMAX
-            fixed = code is Code.EXACT  # it has neither thresholds nor a range
-            spiking = SpikingConfig(
+            asked = SpikingConfig(
                 form=form,
                 code=code,
                 timesteps=steps,
                 dead_zone=dead_zone if chooses else DeadZone.OUTPUT,
-                threshold=1.0 if fixed else threshold,
-                attention_threshold=None if fixed else of_attention,
-                # The greedy code needs no range either.
-                calibrate=Calibrate.QUANTILE if code in (Code.POW2, Code.EXACT) else calibrate,
+                threshold=threshold,
+                calibrate=calibrate,
+                head=self.head,
+                **dict(zip(_OTHERS, others, strict=True)),
             )
+            # What changes nothing beside the others is as it is by default.
+            spiking = SpikingConfig(**asked.model_dump(exclude=set(asked.idle)))
             found.setdefault(spiking.model_dump_json(), EvaluateRequest(**common, spiking=spiking))
         return list(found.values())

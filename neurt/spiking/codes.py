@@ -11,7 +11,7 @@ from energy import Levels, Tally, tally_call
 from energy.formulas import Conventions
 from energy.formulas.arithmetic import ARITHMETIC
 from neurt.spiking.coder import Coder
-from neurt.spiking.config import Calibrate, SpikingConfig
+from neurt.spiking.config import Calibrate, Coded, SpikingConfig
 from neurt.spiking.pow2 import PowerOfTwo, power_below_
 
 
@@ -147,16 +147,18 @@ _KINDS = (SignedIF, Burst, MultiThreshold, SuccessiveApproximation, PowerOfTwo, 
 _CODERS: dict[str, type[Coder]] = {kind.__name__: kind for kind in _KINDS}
 
 
-def make_coder(channels: int, spiking: SpikingConfig, *, of_attention: bool) -> Coder:
-    """The coder that a conversion asks for, of the attention block or of the feed-forward block."""
-    code = spiking.code_of_attention if of_attention else spiking.code
-    return _CODERS[code.kind](
+def make_coder(channels: int, spiking: SpikingConfig, coded: Coded) -> Coder:
+    """The coder that a conversion asks for."""
+    made = _CODERS[spiking.code_of(coded).kind](
         channels,
         spiking.timesteps,
         quantile=None if spiking.calibrate is Calibrate.MSE else spiking.input_quantile,
-        factor=spiking.threshold_of_attention if of_attention else spiking.threshold,
+        factor=spiking.threshold_of(coded),
         alpha=spiking.surrogate_alpha,
     )
+    if isinstance(made, PowerOfTwo):
+        made.resolution = spiking.resolution_of(coded)
+    return made
 
 
 @tally_call.register

@@ -4,79 +4,40 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from energy.counts import Levels
 from hwmodels.errors import UserError
 from hwmodels.plain import quoted
+from neurt.spiking.choices import (
+    Calibrate,
+    Code,
+    Coded,
+    DeadZone,
+    Factor,
+    Form,
+    KeyValue,
+    Quantile,
+    Resolution,
+)
+
+__all__ = [
+    "Calibrate",
+    "Code",
+    "Coded",
+    "DeadZone",
+    "Factor",
+    "Form",
+    "KeyValue",
+    "Resolution",
+    "SpikingConfig",
+    "SpikingConfigError",
+    "stored_choices",
+]
 
 
-class Form(StrEnum):
-    """Forms of spike-based self-attention."""
-
-    SPIKFORMER = "spikformer"  #: binary Q, K and V, no softmax, causal, normalised by length
-    SOFTMAX = "softmax"  #: softmax on the accumulated scores; Q and the weights are events
-
-
-class Code(StrEnum):
-    """How an analog value becomes events over T time steps, for the input of a linear layer."""
-
-    kind: str  #: class of its coder, as the tables name it
-    levels: Levels  #: what its events may be
-    averages: bool  #: whether the value is the mean over time of the events; otherwise their sum
-    scaled: bool  #: whether an event is worth a constant of its channel; otherwise its own value
-
-    def __new__(
-        cls, value: str, kind: str, levels: Levels, averages: bool = False, scaled: bool = False
-    ) -> Code:
-        """A code by its name, with what follows from it."""
-        code = str.__new__(cls, value)
-        code._value_, code.kind, code.levels = value, kind, levels
-        code.averages, code.scaled = averages, scaled
-        return code
-
-    #: unit spikes of either sign
-    SIGNED_IF = "signed_if", "SignedIF", Levels.TERNARY, True, True
-    #: up to 7 unit spikes of either sign in one time step
-    BURST = "burst", "Burst", Levels.BURST, True, True
-    #: +-2^k thresholds, at most one event per step (ECMT)
-    MULTI_THRESHOLD = "multi_threshold", "MultiThreshold", Levels.POWER, True, True
-    #: sign and magnitude, one binary digit per time step, two ranges
-    SAR = "sar", "SuccessiveApproximation", Levels.POWER, False, True
-    #: the nearest +-2^k to what is left, until little is left
-    POW2 = "pow2", "PowerOfTwo", Levels.POWER
-    #: analog values: a control without coding error, which saves nothing
-    EXACT = "exact", "Exact", Levels.ANALOG
-
-
-#: Factors beyond these are taken for slips.
-Factor = Annotated[float, Field(ge=1e-6, le=1e6, allow_inf_nan=False)]
-Quantile = Annotated[float, Field(gt=0, le=1)]
-
-
-class KeyValue(StrEnum):
-    """What the products of softmax attention find of K and V; Spikformer's are always spikes."""
-
-    STORED = "stored"  #: analog, in the cache
-    STREAMED = "streamed"  #: coded too, in the same time steps: a product of two streams
-
-
-class DeadZone(StrEnum):
-    """How wide the dead zones of the code `pow2` are, below which a value is silent."""
-
-    OUTPUT = "output"  #: equally wide at the output of the layer behind, and in nats for Q
-    LOSS = "loss"  #: where an accumulate that is saved costs the same loss in every channel
-
-
-class Calibrate(StrEnum):
-    """How a code finds its range."""
-
-    QUANTILE = "quantile"  #: a quantile of |input| per channel
-    MSE = "mse"  #: the threshold with the least squared error
-
+_OF_ATTENTION = (Coded.ATTENTION, Coded.PRODUCT)
 
 #: What version 0.1 called the fields, in stored models and runs.
 _OLD_NAMES = {"attention": "form", "feedforward": "code", "attention_quantile": "lif_quantile"}
@@ -110,6 +71,16 @@ class SpikingConfig(BaseModel):
     """factor on calibrated thresholds: higher is sparser and coarser"""
     attention_threshold: Factor | None = None
     """another factor for the attention block"""
+    product_threshold: Factor | None = None
+    """another factor for the operands of the products of softmax attention: Q and the weights, and
+    K and V where they are streamed; else that of the attention block"""
+    resolution: Resolution = 1.0
+    """share of the dead zone down to which the code pow2 gives the digits of a value that is not
+    silent, above 0 and at most 1; for inputs of linear layers"""
+    head: bool = False
+    """code the input of the language-model head too"""
+    head_threshold: Factor | None = None
+    """another factor for the input of the language-model head"""
     tau: Annotated[float, Field(gt=1, le=1e6, allow_inf_nan=False)] = 2.0
     """membrane time constant of the LIF neurons, in time steps"""
     calibrate: Calibrate = Calibrate.QUANTILE
@@ -134,10 +105,24 @@ class SpikingConfig(BaseModel):
         """Code of the inputs of the attention block."""
         return self.attention_code or self.code
 
-    @property
-    def threshold_of_attention(self) -> float:
-        """Factor on the thresholds of the attention block."""
-        return self.threshold if self.attention_threshold is None else self.attention_threshold
+    def code_of(self, coded: Coded) -> Code:
+        """Code of the coders of so much."""
+        return self.code_of_attention if coded in _OF_ATTENTION else self.code
+
+    def threshold_of(self, coded: Coded) -> float:
+        """Factor on their thresholds."""
+        own = {
+            Coded.FEEDFORWARD: (),
+            Coded.ATTENTION: (self.attention_threshold,),
+            Coded.PRODUCT: (self.product_threshold, self.attention_threshold),
+            Coded.HEAD: (self.head_threshold,),
+        }
+        return next((x for x in own[coded] if x is not None), self.threshold)
+
+    def resolution_of(self, coded: Coded) -> float:
+        """Where their digits end, as a share of the dead zone; 1 where it is the dead zone."""
+        zones = self.code_of(coded) is Code.POW2 and self.timesteps > 1  # else no digit follows
+        return self.resolution if zones and coded is not Coded.PRODUCT else 1.0
 
     @property
     def conflict(self) -> str:
@@ -158,12 +143,21 @@ class SpikingConfig(BaseModel):
         """Choices that change nothing beside the others: why, and what to give instead."""
         codes = {self.code, self.code_of_attention}
         found: dict[str, str] = {}
+        if not self.head:
+            found["head_threshold"] = "the head stays analog; give --head"
+        if self.timesteps == 1:
+            found["resolution"] = "in one time step there are no further digits; give --timesteps"
+        if Code.POW2 not in codes:
+            found["resolution"] = "a second zone is one of --code pow2"
         if self.form is Form.SOFTMAX:
             lif = "LIF neurons are those of --form spikformer"
             found |= {"lif_quantile": lif, "tau": lif}
         else:
             found["key_value"] = (
                 "K and V of --form spikformer are spikes always; give --form softmax"
+            )
+            found["product_threshold"] = (
+                "Q, K and V of --form spikformer are spikes of LIF neurons; give --form softmax"
             )
         if Code.POW2 not in codes and self.dead_zone == "output":  # `conflict` refuses the other
             found["dead_zone"] = "dead zones are those of --code pow2"
@@ -178,6 +172,7 @@ class SpikingConfig(BaseModel):
             found["threshold"] = f"{exact}code"
         if self.code_of_attention is Code.EXACT:
             found["attention_threshold"] = f"{exact}attention-code"
+            found["product_threshold"] = f"{exact}attention-code"
         return found
 
 

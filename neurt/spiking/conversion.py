@@ -16,6 +16,7 @@ from neurt.spiking.attention import SpikingAttention
 from neurt.spiking.config import DeadZone, SpikingConfig
 from neurt.spiking.curvature import set_dead_zones
 from neurt.spiking.feedforward import SpikingFeedForward
+from neurt.spiking.head import EventHead
 from neurt.spiking.modeling import SpikingLanguageModel, analog_class, spiking_class
 from neurt.spiking.neuron import NeuronError, SpikingNeuron, all_finite, calibrating
 from neurt.spiking.pow2 import PowerOfTwo, output_dead_zone
@@ -98,7 +99,7 @@ def convert(
     spiking_model = _uncalibrated(model, spiking)
     try:
         if spiking.dead_zone is DeadZone.LOSS:
-            set_dead_zones(spiking_model, spiking, calibration, progress)
+            set_dead_zones(spiking_model, calibration, progress)
         else:
             _calibrate(spiking_model, calibration, progress)
     except NeuronError as error:
@@ -150,7 +151,7 @@ def _calibrate(
     model: SpikingLanguageModel, windows: Sequence[Tensor], progress: Callable[[int, int], None]
 ) -> None:
     for block in model.modules():
-        if isinstance(block, (SpikingAttention, SpikingFeedForward)):
+        if isinstance(block, (SpikingAttention, SpikingFeedForward, EventHead)):
             for coder, layers in block.coded:
                 if isinstance(coder, PowerOfTwo):
                     coder.dead_zone = output_dead_zone(weights_of(layers))

@@ -18,10 +18,11 @@ import torch
 from torch import Tensor
 
 from neurt.spiking.coder import Coder
-from neurt.spiking.config import SpikingConfig
 from neurt.spiking.feedforward import SpikingFeedForward
+from neurt.spiking.head import EventHead
 from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.spiking.neuron import NeuronError
+from neurt.spiking.pow2 import PowerOfTwo
 from neurt.spiking.softmax import SoftmaxAttention
 
 #: Nats that an accumulate may cost, at factor 1; a factor on thresholds is squared here.
@@ -41,7 +42,6 @@ _LAST: dict[str, dict[str, Tensor]] = {}
 @torch.no_grad()
 def set_dead_zones(
     model: SpikingLanguageModel,
-    spiking: SpikingConfig,
     windows: Sequence[Tensor],
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> None:
@@ -59,16 +59,11 @@ def set_dead_zones(
     names = {coder: name for name, coder in _coders(model)}
     tokens = max(window.shape[1] for window in windows)
     for block in model.modules():
-        if isinstance(block, SoftmaxAttention):
-            price = NATS_PER_ACCUMULATE * spiking.threshold_of_attention**2
-            fan_outs, weights = block.fan_outs(tokens), block.core.weight_encoder
-        elif isinstance(block, SpikingFeedForward):
-            price = NATS_PER_ACCUMULATE * spiking.threshold**2
-            fan_outs, weights = block.fan_outs(), None
-        else:
+        if not isinstance(block, (SoftmaxAttention, SpikingFeedForward, EventHead)):
             continue
-        for coder, fan_out in fan_outs:
-            share = OF_WEIGHTS if coder is weights else 1.0
+        for coder, fan_out in block.fan_outs(tokens):
+            price = NATS_PER_ACCUMULATE * coder.factor**2
+            share = OF_WEIGHTS if isinstance(coder, PowerOfTwo) and coder.bounded else 1.0
             felt = _LAST[key][names[coder]].to(coder.threshold)
             # What the loss does not feel at all is silent, but its threshold stays a number.
             felt = felt.clamp(min=torch.finfo(felt.dtype).tiny ** 0.5)

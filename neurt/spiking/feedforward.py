@@ -10,7 +10,7 @@ from energy import Multiply
 from neurt.families import family_of, read_shape
 from neurt.spiking.coder import Coder
 from neurt.spiking.codes import make_coder
-from neurt.spiking.config import SpikingConfig
+from neurt.spiking.config import Coded, SpikingConfig
 from neurt.spiking.neuron import SpikingNeuron
 from neurt.spiking.synapse import Synapse, make_synapse
 
@@ -35,14 +35,14 @@ class SpikingFeedForward(nn.Module):
                 family.linear, fan_out, coder.channels, coder.levels, bias=shape.ffn_bias
             )
 
-        self.encoder = make_coder(shape.width, spiking, of_attention=False)
+        self.encoder = make_coder(shape.width, spiking, Coded.FEEDFORWARD)
         if self.layout.gate is not None:
             self.add_module(self.layout.gate, synapse(shape.inner, self.encoder))
         self.add_module(self.layout.up, synapse(shape.inner, self.encoder))
         self.add_module(self.layout.activation, ACT2FN[shape.activation])
         if self.layout.gate is not None:
             self.multiply = Multiply()
-        self.hidden_encoder = make_coder(shape.inner, spiking, of_attention=False)
+        self.hidden_encoder = make_coder(shape.inner, spiking, Coded.FEEDFORWARD)
         self.add_module(self.layout.down, synapse(shape.width, self.hidden_encoder))
         self.dropout = nn.Dropout(getattr(config, "resid_pdrop", 0.0))  # of GPT-2
 
@@ -70,7 +70,7 @@ class SpikingFeedForward(nn.Module):
             (self.hidden_encoder, [getattr(self, self.layout.down)]),
         ]
 
-    def fan_outs(self) -> list[tuple[Coder, float]]:
+    def fan_outs(self, _tokens: int) -> list[tuple[Coder, float]]:
         """The coders, and the accumulates that one event of each causes."""
         return [
             (coder, sum(layer.fan_out_weight.shape[1] for layer in layers))

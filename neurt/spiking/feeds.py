@@ -28,6 +28,7 @@ def _feeds(family: Family) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 _FEEDS = {product: coders for family in FAMILIES for product, coders in _feeds(family)}
+_FEEDS["lm_head"] = ("lm_head.encoder",)
 
 
 def coders_of(name: str) -> set[str]:

@@ -8,9 +8,10 @@ import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 from transformers import initialization as init
 
-from neurt.families import FAMILIES, SPIKING, analog_type, family_of
+from neurt.families import FAMILIES, SPIKING, analog_type, family_of, read_shape
 from neurt.spiking.config import Form, SpikingConfig, stored_choices
 from neurt.spiking.feedforward import SpikingFeedForward
+from neurt.spiking.head import EventHead
 from neurt.spiking.neuron import SpikingNeuron
 from neurt.spiking.softmax import SoftmaxAttention
 from neurt.spiking.spikformer import SpikformerAttention
@@ -22,8 +23,8 @@ class SpikingLanguageModel(PreTrainedModel):
     """What all converted models have in common.
 
     Parameters keep the names and shapes of the dense model, so a dense checkpoint loads into it;
-    the thresholds of the neurons are parameters beside them. Embeddings, norms, the residual stream
-    and the language-model head stay analog.
+    the thresholds of the neurons are parameters beside them. Embeddings, norms and the residual
+    stream stay analog, and so does the language-model head unless it is asked for.
     """
 
     # The mask then comes as booleans, or not at all where plain causal attention is enough.
@@ -36,6 +37,9 @@ class SpikingLanguageModel(PreTrainedModel):
             attention = _FORMS[spiking.form](config, spiking, index)
             layer.set_submodule(family.attention.path, attention)
             layer.set_submodule(family.feedforward.path, SpikingFeedForward(config, spiking))
+        if spiking.head:
+            shape = read_shape(config.to_dict(), "the model")
+            self.set_submodule("lm_head", EventHead(shape, spiking))
         self.post_init()  # type: ignore[no-untyped-call]
 
     @property

@@ -112,6 +112,7 @@ class SpikingNeuron(nn.Module):
     #: what its steps are made of; a neuron that does not say is taken for a leaky one
     arithmetic: Arithmetic = ARITHMETIC["LIF"]
     bounded = False  #: whether the largest value of a row bounds its dead zone
+    zones = 1  #: thresholds of each channel
 
     def __init__(self, channels: int, *, quantile: float | None, alpha: float) -> None:
         super().__init__()
@@ -232,7 +233,7 @@ def tally_neurons(
         "": neurons(
             out.numel(),
             events,
-            layer.channels,
+            layer.channels * layer.zones,
             inputs=x.numel() // len(x) if repeated else x.numel(),
             levels=layer.levels,
             vector=out.shape[-1],

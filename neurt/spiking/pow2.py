@@ -80,11 +80,12 @@ def power_below_(x: Tensor) -> Tensor:
 
 
 class PowerOfTwo(Coder):
-    """At each step the signed power of two nearest to what is left, while that is above threshold.
+    """At each step the signed power of two nearest to what is left, while enough is left.
 
     The greedy signed-digit code: each event leaves at most a third of the value, no calibration of
     range is needed, outliers cost no more than other values, and small values are silent. The
-    threshold is only the dead zone, which `dead_zone` finds.
+    threshold is the dead zone, which `dead_zone` finds: a value below it is silent. The digits of
+    one that is not end where less than `resolution` times the dead zone is left.
     """
 
     levels = Levels.POWER
@@ -95,7 +96,14 @@ class PowerOfTwo(Coder):
     #: Share of the largest value of a row at which the dead zone ends, so that no row is silent;
     #: None for no such end.
     ceiling: float | None = None
+    #: Second zone as a share of the dead zone, at most 1.
+    resolution = 1.0
     scale = None  # an event is worth its value
+
+    @property
+    def zones(self) -> int:  # type: ignore[override]
+        """How many zones each channel has."""
+        return 2 if self.resolution < 1 else 1
 
     @property
     def bounded(self) -> bool:  # type: ignore[override]
@@ -109,13 +117,16 @@ class PowerOfTwo(Coder):
     def encode(self, x: Tensor, threshold: Tensor) -> Tensor:
         """Greedy events of x."""
         events = x.new_empty(self.timesteps, *x.shape)
-        rest, threshold = x, self._zone(x, threshold)
+        rest, zone = x, self._zone(x, threshold)
         size, fires, left = (torch.empty_like(x) for _ in range(3))
         for event in events:
             # 2^k for the k with 3/4 2^k <= |rest| < 3/2 2^k, the nearest power of two.
             power_below_(torch.mul(rest, 4 / 3, out=event))
-            event.mul_(torch.ge(torch.abs(rest, out=size), threshold, out=fires))
-            rest = torch.sub(rest, event, out=left)
+            event.mul_(torch.ge(torch.abs(rest, out=size), zone, out=fires))
+            if rest is x and self.resolution < 1:  # of what is silent now, nothing is left
+                rest, zone = torch.sub(rest, event, out=left).mul_(fires), self.resolution * zone
+            else:
+                rest = torch.sub(rest, event, out=left)
         return events
 
     def _zone(self, x: Tensor, threshold: Tensor) -> Tensor:
@@ -126,10 +137,15 @@ class PowerOfTwo(Coder):
     def encode_differentiably(self, x: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor]:
         """The same events with a gradient to the threshold, and how many there are per value."""
         rest, out, fired = x, [], torch.zeros(())
-        threshold = self._zone(x, threshold)
+        zone, loud = self._zone(x, threshold), None
         for _ in range(self.timesteps):
-            # In units of the threshold, so that the surrogate is as sharp for each channel.
-            fire = spike((rest.abs() - threshold) / threshold, self.alpha)
+            # In units of the zone, so that the surrogate is as sharp for each channel.
+            fire = spike((rest.abs() - zone) / zone, self.alpha)
+            if self.resolution < 1:
+                if loud is None:
+                    loud, zone = fire, self.resolution * zone
+                else:
+                    fire = loud * fire
             event = fire * power_below_(rest * (4 / 3))
             rest = rest - event.detach()
             out.append(event)

@@ -14,7 +14,7 @@ from energy.layers.matmul import ScaledSoftmax
 from neurt.spiking.attention import Angles, SpikingAttention, grouped
 from neurt.spiking.coder import Coder
 from neurt.spiking.codes import make_coder
-from neurt.spiking.config import DeadZone, KeyValue, SpikingConfig
+from neurt.spiking.config import Coded, DeadZone, KeyValue, SpikingConfig
 from neurt.spiking.neuron import SpikingNeuron
 from neurt.spiking.pow2 import PowerOfTwo, score_dead_zone, weight_dead_zone
 from neurt.spiking.synapse import Synapse
@@ -73,7 +73,7 @@ class SoftmaxCore(nn.Module):
         self.softmax = ScaledSoftmax()
         heads = kv_heads * shared_by
         by_head = spiking.dead_zone is DeadZone.LOSS
-        self.weight_encoder = make_coder(heads if by_head else 1, spiking, of_attention=True)
+        self.weight_encoder = make_coder(heads if by_head else 1, spiking, Coded.PRODUCT)
         if by_head:
             groups = (heads,) if shared_by == 1 else (kv_heads, shared_by)
             self.weight_encoder.arranged = (*groups, 1, 1)
@@ -125,20 +125,20 @@ class SoftmaxAttention(SpikingAttention):
         super().__init__(config, layer_idx)
         query_width, kv_width = self.shape.query_width, self.shape.kv_width
         code = spiking.code_of_attention
-        self.encoder = make_coder(self.shape.width, spiking, of_attention=True)
+        self.encoder = make_coder(self.shape.width, spiking, Coded.ATTENTION)
         self.add_inputs(code.levels)
         #: The worth of a query event belongs to K, so that the heads which share K share it.
         self.pooled = code.scaled and self.shared_by > 1
         queries = kv_width if self.pooled else query_width
-        self.query_encoder = make_coder(queries, spiking, of_attention=True)
+        self.query_encoder = make_coder(queries, spiking, Coded.PRODUCT)
         self.streamed = spiking.key_value is KeyValue.STREAMED
         if self.streamed:
-            self.key_encoder = make_coder(kv_width, spiking, of_attention=True)
-            self.value_encoder = make_coder(kv_width, spiking, of_attention=True)
+            self.key_encoder = make_coder(kv_width, spiking, Coded.PRODUCT)
+            self.value_encoder = make_coder(kv_width, spiking, Coded.PRODUCT)
         self.core = SoftmaxCore(
             spiking, self.shape.kv_heads, self.shared_by, rotary=self.layout.rotary
         )
-        self.mix_encoder = make_coder(query_width, spiking, of_attention=True)
+        self.mix_encoder = make_coder(query_width, spiking, Coded.ATTENTION)
         self.add_output(code.levels)
 
     def attend(

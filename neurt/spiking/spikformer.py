@@ -14,7 +14,7 @@ from energy.formulas.nonlinear import row_scale
 from neurt.spiking.attention import Angles, SpikingAttention, grouped
 from neurt.spiking.coder import Coder
 from neurt.spiking.codes import make_coder
-from neurt.spiking.config import SpikingConfig
+from neurt.spiking.config import Coded, SpikingConfig
 from neurt.spiking.neuron import LIF, SpikingNeuron, repeat_over_time
 from neurt.spiking.synapse import Synapse
 
@@ -97,7 +97,7 @@ class SpikformerAttention(SpikingAttention):
     def __init__(self, config: PretrainedConfig, spiking: SpikingConfig, layer_idx: int) -> None:
         super().__init__(config, layer_idx)
         self.timesteps = spiking.timesteps
-        self.encoder = make_coder(self.shape.width, spiking, of_attention=True)
+        self.encoder = make_coder(self.shape.width, spiking, Coded.ATTENTION)
         # A code whose value is a mean drives the neurons step by step; of one whose value is a
         # sum they need all events first, and then see the same current in each step.
         self.add_inputs(self.encoder.levels, accumulate=not self.encoder.averages)

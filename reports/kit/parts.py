@@ -22,7 +22,7 @@ ORDER = {
         "residual",
     ),
     "ffn": ("norm", "neuron", "ffn_up", "activation", "ffn_down", "residual"),
-    "head": ("norm", "lm_head"),
+    "head": ("norm", "neuron", "lm_head"),
 }
 
 #: Blocks whose saving is looked at; None is the whole model.

@@ -129,9 +129,13 @@ class Evaluation:
         """The two models, in one line for tables and pictures."""
         ssa, asa = self.comparison.ssa, self.comparison.asa
         beside = "" if asa.weights == ssa.weights else f" (analog: {asa.weights})"
+        how = self.conversion
+        second = how.get("resolution", 1)
+        zones = "" if second == 1 else f", digits to {second} of the dead zone"
+        head = ", coded head" if how.get("head") else ""
         return (
-            f"{ssa.model}, weights {ssa.weights}{beside}, {self.conversion['form']} "
-            f"attention, {self.conversion['code']} feed-forward, T = {ssa.timesteps}"
+            f"{ssa.model}, weights {ssa.weights}{beside}, {how['form']} attention, {how['code']} "
+            f"feed-forward, T = {ssa.timesteps}{zones}{head}"
         )
 
     @property

@@ -146,7 +146,8 @@ def check(run: Run, conventions: Conventions) -> None:
         assert event_ops == ({module.levels.op: expected} if expected else {}), row.name
         assert row.ops[Op.MAC] == 0
     # per layer: qkv, scores, mix, proj, up, down; or q, k, v, scores, mix, o, gate, up, down
-    assert checked == 2 * (6 if "gpt2" in run.model.config.model_type else 9)
+    per_layer = 6 if "gpt2" in run.model.config.model_type else 9
+    assert checked == 2 * per_layer + run.model.choices.head
     assert silent <= 1
 
 
@@ -183,6 +184,18 @@ def test_dead_zones_by_loss_are_counted_as_what_they_send(
     how = {"code": Code.POW2, "dead_zone": "loss", "threshold": 0.01}
     model = converted("qwen2", form, torch.float32, **how)
     check(Run(model, token_ids[:, :5], context), Conventions())
+
+
+@pytest.mark.parametrize("context", [0, 3])
+@pytest.mark.parametrize("code", [Code.SIGNED_IF, Code.POW2])
+def test_a_coded_head_and_a_second_zone_equal_the_loops(
+    converted: Converted, token_ids: Tensor, kind: str, code: Code, context: int
+) -> None:
+    how = {"code": code, "timesteps": 3, "threshold": 2.0, "resolution": 0.2, "head": True}
+    model = converted(kind, "softmax", torch.float32, **how)
+    run = Run(model, token_ids[:, :5], context)
+    check(run, Conventions())
+    check_spikes(run)
 
 
 @CODES

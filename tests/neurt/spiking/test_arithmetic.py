@@ -22,7 +22,7 @@ from energy.formulas.arithmetic import ARITHMETIC, Arithmetic
 from hwmodels import Op
 from neurt.spiking.coder import Coder
 from neurt.spiking.codes import make_coder
-from neurt.spiking.config import Calibrate, Code, SpikingConfig
+from neurt.spiking.config import Calibrate, Code, Coded, SpikingConfig
 from neurt.spiking.neuron import LIF, SpikingNeuron
 from neurt.spiking.pow2 import PowerOfTwo
 
@@ -137,8 +137,10 @@ def successive(x: Number, steps: int) -> list[float]:
     return [math.copysign((whole >> k & 1) * 2.0**k * unit, x.value) for k in digits]
 
 
-def power_of_two(x: Number, steps: int, zone: float = THRESHOLD) -> list[float]:
-    """The power of two nearest to what is left, while that is not below the dead zone."""
+def power_of_two(
+    x: Number, steps: int, zone: float = THRESHOLD, resolution: float = 1.0
+) -> list[float]:
+    """The power of two nearest to what is left, while that is not below the zone of the step."""
     rest, sent = x, [0.0] * steps
     for step in range(steps):
         fires = abs(rest) >= zone
@@ -148,6 +150,7 @@ def power_of_two(x: Number, steps: int, zone: float = THRESHOLD) -> list[float]:
         rest = rest - sent[step]
         if not fires:
             break
+        zone = zone * resolution if step == 0 else zone
     return sent
 
 
@@ -163,7 +166,7 @@ CODERS: dict[Code, Simulation] = {
 
 def made(code: Code, steps: int) -> Coder:
     spiking = SpikingConfig(code=code, timesteps=steps, calibrate=Calibrate.MSE)
-    coder = make_coder(1, spiking, of_attention=False).double()
+    coder = make_coder(1, spiking, Coded.FEEDFORWARD).double()
     coder.threshold.fill_(THRESHOLD)
     return coder
 
@@ -195,6 +198,22 @@ def test_a_coder_is_charged_what_its_simulation_does(
     row, sent = counted(made(code, steps), x)
     assert sent[:, :, 0].T.tolist() == simulated
     assert charged(row) == +ops
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(VALUES, min_size=1, max_size=6), st.integers(1, 6), st.sampled_from([0.5, 0.1]))
+def test_a_second_zone_adds_steps_and_a_threshold(
+    values: list[float], steps: int, resolution: float
+) -> None:
+    ops: Ops = Counter()
+    simulated = [power_of_two(Number(x, ops), steps, resolution=resolution) for x in values]
+    coder = made(Code.POW2, steps)
+    assert isinstance(coder, PowerOfTwo)
+    coder.resolution = resolution
+    row, sent = counted(coder, torch.tensor(values, dtype=torch.float64)[:, None])
+    assert sent[:, :, 0].T.tolist() == simulated
+    assert charged(row) == +ops
+    assert row.ops[Op.VECTOR_READ] == 2
 
 
 @settings(deadline=None, max_examples=60)

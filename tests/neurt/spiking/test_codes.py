@@ -23,7 +23,7 @@ from neurt.spiking.codes import (
     SuccessiveApproximation,
     make_coder,
 )
-from neurt.spiking.config import Calibrate, Code, SpikingConfig
+from neurt.spiking.config import Calibrate, Code, Coded, SpikingConfig
 from neurt.spiking.neuron import calibrating
 from neurt.spiking.pow2 import PowerOfTwo
 from neurt.spiking.synapse import EventConv1D
@@ -44,7 +44,7 @@ def coder(
     made = make_coder(
         len(thresholds) if thresholds else channels,
         SpikingConfig(code=code, timesteps=timesteps, calibrate=Calibrate.MSE),
-        of_attention=False,
+        Coded.FEEDFORWARD,
     )
     made.threshold.data = made.threshold.data.to(dtype)
     if thresholds:
@@ -436,7 +436,7 @@ def test_a_higher_threshold_would_be_sparser_and_activity_says_so(code: Code) ->
 )
 def test_the_range_reaches_to_the_quantile(code: Code, share: float) -> None:
     samples = torch.arange(1.0, 101).unsqueeze(1)
-    made = make_coder(1, SpikingConfig(code=code, input_quantile=0.9), of_attention=False)
+    made = make_coder(1, SpikingConfig(code=code, input_quantile=0.9), Coded.FEEDFORWARD)
     assert made.find_threshold(samples).item() == pytest.approx(90 * share)
 
 
@@ -445,7 +445,7 @@ def test_multi_threshold_reaches_to_the_largest_input() -> None:
     made = make_coder(
         1,
         SpikingConfig(code=Code.MULTI_THRESHOLD, input_quantile=0.9, threshold=1.5),
-        of_attention=False,
+        Coded.FEEDFORWARD,
     )
     assert made.find_threshold(samples).item() == pytest.approx(1.5 * 100 / 128)
 
@@ -472,7 +472,7 @@ def test_the_threshold_with_the_least_squared_error_is_found(code: Code, timeste
 @pytest.mark.parametrize("calibrate", Calibrate)
 @pytest.mark.parametrize("code", Code)
 def test_a_silent_channel_stays_silent_and_finite(code: Code, calibrate: Calibrate) -> None:
-    made = make_coder(2, SpikingConfig(code=code, calibrate=calibrate), of_attention=False)
+    made = make_coder(2, SpikingConfig(code=code, calibrate=calibrate), Coded.FEEDFORWARD)
     x = torch.zeros(10, 2)
     x[:, 1] = 1.0
     with calibrating(made):
@@ -525,8 +525,8 @@ def test_a_coder_is_made_from_the_choices_of_its_block(code: Code, kind: type[Co
         input_quantile=0.8,
         surrogate_alpha=3.0,
     )
-    feedforward = make_coder(5, spiking, of_attention=False)
-    attention = make_coder(6, spiking, of_attention=True)
+    feedforward = make_coder(5, spiking, Coded.FEEDFORWARD)
+    attention = make_coder(6, spiking, Coded.ATTENTION)
     assert type(feedforward) is kind
     assert type(attention) is SignedIF
     for made, channels, factor in ((feedforward, 5, 1.5), (attention, 6, 0.5)):

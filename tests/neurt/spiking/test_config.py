@@ -12,6 +12,7 @@ from energy import Levels
 from neurt.spiking.config import (
     Calibrate,
     Code,
+    Coded,
     Form,
     KeyValue,
     SpikingConfig,
@@ -83,10 +84,10 @@ def test_survives_json(form: Form, code: Code) -> None:
 def test_the_attention_block_is_coded_like_the_feed_forward_block_unless_stated() -> None:
     same = SpikingConfig(code=Code.POW2, threshold=2.0)
     assert same.code_of_attention is Code.POW2
-    assert same.threshold_of_attention == 2.0
+    assert same.threshold_of(Coded.ATTENTION) == 2.0
     other = SpikingConfig(attention_code=Code.SAR, attention_threshold=0.5)
     assert (other.code_of_attention, other.code) == (Code.SAR, Code.SIGNED_IF)
-    assert (other.threshold_of_attention, other.threshold) == (0.5, 1.0)
+    assert (other.threshold_of(Coded.ATTENTION), other.threshold) == (0.5, 1.0)
 
 
 def test_a_code_says_what_its_events_may_be() -> None:

@@ -114,7 +114,7 @@ def test_the_inner_width_is_the_one_of_the_configuration() -> None:
 def test_each_coder_of_a_block_without_a_gate_feeds_one_layer() -> None:
     _, block = pair(Code.POW2, 2, "plain")
     assert block.coded == [(block.encoder, [block.c_fc]), (block.hidden_encoder, [block.c_proj])]
-    assert block.fan_outs() == [(block.encoder, 64), (block.hidden_encoder, 16)]
+    assert block.fan_outs(7) == [(block.encoder, 64), (block.hidden_encoder, 16)]
     assert block.macs(5) == 2 * 16 * 64
 
 
@@ -124,6 +124,6 @@ def test_the_first_coder_of_a_gated_block_feeds_two_layers() -> None:
         (block.encoder, [block.gate_proj, block.up_proj]),
         (block.hidden_encoder, [block.down_proj]),
     ]
-    assert block.fan_outs() == [(block.encoder, 24 + 24), (block.hidden_encoder, 16)]
+    assert block.fan_outs(7) == [(block.encoder, 24 + 24), (block.hidden_encoder, 16)]
     assert block.drives(9) == [(block.encoder, 16 * 48), (block.hidden_encoder, 24 * 16)]
     assert block.macs(9) == 3 * 16 * 24

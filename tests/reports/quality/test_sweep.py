@@ -65,6 +65,10 @@ def point(saving: float | None, change: float, hw: str = "45nm", **more: Any) ->
         "dead_zone": "output",
         "threshold": 1.0,
         "attention_threshold": 2.0,
+        "product_threshold": 4.0,
+        "resolution": 0.25,
+        "head": False,
+        "head_threshold": None,
     }
     return facts | more
 
@@ -147,11 +151,11 @@ def test_the_points_that_none_beats_are_printed() -> None:
     assert front_table(POINTS.on("45nm")).cells() == [
         [
             *["softmax", "exact", "4", "80.80", "+1.00 %", "87.5 %", "0.9876", "-"],
-            *["70.0 %", "35.0 %", "25.0 %", "20.0 %", "1", "2"],
+            *["70.0 %", "35.0 %", "25.0 %", "20.0 %", "1", "2", "0.25"],
         ],
         [
             *["softmax", "pow2", "4", "88.00", "+10.00 %", "87.5 %", "0.9876", "0.50"],
-            *["90.0 %", "45.0 %", "25.0 %", "20.0 %", "1", "2"],
+            *["90.0 %", "45.0 %", "25.0 %", "20.0 %", "1", "2", "0.25"],
         ],
     ]
     assert "loihi has no price for the events of any point.\n" in said
