@@ -14,7 +14,7 @@ from neurt.grid.side_by_side import Task, side_by_side, threads_of
 from neurt.loading.source import ModelSource
 from neurt.progress import Progress, Say, silent
 from neurt.requests.evaluate import EvaluateRequest, SweepRequest
-from neurt.spiking.config import Coded
+from neurt.spiking.config import Coded, stored_choices
 from reports.kit.files import prepare_directory
 from reports.quality.sweep import SWEEP, Sweep
 
@@ -55,10 +55,10 @@ def evaluate_point(
     if threads is not None:
         torch.set_num_threads(threads)
     try:
-        rows = quality_table(run_evaluate(point)).records()
+        evaluation = run_evaluate(point)
     except UserError as error:
         return str(error)
-    chosen = point.spiking
+    chosen = stored_choices(evaluation.conversion)
     extra = {
         "attention_code": str(chosen.code_of_attention),
         "threshold": chosen.threshold,
@@ -69,7 +69,7 @@ def evaluate_point(
         "head_threshold": chosen.threshold_of(Coded.HEAD) if chosen.head else None,
         "dead_zone": str(chosen.dead_zone),
     }
-    return [row | extra for row in rows]
+    return [row | extra for row in quality_table(evaluation).records()]
 
 
 def _absolute(point: EvaluateRequest, source: ModelSource) -> EvaluateRequest:

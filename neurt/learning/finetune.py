@@ -142,7 +142,7 @@ def _prepare(
     window = min(loaded.shape.positions, WINDOW)
     calibration = calibrate(loaded, request, [ids, held_out], window)
     progress("loading the model", 1, 1)
-    student = student_of(request, loaded, calibration, progress)
+    student = student_of(request, loaded, calibration, progress, say)
     facts = facts_of(request, loaded, calibration, teacher)
     return _Course(request, loaded, teacher, ids, held_out, facts, progress, say), student
 

@@ -51,11 +51,12 @@ def student_of(
     loaded: LoadedModel,
     calibration: Calibration,
     progress: Progress = silent,
+    say: Say = silent,
 ) -> SpikingLanguageModel:
     """The spiking model, with weights of its own, so that no other model learns with it."""
     if loaded.spiking is not None:
         check_finite(loaded.spiking)
-    return copy.deepcopy(spiking_version(loaded, request.spiking, calibration, progress))
+    return copy.deepcopy(spiking_version(loaded, request.spiking, calibration, progress, say))
 
 
 def facts_of(

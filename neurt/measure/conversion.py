@@ -34,12 +34,14 @@ def check_conversion(request: Converts) -> None:
 def conversion_of(source: ModelSource, request: Converts) -> SpikingConfig:
     """The conversion of a model: its own where it is a converted one, else that of the request.
 
+    Weights are taken as random: nobody has read them.
+
     Raises:
         RequestError: If a converted model is asked for another one.
         SpikingConfigError: If its configuration does not say how it was converted.
     """
     _check(source, request)
-    return source.conversion or request.spiking
+    return source.conversion or request.spiking.resolved(trained=False)
 
 
 def _asked(request: Converts) -> set[str]:

@@ -11,10 +11,11 @@ from neurt.loading.models import LoadedModel, Weights, load_model
 from neurt.loading.source import ModelSource
 from neurt.progress import Progress, Say, silent
 from neurt.requests.base import Calibrated
-from neurt.spiking.config import SpikingConfig
+from neurt.spiking.config import Code, SpikingConfig
 from neurt.spiking.conversion import convert
 from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.text.data import Calibration, calibration, check_ids
+from reports.kit.caveats import are_random
 
 #: Tokens of a calibration window, unless longer passes are counted.
 WINDOW = 128
@@ -69,11 +70,19 @@ def spiking_version(
     progress: Progress = silent,
     say: Say = silent,
 ) -> SpikingLanguageModel:
-    """Convert a model, sharing its parameters; one that is converted already stays what it is."""
+    """Convert a model, sharing its parameters; one that is converted already stays what it is.
+
+    Dead zones `auto` are decided here, and said.
+    """
     if loaded.spiking is None:
+        random = are_random(loaded.weights)
+        chosen = spiking.resolved(trained=not random)
+        if Code.POW2 in (chosen.code, chosen.code_of_attention) and chosen != spiking:
+            why = "random" if random else "trained"
+            say(f"Dead zones by {chosen.dead_zone}: the weights are {why}.")
         return convert(
             loaded.model,
-            spiking,
+            chosen,
             calibration.windows,
             lambda done, total: progress("converting", done, total),
         )

@@ -120,7 +120,7 @@ class SweepRequest(Reading):
     """other factors for the input of the language-model head"""
     calibrate: tuple[Calibrate, ...] = (Calibrate.MSE,)
     """how a code finds its range"""
-    dead_zones: tuple[DeadZone, ...] = (DeadZone.OUTPUT,)
+    dead_zones: tuple[DeadZone, ...] = (DeadZone.AUTO,)
     """dead zones of the code pow2 in softmax attention"""
     out: Annotated[Path, Flag("DIR", "runs/sweep-MODEL")] = Field(default_factory=_of_model)
     """output directory; points that are known there are not evaluated again"""

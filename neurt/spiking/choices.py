@@ -81,6 +81,7 @@ class KeyValue(StrEnum):
 class DeadZone(StrEnum):
     """How wide the dead zones of the code `pow2` are, below which a value is silent."""
 
+    AUTO = "auto"  #: by loss where weights are trained and the other choices allow it, else output
     OUTPUT = "output"  #: equally wide at the output of the layer behind, and in nats for Q
     LOSS = "loss"  #: where an accumulate that is saved costs the same loss in every channel
 

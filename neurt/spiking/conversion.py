@@ -79,7 +79,7 @@ def convert(
 
     Args:
         model: The trained analog model.
-        spiking: Choices of the conversion.
+        spiking: Choices of the conversion; dead zones `auto` are those of trained weights.
         calibration: Token ids (batch, tokens), one tensor per window of text that is not used to
             judge the result.
         progress: Called with windows done and windows in all.
@@ -93,6 +93,7 @@ def convert(
         raise ConversionError(f"`spiking` must be a SpikingConfig, and not {quoted(spiking)}")
     if spiking.conflict:
         raise ConversionError(spiking.conflict)
+    spiking = spiking.resolved(trained=True)
     if not calibration:
         raise ConversionError("thresholds are calibrated on text: give at least one window")
     check_finite(model)

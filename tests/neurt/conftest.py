@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, PreT
 
 from neurt.learning.pretrain import run_pretrain
 from neurt.requests.training import PretrainRequest
-from neurt.spiking.config import Code, SpikingConfig
+from neurt.spiking.config import Code, DeadZone, Form, SpikingConfig
 from neurt.spiking.conversion import convert
 from neurt.spiking.modeling import SpikingGPT2LMHeadModel, SpikingLanguageModel
 
@@ -25,7 +25,7 @@ def token_ids() -> torch.Tensor:
 @pytest.fixture
 def spiking(tiny_gpt2: GPT2LMHeadModel) -> SpikingGPT2LMHeadModel:
     text = torch.randint(0, 101, (2, 32), generator=torch.Generator().manual_seed(7))
-    return convert(tiny_gpt2, SpikingConfig(), [text])
+    return convert(tiny_gpt2, SpikingConfig(form=Form.SPIKFORMER), [text])
 
 
 #: Kinds of model: query heads and the cached ones that they share, of 8 channels each.
@@ -110,7 +110,8 @@ def converted(decoder: Callable[..., Any]) -> Callable[..., Any]:
     """`converted("qwen2", "two streams", code=.., ...)`: its conversion, always the same.
 
     In float64, so that two ways to sum the same numbers do not decide differently whether a neuron
-    fires; `dtype=torch.float32` for counting bytes. Nobody may change it.
+    fires; `dtype=torch.float32` for counting bytes. Its code is `signed_if` and its dead zones are
+    by output unless others are given. Nobody may change it.
     """
 
     @cache
@@ -124,7 +125,8 @@ def converted(decoder: Callable[..., Any]) -> Callable[..., Any]:
         dtype: torch.dtype = torch.float64,
         **choices: Any,
     ) -> SpikingLanguageModel:
-        return make(kind, dtype, SpikingConfig(**FORMS[form] | choices))
+        plain = {"code": Code.SIGNED_IF, "dead_zone": DeadZone.OUTPUT}
+        return make(kind, dtype, SpikingConfig(**plain | FORMS[form] | choices))
 
     return choose
 

@@ -85,7 +85,7 @@ def test_causal_plan_spreads_spikes_evenly_over_the_pairs(queries: int, keys: in
 
 
 def test_each_value_of_the_cache_is_a_slot_in_each_step() -> None:
-    counts = plan_ssa(SMALL, decode(1024), SpikingConfig(timesteps=4), 0.2)
+    counts = plan_ssa(SMALL, decode(1024), SpikingConfig(form=Form.SPIKFORMER), 0.2)
     # 2 x 12 layers x 1,024 tokens x 768 channels, T slots for each
     assert counts.total(Op.KV_SPIKE_READ) == 18_874_368 * 4
     assert counts.total(Op.KV_READ) == 0

@@ -148,12 +148,12 @@ def test_the_sizes_give_the_published_numbers_of_parameters(name: str, parameter
 
 def test_spiking_70b_caches_slots_of_the_shared_heads() -> None:
     shape = read_shape(LLAMA_70B, "70B")
-    counts = plan_ssa(shape, decode(1025), SpikingConfig(timesteps=4), 0.2)
+    counts = plan_ssa(shape, decode(1025), SpikingConfig(form="spikformer"), 0.2)  # type: ignore[arg-type]
     # 4 steps, 2 x 80 layers, 8 heads of 128 channels: one slot each.
     assert counts.total(Op.KV_SPIKE_READ) == 4 * 2 * 80 * 8 * 128 * 1025
     assert counts.total(Op.KV_READ) == 0
     asa = plan_asa(shape, decode(1025))
-    softmax = plan_ssa(shape, decode(1025), SpikingConfig(form="softmax"), 0.2)  # type: ignore[arg-type]
+    softmax = plan_ssa(shape, decode(1025), SpikingConfig(), 0.2)
     assert softmax.total(Op.KV_READ) == asa.total(Op.KV_READ)
 
 
@@ -250,7 +250,8 @@ def test_events_of_a_shared_head_meet_the_queries_of_all_who_share_it(
                 continue  # weights that the mask hides have slots, and a rate of 1 fills them
             second = 3 * 2 * 8 * new * 4 if "key_value" in choices else 0
             assert row.ops[Op.AC] + row.ops[Op.SHIFT_AC] == first + second
-    spikformer = plan_ssa(shape, what, SpikingConfig(timesteps=3), 1.0, conventions)
+    choices = SpikingConfig.model_validate({"timesteps": 3, "form": "spikformer"})
+    spikformer = plan_ssa(shape, what, choices, 1.0, conventions)
     mix = spikformer.layer("model.layers.0.self_attn.core.mix")
     slots = 3 * 2 * 2 * keys * 4  # steps x batch x cached heads x keys x width
     assert mix.tally.slots == mix.tally.spikes == slots

@@ -37,7 +37,10 @@ def test_a_run_is_measured_and_says_how_far_it_is(trained: Path) -> None:
     assert isinstance(found, Measurement)
     assert (found.asa.variant, found.ssa.variant) == ("asa", "ssa")
     assert found.ssa.timesteps == 4
-    assert found.said == (f"{trained.name}: weights=local({trained.name})",)
+    assert found.said == (
+        f"{trained.name}: weights=local({trained.name})",
+        "Dead zones by loss: the weights are trained.",
+    )
     assert list(dict.fromkeys(what for what, _, _ in told)) == list(STAGES)
 
 

@@ -126,7 +126,7 @@ def test_two_results_of_one_run_are_said(store: CountsStore) -> None:
 
 def test_a_name_tells_the_run() -> None:
     name = point_stem(ask(attention="causal"), resolve("gpt2-nano"), "x")
-    assert name.startswith("gpt2-nano-T4-spikformer-signed_if-causal-")
+    assert name.startswith("gpt2-nano-T4-softmax-pow2-causal-")
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from reports.breakeven.case import Case
 pytestmark = pytest.mark.usefixtures("alone")
 
 TINY = Shape(2, 32, 4, 128, vocabulary=101, positions=64)
+SPIKFORMER = SpikingConfig(form=Form.SPIKFORMER)
 CHIP = """
 extends = "45nm"
 name = "chip"
@@ -92,7 +93,8 @@ def test_arithmetic_of_a_shape_alone(hw: str, code: Code, rate: float) -> None:
 
 
 def test_a_shape_pays_for_its_coder(chip: str) -> None:
-    [case] = ask(hw=(chip,), shapes=((768, 3072), (768, 3072)), seq_len=8)
+    signed = SpikingConfig(code=Code.SIGNED_IF)
+    [case] = ask(hw=(chip,), shapes=((768, 3072), (768, 3072)), seq_len=8, spiking=signed)
     full = by_name(case, "fused")["768x3072"]
     silent = {row.count.name: row for row in case.ssa.layers}
     # 8 tokens x 4 steps x 768 coders, of 2 additions and 2 comparisons at 0.9 pJ
@@ -103,7 +105,7 @@ def test_a_shape_pays_for_its_coder(chip: str) -> None:
 
 
 def test_the_parts_of_a_model() -> None:
-    [case] = ask(model="gpt2-small")
+    [case] = ask(model="gpt2-small", spiking=SPIKFORMER)
     kinds = {one.part.name: (one.part.kind, one.part.includes) for one in case.breakevens}
     assert kinds == {
         "qkv": ("layer", "768x2304, with its coder"),
@@ -143,10 +145,10 @@ LINEAR: dict[str, Any] = {
 }
 
 FORMS = [
-    SpikingConfig(timesteps=3),
-    SpikingConfig(timesteps=3, code=Code.SAR),
-    SpikingConfig(timesteps=3, code=Code.BURST, form=Form.SOFTMAX),
-    SpikingConfig(timesteps=3, form=Form.SOFTMAX, key_value=KeyValue.STREAMED),
+    SpikingConfig(timesteps=3, form=Form.SPIKFORMER),
+    SpikingConfig(timesteps=3, form=Form.SPIKFORMER, code=Code.SAR),
+    SpikingConfig(timesteps=3, code=Code.BURST),
+    SpikingConfig(timesteps=3, code=Code.SIGNED_IF, key_value=KeyValue.STREAMED),
 ]
 
 
@@ -271,7 +273,11 @@ def test_a_run_at_one_rate_has_the_break_evens_of_the_closed_form(
 
 
 def test_measured_bursts_may_exceed_one_event_per_slot(tmp_path: Path) -> None:
-    [case] = ask(run=written(tmp_path / "counts.csv", *pair(SpikingConfig(code=Code.BURST))))
+    [case] = ask(
+        run=written(
+            tmp_path / "counts.csv", *pair(SpikingConfig(form=Form.SPIKFORMER, code=Code.BURST))
+        )
+    )
     limits = {name: one.part.highest_rate for name, one in by_name(case, "compute").items()}
     assert limits["transformer.h.0.mlp.c_fc"] == limits["model"] == 7
     assert limits["transformer.h.0.attn.c_proj"] == 1  # fed by LIF neurons
@@ -298,7 +304,8 @@ def test_each_hardware_and_each_thing_is_a_case(tmp_path: Path) -> None:
 
 def test_causal_attention(chip: str) -> None:
     [full], [causal] = (
-        ask(hw=(chip,), model="gpt2-small", attention=a) for a in ("full", "causal")
+        ask(hw=(chip,), model="gpt2-small", attention=a, spiking=SPIKFORMER)
+        for a in ("full", "causal")
     )
     assert causal.asa.counts.attention == "causal"
     assert causal.asa.energy_pj() < full.asa.energy_pj()
@@ -310,7 +317,10 @@ def test_causal_attention(chip: str) -> None:
     [
         ({}, BreakEvenError, "nothing to compare; give --model, --shape or --run"),
         (
-            {"model": "gpt2-small", "spiking": SpikingConfig(code=Code.EXACT)},
+            {
+                "model": "gpt2-small",
+                "spiking": SpikingConfig(form=Form.SPIKFORMER, code=Code.EXACT),
+            },
             None,
             "",
         ),

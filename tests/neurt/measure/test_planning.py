@@ -18,7 +18,7 @@ from neurt.families import ALIASES, Shape
 from neurt.measure.planning import run_plan
 from neurt.requests.base import RequestError
 from neurt.requests.passes import PlanRequest
-from neurt.spiking.config import SpikingConfig
+from neurt.spiking.config import Code, DeadZone, Form, SpikingConfig
 from reports import Run
 
 pytestmark = pytest.mark.usefixtures("alone")
@@ -55,7 +55,9 @@ def test_a_plan_is_a_run_of_both_variants() -> None:
     assert [profile.name for profile in run.profiles] == ["45nm", "loihi"]
     assert run.settings["phase"] == "prefill"
     assert run.settings["spike_rate"] == 0.2
-    assert run.settings["spiking"] == SpikingConfig(timesteps=3).model_dump(mode="json")
+    # Nobody has read weights: dead zones are as they are without.
+    chosen = SpikingConfig(timesteps=3, dead_zone=DeadZone.OUTPUT)
+    assert run.settings["spiking"] == chosen.model_dump(mode="json")
     assert "python" in run.versions
     assert [phase.name for phase in run.phases] == ["prefill"]
 
@@ -176,11 +178,12 @@ def test_latencies_reach_the_bills_and_the_settings(tiny: str) -> None:
 
 
 def test_a_converted_model_is_planned_as_it_was_converted() -> None:
-    # gpt2-nano-spiking is stored with the code pow2; that of a plan is signed_if unless given.
+    # gpt2-nano-spiking is stored in the spikformer form; a plan is of softmax unless told so.
     run = plan("gpt2-nano-spiking", "45nm", seq_len=4)
-    same = plan("gpt2-nano", "45nm", seq_len=4, spiking=SpikingConfig(code="pow2"))
+    chosen = SpikingConfig(form=Form.SPIKFORMER, code=Code.POW2)
+    same = plan("gpt2-nano", "45nm", seq_len=4, spiking=chosen)
     assert [row.tally for row in run.ssa.layers] == [row.tally for row in same.ssa.layers]
-    assert run.settings["spiking"]["code"] == "pow2"  # type: ignore[index]
+    assert run.settings["spiking"]["form"] == "spikformer"  # type: ignore[index]
 
 
 @pytest.mark.parametrize("choice", [{"timesteps": 8}, {"timesteps": 4}, {"code": "pow2"}])

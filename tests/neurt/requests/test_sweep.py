@@ -76,9 +76,9 @@ def test_dead_zones_are_swept_where_there_are_any() -> None:
         codes=("sar", "pow2"), timesteps=(4,), thresholds=(1.0,), dead_zones=("output", "loss")
     )
     assert [(p.form, p.code, p.dead_zone) for p in points] == [
-        ("spikformer", "sar", "output"),
+        ("spikformer", "sar", "auto"),
         ("spikformer", "pow2", "output"),
-        ("softmax", "sar", "output"),
+        ("softmax", "sar", "auto"),
         ("softmax", "pow2", "output"),
         ("softmax", "pow2", "loss"),
     ]

@@ -13,6 +13,7 @@ from neurt.spiking.config import (
     Calibrate,
     Code,
     Coded,
+    DeadZone,
     Form,
     KeyValue,
     SpikingConfig,
@@ -86,7 +87,7 @@ def test_the_attention_block_is_coded_like_the_feed_forward_block_unless_stated(
     assert same.code_of_attention is Code.POW2
     assert same.threshold_of(Coded.ATTENTION) == 2.0
     other = SpikingConfig(attention_code=Code.SAR, attention_threshold=0.5)
-    assert (other.code_of_attention, other.code) == (Code.SAR, Code.SIGNED_IF)
+    assert (other.code_of_attention, other.code) == (Code.SAR, Code.POW2)
     assert (other.threshold_of(Coded.ATTENTION), other.threshold) == (0.5, 1.0)
 
 
@@ -130,6 +131,7 @@ def test_reads_what_version_0_1_stored(
         threshold=2.0,
         calibrate=calibrate,
         input_quantile=quantile,
+        dead_zone=DeadZone.OUTPUT,
     )
     assert stored_choices(OLD | stored) == expected
 
@@ -176,4 +178,42 @@ def test_the_shipped_model_which_version_0_1_wrote_loads() -> None:
     assert stored.keys() >= {"attention", "feedforward", "attention_quantile"}
     config = stored_choices(stored)
     assert (config.form, config.code, config.threshold) == (Form.SPIKFORMER, Code.POW2, 0.25)
+    assert (config.dead_zone, config.calibrate) == (DeadZone.OUTPUT, Calibrate.QUANTILE)
     assert json.loads((folder / "finetune.json").read_text())["spiking"]["feedforward"] == "pow2"
+
+
+def test_what_a_stored_conversion_leaves_out_was_the_default_then() -> None:
+    assert stored_choices({}) == SpikingConfig(
+        form=Form.SPIKFORMER, code=Code.SIGNED_IF, dead_zone=DeadZone.OUTPUT
+    )
+    assert stored_choices({"form": "softmax"}).code is Code.SIGNED_IF
+    assert stored_choices({"feedforward": "pow2"}).form is Form.SPIKFORMER
+
+
+def test_the_literal_form_has_the_code_that_costs_it_least() -> None:
+    assert SpikingConfig().code is Code.POW2
+    assert SpikingConfig(form=Form.SPIKFORMER).code is Code.SIGNED_IF
+    assert SpikingConfig(form=Form.SPIKFORMER, code=Code.POW2).code is Code.POW2
+
+
+@pytest.mark.parametrize(
+    ("choices", "trained", "random"),
+    [
+        ({}, "loss", "output"),
+        ({"attention_code": "pow2"}, "loss", "output"),
+        # Only pow2 in softmax attention has dead zones by loss.
+        ({"code": "sar"}, "output", "output"),
+        ({"attention_code": "sar"}, "output", "output"),
+        ({"form": "spikformer", "code": "pow2"}, "output", "output"),
+        ({"dead_zone": "output"}, "output", "output"),
+        ({"dead_zone": "loss"}, "loss", "loss"),
+    ],
+)
+def test_dead_zones_are_by_loss_where_there_is_something_to_lose(
+    choices: dict[str, Any], trained: str, random: str
+) -> None:
+    config = SpikingConfig.model_validate(choices)
+    for weights, zone in ((True, trained), (False, random)):
+        resolved = config.resolved(trained=weights)
+        assert resolved == config.model_copy(update={"dead_zone": DeadZone(zone)})
+        assert not resolved.conflict

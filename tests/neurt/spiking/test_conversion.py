@@ -52,7 +52,7 @@ def test_greedy_coders_get_dead_zones_for_what_they_drive(
     seen: dict[str, Tensor] = {}
     spiking = convert(
         tiny_gpt2,
-        SpikingConfig(form=Form.SOFTMAX, code=Code.POW2, threshold=0.5),
+        SpikingConfig(threshold=0.5, dead_zone=DeadZone.OUTPUT),
         [token_ids],
     )
     for name, module in spiking.named_modules():
@@ -99,7 +99,8 @@ def test_every_form_and_code_gives_finite_logits_and_thresholds(
 
 def test_progress_is_told(tiny_gpt2: GPT2LMHeadModel, token_ids: Tensor) -> None:
     told: list[tuple[int, int]] = []
-    convert(tiny_gpt2, SpikingConfig(), [token_ids] * 3, lambda a, b: told.append((a, b)))
+    chosen = SpikingConfig(dead_zone=DeadZone.OUTPUT)
+    convert(tiny_gpt2, chosen, [token_ids] * 3, lambda a, b: told.append((a, b)))
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 
@@ -128,7 +129,7 @@ def test_names_the_layer_whose_input_overflows(
     with torch.no_grad():
         tiny_gpt2.transformer.h[1].mlp.c_fc.weight.fill_(3e38)  # finite, but sums are not
     with pytest.raises(ConversionError, match=r"layer 'transformer\.h\.1\.mlp\.hidden_encoder'"):
-        convert(tiny_gpt2, SpikingConfig(), [token_ids])
+        convert(tiny_gpt2, SpikingConfig(form=Form.SPIKFORMER), [token_ids])
 
 
 @pytest.mark.parametrize("form", Form)

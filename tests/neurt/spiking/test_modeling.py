@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
-from neurt.spiking.config import Code, SpikingConfig, SpikingConfigError
+from neurt.spiking.config import Code, SpikingConfigError, stored_choices
 from neurt.spiking.modeling import (
     SpikingGPT2Config,
     SpikingGPT2LMHeadModel,
@@ -185,4 +185,6 @@ def test_classes_of_a_family_know_each_other(kind: str) -> None:
     assert analog_class(kind) is analog_class(f"spiking_{kind}")
     assert issubclass(made, analog_class(kind))
     assert issubclass(made, SpikingLanguageModel)
-    assert made.config_class(num_hidden_layers=1).spiking == SpikingConfig().model_dump(mode="json")
+    assert made.config_class(num_hidden_layers=1).spiking == stored_choices({}).model_dump(
+        mode="json"
+    )
