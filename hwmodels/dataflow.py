@@ -9,7 +9,7 @@ from hwmodels.defined import Defined
 
 
 class Dataflow(Defined):
-    """How a spiking layer is executed; dense layers move each operand once per call in all."""
+    """How a spiking layer is executed; what dense layers move is the same in all but `GATHERED`."""
 
     LAYERWISE = (
         "layerwise",
@@ -31,6 +31,11 @@ class Dataflow(Defined):
         "neuron by neuron, all its time steps in a row: as layerwise, and the membrane potential "
         "stays in a register",
     )
+    GATHERED = (
+        "gathered",
+        "as time-batched, and a row of weights, of K or of V is fetched once per call only if "
+        "something needs it",
+    )
 
     @property
     def rules(self) -> Rules:
@@ -42,8 +47,9 @@ class Dataflow(Defined):
 class Rules:
     """What moves how often in a spiking layer."""
 
-    #: read once per call (all time steps share it), per time step, or per event
-    weights: Literal["call", "step", "event"] = "call"
+    #: read once per call (all time steps share it), per time step, per event, or once per call if
+    #: an event needs them; the last holds for analog layers too
+    weights: Literal["call", "step", "event", "touched"] = "call"
     #: the analog input of a coder: read once per call, or in each time step
     inputs: Literal["call", "step"] = "call"
     #: membrane potentials: through memory in each time step, or resident in registers for all time
@@ -62,4 +68,5 @@ _RULES = {
         weights="event", inputs="step", accumulators="event", spikes="addresses"
     ),
     Dataflow.TIME_BATCHED: Rules(state="resident"),
+    Dataflow.GATHERED: Rules(weights="touched", state="resident"),
 }

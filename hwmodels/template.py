@@ -99,7 +99,8 @@ value_bytes = 1
 # per_term: operations are priced one by one. all_in: chip power over events, one price with
 # leakage, neurons and routing inside it, and nothing beside it.
 scope = "per_term"
-# How often a spiking layer moves its operands: layerwise, stepwise, event-driven, time-batched.
+# How often a spiking layer moves its operands: layerwise, stepwise, event-driven, time-batched,
+# gathered.
 dataflow = "layerwise"
 # What moves between the products of a model:
 {fusions}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hwmodels.dataflow import Dataflow
 from hwmodels.machine import Operand
 from hwmodels.ops import Buffer, Op
 from hwmodels.profile import HardwareProfile
@@ -41,6 +42,13 @@ def unused(profile: HardwareProfile) -> Iterator[str]:
     yield from _idle_operations(profile)
     yield from _idle_levels(profile)
     yield from _idle_widths(profile)
+    if profile.dataflow is Dataflow.GATHERED and not _charges_weights(profile):
+        yield "dataflow (reading weights has no price, so that rows left out save nothing)"
+
+
+def _charges_weights(profile: HardwareProfile) -> bool:
+    """Whether what is read of weights has a price of its own."""
+    return Op.WEIGHT_READ in profile.prices or Buffer.WEIGHTS in profile.placement
 
 
 def _idle_operations(profile: HardwareProfile) -> Iterator[str]:

@@ -37,7 +37,16 @@ def measured(model: Any, what: Pass, variant: str, conventions: Conventions = FU
 def planned(
     model: Any, what: Pass, spikes: Counts | float, conventions: Conventions = FULL
 ) -> Counts:
-    """The plan of a converted model, with a rate of spikes or those that were counted."""
+    """The plan of a converted model, with a rate of spikes or those that were counted.
+
+    Which rows of weights, of K and of V events need follows from no number of them: of counts it is
+    what was seen.
+    """
+    touched = (
+        {x.name: x.tally for x in spikes.layers if x.tally.slots}
+        if isinstance(spikes, Counts)
+        else {}
+    )
     rates: float | dict[str, int] = (
         {x.name: x.tally.spikes for x in spikes.layers if x.tally.slots}
         if isinstance(spikes, Counts)
@@ -45,7 +54,7 @@ def planned(
     )
     shape = read_shape(model.config.to_dict(), "it")
     spiking = SpikingConfig.model_validate(model.config.spiking)
-    return plan_ssa(shape, what, spiking, rates, conventions)
+    return plan_ssa(shape, what, spiking, rates, conventions, touched=touched)
 
 
 #: How many steps a greedy coder executes depends on how its spikes lie, which no rate tells.

@@ -4,12 +4,14 @@ The meter counts facts: each operand once per call. How often the operands of a 
 really move depends on the order of the work, which a `Dataflow` names; what moves between layers
 on `Fusion`; how far spikes travel on how many cores the layers take; and how often a stored operand
 is fetched beside the adders on its reuse. All follow from the counts alone, so that a stored table
-can be priced on any machine. Dense layers move each operand once per call in every dataflow.
+can be priced on any machine. Dense layers move each operand once per call in every dataflow, but
+that a machine which gathers rows leaves those that nothing needs, where somebody looked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
 from math import isqrt
 
@@ -28,7 +30,7 @@ LEAKY = {Op.NEURON_ADD: 3, Op.NEURON_MUL: 1, Op.NEURON_CMP: 1}
 _AS_COUNTED = Rules()
 Ops = dict[Op, Floats]
 
-_STORED = (Op.WEIGHT_READ, Op.KV_READ, Op.KV_SPIKE_READ)
+_STORED = (Op.WEIGHT_READ, *CACHED)
 
 
 def executed(
@@ -47,7 +49,11 @@ def executed(
     ops = dict(moved.columns.ops)
     if rules != _AS_COUNTED:
         _execute(ops, moved, rules)
+    stored = needed(rows, rules)
+    if stored is not rows:
+        ops |= {op: stored.ops[op] for op in _STORED if op in ops}
     if rules.weights != "event":
+        # Of gathered rows this is an upper bound: their union is passed as often as the matrix is.
         stepped = rules.weights == "step" and counts.timesteps > 1
         steps = np.where(rows.slots > 0, counts.timesteps, 1) if stepped else 1
         bits = Bits(profile, rules, counts.value_bits)
@@ -57,12 +63,30 @@ def executed(
     if Op.NEURON_UPDATE in ops:
         _take_apart(ops, profile)
     if profile.delivery is not None:
-        fetched = fetches(rows, profile.delivery)
+        fetched = fetches(stored, profile.delivery)
         ops[Op.DELIVERY] = np.where(fetched > 0, fetched, rows.op(Op.DELIVERY))
     if profile.core is not None:
         hops = _hops(rows, profile.core)
         ops[Op.SPIKE_HOP] = np.where(hops > 0, hops, rows.op(Op.SPIKE_HOP))
     return counts.with_ops(ops)
+
+
+def needed(rows: Columns, rules: Rules) -> Columns:
+    """The rows with what has to be read of their stored operands.
+
+    That is all of them, unless a machine gathers rows of which somebody knows what is touched.
+    """
+    if rules.weights != "touched":
+        return rows
+    ops = dict(rows.ops)
+    for touched, names in ((rows.touched_weights, _STORED[:1]), (rows.touched_kv, CACHED)):
+        every = rows.op(*names)
+        looked = (every > 0) & ~np.isnan(touched)
+        for op in names:
+            if op in ops:  # of two kinds of entries, which no row of ours has, each has its share
+                part = np.divide(ops[op] * touched, every, out=touched.copy(), where=looked)
+                ops[op] = np.where(looked, np.where(ops[op] == every, touched, part), ops[op])
+    return replace(rows, ops=ops)
 
 
 def _repeat(ops: Ops, times: Mapping[Op, Floats]) -> None:

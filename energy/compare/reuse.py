@@ -7,7 +7,7 @@ from math import inf
 import numpy as np
 
 from energy.bill.estimate import Estimate
-from energy.bill.execution import fetches
+from energy.bill.execution import fetches, needed
 from energy.bill.traffic import Bits
 from hwmodels import Op
 
@@ -40,8 +40,8 @@ def reuse_break_even(
         return None
     found = []
     for counts in busy.made_of:
-        rows = counts.columns
-        bits = Bits(busy.profile, busy.dataflow.rules, counts.value_bits)
+        rules = busy.dataflow.rules
+        rows, bits = needed(counts.columns, rules), Bits(busy.profile, rules, counts.value_bits)
         inside = np.array([names is None or name in names for name in rows.names], dtype=bool)
         each_pj = bits.of(rows, Op.DELIVERY) / 8 * delivery.pj_per_byte
         # How many fetches there are if as many events share one as can, and if none do.

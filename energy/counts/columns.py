@@ -65,6 +65,8 @@ class Columns:
     slots: Floats
     channels: Floats
     levels: Ints  #: which of `LEVELS` a row has
+    touched_weights: Floats  #: NaN where nobody looked
+    touched_kv: Floats  #: NaN where nobody looked
     weight_bits: Floats  #: NaN where nobody said
     vector_bits: Floats  #: NaN where nobody said
 
@@ -94,6 +96,8 @@ class Columns:
             _floats([tally.slots for tally in tallies]),
             _floats([tally.channels for tally in tallies]),
             np.array([LEVELS.index(tally.levels) for tally in tallies], dtype=np.intp),
+            _floats([tally.touched_weights for tally in tallies]),
+            _floats([tally.touched_kv for tally in tallies]),
             weights,
             vectors,
         )
@@ -106,7 +110,8 @@ class Columns:
         none = np.broadcast_to(0.0, len(names))
         unsaid = np.broadcast_to(np.nan, len(names))
         levels = np.broadcast_to(np.intp(0), len(names))
-        return cls(names, labels, label, none, ops, none, none, none, none, levels, unsaid, unsaid)
+        counted = (none, ops, none, none, none, none, levels)
+        return cls(names, labels, label, *counted, *(unsaid,) * 4)
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -138,6 +143,8 @@ class Columns:
             self.slots[rows],
             self.channels[rows],
             self.levels[rows],
+            self.touched_weights[rows],
+            self.touched_kv[rows],
             self.weight_bits[rows],
             self.vector_bits[rows],
         )
@@ -220,7 +227,8 @@ def total(numbers: Floats) -> float:
     return sum(map(int, numbers.tolist()))
 
 
-def _floats(numbers: Sequence[float]) -> Floats:
+def _floats(numbers: Sequence[float | None]) -> Floats:
+    """A column; NaN for None."""
     return np.array(numbers, dtype=float)
 
 

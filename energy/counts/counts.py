@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from energy.counts.columns import EXACT, Columns, Floats, Rows, total, with_ops
-from energy.counts.layer import LayerCount, Tally
+from energy.counts.layer import LOOKED, LayerCount, Tally
 from energy.table import Column, Table, at, attributes
 from energy.words import integer, number
 from hwmodels import Op
@@ -216,6 +216,7 @@ COUNT_COLUMNS: tuple[Column[CountRow], ...] = (
     *attributes("layer", "calls"),
     *attributes("layer.tally", "dense_macs"),
     Column("zero_macs", at("layer.tally.zero_macs"), dtype="Int64"),
+    *(Column(name, at(f"layer.tally.{name}"), dtype="float64") for name in LOOKED),
     *(_count(op) for op in Op if op.is_counted),
     *attributes("layer.tally", "spikes", "slots"),
     Column("levels", lambda row: row.layer.tally.levels or ""),

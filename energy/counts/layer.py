@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import NamedTuple
@@ -28,6 +28,10 @@ class Label:
         return block in (None, self.block) and component in (None, self.component)
 
 
+#: What of a tally is known only if somebody looked which rows of stored operands events need.
+LOOKED = ("touched_weights", "active_weights", "touched_kv")
+
+
 class Tally(NamedTuple):
     """The counts of one call of one layer; tallies add.
 
@@ -45,6 +49,13 @@ class Tally(NamedTuple):
     #: what its spikes may be, in the cache too; None where it has none
     levels: Levels | None = None
     channels: int = 0  #: entries of a vector of its spikes; 0 where nobody said
+    #: values of the rows of its weight matrix (of its input channels) that an event needs, of any
+    #: token of the call, in any time step. None where nobody looked; so are the next two
+    touched_weights: float | None = None
+    #: the same of each token by itself, added up
+    active_weights: float | None = None
+    #: entries, or slots, of the rows of K or V in the cache that an event needs
+    touched_kv: float | None = None
 
     @property
     def spike_rate(self) -> float | None:
@@ -56,9 +67,30 @@ class Tally(NamedTuple):
         """Events that were added to an accumulator, with a payload or without."""
         return self.ops.get(Op.AC, 0) + self.ops.get(Op.SHIFT_AC, 0)
 
+    @property
+    def kv_read(self) -> float:
+        """Entries, or slots, of K or V that are read from the cache."""
+        return self.ops.get(Op.KV_READ, 0) + self.ops.get(Op.KV_SPIKE_READ, 0)
+
+    @property
+    def looked(self) -> tuple[float | None, float | None, float | None]:
+        """What is known only if somebody looked, in the order of `LOOKED`."""
+        return self.touched_weights, self.active_weights, self.touched_kv
+
+    def seen(
+        self,
+        touched_weights: float | None = None,
+        active_weights: float | None = None,
+        touched_kv: float | None = None,
+    ) -> Tally:
+        """The same where somebody found this; see `LOOKED`."""
+        return self._replace(
+            touched_weights=touched_weights, active_weights=active_weights, touched_kv=touched_kv
+        )
+
     @staticmethod
     def total(tallies: Iterable[Tally]) -> Tally:
-        """Sum of tallies."""
+        """Sum of tallies; what is touched is known if somebody looked at each of them."""
         ops: dict[Op, float] = {}
         dense_macs: float = 0
         spikes: float = 0
@@ -66,6 +98,7 @@ class Tally(NamedTuple):
         zero_macs: float | None = None
         levels: Levels | None = None
         channels = 0
+        touched, active, kv = [], [], []
         for tally in tallies:
             for op, amount in tally.ops.items():
                 ops[op] = ops.get(op, 0) + amount
@@ -76,8 +109,29 @@ class Tally(NamedTuple):
                 zero_macs = (zero_macs or 0) + tally.zero_macs
             levels = levels or tally.levels
             channels = max(channels, tally.channels)
-        moved = {op: n for op, n in ops.items() if n}
-        return Tally(moved, dense_macs, spikes, slots, zero_macs, levels, channels)
+            if tally.ops.get(Op.WEIGHT_READ):
+                touched.append(tally.touched_weights)
+                active.append(tally.active_weights)
+            if tally.kv_read:
+                kv.append(tally.touched_kv)
+        return Tally(
+            {op: n for op, n in ops.items() if n},
+            dense_macs,
+            spikes,
+            slots,
+            zero_macs,
+            levels,
+            channels,
+            _summed(touched),
+            _summed(active),
+            _summed(kv),
+        )
+
+
+def _summed(parts: Sequence[float | None]) -> float | None:
+    """Their sum; None where one of them is not known, or there are none."""
+    known = [part for part in parts if part is not None]
+    return sum(known) if known and len(known) == len(parts) else None
 
 
 @dataclass(frozen=True, slots=True)

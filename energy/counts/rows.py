@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from energy.counts.layer import Label, LayerCount, Tally
+from energy.counts.layer import LOOKED, Label, LayerCount, Tally
 from energy.counts.levels import Levels
 from energy.counts.values import in_values
 from energy.numerals import MAX_NUMBER, MAX_TIMESTEPS
@@ -42,7 +42,7 @@ ABOUT = (
     "value_bytes",
     "value_bits",
 )
-_NUMBERS = "calls", "dense_macs", "spikes", "slots", "zero_macs"
+_NUMBERS = "calls", "dense_macs", "spikes", "slots", "zero_macs", *LOOKED
 
 #: Variant and phase.
 Key = tuple[str, str]
@@ -182,12 +182,17 @@ class Reader:
         return Label(block or "other", component, self._index(line, row, "depth"))
 
     def _check(self, line: int, tally: Tally) -> None:
-        """Refuse zeros above MACs and spikes above slots."""
-        zeros, macs = tally.zero_macs, tally.ops.get(Op.MAC, 0)
-        if zeros is not None and zeros > macs:
-            raise self.sheet.fault(
-                line, f", column 'zero_macs' (= {zeros}) must not exceed column 'mac' (= {macs})"
-            )
+        """Refuse a part above its whole: zeros, what is touched, spikes."""
+        for part, whole, most in (
+            ("zero_macs", "column 'mac'", tally.ops.get(Op.MAC, 0)),
+            ("touched_weights", f"column '{Op.WEIGHT_READ}'", tally.ops.get(Op.WEIGHT_READ, 0)),
+            ("active_weights", "column 'dense_macs'", tally.dense_macs),
+            ("touched_kv", "what is read of the cache", tally.kv_read),
+        ):
+            if (value := getattr(tally, part)) is not None and value > most:
+                raise self.sheet.fault(
+                    line, f", column '{part}' (= {value}) must not exceed {whole} (= {most})"
+                )
         if tally.spikes > tally.slots:
             slots = f"must not exceed column 'slots' (= {tally.slots})" if tally.slots else ""
             raise self.sheet.fault(

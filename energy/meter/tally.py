@@ -5,12 +5,11 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from energy import formulas
-from energy.counts import Tally
+from energy.counts import Levels, Tally
 from energy.formulas import Attention, Conventions, nonlinear
 from energy.formulas.attention import Events, Product, analog_attention, event_attention
 from energy.layers.matmul import AttentionCore, MatMul
@@ -18,6 +17,7 @@ from energy.meter import tally_elementwise  # noqa: F401 - registers the other r
 from energy.meter.accumulates import accumulates, arriving
 from energy.meter.events import count_events
 from energy.meter.rules import Rows, is_counted, tally_call
+from energy.meter.touched import channels, with_cached, with_channels
 
 __all__ = ["Rows", "is_counted", "tally_call"]
 
@@ -40,8 +40,9 @@ def _dense(x: Tensor, fan_in: int, fan_out: int, bias: bool, conventions: Conven
     if not conventions.zeros:
         return tally
     # Each zero of the input is multiplied by a row of weights.
-    zeros = x.numel() - int(torch.count_nonzero(x))
-    return tally._replace(zero_macs=zeros * fan_out)
+    found = channels(x.reshape(1, rows, fan_in))
+    tally = tally._replace(zero_macs=(x.numel() - found.active) * fan_out)
+    return with_channels(tally, found, fan_out)
 
 
 @tally_call.register
@@ -79,7 +80,10 @@ def _(layer: MatMul, name: str, args: Any, out: Tensor, conventions: Conventions
         return {"": _plain_product(layer, name, left, right, out, conventions)}
     product = _product(layer, left, right, out, conventions)
     if layer.events is None:
-        return {"": analog_attention(layer.role, product)}
+        tally = analog_attention(layer.role, product)
+        if conventions.zeros:
+            tally = with_cached(tally, layer, left, out, product)
+        return {"": tally}
     tally = event_attention(
         layer.role,
         product,
@@ -88,6 +92,8 @@ def _(layer: MatMul, name: str, args: Any, out: Tensor, conventions: Conventions
         right=layer.levels if layer.events in ("right", "both") else None,
         steps=left.shape[0] if layer.accumulate else 1,
     )
+    if layer.levels is not Levels.ANALOG or conventions.zeros:
+        tally = with_cached(tally, layer, left, out, product)
     if len(args) > 2 and args[2] is not None:
         tally = Tally.total((tally, arriving(layer, args[2], name, conventions)))
     return {"": tally}

@@ -203,4 +203,4 @@ def _times(tally: Tally, repeats: int) -> Tally:
         dense_macs=tally.dense_macs * repeats,
         spikes=tally.spikes * repeats,
         slots=tally.slots * repeats,
-    )
+    ).seen(*(n if n is None else n * repeats for n in tally.looked))

@@ -2,64 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from energy import formulas
 from energy.counts import Levels, Tally
 from energy.formulas import Attention as Pairs
-from energy.formulas import Conventions
 from energy.formulas.arithmetic import ARITHMETIC
 from energy.formulas.attention import Events, Product, event_attention, spikformer
+from energy.formulas.touched import cached_rows, rows_in_steps
 from hwmodels import Op
-from neurt.closed_form.passes import Pass
+from neurt.closed_form.assumed import Assumed
 from neurt.closed_form.plan import Row
-from neurt.families import Family, Shape, family_of
-from neurt.spiking.config import Code, Coded, KeyValue, SpikingConfig
+from neurt.spiking.config import Code, Coded, KeyValue
 
 #: Coders of the second stream of each product of attention.
 ARRIVING = {"scores": "key_encoder", "mix": "value_encoder"}
 
 
-class Rows(NamedTuple):
+class Rows(Assumed):
     """The rows that a transformer layer is made of, at assumed spike rates."""
-
-    shape: Shape  #: sizes of the model
-    what: Pass  #: the pass
-    spiking: SpikingConfig  #: choices of the conversion
-    #: spikes per slot everywhere, or of each row by full name; there, a whole number is one of
-    #: spikes
-    spike_rate: float | Mapping[str, int] | Mapping[str, float]
-    conventions: Conventions  #: choices that change a count
-    prefix: str  #: full name of the layer, with a dot
-
-    @property
-    def steps(self) -> int:
-        """Time steps."""
-        return self.spiking.timesteps
-
-    @property
-    def tokens(self) -> int:
-        """New tokens of the pass."""
-        return self.what.batch * self.what.queries
-
-    @property
-    def family(self) -> Family:
-        """The architecture."""
-        return family_of(self.shape.model_type)
-
-    def attention(self, part: str) -> str:
-        """Name of a part of attention."""
-        return f"{self.family.attention.path}.{part}"
-
-    def spikes(self, name: str, slots: int) -> int:
-        """Assumed spikes of a row with so many slots."""
-        given = self.spike_rate
-        if isinstance(given, Mapping):
-            given = given[self.prefix + name]
-            if isinstance(given, int):
-                return given
-        return round(given * slots)
 
     def neurons(
         self, name: str, kind: str, channels: int, levels: Levels, *, repeated: bool = False
@@ -132,6 +93,8 @@ class Rows(NamedTuple):
             levels=levels,
             steps=self.steps if accumulate else 1,
         )
+        if levels is not Levels.ANALOG:
+            tally = self.fetching(name, tally, fan_in * fan_out)
         return name, kind or f"Event{self.family.linear}", tally
 
     def binary(self, role: Literal["scores", "mix"]) -> Row:
@@ -154,7 +117,11 @@ class Rows(NamedTuple):
         met = keys if role == "scores" else queries * shape.heads // shape.kv_heads
         events = self.spikes(name, slots)
         tally = spikformer(role, product, events, self._share(events, slots, heads, met))
-        return name, "MatMul", tally
+        query, key = self.rate(name), self.rate(self.attention("qkv_neuron"))
+        rows = None
+        if query is not None and key is not None:
+            rows = rows_in_steps(role, product, query, key)
+        return name, "MatMul", self.touching(name, tally, rows)
 
     def _share(self, events: int, slots: int, heads: int, met: int) -> int:
         """Full: every event meets every token of the other side. Causal: the share it may see."""
@@ -178,17 +145,22 @@ class Rows(NamedTuple):
         )
         kv_heads = self.what.batch * self.shape.kv_heads
         seen = self.conventions.attention
+        product = Product(heads, queries, keys, width, kv_heads, seen)
         tally = event_attention(
             role,
-            Product(heads, queries, keys, width, kv_heads, seen),
+            product,
             Events(events, slots, accumulates),
             left=levels,
             right=None,
             steps=self.steps,
         )
+        name = self.attention(f"core.{role}")
+        active = None if analog else self.active(self.attention(coder))
+        rows = None if active is None else cached_rows(role, product, active)
+        tally = self.touching(name, tally, rows)
         if self.streamed:
             tally = Tally.total((tally, self._arriving(ARRIVING[role], levels)))
-        return self.attention(f"core.{role}"), "MatMul", tally
+        return name, "MatMul", tally
 
     @property
     def streamed(self) -> bool:

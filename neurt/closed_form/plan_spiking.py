@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Unpack
 
-from energy.counts import About, Counts, Levels
+from energy.counts import About, Counts, Levels, Tally
 from energy.formulas import Conventions, nonlinear
 from neurt.closed_form.passes import Pass, PlanError
 from neurt.closed_form.plan import (
@@ -28,12 +29,17 @@ def plan_ssa(
     spiking: SpikingConfig,
     spike_rate: float | Mapping[str, int] | Mapping[str, float],
     conventions: Conventions = Conventions(),  # noqa: B008 - frozen
+    *,
+    active_rate: float | Mapping[str, float] | None = None,
+    touched: Mapping[str, Tally] = MappingProxyType({}),
     **about: Unpack[About],
 ) -> Counts:
     """Counts of the spiking model at assumed spike rates.
 
     Args:
         spike_rate: Spikes per slot everywhere, or of each row; see `Rows`.
+        active_rate: Share of the entries of a vector that have an event in some time step.
+        touched: Rows of which it is known what they touch.
 
     Raises:
         PlanError: If coincidences are asked for, which no rate can tell, choices exclude each
@@ -54,10 +60,15 @@ def plan_ssa(
             "supported, convert another"
         )
 
-    def layer(prefix: str) -> list[Row]:
-        return _Layer(shape, what, spiking, spike_rate, conventions, prefix).all()
+    def rows(prefix: str) -> _Layer:
+        given = (shape, what, spiking, spike_rate, conventions, prefix, active_rate, touched)
+        return _Layer(*given)
 
-    alike = [] if isinstance(spike_rate, Mapping) else layer("")
+    def layer(prefix: str) -> list[Row]:
+        return rows(prefix).all()
+
+    apart = isinstance(spike_rate, Mapping) or isinstance(active_rate, Mapping)
+    alike = [] if apart else layer("")
     about.setdefault("timesteps", spiking.timesteps)
     return whole_model(
         "ssa",
@@ -66,7 +77,7 @@ def plan_ssa(
         (lambda _prefix: alike) if alike else layer,
         conventions,
         about,
-        head=_head(Rows(shape, what, spiking, spike_rate, conventions, "")),
+        head=_head(rows("")),
     )
 
 

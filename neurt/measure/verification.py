@@ -38,7 +38,8 @@ def verify_spiking(
     """Raise VerificationError if one of the spiking model does, given its spikes."""
     if spikes_suffice(conventions):
         spikes = {row.name: int(row.tally.spikes) for row in counts.layers if row.tally.slots}
-        _same(counts, plan_ssa(shape, replace(step, repeats=1), chosen, spikes))
+        touched = {row.name: row.tally for row in counts.layers if row.tally.slots}
+        _same(counts, plan_ssa(shape, replace(step, repeats=1), chosen, spikes, touched=touched))
 
 
 def spikes_suffice(conventions: Conventions) -> bool:
@@ -50,12 +51,19 @@ def _same(counts: Counts, planned: Counts) -> None:
     for layer in counts.layers:
         expected = planned.layer(layer.name).tally
         wrong = next((op for op in Op if not _agrees(layer, expected, op)), None)
-        # Zeros follow from no shape.
-        if wrong or layer.tally._replace(zero_macs=None, ops={}) != expected._replace(ops={}):
+        if wrong or _about(layer.tally) != expected._replace(ops={}):
             raise VerificationError(
                 f"layer '{layer.name}' was counted with another number of "
                 f"{wrong or 'dense MACs, spikes or slots'} than planned"
             )
+
+
+def _about(tally: Tally) -> Tally:
+    """What of a tally is not operations, and follows from shapes and spikes."""
+    looked = (
+        tally.looked if tally.slots else ()
+    )  # which analog values are zero follows from nothing
+    return tally._replace(zero_macs=None, ops={}).seen(*looked)
 
 
 def _agrees(layer: LayerCount, planned: Tally, op: Op) -> bool:

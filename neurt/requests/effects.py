@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from hwmodels import HardwareProfile
+from hwmodels import Dataflow, HardwareProfile
 from hwmodels.usage import unused
 from neurt.requests.base import Request, RequestError
 
@@ -38,7 +38,9 @@ def _idle(
 ) -> Iterator[tuple[str, str]]:
     """Flags that change nothing of what a profile charges, and why."""
     given = vars(request)
-    clauses = dict(clause.rstrip(")").split(" (", 1) for clause in unused(changed))
+    flow = given.get("dataflow") or own.dataflow
+    executed = changed.model_copy(update={"dataflow": flow})
+    clauses = dict(clause.rstrip(")").split(" (", 1) for clause in unused(executed))
     for operand in given["widths"]:
         if (key := f"widths.{operand}") in clauses:
             yield f"--widths {operand}", clauses[key]
@@ -49,6 +51,7 @@ def _idle(
         for name in _OF_MOVES:
             if given.get(name) not in (None, getattr(own, name)):
                 yield f"--{name}", "what moves has no price of its own there"
-    flow = given.get("dataflow") or own.dataflow
+    if given.get("dataflow") is Dataflow.GATHERED and "dataflow" in clauses:
+        yield "--dataflow gathered", clauses["dataflow"]
     if given.get("encoding") and flow.rules.spikes == "addresses":
         yield "--encoding", f"the dataflow {flow} moves each spike as an address"

@@ -11,6 +11,7 @@ from transformers.pytorch_utils import Conv1D
 
 from energy import Levels, Tally, count_events, tally_call
 from energy.formulas import Conventions, event_linear
+from energy.meter.touched import channels, with_channels
 
 
 class Synapse(nn.Module):
@@ -112,14 +113,15 @@ def _(
 ) -> dict[str, Tally]:
     x: Tensor = args[0]
     fan_in, fan_out = layer.fan_out_weight.shape
-    return {
-        "": event_linear(
-            x.numel() // fan_in,
-            fan_in,
-            fan_out,
-            count_events(x, layer.levels, name),
-            bias=layer.bias is not None,
-            levels=layer.levels,
-            steps=x.shape[0] if layer.accumulate else 1,
-        )
-    }
+    tally = event_linear(
+        x.numel() // fan_in,
+        fan_in,
+        fan_out,
+        count_events(x, layer.levels, name),
+        bias=layer.bias is not None,
+        levels=layer.levels,
+        steps=x.shape[0] if layer.accumulate else 1,
+    )
+    if layer.levels is not Levels.ANALOG or conventions.zeros:
+        tally = with_channels(tally, channels(x), fan_out)
+    return {"": tally}

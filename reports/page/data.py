@@ -13,6 +13,7 @@ from energy.bill.pricing import HELD_ALREADY
 from energy.bill.traffic import SPIKES
 from energy.counts import Levels
 from energy.counts.counts import COUNT_COLUMNS, CountRow
+from energy.counts.layer import LOOKED
 from energy.formulas.arithmetic import ARITHMETIC
 from hwmodels import (
     Dataflow,
@@ -123,7 +124,7 @@ _LAYER = {"name": "layer"} | {
     name: name
     for name in (
         *("kind", "block", "component", "depth", "calls", "dense_macs", "zero_macs"),
-        *("spikes", "slots", "levels", "channels", "weight_bits", "vector_bits"),
+        *("spikes", "slots", "levels", "channels", "weight_bits", "vector_bits", *LOOKED),
     )
 }
 

@@ -12,6 +12,7 @@ def test_the_names_are_frozen() -> None:
         "stepwise",
         "event-driven",
         "time-batched",
+        "gathered",
     ]
 
 
@@ -27,6 +28,7 @@ def test_each_has_rules_and_a_sentence_of_its_own() -> None:
         (Dataflow.STEPWISE, Rules("step", "step", "step", "resident", "packed")),
         (Dataflow.EVENT_DRIVEN, Rules("event", "step", "step", "event", "addresses")),
         (Dataflow.TIME_BATCHED, Rules("call", "call", "resident", "resident", "packed")),
+        (Dataflow.GATHERED, Rules("touched", "call", "resident", "resident", "packed")),
     ],
 )
 def test_what_moves_how_often(flow: Dataflow, rules: Rules) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
+from seen import Run
 from torch import Tensor
-from transformers import DynamicCache
 
 from energy import Attention, Conventions, Levels, MatMul, check_against_fvcore, count_pass
-from energy.counts import Counts
 from hwmodels import Op
 from neurt.spiking.config import Code
 from neurt.spiking.modeling import SpikingLanguageModel
@@ -20,47 +18,8 @@ from neurt.spiking.softmax import RowNormalise
 from neurt.spiking.synapse import Synapse
 
 Converted = Callable[..., SpikingLanguageModel]
-Seen = dict[str, list[Tensor]]
 
 CODES = pytest.mark.parametrize("code", [code for code in Code if code is not Code.EXACT])
-
-
-class Run:
-    """A pass of 4 new tokens after a cached context, or of whole sequences, counted and seen."""
-
-    def __init__(self, model: SpikingLanguageModel, ids: Tensor, context: int) -> None:
-        self.model, self.ids, self.context = model, ids, context
-
-    def __call__(self) -> None:
-        cache = DynamicCache(config=self.model.config) if self.context else None
-        if self.context:
-            self.model(self.ids[:, : self.context], past_key_values=cache, use_cache=True)
-        self.last = lambda: self.model(
-            self.ids[:, self.context :], past_key_values=cache, use_cache=cache is not None
-        )
-
-    def count(self, conventions: Conventions) -> Counts:
-        with torch.no_grad():
-            self()
-        return count_pass(self.model, self.last, variant="ssa", conventions=conventions)
-
-    def seen(self) -> Seen:
-        """Operands and result of every spiking layer, by hooks of this test's own."""
-        seen: Seen = {}
-        with torch.no_grad():
-            self()
-            handles = []
-            for name, module in self.model.named_modules():
-                if isinstance(module, Synapse | MatMul | SpikingNeuron | RowNormalise):
-
-                    def keep(_m: Any, args: Any, out: Tensor, name: str = name) -> None:
-                        seen[name] = [*(x for x in args if isinstance(x, Tensor)), out]
-
-                    handles.append(module.register_forward_hook(keep))
-            self.last()
-            for handle in handles:
-                handle.remove()
-        return seen
 
 
 def units(value: float, levels: Levels) -> int:

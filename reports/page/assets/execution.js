@@ -5,6 +5,8 @@
 const execution = (() => {
   "use strict";
 
+  const STORED = ["weight_read_values", "kv_read_values", "kv_spike_read_slots"];
+
   const sum = (column) => {
     let total = 0;
     for (let i = 0; i < column.length; i++) total += column[i];
@@ -113,8 +115,11 @@ const execution = (() => {
     if (rules.spikes === "addresses") {
       change(["spike_read_slots", "spike_write_slots"], (i, n) => (n ? spikes[i] : 0));
     }
+    const stored = needed(counts, rules);
+    if (stored !== counts) for (const op of STORED) if (ops[op]) ops[op] = stored.ops[op];
     const bits = traffic.bits(world, profile, rules, counts);
     if (rules.weights !== "event") {
+      // Of gathered rows this is an upper bound: their union is passed as often as the matrix is.
       for (const op of ["activation_read_values", "spike_read_slots", "weight_read_values"]) {
         const which = op === "weight_read_values" ? 1 : 0;
         const again = (i) =>
@@ -127,10 +132,27 @@ const execution = (() => {
         if (ops[op]) ops[op] = ops[op].map((n, i) => n && n * fusion.queryBlocks(counts, profile, bits, i));
     }
     takeApart(world, ops, profile, size);
-    if (profile.delivery) ops.delivery_values = delivered(counts, profile.delivery);
+    if (profile.delivery) ops.delivery_values = delivered(stored, profile.delivery);
     const run = { ...counts, ops };
     if (profile.core) ops.spike_hop = hops(counts, profile.core); // cores hold what was counted
     return run;
+  }
+
+  /* The counts with what has to be read of their stored operands: all of it, unless a machine gathers
+     rows of which somebody knows what is touched. */
+  function needed(counts, rules) {
+    if (rules.weights !== "touched") return counts;
+    const ops = { ...counts.ops };
+    const of = (op, i) => (counts.ops[op] ? counts.ops[op][i] : 0);
+    const [weights, ...cached] = STORED;
+    for (const [touched, names] of [[counts.touched_weights, [weights]], [counts.touched_kv, cached]])
+      for (const op of names)
+        if (ops[op])
+          ops[op] = ops[op].map((n, i) => {
+            const every = names.reduce((total, name) => total + of(name, i), 0);
+            return every && (touched[i] ?? null) !== null ? n * (touched[i] / every) : n;
+          });
+    return { ...counts, ops };
   }
 
   /* An update of a neuron is charged whole, or as what it is made of: never both. */
@@ -159,10 +181,9 @@ const execution = (() => {
   /* Stored operands that are fetched beside the adders, each for as many uses as share a fetch. */
   function delivered(counts, delivery) {
     const of = (op, i) => (counts.ops[op] ? counts.ops[op][i] : 0);
-    const stored = ["weight_read_values", "kv_read_values", "kv_spike_read_slots"];
     return Float64Array.from(counts.calls, (number, i) => {
       const calls = Math.max(1, number);
-      const held = stored.reduce((s, op) => s + of(op, i), 0) / calls;
+      const held = STORED.reduce((s, op) => s + of(op, i), 0) / calls;
       let [macs, events, fetches] = [of("mac", i), of("ac", i) + of("shift_ac", i), 0];
       // Dense MACs of a row without spikes that are MACs and accumulates are narrow products.
       if (macs && !counts.slots[i] && macs + events === counts.dense_macs[i]) [macs, events] = [macs + events, 0];

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from energy import Counts, LayerCount, Levels, Tally, formulas
 from energy.bill.execution import cores_needed, executed, mean_hops
+from energy.bill.placement import BUFFERS
+from energy.bill.pricing import prepare
 from energy.counts.columns import Columns
 from energy.formulas import Attention
 from energy.formulas.attention import Events, Product, event_attention
-from hwmodels import Core, Dataflow, Op
+from hwmodels import Buffer, Core, Dataflow, Op
 
 CORE = Core(synapses=40, neurons=4, source="a bench", evidence="measured")
 
@@ -84,6 +86,52 @@ def test_time_batched_keeps_membrane_potentials_in_registers() -> None:
     assert not {Op.STATE_READ, Op.STATE_WRITE} & ops.keys()
     assert ops == {k: n for k, n in UPDATED.items() if k not in (Op.STATE_READ, Op.STATE_WRITE)}
     assert one(LINEAR, Dataflow.TIME_BATCHED) == LINEAR.ops
+
+
+def test_gathered_fetches_the_rows_that_are_touched_and_all_where_nobody_looked() -> None:
+    batched = one(LINEAR, Dataflow.TIME_BATCHED)
+    assert one(LINEAR, Dataflow.GATHERED) == batched  # nobody looked
+    # 3 of 8 channels reach 5 accumulators; biases stay
+    linear = one(LINEAR._replace(touched_weights=15), Dataflow.GATHERED)
+    assert linear == batched | {Op.WEIGHT_READ: 15}
+    assert one(LINEAR._replace(touched_weights=0), Dataflow.GATHERED) == {
+        op: n for op, n in batched.items() if op is not Op.WEIGHT_READ
+    }
+    # 2 of 3 keys of width 8, stored as values or as spikes
+    assert one(SCORES._replace(touched_kv=16), Dataflow.GATHERED)[Op.KV_READ] == 16
+    spikes = Tally(
+        {Op.AC: 9, Op.KV_SPIKE_READ: 24, Op.KV_SPIKE_WRITE: 8}, spikes=3, slots=24, touched_kv=16
+    )
+    assert one(spikes, Dataflow.GATHERED) == spikes.ops | {Op.KV_SPIKE_READ: 16}
+
+
+def test_gathered_holds_for_an_analog_layer_whose_zeros_were_counted() -> None:
+    dense = formulas.linear(6, 8, 5, bias=True)
+    assert one(dense._replace(touched_weights=15), Dataflow.GATHERED) == dense.ops | {
+        Op.WEIGHT_READ: 15
+    }
+    for dataflow in Dataflow:
+        if dataflow is not Dataflow.GATHERED:
+            assert one(dense._replace(touched_weights=15), dataflow) == dense.ops
+
+
+def test_what_memory_holds_is_the_whole_matrix() -> None:
+    machine, flow = chip(), Dataflow.GATHERED
+    layer = row(LINEAR._replace(touched_weights=15))
+    counts = Counts("ssa", (layer,), timesteps=4)
+    work = prepare(counts, machine, flow)
+    weights = BUFFERS.index(Buffer.WEIGHTS)
+    assert work.held.bytes[0, weights] == 8 * 5 + 5  # with the biases
+    assert work.held.moved[0, weights] == 15 + 5
+
+
+def test_a_row_that_is_not_touched_is_not_delivered() -> None:
+    # 35 events of 40 weights, of which 15 are touched: each is used 35 / 15 times
+    delivery = {"pj_per_byte": 1.0, "mac_reuse": 64, "event_reuse": 64, **CITED}
+    machine = chip(delivery=delivery)
+    counts = Counts("ssa", (row(LINEAR._replace(touched_weights=15)),), timesteps=4)
+    assert executed(counts, machine, Dataflow.GATHERED).total(Op.DELIVERY) == pytest.approx(15)
+    assert executed(counts, machine, Dataflow.TIME_BATCHED).total(Op.DELIVERY) == 35
 
 
 @pytest.mark.parametrize("dataflow", Dataflow)

@@ -19,6 +19,9 @@ TALLIES = st.builds(
     NUMBERS,
     NUMBERS,
     st.none() | NUMBERS,
+    st.none(),
+    st.integers(0, 100),
+    *(st.none() | NUMBERS for _ in range(3)),
 )
 
 

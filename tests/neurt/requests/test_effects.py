@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from neurt.requests.hardware import Compared
         ("loihi", {"dataflow": "layerwise"}, "--dataflow has no effect on loihi"),
         ("loihi", {"room": "fixed-order"}, "--room has no effect on loihi"),
         ("northpole", {"encoding": "packed"}, "--encoding has no effect on northpole"),
+        ("loihi", {"dataflow": "gathered"}, "--dataflow has no effect on loihi"),
         (
             "45nm",
             {"encoding": "packed", "dataflow": "event-driven"},
@@ -34,6 +36,17 @@ def test_what_changes_no_bill_is_refused_unless_other_hardware_takes_it(
     if hw != "45nm":  # which has memory
         other = Compared.model_validate({"hw": (hw, "45nm")} | given)
         assert [profile.name for profile in other.profiles()] == [hw, "45nm"]
+
+
+def test_rows_are_gathered_only_where_weights_have_a_price(tmp_path: Path) -> None:
+    own = 'extends = "45nm-int8"\nname = "mine"\nunpriced = ["weights"]\n'
+    (path := tmp_path / "mine.toml").write_text(own)
+    request = Compared.model_validate({"hw": (str(path),), "dataflow": "gathered"})
+    assert refused(RequestError, request.profiles) == (
+        "--dataflow gathered has no effect on mine: reading weights has no price, so that rows "
+        "left out save nothing; leave it out, or give another --hw"
+    )
+    assert request.model_copy(update={"hw": (str(path), "45nm")}).profiles()
 
 
 @pytest.mark.parametrize(

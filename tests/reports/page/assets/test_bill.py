@@ -57,6 +57,10 @@ bits = st.floats(0.5, 8)
 picojoules = st.sampled_from([0.0, 0.25, 81.0]) | st.floats(1e-3, 1e3)
 
 
+def part(whole: int) -> st.SearchStrategy[int | None]:
+    return st.none() | st.just(whole) | st.integers(0, whole)
+
+
 @st.composite
 def rows(draw: st.DrawFn, index: int) -> LayerCount:
     ops = {
@@ -76,6 +80,8 @@ def rows(draw: st.DrawFn, index: int) -> LayerCount:
             slots,
             levels=draw(st.none() | st.sampled_from(list(Levels))),
             channels=draw(st.integers(0, 5000)),
+            touched_weights=draw(part(ops.get(Op.WEIGHT_READ, 0))),
+            touched_kv=draw(part(ops.get(Op.KV_READ, 0) + ops.get(Op.KV_SPIKE_READ, 0))),
         ),
         draw(st.none() | st.sampled_from([4.156, 16.0])),
         draw(st.none() | st.just(16.0)),
