@@ -180,7 +180,10 @@ def test_energy_is_linear_in_the_rate(
 
     for encoding in (Encoding.PACKED, Encoding.BITMAP, Encoding.ADDRESSES):
         silent, half, busy = bills(encoding)
-        assert half == pytest.approx((silent + busy) / 2, rel=1e-9)
+        if dataflow is Dataflow.GATHERED:  # at half the events, more than half of the rows are read
+            assert half > (silent + busy) / 2
+        else:
+            assert half == pytest.approx((silent + busy) / 2, rel=1e-9)
     # The cheapest of the three is below all of them: its bill bends, and lies above the line.
     silent, half, busy = bills(Encoding.CHEAPEST)
     assert half >= (silent + busy) / 2 * (1 - 1e-9)
