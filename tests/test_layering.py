@@ -54,7 +54,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
     "neurt": (
         {"assets", "families", "progress", "text", "version"},
         {"spiking"},
-        {"closed_form", "loading"},
+        {"baselines", "closed_form", "loading"},
         {"requests"},
         {"measure"},
         {"evaluation", "learning"},

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
+from neurt.baselines.asked import parse_all
+from neurt.baselines.baselines import check, known, prepare
 from neurt.evaluation.quality import compare
 from neurt.loading.models import LoadedModel, ModelError, Weights, load_model
 from neurt.loading.source import resolve
@@ -15,6 +17,7 @@ from neurt.measure.planning import now, versions
 from neurt.measure.widths import stored_widths
 from neurt.progress import Progress, Say, silent
 from neurt.requests.evaluate import EvaluateRequest
+from neurt.text.data import calibration as calibrated_on
 from neurt.text.data import read_text
 from neurt.text.encoding import token_ids
 from neurt.text.windows import check_windows, plan_windows
@@ -31,6 +34,9 @@ def run_evaluate(
     """
     profiles = request.profiles()
     source = resolve(request.model)
+    conversion = source.conversion or request.spiking
+    asked = known(parse_all(request.baselines), conversion)
+    check(asked, conversion)
     text, text_name = read_text(request.text, source.directory, detokenise=request.detokenise)
     loaded = load(
         source,
@@ -44,11 +50,14 @@ def run_evaluate(
     analog, analog_weights = _baseline(request.baseline, loaded, say)
     ids = token_ids(loaded.tokenizer.encode, text, request.max_tokens)
     plan_windows(ids.numel(), window, stride)  # before minutes are spent on converting
-    calibration = calibrate(
-        loaded, request, [ids], min(loaded.shape.positions, max(window, WINDOW))
-    )
+    longest = min(loaded.shape.positions, max(window, WINDOW))
+    calibration = calibrate(loaded, request, [ids], longest)
     progress("loading the model", 1, 1)
     spiking = spiking_version(loaded, request.spiking, calibration, progress, say)
+    of_layers = calibration
+    if loaded.spiking is not None and any(each.is_calibrated for each in asked):
+        of_layers = calibrated_on(loaded.tokenizer, tokens=longest, model=source.directory)
+    twins = tuple(prepare(asked, analog, spiking, of_layers.windows))
     compared = compare(
         analog,
         spiking,
@@ -57,6 +66,7 @@ def run_evaluate(
         stride=stride,
         batch=request.batch,
         conventions=request.conventions,
+        baselines=twins,
         progress=lambda done, total: progress("reading", done, total),
     )
     stored = stored_widths(loaded.source, loaded.weights, request.widths)
@@ -66,18 +76,23 @@ def run_evaluate(
         ssa=replace(stored.rows(compared.ssa), model=loaded.name, weights=loaded.weights),
     )
     machines = stored.machines(profiles)
-    asked = request.model_dump(mode="json", exclude={"out", "model", "hw", "spiking"})
+    settings = request.model_dump(mode="json", exclude={"out", "model", "hw", "spiking"})
     return Evaluation(
         compared,
         spiking.config.spiking,
         text_name,
         machines,
-        asked
+        settings
         | {"window": window, "stride": stride, "calibration": calibration.name}
         | {"widths_used": {it.name: stored.used(compared.asa, it) for it in machines}},
         versions(),
         now(),
         request.dataflow,
+        {
+            (name, precision): stored.machine(it)
+            for precision in ("int8", "fp16")
+            for name, it in request.siblings(precision).items()
+        },
     )
 
 

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from energy import Conventions, Counts, count_pass, exposed_attention
-from neurt.families import Shape, family_of, label, read_shape
+from neurt.baselines.baselines import Baseline
+from neurt.evaluation.fetched import fetched, shares
+from neurt.evaluation.hidden import FINAL, Place, add_similarity, hidden_states
+from neurt.evaluation.sums import Sums, add_predictions
+from neurt.families import Shape, label, read_shape
 from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.text.windows import QualityError, Window, batches, check_windows, plan_windows
-from reports.quality.evaluation import Comparison, LayerSimilarity, Quality
+from reports.quality.evaluation import (
+    Comparison,
+    LayerSimilarity,
+    MeasuredBaseline,
+    Quality,
+)
 
 #: Scored tokens whose predictions over the whole vocabulary are compared at a time.
 _ROWS = 128
-
-_Sums = defaultdict[Any, float]
-
-#: A part of a layer (its index; `residual`, `attention` or `feedforward`), or the final state.
-_Place = tuple[int, str]
-_FINAL: _Place = (-1, "final")
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class _Reading:
     """What one model did with a batch of windows."""
 
     logits: Tensor  #: its predictions (batch, tokens, vocabulary)
-    hidden: dict[_Place, Tensor]  #: hidden states (scored tokens of all windows, width) by place
+    hidden: dict[Place, Tensor]  #: hidden states (scored tokens of all windows, width) by place
     counts: Counts  #: what was counted
 
 
@@ -48,6 +50,7 @@ def compare(
     stride: int,
     batch: int = 1,
     conventions: Conventions = Conventions(),  # noqa: B008 - frozen
+    baselines: Sequence[Baseline] = (),
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Comparison:
     """Sliding-window perplexity of two models on one text, how close they are, and their counts.
@@ -63,6 +66,7 @@ def compare(
         window: Tokens per window, 2 to the positions of the models.
         stride: Tokens from the start of a window to that of the next, 1 to `window`.
         batch: Windows side by side; the logits of so many are held at a time, for both models.
+        baselines: Twins of the analog model, each of which reads every window once.
 
     Raises:
         QualityError: If text, window or stride do not fit the models, the models do not fit each
@@ -70,8 +74,8 @@ def compare(
     """
     shape = _check(analog, spiking, ids, window, stride)
     plan = plan_windows(ids.numel(), window, stride)
-    sums: _Sums = defaultdict(float)
-    counts: list[tuple[Counts, Counts]] = []
+    sums: Sums = defaultdict(float)
+    counts: list[tuple[Counts, ...]] = []
     done = 0
     with ExitStack() as stack:
         for model in (analog, spiking):
@@ -79,17 +83,23 @@ def compare(
                 stack.enter_context(exposed_attention(model))
         for part in batches(plan, batch):
             progress(done, len(plan))
-            counts.append(_add_batch(sums, analog, spiking, ids, part, conventions))
+            counts.append(_add_batch(sums, analog, spiking, baselines, ids, part, conventions))
             done += len(part)
     progress(done, len(plan))
     tokens = sum(window.stop - window.first for window in plan)
-    asa_counts, ssa_counts = (reduce(add, side) for side in zip(*counts, strict=True))
+    asa_counts, ssa_counts, *of_baselines = (
+        reduce(add, side) for side in zip(*counts, strict=True)
+    )
+
+    def quality(name: str) -> Quality:
+        return Quality(tokens, sums[name, "nll"], int(sums[name, "correct"]))
+
     return Comparison(
-        Quality(tokens, sums["analog", "nll"], int(sums["analog", "correct"])),
-        Quality(tokens, sums["spiking", "nll"], int(sums["spiking", "correct"])),
-        top1_agreement=sums["agree"] / tokens,
-        kl_nats=sums["kl"] / tokens,
-        cosine_final=sums["cosine", _FINAL] / tokens,
+        quality("analog"),
+        quality("spiking"),
+        top1_agreement=sums["spiking", "agree"] / tokens,
+        kl_nats=sums["spiking", "kl"] / tokens,
+        cosine_final=sums["cosine", FINAL] / tokens,
         layers=tuple(
             LayerSimilarity(
                 depth,
@@ -106,6 +116,19 @@ def compare(
         window=window,
         stride=stride,
         windows=len(plan),
+        fetched=shares(sums),
+        baselines=tuple(
+            MeasuredBaseline(
+                each.name,
+                each.kind,
+                each.number,
+                quality(each.name),
+                sums[each.name, "agree"] / tokens,
+                sums[each.name, "kl"] / tokens,
+                found,
+            )
+            for each, found in zip(baselines, of_baselines, strict=True)
+        ),
     )
 
 
@@ -133,33 +156,57 @@ def _check(
 
 
 def _add_batch(
-    sums: _Sums,
+    sums: Sums,
     analog: PreTrainedModel,
     spiking: PreTrainedModel,
+    baselines: Sequence[Baseline],
     ids: Tensor,
     part: list[Window],
     conventions: Conventions,
-) -> tuple[Counts, Counts]:
-    """Let both models read a batch; a function, so that its logits are gone before the next."""
+) -> tuple[Counts, ...]:
+    """Let all models read a batch; a function, so that its logits are gone before the next."""
     asa = _read("analog", analog, ids, part, conventions)
-    ssa = _read("spiking", spiking, ids, part, conventions)
-    _add_predictions(sums, asa.logits, ssa.logits, ids.to(asa.logits.device), part)
+    ssa = _read("spiking", spiking, ids, part, conventions, sums)
+    targets = ids.to(asa.logits.device)
+    add_predictions(sums, "analog", asa.logits, asa.logits, targets, part)
+    add_predictions(sums, "spiking", asa.logits, ssa.logits, targets, part)
     for place, expected in asa.hidden.items():
-        _add_similarity(sums, place, expected, ssa.hidden[place])
-    return asa.counts, ssa.counts
+        add_similarity(sums, place, expected, ssa.hidden[place])
+    counts = [asa.counts, ssa.counts]
+    del ssa
+    for baseline in baselines:
+        logits, found = baseline.read(_inputs(analog, ids, part), asa.counts, conventions)
+        _check_finite(f"baseline {baseline.name}", logits, part)
+        add_predictions(sums, baseline.name, asa.logits, logits, targets, part)
+        counts.append(found)
+    return tuple(counts)
+
+
+def _inputs(model: PreTrainedModel, ids: Tensor, part: list[Window]) -> Tensor:
+    return torch.stack([ids[window.start : window.stop] for window in part]).to(model.device)
 
 
 def _read(
-    name: str, model: PreTrainedModel, ids: Tensor, part: list[Window], conventions: Conventions
+    name: str,
+    model: PreTrainedModel,
+    ids: Tensor,
+    part: list[Window],
+    conventions: Conventions,
+    sums: Sums | None = None,
 ) -> _Reading:
-    """Let one model read a batch of windows, counted."""
-    inputs = torch.stack([ids[window.start : window.stop] for window in part]).to(model.device)
+    """Let one model read a batch of windows, counted; `sums` of rows that a spiking one needs."""
+    inputs = _inputs(model, ids, part)
     is_spiking = isinstance(model, SpikingLanguageModel)
     logits: list[Tensor] = []
-    with _hidden_states(model, part) as hidden:
+
+    def run() -> None:
+        with nullcontext() if sums is None else fetched(model, sums):
+            logits.append(model(input_ids=inputs, use_cache=False).logits)
+
+    with hidden_states(model, part) as hidden:
         counts = count_pass(
             model,
-            lambda: logits.append(model(input_ids=inputs, use_cache=False).logits),
+            run,
             variant="asa" if name == "analog" else "ssa",
             conventions=conventions,
             label=label,
@@ -167,75 +214,14 @@ def _read(
             tokens=inputs.numel(),
             timesteps=model.config.spiking["timesteps"] if is_spiking else 1,
         )
-    for index, window in enumerate(part):
-        if not bool(torch.isfinite(logits[0][index, window.predicting]).all()):
-            raise QualityError(
-                f"the {name} model predicts NaN or infinity in the window of tokens {window.start} "
-                f"to {window.stop - 1}; check its weights, or the training they came from"
-            )
+    _check_finite(f"{name} model", logits[0], part)
     return _Reading(logits[0], hidden, counts)
 
 
-@contextmanager
-def _hidden_states(model: PreTrainedModel, part: list[Window]) -> Iterator[dict[_Place, Tensor]]:
-    """Collect, during a forward pass inside the block, the hidden states that predict a score.
-
-    Hooks, because `output_hidden_states` has neither what the blocks add nor the last residual.
-    """
-    states: dict[_Place, Tensor] = {}
-
-    def collect(place: _Place) -> Callable[[nn.Module, Any, Any], None]:
-        def hook(_module: nn.Module, _args: Any, out: Any) -> None:
-            hidden = out[0] if isinstance(out, tuple) else out
-            rows = [hidden[i, window.predicting] for i, window in enumerate(part)]
-            states[place] = torch.cat(rows)
-
-        return hook
-
-    family = family_of(model.config.model_type)
-    places: dict[_Place, nn.Module] = {_FINAL: model.get_submodule(family.final_norm)}
-    for depth, layer in enumerate(model.get_submodule(family.layers).children()):
-        places[depth, "residual"] = layer
-        places[depth, "attention"] = layer.get_submodule(family.attention.path)
-        places[depth, "feedforward"] = layer.get_submodule(family.feedforward.path)
-    with ExitStack() as stack:
-        for place, module in places.items():
-            stack.callback(module.register_forward_hook(collect(place)).remove)
-        yield states
-
-
-def _add_predictions(
-    sums: _Sums, asa: Tensor, ssa: Tensor, ids: Tensor, part: list[Window]
-) -> None:
-    """Add what the logits of two models say of the scored tokens, in float64."""
+def _check_finite(name: str, logits: Tensor, part: list[Window]) -> None:
     for index, window in enumerate(part):
-        at = window.predicting
-        scored = asa[index, at], ssa[index, at], ids[window.first : window.stop]
-        for p, q, targets in zip(*(x.split(_ROWS) for x in scored), strict=True):
-            logs = [logits.float().log_softmax(-1) for logits in (p, q)]
-            best = [logits.argmax(-1) for logits in (p, q)]
-            for name, log, guess in zip(("analog", "spiking"), logs, best, strict=True):
-                sums[name, "nll"] -= _total(log.gather(-1, targets.unsqueeze(-1)))
-                sums[name, "correct"] += _total(guess == targets)
-            sums["agree"] += _total(best[0] == best[1])
-            sums["kl"] += _total(logs[0].exp() * (logs[0] - logs[1]))
-
-
-def _add_similarity(sums: _Sums, place: _Place, expected: Tensor, actual: Tensor) -> None:
-    """Add cosine and relative error of each row (rows, width).
-
-    A row of zeros is like another row of zeros (cosine 1, error 0) and like nothing else.
-    """
-    expected, actual = expected.double(), actual.double()
-    norm = expected.norm(dim=-1)
-    lengths = norm * actual.norm(dim=-1)
-    difference = (actual - expected).norm(dim=-1)
-    cosine = torch.where(
-        lengths > 0, (expected * actual).sum(-1) / lengths, (difference == 0).double()
-    )
-    sums["cosine", place] += _total(cosine)
-    sums["error", place] += _total(torch.where(difference == 0, difference, difference / norm))
-
-
-def _total(x: Tensor) -> float:
-    return float(x.sum(dtype=torch.float64))
+        if not bool(torch.isfinite(logits[index, window.predicting]).all()):
+            raise QualityError(
+                f"the {name} predicts NaN or infinity in the window of tokens {window.start} "
+                f"to {window.stop - 1}; check its weights, or the training they came from"
+            )

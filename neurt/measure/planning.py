@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
 from energy.counts import About
-from hwmodels import HardwareProfile, load_profile, load_sibling
+from hwmodels import HardwareProfile
 from neurt.closed_form.passes import PlanError, check_stages
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
@@ -99,14 +99,8 @@ def assemble(
         dataflow=request.dataflow,
         latency_s={str(variant): s for variant, s in request.latency_s.items()},
         steps=steps,
-        int8={name: stored.machine(it) for name, it in int8_prices(request).items()},
+        int8={name: stored.machine(it) for name, it in request.siblings("int8").items()},
     )
-
-
-def int8_prices(request: PassRequest) -> dict[str, HardwareProfile]:
-    """INT8 prices of the hardware that was asked for, by the name of the profile."""
-    siblings = {load_profile(words).name: load_sibling(words, "int8") for words in request.hw}
-    return {name: request.at_int8(profile) for name, profile in siblings.items() if profile}
 
 
 def settings(request: PassRequest, spiking: SpikingConfig, shape: Shape) -> dict[str, object]:

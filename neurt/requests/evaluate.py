@@ -6,9 +6,10 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from energy.formulas import Attention, Conventions
+from neurt.baselines.asked import parse_all
 from neurt.requests.base import (
     AtLeast2,
     Calibrated,
@@ -52,6 +53,14 @@ class Reading(Output, Executed, Calibrated, Text, Seeded):
     """windows at a time; what they hold together must find room on the chip"""
     attention: Attention = Attention.FULL
     """count all query-key pairs, or the causal half"""
+    baselines: Annotated[tuple[str, ...], Flag("NAME", "none")] = ()
+    """twins of the analog model to measure too: w8a8, w4a16, zones[=FACTOR], teal[=SHARE],
+    wina[=SHARE], twin[=BITS]; several numbers of one make a curve, as teal=0.25 teal=0.4"""
+
+    @field_validator("baselines")
+    @classmethod
+    def _are_known(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(str, parse_all(words)))
 
     def windows(self, positions: int) -> tuple[int, int]:
         """Window and stride in tokens, for a model of that many positions."""

@@ -133,11 +133,16 @@ class Executed(Stored):
             changed["delivery"] = profile.delivery.model_copy(update=chosen)
         return changed
 
-    def at_int8(self, profile: HardwareProfile) -> HardwareProfile:
-        """INT8 hardware as this request runs it: what it cannot take as wide, it takes as INT8."""
+    def narrowed(self, profile: HardwareProfile) -> HardwareProfile:
+        """Narrower hardware as this request runs it: what is too wide is as wide as it."""
         own = profile.own_bits
         fits = {name: bits for name, bits in self.widths.items() if bits <= own}
         return self.model_copy(update={"widths": fits}).changed(profile)
+
+    def siblings(self, precision: str) -> dict[str, HardwareProfile]:
+        """The hardware that was asked for at another precision, by the name of the profile."""
+        found = {load_profile(words).name: load_sibling(words, precision) for words in self.hw}
+        return {name: self.narrowed(profile) for name, profile in found.items() if profile}
 
 
 class Timed(Executed):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from energy import Counts, Estimate, estimate
@@ -34,6 +34,17 @@ class Quality:
         """Share of tokens predicted, top-1 against the text."""
         return self.correct / self.tokens
 
+    def change_from(self, other: Quality) -> float:
+        """Perplexity over that of another model on the same tokens, minus 1.
+
+        From the difference of the likelihoods: finite where both perplexities overflow, and exactly
+        0 for equal models.
+        """
+        try:
+            return math.expm1((self.nll_nats - other.nll_nats) / other.tokens)
+        except OverflowError:
+            return math.inf
+
 
 @dataclass(frozen=True)
 class LayerSimilarity:
@@ -53,6 +64,21 @@ class LayerSimilarity:
 
 
 @dataclass(frozen=True)
+class MeasuredBaseline:
+    """A twin of the analog model on the same windows; see `neurt.baselines`."""
+
+    name: str  #: as it is asked for, such as `teal=0.4`
+    kind: str  #: `w8a8`, `w4a16`, `zones`, `teal`, `wina` or `twin`
+    number: float | None  #: its share, factor or bits; None where it has none
+    quality: Quality  #: how well it predicts
+    top1_agreement: float  #: share of scored tokens for which it and the analog model find the same
+    kl_nats: float  #: mean KL(analog || baseline)
+    #: those of the analog model on these windows, with the MACs whose input is zero where the
+    #: baseline silences inputs
+    counts: Counts
+
+
+@dataclass(frozen=True)
 class Comparison:
     """An analog and a spiking model on the same windows of the same text."""
 
@@ -69,19 +95,15 @@ class Comparison:
     window: int  #: tokens per window
     stride: int  #: tokens from the start of a window to that of the next
     windows: int  #: number of windows
+    #: share of the rows of weights that one token needs of the spiking model, by layer; of a layer
+    #: that is not here it needs all
+    fetched: Mapping[str, float] = field(default_factory=dict)
+    baselines: tuple[MeasuredBaseline, ...] = ()  #: twins of the analog model, in the order asked
 
     @property
     def perplexity_change(self) -> float:
-        """Perplexity of the spiking model over that of the analog one, minus 1.
-
-        From the difference of the likelihoods: finite where both perplexities overflow, and exactly
-        0 for equal models.
-        """
-        difference = self.spiking.nll_nats - self.analog.nll_nats
-        try:
-            return math.expm1(difference / self.analog.tokens)
-        except OverflowError:
-            return math.inf
+        """Perplexity of the spiking model over that of the analog one, minus 1."""
+        return self.spiking.change_from(self.analog)
 
 
 @dataclass(frozen=True)
@@ -96,6 +118,8 @@ class Evaluation:
     versions: Mapping[str, str]  #: software, for `run.json`
     created: str  #: when, in ISO format
     dataflow: Dataflow | None = None  #: how often operands move; None for what each profile says
+    #: the same hardware at another precision (`int8`, `fp16`), by the name of the profile and that
+    at: Mapping[tuple[str, str], HardwareProfile] = field(default_factory=dict)
 
     @cached_property
     def estimates(self) -> dict[str, tuple[Estimate, Estimate]]:

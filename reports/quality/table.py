@@ -17,6 +17,7 @@ from energy.words import change, number, op_names, percent, rounded
 from reports.kit.caveats import are_random
 from reports.kit.table import print_sentence, print_table
 from reports.kit.widths import print_widths
+from reports.quality.curves import print_baselines
 from reports.quality.evaluation import Evaluation, LayerSimilarity
 
 
@@ -209,6 +210,8 @@ def print_quality(evaluation: Evaluation, console: Console) -> None:
     print_table(layers_table(evaluation), console)
     console.print()
     print_table(savings_table(evaluation), console)
+    if compared.baselines:
+        print_baselines(evaluation, console)
     for profile in evaluation.profiles:
         print_widths(evaluation.settings, profile.name, console)
     if are_random(compared.asa.weights):

@@ -9,6 +9,8 @@ from pathlib import Path
 from energy.counts.file import to_csv
 from reports.kit.files import prepare_directory, write_json, write_text
 from reports.kit.pictures import Pictures, draw
+from reports.quality.baselines import baselines_table
+from reports.quality.curves import curves, curves_table
 from reports.quality.evaluation import Evaluation
 from reports.quality.sweep import Sweep, sweep_table
 from reports.quality.table import layers_table, quality_table
@@ -21,7 +23,10 @@ def write_quality(
     *,
     pictures: Pictures = Pictures.ALL,
 ) -> list[Path]:
-    """Write `quality.csv`, `quality_layers.csv`, `counts.csv`, the picture and `run.json`."""
+    """Write `quality.csv`, `quality_layers.csv`, `counts.csv`, the picture and `run.json`.
+
+    With baselines also `quality_baselines.csv`, and `quality_curves.csv` where they make curves.
+    """
     prepare_directory(out)
     progress("tables")
     compared = evaluation.comparison
@@ -30,6 +35,11 @@ def write_quality(
         write_text(out / "quality_layers.csv", layers_table(evaluation).to_csv()),
         write_text(out / "counts.csv", to_csv((compared.asa, compared.ssa))),
     ]
+    if compared.baselines:
+        text = baselines_table(evaluation).to_csv()
+        files.append(write_text(out / "quality_baselines.csv", text))
+    if curves(evaluation):
+        files.append(write_text(out / "quality_curves.csv", curves_table(evaluation).to_csv()))
     if pictures is not Pictures.NONE:
         from reports.quality.picture import quality_picture  # matplotlib takes half a second
 

@@ -13,6 +13,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
 
 import neurt.measure.pair
 from hwmodels import ProfileError
+from neurt.baselines.asked import BaselineError
 from neurt.evaluation.evaluating import run_evaluate
 from neurt.evaluation.quality import QualityError, compare
 from neurt.loading.models import ModelError
@@ -270,3 +271,50 @@ def test_a_calibration_text_that_cannot_be_used_is_refused(
 def test_dead_zones_by_loss_where_there_are_none_are_refused(fails: Fails, analog: Path) -> None:
     said = fails(ConversionError, analog, spiking=SpikingConfig(dead_zone="loss"))
     assert "this is signed_if in spikformer attention" in said
+
+
+def test_baselines_read_the_same_tokens(evaluate: Run, analog: Path, tmp_path: Path) -> None:
+    spiking = SpikingConfig(form="softmax", code="pow2")
+    words = ("w8a8", "w4a16", "zones", "teal=0.3", "wina=0.3", "twin")
+    found, _ = evaluate(analog, spiking=spiking, baselines=words, batch=2)
+    measured = {each.name: each for each in found.comparison.baselines}
+    assert [*measured] == [
+        *("w8a8", "spiking w8", "w4a16", "spiking w4"),
+        *("zones", "teal=0.3", "wina=0.3", "twin=3"),
+    ]
+    assert {each.quality.tokens for each in measured.values()} == {79}
+    assert all(each.kl_nats > 0 for each in measured.values())
+    assert measured["w8a8"].kl_nats < measured["w4a16"].kl_nats
+    # One call of every layer for each of two batches of windows, as in the analog model.
+    assert measured["teal=0.3"].counts.tokens == found.comparison.asa.tokens
+    assert 0 < found.comparison.fetched["transformer.h.0.mlp.c_proj"] <= 1
+    assert {*found.at} == {("45nm", "int8"), ("45nm", "fp16")}
+    files = {path.name for path in write_quality(found, tmp_path / "out")}
+    assert "quality_baselines.csv" in files
+    # None of them changes what was measured without them.
+    alone, _ = evaluate(analog, spiking=spiking, batch=2)
+    assert alone.comparison.analog == found.comparison.analog
+    assert alone.comparison.spiking == found.comparison.spiking
+    assert alone.comparison.asa == found.comparison.asa
+
+
+def test_a_converted_model_has_baselines_too(evaluate: Run, tmp_path: Path) -> None:
+    text = [torch.arange(64).view(1, 64)]
+    config = SpikingConfig(form="softmax", code="pow2", timesteps=2)
+    tuned = save(convert(trained(2), config, text), tmp_path / "soft")
+    found, _ = evaluate(tuned, baselines=("zones", "teal", "twin"))
+    assert [x.name for x in found.comparison.baselines] == ["zones", "teal=0.4", "twin=2"]
+
+
+def test_zones_of_a_model_without_any_are_refused_before_it_is_loaded(
+    evaluate: Run, analog: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("neurt.evaluation.evaluating.load", pytest.fail)
+    said = refused(
+        BaselineError,
+        evaluate,
+        analog,
+        baselines=("zones",),
+        spiking=SpikingConfig(form="spikformer"),
+    )
+    assert said.startswith("baseline 'zones' is the analog model with the dead zones of the code")

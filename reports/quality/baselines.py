@@ -1,0 +1,252 @@
+"""An evaluation's baselines: quality and bill of each, and what the spiking model saves from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import NamedTuple
+
+from energy import Counts, Estimate, estimate, saving
+from energy.compare.baselines import sparse_counts
+from energy.compare.fetched import needed_shares, weight_bytes
+from energy.compare.quantised import w4_bits, w4a16, w8_bits, w8a8
+from energy.compare.twin import twin_counts
+from energy.counts import LayerCount
+from energy.table import Column, Table, at, attributes
+from energy.words import change, energy_unit, number, op_names, percent
+from hwmodels import HardwareProfile
+from reports.quality.evaluation import Evaluation, MeasuredBaseline, Quality
+
+#: Bits of a weight of a layer, with its share of scales.
+_BITS: Mapping[str, Callable[[LayerCount], float]] = {
+    **dict.fromkeys(("w8a8", "spiking-w8"), w8_bits),
+    **dict.fromkeys(("w4a16", "spiking-w4"), w4_bits),
+}
+#: The spiking model that a saving from a baseline is of, where it is not the one evaluated.
+_PARTNERS = {"w8a8": "spiking-w8", "w4a16": "spiking-w4"}
+
+
+class Billed(NamedTuple):
+    """What a baseline is priced as."""
+
+    counts: Counts
+    profile: HardwareProfile
+    note: str  #: what to know of it
+
+
+@dataclass(frozen=True)
+class BaselineLine:
+    """A baseline on one piece of hardware; the analog and the spiking model stand among them."""
+
+    evaluation: Evaluation
+    profile: HardwareProfile
+    #: which of them; None for the analog model itself, or for the spiking one
+    measured: MeasuredBaseline | None
+    is_spiking: bool = False
+
+    @property
+    def kind(self) -> str:
+        """Its kind."""
+        return self.name if self.measured is None else self.measured.kind
+
+    @property
+    def name(self) -> str:
+        """As it is asked for."""
+        if self.measured is not None:
+            return self.measured.name
+        return "spiking" if self.is_spiking else "analog"
+
+    @property
+    def quality(self) -> Quality:
+        """How well it predicts."""
+        compared = self.evaluation.comparison
+        if self.measured is not None:
+            return self.measured.quality
+        return compared.spiking if self.is_spiking else compared.analog
+
+    @property
+    def perplexity_change(self) -> float:
+        """Its perplexity over that of the analog model, minus 1."""
+        return self.quality.change_from(self.evaluation.comparison.analog)
+
+    @property
+    def kl_nats(self) -> float:
+        """Mean KL divergence of its predictions from those of the analog model."""
+        if self.measured is not None:
+            return self.measured.kl_nats
+        return self.evaluation.comparison.kl_nats if self.is_spiking else 0.0
+
+    @property
+    def top1_agreement(self) -> float:
+        """Share of tokens for which it finds the same token the likeliest as the analog model."""
+        if self.measured is not None:
+            return self.measured.top1_agreement
+        return self.evaluation.comparison.top1_agreement if self.is_spiking else 1.0
+
+    @cached_property
+    def billed(self) -> Billed | str:
+        """Its counts, and the machine that they are priced on; or why it has no bill."""
+        compared = self.evaluation.comparison
+        if self.measured is None:
+            return Billed(compared.ssa if self.is_spiking else compared.asa, self.profile, "")
+        counts, kind = self.measured.counts, self.measured.kind
+        if kind in ("w8a8", "spiking-w8"):
+            int8 = self._at("int8")
+            if int8 is None:
+                return f"no INT8 prices for {self.profile.name}"
+            return Billed(*w8a8(counts, int8), f"arithmetic of {int8.name}")
+        if kind in ("w4a16", "spiking-w4"):
+            fp16 = self._at("fp16") or self.profile
+            return Billed(*w4a16(counts, fp16), f"arithmetic of {fp16.name}")
+        if kind == "twin":
+            bits = int(self.measured.number or 0)
+            narrow = twin_counts(compared.asa, compared.ssa, self.profile, bits)
+            return Billed(narrow, self.profile, f"{bits}-bit activations where spikes are")
+        return Billed(sparse_counts(counts), self.profile, "a product with zero is not executed")
+
+    def _at(self, precision: str) -> HardwareProfile | None:
+        """The hardware at another precision, or itself where it is its own."""
+        own = self.profile.precision == precision
+        return self.profile if own else self.evaluation.at.get((self.profile.name, precision))
+
+    @cached_property
+    def bill(self) -> Estimate | None:
+        """Its bill on exactly these windows; None where it has none."""
+        if isinstance(self.billed, str):
+            return None
+        counts, profile, _ = self.billed
+        return estimate(counts, profile, dataflow=self.evaluation.dataflow)
+
+    @property
+    def note(self) -> str:
+        """What to know of its bill, or why it has none."""
+        return self.billed if isinstance(self.billed, str) else self.billed.note
+
+    @property
+    def precision(self) -> str:
+        """Number format of its arithmetic."""
+        return "" if self.bill is None else self.bill.profile.precision
+
+    def token_pj(self, accounting: str) -> float | None:
+        """Energy per token read, in picojoules; None where a MAC or an accumulate has no price."""
+        if self.bill is None:
+            return None
+        pj = saving(self.bill, self.bill, accounting).asa_pj
+        return None if pj is None else pj / self.evaluation.comparison.asa.tokens
+
+    @cached_property
+    def weight_bytes(self) -> float:
+        """Bytes of weights that one token fetches in decode at batch 1."""
+        compared = self.evaluation.comparison
+        if self.measured is None:
+            shares = compared.fetched if self.is_spiking else {}
+            counts = compared.ssa if self.is_spiking else compared.asa
+            return weight_bytes(counts, self.profile, shares)
+        counts, bits_of = self.measured.counts, _BITS.get(self.kind)
+        shares = compared.fetched if self.is_spiking else needed_shares(counts)
+        return weight_bytes(counts, self.profile, shares, bits_of)
+
+    @cached_property
+    def partner(self) -> BaselineLine:
+        """The spiking model that is compared with it: one with the same weights, where there is."""
+        measured = self.evaluation.comparison.baselines
+        same = next((x for x in measured if x.kind == _PARTNERS.get(self.kind)), None)
+        return BaselineLine(self.evaluation, self.profile, same, is_spiking=True)
+
+    def saving(self, accounting: str) -> float | None:
+        """What the spiking model saves from it; None for itself, or where a side has no energy."""
+        if self.is_spiking or self.bill is None or self.partner.bill is None:
+            return None
+        return saving(self.bill, self.partner.bill, accounting).saving
+
+    @property
+    def weight_bytes_saving(self) -> float | None:
+        """What the spiking model saves of the bytes of weights in decode at batch 1."""
+        if self.is_spiking or not self.weight_bytes:
+            return None
+        return 1 - self.partner.weight_bytes / self.weight_bytes
+
+    @property
+    def unpriced(self) -> str:
+        """Operations on either side that have no price."""
+        if self.bill is None or self.partner.bill is None:
+            return ""
+        return op_names(saving(self.bill, self.partner.bill, "fused").unpriced)
+
+
+_four = partial(number, digits=4)
+_tenth = partial(percent, digits=1)
+
+
+def _token(accounting: str, heading: str = "") -> Column[BaselineLine]:
+    name = f"token_{accounting}_pj"
+    return Column(name, lambda line: line.token_pj(accounting), heading)
+
+
+def _saved(accounting: str, heading: str = "") -> Column[BaselineLine]:
+    name = f"model_saving_{accounting}"
+    return Column(name, lambda line: line.saving(accounting), heading, _tenth)
+
+
+#: `quality_baselines.csv`, and the table for people.
+BASELINES: tuple[Column[BaselineLine], ...] = (
+    Column("baseline", at("name"), "baseline", words=True, key=True),
+    Column("kind", at("kind")),
+    Column("number", at("measured.number"), dtype="float64"),
+    Column("perplexity", at("quality.perplexity")),
+    Column("perplexity_change", at("perplexity_change"), "perplexity", change),
+    Column("kl_nats", at("kl_nats"), "KL (nats)", _four),
+    *attributes("", "top1_agreement"),
+    Column("hw", at("profile.name")),
+    Column("dataflow", lambda line: line.bill.dataflow.value if line.bill else ""),
+    *attributes("", "precision"),
+    _token("compute"),
+    _token("fused", "per token, fused"),
+    _token("unfused", "per token, unfused"),
+    _saved("compute"),
+    _saved("fused", "spiking saves, fused"),
+    _saved("unfused", "saves, unfused"),
+    Column("compared_with", lambda line: "" if line.is_spiking else line.partner.name),
+    Column("decode_weight_bytes", at("weight_bytes")),
+    Column(
+        "decode_weight_bytes_saving", at("weight_bytes_saving"), "of weight bytes, decode", _tenth
+    ),
+    *attributes("", "unpriced", "note"),
+    *attributes("evaluation.comparison.ssa", "model", "weights", "timesteps"),
+)
+
+
+def lines(evaluation: Evaluation, profile: HardwareProfile) -> list[BaselineLine]:
+    """The analog model, the baselines, and the spiking model."""
+    found = [BaselineLine(evaluation, profile, None)]
+    for each in evaluation.comparison.baselines:
+        found.append(BaselineLine(evaluation, profile, each, each.kind in _PARTNERS.values()))
+    return [*found, BaselineLine(evaluation, profile, None, is_spiking=True)]
+
+
+def baselines_table(evaluation: Evaluation) -> Table[BaselineLine]:
+    """`quality_baselines.csv`: one row per hardware and baseline."""
+    return Table(BASELINES, [x for it in evaluation.profiles for x in lines(evaluation, it)])
+
+
+def shown_table(evaluation: Evaluation, profile: HardwareProfile) -> Table[BaselineLine]:
+    """The baselines on one piece of hardware, for people."""
+    found = lines(evaluation, profile)
+    title = (
+        f"Baselines on the same tokens, {profile.name}: change of perplexity, KL from the analog "
+        "model, energy per token, and what the spiking model saves from each"
+    )
+    known = [line.token_pj("unfused") or 0.0 for line in found]
+    scale, unit = energy_unit(max(known))
+    columns = (
+        replace(column, heading=f"{column.heading} ({unit})", show=partial(_in, scale))
+        if column.name.startswith("token_") and column.heading
+        else column
+        for column in BASELINES
+    )
+    return Table(tuple(columns), found, title, strong=lambda line: line.is_spiking)
+
+
+def _in(scale: float, pj: float) -> str:
+    return f"{pj / scale:.3g}"
