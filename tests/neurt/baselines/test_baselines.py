@@ -192,7 +192,8 @@ def test_zones_silence_what_the_spiking_model_silences(pair: Pair, read: Reading
     coders = [x for x in pair.spiking.modules() if isinstance(x, Coder)]
     assert len(coders) == 12  # six in each of two layers
     for coder in coders:
-        shape = (2, 2, 2, 5, 5) if coder.arranged or coder.channels == 1 else (3, coder.channels)
+        arranged = coder.arranged
+        shape = (2, *arranged[:-2], 5, 5) if arranged else (3, coder.channels)
         x = 2 * float(coder.threshold.mean()) * torch.randn(shape)
         with torch.no_grad():
             events = coder(x)
