@@ -12,6 +12,7 @@ from neurt.baselines.baselines import check, known, prepare
 from neurt.evaluation.quality import compare
 from neurt.loading.models import LoadedModel, ModelError, Weights, load_model
 from neurt.loading.source import resolve
+from neurt.measure.objective import aim_of
 from neurt.measure.pair import WINDOW, calibrate, load, spiking_version
 from neurt.measure.planning import now, versions
 from neurt.measure.widths import stored_widths
@@ -53,7 +54,9 @@ def run_evaluate(
     longest = min(loaded.shape.positions, max(window, WINDOW))
     calibration = calibrate(loaded, request, [ids], longest)
     progress("loading the model", 1, 1)
-    spiking = spiking_version(loaded, request.spiking, calibration, progress, say)
+    stored = stored_widths(loaded.source, loaded.weights, request.widths)
+    aim = aim_of(request, loaded.weights, loaded.shape, stored)
+    spiking = spiking_version(loaded, aim.spiking, calibration, progress, say)
     of_layers = calibration
     if loaded.spiking is not None and any(each.is_calibrated for each in asked):
         of_layers = calibrated_on(loaded.tokenizer, tokens=longest, model=source.directory)
@@ -69,7 +72,6 @@ def run_evaluate(
         baselines=twins,
         progress=lambda done, total: progress("reading", done, total),
     )
-    stored = stored_widths(loaded.source, loaded.weights, request.widths)
     compared = replace(
         compared,
         asa=replace(stored.rows(compared.asa), model=loaded.name, weights=analog_weights),
@@ -83,7 +85,7 @@ def run_evaluate(
         text_name,
         machines,
         settings
-        | {"window": window, "stride": stride, "calibration": calibration.name}
+        | {"window": window, "stride": stride, "calibration": calibration.name, **aim.facts}
         | {"widths_used": {it.name: stored.used(compared.asa, it) for it in machines}},
         versions(),
         now(),

@@ -143,7 +143,7 @@ def _prepare(
     calibration = calibrate(loaded, request, [ids, held_out], window)
     progress("loading the model", 1, 1)
     student = student_of(request, loaded, calibration, progress, say)
-    facts = facts_of(request, loaded, calibration, teacher)
+    facts = facts_of(request, loaded, calibration, teacher, student.choices)
     return _Course(request, loaded, teacher, ids, held_out, facts, progress, say), student
 
 

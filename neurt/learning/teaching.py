@@ -9,9 +9,12 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from neurt.loading.models import LoadedModel, ModelError, Weights, load_model
+from neurt.measure.objective import aim_of
 from neurt.measure.pair import spiking_version
+from neurt.measure.widths import stored_widths
 from neurt.progress import Progress, Say, silent
 from neurt.requests.training import FinetuneRequest
+from neurt.spiking.config import SpikingConfig
 from neurt.spiking.conversion import check_finite
 from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.text.data import Calibration
@@ -56,7 +59,9 @@ def student_of(
     """The spiking model, with weights of its own, so that no other model learns with it."""
     if loaded.spiking is not None:
         check_finite(loaded.spiking)
-    return copy.deepcopy(spiking_version(loaded, request.spiking, calibration, progress, say))
+    stored = stored_widths(loaded.source, loaded.weights, {})
+    aim = aim_of(request, loaded.weights, loaded.shape, stored)
+    return copy.deepcopy(spiking_version(loaded, aim.spiking, calibration, progress, say))
 
 
 def facts_of(
@@ -64,8 +69,11 @@ def facts_of(
     loaded: LoadedModel,
     calibration: Calibration,
     teacher: PreTrainedModel,
+    chosen: SpikingConfig,
 ) -> dict[str, object]:
     """What decides the result beside the settings of a stage, in the order worth telling.
+
+    `chosen` is how the model was converted.
 
     Thresholds that were calibrated in this run are not among it: another number of threads changes
     their last digits.
@@ -73,7 +81,7 @@ def facts_of(
     own = loaded.spiking
     return {
         "model": loaded.name,
-        "conversion": (request.spiking if own is None else own.choices).model_dump_json(),
+        "conversion": chosen.model_dump_json(),
         "train": request.train,
         "layer_steps": request.layer_steps,
         "calibration_tokens": request.calibration_tokens if own is None else None,

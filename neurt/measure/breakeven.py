@@ -164,7 +164,7 @@ def _layers(asa: Counts, ssa: Counts, *, by_depth: bool) -> Iterator[Part]:
     for component, rows in groups.items():
         path = rows[0].name.rpartition(".")[0]
         short = "+".join(row.name.rpartition(".")[2] for row in rows)
-        yield _layer_part(f"{path}.{short}" if by_depth else component, rows, ssa)
+        yield _layer_part(f"{path}.{short}".lstrip(".") if by_depth else component, rows, ssa)
 
 
 def _event_layers(asa: Counts, ssa: Counts) -> Iterator[LayerCount]:

@@ -45,7 +45,7 @@ def conversion_of(source: ModelSource, request: Converts) -> SpikingConfig:
 
 
 def _asked(request: Converts) -> set[str]:
-    calibrated = request.model_fields_set & {"calibration", "calibration_tokens"}
+    calibrated = request.model_fields_set & {"calibration", "calibration_tokens", "objective"}
     return calibrated | request.spiking.model_fields_set
 
 

@@ -14,6 +14,7 @@ from neurt.closed_form.passes import check_stages
 from neurt.families import label
 from neurt.loading.models import LoadedModel
 from neurt.loading.source import resolve
+from neurt.measure.objective import aim_of
 from neurt.measure.pair import WINDOW, calibrate, load, spiking_version
 from neurt.measure.planning import assemble, settings
 from neurt.measure.stages import StepMeter, Witness, count_stages
@@ -72,7 +73,9 @@ def measure(
     witness: Witness = partial(verify_analog, shape, conventions) if verify else silent
     with exposed_attention(loaded.model):
         asa = count_stages(loaded.model, inputs, stages, "asa", progress, witness, **counting)
-    spiking = spiking_version(loaded, request.spiking, calibration, progress, say)
+    stored = stored_widths(loaded.source, loaded.weights, request.widths)
+    aim = aim_of(request, loaded.weights, shape, stored)
+    spiking = spiking_version(loaded, aim.spiking, calibration, progress, say)
     chosen = spiking.choices
     witness = partial(verify_spiking, shape, conventions, chosen) if verify else silent
     counting["timesteps"] = chosen.timesteps
@@ -88,7 +91,6 @@ def measure(
         Phase(stage.name, analog, events, stage.generated)
         for stage, analog, events in zip(stages, asa, ssa, strict=True)
     ]
-    facts = {"text": text_name, "calibration": calibration.name}
+    facts = {"text": text_name, "calibration": calibration.name, **aim.facts}
     about = settings(request, chosen, shape) | facts
-    stored = stored_widths(loaded.source, loaded.weights, request.widths)
     return assemble("profile", request, phases, profiles, about, stored, steps.counts())

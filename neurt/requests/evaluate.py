@@ -23,6 +23,7 @@ from neurt.requests.base import (
     named,
 )
 from neurt.requests.hardware import Executed
+from neurt.requests.objective import Aimed
 from neurt.spiking.config import (
     Calibrate,
     Code,
@@ -34,7 +35,7 @@ from neurt.spiking.config import (
 )
 
 
-class Reading(Output, Executed, Calibrated, Text, Seeded):
+class Reading(Aimed, Output, Executed, Calibrated, Text, Seeded):
     """Which models read which text, and on which hardware the result is priced."""
 
     group: ClassVar[str] = "passes"
@@ -155,6 +156,11 @@ class SweepRequest(Reading):
             found["jobs"] = "a Ray cluster has its own; leave out --ray"
         return found
 
+    @property
+    def conversions(self) -> list[SpikingConfig]:
+        """See `Aimed.conversions`."""
+        return [point.spiking for point in self.points()]
+
     def points(self) -> list[EvaluateRequest]:
         """One request per combination, without those that differ in nothing that matters."""
         common = self.model_dump(include=set(Reading.model_fields))
@@ -183,6 +189,7 @@ class SweepRequest(Reading):
                 **dict(zip(_OTHERS, others, strict=True)),
             )
             # What changes nothing beside the others is as it is by default.
-            spiking = SpikingConfig(**asked.model_dump(exclude=set(asked.idle)))
+            idle = {*asked.idle} | ({"resolution"} if self.objective else set())
+            spiking = SpikingConfig(**asked.model_dump(exclude=idle))
             found.setdefault(spiking.model_dump_json(), EvaluateRequest(**common, spiking=spiking))
         return list(found.values())

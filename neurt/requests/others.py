@@ -23,12 +23,13 @@ from neurt.requests.base import (
     dated,
 )
 from neurt.requests.hardware import Bound, Timed, check_both_sides
+from neurt.requests.objective import Aimed
 from neurt.spiking.config import SpikingConfig
 
 _PROFILE = "a name from the list, or a .toml file (FILE.toml:int8 for one of its precisions)"
 
 
-class ConvertRequest(Calibrated, Seeded):
+class ConvertRequest(Aimed, Calibrated, Seeded):
     """A model to convert and write as any Hugging Face tool loads it."""
 
     spiking: Conversion = SpikingConfig()

@@ -24,6 +24,7 @@ from neurt.requests.base import (
     dated,
 )
 from neurt.requests.hardware import Bound, Compared
+from neurt.requests.objective import Aimed
 from neurt.spiking.config import SpikingConfig
 
 
@@ -101,7 +102,7 @@ class PassRequest(Reported, Compared, Passes, Model):
         return found
 
 
-class ProfileRequest(PassRequest, Calibrated, Text, Seeded):
+class ProfileRequest(Aimed, PassRequest, Calibrated, Text, Seeded):
     """A measured run."""
 
     group: ClassVar[str] = "passes"

@@ -21,6 +21,7 @@ from neurt.requests.base import (
     Seed,
     Weights,
 )
+from neurt.requests.objective import Aimed
 from neurt.spiking.config import SpikingConfig
 
 
@@ -122,7 +123,7 @@ class PretrainRequest(Trained, TrainingSettings):
             )
 
 
-class FinetuneRequest(Trained, Calibrated, Weights):
+class FinetuneRequest(Aimed, Trained, Calibrated, Weights):
     """An analog model, which is converted, or a converted one, and how to train it."""
 
     group: ClassVar[str] = "training"

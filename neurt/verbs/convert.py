@@ -26,8 +26,10 @@ def run(request: ConvertRequest, console: Console) -> list[Path]:
     """
     from neurt.loading.saving import save_model
     from neurt.loading.source import resolve
+    from neurt.measure.objective import aim_of
     from neurt.measure.pair import calibrate, load, spiking_version
     from neurt.measure.planning import now, versions
+    from neurt.measure.widths import stored_widths
     from neurt.spiking.conversion import ConversionError
     from neurt.text.data import copy_texts
     from neurt.text.windows import check_windows
@@ -52,7 +54,9 @@ def run(request: ConvertRequest, console: Console) -> list[Path]:
             raise ConversionError(f"'{request.model}' is a converted model; give an analog one")
         calibration = calibrate(loaded, request, (), window(loaded.shape))
         progress("loading the model", 1, 1)
-        spiking = spiking_version(loaded, request.spiking, calibration, progress)
+        stored = stored_widths(source, loaded.weights, {})
+        aim = aim_of(request, loaded.weights, loaded.shape, stored)
+        spiking = spiking_version(loaded, aim.spiking, calibration, progress)
         progress("writing", 0, 1)
         record = {
             "model": loaded.name,
@@ -60,6 +64,7 @@ def run(request: ConvertRequest, console: Console) -> list[Path]:
             "calibration": calibration.name,
             "calibration_tokens": sum(ids.numel() for ids in calibration.windows),
             "spiking": spiking.config.spiking,
+            **aim.facts,
             "versions": dict(versions()),
             "created": now(),
         }

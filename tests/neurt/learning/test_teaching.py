@@ -163,7 +163,8 @@ def facts(directory: Path, change: Change = lambda _: None, **asked: Any) -> dic
 
 
 def facts_taught_by(teacher: Any, loaded: LoadedModel, asked: FinetuneRequest) -> dict[str, object]:
-    return facts_of(asked, loaded, calibrate(loaded, asked, [], 32), teacher)
+    chosen = asked.spiking if loaded.spiking is None else loaded.spiking.choices
+    return facts_of(asked, loaded, calibrate(loaded, asked, [], 32), teacher, chosen)
 
 
 def test_the_same_request_has_the_same_facts(trained: Path) -> None:
@@ -214,7 +215,7 @@ def test_the_text_that_thresholds_are_calibrated_on_is_a_fact(
     one = facts(trained)
     loaded = load_model(str(trained))
     packaged = calibrate(loaded, request(trained, calibration=PACKAGED), [], 32)
-    other = facts_of(request(trained), loaded, packaged, loaded.model)
+    other = facts_of(request(trained), loaded, packaged, loaded.model, SpikingConfig())
     assert {name for name in one if one[name] != other[name]} == {"sha256 of the calibration text"}
     before = facts(converted_directory)
     (converted_directory / "calibration.txt").write_text("other", encoding="utf-8")
