@@ -114,7 +114,7 @@ def test_zones_by_loss_pay_for_the_whole_vocabulary(decoder: Decoder) -> None:
 @torch.no_grad()
 def test_zones_by_output_blur_the_logits_by_their_share(decoder: Decoder) -> None:
     analog, ids = decoder("llama", dtype=torch.float64), torch.arange(30).unsqueeze(0)
-    model = convert(analog, SpikingConfig(**HEAD), [ids])
+    model = convert(analog, SpikingConfig(**HEAD, dead_zone="output"), [ids])
     head = head_of(model)
     zones, weight = head.encoder.threshold, head.weight
     # sum of d_c^2 / 3 ||W_c||^2 is DEAD_SHARE^2 of the power of the logits, as the coded model
