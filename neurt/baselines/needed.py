@@ -48,7 +48,7 @@ def _tally(
 
 
 def without_zeros(asa: Counts, tallies: Mapping[str, list[Tally]]) -> Counts:
-    """Counts of the analog model that say how many of their MACs have an input of zero.
+    """Counts of the analog model that say what zeros spare: MACs, and rows of stored operands.
 
     Args:
         asa: As counted, of the same pass.
@@ -60,6 +60,7 @@ def without_zeros(asa: Counts, tallies: Mapping[str, list[Tally]]) -> Counts:
             return layer
         kept = Tally.total(tallies[layer.name])
         zeros = layer.tally.ops.get(Op.MAC, 0) - kept.accumulates
-        return replace(layer, tally=layer.tally._replace(zero_macs=zeros))
+        tally = layer.tally._replace(zero_macs=zeros).seen(*kept.looked)
+        return replace(layer, tally=tally)
 
     return replace(asa, layers=tuple(map(row, asa.layers)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -15,7 +15,6 @@ from transformers import PreTrainedModel
 
 from energy import Conventions, Counts, count_pass, exposed_attention
 from neurt.baselines.baselines import Baseline
-from neurt.evaluation.fetched import fetched, shares
 from neurt.evaluation.hidden import FINAL, Place, add_similarity, hidden_states
 from neurt.evaluation.sums import Sums, add_predictions
 from neurt.families import Shape, label, read_shape
@@ -116,7 +115,6 @@ def compare(
         window=window,
         stride=stride,
         windows=len(plan),
-        fetched=shares(sums),
         baselines=tuple(
             MeasuredBaseline(
                 each.name,
@@ -166,7 +164,7 @@ def _add_batch(
 ) -> tuple[Counts, ...]:
     """Let all models read a batch; a function, so that its logits are gone before the next."""
     asa = _read("analog", analog, ids, part, conventions)
-    ssa = _read("spiking", spiking, ids, part, conventions, sums)
+    ssa = _read("spiking", spiking, ids, part, conventions)
     targets = ids.to(asa.logits.device)
     add_predictions(sums, "analog", asa.logits, asa.logits, targets, part)
     add_predictions(sums, "spiking", asa.logits, ssa.logits, targets, part)
@@ -187,26 +185,16 @@ def _inputs(model: PreTrainedModel, ids: Tensor, part: list[Window]) -> Tensor:
 
 
 def _read(
-    name: str,
-    model: PreTrainedModel,
-    ids: Tensor,
-    part: list[Window],
-    conventions: Conventions,
-    sums: Sums | None = None,
+    name: str, model: PreTrainedModel, ids: Tensor, part: list[Window], conventions: Conventions
 ) -> _Reading:
-    """Let one model read a batch of windows, counted; `sums` of rows that a spiking one needs."""
+    """Let one model read a batch of windows, counted."""
     inputs = _inputs(model, ids, part)
     is_spiking = isinstance(model, SpikingLanguageModel)
     logits: list[Tensor] = []
-
-    def run() -> None:
-        with nullcontext() if sums is None else fetched(model, sums):
-            logits.append(model(input_ids=inputs, use_cache=False).logits)
-
     with hidden_states(model, part) as hidden:
         counts = count_pass(
             model,
-            run,
+            lambda: logits.append(model(input_ids=inputs, use_cache=False).logits),
             variant="asa" if name == "analog" else "ssa",
             conventions=conventions,
             label=label,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from energy import Counts, Estimate, estimate, saving
 from energy.compare.baselines import sparse_counts
-from energy.compare.fetched import needed_shares, weight_bytes
+from energy.compare.fetched import weight_bytes
 from energy.compare.quantised import w4_bits, w4a16, w8_bits, w8a8
 from energy.compare.twin import twin_counts
 from energy.counts import LayerCount
@@ -139,13 +139,10 @@ class BaselineLine:
     def weight_bytes(self) -> float:
         """Bytes of weights that one token fetches in decode at batch 1."""
         compared = self.evaluation.comparison
-        if self.measured is None:
-            shares = compared.fetched if self.is_spiking else {}
-            counts = compared.ssa if self.is_spiking else compared.asa
-            return weight_bytes(counts, self.profile, shares)
-        counts, bits_of = self.measured.counts, _BITS.get(self.kind)
-        shares = compared.fetched if self.is_spiking else needed_shares(counts)
-        return weight_bytes(counts, self.profile, shares, bits_of)
+        counts = compared.ssa if self.is_spiking else compared.asa
+        if self.measured is not None:
+            counts = self.measured.counts
+        return weight_bytes(counts, self.profile, _BITS.get(self.kind))
 
     @cached_property
     def partner(self) -> BaselineLine:

@@ -95,9 +95,6 @@ class Comparison:
     window: int  #: tokens per window
     stride: int  #: tokens from the start of a window to that of the next
     windows: int  #: number of windows
-    #: share of the rows of weights that one token needs of the spiking model, by layer; of a layer
-    #: that is not here it needs all
-    fetched: Mapping[str, float] = field(default_factory=dict)
     baselines: tuple[MeasuredBaseline, ...] = ()  #: twins of the analog model, in the order asked
 
     @property

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from builders import chip
 
 from energy import Counts, Label, LayerCount, Levels, Tally, estimate
-from energy.compare.fetched import needed_shares, weight_bytes
+from energy.compare.fetched import weight_bytes
 from energy.compare.quantised import w4_bits, w4a16, w8_bits, w8a8
 from energy.formulas import event_linear, linear
 from hwmodels import Op
@@ -66,13 +68,10 @@ def test_weights_of_4_bits_are_read_as_such() -> None:
     assert found.layers[0].tally == DENSE.tally
 
 
-def test_a_zero_of_an_input_spares_a_row() -> None:
-    # 6 tokens x 256 inputs, a quarter of them zero.
-    tally = DENSE.tally._replace(zero_macs=6 * 64 * 10)
-    sparse = LayerCount(DENSE.name, DENSE.kind, DENSE.label, DENSE.calls, tally)
-    assert needed_shares(counts(sparse, NORM)) == {"fc": 0.75}
-    assert needed_shares(counts(DENSE)) == {}
+def test_of_a_row_that_was_looked_at_each_token_fetches_what_it_needs() -> None:
+    # 6 tokens, of which each needs three quarters of 256 rows of 10 weights.
+    sparse = replace(DENSE, tally=DENSE.tally.seen(active_weights=6 * 192 * 10))
     machine = chip({Op.MAC: 1.0})
-    assert weight_bytes(counts(sparse, NORM), machine, {"fc": 0.75}) == 2560 * 0.75
-    assert weight_bytes(counts(DENSE), machine, {}) == 2560
-    assert weight_bytes(counts(SPIKING), machine, {"fc": 0.5}, w4_bits) == 2560 * 4.15625 / 8 / 2
+    assert weight_bytes(counts(sparse, NORM), machine) == 2560 * 0.75
+    assert weight_bytes(counts(DENSE), machine) == 2560
+    assert weight_bytes(counts(sparse), machine, w4_bits) == 0.75 * 2560 * 4.15625 / 8

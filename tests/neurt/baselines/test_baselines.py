@@ -120,6 +120,12 @@ def inputs_of(model: PreTrainedModel, run: Callable[[], object]) -> dict[str, Te
     return seen
 
 
+def touched(x: Tensor) -> int:
+    """Channels of which any token has a value that is not zero."""
+    tokens = x.flatten(0, -2)
+    return sum(any(value != 0 for value in tokens[:, c].tolist()) for c in range(x.shape[-1]))
+
+
 @pytest.mark.parametrize("kind", ["teal", "wina"])
 def test_zeros_are_counted_as_a_loop_over_tokens_counts_them(
     pair: Pair, read: Reading, kind: str
@@ -139,6 +145,8 @@ def test_zeros_are_counted_as_a_loop_over_tokens_counts_them(
         fan_out = row.tally.ops[Op.MAC] // x.numel()
         zeros = sum(int(value == 0) for token in x.flatten(0, 1) for value in token)
         assert row.tally.zero_macs == zeros * fan_out
+        assert row.tally.touched_weights == touched(x) * fan_out
+        assert row.tally.active_weights == (x.numel() - zeros) * fan_out
         assert row.tally.ops == asa.layer(name).tally.ops
     blocks = [row for row in silent.counts.layers if row.label.block in ("attention", "ffn")]
     zero = sum(row.tally.zero_macs or 0 for row in blocks)
@@ -169,6 +177,8 @@ def test_zeros_of_zones_are_counted_as_a_loop_counts_them(
         [values] = x  # one analog value in the place of the events
         fan_out = own[Op.MAC] // values.numel()
         assert row.tally.zero_macs == int((values == 0).sum()) * fan_out
+        assert row.tally.touched_weights == touched(values) * fan_out
+        assert row.tally.active_weights == int((values != 0).sum()) * fan_out
     tokens = pair.ids.shape[1]
     assert len(products) == 4
     for name, left in products.items():

@@ -287,7 +287,6 @@ def test_baselines_read_the_same_tokens(evaluate: Run, analog: Path, tmp_path: P
     assert measured["w8a8"].kl_nats < measured["w4a16"].kl_nats
     # One call of every layer for each of two batches of windows, as in the analog model.
     assert measured["teal=0.3"].counts.tokens == found.comparison.asa.tokens
-    assert 0 < found.comparison.fetched["transformer.h.0.mlp.c_proj"] <= 1
     assert {*found.at} == {("45nm", "int8"), ("45nm", "fp16")}
     files = {path.name for path in write_quality(found, tmp_path / "out")}
     assert "quality_baselines.csv" in files

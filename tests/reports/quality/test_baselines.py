@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from energy import Counts, estimate, saving
+from energy import Counts, LayerCount, estimate, saving
 from energy.compare.quantised import w4a16, w8a8
-from hwmodels import Op, load_profile
+from hwmodels import Dataflow, Op, load_profile
 from reports import Run
 from reports.quality.baselines import baselines_table, lines
 from reports.quality.curves import curves, curves_table, print_baselines
@@ -24,15 +24,16 @@ Make = Callable[..., Evaluation]
 
 def zeros(counts: Counts, share: float) -> Counts:
     """A share of the MACs of each layer with weights has an input of zero."""
-    return replace(
-        counts,
-        layers=tuple(
-            replace(row, tally=row.tally._replace(zero_macs=share * row.tally.ops[Op.MAC]))
-            if row.tally.ops.get(Op.WEIGHT_READ)
-            else row
-            for row in counts.layers
-        ),
-    )
+
+    def row(layer: LayerCount) -> LayerCount:
+        macs, weights = (layer.tally.ops.get(op, 0) for op in (Op.MAC, Op.WEIGHT_READ))
+        if not weights:
+            return layer
+        tally = layer.tally._replace(zero_macs=share * macs)
+        needed = (1 - share) * macs  # each token needs as many weights as it executes MACs
+        return replace(layer, tally=tally.seen((1 - share / 2) * weights, needed))
+
+    return replace(counts, layers=tuple(map(row, counts.layers)))
 
 
 @pytest.fixture
@@ -103,6 +104,26 @@ def test_each_baseline_has_a_bill_of_its_own(compared: Make) -> None:
     assert spared == pytest.approx(0.25 * linear * 4.6 / asa.tokens)
 
 
+def test_a_machine_that_gathers_rows_fetches_what_any_token_needs(compared: Make) -> None:
+    evaluation = compared()
+    gathered = replace(evaluation, dataflow=Dataflow.GATHERED)
+    bills = {
+        (line.name, flow.dataflow): line.bill
+        for flow in (evaluation, gathered)
+        for line in lines(flow, flow.profiles[0])
+    }
+
+    def read(name: str, flow: Dataflow | None) -> float:
+        bill = bills[name, flow]
+        assert bill is not None
+        return bill.counts.total(Op.WEIGHT_READ)
+
+    whole = read("analog", None)
+    assert read("analog", Dataflow.GATHERED) == read("teal=0.5", None) == whole
+    assert read("teal=0.5", Dataflow.GATHERED) == pytest.approx(0.75 * whole)
+    assert read("teal=0.25", Dataflow.GATHERED) == pytest.approx(0.875 * whole)
+
+
 def test_a_saving_is_one_at_the_same_widths(compared: Make) -> None:
     evaluation = compared()
     found, ssa = frame(evaluation), evaluation.comparison.ssa
@@ -121,19 +142,23 @@ def test_bytes_of_weights_in_decode_are_those_of_the_rows_that_a_token_needs(
 ) -> None:
     evaluation = compared()
     ssa = evaluation.comparison.ssa
-    names = [
-        row.name for row in ssa.layers if row.tally.slots and row.tally.ops.get(Op.WEIGHT_READ)
-    ]
-    fetched = dict.fromkeys(names, 0.5)
-    evaluation = replace(evaluation, comparison=replace(evaluation.comparison, fetched=fetched))
+    names = {x.name for x in ssa.layers if x.tally.slots and x.tally.ops.get(Op.WEIGHT_READ)}
+
+    def half(row: LayerCount) -> LayerCount:
+        needed = ssa.tokens * row.tally.ops.get(Op.WEIGHT_READ, 0) / 2
+        tally = row.tally.seen(active_weights=needed) if row.name in names else row.tally
+        return replace(row, tally=tally)
+
+    needed = replace(ssa, layers=tuple(map(half, ssa.layers)))
+    evaluation = replace(evaluation, comparison=replace(evaluation.comparison, ssa=needed))
     found = frame(evaluation)
     weights = {row.name: row.tally.ops.get(Op.WEIGHT_READ, 0) for row in ssa.layers}
     whole = 4 * sum(weights.values())
     assert found.decode_weight_bytes["analog"] == whole
     assert found.decode_weight_bytes["teal=0.25"] == pytest.approx(0.75 * whole)
-    half = whole - 2 * sum(weights[name] for name in names)
-    assert found.decode_weight_bytes["spiking"] == half
-    assert found.decode_weight_bytes_saving["analog"] == pytest.approx(1 - half / whole)
+    ours = whole - 2 * sum(weights[name] for name in names)
+    assert found.decode_weight_bytes["spiking"] == ours
+    assert found.decode_weight_bytes_saving["analog"] == pytest.approx(1 - ours / whole)
     assert found.decode_weight_bytes["w4a16"] < 0.2 * whole
 
 
