@@ -14,6 +14,7 @@ layer that runs, each buffer as a whole: what does not fit goes to the next leve
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,13 +37,23 @@ class Held:
     bytes: Floats  #: bytes that the layer holds of it during a call
     moved: Floats  #: bytes that the layer reads and writes of it in a call
     copies: Floats  #: places of the model at which a row stands, (layers,)
+    #: the first row of each model, where they are those of several, each alone on its machine
+    starts: tuple[int, ...] = (0,)
 
     @property
     def whole(self) -> Floats:
         """Bytes of the buffer that a byte is in: of persistent ones, that of the whole model."""
+        if len(self.starts) > 1:
+            return np.concatenate([model.whole for model in self.models()])
         whole = self.bytes.copy()
         whole[:, :PERSISTENT] = self.copies @ self.bytes[:, :PERSISTENT]
         return whole
+
+    def models(self) -> Iterator[Held]:
+        """What each of them holds."""
+        for start, end in zip(self.starts, (*self.starts[1:], None), strict=True):
+            rows = slice(start, end)
+            yield Held(self.bytes[rows], self.moved[rows], self.copies[rows])
 
 
 def place(held: Held, profile: HardwareProfile) -> Floats:
@@ -52,19 +63,30 @@ def place(held: Held, profile: HardwareProfile) -> Floats:
     buffer, and are 0 elsewhere.
     """
     names = list(profile.memory)
-    shares = np.zeros((len(names), *held.bytes.shape))
     lists = [[names.index(x) for x in profile.placement.get(buffer, ())] for buffer in BUFFERS]
+    rooms = [
+        np.inf if level.capacity_bytes is None else float(level.capacity_bytes)
+        for level in profile.memory.values()
+    ]
     if profile.room is Room.FIXED_ORDER:
-        _place_whole(shares, held, lists, profile)
-        return shares
+        placed = [_place_whole(model, lists, rooms) for model in held.models()]
+    else:
+        order = _nearest_first(lists)
+        placed = [_place_by_need(model, lists, rooms, order) for model in held.models()]
+    return np.concatenate(placed, axis=1)
+
+
+def _place_by_need(
+    held: Held, lists: list[list[int]], rooms: list[float], order: list[int]
+) -> Floats:
+    """Shares of one model, byte by byte."""
+    shares = np.zeros((len(rooms), *held.bytes.shape))
     waiting = held.bytes.copy()
-    for level in _nearest_first(lists):
-        capacity = profile.memory[names[level]].capacity_bytes
+    for level in order:
         wants = np.array([level in levels for levels in lists])
         last = np.array([bool(levels) and level == levels[-1] for levels in lists])
         asked = waiting * wants
-        room = np.inf if capacity is None else float(capacity)
-        taken = np.where(last, asked, _fill(asked, held, room))
+        taken = np.where(last, asked, _fill(asked, held, rooms[level]))
         waiting -= taken
         shares[level] += np.divide(taken, held.bytes, out=np.zeros_like(taken), where=taken > 0)
     for column, levels in enumerate(lists):  # a buffer that holds nothing lives nearest
@@ -96,11 +118,12 @@ def _fill(asked: Floats, held: Held, room: float) -> Floats:
         uses = np.where(held.bytes > 0, held.moved / held.bytes, 0.0)
     working, of_working = asked[:, PERSISTENT:], uses[:, PERSISTENT:]
     order = np.argsort(-of_working, axis=1, kind="stable")
-    sizes = np.take_along_axis(working, order, 1)
+    in_order = np.arange(len(order))[:, None], order
+    sizes = working[in_order]
     ends = np.cumsum(sizes, axis=1)
     starts = ends - sizes
     # A byte at some depth of the working sets is used by every layer that reaches so deep.
-    height = np.take_along_axis(of_working, order, 1) * held.copies[:, None]
+    height = of_working[in_order] * held.copies[:, None]
     at = np.concatenate([starts.ravel(), ends.ravel()])
     change = np.concatenate([height.ravel(), -height.ravel()])
     steps = np.argsort(at, kind="stable")
@@ -116,20 +139,16 @@ def _fill(asked: Floats, held: Held, room: float) -> Floats:
     got[ranked] = np.clip(room - before, 0, all_lengths[ranked])
     deep, stored = got[: len(lengths)].sum(), got[len(lengths) :]
     taken = np.empty_like(asked)
-    np.put_along_axis(taken[:, PERSISTENT:], order, np.clip(deep - starts, 0, sizes), 1)
+    taken[:, PERSISTENT:][in_order] = np.clip(deep - starts, 0, sizes)
     taken[:, :PERSISTENT] = (stored / np.maximum(copies, 1)).reshape(-1, PERSISTENT)
     return taken
 
 
-def _place_whole(
-    shares: Floats, held: Held, lists: list[list[int]], profile: HardwareProfile
-) -> None:
+def _place_whole(held: Held, lists: list[list[int]], rooms: list[float]) -> Floats:
     """The fixed order: each buffer in the first level that has room for it, or in the last."""
     sizes = held.whole
-    room = [
-        np.full(len(sizes), np.inf if level.capacity_bytes is None else level.capacity_bytes)
-        for level in profile.memory.values()
-    ]
+    shares = np.zeros((len(rooms), *sizes.shape))
+    room = [np.full(len(sizes), most) for most in rooms]
     for column, levels in enumerate(lists):
         waiting = np.ones(len(sizes), dtype=bool)
         for level in levels:
@@ -139,3 +158,4 @@ def _place_whole(
             shares[level, here, column] = 1
             room[level] = np.where(here, room[level] - sizes[:, column], room[level])
             waiting = waiting & ~here
+    return shares
