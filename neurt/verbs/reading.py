@@ -14,7 +14,14 @@ from pydantic_core import ErrorDetails
 from hwmodels.errors import UserError
 from hwmodels.plain import quoted, shortened
 from neurt.requests.base import Request
-from neurt.verbs.flags import FlagField, flag_fields, inner_type, is_mapping, number_text
+from neurt.verbs.flags import (
+    FlagField,
+    flag_fields,
+    has_unit,
+    inner_type,
+    is_mapping,
+    number_text,
+)
 
 #: What breaks a rule, by the names that pydantic has for it.
 _RULES = {
@@ -73,7 +80,7 @@ def _values(
         field = fields[key]
         *outer, name = field.path
         inner = values.setdefault(outer[0], {}) if outer else values
-        kind = inner_type(field.info.annotation)[0]
+        kind = str if has_unit(field.info.annotation) else inner_type(field.info.annotation)[0]
         if is_mapping(field.info.annotation):
             value = _pairs(parser, field, value)
             kind = inner_type(typing.get_args(field.info.annotation)[1])[0]

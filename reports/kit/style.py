@@ -32,6 +32,8 @@ PAGE_WIDTH, COLUMN_WIDTH = 7.0, 3.4
 SMALL = 6.5
 
 SPIKING_HATCH = "////"
+#: A colour for each of three models, from light to dark; nothing else has them.
+CONTENDER_COLOURS = {"dense": "#ECECEC", "zones": "#B5A3D6", "spiking": "#46237A"}
 _TITLE_SIZE = 8
 _DPI = 200
 _CAPITALS = ("ac", "dram", "hbm", "mac", "sram")

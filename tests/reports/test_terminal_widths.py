@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from maps import Costs, energy_map
 from rich.console import Console
 
 from energy import Counts
@@ -26,6 +27,7 @@ from reports.hardware.profile import list_profiles, print_differences, print_pro
 from reports.kit.table import print_table
 from reports.literature.claims import print_reviews
 from reports.literature.lemaire import print_lemaire
+from reports.map.table import print_maps
 from reports.quality.evaluation import Comparison, Evaluation, LayerSimilarity, Quality
 from reports.quality.sweep import SWEEP, Sweep, print_sweep
 from reports.quality.table import print_quality
@@ -117,6 +119,15 @@ def of_breakeven(fixtures: pytest.FixtureRequest, console: Console) -> None:
     print_breakeven([make_case(measured=False), make_case(measured=True)], console)
 
 
+def of_maps(_: pytest.FixtureRequest, console: Console) -> None:
+    def costs(batch: int, context: int, bits: float, sram: int) -> Costs:
+        return 100.0, 80.0 + batch, 79.9 if context > 128 else 90.0
+
+    some = energy_map(costs, batches=[2**power for power in range(7)], unpriced=("exp", "sqrt"))
+    never = energy_map(lambda *_: (1.0, 2.0, 2.5), lambda *_: (2.0, 1.0, 0.5))
+    print_maps([some, never], console)
+
+
 def of_claims(_: pytest.FixtureRequest, console: Console) -> None:
     claims = (Claim("a good one", ann_ops=1e9, ann_energy_mj=4.6), Claim("bad", ann_energy_mj=9.2))
     wrong = Claim("worse", ann_ops=1e9, ann_energy_mj=9.2, snn_energy_mj=1.0, ratio=3.0)
@@ -154,6 +165,7 @@ SCREENS: dict[str, Screen] = {
     "reproduce": of_reproduction,
     "sensitivity": of_sensitivity,
     "breakeven": of_breakeven,
+    "map": of_maps,
     "check": of_claims,
     "price, Lemaire": of_lemaire,
     "finetune": of_stages,

@@ -27,6 +27,7 @@ _BASES = (
     *["report run --pictures none --no-page --out out"] * 2,
     f"reproduce {_GRID} --pictures none --out out",
     *["breakeven --shapes 8x8 --hw 45nm --pictures none --out out"] * 2,
+    *["map --model model --batches 1 2 --contexts 4 --hw 45nm --pictures none --out out"] * 2,
     *["sensitivity run --hw 45nm --samples 50 --pictures none --out out"] * 2,
     *["check claims.csv --out found.csv"] * 2,
     *("hw list", "hw show 45nm", "hw diff 45nm loihi", "hw new mine", "hw validate my.toml"),
@@ -37,6 +38,7 @@ _WORK = {
     *("--steps", "--layer-steps", "--tokens", "--seq-len", "--batch", "--windows", "--max-tokens"),
     *("--context", "--prompt", "--generate", "--calibration-tokens", "--held-out-tokens"),
     *("--samples", "--layers", "--width", "--vocabulary", "--positions", "--jobs", "--window"),
+    *("--batches", "--contexts"),
     *("--timesteps", "--models", "--model", "--ray", "--codes", "--forms", "--thresholds"),
 }
 _FILES = ("model", "run", "counts.csv", "my.toml", "text.txt", "claims.csv", "nothing", ".", "/")

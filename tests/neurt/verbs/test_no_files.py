@@ -28,6 +28,9 @@ hw diff 45nm @
 hw new mine --extends @
 hw show @
 hw validate @
+map --model @ --hw 45nm --out out
+map --run @ --hw 45nm --out out
+map --model gpt2-nano --hw @ --out out
 plan --model @ --hw 45nm --out out
 price @ --hw 45nm
 price counts.csv --hw @

@@ -1,0 +1,1 @@
+"""Which of three models costs least, over batch, context, widths and SRAM."""
