@@ -69,12 +69,11 @@ class Bill:
 
     @property
     def saved_text(self) -> str:
-        """What the winner saves of the dense bill, in percent; in brackets where it is close."""
+        """What the winner saves of the dense bill, in percent."""
         digits = 0 if self.saving >= _ROUND else 1
         least = 10.0**-digits
         saved = 100 * self.saving
-        text = f"{saved:.{digits}f}" if saved >= least / 2 else f"<{least:g}"
-        return f"({text})" if self.is_close else text
+        return f"{saved:.{digits}f}" if saved >= least / 2 else f"<{least:g}"
 
     @property
     def decides(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
@@ -21,12 +22,14 @@ from reports.kit.style import (
     styled,
     titled,
 )
-from reports.map.cells import CONTENDERS, Cell, EnergyMap
+from reports.map.cells import CLOSE, CONTENDERS, Cell, EnergyMap
 
 #: Text on each colour, and the other bound's hatch over it.
 _INK = {"dense": "#333333", "zones": "#111111", "spiking": "#FFFFFF"}
 #: No hatch of any other picture.
 _OTHER = "\\\\\\\\\\"
+#: Corners of the bar of a runner-up in a cell.
+_BAR = ((0.88, 0.12), (0.96, 0.12), (0.96, 0.88), (0.88, 0.88))
 #: Inches: a row of cells at least, what a panel needs else, the frame; a number, and a label.
 _ROW, _PANEL, _AROUND = 0.155, 0.3, 1.35
 _NUMBER, _LABEL = 0.3, 0.42
@@ -62,12 +65,14 @@ def map_picture(found: EnergyMap) -> Figure:
 
 
 def _about(found: EnergyMap, *, numbers: bool) -> list[str]:
-    saved = "; numbers: % saved of the dense bill, (in brackets: the next costs < 1 % more)"
+    saved = "; numbers: what it saves of the dense bill, in %"
     lines = [
         *found.title.splitlines(),
         f"{found.profile.title}, dataflow {found.dataflow}",
         f"the model with the lowest whole bill per token, fused{saved if numbers else ''}",
     ]
+    if any(cell.fused.is_close for cell in found.cells):
+        lines.append(f"bars: another model costs less than {100 * CLOSE:g} % more")
     if found.unpriced:
         lines.append(f"without a price, so not in the picture: {', '.join(found.unpriced)}")
     return lines
@@ -85,9 +90,23 @@ def _panel(axes: Axes, rows: Sequence[Sequence[Cell]], *, numbers: bool) -> None
     axes.set_yticks([])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
+    axes.add_collection(_close(rows))
     for y, row in enumerate(rows):
         for x, cell in enumerate(row):
             _cell(axes, (x, y), cell, number=numbers)
+
+
+def _close(rows: Sequence[Sequence[Cell]]) -> PolyCollection:
+    """Bars in the colours of runners-up that cost hardly more, on the right of their cells."""
+    found = [
+        (cell.fused.runner_up, (x, y))
+        for y, row in enumerate(rows)
+        for x, cell in enumerate(row)
+        if cell.fused.is_close
+    ]
+    bars = [[(x + a, y + b) for a, b in _BAR] for _, (x, y) in found]
+    colours = [CONTENDER_COLOURS[name] for name, _ in found]
+    return PolyCollection(bars, facecolors=colours, edgecolors="none")
 
 
 def _cell(axes: Axes, place: tuple[int, int], cell: Cell, *, number: bool) -> None:

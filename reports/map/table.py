@@ -94,8 +94,9 @@ def _item(place: int, row: Sequence[Any]) -> Any:
 def _text(cell: Cell) -> str:
     """The model that costs least in a cell, what it saves, and whether the other bound agrees."""
     letter = LETTERS[cell.fused.winner]
-    saved = "" if letter == "D" else f" {cell.fused.saved_text}"
-    return f"{letter}{saved}{' ' if cell.bounds_agree else '*'}"
+    saved = "0" if letter == "D" else cell.fused.saved_text
+    saved = f"({saved})" if cell.fused.is_close else saved
+    return f"{letter} {saved}{' ' if cell.bounds_agree else '*'}"
 
 
 def print_maps(maps: Sequence[EnergyMap], console: Console) -> None:

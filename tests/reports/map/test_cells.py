@@ -60,11 +60,15 @@ def test_of_models_that_cost_the_same_the_plainest_is_named() -> None:
     [
         (900.0, 877.0, "12"),
         (960.0, 912.0, "8.8"),
-        (960.0, 951.0, "(4.9)"),  # 1 - 951 / 960 = 0.94 %
-        (1000.4, 999.6, "(<0.1)"),  # 0.04 % less than 1,000
-        (901.0, 900.0, "(10)"),
+        (1000.4, 999.6, "<0.1"),  # 0.04 % less than 1,000
+        (901.0, 900.0, "10"),
     ],
 )
 def test_a_saving_in_words(zones: float, spiking: float, text: str) -> None:
     found = bill(1000, zones, spiking)
     assert (found.winner, found.saved_text) == ("spiking", text)
+
+
+def test_less_than_a_percent_is_close() -> None:
+    assert bill(1000, 960, 951).is_close  # 1 - 951 / 960 = 0.94 %
+    assert not bill(1000, 960, 950).is_close  # 1.04 %

@@ -22,7 +22,7 @@ def fused(batch: int, context: int, bits: float, sram: int) -> Costs:
 
 
 def colours(axes: Axes) -> list[str]:
-    [mesh] = axes.collections
+    mesh, _ = axes.collections
     mesh.update_scalarmappable()
     return [to_hex(face).upper() for face in mesh.get_facecolor()]
 
@@ -64,6 +64,20 @@ def test_cells_of_which_the_other_bound_says_another_model_are_hatched() -> None
     figure = map_picture(energy_map(fused, unfused))
     assert [hatched(axes) for axes in figure.axes] == [[], [(0, 1), (1, 1)]] * 2
     assert figure.legends[0].get_texts()[-1].get_text() == "another one, unfused"
+
+
+def test_a_runner_up_that_costs_hardly_more_has_a_bar_in_its_colour() -> None:
+    def close(batch: int, context: int, bits: float, sram: int) -> Costs:
+        return (10.0, 9.0, 8.95) if batch == 2 else (10.0, 9.0, 8.9)  # 0.6 and 1.1 % less
+
+    figure = map_picture(energy_map(close))
+    for axes in figure.axes:
+        _, bars = axes.collections
+        places = [path.get_extents().min for path in bars.get_paths()]
+        assert [(int(x), int(y)) for x, y in places] == [(0, 1), (1, 1)]
+        assert {to_hex(x).upper() for x in bars.get_facecolor()} == {CONTENDER_COLOURS["zones"]}
+    assert "bars: another model costs less than 1 % more" in figure.get_suptitle()
+    assert "bars" not in map_picture(energy_map(fused)).get_suptitle()
 
 
 def test_grey_tells_the_colours_apart() -> None:

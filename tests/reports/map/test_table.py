@@ -30,8 +30,8 @@ def test_people_read_a_letter_a_saving_and_a_star() -> None:
     assert [column.heading for column in table.shown][3:] == ["batch 1", "batch 2", "batch 4"]
     # 1 - 9 / 10, and 1 - 8.96 / 10, of which 1 - 8.96 / 9 = 0.4 % is more than zones save.
     assert table.cells() == [
-        ["1 MiB", "4.5 bits", "128", "S (10) ", "S (10)*", "D "],
-        ["1 MiB", "4.5 bits", "1,024", "Z 10 ", "Z 10*", "D "],
+        ["1 MiB", "4.5 bits", "128", "S (10) ", "S (10)*", "D 0 "],
+        ["1 MiB", "4.5 bits", "1,024", "Z 10 ", "Z 10*", "D 0 "],
     ]
     assert table.title.startswith("gpt2-large, weights none(closed form), decode, T = 4")
 
