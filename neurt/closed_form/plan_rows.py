@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from energy import formulas
@@ -13,7 +14,7 @@ from energy.formulas.touched import cached_rows, rows_in_steps
 from hwmodels import Op
 from neurt.closed_form.assumed import Assumed
 from neurt.closed_form.plan import Row
-from neurt.spiking.config import Code, Coded, KeyValue
+from neurt.spiking.config import Code, Coded, Coders, KeyValue
 
 #: Coders of the second stream of each product of attention.
 ARRIVING = {"scores": "key_encoder", "mix": "value_encoder"}
@@ -32,6 +33,12 @@ class Rows(Assumed):
         values = self.tokens * channels
         inputs = values if repeated else self.steps * values
         return self._updates(name, kind, values, channels, levels, inputs, channels)
+
+    def encoders(self, layers: Sequence[str]) -> list[str]:
+        """Names of the coders of the input of so many layers, within their block."""
+        if self.spiking.coders is Coders.LAYER and len(layers) > 1:
+            return [f"encoders.{name}" for name in layers]
+        return ["encoder"]
 
     def coder(self, name: str, channels: int, coded: Coded) -> Row:
         """A coder of one value per channel and token."""

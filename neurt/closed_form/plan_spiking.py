@@ -111,7 +111,10 @@ class _Layer(Rows):
         shape, layout, code = self.shape, self.family.feedforward, self.spiking.code
         how: Any = {"levels": code.levels, "bias": shape.ffn_bias}
         return [
-            self.coder(layout.name("encoder"), shape.width, Coded.FEEDFORWARD),
+            *(
+                self.coder(layout.name(name), shape.width, Coded.FEEDFORWARD)
+                for name in self.encoders(layout.into_hidden)
+            ),
             *(
                 self.linear(layout.name(part), shape.width, shape.inner, **how)
                 for part in layout.into_hidden
@@ -122,11 +125,14 @@ class _Layer(Rows):
         ]
 
     def _into_attention(self, *, accumulate: bool = True) -> list[Row]:
-        """The coder of the block's input, and the projections that its events reach."""
+        """The coders of the block's input, and the projections that their events reach."""
         shape, code = self.shape, self.spiking.code_of_attention
         how: Any = {"bias": shape.qkv_bias, "accumulate": accumulate}
         return [
-            self.coder(self.attention("encoder"), shape.width, Coded.ATTENTION),
+            *(
+                self.coder(self.attention(name), shape.width, Coded.ATTENTION)
+                for name in self.encoders(self.family.attention.inputs)
+            ),
             *(
                 self.linear(self.attention(name), shape.width, fan_out, code.levels, **how)
                 for name, fan_out in projections(shape)

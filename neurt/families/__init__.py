@@ -108,12 +108,14 @@ def _in_layer(family: Family) -> dict[str, tuple[str, str]]:
         "core.normalise": "softmax",
         "core.mix": "mix",
         **dict.fromkeys(_NEURONS_OF_ATTENTION, "neuron"),
+        **dict.fromkeys((f"encoders.{name}" for name in attention.inputs), "neuron"),
     }
     of_feedforward = {
         **dict.fromkeys(feedforward.into_hidden, "ffn_up"),
         feedforward.down: "ffn_down",
         feedforward.activation: "activation",
         **dict.fromkeys(_CODERS_OF_FEEDFORWARD, "neuron"),
+        **dict.fromkeys((f"encoders.{name}" for name in feedforward.into_hidden), "neuron"),
     }
     if attention.rotary:
         of_attention["core.rotary"] = "rotary"

@@ -65,6 +65,7 @@ def evaluate_point(
         "attention_threshold": chosen.threshold_of(Coded.ATTENTION),
         "product_threshold": chosen.threshold_of(Coded.PRODUCT),
         "resolution": chosen.resolution,
+        "coders": str(chosen.coders),
         "head": chosen.head,
         "head_threshold": chosen.threshold_of(Coded.HEAD) if chosen.head else None,
         "dead_zone": str(chosen.dead_zone),

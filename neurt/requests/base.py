@@ -46,7 +46,10 @@ class Flag:
 
 
 #: Choices of the conversion that a closed form depends on.
-PLANNED = ("timesteps", "form", "code", "attention_code", "key_value", "resolution", "head")
+PLANNED = (
+    *("timesteps", "form", "code", "attention_code", "key_value"),
+    *("resolution", "coders", "head"),
+)
 #: Those that a measurement depends on.
 MEASURED = (
     *PLANNED,

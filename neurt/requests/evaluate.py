@@ -27,6 +27,7 @@ from neurt.requests.objective import Aimed
 from neurt.spiking.config import (
     Calibrate,
     Code,
+    Coders,
     DeadZone,
     Factor,
     Form,
@@ -100,7 +101,7 @@ def _of_model(given: dict[str, Any]) -> Path:
 
 
 #: Choices of a conversion that a sweep varies after the factor of all thresholds.
-_OTHERS = ("attention_threshold", "product_threshold", "head_threshold", "resolution")
+_OTHERS = ("attention_threshold", "product_threshold", "head_threshold", "resolution", "coders")
 
 
 class SweepRequest(Reading):
@@ -124,6 +125,8 @@ class SweepRequest(Reading):
     """other factors for the operands of the products of softmax attention"""
     resolutions: Annotated[tuple[Resolution, ...], Flag("X")] = (1.0,)
     """shares of the dead zone down to which the code pow2 gives digits"""
+    coders: tuple[Coders, ...] = (Coders.INPUT,)
+    """one coder for the input of a block, or one for each layer that reads it"""
     head: bool = False
     """code the input of the language-model head too"""
     head_thresholds: Annotated[tuple[Factor, ...], Flag("X", "the factor")] = ()
@@ -174,6 +177,7 @@ class SweepRequest(Reading):
             self.product_thresholds or (None,),
             self.head_thresholds or (None,),
             self.resolutions,
+            self.coders,
             self.calibrate,
             self.dead_zones,
         ):

@@ -11,6 +11,8 @@ from transformers import Cache, PretrainedConfig
 from energy import Levels
 from neurt.families import family_of, read_shape
 from neurt.spiking.coder import Coder
+from neurt.spiking.config import Coded, SpikingConfig
+from neurt.spiking.inputs import CodesInput
 from neurt.spiking.neuron import SpikingNeuron
 from neurt.spiking.synapse import Synapse, make_synapse
 
@@ -18,7 +20,7 @@ from neurt.spiking.synapse import Synapse, make_synapse
 Angles = tuple[Tensor, Tensor]
 
 
-class SpikingAttention(nn.Module):
+class SpikingAttention(CodesInput):
     """Attention on spikes, with the parameters and the names of the analog one."""
 
     core: Any  #: The products of the form.
@@ -38,14 +40,15 @@ class SpikingAttention(nn.Module):
         )
         self.resid_dropout = nn.Dropout(getattr(config, "resid_pdrop", 0.0))  # of GPT-2
 
-    def add_inputs(self, levels: Levels, *, accumulate: bool = True) -> None:
-        """Add the projections to Q, K and V.
+    def add_inputs(self, spiking: SpikingConfig, *, accumulate: bool = True) -> None:
+        """Add the coders of the block's input, and the projections to Q, K and V.
 
         Args:
-            levels: What the events of the block's input may be.
             accumulate: Whether the time steps share their accumulators.
         """
         shape, names = self.shape, self.layout.inputs
+        levels = spiking.code_of_attention.levels
+        self.add_encoders(names, shape.width, spiking, Coded.ATTENTION)
         widths = [shape.query_width, shape.kv_width, shape.kv_width]
         for name, width in zip(names, [sum(widths)] if len(names) == 1 else widths, strict=True):
             layer = make_synapse(
@@ -62,21 +65,16 @@ class SpikingAttention(nn.Module):
         self.add_module(self.layout.output, layer)
 
     @property
-    def inputs(self) -> list[Synapse]:
-        """The projections to Q, K and V: three, or one that makes all of them."""
-        return [getattr(self, name) for name in self.layout.inputs]
-
-    @property
     def output(self) -> Synapse:
         """The output projection."""
         layer: Synapse = getattr(self, self.layout.output)
         return layer
 
     def project(
-        self, events: Tensor, scale: Tensor | None, angles: Angles | None
+        self, x: Tensor, angles: Angles | None, *, stepwise: bool = False
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Q (..., S, C), K and V (..., S, KV D) of the events of the input, rotated by angles."""
-        made = [layer(events, scale) for layer in self.inputs]
+        """Q (..., S, C), K and V (..., S, KV D) of the analog input, rotated by angles."""
+        made = self.currents(x, stepwise=stepwise)
         kv = self.shape.kv_width
         q, k, v = made if len(made) == 3 else made[0].split([self.shape.query_width, kv, kv], -1)
         if angles is not None:

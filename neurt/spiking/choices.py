@@ -71,6 +71,13 @@ class Coded(StrEnum):
     HEAD = "head"  #: the input of the language-model head
 
 
+class Coders(StrEnum):
+    """How many coders the input of a block has."""
+
+    INPUT = "input"  #: one, for all linear layers that read it
+    LAYER = "layer"  #: one for each linear layer, with zones for what it makes of each channel
+
+
 class KeyValue(StrEnum):
     """What the products of softmax attention find of K and V; Spikformer's are always spikes."""
 

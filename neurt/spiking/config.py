@@ -14,6 +14,7 @@ from neurt.spiking.choices import (
     Calibrate,
     Code,
     Coded,
+    Coders,
     DeadZone,
     Factor,
     Form,
@@ -26,6 +27,7 @@ __all__ = [
     "Calibrate",
     "Code",
     "Coded",
+    "Coders",
     "DeadZone",
     "Factor",
     "Form",
@@ -81,6 +83,9 @@ class SpikingConfig(BaseModel):
     resolution: Resolution = 1.0
     """share of the dead zone down to which the code pow2 gives the digits of a value that is not
     silent, above 0 and at most 1; for inputs of linear layers"""
+    coders: Coders = Coders.INPUT
+    """one coder for all layers that read the input of a block, or one for each layer that is a
+    module of its own: Q, K and V, gate and up"""
     head: bool = False
     """code the input of the language-model head too"""
     head_threshold: Factor | None = None

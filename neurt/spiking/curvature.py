@@ -130,6 +130,7 @@ class _Felt:
         """Pass the value on as a single event, and hear of its gradient."""
         if not x.requires_grad:  # the first of all has no other reason
             x.requires_grad_()
+        x = x.view_as(x)  # of what other coders read too, this one hears its own part
         hidden = x.detach() == 0 if self._arranged is not None else None
         x.register_hook(lambda gradient: self._add(gradient, hidden))
         return x.unsqueeze(0)

@@ -11,11 +11,12 @@ from neurt.families import family_of, read_shape
 from neurt.spiking.coder import Coder
 from neurt.spiking.codes import make_coder
 from neurt.spiking.config import Coded, SpikingConfig
+from neurt.spiking.inputs import CodesInput, fan_out, replaced_macs
 from neurt.spiking.neuron import SpikingNeuron
 from neurt.spiking.synapse import Synapse, make_synapse
 
 
-class SpikingFeedForward(nn.Module):
+class SpikingFeedForward(CodesInput):
     """A feed-forward block on spikes, with the parameters and the names of the analog one.
 
     analog input -> coder -> up -> activation -> coder -> down, and where there is a gate,
@@ -30,32 +31,27 @@ class SpikingFeedForward(nn.Module):
         family, shape = family_of(config.model_type), read_shape(config.to_dict(), "the model")
         self.layout = family.feedforward
 
-        def synapse(fan_out: int, coder: Coder) -> Synapse:
-            return make_synapse(
-                family.linear, fan_out, coder.channels, coder.levels, bias=shape.ffn_bias
-            )
+        def synapse(fan_out: int, fan_in: int) -> Synapse:
+            levels = spiking.code.levels
+            return make_synapse(family.linear, fan_out, fan_in, levels, bias=shape.ffn_bias)
 
-        self.encoder = make_coder(shape.width, spiking, Coded.FEEDFORWARD)
-        if self.layout.gate is not None:
-            self.add_module(self.layout.gate, synapse(shape.inner, self.encoder))
-        self.add_module(self.layout.up, synapse(shape.inner, self.encoder))
+        self.add_encoders(self.layout.into_hidden, shape.width, spiking, Coded.FEEDFORWARD)
+        for name in self.layout.into_hidden:
+            self.add_module(name, synapse(shape.inner, shape.width))
         self.add_module(self.layout.activation, ACT2FN[shape.activation])
         if self.layout.gate is not None:
             self.multiply = Multiply()
         self.hidden_encoder = make_coder(shape.inner, spiking, Coded.FEEDFORWARD)
-        self.add_module(self.layout.down, synapse(shape.width, self.hidden_encoder))
+        self.add_module(self.layout.down, synapse(shape.width, shape.inner))
         self.dropout = nn.Dropout(getattr(config, "resid_pdrop", 0.0))  # of GPT-2
 
     def forward(self, hidden_states: Tensor) -> Tensor:
         """Analog output (B, S, C) of analog input (B, S, C)."""
-        events, scale = self.encoder(hidden_states), self.encoder.scale
         activation = getattr(self, self.layout.activation)
-        up = getattr(self, self.layout.up)(events, scale)
-        if self.layout.gate is None:
-            hidden = activation(up)
-        else:
-            gate = getattr(self, self.layout.gate)(events, scale)
-            hidden = self.multiply(activation(gate), up)
+        first, *up = self.currents(hidden_states)  # the gate first, where there is one
+        hidden = activation(first)
+        if up:
+            hidden = self.multiply(hidden, *up)
         events = self.hidden_encoder(hidden)
         down = getattr(self, self.layout.down)
         out: Tensor = self.dropout(down(events, self.hidden_encoder.scale))
@@ -64,18 +60,11 @@ class SpikingFeedForward(nn.Module):
     @property
     def coded(self) -> list[tuple[Coder, list[Synapse]]]:
         """The coders, and the layers that each of them feeds."""
-        first = [name for name in (self.layout.gate, self.layout.up) if name is not None]
-        return [
-            (self.encoder, [getattr(self, name) for name in first]),
-            (self.hidden_encoder, [getattr(self, self.layout.down)]),
-        ]
+        return [*self.of_input, (self.hidden_encoder, [getattr(self, self.layout.down)])]
 
     def fan_outs(self, _tokens: int) -> list[tuple[Coder, float]]:
         """The coders, and the accumulates that one event of each causes."""
-        return [
-            (coder, sum(layer.fan_out_weight.shape[1] for layer in layers))
-            for coder, layers in self.coded
-        ]
+        return [(coder, fan_out(layers)) for coder, layers in self.coded]
 
     def macs(self, tokens: int) -> int:
         """MACs per token of the analog block, however long the sequence."""
@@ -83,7 +72,4 @@ class SpikingFeedForward(nn.Module):
 
     def drives(self, tokens: int) -> list[tuple[SpikingNeuron, int]]:
         """The neurons, and the MACs per token that their events replace."""
-        return [
-            (coder, sum(layer.fan_out_weight.numel() for layer in layers))
-            for coder, layers in self.coded
-        ]
+        return [(coder, replaced_macs(layers)) for coder, layers in self.coded]

@@ -15,7 +15,7 @@ def _feeds(family: Family) -> Iterator[tuple[str, tuple[str, ...]]]:
     """
     attention, feedforward = family.attention, family.feedforward
     of_attention = {
-        **dict.fromkeys(attention.inputs, ("encoder",)),
+        **{name: ("encoder", f"encoders.{name}") for name in attention.inputs},
         "core.scores": ("query_encoder", "key_encoder"),
         "core.mix": ("core.weight_encoder", "value_encoder"),
         attention.output: ("mix_encoder", "mix_neuron"),
@@ -23,7 +23,8 @@ def _feeds(family: Family) -> Iterator[tuple[str, tuple[str, ...]]]:
     for product, coders in of_attention.items():
         yield f"{attention.path}.{product}", tuple(f"{attention.path}.{one}" for one in coders)
     for product in feedforward.into_hidden:
-        yield feedforward.name(product), (feedforward.name("encoder"),)
+        coders = ("encoder", f"encoders.{product}")
+        yield feedforward.name(product), tuple(map(feedforward.name, coders))
     yield feedforward.name(feedforward.down), (feedforward.name("hidden_encoder"),)
 
 

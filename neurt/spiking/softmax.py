@@ -15,6 +15,7 @@ from neurt.spiking.attention import Angles, SpikingAttention, grouped
 from neurt.spiking.coder import Coder
 from neurt.spiking.codes import make_coder
 from neurt.spiking.config import Coded, DeadZone, KeyValue, SpikingConfig
+from neurt.spiking.inputs import fan_out, replaced_macs
 from neurt.spiking.neuron import SpikingNeuron
 from neurt.spiking.pow2 import PowerOfTwo, score_dead_zone, weight_dead_zone
 from neurt.spiking.synapse import Synapse
@@ -125,8 +126,7 @@ class SoftmaxAttention(SpikingAttention):
         super().__init__(config, layer_idx)
         query_width, kv_width = self.shape.query_width, self.shape.kv_width
         code = spiking.code_of_attention
-        self.encoder = make_coder(self.shape.width, spiking, Coded.ATTENTION)
-        self.add_inputs(code.levels)
+        self.add_inputs(spiking)
         #: The worth of a query event belongs to K, so that the heads which share K share it.
         self.pooled = code.scaled and self.shared_by > 1
         queries = kv_width if self.pooled else query_width
@@ -145,7 +145,7 @@ class SoftmaxAttention(SpikingAttention):
         self, x_BSC: Tensor, cache: Cache | None, mask: Tensor | None, angles: Angles | None
     ) -> Tensor:
         """Attend; the cache holds analog keys and values, or the sums of their events."""
-        q, k, v = self.project(self.encoder(x_BSC), self.encoder.scale, angles)
+        q, k, v = self.project(x_BSC, angles)
         q_TBHSD = self.code_queries(q, k)
         arriving: tuple[Tensor | None, Tensor | None] = (None, None)
         if self.streamed:
@@ -189,7 +189,7 @@ class SoftmaxAttention(SpikingAttention):
     @property
     def coded(self) -> list[tuple[Coder, list[Synapse]]]:
         """The coders of the inputs of the projections."""
-        return [(self.encoder, self.inputs), (self.mix_encoder, [self.output])]
+        return [*self.of_input, (self.mix_encoder, [self.output])]
 
     def drives(self, tokens: int) -> list[tuple[SpikingNeuron, int]]:
         """One coder for each of the products, and one more where two streams meet."""
@@ -198,7 +198,7 @@ class SoftmaxAttention(SpikingAttention):
         if self.streamed:
             of_products += [self.key_encoder, self.value_encoder]
         return [
-            (self.encoder, shape.width * (shape.query_width + 2 * shape.kv_width)),
+            *((coder, replaced_macs(layers)) for coder, layers in self.of_input),
             *((coder, shape.query_width * tokens) for coder in of_products),
             (self.mix_encoder, shape.query_width * shape.width),
         ]
@@ -212,7 +212,7 @@ class SoftmaxAttention(SpikingAttention):
         shape, seen = self.shape, (tokens + 1) / 2
         streams = [self.key_encoder, self.value_encoder] if self.streamed else []
         return [
-            (self.encoder, shape.query_width + 2 * shape.kv_width),
+            *((coder, fan_out(layers)) for coder, layers in self.of_input),
             (self.query_encoder, seen),
             *((coder, self.shared_by * seen) for coder in streams),
             (self.core.weight_encoder, shape.head_width),

@@ -13,8 +13,8 @@ from energy.formulas import Conventions
 from energy.formulas.nonlinear import row_scale
 from neurt.spiking.attention import Angles, SpikingAttention, grouped
 from neurt.spiking.coder import Coder
-from neurt.spiking.codes import make_coder
-from neurt.spiking.config import Coded, SpikingConfig
+from neurt.spiking.config import SpikingConfig
+from neurt.spiking.inputs import replaced_macs
 from neurt.spiking.neuron import LIF, SpikingNeuron, repeat_over_time
 from neurt.spiking.synapse import Synapse
 
@@ -97,10 +97,10 @@ class SpikformerAttention(SpikingAttention):
     def __init__(self, config: PretrainedConfig, spiking: SpikingConfig, layer_idx: int) -> None:
         super().__init__(config, layer_idx)
         self.timesteps = spiking.timesteps
-        self.encoder = make_coder(self.shape.width, spiking, Coded.ATTENTION)
         # A code whose value is a mean drives the neurons step by step; of one whose value is a
         # sum they need all events first, and then see the same current in each step.
-        self.add_inputs(self.encoder.levels, accumulate=not self.encoder.averages)
+        self.averages = spiking.code_of_attention.averages
+        self.add_inputs(spiking, accumulate=not self.averages)
         lif: dict[str, Any] = {
             "quantile": spiking.lif_quantile,
             "alpha": spiking.surrogate_alpha,
@@ -115,12 +115,9 @@ class SpikformerAttention(SpikingAttention):
         self, x_BSC: Tensor, cache: Cache | None, mask: Tensor | None, angles: Angles | None
     ) -> Tensor:
         """Attend; the cache holds key and value spikes, with T folded into the heads."""
-        events = self.encoder(x_BSC)
-        averages = self.encoder.averages
-        scale = self.encoder.threshold if averages else self.encoder.scale
-        q, k, v = self.project(events, scale, angles)
+        q, k, v = self.project(x_BSC, angles, stepwise=self.averages)
         current = torch.cat([q, k, v], dim=-1)
-        if not averages:
+        if not self.averages:
             current = repeat_over_time(current, self.timesteps)
         # Time steps are folded into the heads, so that a cache keeps one row per sequence.
         widths = [self.shape.query_width, self.shape.kv_width, self.shape.kv_width]
@@ -138,14 +135,14 @@ class SpikformerAttention(SpikingAttention):
 
     @property
     def coded(self) -> list[tuple[Coder, list[Synapse]]]:
-        """The coder of the input; the other events come from LIF neurons."""
-        return [(self.encoder, self.inputs)]
+        """The coders of the input; the other events come from LIF neurons."""
+        return self.of_input
 
     def drives(self, tokens: int) -> list[tuple[SpikingNeuron, int]]:
         """Q and V spikes drive one product each; K, the third of the neurons, is stored."""
         shape = self.shape
         return [
-            (self.encoder, shape.width * (shape.query_width + 2 * shape.kv_width)),
+            *((coder, replaced_macs(layers)) for coder, layers in self.of_input),
             (self.qkv_neuron, 2 * shape.query_width * tokens),
             (self.mix_neuron, shape.query_width * shape.width),
         ]

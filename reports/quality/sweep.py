@@ -24,7 +24,7 @@ Point = Mapping[str, Any]
 #: What a point says beside what an evaluation does.
 POINT = (
     *("attention_code", "dead_zone", "threshold", "attention_threshold", "product_threshold"),
-    *("resolution", "head", "head_threshold"),
+    *("resolution", "coders", "head", "head_threshold"),
 )
 
 _tenth = partial(percent, digits=1)
@@ -38,6 +38,7 @@ _SHOWN: dict[str, tuple[Any, ...]] = {
     "threshold": ("threshold", _threshold, False, True),
     "attention_threshold": ("attention threshold", _threshold, False, True),
     "resolution": ("resolution", _threshold, False, True),
+    "coders": ("coders", str, True, True),
     "spiking_perplexity": ("perplexity", partial(number, digits=2)),
     "perplexity_change": ("change", change),
     "top1_agreement": ("same top-1", _tenth),

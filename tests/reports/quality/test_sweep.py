@@ -67,6 +67,7 @@ def point(saving: float | None, change: float, hw: str = "45nm", **more: Any) ->
         "attention_threshold": 2.0,
         "product_threshold": 4.0,
         "resolution": 0.25,
+        "coders": "layer",
         "head": False,
         "head_threshold": None,
     }
@@ -151,11 +152,11 @@ def test_the_points_that_none_beats_are_printed() -> None:
     assert front_table(POINTS.on("45nm")).cells() == [
         [
             *["softmax", "exact", "4", "80.80", "+1.00 %", "87.5 %", "0.9876", "-"],
-            *["70.0 %", "35.0 %", "25.0 %", "20.0 %", "1", "2", "0.25"],
+            *["70.0 %", "35.0 %", "25.0 %", "20.0 %", "1", "2", "0.25", "layer"],
         ],
         [
             *["softmax", "pow2", "4", "88.00", "+10.00 %", "87.5 %", "0.9876", "0.50"],
-            *["90.0 %", "45.0 %", "25.0 %", "20.0 %", "1", "2", "0.25"],
+            *["90.0 %", "45.0 %", "25.0 %", "20.0 %", "1", "2", "0.25", "layer"],
         ],
     ]
     assert "loihi has no price for the events of any point.\n" in said
