@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any, NamedTuple
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from energy.counts import Levels
 from hwmodels.errors import UserError
+
+Mask = NDArray[np.bool_]
+Values = NDArray[Any]
 
 
 class EventError(UserError, ValueError):
@@ -22,6 +29,7 @@ _ALLOWED = {
 }
 _MOST = 7  # units of a burst
 _PIECE = 1 << 16  # entries that stay in the cache
+_MOST_STEPS = 64  # as a first dimension; what is longer is none of time steps
 _MANTISSA, _MAGNITUDE, _INFINITE = 0x007FFFFF, 0x7FFFFFFF, 0x7F800000
 
 
@@ -39,45 +47,101 @@ def count_events(operand: Tensor, levels: Levels, name: str) -> int:
     """
     if not operand.numel() or levels is Levels.ANALOG:
         return operand.numel()
+    return _look(operand, levels, name).events
+
+
+def active_entries(operand: Tensor) -> Mask | None:
+    """Entries (...) of events (T, ...) that hold one in some time step, where they were counted."""
+    known: _Known | None = getattr(operand, "_known_events", None)
+    return known.active if known is not None and known.version == operand._version else None
+
+
+class _Known(NamedTuple):
+    """What is known of a tensor of events."""
+
+    levels: Levels
+    version: int  #: of the tensor
+    events: int
+    #: entries that hold an event in some step, as the first dimension; None where nobody looked
+    active: Mask | None
+
+
+def _look(operand: Tensor, levels: Levels, name: str) -> _Known:
     # What a neuron sends is what the synapse behind it receives: the same tensor, counted twice.
-    state = None if operand.is_inference() else (levels, operand._version)
-    known: tuple[object, int] | None = getattr(operand, "_counted_events", None)
-    if state is not None and known is not None and known[0] == state:
-        return known[1]
-    events = _count(_in_memory_order(operand), levels, name)
-    if state is not None:
-        operand._counted_events = (state, events)  # type: ignore[attr-defined]
-    return events
+    version = -1 if operand.is_inference() else operand._version
+    known: _Known | None = getattr(operand, "_known_events", None)
+    if known is not None and known[:2] == (levels, version):
+        return known
+    known = _Known(levels, version, *_count(operand.detach(), levels, name))
+    if version >= 0:
+        operand._known_events = known  # type: ignore[attr-defined]
+    return known
 
 
-def _count(operand: Tensor, levels: Levels, name: str) -> int:
-    if levels is Levels.POWER:
-        return _count_powers(operand, name)
+def _count(operand: Tensor, levels: Levels, name: str) -> tuple[int, Mask | None]:
+    """The events, and the entries that are active."""
     if levels is Levels.BURST:
-        return _count_bursts(operand, name)
-    spikes, units = _spikes_and_units(operand, (1,) if levels is Levels.BINARY else (1, -1))
-    if units < spikes:  # all else is a stranger, NaN too
-        size = operand if levels is Levels.BINARY else operand.abs()
-        raise _error(operand, (operand == 0) | (size == 1), levels, name)
-    return spikes
-
-
-def _spikes_and_units(operand: Tensor, units: tuple[int, ...]) -> tuple[int, int]:
-    """How many entries are not zero, and how many are one of the units."""
+        return _count_bursts(_in_memory_order(operand), name), None
     if operand.device.type != "cpu" or operand.dtype is torch.bfloat16:
-        return int((operand != 0).sum()), sum(int((operand == unit).sum()) for unit in units)
-    # numpy compares and counts several times faster than torch, and from memory only once if it
-    # does both piece by piece in the cache: this is most of what counting a spiking model costs.
-    values = operand.detach().numpy().reshape(-1)
-    mask = np.empty(min(_PIECE, values.size), bool)
-    spikes = unit_spikes = 0
-    for start in range(0, values.size, _PIECE):
-        piece = values[start : start + _PIECE]
-        out = mask[: piece.size]
-        spikes += int(np.count_nonzero(np.not_equal(piece, 0, out=out)))
-        for unit in units:
-            unit_spikes += int(np.count_nonzero(np.equal(piece, unit, out=out)))
-    return spikes, unit_spikes
+        return _count_anywhere(operand, levels, name), None
+    return _count_in_cache(operand, levels, name)
+
+
+def _count_in_cache(operand: Tensor, levels: Levels, name: str) -> tuple[int, Mask | None]:
+    """Piece by piece: this is most of what counting a spiking model costs.
+
+    numpy compares and counts several times faster than torch, and from memory only once if it does
+    all of it in the cache.
+    """
+    stepped = operand.dim() > 1 and len(operand) <= _MOST_STEPS and operand.is_contiguous()
+    values = (operand if stepped else _in_memory_order(operand)).numpy()
+    values = values.reshape(len(operand) if stepped else 1, -1)
+    steps, size = values.shape
+    active, length = np.empty(size, bool), max(1, _PIECE // steps)
+    mask, events, strange = np.empty((steps, min(length, size)), bool), 0, False
+    is_level = _is_power if levels is Levels.POWER else partial(_is_unit, levels)
+    for start in range(0, size, length):
+        piece = values[:, start : start + length]
+        there = np.not_equal(piece, 0, out=mask[:, : piece.shape[1]])
+        number = int(np.count_nonzero(there))
+        np.logical_or.reduce(there, axis=0, out=active[start : start + length])
+        events, strange = events + number, strange or not is_level(piece, there, number)
+    if strange:
+        raise _error(operand, _level_mask(operand, levels), levels, name)
+    return events, active.reshape(operand.shape[1:]) if stepped else None
+
+
+def _is_unit(levels: Levels, piece: Values, out: Mask, events: int) -> bool:
+    """Whether all that is there is one unit; all else is a stranger, NaN too."""
+    units = int(np.count_nonzero(np.equal(piece, 1, out=out)))
+    if levels is Levels.TERNARY:
+        units += int(np.count_nonzero(np.equal(piece, -1, out=out)))
+    return units == events
+
+
+def _is_power(piece: Values, _out: Mask, _events: int) -> bool:
+    """Whether all of it is powers of two: the mantissa of one is zero, and it is finite."""
+    with np.errstate(over="ignore"):
+        single = piece.astype(np.float32, copy=False)
+    mantissas = np.bitwise_or.reduce(single.view(np.int32), axis=None) & _MANTISSA
+    return not mantissas and np.inf not in (single.max(), -single.min())
+
+
+def _count_anywhere(operand: Tensor, levels: Levels, name: str) -> int:
+    """The same on an accelerator, and of numbers that numpy does not know."""
+    is_level = _level_mask(operand, levels)
+    if not bool(is_level.all()):
+        raise _error(operand, is_level, levels, name)
+    return int((operand != 0).sum())
+
+
+def _level_mask(operand: Tensor, levels: Levels) -> Tensor:
+    """Where a level is held."""
+    if levels is Levels.POWER:
+        bits = operand.to(torch.float32).view(torch.int32)
+        return ((bits & _MANTISSA) == 0) & ((bits & _MAGNITUDE) < _INFINITE)
+    size = operand if levels is Levels.BINARY else operand.abs()
+    return (operand == 0) | (size == 1)
 
 
 def _count_bursts(operand: Tensor, name: str) -> int:
@@ -86,16 +150,6 @@ def _count_bursts(operand: Tensor, name: str) -> int:
     if not bool(is_level.all()):
         raise _error(operand, is_level, Levels.BURST, name)
     return int(whole.abs().sum(dtype=torch.int64))
-
-
-def _count_powers(operand: Tensor, name: str) -> int:
-    # The mantissa of a power of two is zero.
-    bits = operand.to(torch.float32).view(torch.int32)
-    magnitudes = bits & _MAGNITUDE
-    is_level = ((bits & _MANTISSA) == 0) & (magnitudes < _INFINITE)
-    if not bool(is_level.all()):
-        raise _error(operand, is_level, Levels.POWER, name)
-    return int(torch.count_nonzero(magnitudes))
 
 
 def _error(operand: Tensor, is_level: Tensor, levels: Levels, name: str) -> EventError:

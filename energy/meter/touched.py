@@ -6,8 +6,10 @@ no query attends to no row of V, and queries of a head that are silent no row of
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,6 +17,7 @@ from energy.counts import Tally
 from energy.formulas import Attention
 from energy.formulas.attention import Product
 from energy.layers.matmul import MatMul
+from energy.meter.events import Mask, active_entries
 
 #: Queries of the first part of a tensor that is looked at; each part is as many times as long.
 _FIRST, _GROWTH = 4, 8
@@ -29,26 +32,25 @@ class Channels(NamedTuple):
 
 def channels(x: Tensor) -> Channels:
     """The channels of inputs (T, ..., channels) of T time steps that are not silent."""
-    state = None if x.is_inference() else x._version
-    known: tuple[int, Channels] | None = getattr(x, "_active_channels", None)
-    if state is not None and known is not None and known[0] == state:
+    version = -1 if x.is_inference() else x._version
+    known: tuple[int, Channels] | None = getattr(x, "_known_channels", None)
+    if known is not None and known[0] == version:
         return known[1]  # Q, K and V are made of one tensor
     rows = _in_any_step(x).reshape(-1, x.shape[-1])
-    found = Channels(int(rows.any(0).sum()), int(torch.count_nonzero(rows)))
-    if state is not None:
-        x._active_channels = (state, found)  # type: ignore[attr-defined]
+    found = Channels(int(np.count_nonzero(rows.any(0))), int(np.count_nonzero(rows)))
+    if version >= 0:
+        x._known_channels = (version, found)  # type: ignore[attr-defined]
     return found
 
 
-def _in_any_step(x: Tensor) -> Tensor:
+def _in_any_step(x: Tensor) -> Mask:
     """Where something is not zero in the first dimension (T, ...)."""
-    if x.device.type != "cpu" or x.dtype is torch.bfloat16:
-        return (x != 0).any(0)
-    steps = x.detach().numpy()  # compares many times faster than torch
-    found = steps[0] != 0
-    for step in steps[1:]:
-        found |= step != 0
-    return torch.from_numpy(found)
+    if (active := active_entries(x)) is not None:
+        return active
+    found, *steps = map(_not_zero, x)
+    for step in steps:
+        found |= step
+    return found
 
 
 def with_channels(tally: Tally, found: Channels, fan_out: int) -> Tally:
@@ -65,52 +67,59 @@ def with_cached(tally: Tally, layer: MatMul, left: Tensor, out: Tensor, product:
     see, of the head of K that it meets.
     """
     steps = [left.shape[0]] if layer.accumulate else []
+    active = active_entries(left) if steps else None
+    if active is not None:  # of all steps together
+        left, steps = torch.from_numpy(active), []
     every = left.expand(*steps, *out.shape[:-2], *left.shape[-2:])
-    # (steps, cached heads, heads that share one, queries, inner)
-    heads = every.reshape(*(steps or [1]), -1, layer.shared_by, *left.shape[-2:])
-    rows = _keys_seen(heads, product) if layer.role == "scores" else _keys_weighed(heads)
+    parts = _parts(every, (*(steps or [1]), product.kv_heads, layer.shared_by))
+    rows = _keys_seen(parts, product) if layer.role == "scores" else _keys_weighed(parts, product)
     return tally.seen(touched_kv=rows * product.width)
 
 
-def _keys_weighed(weights: Tensor) -> int:
-    """Keys of all cached heads that have a weight, of weights (T, heads, G, queries, keys).
+def _parts(values: Tensor, heads: tuple[int, ...]) -> Iterator[tuple[int, Tensor]]:
+    """Queries as (T, cached heads, heads that share one, queries, inner), the last ones first.
 
-    The last queries see most keys, so they are looked at first, and the others only for what they
-    left.
+    They see most keys, so that hardly any of the others need be looked at; each comes with the
+    place of its first query.
     """
-    found = torch.zeros(weights.shape[1], weights.shape[-1], dtype=torch.bool)
-    left, end, size = torch.arange(weights.shape[-1]), weights.shape[-2], _FIRST
-    while end > 0 and len(left):
-        part = weights[..., max(0, end - size) : end, :]
-        if len(left) < weights.shape[-1]:
-            part = part[..., left.to(part.device)]
-        seen = _not_zero(part).any(0).any(1).any(1)
-        found[:, left] |= seen.cpu()
-        left, end, size = left[~found[:, left].all(0)], end - size, size * _GROWTH
-    return int(found.sum())
-
-
-def _keys_seen(queries: Tensor, product: Product) -> int:
-    """Keys that queries (T, heads, G, queries, channels) meet which are not silent."""
-    number = queries.shape[-2]
-    silent, end, size = torch.ones(queries.shape[1], dtype=torch.bool), number, _FIRST
-    rows = 0
-    while end > 0 and bool(silent.any()):
+    end, size = values.shape[-2], _FIRST
+    while end > 0:
         start = max(0, end - size)
-        part = queries[..., start:end, :]
-        sends = _not_zero(part).any(-1).any(0).any(1).cpu() & silent[:, None]
-        last = torch.where(sends, torch.arange(start, end), -1).amax(1)
-        heard = last[last >= 0]
-        if product.attention is Attention.CAUSAL:  # up to the last one that is not silent
-            rows += int((heard + product.keys - number + 1).sum())
-        else:
-            rows += product.keys * len(heard)
-        silent &= last < 0
+        part = values[..., start:end, :]
+        yield start, part.reshape(*heads, *part.shape[-2:])
         end, size = start, size * _GROWTH
-    return rows
 
 
-def _not_zero(x: Tensor) -> Tensor:
+def _keys_weighed(parts: Iterable[tuple[int, Tensor]], product: Product) -> int:
+    """Keys of all cached heads to which a query gives a weight."""
+    found = np.zeros((product.kv_heads, product.keys), bool)
+    for _, part in parts:
+        left = np.flatnonzero(~found.all(0))
+        if not len(left):
+            break
+        if len(left) < len(found[0]):
+            part = part[..., torch.from_numpy(left).to(part.device)]
+        found[:, left] |= _not_zero(part).any((0, 2, 3))
+    return int(np.count_nonzero(found))
+
+
+def _keys_seen(parts: Iterable[tuple[int, Tensor]], product: Product) -> int:
+    """Keys of all cached heads that a query sees which is not silent."""
+    last = np.full(product.kv_heads, -1)  # the last one that is not silent
+    for start, part in parts:
+        awake = _not_zero(part).any((0, 2, 4))
+        place = np.where(awake, np.arange(start, start + awake.shape[1]), -1).max(1)
+        last = np.maximum(last, place)
+        if (last >= 0).all():
+            break
+    heard = last[last >= 0]
+    if product.attention is Attention.FULL:
+        return product.keys * len(heard)
+    return int((heard + product.keys - product.queries + 1).sum())
+
+
+def _not_zero(x: Tensor) -> Mask:
+    x = x.detach()
     if x.device.type != "cpu" or x.dtype is torch.bfloat16:
-        return x != 0
-    return torch.from_numpy(x.detach().numpy() != 0)
+        return np.asarray((x != 0).cpu().numpy())
+    return np.asarray(x.numpy() != 0)  # many times faster than torch
