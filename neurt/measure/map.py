@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from energy.formulas import Conventions
 from energy.formulas.touched import any_of
 from energy.sheet import Say, warn
-from hwmodels import Buffer, Fusion, HardwareProfile, Op
+from hwmodels import Buffer, Fusion, HardwareProfile
 from hwmodels.plain import quoted
 from neurt.closed_form.passes import Pass, check_positions
 from neurt.closed_form.plan import plan_asa
@@ -16,13 +16,12 @@ from neurt.loading.source import resolve
 from neurt.measure.conversion import conversion_of
 from neurt.measure.mapped import FLOW, Bills, MapError, Mapped, vector_bits
 from neurt.measure.planning import CLOSED_FORM, known_shape
-from neurt.measure.stored_model import Rates, spike_rates, stored_model
+from neurt.measure.stored_model import active_rates, spike_rates, stored_model
 from neurt.measure.widths import StoredWidths, stored_widths
 from neurt.requests.map import MapRequest
 from neurt.spiking.config import SpikingConfig
 from reports.map.cells import Cell, EnergyMap
 from reports.read import read_run
-from reports.run.run import Run
 
 #: Bits of weights unless others are asked for: four with their scales, and the usual ones.
 WEIGHT_BITS = (4.5, 8.0, 16.0, 32.0)
@@ -77,7 +76,7 @@ def _of_run(request: MapRequest, say: Say) -> tuple[Mapped, StoredWidths]:
         )
     shape, spiking = stored
     rates, said = spike_rates(run, shape, spiking)
-    active, of_active = _active_rates(run, rates, spiking.timesteps)
+    active, of_active = active_rates(run, shape, rates, spiking.timesteps)
     bits = vector_bits(StoredWidths(request.widths), run.asa, run.ssa)
     mapped = Mapped(
         run.asa.model,
@@ -91,21 +90,6 @@ def _of_run(request: MapRequest, say: Say) -> tuple[Mapped, StoredWidths]:
         Conventions(request.attention),
     )
     return mapped, StoredWidths(request.widths)
-
-
-def _active_rates(run: Run, rates: Rates, timesteps: int) -> tuple[Rates | None, str]:
-    """Inputs of linear layers that are not silent in a token, and where they are from."""
-    if not isinstance(rates, Mapping):
-        given = run.settings.get("active_rate")
-        one = any_of(rates, timesteps) if given is None else float(str(given))
-        return one, f"assumed {one:.4g}"
-    ssa = run.phases[-1].ssa
-    found = {}
-    for row in ssa.layers:
-        if (each := row.tally.active_weights) is not None:
-            weights = row.tally.ops[Op.WEIGHT_READ] / max(1, row.calls)
-            found[row.name] = each / weights / ssa.tokens
-    return found, f"measured in {run.phases[-1].name}"
 
 
 def _map(

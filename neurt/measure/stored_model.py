@@ -8,6 +8,8 @@ from typing import Any
 
 from energy.formulas import Attention as Pairs
 from energy.formulas import pairs
+from energy.formulas.touched import any_of, one_of
+from hwmodels import Op
 from hwmodels.plain import quoted
 from neurt.closed_form.passes import decode
 from neurt.closed_form.plan_spiking import plan_ssa
@@ -94,3 +96,31 @@ def measured_rates(run: Run, spiking: SpikingConfig) -> dict[str, float]:
                 rate *= queries**2 / pairs(queries, queries, Pairs.CAUSAL)
             found[row.name] = rate
     return found
+
+
+def active_rates(run: Run, shape: Shape, rates: Rates, timesteps: int) -> tuple[Rates, str]:
+    """Values of a token that have an event in some time step, by what is known, and from where.
+
+    Of a plan that is a share for all; measured are inputs of linear layers, by name of the layer,
+    and in decode, where a row of V is met by one token, weights of attention by name of the coder.
+
+    Args:
+        run: With counts of its spiking model.
+        shape: Its sizes.
+        rates: Those of `spike_rates`.
+        timesteps: Those of the spiking model.
+    """
+    if not isinstance(rates, Mapping):
+        given = run.settings.get("active_rate")
+        share = any_of(rates, timesteps) if given is None else float(str(given))
+        return share, f"assumed {share:.4g}"
+    ssa, found = run.phases[-1].ssa, dict[str, float]()
+    shared_by = shape.heads // shape.kv_heads
+    for row in ssa.layers:
+        weights, tally = row.tally.ops.get(Op.WEIGHT_READ, 0) / max(1, row.calls), row.tally
+        if weights and tally.active_weights is not None:
+            found[row.name] = tally.active_weights / weights / ssa.tokens
+        coder = row.name.replace("core.mix", "core.weight_encoder")
+        if coder in rates and coder != row.name and ssa.phase != "prefill" and tally.touched_kv:
+            found[coder] = one_of(tally.touched_kv / tally.kv_read, shared_by)
+    return found, f"measured in {run.phases[-1].name}"

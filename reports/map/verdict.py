@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from energy.words import percent
 from hwmodels.diff import size
+from hwmodels.plain import several
 from reports.kit.parts import SPENT_ON
 from reports.map.cells import CLOSE, CONTENDERS, Cell, EnergyMap
 
@@ -26,7 +27,7 @@ def _won(found: EnergyMap, won: Sequence[Cell]) -> str:
     where = f"all {many:,}" if len(won) == many else f"{len(won):,} of {many:,}"
     limits = "".join(f", never {limit}" for limit in _limits(found, won))
     margins = [cell.fused.margin for cell in won]
-    saved = " to ".join(dict.fromkeys(percent(end, 1) for end in (min(margins), max(margins))))
+    saved = " to ".join(dict.fromkeys(percent(end) for end in (min(margins), max(margins))))
     close = sum(cell.fused.is_close for cell in won)
     little = f", in {close:,} of them less than {100 * CLOSE:g} %" if close else ""
     return (
@@ -38,7 +39,7 @@ def _won(found: EnergyMap, won: Sequence[Cell]) -> str:
 def _decided(won: Sequence[Cell]) -> str:
     """The parts of the bill that decide, and in how many cells each does."""
     parts = Counter(cell.fused.decides for cell in won).most_common()
-    named = ", ".join(f"{PARTS[part]} in {times:,}" for part, times in parts)
+    named = "; ".join(f"{PARTS[part]} ({several(times, 'cell')})" for part, times in parts)
     return f"What decides: {named}." if len(parts) > 1 else f"What decides: {PARTS[parts[0][0]]}."
 
 
@@ -69,7 +70,7 @@ def _never(found: EnergyMap) -> str:
     closest = min(found.cells, key=dearer)
     return (
         f"Spiking never costs least in these {len(found.cells):,} cells (fused); it comes closest "
-        f"at {_cell(closest)}: {percent(dearer(closest), 1)} above {_named(closest)}. "
+        f"at {_cell(closest)}: {percent(dearer(closest))} above {_named(closest)}. "
         f"{_decided([closest])}"
     )
 
@@ -87,7 +88,9 @@ def _named(cell: Cell) -> str:
 def _others(found: EnergyMap) -> Iterator[str]:
     won = Counter(cell.fused.winner for cell in found.cells)
     parts = [
-        f"{CONTENDERS[name]} in {won[name]:,} cells" for name in ("zones", "dense") if won[name]
+        f"{CONTENDERS[name]} in {several(won[name], 'cell')}"
+        for name in ("zones", "dense")
+        if won[name]
     ]
     if parts:
         yield f"Elsewhere: {', '.join(parts)}."

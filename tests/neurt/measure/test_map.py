@@ -20,11 +20,13 @@ from neurt.families import ALIASES
 from neurt.measure.map import run_map
 from neurt.measure.mapped import FLOW
 from neurt.measure.planning import run_plan
+from neurt.measure.stored_model import active_rates, spike_rates, stored_model
 from neurt.requests.map import MapRequest
 from neurt.requests.passes import PlanRequest
 from neurt.spiking.config import Code, Form, SpikingConfig
 from reports.kit.pictures import Pictures
 from reports.map.cells import CONTENDERS, Cell, EnergyMap
+from reports.read import read_run
 from reports.write import write_report
 
 MIB = 1 << 20
@@ -219,3 +221,19 @@ def test_what_was_measured_is_taken_layer_by_layer(tmp_path: Path) -> None:
     for one, other in zip(measured.cells, planned.cells, strict=True):
         for name in CONTENDERS:
             assert one.fused.pj(name) == pytest.approx(other.fused.pj(name), rel=1e-3)
+
+
+def test_activity_of_a_run_in_decode(tmp_path: Path) -> None:
+    run_in(tmp_path, "profile")
+    run = read_run(tmp_path)
+    known = stored_model(run)
+    assert known is not None
+    shape, spiking = known
+    rates, _ = spike_rates(run, shape, spiking)
+    found, said = active_rates(run, shape, rates, spiking.timesteps)
+    assert isinstance(found, dict)
+    assert said == "measured in decode"
+    # Four linear layers and the weights of attention, in each of 12 layers: 1 - 0.9^3.
+    assert len(found) == 5 * 12
+    assert found["transformer.h.3.attn.core.weight_encoder"] == pytest.approx(0.271, abs=1e-3)
+    assert found["transformer.h.3.mlp.c_proj"] == pytest.approx(0.271, abs=1e-3)
