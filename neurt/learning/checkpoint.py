@@ -21,7 +21,7 @@ from reports.kit.files import write_atomically
 
 CHECKPOINT = "checkpoint.safetensors"
 FORMAT = "neurt-energy checkpoint"
-VERSION = "3"
+VERSION = "4"
 
 
 class CheckpointError(UserError, ValueError):

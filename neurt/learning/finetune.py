@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import copy
-import math
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from neurt.closed_form.passes import PlanError
 from neurt.families import Shape
 from neurt.learning.checkpoint import CHECKPOINT, CheckpointError
+from neurt.learning.course import Course
 from neurt.learning.finished import RECORD, UNFINISHED, digest
-from neurt.learning.objectives import Continuation, Distillation, LayerMatch, trainable
-from neurt.learning.pretrain import perplexity
+from neurt.learning.objectives import Continuation, Distillation, LayerMatch
 from neurt.learning.teaching import BASELINE, facts_of, student_of, teacher_of
-from neurt.learning.training import METRICS, TrainingError, processes, train
+from neurt.learning.trained import chosen, copy_for_training, moved, thresholds_of, trainable
+from neurt.learning.training import METRICS, TrainingError, processes
+from neurt.learning.windows import OwnText
 from neurt.loading.directory import MODEL
 from neurt.loading.models import LoadedModel
 from neurt.loading.saving import round_weights, save_model
@@ -28,15 +28,15 @@ from neurt.loading.source import resolve
 from neurt.measure.pair import WINDOW, calibrate, load
 from neurt.measure.planning import versions
 from neurt.progress import Progress, Say, silent
-from neurt.requests.training import FinetuneRequest
+from neurt.requests.finetune import FinetuneRequest, Part
 from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.text.corpus import Corpus, CorpusError, read_corpus
-from neurt.text.data import copy_texts
+from neurt.text.data import copy_texts, read_text
 from neurt.text.encoding import token_ids
 from reports.kit.files import check_directory, prepare_directory, write_json, write_text
 from reports.kit.pictures import draw
-from reports.training.finetuned import Finetuned, Judged, stages_table
-from reports.training.metrics import MetricsRow, write_metrics
+from reports.training.finetuned import Finetuned, stages_table
+from reports.training.metrics import write_metrics
 
 
 def run_finetune(
@@ -74,96 +74,74 @@ def run_finetune(
 
     loaded = load(source, request.weights, 0, fits, progress, say)
     course, student = _prepare(request, loaded, corpus, progress, say)
-    _learn(course, student)
-    baseline = _taught_baseline(course)
+    baseline = _taught_baseline(course, _learn(course, student))
     return _write(course, student, baseline) if main else None
-
-
-@dataclass
-class _Course:
-    """A fine-tuning under way: what it was given, and what came out of its stages so far."""
-
-    request: FinetuneRequest
-    loaded: LoadedModel
-    teacher: PreTrainedModel
-    ids: Tensor
-    held_out: Tensor
-    facts: dict[str, object]
-    progress: Progress
-    say: Say
-    judged: list[Judged] = field(default_factory=list)
-    rows: list[MetricsRow] = field(default_factory=list)
-
-    @property
-    def trains_weights(self) -> bool:
-        """Whether more than thresholds learns."""
-        return self.request.train != "thresholds"
-
-    def judge(self, stage: str, model: PreTrainedModel, steps: int) -> None:
-        """Measure the perplexity of a model on the held-out text."""
-        if model is not self.teacher:  # what is measured is what is saved
-            round_weights(model, self.request.save_dtype)
-        if not processes().is_main_process:
-            return
-        measured = perplexity(model, [self.held_out], self.request.tokens)
-        if not math.isfinite(measured.perplexity):
-            raise TrainingError(
-                f"{stage}: the held-out perplexity is {measured.perplexity}; check the weights of "
-                f"'{self.request.model}', or lower --learning-rate"
-            )
-        self.judged.append(Judged(stage, steps, measured.perplexity, measured.predicted))
-        self.say(f"{stage}: held-out perplexity {measured.perplexity:.2f}")
-
-    def train(self, stage: str, objective: nn.Module, steps: int) -> None:
-        """Go through a stage, or go on with it."""
-        checkpoints = self.request.out / UNFINISHED / stage
-        self.rows += train(
-            objective,
-            self.ids,
-            self.request.settings(steps),
-            checkpoints,
-            stage=stage,
-            resume=self.request.resume and (checkpoints / CHECKPOINT).exists(),
-            facts=self.facts,
-            progress=self.progress,
-            say=self.say,
-        )
 
 
 def _prepare(
     request: FinetuneRequest, loaded: LoadedModel, corpus: Corpus, progress: Progress, say: Say
-) -> tuple[_Course, SpikingLanguageModel]:
+) -> tuple[Course, SpikingLanguageModel]:
     """Teacher, token ids, and the spiking model that learns."""
     teacher = teacher_of(loaded, say)
     ids = _encode(loaded, corpus.training)
     held_out = _encode(loaded, corpus.held_out)[: request.held_out_tokens]
     if len(held_out) < 2:
         raise CorpusError(f"the held-out part of '{request.text}' is one token; give a longer text")
+    other = _other(request, loaded)
     window = min(loaded.shape.positions, WINDOW)
-    calibration = calibrate(loaded, request, [ids, held_out], window)
+    inputs = [ids, held_out] if other is None else [ids, held_out, other]
+    calibration = calibrate(loaded, request, inputs, window)
     progress("loading the model", 1, 1)
     student = student_of(request, loaded, calibration, progress, say)
+    missing = [part for part in request.train if not chosen(student, [part])]
+    if missing:
+        raise TrainingError(
+            f"'{loaded.name}' has no {missing[0]} to train; leave that out of --train"
+        )
     facts = facts_of(request, loaded, calibration, teacher, student.choices)
-    return _Course(request, loaded, teacher, ids, held_out, facts, progress, say), student
+    return Course(request, loaded, teacher, ids, held_out, other, facts, progress, say), student
 
 
-def _learn(course: _Course, student: SpikingLanguageModel) -> None:
-    """Both stages of the spiking model."""
+def _other(request: FinetuneRequest, loaded: LoadedModel) -> Tensor | None:
+    """The held-out text of another kind."""
+    if request.held_out is None:
+        return None
+    text, _ = read_text(request.held_out, detokenise=request.detokenise)
+    ids = token_ids(loaded.tokenizer.encode, text)[: request.held_out_tokens]
+    if len(ids) < 2:
+        raise CorpusError(f"--held-out '{request.held_out}' is one token; give a longer text")
+    return ids
+
+
+def _learn(course: Course, student: SpikingLanguageModel) -> OwnText | None:
+    """Both stages of the spiking model; returns what the analog model wrote for the second."""
     request, teacher = course.request, course.teacher
     course.judge("analog", teacher, 0)
     course.judge("converted", student, 0)
-    if request.layer_steps and course.trains_weights:
-        with trainable(student, "ssa", attention_only=True):
+    before, own = thresholds_of(student), None
+    if request.layer_steps and request.trains_attention:
+        with trainable(student, [Part.ATTENTION, Part.THRESHOLDS], attention_only=True):
             course.train("layerwise", LayerMatch(student, teacher), request.layer_steps)
         course.judge("layerwise", student, request.layer_steps)
     if request.steps:
+        own = course.own_text()
         with trainable(student, request.train):
-            objective = Distillation(student, teacher, request.target_events_per_mac)
-            course.train("distilled", objective, request.steps)
+            objective = Distillation(
+                student,
+                teacher,
+                request.target_events_per_mac,
+                target_active_rate=request.target_active_rate,
+                temperature=request.kl_temperature,
+                cross_entropy_weight=request.cross_entropy_weight,
+            )
+            course.train("distilled", objective, request.steps, own)
         course.judge("distilled", student, request.steps)
+        if request.trains_thresholds and before:
+            course.say(moved(before, thresholds_of(student)))
+    return own
 
 
-def _taught_baseline(course: _Course) -> PreTrainedModel | None:
+def _taught_baseline(course: Course, own: OwnText | None) -> PreTrainedModel | None:
     """The analog model with the training of stage 2.
 
     None where it is not wanted, or the weights of the result are still those of an analog model.
@@ -172,11 +150,13 @@ def _taught_baseline(course: _Course) -> PreTrainedModel | None:
     trained = course.trains_weights and request.steps + request.layer_steps > 0
     if not (request.baseline and (trained or teacher is not course.loaded.model)):
         return None
-    baseline = copy.deepcopy(teacher)
+    whole = request.save_dtype != "float32"
+    baseline = copy_for_training(teacher, request.train, whole=whole)
     round_weights(baseline, request.save_dtype)
-    if course.trains_weights and request.steps:
+    # What is told by the analog model alone, it knows.
+    if course.trains_weights and request.steps and request.cross_entropy_weight:
         with trainable(baseline, request.train):
-            course.train(BASELINE, Continuation(baseline), request.steps)
+            course.train(BASELINE, Continuation(baseline), request.steps, own)
         course.judge("analog, same training text", baseline, request.steps)
     return baseline
 
@@ -207,7 +187,7 @@ def _encode(loaded: LoadedModel, documents: list[str]) -> Tensor:
 
 
 def _write(
-    course: _Course, student: SpikingLanguageModel, baseline: PreTrainedModel | None
+    course: Course, student: SpikingLanguageModel, baseline: PreTrainedModel | None
 ) -> Finetuned:
     """Write the model directory; the checkpoints go when everything else is there."""
     from reports.training.picture import training_picture  # matplotlib takes half a second
@@ -230,6 +210,8 @@ def _write(
         "spiking": student.config.spiking,
         "weights": loaded.weights,
         "versions": dict(versions()),
+        "judged": [asdict(judged) for judged in result.judged],
+        "remarks": result.remarks,
     }
     write_json(out / RECORD, facts)
     if baseline is not None:

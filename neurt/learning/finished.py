@@ -8,7 +8,8 @@ import shutil
 from hwmodels.inputs import parse_json, read_utf8
 from neurt.learning.checkpoint import CHECKPOINT, CheckpointError
 from neurt.loading.directory import MODEL
-from neurt.requests.training import FinetuneRequest, PretrainRequest, Trained
+from neurt.requests.finetune import FinetuneRequest
+from neurt.requests.training import PretrainRequest, Trained
 from reports.kit.files import remove
 
 #: Sub-directory of a fine-tuning that holds a directory with the checkpoint of each stage until

@@ -1,118 +1,19 @@
-"""What fine-tuning minimises, layer by layer and then as a whole, and the events it counts."""
+"""What fine-tuning minimises, layer by layer and then as a whole."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import torch
 from accelerate.utils import reduce
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 from transformers import PreTrainedModel
 
 from neurt.families import family_of
+from neurt.learning.activity import Activity
 from neurt.learning.pretrain import LanguageModelling
-from neurt.spiking.attention import SpikingAttention
-from neurt.spiking.codes import Exact
-from neurt.spiking.feedforward import SpikingFeedForward
 from neurt.spiking.modeling import SpikingLanguageModel
-from neurt.spiking.neuron import SpikingNeuron
-
-#: What is trained: the attention blocks and all thresholds, thresholds only, or everything.
-Trained = Literal["ssa", "thresholds", "all"]
-
-
-class Activity:
-    """Watches the neurons of a model.
-
-    An event of a neuron costs one accumulate per output of the layer that it drives, so events
-    per input value are events per replaced MAC of that layer. The model's figure is their mean
-    over layers, weighted by the MACs of each.
-    """
-
-    def __init__(self, model: nn.Module) -> None:
-        self._blocks: dict[str, list[SpikingAttention] | list[SpikingFeedForward]] = {
-            "attention": [m for m in model.modules() if isinstance(m, SpikingAttention)],
-            "ffn": [m for m in model.modules() if isinstance(m, SpikingFeedForward)],
-        }
-
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Let the neurons keep what they count inside the block, and forget it afterwards."""
-        neurons = [
-            neuron
-            for blocks in self._blocks.values()
-            for block in blocks
-            for neuron, _macs in block.drives(1)
-        ]
-        try:
-            for neuron in neurons:
-                neuron.watched = True
-            yield
-        finally:
-            for neuron in neurons:
-                neuron.watched, neuron.activity = False, None
-
-    def events_per_mac(self, tokens: int) -> dict[str, Tensor]:
-        """Differentiable events per MAC of the last pass, of sequences of so many tokens, by block.
-
-        All query-key pairs are counted.
-        """
-        rates = {}
-        for name, blocks in self._blocks.items():
-            macs = sum(block.macs(tokens) for block in blocks)
-            drives = [drive for block in blocks for drive in block.drives(tokens)]
-            events = [
-                neuron.activity * (driven / macs)
-                for neuron, driven in drives
-                if neuron.activity is not None  # a code without events
-            ]
-            none = drives[0][0].threshold.new_zeros(())  # where the others are, too
-            rates[name] = torch.stack(events).sum() if events else none
-        return rates
-
-
-class _Exponential(nn.Module):
-    """A positive number by its logarithm, so that a training step changes it by a share."""
-
-    def forward(self, logarithm: Tensor) -> Tensor:
-        return logarithm.exp()
-
-    def right_inverse(self, value: Tensor) -> Tensor:
-        return value.log()
-
-
-@contextmanager
-def trainable(
-    model: PreTrainedModel, what: Trained, *, attention_only: bool = False
-) -> Iterator[None]:
-    """Let the chosen parameters be trained inside the block; thresholds by their logarithms.
-
-    Args:
-        model: A spiking model, or an analog one (which has no thresholds).
-        attention_only: Leave out what lies outside the attention blocks.
-    """
-    model.requires_grad_(False)
-    attention = f".{family_of(model.config.model_type).attention.path}."
-    inside = [module for name, module in model.named_modules() if attention in f".{name}."]
-    reached = inside if attention_only else [*model.modules()]
-    if what != "thresholds":
-        for module in inside if what == "ssa" else reached:
-            for name, parameter in module.named_parameters(recurse=False):
-                parameter.requires_grad_(name != "threshold")
-    neurons = [x for x in reached if isinstance(x, SpikingNeuron) and not isinstance(x, Exact)]
-    for neuron in neurons:
-        neuron.threshold.requires_grad_(True)
-        parametrize.register_parametrization(neuron, "threshold", _Exponential())
-    try:
-        yield
-    finally:
-        for neuron in neurons:
-            parametrize.remove_parametrizations(neuron, "threshold")
-        model.requires_grad_(False)
 
 
 class _WithoutDropout(nn.Module):
@@ -127,13 +28,18 @@ class _WithoutDropout(nn.Module):
 
 
 class _Imitation(_WithoutDropout):
-    """A student and the analog model that it imitates."""
+    """A student and the analog model that it imitates.
+
+    Made while what the student learns requires a gradient: the teacher gets a copy of whatever of
+    it the two share, and keeps the rest.
+    """
 
     def __init__(self, student: SpikingLanguageModel, teacher: PreTrainedModel) -> None:
         super().__init__()
         self.student = student
-        # A copy, since the original may share weights with the student.
-        self.teacher: PreTrainedModel = copy.deepcopy(teacher)
+        learning = {p.data_ptr() for p in student.parameters() if p.requires_grad}
+        kept = {id(p): p for p in teacher.parameters() if p.data_ptr() not in learning}
+        self.teacher: PreTrainedModel = copy.deepcopy(teacher, dict(kept))
         self.teacher.eval()
         self.teacher.requires_grad_(False)
 
@@ -174,24 +80,33 @@ class LayerMatch(_Imitation):
 class Distillation(_Imitation):
     """Stage 2: the distribution of the analog model, and the text.
 
-    loss = KL(teacher || student) at temperature 2, times 4 (Hinton et al. 2015), + cross-entropy
-    + max(0, events per MAC / target - 1), the events being those of all processes.
+    loss = KL(teacher || student) at a temperature, times its square (Hinton et al. 2015),
+    + weight x cross-entropy + max(0, spent / target - 1) for each target, what is spent being that
+    of all processes.
 
     Args:
         target_events_per_mac: Events per replaced multiply-accumulate of the attention block that
             may be spent; None for any number.
+        target_active_rate: Share of the weights of the blocks that a token may fetch; None for all.
+        temperature: What logits are divided by.
+        cross_entropy_weight: 0 to learn from the analog model alone, and nothing from the text.
     """
-
-    temperature = 2.0
 
     def __init__(
         self,
         student: SpikingLanguageModel,
         teacher: PreTrainedModel,
         target_events_per_mac: float | None = None,
+        *,
+        target_active_rate: float | None = None,
+        temperature: float = 2.0,
+        cross_entropy_weight: float = 1.0,
     ) -> None:
         super().__init__(student, teacher)
-        self.target = target_events_per_mac
+        self.target_events_per_mac = target_events_per_mac
+        self.target_active_rate = target_active_rate
+        self.temperature = temperature
+        self.cross_entropy_weight = cross_entropy_weight
         self.activity = Activity(student)
 
     def forward(self, ids: Tensor) -> dict[str, Tensor]:
@@ -201,25 +116,34 @@ class Distillation(_Imitation):
         with self.activity.watching():
             logits = self.student(input_ids=ids, use_cache=False).logits[:, :-1]
             events = self.activity.events_per_mac(ids.shape[1])
+            active_rate = self.activity.active_rate()
         soft, goal = (
             nn.functional.log_softmax(x.flatten(0, 1) / self.temperature, -1)
             for x in (logits, wanted)
         )
         kl = nn.functional.kl_div(soft, goal, reduction="batchmean", log_target=True)
         cross_entropy = nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten())
-        loss = self.temperature**2 * kl + cross_entropy
-        if self.target is not None:
-            excess = events["attention"] / self.target - 1
-            # Where the bend is, is decided together: a mean of bent lines is not the bent mean.
-            everywhere = reduce(excess.detach(), "mean")
-            loss = loss + torch.where(everywhere > 0, excess, 0.0)
+        loss = self.temperature**2 * kl
+        if self.cross_entropy_weight:  # infinite times zero is no number
+            loss = loss + self.cross_entropy_weight * cross_entropy
+        loss = loss + _excess(events["attention"], self.target_events_per_mac)
         return {
-            "loss": loss,
+            "loss": loss + _excess(active_rate, self.target_active_rate),
             "kl": kl,
             "cross_entropy": cross_entropy,
             "events_per_mac": events["attention"],
             "events_per_mac_feedforward": events["ffn"],
+            "active_rate": active_rate,
         }
+
+
+def _excess(spent: Tensor, target: float | None) -> Tensor:
+    """The share by which more is spent than a target, in the mean of all processes."""
+    if target is None:
+        return spent.new_zeros(())
+    excess = spent / target - 1
+    # Where the bend is, is decided together: a mean of bent lines is not the bent mean.
+    return torch.where(reduce(excess.detach(), "mean") > 0, excess, 0.0)
 
 
 class Continuation(_WithoutDropout, LanguageModelling):

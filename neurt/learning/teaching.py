@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 
 from torch import nn
 from transformers import PreTrainedModel
 
+from neurt.learning.trained import copy_for_training
 from neurt.loading.models import LoadedModel, ModelError, Weights, load_model
 from neurt.measure.objective import aim_of
 from neurt.measure.pair import spiking_version
 from neurt.measure.widths import stored_widths
 from neurt.progress import Progress, Say, silent
-from neurt.requests.training import FinetuneRequest
+from neurt.requests.finetune import FinetuneRequest
 from neurt.spiking.config import SpikingConfig
 from neurt.spiking.conversion import check_finite
 from neurt.spiking.modeling import SpikingLanguageModel
@@ -21,6 +21,11 @@ from neurt.text.data import Calibration
 
 #: Sub-directory of a fine-tuned model that holds the analog model with the same training.
 BASELINE = "analog"
+#: What else of a request decides what is learned.
+_DECIDE = (
+    *("target_events_per_mac", "target_active_rate", "threshold_learning_rate"),
+    *("kl_temperature", "cross_entropy_weight", "own_tokens", "own_share"),
+)
 
 
 def teacher_of(loaded: LoadedModel, say: Say) -> PreTrainedModel:
@@ -56,12 +61,16 @@ def student_of(
     progress: Progress = silent,
     say: Say = silent,
 ) -> SpikingLanguageModel:
-    """The spiking model, with weights of its own, so that no other model learns with it."""
+    """The spiking model, with weights of its own, so that no other model learns with it.
+
+    What nobody trains is shared with the analog model, unless it will be rounded.
+    """
     if loaded.spiking is not None:
         check_finite(loaded.spiking)
     stored = stored_widths(loaded.source, loaded.weights, {})
     aim = aim_of(request, loaded.weights, loaded.shape, stored)
-    return copy.deepcopy(spiking_version(loaded, aim.spiking, calibration, progress, say))
+    spiking = spiking_version(loaded, aim.spiking, calibration, progress, say)
+    return copy_for_training(spiking, request.train, whole=request.save_dtype != "float32")
 
 
 def facts_of(
@@ -82,10 +91,10 @@ def facts_of(
     return {
         "model": loaded.name,
         "conversion": chosen.model_dump_json(),
-        "train": request.train,
+        "train": " ".join(request.train),
         "layer_steps": request.layer_steps,
         "calibration_tokens": request.calibration_tokens if own is None else None,
-        "target_events_per_mac": request.target_events_per_mac,
+        **{name: getattr(request, name) for name in _DECIDE},
         "sha256 of its weights": _digest(loaded.model if own is None else own),
         "sha256 of its teacher": _digest(teacher),
         "sha256 of the calibration text": hashlib.sha256(calibration.text.encode()).hexdigest(),

@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from accelerate import Accelerator, PartialState
 from torch import Tensor, nn
@@ -30,6 +29,8 @@ from neurt.learning.checkpoint import (
     save_checkpoint,
     state_tensors,
 )
+from neurt.learning.optimizer import adamw, learning_rate
+from neurt.learning.windows import OwnText, digest_of, draw_windows, seed_of
 from neurt.progress import Progress, Say, silent
 from neurt.requests.training import TrainingSettings
 from reports.kit.files import prepare_directory
@@ -53,36 +54,6 @@ def processes() -> PartialState:
     return PartialState(cpu=not torch.accelerator.is_available())
 
 
-def learning_rate(settings: TrainingSettings, step: int) -> float:
-    """The learning rate of a step, the first of which is 0."""
-    if step < settings.warmup_steps:
-        return settings.learning_rate * (step + 1) / settings.warmup_steps
-    if settings.schedule == "constant":
-        return settings.learning_rate
-    done = (step - settings.warmup_steps) / max(1, settings.steps - 1 - settings.warmup_steps)
-    return settings.learning_rate * (0.55 + 0.45 * math.cos(math.pi * done))
-
-
-def adamw(trained: Mapping[str, nn.Parameter], settings: TrainingSettings) -> torch.optim.AdamW:
-    """AdamW over named parameters, without weight decay for those of one dimension."""
-    parameters = trained.values()
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(
-        [group for group in groups if group["params"]], lr=settings.learning_rate, betas=(0.9, 0.95)
-    )
-
-
-def draw_windows(ids: Tensor, settings: TrainingSettings, step: int) -> Tensor:
-    """The windows that a step takes: (batch, tokens) of the stream `ids` (N,)."""
-    generator = torch.Generator().manual_seed(_seed(settings.seed, step, 0))
-    last = len(ids) - settings.tokens
-    starts = torch.randint(0, last + 1, (settings.batch, 1), generator=generator)
-    return ids[starts + torch.arange(settings.tokens)]
-
-
 def train(
     objective: nn.Module,
     ids: Tensor,
@@ -92,6 +63,8 @@ def train(
     stage: str,
     resume: bool,
     facts: Mapping[str, object] | None = None,
+    own: OwnText | None = None,
+    threshold_factor: float = 1.0,
     progress: Progress = silent,
     say: Say = silent,
 ) -> list[MetricsRow]:
@@ -110,6 +83,8 @@ def train(
         stage: What reports call this part of the training.
         resume: Continue from the checkpoint in the directory.
         facts: What else decides the result, by name; a resumed training must have the same.
+        own: What the analog model wrote, to learn from beside the stream.
+        threshold_factor: What the learning rate is multiplied by for thresholds.
 
     Raises:
         TrainingError: If a loss or a gradient is not finite, or the settings do not fit the ids
@@ -122,8 +97,9 @@ def train(
     trained = {name: p for name, p in objective.named_parameters() if p.requires_grad}
     if not trained:
         raise TrainingError(f"{stage}: the objective has no parameter that requires a gradient")
-    fingerprint = _fingerprint(trained, ids, settings, stage, facts or {})
-    optimizer = adamw(trained, settings)
+    texts = [ids] if own is None else [ids, own.windows]
+    fingerprint = _fingerprint(trained, texts, settings, stage, facts or {})
+    optimizer = adamw(trained, settings, threshold_factor)
     stored, rows = dict[str, Tensor](), list[MetricsRow]()
     if resume:
         checkpoint = load_checkpoint(directory, fingerprint)
@@ -144,10 +120,10 @@ def train(
     progress(stage, begin, settings.steps)
     for step in range(begin, settings.steps):
         started = time.perf_counter()
-        torch.manual_seed(_seed(settings.seed, step, 1 + accelerator.process_index))
+        torch.manual_seed(seed_of(settings.seed, step, 1 + accelerator.process_index))
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(settings, step)
-        windows = draw_windows(ids, settings, step)[mine].to(accelerator.device)
+            group["lr"] = group["factor"] * learning_rate(settings, step)
+        windows = draw_windows(ids, settings, step, own)[mine].to(accelerator.device)
         results = wrapped(windows)
         accelerator.backward(results["loss"])
         norm = accelerator.clip_grad_norm_(list(trained.values()), settings.clip)
@@ -173,10 +149,6 @@ def train(
     return rows
 
 
-def _seed(*parts: int) -> int:
-    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0])
-
-
 def _check(ids: Tensor, settings: TrainingSettings, accelerator: Accelerator) -> None:
     processes = accelerator.num_processes
     if settings.batch % processes:
@@ -190,7 +162,7 @@ def _check(ids: Tensor, settings: TrainingSettings, accelerator: Accelerator) ->
             f"{settings.tokens}; give a longer --text or lower --tokens"
         )
     digests = accelerator.gather(
-        torch.tensor([int(_digest(ids)[:15], 16)], device=accelerator.device)
+        torch.tensor([int(digest_of(ids)[:15], 16)], device=accelerator.device)
     )
     if len(set(digests.tolist())) > 1:
         raise TrainingError("the processes were given different token ids; give all the same text")
@@ -221,13 +193,9 @@ def _check_finite(loss: float, norm: float, stage: str, step: int) -> None:
             )
 
 
-def _digest(ids: Tensor) -> str:
-    return hashlib.sha256(ids.to("cpu", torch.int64).numpy().tobytes()).hexdigest()
-
-
 def _fingerprint(
     trained: Mapping[str, nn.Parameter],
-    ids: Tensor,
+    texts: Sequence[Tensor],
     settings: TrainingSettings,
     stage: str,
     facts: Mapping[str, object],
@@ -238,7 +206,7 @@ def _fingerprint(
         | {key: str(value) for key, value in settings.model_dump().items()}
         | {key: str(value) for key, value in facts.items()}
         | {f"shape of {name}": str(list(p.shape)) for name, p in trained.items()}
-        | {"sha256 of the token ids": _digest(ids)}
+        | {"sha256 of the token ids": digest_of(*texts)}
     )
 
 

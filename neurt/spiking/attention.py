@@ -99,6 +99,14 @@ class SpikingAttention(CodesInput):
         """The coders, and the layers that each of them feeds."""
         raise NotImplementedError
 
+    @property
+    def weights_fed(self) -> list[tuple[SpikingNeuron, int]]:
+        """The neurons that feed linear layers, and how many weights these have."""
+        return [
+            (coder, sum(layer.fan_out_weight.numel() for layer in layers))
+            for coder, layers in self.coded
+        ]
+
     def macs(self, tokens: int) -> int:
         """MACs per token of the analog block, all query-key pairs counted."""
         linear = self.shape.width * (2 * self.shape.query_width + 2 * self.shape.kv_width)

@@ -11,15 +11,25 @@ For training, each coder passes the gradient of the coded value straight through
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from energy import Levels, tally_call
 from neurt.spiking.neuron import SpikingNeuron, ordered, tally_neurons
 
 #: Factors of the largest input that are tried for the threshold with the least squared error.
 CANDIDATES = tuple(2 ** (-step / 2) for step in range(17))
+
+
+class Firing(NamedTuple):
+    """What a coder made of its input."""
+
+    events: Tensor  #: (T, ..., C)
+    per_value: Tensor  #: events per value of the input
+    active: Tensor  #: share of these values with any event
 
 
 class Coder(SpikingNeuron):
@@ -77,25 +87,42 @@ class Coder(SpikingNeuron):
             if self.levels is not Levels.ANALOG:
                 # A comparison with NaN is false, and so would be silence: let it pass on.
                 events[-1].add_(x, alpha=0)
+            if self.watched:
+                self._keep(self._measured(events))
             return events
-        events, events_per_value = self.encode_differentiably(x.detach(), threshold)
+        coded: Firing = checkpoint(  # a few tensors for each time step: made again when needed
+            self.encode_differentiably,
+            x.detach(),
+            threshold,
+            use_reentrant=False,
+            preserve_rng_state=False,
+        )
+        if self.watched:
+            self._keep(coded)
         # Zero in the forward pass; in the backward pass the sum of the events is x / scale.
         units = x if self.scale is None else x / self.scale
-        if self.watched and self.levels is not Levels.ANALOG:
-            self.activity = events_per_value
-        return torch.cat([events[:1] + (units - units.detach()), events[1:]])
+        return torch.cat([coded.events[:1] + (units - units.detach()), coded.events[1:]])
 
-    def encode_differentiably(self, x: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor]:
-        """Events of a detached x, and how many there are per value.
+    def encode_differentiably(self, x: Tensor, threshold: Tensor) -> Firing:
+        """Code a detached x, with a gradient to the threshold.
 
-        The number of events has the gradient of log2(1 + |x| / threshold): a value of twice the
-        size needs a digit more.
+        The number of events, and the share of values with any, have the gradient of
+        log2(1 + |x| / threshold): a value of twice the size needs a digit more.
         """
-        events = self.encode(x, threshold.detach())
-        unit = self.levels in (Levels.TERNARY, Levels.BURST)
-        count = (events.abs() if unit else (events != 0).to(x.dtype)).sum(0).mean()
+        made = self._measured(self.encode(x, threshold.detach()))
         digits = torch.log2(1 + x.abs() / threshold).mean()
-        return events, count + (digits - digits.detach())
+        slope = digits - digits.detach()
+        return Firing(made.events, made.per_value + slope, made.active + slope)
+
+    def _measured(self, events: Tensor) -> Firing:
+        unit = self.levels in (Levels.TERNARY, Levels.BURST)
+        fired = (events != 0).to(events.dtype)
+        per_value = (events.abs() if unit else fired).sum(0).mean()
+        return Firing(events, per_value, fired.amax(0).mean())
+
+    def _keep(self, coded: Firing) -> None:
+        if self.levels is not Levels.ANALOG:  # which has no events
+            self.activity, self.active = coded.per_value, coded.active
 
     def decode(self, events: Tensor) -> Tensor:
         """The values (..., C) that events (T, ..., C) stand for."""

@@ -70,6 +70,11 @@ class SpikingFeedForward(CodesInput):
         """MACs per token of the analog block, however long the sequence."""
         return sum(macs for _, macs in self.drives(tokens))
 
+    @property
+    def weights_fed(self) -> list[tuple[SpikingNeuron, int]]:
+        """The neurons, and how many weights the linear layers that they feed have."""
+        return self.drives(1)  # each weight is used once per token
+
     def drives(self, tokens: int) -> list[tuple[SpikingNeuron, int]]:
         """The neurons, and the MACs per token that their events replace."""
         return [(coder, replaced_macs(layers)) for coder, layers in self.coded]

@@ -106,6 +106,7 @@ class SpikingNeuron(nn.Module):
             can be trained, but frozen unless somebody does.
         activity: Events per input value of the last pass, as a differentiable scalar; kept only
             while `watched`.
+        active: Share of its input values with any event, likewise.
     """
 
     levels = Levels.BINARY
@@ -122,6 +123,7 @@ class SpikingNeuron(nn.Module):
         self.threshold = nn.Parameter(torch.ones(channels), requires_grad=False)
         self.watched = False
         self.activity: Tensor | None = None
+        self.active: Tensor | None = None
         self.calibrations = -1  #: inputs seen while calibrating; -1 when not calibrating
         self.name = type(self).__name__  #: dotted name while calibrating, for error messages
 
@@ -180,6 +182,7 @@ class LIF(SpikingNeuron):
         spikes = self._trainable(x) if torch.is_grad_enabled() else self._in_place(x)
         if self.watched:
             self.activity = spikes.mean() * len(x)
+            self.active = spikes.amax(0).mean()
         return spikes
 
     def _trainable(self, x: Tensor) -> Tensor:

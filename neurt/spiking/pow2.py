@@ -9,7 +9,7 @@ from torch import Tensor
 
 from energy import Levels
 from energy.formulas.arithmetic import ARITHMETIC
-from neurt.spiking.coder import Coder
+from neurt.spiking.coder import Coder, Firing
 from neurt.spiking.neuron import spike
 
 #: Samples (n, C) of an input to dead zones (C,) or a scalar.
@@ -134,20 +134,20 @@ class PowerOfTwo(Coder):
             return threshold
         return torch.minimum(threshold, self.ceiling * x.abs().amax(-1, keepdim=True))
 
-    def encode_differentiably(self, x: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor]:
-        """The same events with a gradient to the threshold, and how many there are per value."""
+    def encode_differentiably(self, x: Tensor, threshold: Tensor) -> Firing:
+        """The same events, with a surrogate gradient at the zones."""
         rest, out, fired = x, [], torch.zeros(())
         zone, loud = self._zone(x, threshold), None
         for _ in range(self.timesteps):
             # In units of the zone, so that the surrogate is as sharp for each channel.
             fire = spike((rest.abs() - zone) / zone, self.alpha)
-            if self.resolution < 1:
-                if loud is None:
-                    loud, zone = fire, self.resolution * zone
-                else:
-                    fire = loud * fire
+            if loud is None:
+                loud, zone = fire, self.resolution * zone
+            elif self.resolution < 1:
+                fire = loud * fire
             event = fire * power_below_(rest * (4 / 3))
             rest = rest - event.detach()
             out.append(event)
             fired = fired + fire.mean()
-        return torch.stack(out), fired
+        assert loud is not None  # there is a time step
+        return Firing(torch.stack(out), fired, loud.mean())  # what is silent first stays silent

@@ -138,6 +138,11 @@ class SpikformerAttention(SpikingAttention):
         """The coders of the input; the other events come from LIF neurons."""
         return self.of_input
 
+    @property
+    def weights_fed(self) -> list[tuple[SpikingNeuron, int]]:
+        """See `SpikingAttention.weights_fed`; neurons feed the output projection."""
+        return [*super().weights_fed, (self.mix_neuron, self.output.fan_out_weight.numel())]
+
     def drives(self, tokens: int) -> list[tuple[SpikingNeuron, int]]:
         """Q and V spikes drive one product each; K, the third of the neurons, is stored."""
         shape = self.shape

@@ -139,7 +139,7 @@ COMMANDS = tuple(
         (
             "finetune",
             "convert a model and train its spiking version",
-            "training.FinetuneRequest",
+            "finetune.FinetuneRequest",
             _PROCESSES,
         ),
         ("price", "price a table of counts", "others.PriceRequest"),

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from neurt.measure.conversion import check_conversion
-from neurt.requests.training import FinetuneRequest
+from neurt.requests.finetune import FinetuneRequest
 from neurt.verbs.console import finished, say
 
 
@@ -29,5 +29,7 @@ def run(request: FinetuneRequest, console: Console) -> list[Path]:
     if made is None:
         return []
     print_table(stages_table(made), console)
+    for remark in made.remarks:
+        console.print(f"\n{remark}", markup=False)
     console.print(f"\nWritten to {request.out}", markup=False)
     return [request.out / "finetune.json"]

@@ -17,7 +17,8 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from energy import Label, check_against_fvcore, count_pass
 from hwmodels import Op
 from neurt.closed_form.passes import Pass, decode, prefill
-from neurt.learning.objectives import trainable
+from neurt.learning.trained import trainable
+from neurt.requests.finetune import Part
 from neurt.spiking.config import Code, SpikingConfig
 from neurt.spiking.conversion import analog_of, convert
 from neurt.spiking.curvature import NATS_PER_ACCUMULATE, curvature
@@ -174,10 +175,10 @@ def test_it_is_billed_with_its_coder() -> None:
 def test_fine_tuning_leaves_its_weight_alone_unless_all_is_trained(converted: Converted) -> None:
     model = copy.deepcopy(converted("llama", "softmax", code="pow2", head=True))
     head = head_of(model)
-    with trainable(model, "ssa"):
+    with trainable(model, [Part.THRESHOLDS, Part.ATTENTION]):
         assert not head.weight.requires_grad
         assert head.encoder.parametrizations.threshold.original.requires_grad
-    with trainable(model, "all"):
+    with trainable(model, [Part.ALL]):
         assert head.weight.requires_grad
         model(torch.arange(9).unsqueeze(0)).logits.square().mean().backward()
     assert head.weight.grad is not None

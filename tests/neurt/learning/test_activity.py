@@ -9,7 +9,7 @@ from torch import Tensor
 
 from energy import Conventions, Counts, count_pass
 from neurt.families import label
-from neurt.learning.objectives import Activity
+from neurt.learning.activity import Activity
 from neurt.spiking.config import Code, Form, KeyValue
 from neurt.spiking.modeling import SpikingGPT2LMHeadModel
 from neurt.spiking.neuron import SpikingNeuron

@@ -124,7 +124,7 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / CHECKPOINT
     save_file(TENSORS, path, metadata=metadata)
     assert refused(CheckpointError, load_checkpoint, tmp_path, FINGERPRINT) == (
-        f"checkpoint '{path}' has version 2, this program reads version 3; continue it with the "
+        f"checkpoint '{path}' has version 2, this program reads version 4; continue it with the "
         "program that wrote it, or start anew in another --out"
     )
 

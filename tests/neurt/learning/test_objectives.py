@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from transformers import GPT2LMHeadModel
 
 import neurt.learning.objectives
-from neurt.learning.objectives import Continuation, Distillation, LayerMatch, Trained, trainable
+from neurt.learning.objectives import Continuation, Distillation, LayerMatch
+from neurt.learning.trained import trainable
+from neurt.requests.finetune import Part
 from neurt.spiking.config import Code, Form
 from neurt.spiking.conversion import analog_of
 from neurt.spiking.modeling import SpikingLanguageModel
@@ -19,6 +21,7 @@ Pair = Callable[..., tuple[Any, Any]]
 
 EXACT = {"form": Form.SOFTMAX, "code": Code.EXACT}
 POW2 = {"form": Form.SOFTMAX, "code": Code.POW2}
+THRESHOLDS, ATTENTION, ALL = [Part.THRESHOLDS], [Part.THRESHOLDS, Part.ATTENTION], [Part.ALL]
 
 
 @pytest.fixture
@@ -47,25 +50,37 @@ def is_threshold(name: str) -> bool:
     return name.endswith("threshold")
 
 
+def is_norm(name: str) -> bool:
+    return any(part.startswith("ln_") or part.endswith("norm") for part in name.split("."))
+
+
+def in_block(name: str) -> bool:
+    return is_attention(name) or ".mlp." in name
+
+
 # What is trained
 
 
 @pytest.mark.parametrize(
     ("what", "attention_only", "wanted"),
     [
-        ("ssa", False, lambda name: is_attention(name) or is_threshold(name)),
-        ("ssa", True, is_attention),
+        ("thresholds attention", False, lambda name: is_attention(name) or is_threshold(name)),
+        ("thresholds attention", True, is_attention),
+        ("attention", False, lambda name: is_attention(name) and not is_threshold(name)),
         ("thresholds", False, is_threshold),
+        ("norms", False, is_norm),
+        ("norms thresholds", False, lambda name: is_norm(name) or is_threshold(name)),
+        ("biases", False, lambda name: in_block(name) and name.endswith(".bias")),
+        ("blocks", False, lambda name: in_block(name) and not is_threshold(name)),
         ("all", False, lambda _name: True),
     ],
-    ids=["ssa", "layer by layer", "thresholds", "all"],
 )
 @pytest.mark.parametrize("form", Form)
 def test_what_is_asked_for_is_trained_and_nothing_else(
     pair: Pair,
     kind: str,
     form: Form,
-    what: Trained,
+    what: str,
     attention_only: bool,
     wanted: Callable[[str], bool],
 ) -> None:
@@ -73,7 +88,7 @@ def test_what_is_asked_for_is_trained_and_nothing_else(
     names = {name for name, _ in student.named_parameters()}
     # Whatever was trained before, as after loading from a file.
     student.requires_grad_(True)
-    with trainable(student, what, attention_only=attention_only):
+    with trainable(student, [Part(part) for part in what.split()], attention_only=attention_only):
         assert trained_names(student) == {name for name in names if wanted(name)}
     assert trained_names(student) == set()
     assert {name for name, _ in student.named_parameters()} == names
@@ -83,15 +98,15 @@ def test_of_an_analog_model_the_same_is_trained(pair: Pair) -> None:
     _, teacher = pair()
     analog = copy.deepcopy(teacher)
     names = {name for name, _ in analog.named_parameters()}
-    expected = {"ssa": {n for n in names if is_attention(n)}, "thresholds": set(), "all": names}
-    for what, wanted in expected.items():
-        with trainable(analog, what):  # type: ignore[arg-type]
+    attention = {name for name in names if is_attention(name)}
+    for what, wanted in ((ATTENTION, attention), (THRESHOLDS, set()), (ALL, names)):
+        with trainable(analog, what):
             assert trained_names(analog) == wanted
 
 
 def test_an_analog_value_has_no_threshold_to_train(pair: Pair) -> None:
     student, _ = pair(**EXACT)
-    with trainable(student, "thresholds"):
+    with trainable(student, THRESHOLDS):
         assert trained_names(student) == set()
 
 
@@ -99,7 +114,7 @@ def test_thresholds_are_trained_by_their_logarithms_and_stay_positive(pair: Pair
     student, _ = pair()
     neuron = student.transformer.h[0].attn.encoder
     before = neuron.threshold.detach().clone()
-    with trainable(student, "thresholds"):
+    with trainable(student, THRESHOLDS):
         assert torch.allclose(neuron.threshold, before, rtol=1e-12)
         stored = neuron.parametrizations["threshold"].original
         with torch.no_grad():
@@ -114,7 +129,7 @@ def test_an_interrupted_training_leaves_a_plain_model(pair: Pair) -> None:
     keys = list(student.state_dict())
 
     def interrupted() -> None:
-        with trainable(student, "ssa"):
+        with trainable(student, ATTENTION):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -211,7 +226,7 @@ def test_events_beyond_the_target_push_thresholds_up(pair: Pair, token_ids: Tens
     spent = Distillation(student, teacher)(token_ids)["events_per_mac"].item()
     slopes = []
     for target in (2 * spent, spent / 1e3):  # of no weight, and of so much that nothing else counts
-        with trainable(student, "thresholds"):
+        with trainable(student, THRESHOLDS):
             Distillation(student, teacher, target)(token_ids)["loss"].backward()
             stored = student.transformer.h[0].attn.encoder.parametrizations["threshold"].original
             slopes.append(float(stored.grad.sum()))
@@ -264,9 +279,9 @@ def test_training_a_student_changes_neither_its_teacher_nor_its_parent(
     analog = analog_of(spiking)
     tables = (model.transformer.wte.weight.data_ptr() for model in (analog, spiking))
     assert len(set(tables)) == 1
-    objective = Distillation(spiking, analog)
-    before = objective.teacher(token_ids).logits
-    with trainable(spiking, "all"):
+    with trainable(spiking, ALL):
+        objective = Distillation(spiking, analog)
+        before = objective.teacher(token_ids).logits
         objective(token_ids)["loss"].backward()
         assert all(p.grad is None for p in objective.teacher.parameters())
         with torch.no_grad():
@@ -309,7 +324,7 @@ def test_a_step_down_the_slope_reaches_all_that_is_trained(
 ) -> None:
     student, teacher = pair(kind, form=form, code=code, timesteps=2)
     for objective in (LayerMatch(student, teacher), Distillation(student, teacher, 0.1)):
-        with trainable(student, "ssa", attention_only=isinstance(objective, LayerMatch)):
+        with trainable(student, ATTENTION, attention_only=isinstance(objective, LayerMatch)):
             objective(token_ids)["loss"].backward()
             for trained in (p for p in student.parameters() if p.requires_grad):
                 assert trained.grad is not None
@@ -324,7 +339,7 @@ def test_dead_zones_of_a_decoder_are_pushed_up_by_a_target(
 ) -> None:
     student, teacher = pair("qwen2", **POW2, dead_zone=dead_zone)
     spent = Distillation(student, teacher)(token_ids)["events_per_mac"].item()
-    with trainable(student, "thresholds"):
+    with trainable(student, THRESHOLDS):
         Distillation(student, teacher, spent / 1e3)(token_ids)["loss"].backward()
         for layer in student.model.layers:
             block = layer.self_attn

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from neurt.learning.checkpoint import restore, state_tensors
-from neurt.learning.training import adamw, learning_rate
+from neurt.learning.optimizer import adamw, learning_rate
 from neurt.requests.training import TrainingSettings
 
 SETTINGS = TrainingSettings(steps=13, batch=1, tokens=2, learning_rate=1.0, warmup_steps=4)

@@ -16,7 +16,7 @@ from neurt.learning.teaching import facts_of, student_of, teacher_of
 from neurt.loading.models import LoadedModel, ModelError, load_model
 from neurt.loading.saving import save_model
 from neurt.measure.pair import calibrate
-from neurt.requests.training import FinetuneRequest
+from neurt.requests.finetune import FinetuneRequest
 from neurt.spiking.config import Code, Form, SpikingConfig
 from neurt.spiking.conversion import ConversionError, analog_of, convert
 from neurt.text.data import calibration
@@ -108,15 +108,27 @@ def test_what_lies_there_must_be_the_analog_model_of_it(
 # Students
 
 
-def test_a_student_has_the_conversion_asked_for_and_weights_of_its_own(trained: Path) -> None:
+@pytest.mark.parametrize(
+    ("how", "own"),
+    [
+        ({}, lambda name: ".attn." in name),
+        ({"train": "blocks"}, lambda name: ".attn." in name or ".mlp." in name),
+        ({"train": ["norms", "thresholds"]}, lambda name: "ln_" in name),
+        ({"save_dtype": "float16"}, lambda _name: True),  # which rounds all matrices
+    ],
+    ids=str,
+)
+def test_a_student_has_the_conversion_asked_for_and_what_it_trains_is_its_own(
+    trained: Path, how: dict[str, Any], own: Callable[[str], bool]
+) -> None:
     loaded = load_model(str(trained))
-    found = made(request(trained, spiking=POW2), loaded)
-    assert found.choices == POW2
+    found = made(request(trained, spiking=POW2, **how), loaded)
+    assert found.choices == POW2.resolved(trained=True)
     theirs = dict(loaded.model.named_parameters())
     for name, parameter in found.named_parameters():
         if name in theirs:
             assert torch.equal(parameter, theirs[name])
-            assert parameter.data_ptr() != theirs[name].data_ptr(), name
+            assert (parameter.data_ptr() != theirs[name].data_ptr()) == own(name), name
     assert found.lm_head.weight is found.transformer.wte.weight
 
 
@@ -127,7 +139,7 @@ def test_a_converted_student_keeps_its_conversion_and_its_thresholds(
     assert loaded.spiking is not None
     with torch.no_grad():
         loaded.spiking.transformer.h[0].mlp.encoder.threshold.fill_(0.125)
-    asked = request(converted_directory, spiking=SpikingConfig(timesteps=9))
+    asked = request(converted_directory, spiking=SpikingConfig(timesteps=9), train="all")
     found = made(asked, loaded)
     assert found.choices == POW2
     assert bool((found.transformer.h[0].mlp.encoder.threshold == 0.125).all())

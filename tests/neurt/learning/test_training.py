@@ -18,7 +18,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from neurt.learning.checkpoint import CHECKPOINT, CheckpointError
-from neurt.learning.training import METRICS, TrainingError, draw_windows, train
+from neurt.learning.training import METRICS, TrainingError, train
+from neurt.learning.windows import draw_windows
 from neurt.requests.training import TrainingSettings
 from reports.training.metrics import MetricsRow, read_metrics
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from neurt.requests.training import FinetuneRequest, TrainingSettings
+from neurt.requests.finetune import FinetuneRequest
+from neurt.requests.training import TrainingSettings
 
 
 def request(**changes: Any) -> FinetuneRequest:

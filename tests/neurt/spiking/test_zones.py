@@ -72,7 +72,7 @@ def test_training_codes_as_counting_does(
     x: float, zone: float, resolution: float, timesteps: int
 ) -> None:
     neuron = coder(timesteps, zone, resolution)
-    events, _ = neuron.encode_differentiably(torch.tensor([x]), neuron.threshold)
+    events, *_ = neuron.encode_differentiably(torch.tensor([x]), neuron.threshold)
     assert events[:, 0].tolist() == events_of(neuron, x)
 
 

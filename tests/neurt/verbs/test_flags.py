@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from neurt.cli import main
-from neurt.requests.training import FinetuneRequest
+from neurt.requests.finetune import FinetuneRequest
 from neurt.spiking.config import Code, SpikingConfig
 from neurt.verbs.commands import COMMANDS, parse, parser
 
