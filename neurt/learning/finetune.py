@@ -120,7 +120,8 @@ def _learn(course: Course, student: SpikingLanguageModel) -> OwnText | None:
     course.judge("converted", student, 0)
     before, own = thresholds_of(student), None
     if request.layer_steps and request.trains_attention:
-        with trainable(student, [Part.ATTENTION, Part.THRESHOLDS], attention_only=True):
+        learns = [Part.ATTENTION, *([Part.THRESHOLDS] if request.trains_thresholds else [])]
+        with trainable(student, learns, attention_only=True):
             course.train("layerwise", LayerMatch(student, teacher), request.layer_steps)
         course.judge("layerwise", student, request.layer_steps)
     if request.steps:

@@ -29,7 +29,7 @@ from neurt.learning.pretrain import perplexity
 from neurt.learning.training import TrainingError
 from neurt.loading.source import ModelError
 from neurt.requests.finetune import FinetuneRequest
-from neurt.spiking.config import Code, Form, SpikingConfig
+from neurt.spiking.config import Code, DeadZone, Form, SpikingConfig
 from neurt.spiking.modeling import spiking_class
 from neurt.text.corpus import CorpusError
 from reports.kit.files import OutputError
@@ -39,7 +39,9 @@ from reports.training.picture import training_picture
 
 pytestmark = pytest.mark.usefixtures("sketched_training", "alone")
 
-POW2 = SpikingConfig(form=Form.SOFTMAX, code=Code.POW2, timesteps=2)
+OUTPUT = DeadZone.OUTPUT
+POW2 = SpikingConfig(form=Form.SOFTMAX, code=Code.POW2, timesteps=2, dead_zone=OUTPUT)
+SPIKFORMER = SpikingConfig(form=Form.SPIKFORMER, dead_zone=OUTPUT)
 FILES = {
     "analog/config.json",
     "analog/generation_config.json",
@@ -150,7 +152,8 @@ def test_each_stage_is_better_than_the_one_before_it(
     said: list[str] = []
     sizes = {"layer_steps": 15, "steps": 15, "batch": 4, "tokens": 32, "held_out_tokens": 8192}
     found = run_finetune(
-        ask(**sizes, warmup_steps=3, learning_rate=1e-2, save_every=50), say=said.append
+        ask(**sizes, spiking=SPIKFORMER, warmup_steps=3, learning_rate=1e-2, save_every=50),
+        say=said.append,
     )
     assert found is not None
     stages = {one.stage: one for one in found.judged}
@@ -221,7 +224,9 @@ def test_the_same_request_gives_the_same_files(
 
 # Lower thresholds than by default, so that on every machine some neuron of this tiny model fires.
 @pytest.mark.parametrize(
-    "spiking", [SpikingConfig(lif_quantile=0.2), POW2], ids=["spikformer", "softmax"]
+    "spiking",
+    [SPIKFORMER.model_copy(update={"lif_quantile": 0.2}), POW2],
+    ids=["spikformer", "softmax"],
 )
 def test_the_attention_blocks_and_all_thresholds_learn_by_default(
     ask: Ask, trained: Path, tmp_path: Path, spiking: SpikingConfig
@@ -441,7 +446,7 @@ def test_killed_while_it_writes_the_model_it_writes_it_again(
     ("change", "said"),
     [
         ({"learning_rate": 1e-4}, "learning_rate = 0.005, but now learning_rate = 0.0001"),
-        ({"spiking": POW2}, '"code":"signed_if"'),
+        ({"spiking": SPIKFORMER}, '"code":"signed_if"'),
         ({"target_events_per_mac": 0.5}, "None, but now target_events_per_mac = 0.5"),
         ({"train": "all"}, "train = thresholds attention, but now train = all"),
         ({"layer_steps": 0}, "layer_steps = 2, but now layer_steps = 0"),
@@ -660,7 +665,7 @@ def test_a_decoder_is_tuned_and_written(
     AutoTokenizer.from_pretrained(trained).save_pretrained(tmp_path / "mine")
     own = tmp_path / "own.txt"
     own.write_text("The whale is a whale of a whale. " * 40, encoding="utf-8")
-    spiking = SpikingConfig(form=form, code=Code.POW2, timesteps=2)
+    spiking = SpikingConfig(form=form, code=Code.POW2, timesteps=2, dead_zone=OUTPUT)
     how = {"spiking": spiking, "calibration": own, "calibration_tokens": 128}
     found = run_finetune(ask(model=str(tmp_path / "mine"), **how))
     assert found is not None
