@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import cycle, pairwise
 from typing import NamedTuple
-
-import numpy as np
 
 from energy import Counts, LayerCount
 from energy.bill.layer import COMPUTE
@@ -20,6 +17,7 @@ from neurt.closed_form.passes import decode
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Shape
+from neurt.measure.alike import RowBits, repeated_rows, stores_alike
 from neurt.measure.stored_model import Rates, spike_rates, stored_model
 from neurt.spiking.config import SpikingConfig
 from reports.kit.parts import other_bound
@@ -73,14 +71,11 @@ class _Model(NamedTuple):
     spiking: SpikingConfig
     rates: Rates
     #: bits of weights and of vectors of each row that the checkpoint says, by name
-    bits: Mapping[str, tuple[float | None, float | None]]
+    bits: Mapping[str, RowBits]
 
     def alike(self) -> _Model:
         """One layer for all of them, where they are alike: without measured rates."""
-        widths: dict[str, set[object]] = {}
-        for name, bits in self.bits.items():
-            widths.setdefault(re.sub(r"\.\d+\.", ".*.", name, count=1), set()).add(bits)
-        alike = isinstance(self.rates, float) and all(len(x) == 1 for x in widths.values())
+        alike = isinstance(self.rates, float) and stores_alike(self.bits)
         return self._replace(shape=replace(self.shape, layers=1)) if alike else self
 
     def step(self, variant: str, batch: int, context: int) -> Counts:
@@ -155,19 +150,11 @@ class _Curves:
         return (at - 1, at) if at else ()
 
 
-def _rows(counts: Counts, layers: int) -> list[int]:
-    """The row of the counts at each place of a model of so many layers; see `_Model.alike`."""
-    places = range(len(counts.layers))
-    inside = [i for i in places if counts.layers[i].label.depth is not None]
-    repeats = layers // (1 + (counts.layers[inside[-1]].label.depth or 0))
-    return [*places[: inside[0]], *inside * repeats, *places[inside[-1] + 1 :]]
-
-
 def _priced(
     counts: Counts, layers: int, context: int, profile: HardwareProfile, dataflow: Dataflow
 ) -> TokenCost:
     """The bill of one step for each of its tokens, by what the energy is spent on."""
-    rows = np.array(_rows(counts, layers))
+    rows = repeated_rows(counts, layers)
     work = prepare(counts, profile, dataflow, rows)
     found: dict[str, list[float]] = {}
     for term in terms(work, profile):
