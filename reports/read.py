@@ -10,6 +10,7 @@ from pathlib import Path
 from energy import Counts
 from energy.counts.file import CountsError, read_csv, variants_of
 from energy.sheet import Say, warn
+from reports.kit.closeness import Closeness
 from reports.run.record import Record, RunError, Totals, is_changed, read_record
 from reports.run.run import Phase, merged
 from reports.run.steps import StepCount, StepsError, read_steps
@@ -76,6 +77,7 @@ def read_run(directory: Path, say: Say = warn) -> Run:
         record.latency_s,
         _steps(directory, record),
         record.int8,
+        None if record.quality is None else Closeness(record.quality.windows),
     )
     _compare_energies(directory, run, record)
     if record.format == IN_BYTES:

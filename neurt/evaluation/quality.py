@@ -16,19 +16,17 @@ from transformers import PreTrainedModel
 from energy import Conventions, Counts, count_pass, exposed_attention
 from neurt.baselines.baselines import Baseline
 from neurt.evaluation.hidden import FINAL, Place, add_similarity, hidden_states
-from neurt.evaluation.sums import Sums, add_predictions
+from neurt.evaluation.sums import Scores, Sums, add_scores
 from neurt.families import Shape, label, read_shape
 from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.text.windows import QualityError, Window, batches, check_windows, plan_windows
+from reports.kit.closeness import Closeness
 from reports.quality.evaluation import (
     Comparison,
     LayerSimilarity,
     MeasuredBaseline,
     Quality,
 )
-
-#: Scored tokens whose predictions over the whole vocabulary are compared at a time.
-_ROWS = 128
 
 
 @dataclass(frozen=True)
@@ -74,6 +72,7 @@ def compare(
     shape = _check(analog, spiking, ids, window, stride)
     plan = plan_windows(ids.numel(), window, stride)
     sums: Sums = defaultdict(float)
+    scores: Scores = defaultdict(list)
     counts: list[tuple[Counts, ...]] = []
     done = 0
     with ExitStack() as stack:
@@ -82,22 +81,27 @@ def compare(
                 stack.enter_context(exposed_attention(model))
         for part in batches(plan, batch):
             progress(done, len(plan))
-            counts.append(_add_batch(sums, analog, spiking, baselines, ids, part, conventions))
+            counts.append(
+                _add_batch(sums, scores, analog, spiking, baselines, ids, part, conventions)
+            )
             done += len(part)
     progress(done, len(plan))
-    tokens = sum(window.stop - window.first for window in plan)
     asa_counts, ssa_counts, *of_baselines = (
         reduce(add, side) for side in zip(*counts, strict=True)
     )
+    found = {name: Closeness(tuple(windows)) for name, windows in scores.items()}
+    closeness, tokens = found["spiking"], found["spiking"].tokens
+    read = closeness.sums
 
     def quality(name: str) -> Quality:
-        return Quality(tokens, sums[name, "nll"], int(sums[name, "correct"]))
+        sums = found[name].sums
+        return Quality(tokens, sums.spiking_nats, sums.spiking_correct)
 
     return Comparison(
-        quality("analog"),
+        Quality(tokens, read.analog_nats, read.analog_correct),
         quality("spiking"),
-        top1_agreement=sums["spiking", "agree"] / tokens,
-        kl_nats=sums["spiking", "kl"] / tokens,
+        top1_agreement=read.agreed / tokens,
+        kl_nats=closeness.kl_nats,
         cosine_final=sums["cosine", FINAL] / tokens,
         layers=tuple(
             LayerSimilarity(
@@ -121,12 +125,13 @@ def compare(
                 each.kind,
                 each.number,
                 quality(each.name),
-                sums[each.name, "agree"] / tokens,
-                sums[each.name, "kl"] / tokens,
-                found,
+                found[each.name].sums.agreed / tokens,
+                found[each.name].kl_nats,
+                touched,
             )
-            for each, found in zip(baselines, of_baselines, strict=True)
+            for each, touched in zip(baselines, of_baselines, strict=True)
         ),
+        closeness=closeness,
     )
 
 
@@ -155,6 +160,7 @@ def _check(
 
 def _add_batch(
     sums: Sums,
+    scores: Scores,
     analog: PreTrainedModel,
     spiking: PreTrainedModel,
     baselines: Sequence[Baseline],
@@ -166,8 +172,7 @@ def _add_batch(
     asa = _read("analog", analog, ids, part, conventions)
     ssa = _read("spiking", spiking, ids, part, conventions)
     targets = ids.to(asa.logits.device)
-    add_predictions(sums, "analog", asa.logits, asa.logits, targets, part)
-    add_predictions(sums, "spiking", asa.logits, ssa.logits, targets, part)
+    add_scores(scores, "spiking", asa.logits, ssa.logits, targets, part)
     for place, expected in asa.hidden.items():
         add_similarity(sums, place, expected, ssa.hidden[place])
     counts = [asa.counts, ssa.counts]
@@ -175,7 +180,7 @@ def _add_batch(
     for baseline in baselines:
         logits, found = baseline.read(_inputs(analog, ids, part), asa.counts, conventions)
         _check_finite(f"baseline {baseline.name}", logits, part)
-        add_predictions(sums, baseline.name, asa.logits, logits, targets, part)
+        add_scores(scores, baseline.name, asa.logits, logits, targets, part)
         counts.append(found)
     return tuple(counts)
 

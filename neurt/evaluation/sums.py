@@ -8,33 +8,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from neurt.measure.scoring import score
 from neurt.text.windows import Window
+from reports.kit.closeness import Scored
 
 Sums = defaultdict[Any, float]
+#: Sums over each window, by the name of the model that is compared with the analog one.
+Scores = defaultdict[str, list[Scored]]
 
-#: Scored tokens whose predictions over the whole vocabulary are compared at a time.
-_ROWS = 128
 
-
-def add_predictions(
-    sums: Sums, name: str, asa: Tensor, other: Tensor, ids: Tensor, part: list[Window]
+def add_scores(
+    scores: Scores, name: str, asa: Tensor, other: Tensor, ids: Tensor, part: list[Window]
 ) -> None:
-    """Add what the logits of a model say of the scored tokens, and how near the analog ones are.
-
-    Sums are by the name of the model and `nll`, `correct`, `agree` or `kl`.
-    """
+    """Add what the logits of a model say of the scored tokens, and how near the analog ones are."""
     for index, window in enumerate(part):
         at = window.predicting
-        scored = asa[index, at], other[index, at], ids[window.first : window.stop]
-        for p, q, targets in zip(*(x.split(_ROWS) for x in scored), strict=True):
-            guess, log = q.argmax(-1), q.float().log_softmax(-1)
-            sums[name, "nll"] -= total(log.gather(-1, targets.unsqueeze(-1)))
-            sums[name, "correct"] += total(guess == targets)
-            if other is asa:
-                continue
-            sums[name, "agree"] += total(p.argmax(-1) == guess)
-            standard = p.float().log_softmax(-1)
-            sums[name, "kl"] += total(standard.exp() * (standard - log))
+        found = score(asa[index, at], other[index, at], ids[window.first : window.stop])
+        scores[name].append(found)
 
 
 def total(x: Tensor) -> float:

@@ -14,7 +14,7 @@ from neurt.requests.passes import ProfileRequest
 GIB = 2**30
 
 #: What a measured run does, one after the other.
-STAGES = ("loading the model", "counting ASA", "converting", "counting SSA")
+STAGES = ("loading the model", "converting", "counting")
 
 
 class Measurement(NamedTuple):

@@ -19,7 +19,7 @@ from neurt.loading.source import resolve
 from neurt.loading.tokenizer import Folded
 from neurt.measure.pair import load
 from neurt.measure.planning import now, versions
-from neurt.measure.stages import Witness, count_stages
+from neurt.measure.stages import Counting, Witness
 from neurt.measure.verification import agree_with_fvcore, verify_analog
 from neurt.measure.widths import stored_widths
 from neurt.progress import Progress, Say, silent
@@ -67,19 +67,25 @@ def run_count(request: CountRequest, progress: Progress = silent, say: Say = sil
     if shape is not None and request.verify:
         witness = partial(verify_analog, shape, request.conventions)
     with exposed_attention(model, partial=undeclared):
-        counting: CountSettings = {"loose": undeclared, "label": naming(model)}
+        shared: CountSettings = {"loose": undeclared, "label": naming(model)}
         settings: CountSettings = {
-            **counting,
+            **shared,
             "model": loaded.name,
             "weights": loaded.weights,
             "batch": request.batch,
             "conventions": request.conventions,
         }
-        [counts] = count_stages(model, inputs, [stage], "asa", progress, witness, **settings)
+        counting = Counting(model, [stage], "asa", witness, **settings)
+        for number, ids in enumerate(inputs):
+            progress("counting", number, len(inputs))
+            for _ in counting.passes(ids):
+                pass
+        progress("counting", len(inputs), len(inputs))
+        [counts] = counting.counts
     if request.verify:
         progress("fvcore", 0, 1)
         with exposed_attention(model, fused=False, partial=undeclared):
-            agree_with_fvcore(model, inputs[0], "asa", **counting)
+            agree_with_fvcore(model, inputs[0], "asa", **shared)
         progress("fvcore", 1, 1)
         plan = "" if shape is None else ", hooks and plan in every number"
         say(f"Verified: hooks and fvcore agree on the MACs of every row{plan}.")

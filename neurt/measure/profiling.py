@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from torch import Tensor
@@ -17,12 +18,14 @@ from neurt.loading.source import resolve
 from neurt.measure.objective import aim_of
 from neurt.measure.pair import WINDOW, calibrate, load, spiking_version
 from neurt.measure.planning import assemble, settings
-from neurt.measure.stages import StepMeter, Witness, count_stages
+from neurt.measure.scoring import count_both
+from neurt.measure.stages import Counting, StepMeter, Witness
 from neurt.measure.verification import spikes_suffice, verify_analog, verify_fvcore, verify_spiking
 from neurt.measure.widths import stored_widths
 from neurt.progress import Progress, Say, silent
 from neurt.requests.passes import PassRequest, ProfileRequest
 from neurt.text.data import Calibration, read_text, windows
+from reports.kit.caveats import are_random
 from reports.run.run import Phase
 from reports.shown import Run
 
@@ -70,27 +73,42 @@ def measure(
         "weights": loaded.weights,
         "batch": request.batch,
     }
-    witness: Witness = partial(verify_analog, shape, conventions) if verify else silent
-    with exposed_attention(loaded.model):
-        asa = count_stages(loaded.model, inputs, stages, "asa", progress, witness, **counting)
     stored = stored_widths(loaded.source, loaded.weights, request.widths)
     aim = aim_of(request, loaded.weights, shape, stored)
     spiking = spiking_version(loaded, aim.spiking, calibration, progress, say)
-    chosen = spiking.choices
-    witness = partial(verify_spiking, shape, conventions, chosen) if verify else silent
+    chosen, steps = spiking.choices, StepMeter(spiking)
+    witnesses: tuple[Witness, Witness] = (silent, silent)
+    if verify:
+        witnesses = (
+            partial(verify_analog, shape, conventions),
+            partial(verify_spiking, shape, conventions, chosen),
+        )
+    asa = Counting(loaded.model, stages, "asa", witnesses[0], **counting)
     counting["timesteps"] = chosen.timesteps
-    steps = StepMeter(spiking)
-    ssa = count_stages(
-        spiking, inputs, stages, "ssa", progress, witness, steps.watching, **counting
-    )
+    ssa = Counting(spiking, stages, "ssa", witnesses[1], steps.watching, **counting)
+    with exposed_attention(loaded.model):
+        quality = count_both(asa, ssa, inputs, progress, scored=_has_quality(loaded))
     if verify:
         verify_fvcore(loaded.model, spiking, inputs[0], progress)
         sides = "both models" if spikes_suffice(conventions) else "the analog model"
         say(f"Verified: hooks and fvcore agree on every row, hooks and plan on {sides}.")
     phases = [
         Phase(stage.name, analog, events, stage.generated)
-        for stage, analog, events in zip(stages, asa, ssa, strict=True)
+        for stage, analog, events in zip(stages, asa.counts, ssa.counts, strict=True)
     ]
     facts = {"text": text_name, "calibration": calibration.name, **aim.facts}
     about = settings(request, chosen, shape) | facts
-    return assemble("profile", request, phases, profiles, about, stored, steps.counts())
+    run = assemble("profile", request, phases, profiles, about, stored, steps.counts())
+    return replace(run, quality=quality)
+
+
+def _has_quality(loaded: LoadedModel) -> bool:
+    """Whether the analog model is what the spiking one should be like.
+
+    Random weights predict nothing, and those that were trained as spikes no good analog model.
+    """
+    directory = loaded.source.directory
+    is_taught = loaded.spiking is not None and (
+        directory is not None and (directory / "analog").is_dir()
+    )
+    return not (is_taught or are_random(loaded.weights))

@@ -16,7 +16,7 @@ from energy import Counts, Label, Levels, count_pass
 from energy.meter import CountSettings
 from neurt.closed_form.passes import Pass, Stage
 from neurt.families import label as label_of_model
-from neurt.progress import Progress, silent
+from neurt.progress import silent
 from neurt.spiking.neuron import SpikingNeuron
 from reports.run.run import merged
 from reports.run.steps import StepCount
@@ -26,59 +26,74 @@ Witness = Callable[[Pass, Counts], None]
 Watch = Callable[[], AbstractContextManager[None]]
 
 
-def count_stages(
-    model: PreTrainedModel,
-    inputs: Sequence[Tensor],
-    stages: Sequence[Stage],
-    variant: str,
-    /,
-    progress: Progress = silent,
-    witness: Witness = silent,
-    watch: Watch = nullcontext,
-    **settings: Unpack[CountSettings],
-) -> list[Counts]:
-    """Counts of each stage, over all windows.
+class Counting:
+    """A model that is counted pass by pass."""
 
-    Args:
-        model: Analog (with its attention exposed) or spiking.
-        inputs: Token ids (batch, tokens), one tensor per window.
-        watch: Open while a pass is counted, for hooks of somebody else.
-        **settings: See `energy.count_pass`.
-    """
-    passes = [(stage, step) for stage in stages for step in stage.passes]
-    totals: dict[Stage, Counts] = {}
-    name, done, total = f"counting {variant.upper()}", 0, len(inputs) * len(passes)
-    for ids in inputs:
-        calls = _calls(model, ids, [step for _, step in passes])
-        for (stage, step), call in zip(passes, calls, strict=True):
-            progress(name, done, total)
-            tokens, phase = step.batch * step.queries, stage.phase
-            with watch():
-                counts = count_pass(
-                    model, call, variant=variant, tokens=tokens, phase=phase, **settings
-                )
-            witness(step, counts)
-            before = [totals[stage]] if stage in totals else []
-            totals[stage] = merged([*before, counts], phase)
-            done += 1
-    progress(name, total, total)
-    return [*totals.values()]
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        stages: Sequence[Stage],
+        variant: str,
+        /,
+        witness: Witness = silent,
+        watch: Watch = nullcontext,
+        **settings: Unpack[CountSettings],
+    ) -> None:
+        """Prepare to count.
 
+        Args:
+            model: Analog (with its attention exposed while it is counted) or spiking.
+            stages: The passes over each window.
+            variant: `asa` or `ssa`.
+            witness: Given the counts of each pass.
+            watch: Open while a pass is counted, for hooks of somebody else.
+            **settings: See `energy.count_pass`.
+        """
+        self._model, self._variant, self._settings = model, variant, settings
+        self._passes = [(stage, step) for stage in stages for step in stage.passes]
+        self._witness, self._watch = witness, watch
+        self._totals: dict[Stage, Counts] = {}
 
-def _calls(
-    model: PreTrainedModel, ids: Tensor, passes: Sequence[Pass]
-) -> Iterator[Callable[[], object]]:
-    """The forward of each pass over one window; each must be called before the next is drawn."""
-    known = passes[0].keys - passes[0].queries
-    if len(passes) == 1 and not known:
-        yield partial(model, input_ids=ids, use_cache=False)
-        return
-    cached = partial(model, past_key_values=DynamicCache(config=model.config), use_cache=True)
-    if known:  # the tokens before a decode step fill the cache, uncounted
-        with torch.no_grad():
-            cached(input_ids=ids[:, :known])
-    for step in passes:
-        yield partial(cached, input_ids=ids[:, step.keys - step.queries : step.keys])
+    @property
+    def counts(self) -> list[Counts]:
+        """Counts of each stage, over all windows so far."""
+        return [*self._totals.values()]
+
+    def passes(self, ids: Tensor) -> Iterator[tuple[int, Any]]:
+        """Run over a window (batch, tokens): where each pass begins in it, and what came out.
+
+        The tokens before a lone decode step fill the cache uncounted.
+        """
+        steps, found = [step for _, step in self._passes], []
+        known = steps[0].keys - steps[0].queries
+        call = partial(self._model, use_cache=False)
+        if len(steps) > 1 or known:
+            cache = DynamicCache(config=self._model.config)
+            call = partial(self._model, past_key_values=cache, use_cache=True)
+        if known:
+            with torch.no_grad():
+                found.append(call(input_ids=ids[:, :known]))
+            yield 0, found.pop()
+        for stage, step in self._passes:
+            start = step.keys - step.queries
+            new = ids[:, start : step.keys]
+            self._count(stage, step, lambda new=new: found.append(call(input_ids=new)))
+            yield start, found.pop()
+
+    def _count(self, stage: Stage, step: Pass, call: Callable[[], object]) -> None:
+        tokens, phase = step.batch * step.queries, stage.phase
+        with self._watch():
+            counts = count_pass(
+                self._model,
+                call,
+                variant=self._variant,
+                tokens=tokens,
+                phase=phase,
+                **self._settings,
+            )
+        self._witness(step, counts)
+        before = [self._totals[stage]] if stage in self._totals else []
+        self._totals[stage] = merged([*before, counts], phase)
 
 
 #: A sum of so many units is exact in single precision; a burst has up to 7 of them.

@@ -36,6 +36,8 @@ ACCOUNTING_NAMES = {
 }
 #: Both ends of what moves between products.
 BOUNDS = ("fused", "unfused")
+#: The accounting of most papers.
+COMPUTE_ONLY = "compute"
 
 #: Savings that fit on a line: heading, accounting, block.
 SHOWN: tuple[tuple[str, str, str | None], ...] = (

@@ -18,6 +18,7 @@ from reports.kit.widths import widths_in_words
 from reports.page.as_run import as_run
 from reports.page.data import page_data
 from reports.run.run import Run
+from reports.views.quality import quality_in_words
 
 #: Scripts of the page, in the order in which they need one another.
 SCRIPTS = (
@@ -146,6 +147,8 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("Attention", pairs),
         ("Hardware", ", ".join(profile.name for profile in run.profiles)),
     ]
+    if run.quality is not None:
+        facts.append(("Quality", quality_in_words(run.quality)))
     if slots:
         facts.append(("Spike rate", f"{100 * spikes / slots:.3g} % of all slots"))
     if ssa.events_per_mac is not None:

@@ -11,6 +11,7 @@ from energy import Counts, Estimate, estimate
 from energy.compare.baselines import Baseline, baselines
 from hwmodels import Dataflow, HardwareProfile
 from hwmodels.plain import several
+from reports.kit.closeness import Closeness, Interval
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,18 @@ class Comparison:
     stride: int  #: tokens from the start of a window to that of the next
     windows: int  #: number of windows
     baselines: tuple[MeasuredBaseline, ...] = ()  #: twins of the analog model, in the order asked
+    #: sums over each window, in the order of the text, from which follows how sure the change is
+    closeness: Closeness | None = None
+
+    @property
+    def change_interval(self) -> Interval | None:
+        """Where the change of perplexity lies in 95 % of texts made of the same windows."""
+        return self.closeness.change_interval if self.closeness else None
+
+    @property
+    def kl_interval(self) -> Interval | None:
+        """Where the mean KL divergence lies in them."""
+        return self.closeness.kl_interval if self.closeness else None
 
     @property
     def perplexity_change(self) -> float:

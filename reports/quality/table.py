@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,10 +15,11 @@ from energy.compare.baselines import Baseline
 from energy.table import Column, Table, at, attributes, texts
 from energy.words import change, number, op_names, percent, rounded
 from reports.kit.caveats import are_random
+from reports.kit.closeness import RESAMPLES, Interval
 from reports.kit.table import print_sentence, print_table
 from reports.kit.widths import print_widths
 from reports.quality.curves import print_baselines
-from reports.quality.evaluation import Evaluation, LayerSimilarity
+from reports.quality.evaluation import Comparison, Evaluation, LayerSimilarity
 
 
 def at_depth(counts: Counts, depth: int) -> Counts:
@@ -61,6 +62,12 @@ def _spike_rate(row: Any) -> float | None:
     return rate
 
 
+def _interval(interval: str, of: str) -> Iterator[Column[OnHardware]]:
+    """Both ends of a confidence interval; empty where there is none."""
+    path = f"evaluation.comparison.{interval}"
+    return (Column(f"{of}_{end}", at(f"{path}.{end}")) for end in ("low", "high"))
+
+
 _PARTS = (("attention_block", "attention"), ("model", None))
 
 #: Columns of `quality.csv`.
@@ -80,9 +87,12 @@ QUALITY: tuple[Column[OnHardware], ...] = (
     Column("analog_perplexity", at("evaluation.comparison.analog.perplexity")),
     Column("spiking_perplexity", at("evaluation.comparison.spiking.perplexity")),
     *attributes("evaluation.comparison", "perplexity_change"),
+    *_interval("change_interval", "perplexity_change"),
     Column("analog_accuracy", at("evaluation.comparison.analog.accuracy")),
     Column("spiking_accuracy", at("evaluation.comparison.spiking.accuracy")),
-    *attributes("evaluation.comparison", "top1_agreement", "kl_nats", "cosine_final"),
+    *attributes("evaluation.comparison", "top1_agreement", "kl_nats"),
+    *_interval("kl_interval", "kl_nats"),
+    *attributes("evaluation.comparison", "cosine_final"),
     Column("events_per_mac", _events()),
     Column("attention_events_per_mac", _events("attention")),
     Column("feedforward_events_per_mac", _events("ffn")),
@@ -195,6 +205,21 @@ def savings_table(evaluation: Evaluation) -> Table[Sequence[str]]:
     return Table(SAVED, rows, title)
 
 
+def _between(interval: Interval | None, words: Callable[[float], str] = "{:.4g}".format) -> str:
+    return f" ({words(interval.low)} to {words(interval.high)})" if interval else ""
+
+
+def _how_sure(compared: Comparison) -> str:
+    """Where the change of perplexity and the KL divergence lie, by bootstrap."""
+    if compared.change_interval is None:
+        return ""
+    return (
+        f"Perplexity {change(compared.perplexity_change)}"
+        f"{_between(compared.change_interval, change)}; in brackets: 95 % of {RESAMPLES:,} draws "
+        "of as many windows. "
+    )
+
+
 def print_quality(evaluation: Evaluation, console: Console) -> None:
     """Print both models side by side, layer by layer, and what the conversion saves."""
     compared = evaluation.comparison
@@ -202,9 +227,9 @@ def print_quality(evaluation: Evaluation, console: Console) -> None:
     print_sentence(f"{evaluation.title}\n{evaluation.subtitle}", console)
     print_table(compared_table(evaluation), console)
     print_sentence(
-        f"Same likeliest token: {percent(compared.top1_agreement)}. KL(analog || spiking): "
-        f"{compared.kl_nats:.4g} nats. Cosine of the final hidden states: "
-        f"{number(compared.cosine_final, 5)}.\n",
+        f"{_how_sure(compared)}Same likeliest token: {percent(compared.top1_agreement)}. "
+        f"KL(analog || spiking): {compared.kl_nats:.4g} nats{_between(compared.kl_interval)}. "
+        f"Cosine of the final hidden states: {number(compared.cosine_final, 5)}.\n",
         console,
     )
     print_table(layers_table(evaluation), console)

@@ -11,6 +11,7 @@ from hwmodels import Dataflow, HardwareProfile
 from hwmodels.errors import UserError
 from hwmodels.inputs import parse_json
 from hwmodels.inputs import read_bytes as read_at_most
+from reports.kit.closeness import Scored
 from reports.run.summary import FORMAT, IN_BYTES, sha256
 
 #: The largest file of a run that is read; three million rows of counts are half of it.
@@ -57,6 +58,12 @@ class HardwareRecord(BaseModel):
     model: dict[str, dict[str, Any]]
 
 
+class QualityRecord(BaseModel):
+    """What both models predicted; all but these sums follow from them."""
+
+    windows: Annotated[tuple[Scored, ...], Field(min_length=1)]
+
+
 class Record(BaseModel):
     """What `reports.run.summary.summary` made; its other fields follow from these."""
 
@@ -73,6 +80,7 @@ class Record(BaseModel):
     int8: dict[str, HardwareProfile]
     counts: dict[str, Totals]
     request: list[PhaseRecord]
+    quality: QualityRecord | None = None  # versions before 0.2 did not measure it
     hardware: Annotated[dict[str, HardwareRecord], Field(min_length=1)]
 
     @field_validator("settings")

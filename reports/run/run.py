@@ -13,6 +13,7 @@ from energy.compare.baselines import Baseline, baselines
 from hwmodels import Dataflow, HardwareProfile, load_profile, profile_names
 from hwmodels.catalog import load_sibling
 from hwmodels.plain import several
+from reports.kit.closeness import Closeness
 from reports.run.steps import StepCount
 
 
@@ -53,6 +54,9 @@ class Run:
     steps: tuple[StepCount, ...] = ()
     #: INT8 prices of the hardware that has any, by the name of the profile
     int8: Mapping[str, HardwareProfile] = field(default_factory=dict)
+    #: what both models predict of the text that was counted; None where nobody measured it, or
+    #: weights are random
+    quality: Closeness | None = None
 
     @property
     def phases(self) -> tuple[Phase, ...]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from math import isfinite
 
 from energy import Counts, Estimate, Saving, saving
 from energy.bill.layer import ACCOUNTINGS
 from energy.counts.file import to_csv
 from hwmodels import Op
 from reports.kit.caveats import NOT_MODELLED, PUBLISHED_SAVING, PUBLISHED_SOURCE
+from reports.kit.closeness import Closeness
 from reports.run.run import Run
 from reports.run.steps import steps_csv
 
@@ -71,6 +73,7 @@ def summary(run: Run) -> dict[str, object]:
             }
             for name, (asa, ssa) in run.estimates.items()
         },
+        "quality": None if run.quality is None else _quality_summary(run.quality),
         "published": {"attention_block_saving": PUBLISHED_SAVING, "source": PUBLISHED_SOURCE},
         "not_modelled": NOT_MODELLED,
         "operations": {op.value: op.definition for op in Op},
@@ -94,6 +97,17 @@ def counts_summary(counts: Counts) -> dict[str, object]:
         "batch": counts.batch,
         "attention": counts.attention,
         "uncounted": dict(counts.uncounted),
+    }
+
+
+def _quality_summary(quality: Closeness) -> dict[str, object]:
+    """What both models predict, and the sums over each window that it follows from."""
+    change = quality.perplexity_change
+    return {
+        "tokens": quality.tokens,
+        "perplexity_change": change if isfinite(change) else None,
+        "kl_nats": quality.kl_nats,
+        "windows": [window._asdict() for window in quality.windows],
     }
 
 

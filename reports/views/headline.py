@@ -12,7 +12,7 @@ from energy.bill.layer import ACCOUNTINGS
 from energy.compare.sensitivity import Interval, sensitivity
 from energy.table import Column, Table
 from energy.words import energy, number, percent, rounded
-from reports.kit.parts import ACCOUNTING_NAMES, BLOCKS, block_name, scopes
+from reports.kit.parts import ACCOUNTING_NAMES, BLOCKS, BOUNDS, COMPUTE_ONLY, block_name, scopes
 from reports.run.run import Run
 
 
@@ -68,12 +68,13 @@ HEADLINE_COLUMNS: tuple[Column[Headline], ...] = (
 
 
 def headlines(pairs: Iterable[tuple[Estimate, Estimate]], title: str = "") -> Table[Headline]:
-    """Attention, feed-forward and model where they cost something, in each accounting."""
+    """Model, attention and feed-forward where they cost something: the whole bill first."""
     rows = [
         Headline(*pair, accounting, block)
         for pair in pairs
-        for block in BLOCKS
-        for accounting in ACCOUNTINGS
+        for accountings in (BOUNDS, (COMPUTE_ONLY,))
+        for block in (None, *BLOCKS[:-1])
+        for accounting in accountings
     ]
     kept = [row for row in rows if not row.saving.asa_pj == row.saving.ssa_pj == 0]
     return Table(HEADLINE_COLUMNS, kept, title, strong=lambda row: row.block is None)
@@ -143,30 +144,40 @@ def part_table(asa: Estimate, ssa: Estimate, components: bool) -> Table[Each]:
     )
 
 
-_VERDICT_COLUMNS: tuple[Column[Each], ...] = (
-    Column("hw", lambda x: x[0].asa.profile.name, "saved on", words=True, key=True),
-    Column(
-        "accounting",
-        lambda x: ACCOUNTING_NAMES[x[0].accounting],
-        "counted",
-        words=True,
-        key=True,
-    ),
-    Column("model", lambda x: x[0].saved, "model"),
-    Column("model_interval", lambda x: x[0].interval, "5 to 95 %", _spread),
-    Column("attention", lambda x: x[1].saved, "attention"),
-    Column("attention_interval", lambda x: x[1].interval, "5 to 95 %", _spread),
-)
+_WHOLE, _ATTENTION = -1, -2
 
 
 def verdict_table(run: Run) -> Table[Each]:
-    """What is saved on each hardware, of the model and of its attention block."""
-    return Table(
-        _VERDICT_COLUMNS,
-        [
-            (Headline(*pair, accounting), Headline(*pair, accounting, "attention"))
-            for pair in run.estimates.values()
-            for accounting in ACCOUNTINGS
-        ],
-        strong=lambda _row: True,
+    """What is saved of the whole bill on each hardware at both bounds: of each phase, of all."""
+    phases = [phase.name for phase in run.phases] if run.request else []
+    rows = [
+        (
+            *(Headline(*each, bound) for each in run.phase_estimates[hw][: len(phases)]),
+            Headline(*pair, bound, "attention"),
+            Headline(*pair, bound),
+        )
+        for hw, pair in run.estimates.items()
+        for bound in BOUNDS
+    ]
+    columns: tuple[Column[Each], ...] = (
+        Column("hw", lambda x: x[_WHOLE].asa.profile.name, "saved on", words=True, key=True),
+        Column("bound", lambda x: x[_WHOLE].accounting, "bound", words=True, key=True),
+        *(
+            Column(name, lambda x, number=number: x[number].saved, name)
+            for number, name in enumerate(phases)
+        ),
+        Column("model", lambda x: x[_WHOLE].saved, "request" if phases else run.phases[0].name),
+        Column("model_interval", lambda x: x[_WHOLE].interval, "5 to 95 %", _spread),
+        Column("attention", lambda x: x[_ATTENTION].saved, "attention block"),
     )
+    return Table(columns, rows, "The whole bill, all that has a price", strong=lambda _row: True)
+
+
+def compute_in_words(run: Run) -> str:
+    """What is saved where only MACs and ACs are counted, as most papers do."""
+    saved = [
+        f"{hw} {Headline(*pair, COMPUTE_ONLY, 'attention').saved} of the attention block, "
+        f"{Headline(*pair, COMPUTE_ONLY).saved} of the model"
+        for hw, pair in run.estimates.items()
+    ]
+    return f"MACs and ACs alone, as most papers count: {'; '.join(saved)}."

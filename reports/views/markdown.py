@@ -21,6 +21,7 @@ from reports.run.run import Run
 from reports.views.baselines import baseline_table
 from reports.views.blocks import block_table
 from reports.views.headline import headlines
+from reports.views.quality import quality_sentence
 from reports.views.times import time_table
 
 #: The hardware is in the heading.
@@ -37,6 +38,7 @@ def summary_markdown(run: Run) -> str:
         f"{escaped(run.subtitle)}; `neurt-energy {escaped(run.command)}` {escaped(made)}, "
         f"{escaped(run.created)}".strip(),
         _weights(run),
+        f"**{escaped(quality_sentence(run))}**",
     ]
     for profile in run.profiles:
         pair = run.estimates[profile.name]

@@ -21,9 +21,16 @@ from reports.kit.widths import print_widths
 from reports.run.run import Run
 from reports.views.baselines import baseline_table, saved
 from reports.views.blocks import block_table
-from reports.views.headline import SHARED_ROOM, part_table, shares_room, verdict_table
+from reports.views.headline import (
+    SHARED_ROOM,
+    compute_in_words,
+    part_table,
+    shares_room,
+    verdict_table,
+)
 from reports.views.markdown import assumptions, without_price
 from reports.views.phases import PhaseBill, phase_bills, phase_table
+from reports.views.quality import quality_sentence
 from reports.views.times import time_table
 
 
@@ -91,10 +98,11 @@ def _per_token(bills: PhaseBill, bill: Estimate) -> str:
 
 def _print_verdict(run: Run, console: Console) -> None:
     print_table(verdict_table(run), console)
+    print_sentence(quality_sentence(run), console, "bold")
     low, high = PUBLISHED_SAVING
     print_sentence(
-        f"Published: {100 * low:.2f} to {100 * high:.2f} % of the attention block, MACs and ACs, "
-        "other weights.",
+        f"{compute_in_words(run)} Published: {100 * low:.2f} to {100 * high:.2f} % of the "
+        "attention block, so counted, other weights.",
         console,
         "dim",
     )

@@ -1,4 +1,4 @@
-/* What is saved, at the top of the page and in the panel: MACs and ACs, and both ends of the whole. */
+/* What is saved, at the top of the page and in the panel: both ends of the whole bill, MACs and ACs. */
 const headline = (() => {
   "use strict";
 
@@ -6,10 +6,14 @@ const headline = (() => {
 
   const parts = (data) =>
     [
+      [null, "Whole model", "Model"],
       ["attention", "Attention block", "Attention"],
       ["ffn", "Feed-forward block", "Feed-forward"],
-      [null, "Whole model", "Model"],
     ].filter(([block]) => block === null || data.blocks.some(([name]) => name === block));
+
+  /* The whole bill first; then MACs and ACs alone, as most papers count. */
+  const ordered = ({ accountings }) =>
+    [...accountings].sort((a, b) => (a === "compute") - (b === "compute"));
 
   /* Bars of both sides; of one alone there is nothing to compare it with. */
   function bars(found) {
@@ -63,7 +67,7 @@ const headline = (() => {
           "article",
           { class: "card" },
           element("h3", {}, title),
-          ...data.world.accountings.map((accounting) =>
+          ...ordered(data.world).map((accounting) =>
             line(
               settings.saved(data, view, accounting, block),
               settings.saved(data, usual, accounting, block),
@@ -81,7 +85,7 @@ const headline = (() => {
 
   /* The same in the panel, where it stays in sight. */
   function readout(data, view) {
-    const { accountings } = data.world;
+    const accountings = ordered(data.world);
     const chosen = (accounting) => (accounting === view.accounting ? "chosen" : null);
     const head = accountings.map((accounting) =>
       element("th", { scope: "col", class: chosen(accounting) }, accounting === "compute" ? "MACs, ACs" : accounting));

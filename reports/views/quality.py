@@ -1,0 +1,31 @@
+"""What a conversion costs in quality, in a sentence beside what it saves."""
+
+from __future__ import annotations
+
+from energy.words import change, percent
+from hwmodels.plain import several
+from reports.kit.caveats import are_random
+from reports.kit.closeness import FEW_TOKENS, Closeness
+from reports.run.run import Run
+
+
+def quality_in_words(quality: Closeness) -> str:
+    """The change of perplexity, how far the predictions are apart, on how many tokens."""
+    few = quality.tokens < FEW_TOKENS
+    sure = f", give or take {percent(quality.standard_error)}" if few else ""
+    return (
+        f"perplexity {change(quality.perplexity_change)}{sure}, KL {quality.kl_nats:.3g} nats, on "
+        f"{several(quality.tokens, 'token')}"
+    )
+
+
+def quality_sentence(run: Run) -> str:
+    """The quality of a run beside its analog model, or why nothing is known of it."""
+    if run.quality is not None:
+        text = str(run.settings.get("text", ""))
+        return f"Quality: {quality_in_words(run.quality)}{text and f' of {text}'}."
+    if run.command == "plan":
+        return "Quality: unknown, a plan reads no text; `neurt-energy profile` measures it."
+    if are_random(run.asa.weights):
+        return "Quality: means nothing, with random weights."
+    return "Quality: not measured here; `neurt-energy evaluate` does."
