@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -100,6 +101,15 @@ def _of_model(given: dict[str, Any]) -> Path:
     return named("sweep-" + (Path(given.get("model", "")).name or "model"))
 
 
+#: The codes of a grid unless others are given, in words.
+CODES = "pow2 for softmax, signed_if for spikformer"
+
+
+def forms_and_codes(forms: Sequence[Form], codes: Sequence[Code]) -> list[tuple[Form, Code]]:
+    """Each form with each code; where none is given, with the one that it has by default."""
+    return [(form, code) for form in forms for code in codes or (SpikingConfig(form=form).code,)]
+
+
 #: Choices of a conversion that a sweep varies after the factor of all thresholds.
 _OTHERS = ("attention_threshold", "product_threshold", "head_threshold", "resolution", "coders")
 
@@ -111,11 +121,11 @@ class SweepRequest(Reading):
 
     forms: tuple[Form, ...] = tuple(Form)
     """forms of the attention"""
-    codes: tuple[Code, ...] = tuple(code for code in Code if code is not Code.EXACT)
+    codes: Annotated[tuple[Code, ...], Flag(default=CODES)] = ()
     """codes of both blocks"""
-    timesteps: Annotated[tuple[Steps, ...], Flag("T")] = (1, 2, 4, 8, 16)
+    timesteps: Annotated[tuple[Steps, ...], Flag("T")] = (4,)
     """spiking time steps"""
-    thresholds: Annotated[tuple[Factor, ...], Flag("X")] = (0.5, 1.0, 2.0)
+    thresholds: Annotated[tuple[Factor, ...], Flag("X")] = (0.5, 1.0, 2.0, 3.0)
     """factors on calibrated thresholds"""
     attention_thresholds: Annotated[tuple[Factor, ...], Flag("X", "the same")] = ()
     """other factors for the attention block"""
@@ -123,7 +133,7 @@ class SweepRequest(Reading):
         tuple[Factor, ...], Flag("X", "the factor of the attention block")
     ] = ()
     """other factors for the operands of the products of softmax attention"""
-    resolutions: Annotated[tuple[Resolution, ...], Flag("X")] = (1.0,)
+    resolutions: Annotated[tuple[Resolution, ...], Flag("X")] = (0.3, 1.0)
     """shares of the dead zone down to which the code pow2 gives digits"""
     coders: tuple[Coders, ...] = (Coders.INPUT,)
     """one coder for the input of a block, or one for each layer that reads it"""
@@ -145,11 +155,12 @@ class SweepRequest(Reading):
     def idle(self) -> dict[str, str]:
         """See `Request.idle`."""
         found = super().idle()
-        if Form.SOFTMAX not in self.forms or Code.POW2 not in self.codes:
+        codes = {code for _, code in self._coded}
+        if (Form.SOFTMAX, Code.POW2) not in self._coded:
             found["dead_zones"] = "they are those of --codes pow2 in --forms softmax"
-        if set(self.codes) <= {Code.POW2, Code.EXACT}:
+        if codes <= {Code.POW2, Code.EXACT}:
             found["calibrate"] = "the codes pow2 and exact have no range; give another of --codes"
-        if Code.POW2 not in self.codes:
+        if Code.POW2 not in codes:
             found["resolutions"] = "a second zone is one of --codes pow2"
         if Form.SOFTMAX not in self.forms:
             found["product_thresholds"] = "they are those of --forms softmax"
@@ -160,6 +171,10 @@ class SweepRequest(Reading):
         return found
 
     @property
+    def _coded(self) -> list[tuple[Form, Code]]:
+        return forms_and_codes(self.forms, self.codes)
+
+    @property
     def conversions(self) -> list[SpikingConfig]:
         """See `Aimed.conversions`."""
         return [point.spiking for point in self.points()]
@@ -168,9 +183,8 @@ class SweepRequest(Reading):
         """One request per combination, without those that differ in nothing that matters."""
         common = self.model_dump(include=set(Reading.model_fields))
         found: dict[str, EvaluateRequest] = {}
-        for form, code, steps, threshold, *others, calibrate, dead_zone in product(
-            self.forms,
-            self.codes,
+        for (form, code), steps, threshold, *others, calibrate, dead_zone in product(
+            self._coded,
             self.timesteps,
             self.thresholds,
             self.attention_thresholds or (None,),

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from energy.formulas import Attention
 from neurt.requests.base import Amount, Count, Flag, Jobs, Output, Seed
-from neurt.requests.evaluate import Steps
+from neurt.requests.evaluate import CODES, Steps, forms_and_codes
 from neurt.requests.passes import ProfileRequest
 from neurt.spiking.config import Code, Form, KeyValue, SpikingConfig
 
@@ -31,9 +31,9 @@ class ReproduceRequest(Output):
     """spiking time steps"""
     hw: Annotated[tuple[str, ...], Field(min_length=1), Flag("NAME")] = HARDWARE
     """hardware profiles, by name or .toml file"""
-    forms: Annotated[tuple[Form, ...], Field(min_length=1)] = (Form.SPIKFORMER,)
-    """forms of the attention"""
-    codes: Annotated[tuple[Code, ...], Field(min_length=1)] = (Code.SIGNED_IF,)
+    forms: Annotated[tuple[Form, ...], Field(min_length=1)] = tuple(Form)
+    """forms of the attention: as the paper has it, and the one that costs little quality"""
+    codes: Annotated[tuple[Code, ...], Flag(default=CODES)] = ()
     """codes of both blocks"""
     key_values: Annotated[tuple[KeyValue, ...], Field(min_length=1)] = (KeyValue.STORED,)
     """softmax attention finds K and V stored as analog values, or streams their events too"""
@@ -67,8 +67,9 @@ class ReproduceRequest(Output):
         No hardware is named in them: prices decide no count.
         """
         found: dict[str, ProfileRequest] = {}
-        for model, form, code, key_value, pairs, steps in product(
-            self.models, self.forms, self.codes, self.key_values, self.attention, self.timesteps
+        coded = forms_and_codes(self.forms, self.codes)
+        for model, (form, code), key_value, pairs, steps in product(
+            self.models, coded, self.key_values, self.attention, self.timesteps
         ):
             # Spikformer's K and V are spikes whatever is asked for.
             streamed = key_value if form is Form.SOFTMAX else KeyValue.STORED

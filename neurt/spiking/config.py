@@ -44,7 +44,12 @@ _OF_ATTENTION = (Coded.ATTENTION, Coded.PRODUCT)
 #: What version 0.1 called the fields, in stored models and runs.
 _OLD_NAMES = {"attention": "form", "feedforward": "code", "attention_quantile": "lif_quantile"}
 #: What a field that they do not hold was then, wherever the default is another one now.
-_OLD_DEFAULTS = {"form": Form.SPIKFORMER, "code": Code.SIGNED_IF, "dead_zone": DeadZone.OUTPUT}
+_OLD_DEFAULTS = {
+    "form": Form.SPIKFORMER,
+    "code": Code.SIGNED_IF,
+    "dead_zone": DeadZone.OUTPUT,
+    "resolution": 1.0,
+}
 
 
 class SpikingConfigError(UserError, ValueError):
@@ -80,7 +85,7 @@ class SpikingConfig(BaseModel):
     product_threshold: Factor | None = None
     """another factor for the operands of the products of softmax attention: Q and the weights, and
     K and V where they are streamed; else that of the attention block"""
-    resolution: Resolution = 1.0
+    resolution: Resolution = 0.3
     """share of the dead zone down to which the code pow2 gives the digits of a value that is not
     silent, above 0 and at most 1; for inputs of linear layers"""
     coders: Coders = Coders.INPUT

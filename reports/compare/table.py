@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from rich.console import Console
 
 from energy import Counts
 from energy.table import Column, Table, at, attributes
-from energy.words import energy, op_names, percent
+from energy.words import change, energy, number, op_names, percent
 from reports.compare.row import Part, Row, Rows
 from reports.kit.parts import BOUNDS, SHOWN
 from reports.kit.table import print_table
@@ -43,6 +44,8 @@ COLUMNS: tuple[Column[Line], ...] = (
     Column("saving_p5", at("part.spread.low")),
     Column("saving_p95", at("part.spread.high")),
     *attributes("counts", "events_per_mac", "spike_rate"),
+    *attributes("row.run.quality", "perplexity_change", "kl_nats"),
+    Column("scored_tokens", at("row.run.quality.tokens")),
     Column("unpriced", lambda line: op_names(line.part.saving.unpriced)),
     _about("dataflow"),
     *attributes("counts", "timesteps"),
@@ -88,6 +91,8 @@ def _per_token(side: str, bound: str) -> Column[Row]:
 
 #: Columns for people, after those that name a row.
 SAVED: tuple[Column[Row], ...] = (
+    Column("perplexity_change", at("run.quality.perplexity_change"), "perplexity", change),
+    Column("kl_nats", at("run.quality.kl_nats"), "KL (nats)", partial(number, digits=3)),
     *(Column(name, _saved(accounting, block), name) for name, accounting, block in SHOWN),
     *(_per_token(side, bound) for bound in BOUNDS for side in ("analog", "spiking")),
 )

@@ -244,7 +244,8 @@ def reproduction(
     rate: float = 0.25, weights: str = "", model: str = "", **changes: Any
 ) -> Reproduction:
     """Closed forms at an assumed rate; `model` is a name instead of their own."""
-    asked = ReproduceRequest(**{"tokens": 32, "out": Path("x")} | changes)
+    literal = {"forms": ("spikformer",), "tokens": 32, "out": Path("x")}
+    asked = ReproduceRequest(**literal | changes)
     profiles, found = load_profiles(asked.hw), []
     for point in asked.points():
         shape, [what] = resolve(point.model).shape, point.stages[0].passes

@@ -33,7 +33,8 @@ Ask = Callable[..., ReproduceRequest]
 def ask(tmp_path: Path) -> Ask:
     def make(**changes: Any) -> ReproduceRequest:
         grid = {"models": ("gpt2-nano",), "timesteps": (2, 4), "hw": ("45nm",), "jobs": 1}
-        return ReproduceRequest(**grid | {"out": tmp_path / "out"} | changes)
+        literal = {"forms": ("spikformer",), "out": tmp_path / "out"}
+        return ReproduceRequest(**grid | literal | changes)
 
     return make
 

@@ -51,7 +51,7 @@ def model(trained: Path, tmp_path: Path) -> Path:
 def ask(model: Path, tmp_path: Path) -> Ask:
     def make(**changes: Any) -> SweepRequest:
         grid = {"codes": ("sar", "pow2"), "forms": ("softmax",), "timesteps": (1, 2)}
-        reading = {"max_tokens": 64, "window": 16, "thresholds": (1.0,)}
+        reading = {"max_tokens": 64, "window": 16, "thresholds": (1.0,), "resolutions": (1.0,)}
         return SweepRequest(
             **{"model": str(model), "out": tmp_path / "out"} | grid | reading | changes
         )
@@ -344,6 +344,7 @@ def alone_in_process(
         forms=("softmax", "spikformer"),
         timesteps=(2,),
         thresholds=(1.0,),
+        resolutions=(1.0,),
         max_tokens=64,
         window=16,
         hw=("45nm", "loihi"),

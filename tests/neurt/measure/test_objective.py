@@ -112,7 +112,7 @@ def test_a_sweep_has_one_point_whatever_its_resolutions_were() -> None:
     lists: dict[str, Any] = {"forms": ("softmax",), "codes": ("pow2",), "dead_zones": ("loss",)}
     request = SweepRequest(model="m", timesteps=(4,), objective="bytes", **lists)
     request.check()
-    assert [p.spiking.resolution for p in request.points()] == [1, 1, 1]  # one per threshold
+    assert [p.spiking.resolution for p in request.points()] == [0.3] * 4  # one per threshold
     assert {p.objective for p in request.points()} == {"bytes"}
 
 

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from neurt.requests.evaluate import EvaluateRequest, SweepRequest
-from neurt.spiking.config import Code, Form, SpikingConfig
+from neurt.spiking.config import Code, DeadZone, Form, SpikingConfig
 
 
 def request(**changes: Any) -> SweepRequest:
@@ -18,18 +18,17 @@ def conversions(**changes: Any) -> list[SpikingConfig]:
     return [point.spiking for point in request(**changes).points()]
 
 
-def test_by_default_every_form_and_spiking_code_is_swept() -> None:
+def test_by_default_both_forms_are_swept_with_their_own_codes() -> None:
     points = conversions()
-    assert len(points) == 2 * 5 * 5 * 3  # forms x codes x time steps x thresholds
-    assert {p.form for p in points} == set(Form)
-    assert {p.code for p in points} == set(Code) - {Code.EXACT}
-    assert {p.timesteps for p in points} == {1, 2, 4, 8, 16}
-    assert {(p.threshold, p.attention_threshold) for p in points} == {
-        (0.5, None),
-        (1.0, None),
-        (2.0, None),
-    }
-    assert len(set(points)) == len(points)
+    thresholds = (0.5, 1.0, 2.0, 3.0)
+    # Softmax with pow2 has two zones; the other has none.
+    assert [(p.form, p.code, p.threshold) for p in points] == [
+        *(("spikformer", "signed_if", x) for x in thresholds),
+        *(("softmax", "pow2", x) for x in thresholds for _ in range(2)),
+    ]
+    assert [p.resolution for p in points[4:]] == [0.3, 1.0] * 4
+    assert {(p.timesteps, p.attention_threshold) for p in points} == {(4, None)}
+    assert {p.dead_zone for p in points} == {DeadZone.AUTO}
 
 
 def test_each_combination_is_one_point_in_the_order_given() -> None:
@@ -56,7 +55,7 @@ def test_each_combination_is_one_point_in_the_order_given() -> None:
     [
         ({"timesteps": (4, 4, 2), "thresholds": (1, 1.0)}, 2),  # 4 and 2, 1 is 1.0
         # The greedy code finds its dead zones without a range to calibrate.
-        ({"codes": ("pow2",), "timesteps": (4,), "calibrate": ("quantile", "mse")}, 3),
+        ({"codes": ("pow2",), "timesteps": (4,), "calibrate": ("quantile", "mse")}, 4),
         # Dead zones are those of the greedy code in softmax attention; others have one way.
         ({"timesteps": (4,), "thresholds": (1,), "dead_zones": ("output", "loss")}, 1),
         # An analog value has neither threshold nor range, whatever the attention.
@@ -66,14 +65,17 @@ def test_each_combination_is_one_point_in_the_order_given() -> None:
     ids=["twice", "greedy", "dead zones", "exact", "exact attention"],
 )
 def test_what_makes_no_difference_is_one_point(changes: dict[str, Any], count: int) -> None:
-    codes = {"codes": ("sar",)} | changes
+    codes = {"codes": ("sar",), "resolutions": (1.0,)} | changes
     for form in Form:
         assert len(conversions(forms=(form,), **codes)) == count
 
 
 def test_dead_zones_are_swept_where_there_are_any() -> None:
     points = conversions(
-        codes=("sar", "pow2"), timesteps=(4,), thresholds=(1.0,), dead_zones=("output", "loss")
+        codes=("sar", "pow2"),
+        resolutions=(1.0,),
+        thresholds=(1.0,),
+        dead_zones=("output", "loss"),
     )
     assert [(p.form, p.code, p.dead_zone) for p in points] == [
         ("spikformer", "sar", "auto"),
@@ -100,8 +102,8 @@ def test_a_point_is_the_evaluation_that_was_asked_for() -> None:
         attention="causal",
         dead_zones=("loss",),
         codes=("pow2",),
-        timesteps=(4,),
         thresholds=(2.0,),
+        resolutions=(0.5,),
         forms=("softmax",),
         jobs=3,
         ray="local",
@@ -123,7 +125,7 @@ def test_a_point_is_the_evaluation_that_was_asked_for() -> None:
         batch=2,
         attention="causal",
         out=Path("m"),
-        spiking=SpikingConfig(form="softmax", code="pow2", threshold=2.0, dead_zone="loss"),
+        spiking=SpikingConfig(threshold=2.0, resolution=0.5, dead_zone="loss"),
     )
 
 

@@ -132,6 +132,7 @@ def test_reads_what_version_0_1_stored(
         calibrate=calibrate,
         input_quantile=quantile,
         dead_zone=DeadZone.OUTPUT,
+        resolution=1.0,
     )
     assert stored_choices(OLD | stored) == expected
 
@@ -184,7 +185,7 @@ def test_the_shipped_model_which_version_0_1_wrote_loads() -> None:
 
 def test_what_a_stored_conversion_leaves_out_was_the_default_then() -> None:
     assert stored_choices({}) == SpikingConfig(
-        form=Form.SPIKFORMER, code=Code.SIGNED_IF, dead_zone=DeadZone.OUTPUT
+        form=Form.SPIKFORMER, code=Code.SIGNED_IF, dead_zone=DeadZone.OUTPUT, resolution=1.0
     )
     assert stored_choices({"form": "softmax"}).code is Code.SIGNED_IF
     assert stored_choices({"feedforward": "pow2"}).form is Form.SPIKFORMER
