@@ -161,22 +161,22 @@ def verdict_table(run: Run) -> Table[Each]:
     ]
     columns: tuple[Column[Each], ...] = (
         Column("hw", lambda x: x[_WHOLE].asa.profile.name, "saved on", words=True, key=True),
-        Column("bound", lambda x: x[_WHOLE].accounting, "bound", words=True, key=True),
+        Column("bound", lambda x: x[_WHOLE].accounting, "whole bill", words=True, key=True),
         *(
             Column(name, lambda x, number=number: x[number].saved, name)
             for number, name in enumerate(phases)
         ),
         Column("model", lambda x: x[_WHOLE].saved, "request" if phases else run.phases[0].name),
         Column("model_interval", lambda x: x[_WHOLE].interval, "5 to 95 %", _spread),
-        Column("attention", lambda x: x[_ATTENTION].saved, "attention block"),
+        Column("attention", lambda x: x[_ATTENTION].saved, "attention"),
     )
-    return Table(columns, rows, "The whole bill, all that has a price", strong=lambda _row: True)
+    return Table(columns, rows, strong=lambda _row: True)
 
 
 def compute_in_words(run: Run) -> str:
     """What is saved where only MACs and ACs are counted, as most papers do."""
     saved = [
-        f"{hw} {Headline(*pair, COMPUTE_ONLY, 'attention').saved} of the attention block, "
+        f"{hw} {Headline(*pair, COMPUTE_ONLY, 'attention').saved} of attention, "
         f"{Headline(*pair, COMPUTE_ONLY).saved} of the model"
         for hw, pair in run.estimates.items()
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from energy.words import change, percent
-from hwmodels.plain import several
 from reports.kit.caveats import are_random
 from reports.kit.closeness import FEW_TOKENS, Closeness
 from reports.run.run import Run
@@ -15,7 +14,7 @@ def quality_in_words(quality: Closeness) -> str:
     sure = f", give or take {percent(quality.standard_error)}" if few else ""
     return (
         f"perplexity {change(quality.perplexity_change)}{sure}, KL {quality.kl_nats:.3g} nats, on "
-        f"{several(quality.tokens, 'token')}"
+        f"{quality.tokens:,} tokens"
     )
 
 

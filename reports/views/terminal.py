@@ -101,8 +101,8 @@ def _print_verdict(run: Run, console: Console) -> None:
     print_sentence(quality_sentence(run), console, "bold")
     low, high = PUBLISHED_SAVING
     print_sentence(
-        f"{compute_in_words(run)} Published: {100 * low:.2f} to {100 * high:.2f} % of the "
-        "attention block, so counted, other weights.",
+        f"{compute_in_words(run)} Published: {100 * low:.2f} to {100 * high:.2f} % of attention, "
+        "other weights.",
         console,
         "dim",
     )

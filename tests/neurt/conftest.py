@@ -110,8 +110,8 @@ def converted(decoder: Callable[..., Any]) -> Callable[..., Any]:
     """`converted("qwen2", "two streams", code=.., ...)`: its conversion, always the same.
 
     In float64, so that two ways to sum the same numbers do not decide differently whether a neuron
-    fires; `dtype=torch.float32` for counting bytes. Its code is `signed_if` and its dead zones are
-    by output unless others are given. Nobody may change it.
+    fires; `dtype=torch.float32` for counting bytes. Its code is `signed_if`, its single dead zones
+    are by output unless others are given. Nobody may change it.
     """
 
     @cache
@@ -125,7 +125,7 @@ def converted(decoder: Callable[..., Any]) -> Callable[..., Any]:
         dtype: torch.dtype = torch.float64,
         **choices: Any,
     ) -> SpikingLanguageModel:
-        plain = {"code": Code.SIGNED_IF, "dead_zone": DeadZone.OUTPUT}
+        plain = {"code": Code.SIGNED_IF, "dead_zone": DeadZone.OUTPUT, "resolution": 1.0}
         return make(kind, dtype, SpikingConfig(**plain | FORMS[form] | choices))
 
     return choose

@@ -165,7 +165,7 @@ CODERS: dict[Code, Simulation] = {
 
 
 def made(code: Code, steps: int) -> Coder:
-    spiking = SpikingConfig(code=code, timesteps=steps, calibrate=Calibrate.MSE)
+    spiking = SpikingConfig(code=code, timesteps=steps, calibrate=Calibrate.MSE, resolution=1.0)
     coder = make_coder(1, spiking, Coded.FEEDFORWARD).double()
     coder.threshold.fill_(THRESHOLD)
     return coder
