@@ -14,8 +14,8 @@ layer that runs, each buffer as a whole: what does not fit goes to the next leve
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,19 +41,18 @@ class Held:
     starts: tuple[int, ...] = (0,)
 
     @property
+    def models(self) -> list[slice]:
+        """The rows of each model."""
+        ends = (*self.starts[1:], len(self.bytes))
+        return [slice(start, end) for start, end in zip(self.starts, ends, strict=True)]
+
+    @property
     def whole(self) -> Floats:
         """Bytes of the buffer that a byte is in: of persistent ones, that of the whole model."""
-        if len(self.starts) > 1:
-            return np.concatenate([model.whole for model in self.models()])
         whole = self.bytes.copy()
-        whole[:, :PERSISTENT] = self.copies @ self.bytes[:, :PERSISTENT]
+        for rows in self.models:
+            whole[rows, :PERSISTENT] = self.copies[rows] @ self.bytes[rows, :PERSISTENT]
         return whole
-
-    def models(self) -> Iterator[Held]:
-        """What each of them holds."""
-        for start, end in zip(self.starts, (*self.starts[1:], None), strict=True):
-            rows = slice(start, end)
-            yield Held(self.bytes[rows], self.moved[rows], self.copies[rows])
 
 
 def place(held: Held, profile: HardwareProfile) -> Floats:
@@ -69,20 +68,10 @@ def place(held: Held, profile: HardwareProfile) -> Floats:
         for level in profile.memory.values()
     ]
     if profile.room is Room.FIXED_ORDER:
-        placed = [_place_whole(model, lists, rooms) for model in held.models()]
-    else:
-        order = _nearest_first(lists)
-        placed = [_place_by_need(model, lists, rooms, order) for model in held.models()]
-    return np.concatenate(placed, axis=1)
-
-
-def _place_by_need(
-    held: Held, lists: list[list[int]], rooms: list[float], order: list[int]
-) -> Floats:
-    """Shares of one model, byte by byte."""
+        return _place_whole(held, lists, rooms)
     shares = np.zeros((len(rooms), *held.bytes.shape))
     waiting = held.bytes.copy()
-    for level in order:
+    for level in _nearest_first(lists):
         wants = np.array([level in levels for levels in lists])
         last = np.array([bool(levels) and level == levels[-1] for levels in lists])
         asked = waiting * wants
@@ -124,24 +113,45 @@ def _fill(asked: Floats, held: Held, room: float) -> Floats:
     starts = ends - sizes
     # A byte at some depth of the working sets is used by every layer that reaches so deep.
     height = of_working[in_order] * held.copies[:, None]
-    at = np.concatenate([starts.ravel(), ends.ravel()])
-    change = np.concatenate([height.ravel(), -height.ravel()])
+    taken, deep = np.empty_like(asked), np.empty((len(asked), 1))
+    for rows in held.models:
+        ends_here = np.concatenate([starts[rows].ravel(), ends[rows].ravel()])
+        change = np.concatenate([height[rows].ravel(), -height[rows].ravel()])
+        lasting = _Lasting(asked[rows, :PERSISTENT], uses[rows, :PERSISTENT], held.copies[rows])
+        deep[rows], taken[rows, :PERSISTENT] = _knapsack(ends_here, change, lasting, room)
+    taken[:, PERSISTENT:][in_order] = np.clip(deep - starts, 0, sizes)
+    return taken
+
+
+class _Lasting(NamedTuple):
+    """Bytes of persistent buffers that ask for room, per layer and buffer."""
+
+    asked: Floats
+    uses: Floats  #: of each byte in a call
+    copies: Floats  #: places at which a layer stands
+
+
+def _knapsack(at: Floats, change: Floats, lasting: _Lasting, room: float) -> tuple[float, Floats]:
+    """How deep the working sets of a model reach into a level, and what else gets a place in it.
+
+    Args:
+        at: Depths at which the use of a byte of the working sets changes.
+        change: By how much.
+        lasting: What else asks for room.
+        room: Bytes.
+    """
     steps = np.argsort(at, kind="stable")
     depth, worth = at[steps], np.cumsum(change[steps])
     lengths = np.diff(depth, append=depth[-1:])
-    lasting = asked[:, :PERSISTENT].ravel()
-    copies = np.repeat(held.copies, PERSISTENT)
-    all_lengths = np.concatenate([lengths, lasting * copies])
-    all_worths = np.concatenate([worth, uses[:, :PERSISTENT].ravel()])
+    copies = np.repeat(lasting.copies, PERSISTENT)
+    all_lengths = np.concatenate([lengths, lasting.asked.ravel() * copies])
+    all_worths = np.concatenate([worth, lasting.uses.ravel()])
     ranked = np.argsort(-all_worths, kind="stable")
     before = np.cumsum(all_lengths[ranked]) - all_lengths[ranked]
     got = np.empty_like(all_lengths)
     got[ranked] = np.clip(room - before, 0, all_lengths[ranked])
-    deep, stored = got[: len(lengths)].sum(), got[len(lengths) :]
-    taken = np.empty_like(asked)
-    taken[:, PERSISTENT:][in_order] = np.clip(deep - starts, 0, sizes)
-    taken[:, :PERSISTENT] = (stored / np.maximum(copies, 1)).reshape(-1, PERSISTENT)
-    return taken
+    stored = got[len(lengths) :] / np.maximum(copies, 1)
+    return float(got[: len(lengths)].sum()), stored.reshape(-1, PERSISTENT)
 
 
 def _place_whole(held: Held, lists: list[list[int]], rooms: list[float]) -> Floats:

@@ -21,7 +21,6 @@ from neurt.measure.widths import StoredWidths, stored_widths
 from neurt.requests.map import MapRequest
 from neurt.spiking.config import SpikingConfig
 from reports.map.cells import Cell, EnergyMap
-from reports.read import read_run
 
 #: Bits of weights unless others are asked for: four with their scales, and the usual ones.
 WEIGHT_BITS = (4.5, 8.0, 16.0, 32.0)
@@ -66,6 +65,8 @@ def _of_model(request: MapRequest) -> tuple[Mapped, StoredWidths]:
 
 
 def _of_run(request: MapRequest, say: Say) -> tuple[Mapped, StoredWidths]:
+    from reports.read import read_run  # late: a map of a model reads none
+
     assert request.run is not None
     run = read_run(request.run, say)
     stored = stored_model(run)

@@ -83,14 +83,15 @@ def _panel(axes: Axes, rows: Sequence[Sequence[Cell]], *, numbers: bool) -> None
     names = list(CONTENDERS)
     winners = np.array([[names.index(cell.fused.winner) for cell in row] for row in rows])
     colours = ListedColormap([CONTENDER_COLOURS[name] for name in names])
-    axes.pcolormesh(
-        winners, cmap=colours, vmin=-0.5, vmax=len(names) - 0.5, edgecolors="white", linewidth=0.6
-    )
+    look: dict[str, Any] = {"edgecolors": "white", "linewidth": 0.6}
+    mesh = axes.pcolormesh(winners, cmap=colours, vmin=-0.5, vmax=len(names) - 0.5, **look)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.add_collection(_close(rows))
+    bars = axes.add_collection(_close(rows))
+    for inside in (mesh, bars):
+        inside.set_in_layout(False)
     for y, row in enumerate(rows):
         for x, cell in enumerate(row):
             _cell(axes, (x, y), cell, number=numbers)
