@@ -10,6 +10,8 @@ from math import isfinite
 
 from hwmodels.errors import UserError, did_you_mean
 from hwmodels.plain import quoted
+from neurt.spiking.choices import Code, Form
+from neurt.spiking.config import SpikingConfig
 
 
 class BaselineError(UserError, ValueError):
@@ -67,6 +69,11 @@ class Asked:
         """Whether thresholds or ranges are found on calibration text."""
         return self.kind in (Kind.TEAL, Kind.WINA, Kind.TWIN)
 
+    @property
+    def is_of_conversion(self) -> bool:
+        """Whether it follows from the conversion, and not from the analog model alone."""
+        return self.kind in (Kind.ZONES, Kind.TWIN)
+
     def __str__(self) -> str:
         """As it is asked for."""
         usual = self.number is None or (self.kind is Kind.ZONES and self.number == self.kind.usual)
@@ -109,3 +116,36 @@ def parse_all(words: Iterable[str]) -> tuple[Asked, ...]:
             raise BaselineError(f"baseline '{asked}' is asked for twice{same}; keep one")
         found[asked] = word
     return tuple(found)
+
+
+def fits(asked: Asked, spiking: SpikingConfig) -> bool:
+    """Whether a conversion has what a baseline is made of; see `check`."""
+    return not _lacks(asked, spiking)
+
+
+def check(asked: Iterable[Asked], spiking: SpikingConfig) -> None:
+    """Raise BaselineError if a baseline does not fit a conversion."""
+    for each in asked:
+        if lack := _lacks(each, spiking):
+            raise BaselineError(lack)
+
+
+def _lacks(asked: Asked, spiking: SpikingConfig) -> str:
+    """Why a baseline cannot be made of a conversion; empty where it can."""
+    codes = {spiking.code, spiking.code_of_attention}
+    softmax = spiking.form is Form.SOFTMAX
+    if asked.kind is Kind.ZONES and not (
+        softmax and {Code.POW2} <= codes <= {Code.POW2, Code.EXACT}
+    ):
+        return (
+            "baseline 'zones' is the analog model with the dead zones of the code pow2 in softmax "
+            f"attention; this is {', '.join(sorted(codes))} in {spiking.form} attention: leave it "
+            "out, or convert to --form softmax --code pow2"
+        )
+    if asked.kind is Kind.TWIN and not softmax:
+        return (
+            f"baseline 'twin' rounds what is events in softmax attention; {spiking.form} attention "
+            "has no softmax and no analog twin of its products: leave it out, or give --form "
+            "softmax"
+        )
+    return ""

@@ -15,8 +15,8 @@ from transformers import PreTrainedModel
 from energy import Conventions, Counts, count_pass
 from energy.compare.twin import activation_bits
 from energy.meter.meter import evaluating
-from neurt.baselines.asked import Asked, Kind
-from neurt.baselines.coded import Narrow, check_twin, check_zones, coded_as, zoned
+from neurt.baselines.asked import Asked, Kind, check
+from neurt.baselines.coded import Narrow, coded_as, zoned
 from neurt.baselines.layers import Linears, inputs_changed, linears, out_by_in, weights_changed
 from neurt.baselines.needed import needed, without_zeros
 from neurt.baselines.rounding import Rounded, by_channel, by_group, symmetric
@@ -84,15 +84,6 @@ class Baseline:
             batch=asa.batch,
             timesteps=self.model.config.spiking["timesteps"] if spiking else 1,
         )
-
-
-def check(asked: Sequence[Asked], spiking: SpikingConfig) -> None:
-    """Raise BaselineError if a baseline does not fit a conversion."""
-    kinds = {each.kind for each in asked}
-    if Kind.ZONES in kinds:
-        check_zones(spiking)
-    if Kind.TWIN in kinds:
-        check_twin(spiking)
 
 
 def known(asked: Sequence[Asked], spiking: SpikingConfig) -> tuple[Asked, ...]:

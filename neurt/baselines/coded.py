@@ -18,29 +18,7 @@ from energy import Levels
 from neurt.baselines.asked import BaselineError
 from neurt.baselines.rounding import affine, least_squares
 from neurt.spiking.coder import Coder
-from neurt.spiking.config import Code, Form, SpikingConfig
 from neurt.spiking.modeling import SpikingLanguageModel
-
-
-def check_zones(spiking: SpikingConfig) -> None:
-    """Raise BaselineError unless a conversion has dead zones."""
-    codes = {spiking.code, spiking.code_of_attention}
-    if spiking.form is not Form.SOFTMAX or not {Code.POW2} <= codes <= {Code.POW2, Code.EXACT}:
-        raise BaselineError(
-            f"baseline 'zones' is the analog model with the dead zones of the code pow2 in softmax "
-            f"attention; this is {', '.join(sorted(codes))} in {spiking.form} attention: leave it "
-            "out, or convert to --form softmax --code pow2"
-        )
-
-
-def check_twin(spiking: SpikingConfig) -> None:
-    """Raise BaselineError unless the analog counterpart of each event is a value of its own."""
-    if spiking.form is not Form.SOFTMAX:
-        raise BaselineError(
-            f"baseline 'twin' rounds what is events in softmax attention; {spiking.form} attention "
-            "has no softmax and no analog twin of its products: leave it out, or give --form "
-            "softmax"
-        )
 
 
 @contextmanager

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
-from neurt.baselines.asked import parse_all
-from neurt.baselines.baselines import check, known, prepare
+from neurt.baselines.asked import check, parse_all
+from neurt.baselines.baselines import known, prepare
 from neurt.evaluation.quality import compare
 from neurt.loading.models import LoadedModel, ModelError, Weights, load_model
 from neurt.loading.source import resolve

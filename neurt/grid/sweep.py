@@ -16,7 +16,7 @@ from neurt.progress import Progress, Say, silent
 from neurt.requests.evaluate import EvaluateRequest, SweepRequest
 from neurt.spiking.config import Coded, stored_choices
 from reports.kit.files import prepare_directory
-from reports.quality.sweep import SWEEP, Sweep
+from reports.quality.sweep import MEASURED, Sweep
 
 
 def run_sweep(request: SweepRequest, progress: Progress = silent, say: Say = silent) -> Sweep:
@@ -26,8 +26,7 @@ def run_sweep(request: SweepRequest, progress: Progress = silent, say: Say = sil
     """
     source = analog_source(request.model, "evaluate")
     decides = _decides(request, source)
-    columns = {column.name for column in SWEEP} - {"pareto"}
-    store = RowsStore(prepare_directory(request.out / "points"), columns)
+    store = RowsStore(prepare_directory(request.out / "points"), MEASURED)
     engine: Engine[Rows] = partial(side_by_side, processes=request.jobs, reuse=True)
     threads = threads_of(request.jobs)
     if request.ray is not None:
@@ -50,6 +49,7 @@ def evaluate_point(
     import torch
 
     from neurt.evaluation.evaluating import run_evaluate
+    from reports.quality.sweep import baseline_points
     from reports.quality.table import quality_table
 
     if threads is not None:
@@ -69,8 +69,10 @@ def evaluate_point(
         "head": chosen.head,
         "head_threshold": chosen.threshold_of(Coded.HEAD) if chosen.head else None,
         "dead_zone": str(chosen.dead_zone),
+        "baseline": "",
     }
-    return [row | extra for row in quality_table(evaluation).records()]
+    points = [row | extra for row in quality_table(evaluation).records()]
+    return [*points, *map(dict, baseline_points(evaluation))]
 
 
 def _absolute(point: EvaluateRequest, source: ModelSource) -> EvaluateRequest:

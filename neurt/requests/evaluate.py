@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, field_validator
 
 from energy.formulas import Attention, Conventions
-from neurt.baselines.asked import parse_all
+from neurt.baselines.asked import fits, parse_all
 from neurt.requests.base import (
     AtLeast2,
     Calibrated,
@@ -209,5 +209,13 @@ class SweepRequest(Reading):
             # What changes nothing beside the others is as it is by default.
             idle = {*asked.idle} | ({"resolution"} if self.objective else set())
             spiking = SpikingConfig(**asked.model_dump(exclude=idle))
-            found.setdefault(spiking.model_dump_json(), EvaluateRequest(**common, spiking=spiking))
+            read = common | {"baselines": self._baselines_of(spiking, first=not found)}
+            found.setdefault(spiking.model_dump_json(), EvaluateRequest(**read, spiking=spiking))
         return list(found.values())
+
+    def _baselines_of(self, spiking: SpikingConfig, *, first: bool) -> tuple[str, ...]:
+        """Those of a point that it has, and with the first those of the analog model alone."""
+        asked = parse_all(self.baselines)
+        return tuple(
+            str(each) for each in asked if (fits(each, spiking) if each.is_of_conversion else first)
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,14 +48,26 @@ _APART = 0.11
 _TRUE = 0.03
 
 
+#: Line and marker of the baselines of the analog model, which have several settings or one.
+_BASELINES: dict[str, dict[str, Any]] = {
+    kind: {"color": "#777777", "lw": 0.9, "ls": line, "marker": marker, "ms": 3.5, "zorder": 1.8}
+    for kind, line, marker in (
+        ("teal", "--", "v"),
+        ("wina", "-.", "<"),
+        ("w8a8", "", "8"),
+        ("w4a16", "", "4"),
+    )
+}
+
+
 @styled()
-def pareto_picture(points: Sequence[Point]) -> Figure:
+def pareto_picture(points: Sequence[Point], baselines: Sequence[Point] = ()) -> Figure:
     """Change of perplexity against saving, of attention block and model, on one hardware.
 
     The code of a point is its colour and shape, its time steps are its size. The axis is
     logarithmic in the energy that is left, so that 90 % and 95 % are as far apart as 0 and 50 %.
     The line joins the points that no other beats. The two ends of the published range are drawn
-    at the published loss.
+    at the published loss. Baselines of the analog model alone are grey, those of a kind joined.
     """
     first = points[0]
     left_out = 0
@@ -65,13 +77,17 @@ def pareto_picture(points: Sequence[Point]) -> Figure:
         shown = [p for p in points if _fits(p, saving)]
         left_out = max(left_out, len(points) - len(shown))
         published = PUBLISHED_SAVING if axes is grid[0] else ()
-        _panel(axes, shown, saving, published)
+        _panel(axes, shown, saving, published, _by_kind(baselines, saving))
         axes.set_xlabel(f"{name} (MACs and events)")
         _events_axis(axes, shown, saving, events)
-    changes = [p[_CHANGE] for p in points if math.isfinite(p[_CHANGE])]
+    changes = [p[_CHANGE] for p in (*points, *baselines) if math.isfinite(p[_CHANGE])]
     grid[0].set_ylim(min(0, *changes, 0) * 1.6 - 0.3 * _LINEAR, max(0.3, *changes, 0) * 1.6)
     grid[0].set_ylabel("change of perplexity")
-    figure.legend(handles=_legend(points), loc="outside lower center", ncols=4)
+    named = {kind for saving, *_ in _PANELS for kind in _by_kind(baselines, saving)}
+    others = [
+        Line2D([], [], **style, label=kind) for kind, style in _BASELINES.items() if kind in named
+    ]
+    figure.legend(handles=[*_legend(points), *others], loc="outside lower center", ncols=4)
     lines = [
         f"{first['model']}, weights {first['weights']}, {first['hw']}, "
         f"{first['attention']} attention counted",
@@ -84,12 +100,28 @@ def pareto_picture(points: Sequence[Point]) -> Figure:
     return figure
 
 
+def _by_kind(baselines: Sequence[Point], saving: str) -> dict[str, list[Point]]:
+    """Baselines that fit into a panel, by kind, each in the order of what it saves."""
+    found: dict[str, list[Point]] = {}
+    for point in sorted((p for p in baselines if _fits(p, saving)), key=lambda p: p[saving]):
+        kind = point["baseline"].partition("=")[0]
+        if kind in _BASELINES:
+            found.setdefault(kind, []).append(point)
+    return found
+
+
 def _fits(point: Point, saving: str) -> bool:
     share = None if point[saving] is None else 1 - point[saving]
     return share is not None and _LEAST <= share <= _MOST and math.isfinite(point[_CHANGE])
 
 
-def _panel(axes: Axes, shown: Sequence[Point], saving: str, published: Sequence[float]) -> None:
+def _panel(
+    axes: Axes,
+    shown: Sequence[Point],
+    saving: str,
+    published: Sequence[float],
+    baselines: Mapping[str, Sequence[Point]],
+) -> None:
     axes.set_xscale("log")
     axes.set_yscale("symlog", linthresh=_LINEAR, linscale=0.6)
     # Large marks first, so that small ones stand upon them.
@@ -98,7 +130,11 @@ def _panel(axes: Axes, shown: Sequence[Point], saving: str, published: Sequence[
     front = pareto(shown, saving)
     axes.plot([1 - p[saving] for p in front], [p[_CHANGE] for p in front], **_FRONT)
     axes.plot([1 - s for s in published], [PUBLISHED_CHANGE] * len(published), **_PUBLISHED)
-    shares = [1 - s for s in published] + [1 - p[saving] for p in shown] or [1.0]
+    for kind, settings in baselines.items():
+        drawn = [(1 - p[saving], p[_CHANGE]) for p in settings]
+        axes.plot(*zip(*drawn, strict=True), **_BASELINES[kind])
+    drawn_all = [*shown, *(p for settings in baselines.values() for p in settings)]
+    shares = [1 - s for s in published] + [1 - p[saving] for p in drawn_all] or [1.0]
     axes.set_xlim(max(shares) * 1.15, min(shares) / 1.15)
     spread_ticks(axes, {share: f"{1 - share:.0%}" for share in _SHARES}, _APART)
     axes.set_yticks(_CHANGES)

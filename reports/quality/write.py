@@ -68,5 +68,6 @@ def write_sweep(sweep: Sweep, directory: Path, *, pictures: Pictures = Pictures.
 
         for hw in filter(sweep.on, sweep.hardware):
             stem = directory / f"pareto_{hw}"
-            files += draw(partial(pareto_picture, sweep.on(hw)), stem, pictures)
+            drawn = partial(pareto_picture, sweep.on(hw), sweep.baselines_on(hw))
+            files += draw(drawn, stem, pictures)
     return files

@@ -98,7 +98,11 @@ def of_sweep(_: pytest.FixtureRequest, console: Console) -> None:
     point = dict.fromkeys((column.name for column in SWEEP), 0.12345)
     point |= {"form": "spikformer", "code": "multi_threshold", "hw": "45nm-int8", "model": "m"}
     more = {"analog_perplexity": 12345.6, "spiking_perplexity": 1234567.8, "timesteps": 16}
-    print_sweep(Sweep((point | more | {"perplexity_change": 99.0},)), console)
+    point |= more | {"perplexity_change": 99.0, "conversion": ""}
+    names = ("", "teal=0.25", "teal=0.4", "wina=0.123457")
+    kls = {"": 0.2, "teal=0.25": 0.1, "teal=0.4": 0.3, "wina=0.123457": 0.2}
+    points = tuple(point | {"baseline": name, "kl_nats": kls[name]} for name in names)
+    print_sweep(Sweep(points), console)
 
 
 def of_reproduction(fixtures: pytest.FixtureRequest, console: Console) -> None:

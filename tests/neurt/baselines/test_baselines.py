@@ -13,8 +13,8 @@ from twins import Pair
 
 from energy import Attention, Conventions
 from hwmodels import Op
-from neurt.baselines.asked import BaselineError, parse_all
-from neurt.baselines.baselines import check, known, prepare
+from neurt.baselines.asked import BaselineError, check, parse_all
+from neurt.baselines.baselines import known, prepare
 from neurt.baselines.layers import linears
 from neurt.spiking.config import SpikingConfig
 

@@ -497,3 +497,18 @@ def test_a_row_says_which_dead_zones_it_has(ask: Ask) -> None:
     assert [row["dead_zone"] for row in rows] == ["output", "loss"]
     assert rows[0]["spiking_perplexity"] != rows[1]["spiking_perplexity"]
     assert rows[0]["analog_perplexity"] == rows[1]["analog_perplexity"]
+
+
+def test_baselines_are_kept_with_the_points_they_were_measured_with(ask: Ask) -> None:
+    words = ("w8a8", "zones", "teal=0.2", "teal=0.5")
+    request = ask(timesteps=(2,), baselines=words)
+    first = run_sweep(request)
+    named = [(point["code"], point["baseline"]) for point in first.points]
+    assert named == [
+        ("sar", ""),
+        *((None, name) for name in ("w8a8", "teal=0.2", "teal=0.5")),
+        ("pow2", ""),
+        (None, "zones"),
+    ]
+    assert run_sweep(request) == first
+    assert {point["conversion"] == "" for point in first.baselines_on("45nm")} == {True, False}

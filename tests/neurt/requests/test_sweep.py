@@ -150,3 +150,21 @@ def test_a_point_is_the_evaluation_that_was_asked_for() -> None:
 def test_what_makes_no_sense_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         request(**change)
+
+
+def test_baselines_of_the_analog_model_are_read_once_and_those_of_a_conversion_with_each() -> None:
+    points = request(
+        forms=("softmax", "spikformer"),
+        codes=("pow2", "sar"),
+        timesteps=(4,),
+        thresholds=(1.0,),
+        baselines=("w8a8", "zones", "teal=0.25", "twin=4"),
+    ).points()
+    found = {(p.spiking.form, p.spiking.code): p.baselines for p in points}
+    # zones need softmax attention and pow2, a twin needs softmax attention.
+    assert found == {
+        ("softmax", "pow2"): ("w8a8", "zones", "teal=0.25", "twin=4"),
+        ("softmax", "sar"): ("twin=4",),
+        ("spikformer", "pow2"): (),
+        ("spikformer", "sar"): (),
+    }

@@ -218,3 +218,21 @@ def test_the_same_points_give_the_same_bytes(tmp_path: Path) -> None:
         save(pareto_picture([point(0.5, 0.1, model="my $model$")]), tmp_path / name)
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
     assert "my $model$" in (tmp_path / "one.svg").read_text(encoding="utf-8")
+
+
+def test_baselines_of_the_analog_model_are_joined_by_kind() -> None:
+    def baseline(name: str, share: float, change: float) -> dict[str, Any]:
+        savings = dict.fromkeys(("attention_block_saving_compute", "model_saving_compute"), share)
+        return point(0.5, 0.1) | savings | {"baseline": name, "perplexity_change": change}
+
+    others = [baseline("teal=0.4", 0.2, 0.05), baseline("teal=0.2", 0.1, 0.01)]
+    others += [baseline("zones", 0.3, 0.0)]  # of one conversion
+    figure = pareto_picture([point(0.5, 0.1), point(0.6, 0.2)], others)
+    for axes in figure.axes[:2]:
+        [line] = [x for x in axes.lines if x.get_color() == "#777777"]
+        assert line.get_xydata().tolist() == [[0.9, 0.01], [0.8, 0.05]]
+        left, right = axes.get_xlim()
+        assert left > 0.9 > right
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "teal" in labels
+    assert "zones" not in labels

@@ -20,6 +20,7 @@ SAVING = "attention_block_saving_compute"
 
 def point(saving: float | None, change: float, hw: str = "45nm", **more: Any) -> dict[str, Any]:
     facts = {
+        "baseline": "",
         "model": "nano",
         "weights": "local(nano)",
         "analog_weights": "local(nano)",
@@ -172,3 +173,40 @@ def test_an_empty_sweep_is_an_empty_table(tmp_path: Path) -> None:
     assert printed(Sweep(())) == ""
     [path] = write_sweep(Sweep(()), tmp_path)
     assert path.read_text(encoding="utf-8") == ",".join(sweep_table(Sweep(())).names) + "\n"
+
+
+def baseline(name: str, kl_nats: float, saving: float, **more: Any) -> dict[str, Any]:
+    about = {"baseline": name, "kl_nats": kl_nats, "conversion": "", "form": None, "code": None}
+    saved = {"model_saving_fused": saving, "model_saving_unfused": saving / 2}
+    return point(0.1, 0.02) | about | saved | more
+
+
+def test_a_saving_at_equal_quality_is_read_off_the_curve_of_each_baseline() -> None:
+    # KL 0.01 is halfway from 0.005 to 0.02 in logarithms; what is left of the analog energy there
+    # is halfway from 0.9 to 0.7, and the point leaves 1 - 0.25.
+    sweep = Sweep(
+        (
+            point(0.5, 0.1),
+            baseline("teal=0.2", 0.005, 0.1),
+            baseline("teal=0.4", 0.02, 0.3),
+            baseline("wina=0.4", 0.01, 0.3),
+            baseline("zones", 0.005, 0.1, conversion="timesteps=8"),
+            baseline("zones=2", 0.02, 0.1, conversion="timesteps=8"),
+        )
+    )
+    ours = sweep_table(sweep).records()[0]
+    assert ours["model_saving_equal_teal_fused"] == pytest.approx(1 - 0.75 / 0.8)
+    assert ours["model_saving_equal_teal_unfused"] == pytest.approx(1 - 0.8 / 0.9)
+    assert ours["model_saving_equal_wina_fused"] is None  # one setting is no curve
+    assert ours["model_saving_equal_zones_fused"] is None  # those of another conversion
+    said = printed(sweep)
+    assert "Baselines on 45nm: twins of the analog model" in said
+    assert "Model saved at equal quality" in said
+    assert "6.2 %" in said
+
+
+def test_baselines_are_no_points_of_the_front() -> None:
+    best = baseline("teal=0.2", 0.0, 0.9, **{SAVING: 0.99, "perplexity_change": -0.1})
+    sweep = Sweep((point(0.5, 0.1), best))
+    assert list(sweep_table(sweep).to_frame().pareto) == [True, False]
+    assert (len(sweep.on("45nm")), len(sweep.baselines_on("45nm"))) == (1, 1)
