@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from torch import Tensor
 
@@ -13,6 +14,7 @@ from neurt.progress import Progress, Say, silent
 from neurt.requests.base import Calibrated
 from neurt.spiking.config import Code, SpikingConfig
 from neurt.spiking.conversion import convert
+from neurt.spiking.foreseen import Foreseen
 from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.text.data import Calibration, calibration, check_ids
 from reports.kit.caveats import are_random
@@ -63,6 +65,11 @@ def calibrate(
     return calibrated
 
 
+def _warn(say: Say, found: Foreseen) -> None:
+    if found.warning:
+        say(found.warning)
+
+
 def spiking_version(
     loaded: LoadedModel,
     spiking: SpikingConfig,
@@ -85,6 +92,7 @@ def spiking_version(
             chosen,
             calibration.windows,
             lambda done, total: progress("converting", done, total),
+            None if random or say is silent else partial(_warn, say),
         )
     timesteps = loaded.spiking.choices.timesteps
     say(f"{loaded.name} is a converted model: T = {timesteps}, as stored with it.")

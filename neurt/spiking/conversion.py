@@ -16,6 +16,7 @@ from neurt.spiking.attention import SpikingAttention
 from neurt.spiking.config import DeadZone, SpikingConfig
 from neurt.spiking.curvature import set_dead_zones
 from neurt.spiking.feedforward import SpikingFeedForward
+from neurt.spiking.foreseen import Foreseen, foresee
 from neurt.spiking.head import EventHead
 from neurt.spiking.modeling import SpikingLanguageModel, analog_class, spiking_class
 from neurt.spiking.neuron import NeuronError, SpikingNeuron, all_finite, calibrating
@@ -71,6 +72,7 @@ def convert(
     spiking: SpikingConfig,
     calibration: Sequence[Tensor],
     progress: Callable[[int, int], None] = lambda _done, _total: None,
+    judge: Callable[[Foreseen], object] | None = None,
 ) -> SpikingLanguageModel:
     """Convert a language model and calibrate the thresholds of its neurons on text.
 
@@ -83,6 +85,7 @@ def convert(
         calibration: Token ids (batch, tokens), one tensor per window of text that is not used to
             judge the result.
         progress: Called with windows done and windows in all.
+        judge: Told what dead zones by loss cost on the first window, and what they should.
 
     Raises:
         ConversionError: If the model is of a class that cannot be converted, there is no
@@ -100,7 +103,9 @@ def convert(
     spiking_model = _uncalibrated(model, spiking)
     try:
         if spiking.dead_zone is DeadZone.LOSS:
-            set_dead_zones(spiking_model, calibration, progress)
+            felt = set_dead_zones(spiking_model, calibration, progress)
+            if judge is not None:
+                judge(foresee(spiking_model, felt, calibration[0]))
         else:
             _calibrate(spiking_model, calibration, progress)
     except NeuronError as error:

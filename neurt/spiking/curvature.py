@@ -44,8 +44,8 @@ def set_dead_zones(
     model: SpikingLanguageModel,
     windows: Sequence[Tensor],
     progress: Callable[[int, int], None] = lambda _done, _total: None,
-) -> None:
-    """Set the threshold of every coder from the curvature of the loss.
+) -> dict[str, Tensor]:
+    """Set the threshold of every coder from the curvature of the loss, which it returns by name.
 
     Args:
         model: A converted model in softmax form with the code `pow2`.
@@ -69,6 +69,7 @@ def set_dead_zones(
             felt = felt.clamp(min=torch.finfo(felt.dtype).tiny ** 0.5)
             felt = felt ** (1 - TO_MEAN) * felt.mean() ** TO_MEAN
             coder.threshold.copy_((2 * price * share * fan_out / felt).sqrt())
+    return _LAST[key]
 
 
 def _decides(model: SpikingLanguageModel, windows: Sequence[Tensor]) -> str:

@@ -56,7 +56,7 @@ def run(request: ConvertRequest, console: Console) -> list[Path]:
         progress("loading the model", 1, 1)
         stored = stored_widths(source, loaded.weights, {})
         aim = aim_of(request, loaded.weights, loaded.shape, stored)
-        spiking = spiking_version(loaded, aim.spiking, calibration, progress)
+        spiking = spiking_version(loaded, aim.spiking, calibration, progress, say(console))
         progress("writing", 0, 1)
         record = {
             "model": loaded.name,

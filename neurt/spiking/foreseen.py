@@ -1,0 +1,95 @@
+"""Whether a conversion costs the loss that the curvature foresees.
+
+Dead zones by loss take the errors of all values as small and independent: an error e in channel c
+of one token costs F_c e^2 / 2 nats. Beyond some threshold errors add up instead, and the loss grows
+far faster than that, without any sign of it in the zones themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from neurt.spiking.coder import Coder
+from neurt.spiking.modeling import SpikingLanguageModel
+
+#: Measured losses beyond so many times the foreseen one are said.
+FAR = 3.0
+#: Losses below are too small to be worth a word, in nats per token.
+SMALL_NATS = 1e-3
+
+
+class Foreseen(NamedTuple):
+    """What zones cost on one window, per token: KL divergence of the analog model, in nats."""
+
+    foreseen_nats: float  #: sum of F_c e^2 / 2 over the errors that arise
+    measured_nats: float  #: KL(analog || spiking)
+
+    @property
+    def warning(self) -> str:
+        """What there is to say of it; nothing where the two are of one size."""
+        if self.measured_nats <= max(FAR * self.foreseen_nats, SMALL_NATS):
+            return ""
+        return (
+            f"On calibration text the conversion costs {self.measured_nats:.3g} nats (KL) a token, "
+            f"and the curvature of the loss foresees {self.foreseen_nats:.3g}: errors add up that "
+            "it takes as independent. Lower --threshold, --attention-threshold or "
+            "--product-threshold."
+        )
+
+
+@torch.no_grad()
+def foresee(model: SpikingLanguageModel, felt: Mapping[str, Tensor], window: Tensor) -> Foreseen:
+    """Compare what the errors on a window should cost with what they do.
+
+    Args:
+        model: A converted model with dead zones by loss.
+        felt: F_c of each channel of each coder, by its name.
+        window: Token ids (batch, tokens).
+    """
+    coders = {name: it for name, it in model.named_modules() if isinstance(it, Coder)}
+    with _uncoded(coders):
+        analog = _predictions(model, window)
+    costs: list[Tensor] = []
+
+    def add(curvature: Tensor, coder: Coder, x: Tensor, events: Tensor) -> None:
+        squares = (coder.decode(events) - x).square()
+        if coder.arranged is not None:
+            curvature = curvature.view(coder.arranged)
+        costs.append((squares * curvature.to(squares)).sum())
+
+    with ExitStack() as stack:
+        for name, coder in coders.items():
+            stack.callback(coder.register_forward_hook(_hook(add, felt[name])).remove)
+        spiking = _predictions(model, window)
+    divergence = (analog.exp() * (analog - spiking)).sum(-1).mean()
+    return Foreseen(float(sum(costs)) / 2 / window.numel(), float(divergence))
+
+
+def _hook(add: Any, curvature: Tensor) -> Any:
+    def hook(coder: nn.Module, args: tuple[Tensor], events: Tensor) -> None:
+        add(curvature, coder, args[0], events)
+
+    return hook
+
+
+def _predictions(model: SpikingLanguageModel, window: Tensor) -> Tensor:
+    """Logarithms of the predicted probabilities (batch x tokens, vocabulary)."""
+    logits: Tensor = model(input_ids=window, use_cache=False).logits
+    return logits.flatten(0, 1).float().log_softmax(-1)
+
+
+@contextmanager
+def _uncoded(coders: Mapping[str, Coder]) -> Iterator[None]:
+    """Inside the block coders pass their values on as they are."""
+    try:
+        for coder in coders.values():
+            coder.stand_in = lambda x: x.unsqueeze(0)
+        yield
+    finally:
+        for coder in coders.values():
+            coder.stand_in = None
