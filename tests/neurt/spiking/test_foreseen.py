@@ -14,7 +14,7 @@ from neurt.spiking.coder import Coder
 from neurt.spiking.config import SpikingConfig
 from neurt.spiking.conversion import convert
 from neurt.spiking.curvature import curvature
-from neurt.spiking.foreseen import FAR, SMALL_NATS, Foreseen, foresee
+from neurt.spiking.foreseen import FAR, LARGE_NATS, SMALL_NATS, Foreseen, foresee
 from neurt.spiking.modeling import SpikingLanguageModel
 
 Decoder = Callable[..., PreTrainedModel]
@@ -90,14 +90,19 @@ def test_nobody_judges_zones_that_know_no_loss(decoder: Decoder) -> None:
     [
         (0.05, 0.05 * FAR, False),
         (0.05, 0.0501 * FAR, True),
+        (LARGE_NATS, LARGE_NATS, False),  # foreseen
+        (LARGE_NATS, 1.01 * LARGE_NATS, True),
         (0.0, SMALL_NATS, False),  # too small to matter, however far
         (0.0, 2 * SMALL_NATS, True),
     ],
 )
-def test_only_what_is_far_beyond_is_said(foreseen: float, measured: float, said: bool) -> None:
+def test_only_what_is_large_or_far_beyond_is_said(
+    foreseen: float, measured: float, said: bool
+) -> None:
     warning = Foreseen(foreseen, measured).warning
     assert bool(warning) is said
     assert len(warning) <= 300
     if said:
         assert f"{measured:.3g} nats" in warning
-        assert f"foresees {foreseen:.3g}" in warning
+        far = f"foresees {foreseen:.3g}"
+        assert (far if measured > FAR * foreseen else "no longer close") in warning
