@@ -97,6 +97,16 @@ class Counts:
         return events * self.timesteps / replaced if replaced else None
 
     @property
+    def weights_per_token(self) -> float | None:
+        """Share of the weights of layers with events that one token needs; None where unknown."""
+        rows = [
+            x.tally for x in self.layers if x.tally.slots and x.tally.active_weights is not None
+        ]
+        whole = sum(tally.dense_macs for tally in rows)
+        active = sum(tally.active_weights or 0 for tally in rows)
+        return active * self.timesteps / whole if whole else None
+
+    @property
     def spike_rate(self) -> float | None:
         """Spikes per slot over all layers with events; None without any."""
         slots = sum(layer.tally.slots for layer in self.layers)

@@ -60,6 +60,7 @@ _SHOWN: dict[str, tuple[Any, ...]] = {
     "top1_agreement": ("same top-1", _tenth),
     "cosine_final": ("cosine", partial(number, digits=4)),
     "events_per_mac": ("events/MAC", partial(number, digits=2)),
+    "weights_per_token": ("weights a token needs", _tenth),
     "attention_block_saving_compute": ("saved: attention block, MACs and ACs", _tenth),
     **{
         f"model_saving_{accounting}": (f"saved: model, {name}", _tenth)

@@ -15,11 +15,11 @@ from energy.compare.baselines import Baseline
 from energy.table import Column, Table, at, attributes, texts
 from energy.words import change, number, op_names, percent, rounded
 from reports.kit.caveats import are_random
-from reports.kit.closeness import RESAMPLES, Interval
 from reports.kit.table import print_sentence, print_table
 from reports.kit.widths import print_widths
 from reports.quality.curves import print_baselines
-from reports.quality.evaluation import Comparison, Evaluation, LayerSimilarity
+from reports.quality.evaluation import Evaluation, LayerSimilarity
+from reports.quality.words import closeness_in_words
 
 
 def at_depth(counts: Counts, depth: int) -> Counts:
@@ -97,7 +97,7 @@ QUALITY: tuple[Column[OnHardware], ...] = (
     Column("attention_events_per_mac", _events("attention")),
     Column("feedforward_events_per_mac", _events("ffn")),
     Column("spike_rate", _spike_rate),
-    *attributes("ssa", "attention", "batch"),
+    *attributes("ssa", "weights_per_token", "attention", "batch"),
     *attributes("", "hw"),
     Column("dataflow", lambda row: row.bills[0].dataflow.value),
     *(
@@ -205,33 +205,13 @@ def savings_table(evaluation: Evaluation) -> Table[Sequence[str]]:
     return Table(SAVED, rows, title)
 
 
-def _between(interval: Interval | None, words: Callable[[float], str] = "{:.4g}".format) -> str:
-    return f" ({words(interval.low)} to {words(interval.high)})" if interval else ""
-
-
-def _how_sure(compared: Comparison) -> str:
-    """Where the change of perplexity and the KL divergence lie, by bootstrap."""
-    if compared.change_interval is None:
-        return ""
-    return (
-        f"Perplexity {change(compared.perplexity_change)}"
-        f"{_between(compared.change_interval, change)}; in brackets: 95 % of {RESAMPLES:,} draws "
-        "of as many windows. "
-    )
-
-
 def print_quality(evaluation: Evaluation, console: Console) -> None:
     """Print both models side by side, layer by layer, and what the conversion saves."""
     compared = evaluation.comparison
     console.print()
     print_sentence(f"{evaluation.title}\n{evaluation.subtitle}", console)
     print_table(compared_table(evaluation), console)
-    print_sentence(
-        f"{_how_sure(compared)}Same likeliest token: {percent(compared.top1_agreement)}. "
-        f"KL(analog || spiking): {compared.kl_nats:.4g} nats{_between(compared.kl_interval)}. "
-        f"Cosine of the final hidden states: {number(compared.cosine_final, 5)}.\n",
-        console,
-    )
+    print_sentence(closeness_in_words(compared) + "\n", console)
     print_table(layers_table(evaluation), console)
     console.print()
     print_table(savings_table(evaluation), console)
