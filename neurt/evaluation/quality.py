@@ -128,6 +128,7 @@ def compare(
                 found[each.name].sums.agreed / tokens,
                 found[each.name].kl_nats,
                 touched,
+                found[each.name],
             )
             for each, touched in zip(baselines, of_baselines, strict=True)
         ),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from energy import Counts, Estimate, estimate, saving
@@ -13,9 +13,9 @@ from energy.compare.fetched import weight_bytes
 from energy.compare.quantised import w4_bits, w4a16, w8_bits, w8a8
 from energy.compare.twin import twin_counts
 from energy.counts import LayerCount
-from energy.table import Column, Table, at, attributes
-from energy.words import change, energy_unit, number, op_names, percent
+from energy.words import op_names
 from hwmodels import HardwareProfile
+from reports.kit.closeness import Interval
 from reports.quality.evaluation import Evaluation, MeasuredBaseline, Quality
 
 #: Bits of a weight of a layer, with its share of scales.
@@ -76,6 +76,13 @@ class BaselineLine:
         if self.measured is not None:
             return self.measured.kl_nats
         return self.evaluation.comparison.kl_nats if self.is_spiking else 0.0
+
+    @property
+    def change_interval(self) -> Interval | None:
+        """Where the change of perplexity lies in 95 % of texts made of the same windows."""
+        if self.measured is not None:
+            return self.measured.closeness and self.measured.closeness.change_interval
+        return self.evaluation.comparison.change_interval if self.is_spiking else None
 
     @property
     def top1_agreement(self) -> float:
@@ -172,78 +179,9 @@ class BaselineLine:
         return op_names(saving(self.bill, self.partner.bill, "fused").unpriced)
 
 
-_four = partial(number, digits=4)
-_tenth = partial(percent, digits=1)
-
-
-def _token(accounting: str, heading: str = "") -> Column[BaselineLine]:
-    name = f"token_{accounting}_pj"
-    return Column(name, lambda line: line.token_pj(accounting), heading)
-
-
-def _saved(accounting: str, heading: str = "") -> Column[BaselineLine]:
-    name = f"model_saving_{accounting}"
-    return Column(name, lambda line: line.saving(accounting), heading, _tenth)
-
-
-#: `quality_baselines.csv`, and the table for people.
-BASELINES: tuple[Column[BaselineLine], ...] = (
-    Column("baseline", at("name"), "baseline", words=True, key=True),
-    Column("kind", at("kind")),
-    Column("number", at("measured.number"), dtype="float64"),
-    Column("perplexity", at("quality.perplexity")),
-    Column("perplexity_change", at("perplexity_change"), "perplexity", change),
-    Column("kl_nats", at("kl_nats"), "KL (nats)", _four),
-    *attributes("", "top1_agreement"),
-    Column("hw", at("profile.name")),
-    Column("dataflow", lambda line: line.bill.dataflow.value if line.bill else ""),
-    *attributes("", "precision"),
-    _token("compute"),
-    _token("fused", "per token, fused"),
-    _token("unfused", "per token, unfused"),
-    _saved("compute"),
-    _saved("fused", "spiking saves, fused"),
-    _saved("unfused", "saves, unfused"),
-    Column("compared_with", lambda line: "" if line.is_spiking else line.partner.name),
-    Column("decode_weight_bytes", at("weight_bytes")),
-    Column(
-        "decode_weight_bytes_saving", at("weight_bytes_saving"), "of weight bytes, decode", _tenth
-    ),
-    *attributes("", "unpriced", "note"),
-    *attributes("evaluation.comparison.ssa", "model", "weights", "timesteps"),
-)
-
-
 def lines(evaluation: Evaluation, profile: HardwareProfile) -> list[BaselineLine]:
     """The analog model, the baselines, and the spiking model."""
     found = [BaselineLine(evaluation, profile, None)]
     for each in evaluation.comparison.baselines:
         found.append(BaselineLine(evaluation, profile, each, each.kind in _PARTNERS.values()))
     return [*found, BaselineLine(evaluation, profile, None, is_spiking=True)]
-
-
-def baselines_table(evaluation: Evaluation) -> Table[BaselineLine]:
-    """`quality_baselines.csv`: one row per hardware and baseline."""
-    return Table(BASELINES, [x for it in evaluation.profiles for x in lines(evaluation, it)])
-
-
-def shown_table(evaluation: Evaluation, profile: HardwareProfile) -> Table[BaselineLine]:
-    """The baselines on one piece of hardware, for people."""
-    found = lines(evaluation, profile)
-    title = (
-        f"Baselines on the same tokens, {profile.name}: change of perplexity, KL from the analog "
-        "model, energy per token, and what the spiking model saves from each"
-    )
-    known = [line.token_pj("unfused") or 0.0 for line in found]
-    scale, unit = energy_unit(max(known))
-    columns = (
-        replace(column, heading=f"{column.heading} ({unit})", show=partial(_in, scale))
-        if column.name.startswith("token_") and column.heading
-        else column
-        for column in BASELINES
-    )
-    return Table(tuple(columns), found, title, strong=lambda line: line.is_spiking)
-
-
-def _in(scale: float, pj: float) -> str:
-    return f"{pj / scale:.3g}"

@@ -16,7 +16,8 @@ from energy.table import Column, Table, at, attributes
 from energy.words import number, percent
 from hwmodels import HardwareProfile
 from reports.kit.table import print_table
-from reports.quality.baselines import BaselineLine, lines, shown_table
+from reports.quality.baselines import BaselineLine, lines
+from reports.quality.baselines_table import shown_table
 from reports.quality.evaluation import Evaluation
 
 Cost = Callable[[BaselineLine], float | None]

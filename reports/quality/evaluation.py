@@ -77,6 +77,8 @@ class MeasuredBaseline:
     #: those of the analog model on these windows, with the MACs whose input is zero where the
     #: baseline silences inputs
     counts: Counts
+    #: sums over each window, from which follows how sure its change of perplexity is
+    closeness: Closeness | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from energy.counts.file import to_csv
 from reports.kit.files import prepare_directory, write_json, write_text
 from reports.kit.pictures import Pictures, draw
-from reports.quality.baselines import baselines_table
+from reports.quality.baselines_table import baselines_table
 from reports.quality.curves import curves, curves_table
 from reports.quality.evaluation import Evaluation
 from reports.quality.sweep import Sweep, sweep_table

@@ -14,7 +14,9 @@ from energy import Counts, LayerCount, estimate, saving
 from energy.compare.quantised import w4a16, w8a8
 from hwmodels import Dataflow, Op, load_profile
 from reports import Run
-from reports.quality.baselines import baselines_table, lines
+from reports.kit.closeness import Closeness, Scored
+from reports.quality.baselines import lines
+from reports.quality.baselines_table import baselines_table
 from reports.quality.curves import curves, curves_table, print_baselines
 from reports.quality.evaluation import Evaluation, MeasuredBaseline, Quality
 from reports.quality.write import write_quality
@@ -83,6 +85,23 @@ def test_each_baseline_has_its_quality(compared: Make) -> None:
     assert found.top1_agreement["analog"] == 1
     assert found.top1_agreement["w8a8"] == 0.9
     assert found.top1_agreement["spiking"] == 0.75
+
+
+def test_how_sure_a_change_is_follows_from_the_windows(compared: Make) -> None:
+    evaluation = compared()
+    [first, *others] = evaluation.comparison.baselines
+    # Two windows of 50 tokens that lose 1 and 4 nats: draws have both, or one of them twice.
+    windows = tuple(Scored(50, 100.0, 100.0 + nats) for nats in (1.0, 4.0))
+    sure = replace(first, closeness=Closeness(windows))
+    comparison = replace(evaluation.comparison, baselines=(sure, *others))
+    found = frame(replace(evaluation, comparison=comparison))
+    assert found.perplexity_change_low["w8a8"] == pytest.approx(math.expm1(2 / 100))
+    assert found.perplexity_change_high["w8a8"] == pytest.approx(math.expm1(8 / 100))
+    assert math.isnan(found.perplexity_change_low["teal=0.5"])  # nobody kept its windows
+    out = io.StringIO()
+    console = Console(file=out, width=200, highlight=False)
+    print_baselines(replace(evaluation, comparison=comparison), console)
+    assert "+2.02 to +8.33" in out.getvalue()
 
 
 def test_each_baseline_has_a_bill_of_its_own(compared: Make) -> None:
