@@ -17,7 +17,7 @@ from neurt.learning.windows import OwnText
 from neurt.loading.models import LoadedModel
 from neurt.loading.saving import round_weights
 from neurt.progress import Progress, Say
-from neurt.requests.finetune import FinetuneRequest, Part
+from neurt.requests.finetune import FinetuneRequest
 from reports.training.finetuned import Judged, Reading
 from reports.training.metrics import MetricsRow
 
@@ -37,11 +37,6 @@ class Course:
     say: Say
     judged: list[Judged] = field(default_factory=list)
     rows: list[MetricsRow] = field(default_factory=list)
-
-    @property
-    def trains_weights(self) -> bool:
-        """Whether more than thresholds learns."""
-        return {*self.request.train} != {Part.THRESHOLDS}
 
     def judge(self, stage: str, model: PreTrainedModel, steps: int) -> None:
         """Measure a model on the held-out texts."""
@@ -66,21 +61,28 @@ class Course:
         return measured
 
     def train(
-        self, stage: str, objective: nn.Module, steps: int, own: OwnText | None = None
+        self,
+        stage: str,
+        objective: nn.Module,
+        steps: int,
+        own: OwnText | None = None,
+        *,
+        rate: float | None = None,
     ) -> None:
         """Go through a stage, or go on with it."""
         checkpoints = self.request.out / UNFINISHED / stage
-        rate, threshold_rate = self.request.rate, self.request.threshold_learning_rate
+        settings = self.request.settings(steps, rate)
+        rate = settings.learning_rate
         self.rows += train(
             objective,
             self.ids,
-            self.request.settings(steps),
+            settings,
             checkpoints,
             stage=stage,
             resume=self.request.resume and (checkpoints / CHECKPOINT).exists(),
             facts=self.facts,
             own=own,
-            threshold_factor=(threshold_rate or rate) / rate,
+            threshold_factor=(self.request.threshold_learning_rate or rate) / rate,
             progress=self.progress,
             say=self.say,
         )

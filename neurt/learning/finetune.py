@@ -122,7 +122,8 @@ def _learn(course: Course, student: SpikingLanguageModel) -> OwnText | None:
     if request.layer_steps and request.trains_attention:
         learns = [Part.ATTENTION, *([Part.THRESHOLDS] if request.trains_thresholds else [])]
         with trainable(student, learns, attention_only=True):
-            course.train("layerwise", LayerMatch(student, teacher), request.layer_steps)
+            match, rate = LayerMatch(student, teacher), request.layer_learning_rate
+            course.train("layerwise", match, request.layer_steps, rate=rate)
         course.judge("layerwise", student, request.layer_steps)
     if request.steps:
         own = course.own_text()
@@ -148,16 +149,17 @@ def _taught_baseline(course: Course, own: OwnText | None) -> PreTrainedModel | N
     None where it is not wanted, or the weights of the result are still those of an analog model.
     """
     request, teacher = course.request, course.teacher
-    trained = course.trains_weights and request.steps + request.layer_steps > 0
+    trained = request.trains_weights and request.steps + request.layer_steps > 0
     if not (request.baseline and (trained or teacher is not course.loaded.model)):
         return None
     whole = request.save_dtype != "float32"
     baseline = copy_for_training(teacher, request.train, whole=whole)
     round_weights(baseline, request.save_dtype)
     # What is told by the analog model alone, it knows.
-    if course.trains_weights and request.steps and request.cross_entropy_weight:
+    if request.trains_weights and request.steps and request.cross_entropy_weight:
         with trainable(baseline, request.train):
-            course.train(BASELINE, Continuation(baseline), request.steps, own)
+            rate = request.baseline_learning_rate
+            course.train(BASELINE, Continuation(baseline), request.steps, own, rate=rate)
         course.judge("analog, same training text", baseline, request.steps)
     return baseline
 

@@ -99,7 +99,8 @@ def _parts(model: PreTrainedModel, name: str) -> list[Part]:
     """The parts that a parameter belongs to."""
     family = family_of(model.config.model_type)
     if name.endswith(".threshold"):
-        return [Part.THRESHOLDS, Part.ALL]
+        inside = [Part.ATTENTION_THRESHOLDS] * _in_attention(model, name)
+        return [Part.THRESHOLDS, Part.ALL, *inside]
     owner = name.rpartition(".")[0]
     if owner == family.final_norm or owner.endswith(tuple(f".{norm}" for norm in family.norms)):
         return [Part.NORMS, Part.ALL]

@@ -31,6 +31,8 @@ class Part(StrEnum):
     THRESHOLDS = "thresholds"  #: dead zones and firing thresholds
     NORMS = "norms"  #: weights and biases of the norms
     BIASES = "biases"  #: of the linear layers in the blocks
+    #: those in the attention blocks alone
+    ATTENTION_THRESHOLDS = "attention_thresholds"
     ATTENTION = "attention"  #: weights and biases of the attention blocks
     BLOCKS = "blocks"  #: of the attention and the feed-forward blocks
     ALL = "all"  #: embeddings and the head, too
@@ -54,7 +56,7 @@ class FinetuneRequest(Aimed, Trained, Calibrated, Weights):
         Part.ATTENTION,
     )
     """what learns in stage 2: dead zones and other thresholds, norms, biases of the linear layers,
-    the attention blocks, all blocks, or everything"""
+    thresholds in the attention blocks alone, their weights, those of all blocks, or everything"""
     layer_steps: AtLeast0 = 200
     """steps of stage 1, each attention block by itself; none where attention is not trained"""
     steps: AtLeast0 = 200
@@ -67,6 +69,10 @@ class FinetuneRequest(Aimed, Trained, Calibrated, Weights):
         Amount | None, Flag("RATE", "0.001; 0.0001 where blocks or all are trained")
     ] = None
     """after the warm-up; falls to a tenth"""
+    layer_learning_rate: Annotated[Amount | None, Flag("RATE", "that of stage 2")] = None
+    """of stage 1"""
+    baseline_learning_rate: Annotated[Amount | None, Flag("RATE", "that of stage 2")] = None
+    """of the analog model beside stage 2: what is good for binary spikes is too high for it"""
     threshold_learning_rate: Annotated[Amount | None, Flag("RATE", "that of the others")] = None
     """of the logarithms of thresholds"""
     warmup_steps: AtLeast0 = 20
@@ -110,7 +116,13 @@ class FinetuneRequest(Aimed, Trained, Calibrated, Weights):
     @property
     def trains_thresholds(self) -> bool:
         """Whether dead zones and other thresholds learn."""
-        return bool({Part.THRESHOLDS, Part.ALL} & {*self.train})
+        thresholds = {Part.THRESHOLDS, Part.ATTENTION_THRESHOLDS, Part.ALL}
+        return bool(thresholds & {*self.train})
+
+    @property
+    def trains_weights(self) -> bool:
+        """Whether more than thresholds learns."""
+        return bool({*self.train} - {Part.THRESHOLDS, Part.ATTENTION_THRESHOLDS})
 
     @property
     def rate(self) -> float:
@@ -130,6 +142,10 @@ class FinetuneRequest(Aimed, Trained, Calibrated, Weights):
             found |= dict.fromkeys(
                 ("threshold_learning_rate", "target_events_per_mac", "target_active_rate"), fixed
             )
+        if not (self.trains_attention and self.layer_steps):
+            found["layer_learning_rate"] = "there is no stage 1; give --layer-steps"
+        if not (self.baseline and self.steps and self.trains_weights and self.cross_entropy_weight):
+            found["baseline_learning_rate"] = "the analog model is not trained; see --baseline"
         if not self.steps:
             found["own_tokens"] = "it is read in stage 2; give --steps"
         if not self.own_tokens:
@@ -147,13 +163,13 @@ class FinetuneRequest(Aimed, Trained, Calibrated, Weights):
                 f"(= {self.tokens}); raise it"
             )
 
-    def settings(self, steps: int) -> TrainingSettings:
-        """What the training loop needs for a stage of so many steps."""
+    def settings(self, steps: int, rate: float | None = None) -> TrainingSettings:
+        """What the training loop needs for a stage of so many steps, maybe at its own rate."""
         return TrainingSettings(
             steps=steps,
             batch=self.batch,
             tokens=self.tokens,
-            learning_rate=self.rate,
+            learning_rate=rate or self.rate,
             warmup_steps=min(self.warmup_steps, steps - 1),
             weight_decay=0.0,  # it would pull a converted model away from what was converted
             clip=self.clip,

@@ -105,7 +105,7 @@ class SpikingConfig(BaseModel):
     """where the LIF neurons of Spikformer attention have their thresholds, as a quantile of
     |current| per channel: higher is sparser"""
     surrogate_alpha: Factor = 2.0
-    """sharpness of the ATan surrogate gradient"""
+    """sharpness of the ATan surrogate gradient, in units of the threshold"""
 
     @model_validator(mode="before")
     @classmethod

@@ -5,7 +5,6 @@ Shapes: T time steps, then anything, then C channels: (T, ..., C). Thresholds ha
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,34 +17,7 @@ from energy import Levels, Tally, count_events, tally_call
 from energy.formulas import Conventions, neurons
 from energy.formulas.arithmetic import ARITHMETIC, Arithmetic
 from hwmodels.errors import UserError
-
-
-class _ATanSpike(torch.autograd.Function):
-    """Fang et al., "Incorporating learnable membrane time constant", ICCV 2021, appendix."""
-
-    @staticmethod
-    def forward(x: Tensor, alpha: float) -> Tensor:
-        return (x >= 0).to(x.dtype)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, float], output: Tensor) -> None:
-        x, alpha = inputs
-        ctx.alpha = alpha
-        ctx.save_for_backward(x)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        (x,) = ctx.saved_tensors
-        slope = ctx.alpha / 2 / (1 + (math.pi / 2 * ctx.alpha * x).square())
-        return grad * slope, None
-
-
-def spike(x: Tensor, alpha: float = 2.0) -> Tensor:
-    """1 where x = potential - threshold >= 0, else 0; gradient: that of atan(pi/2 alpha x) / pi."""
-    if not (torch.is_grad_enabled() and x.requires_grad):
-        return (x >= 0).to(x.dtype)
-    spikes: Tensor = _ATanSpike.apply(x, alpha)  # type: ignore[no-untyped-call]
-    return spikes
+from neurt.spiking.surrogate import lif_over_time, spike
 
 
 class NeuronError(UserError, ValueError):
@@ -99,7 +71,7 @@ class SpikingNeuron(nn.Module):
     Args:
         channels: Number of channels C.
         quantile: Where calibration puts the threshold: this quantile of |input| per channel.
-        alpha: Sharpness of the surrogate gradient.
+        alpha: Sharpness of the surrogate gradient, in units of the threshold.
 
     Attributes:
         threshold: Firing threshold per channel, (C,); 1 until calibrated. A parameter, so that it
@@ -179,26 +151,10 @@ class LIF(SpikingNeuron):
         """Spikes (T, ..., C) of input currents (T, ..., C), from a membrane potential of zero."""
         if self.calibrations >= 0:
             self.calibrate(x)
-        spikes = self._trainable(x) if torch.is_grad_enabled() else self._in_place(x)
+        spikes = lif_over_time(x, self.threshold, self.tau, self.alpha)
         if self.watched:
             self.activity = spikes.mean() * len(x)
             self.active = spikes.amax(0).mean()
-        return spikes
-
-    def _trainable(self, x: Tensor) -> Tensor:
-        v, out = torch.zeros_like(x[0]), []
-        for current in x:
-            s, v = lif_step(v, current, self.threshold, self.tau, self.alpha)
-            out.append(s)
-        return torch.stack(out)
-
-    def _in_place(self, x: Tensor) -> Tensor:
-        """The same numbers without a new tensor for each operation: twice as fast."""
-        v, spikes = torch.zeros_like(x[0]), x.new_empty(x.shape)
-        for current, s in zip(x, spikes, strict=True):
-            v.add_((current - v).div_(self.tau))
-            torch.ge(v, self.threshold, out=s)  # as 0 and 1: eight times faster than by booleans
-            v.addcmul_(s, self.threshold, value=-1)
         return spikes
 
 

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from neurt.spiking.codes import SignedIF
-from neurt.spiking.neuron import LIF, lif_step, spike
+from neurt.spiking.neuron import LIF, lif_step
+from neurt.spiking.surrogate import spike
 
 TIMESTEPS = 24
 THRESHOLD = 0.75  # a sum of powers of two, like the inputs of the exact tests below
@@ -210,7 +211,9 @@ def test_layers_over_time_are_spikingjelly_multi_step_layers(
     soft = {"v_threshold": THRESHOLD, "v_reset": None, "detach_reset": True, "step_mode": "m"}
     x = random_currents(dtype)
     layer = LIF(x.shape[-1], tau=tau, quantile=1.0, alpha=2.0).to(dtype)
-    node = jelly.LIFNode(tau=tau, surrogate_function=atan(2.0), store_v_seq=True, **soft)
+    # Ours is as sharp in units of the threshold.
+    sharpness = atan(2.0 / THRESHOLD)
+    node = jelly.LIFNode(tau=tau, surrogate_function=sharpness, store_v_seq=True, **soft)
     with torch.no_grad():
         layer.threshold.fill_(THRESHOLD)
     spikes, _ = jelly_trace(node, x)

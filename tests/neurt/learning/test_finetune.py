@@ -269,6 +269,15 @@ def test_everything_learns_if_asked_for_and_the_model_it_came_from_stays(
     assert [name for name, tensor in before.items() if torch.equal(after[name], tensor)] == []
 
 
+def test_each_stage_and_the_analog_model_may_learn_at_their_own_rate(ask: Ask) -> None:
+    how = {"learning_rate": 4e-3, "layer_learning_rate": 8e-3, "baseline_learning_rate": 1e-3}
+    made = finetuned(ask(train="attention", warmup_steps=0, **how))
+    highest: dict[str, float] = {}
+    for row in made.metrics:
+        highest[row.stage] = max(row.learning_rate, highest.get(row.stage, 0.0))
+    assert highest == {"layerwise": 8e-3, "distilled": 4e-3, "analog": 1e-3}
+
+
 @pytest.mark.parametrize(
     ("change", "stages", "baseline"),
     [

@@ -68,6 +68,8 @@ def in_block(name: str) -> bool:
         ("thresholds attention", True, is_attention),
         ("attention", False, lambda name: is_attention(name) and not is_threshold(name)),
         ("thresholds", False, is_threshold),
+        ("attention_thresholds", False, lambda n: is_attention(n) and is_threshold(n)),
+        ("attention attention_thresholds", False, is_attention),
         ("norms", False, is_norm),
         ("norms thresholds", False, lambda name: is_norm(name) or is_threshold(name)),
         ("biases", False, lambda name: in_block(name) and name.endswith(".bias")),
