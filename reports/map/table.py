@@ -66,6 +66,11 @@ READING = (
     + "."
 )
 
+COSTS_ALONE = (
+    "Costs alone: the dense model is as good as it is, the other two lose quality, which "
+    "`neurt-energy evaluate` measures."
+)
+
 
 def panels_table(found: EnergyMap) -> Table[Sequence[Any]]:
     """A map for people: a row per context, width and SRAM; the batches beside each other."""
@@ -114,3 +119,4 @@ def print_maps(maps: Sequence[EnergyMap], console: Console) -> None:
         for sentence in verdict(found):
             print_sentence(sentence, console)
     print_sentence(READING, console, "dim")
+    print_sentence(COSTS_ALONE, console, "dim")

@@ -43,3 +43,4 @@ def test_what_is_printed_ends_in_what_it_comes_to() -> None:
     assert "Without a price on 45nm, so in no bill: exp." in said
     assert "Spiking costs least in 8 of 24 cells (fused), never at batch above 2" in said
     assert "in 8 of them less than 1 %" in said
+    assert said.rstrip().endswith("`neurt-energy evaluate` measures.")
