@@ -83,7 +83,7 @@ def aim_of(request: PassRequest | Aimed, weights: str, shape: Shape, stored: Sto
     resolution = {Objective.EVENTS: 1.0, Objective.BYTES: FINEST}.get(request.objective)
     if resolution is None:
         profile = stored.machine(request.objective_profile())
-        prices, tokens = prices_of(shape, spiking, stored, profile), _sharing(request)
+        prices, tokens = prices_of(shape, spiking, stored, profile), request.sharing
         resolution = resolution_at(prices, tokens)
         found |= {"hw": profile.name, "tokens": tokens, **prices._asdict()}
     zones = {"resolution": resolution, "dead_zone": DeadZone.LOSS}
@@ -124,13 +124,3 @@ def prices_of(
         fsum(row.pj[Op.WEIGHT_READ] for row in layers) / weights,
         fsum(row.group_pj("compute") + row.group_pj("delivery") for row in layers) / events,
     )
-
-
-def _sharing(request: Aimed) -> int:
-    """Tokens that share a fetch of weights; of a request with a decode, those of a step of it."""
-    if request.objective_tokens is not None:
-        return request.objective_tokens
-    if not isinstance(request, PassRequest):
-        return 1
-    one = request.stages[-1].passes[-1]
-    return one.batch * one.queries

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from hwmodels import HardwareProfile, load_profile
 from neurt.requests.base import Count, Flag, Request, RequestError
-from neurt.requests.hardware import Stored
 from neurt.spiking.config import Code, DeadZone, Form, SpikingConfig
 
 
@@ -69,11 +69,19 @@ class Aimed(Request):
             RequestError: If no hardware is named, or more than one.
         """
         profile = load_profile(self._named_hardware())
-        return self.changed(profile) if isinstance(self, Stored) else profile
+        changed: Callable[[HardwareProfile], HardwareProfile] | None = getattr(
+            self, "changed", None
+        )
+        return profile if changed is None else changed(profile)
+
+    @property
+    def sharing(self) -> int:
+        """Tokens that share a fetch of weights."""
+        return self.objective_tokens or 1
 
     def _named_hardware(self) -> str:
         own = (self.objective_hw,) if self.objective_hw is not None else getattr(self, "hw", ())
-        named = tuple(dict.fromkeys(own))
+        named: tuple[str, ...] = tuple(dict.fromkeys(own))
         if len(named) != 1:
             given = f"--hw names {', '.join(named)}" if named else "no hardware is named"
             raise RequestError(

@@ -114,6 +114,12 @@ class ProfileRequest(Aimed, PassRequest, Calibrated, Text, Seeded):
     zeros: bool = False
     """count the MACs of dense layers whose activation is zero, for the baseline that skips them"""
 
+    @property
+    def sharing(self) -> int:
+        """See `Aimed.sharing`; of a request with a decode, the tokens of a step of it."""
+        one = self.stages[-1].passes[-1]
+        return self.objective_tokens or one.batch * one.queries
+
 
 class PlanRequest(PassRequest):
     """A closed form at an assumed spike rate."""

@@ -14,7 +14,11 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from energy import check_against_fvcore, count_pass
+from hwmodels import Op
 from neurt.closed_form.passes import Pass, decode, prefill
+from neurt.families import label
+from neurt.learning.activity import Activity
+from neurt.learning.trained import trainable
 from neurt.spiking.coder import Coder
 from neurt.spiking.config import Code, SpikingConfig
 from neurt.spiking.conversion import convert
@@ -146,3 +150,25 @@ def test_it_comes_back_from_the_disk(decoder: Decoder, tmp_path: Path, token_ids
     back = AutoModelForCausalLM.from_pretrained(tmp_path)
     assert of_input(back) == OWN["llama"]
     assert torch.equal(back(token_ids).logits, model(token_ids).logits)
+
+
+def test_zones_of_each_layer_are_trained_and_their_events_counted(
+    converted: Converted, token_ids: Tensor
+) -> None:
+    model = copy.deepcopy(converted("llama", **LAYER | {"resolution": 0.25, "head": True}))
+    names = [name for name in OWN["llama"] if "encoders" in name]
+    activity = Activity(model)
+    with trainable(model, "thresholds"), activity.watching():
+        model(token_ids).logits.square().mean().backward()
+        events = activity.events_per_mac(12)
+        for name in names:
+            coder: Any = model.get_submodule(f"model.layers.0.{name}")
+            gradient = coder.parametrizations.threshold.original.grad
+            assert gradient is not None
+            assert bool(gradient.any())
+    how: Any = {"variant": "ssa", "label": label, "timesteps": 4}
+    counts = count_pass(model, lambda: model(token_ids), **how)
+    for block, counted in events.items():
+        found = counts.only(block=block)
+        assert counted.item() == pytest.approx(found.events_per_mac, rel=1e-6)
+    assert all(row.tally.touched_weights for row in counts.layers if row.ops[Op.WEIGHT_READ])
