@@ -194,24 +194,6 @@ def test_zeros_of_zones_are_counted_as_a_loop_counts_them(
         assert row.tally.zero_macs > 0 or name.endswith("mix")  # of random weights, all are alike
 
 
-def test_zones_silence_what_the_spiking_model_silences(pair: Pair, read: Reading) -> None:
-    # Each coder by itself: the same input, where it is silent and where it is not.
-    from neurt.baselines.coded import zoned
-    from neurt.spiking.coder import Coder
-
-    coders = [x for x in pair.spiking.modules() if isinstance(x, Coder)]
-    assert len(coders) == 12  # six in each of two layers
-    for coder in coders:
-        arranged = coder.arranged
-        shape = (2, *arranged[:-2], 5, 5) if arranged else (3, coder.channels)
-        x = 2 * float(coder.threshold.mean()) * torch.randn(shape)
-        with torch.no_grad():
-            events = coder(x)
-        expected = torch.where((events != 0).any(0), x, 0)
-        assert torch.equal(zoned(coder, x), expected)
-        assert 0 < int((expected == 0).sum()) < x.numel()
-
-
 def test_the_bits_of_the_twin_follow_from_the_time_steps() -> None:
     # ceil(log2(T + 1)): 3 for 4 time steps, 1 for 1.
     for steps, bits in ((1, 1), (3, 2), (4, 3), (8, 4)):
@@ -244,14 +226,3 @@ def test_zones_need_dead_zones_and_a_twin_needs_a_softmax() -> None:
 def test_thresholds_need_text(pair: Pair, word: str) -> None:
     with pytest.raises(BaselineError, match="text: give a window"):
         list(prepare(parse_all([word]), pair.analog, pair.spiking, []))
-
-
-@pytest.mark.parametrize("code", ["signed_if", "sar", "exact"])
-def test_codes_whose_events_have_a_scale_have_a_twin_too(
-    pair: Pair, read: Reading, code: str
-) -> None:
-    from neurt.spiking.conversion import convert
-
-    spiking = convert(pair.analog, SpikingConfig(form="softmax", code=code), pair.windows)
-    logits, _, [twin] = read(pair._replace(spiking=spiking, windows=[pair.ids]), "twin=14")
-    assert float((twin.logits - logits).norm()) < 0.01 * float(logits.norm())
