@@ -76,11 +76,10 @@ def run_count(request: CountRequest, progress: Progress = silent, say: Say = sil
             "conventions": request.conventions,
         }
         counting = Counting(model, [stage], "asa", witness, **settings)
-        for number, ids in enumerate(inputs):
-            progress("counting", number, len(inputs))
-            for _ in counting.passes(ids):
-                pass
-        progress("counting", len(inputs), len(inputs))
+        runs = len(inputs) * counting.runs
+        progress("counting", 0, runs)
+        for done, _ in enumerate((x for ids in inputs for x in counting.passes(ids)), 1):
+            progress("counting", done, runs)
         [counts] = counting.counts
     if request.verify:
         progress("fvcore", 0, 1)

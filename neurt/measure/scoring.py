@@ -70,15 +70,17 @@ def count_both(
         ScoreError: If a prediction is not finite.
     """
     windows: list[Scored] = []
-    for number, ids in enumerate(inputs):
+    done, runs = 0, len(inputs) * analog.runs
+    progress("counting", done, runs)
+    for ids in inputs:
         sums = [Scored() for _ in ids]
-        progress("counting", number, len(inputs))
         for (start, asa), (_, ssa) in zip(analog.passes(ids), spiking.passes(ids), strict=True):
             if scored:
                 found = _score_rows(start, asa.logits, ssa.logits, ids)
                 sums = [Scored(*map(add, *pair)) for pair in zip(sums, found, strict=True)]
+            done += 1
+            progress("counting", done, runs)
         windows += sums
-    progress("counting", len(inputs), len(inputs))
     return Closeness(tuple(windows)) if any(window.tokens for window in windows) else None
 
 

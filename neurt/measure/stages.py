@@ -59,6 +59,12 @@ class Counting:
         """Counts of each stage, over all windows so far."""
         return [*self._totals.values()]
 
+    @property
+    def runs(self) -> int:
+        """Forward passes over each window, with the one that fills the cache for a decode step."""
+        first = self._passes[0][1]
+        return len(self._passes) + (first.keys > first.queries)
+
     def passes(self, ids: Tensor) -> Iterator[tuple[int, Any]]:
         """Run over a window (batch, tokens): where each pass begins in it, and what came out.
 

@@ -89,10 +89,14 @@ def _per_token(side: str, bound: str) -> Column[Row]:
     return Column(f"{side}_{bound}", value, f"{side} {bound}, per token")
 
 
-#: Columns for people, after those that name a row.
-SAVED: tuple[Column[Row], ...] = (
+#: What the conversion costs, where a run has measured it.
+QUALITY: tuple[Column[Row], ...] = (
     Column("perplexity_change", at("run.quality.perplexity_change"), "perplexity", change),
     Column("kl_nats", at("run.quality.kl_nats"), "KL (nats)", partial(number, digits=3)),
+)
+
+#: Columns for people, after those that name a row.
+SAVED: tuple[Column[Row], ...] = (
     *(Column(name, _saved(accounting, block), name) for name, accounting, block in SHOWN),
     *(_per_token(side, bound) for bound in BOUNDS for side in ("analog", "spiking")),
 )
@@ -107,7 +111,11 @@ def comparison_table(rows: Rows) -> Table[Row]:
     run = Column[Row]("run", lambda row: row.name, "run", words=True, key=True)
     varying = [field(key) for key in rows.rows[0].about if key not in rows.same]
     title = f"The same in all rows: {rows.same_text}; in brackets: 5 to 95 % of the samples"
-    return Table((run, *varying, *SAVED), rows.rows, title)
+    return Table((run, *varying, *_measured(rows), *SAVED), rows.rows, title)
+
+
+def _measured(rows: Rows) -> tuple[Column[Row], ...]:
+    return QUALITY if any(row.run.quality for row in rows.rows) else ()
 
 
 def terminal_table(rows: Rows) -> Table[Row]:
@@ -115,7 +123,7 @@ def terminal_table(rows: Rows) -> Table[Row]:
     run = Column[Row](
         "run", lambda row: f"{row.name}\n{rows.differing(row)}", "run", words=True, key=True
     )
-    return replace(comparison_table(rows), columns=(run, *SAVED))
+    return replace(comparison_table(rows), columns=(run, *_measured(rows), *SAVED))
 
 
 def print_comparison(rows: Rows, console: Console) -> None:

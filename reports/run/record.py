@@ -61,7 +61,14 @@ class HardwareRecord(BaseModel):
 class QualityRecord(BaseModel):
     """What both models predicted; all but these sums follow from them."""
 
-    windows: Annotated[tuple[Scored, ...], Field(min_length=1)]
+    windows: tuple[Scored, ...]
+
+    @field_validator("windows")
+    @classmethod
+    def _has_tokens(cls, windows: tuple[Scored, ...]) -> tuple[Scored, ...]:
+        if sum(window.tokens for window in windows) < 1:
+            raise ValueError("no window has a scored token")
+        return windows
 
 
 class Record(BaseModel):

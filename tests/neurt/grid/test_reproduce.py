@@ -246,7 +246,7 @@ def test_memory_and_processes_are_handed_on(
     def fake(tasks: Any, processes: int, most: int, progress: Any, **_: Any) -> Any:
         seen.append((processes, most, [task.peak_bytes for task in tasks.values()]))
         for key, task in tasks.items():
-            progress(1, "counting ASA", 1, 2)
+            progress(1, "counting", 1, 2)
             progress(1, "something else", 1, 2)
             yield key, task.work(lambda *_: None)
 
@@ -256,8 +256,8 @@ def test_memory_and_processes_are_handed_on(
     [(processes, most, peaks)] = seen
     assert (processes, most) == (2, 2 * 2**30)
     assert peaks[0] < peaks[1] < most  # T = 2, T = 4
-    # The second of four stages, half done: 37.5 % and rounded to even
-    assert told.count(("process 1 (% of a run)", 38, 100)) == 2
+    # The last of three stages, half done: 83.3 %
+    assert told.count(("process 1 (% of a run)", 83, 100)) == 2
     assert len(measurements.done) == 2
 
 

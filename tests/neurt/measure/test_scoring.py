@@ -75,6 +75,8 @@ def test_a_lone_token_scores_nothing(analog: Any, spiking: SpikingLanguageModel)
 
 def test_a_prediction_that_is_none_is_an_error() -> None:
     class Broken:
+        runs = 1
+
         def passes(self, ids: torch.Tensor) -> Any:
             yield 0, type("Out", (), {"logits": torch.full((*ids.shape, 101), torch.nan)})
 

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -9,8 +12,12 @@ import reports
 from energy import estimate
 from hwmodels import Dataflow, HardwareProfile, Op, load_profile
 from hwmodels.prices import Evidence, StaticPower
-from reports import PUBLISHED_SAVING, Run
+from reports import PUBLISHED_SAVING, Run, write_report
 from reports.kit.caveats import PUBLISHED_SOURCE
+from reports.kit.closeness import Closeness, Scored
+from reports.kit.pictures import Pictures
+from reports.read import read_run
+from reports.run.record import RunError
 from reports.run.run import Phase, merged
 
 
@@ -115,3 +122,29 @@ def test_the_published_range_is_that_of_the_abstract() -> None:
 @pytest.mark.parametrize("name", reports.__all__)
 def test_every_exported_name_resolves(name: str) -> None:
     assert getattr(reports, name) is not None
+
+
+def test_quality_is_written_and_read_back(make_run: Callable[..., Run], tmp_path: Path) -> None:
+    windows = (Scored(3, 4.0, 5.0, 0.5, 1, 1, 2), Scored(2, 3.0, 3.5, 0.25, 1, 0, 1))
+    run = replace(make_run("45nm"), quality=Closeness(windows))
+    write_report(run, tmp_path, pictures=Pictures.NONE, page=False)
+    assert read_run(tmp_path).quality == run.quality
+    stated = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))["quality"]
+    # 5 tokens, 1.5 nats more than the analog model: e^0.3 - 1
+    assert stated["perplexity_change"] == pytest.approx(math.exp(0.3) - 1)
+    assert (stated["tokens"], stated["kl_nats"]) == (5, 0.15)
+
+
+def test_a_run_that_measured_no_quality_says_none(
+    make_run: Callable[..., Run], tmp_path: Path
+) -> None:
+    write_report(make_run("45nm"), tmp_path, pictures=Pictures.NONE, page=False)
+    assert read_run(tmp_path).quality is None
+    path = tmp_path / "run.json"
+    old = json.loads(path.read_text(encoding="utf-8"))
+    del old["quality"]  # as versions before 0.2 wrote it
+    path.write_text(json.dumps(old), encoding="utf-8")
+    assert read_run(tmp_path).quality is None
+    path.write_text(json.dumps(old | {"quality": {"windows": []}}), encoding="utf-8")
+    with pytest.raises(RunError, match="no window has a scored token"):
+        read_run(tmp_path)
