@@ -43,12 +43,13 @@ REQUEST = PASS | trials(
 )
 CONVERSION = trials(
     timesteps="3",
-    form="softmax",
-    code="pow2",
-    attention_code="pow2",
-    key_value=Trial("streamed", {"form": "softmax"}, alone=IDLE),
-    resolution=Trial("0.5", {"code": "pow2"}, alone=IDLE),
+    form="spikformer",
+    code="sar",
+    attention_code="sar",
+    key_value="streamed",
+    resolution="1",
     head=Trial(),
+    coders=Trial("layer", {"model": "smollm2-135m"}),  # GPT-2 has one layer where others have three
 )
 STORED = trials(hw="7nm", widths="weights=8", room=Trial("fixed-order", {"hw": "small.toml"}))
 BOUND = trials(fusion="unfused")
@@ -117,6 +118,7 @@ COMMANDS: dict[str, tuple[Flags, dict[str, Trial]]] = {
             sram="2KiB",
             attention=Trial("causal", {"phase": "prefill"}, alone=IDLE),
             spike_rate="0.3",
+            active_rate="0.3",
             widths="kv=8",
             reuse=Trial("event=1", {"phase": "prefill"}),
         ),
