@@ -3,13 +3,15 @@
 The energy of the spiking side is linear in its spikes: accumulates, emitted spikes, their routing,
 and, where weights or spikes move per event, that traffic too, are proportional to them, and the
 rest is there without any. So two bills of the spiking side, without events and with known ones,
-give the line, and the bill of the analog side gives the place where it is crossed.
+give the line, and the bill of the analog side gives the place where it is crossed. Where a machine
+gathers rows the bill bends, since few events touch many rows: there it is a curve of many bills.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 from hwmodels.defined import Defined
 
@@ -83,17 +85,38 @@ class BreakEven:
     #: does; with fewer it costs more. 1 where it costs less whatever they share; None where it
     #: costs more whatever they share, nothing is fetched, or a price is missing
     event_reuse: float | None = None
+    #: energy of the spiking side in picojoules at multiples of the busy events, rising from 0;
+    #: empty where it is the line through both ends
+    curve: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def _crossing(self) -> float | None:
+        """Multiple of the busy events at which what has a price costs the same on both sides."""
+        if not self.curve or self.silent_pj > self.asa_pj:
+            return break_even(self.asa_pj, self.silent_pj, self.busy_pj)
+        pieces = [*pairwise(self.curve)]
+        crossed = (x for x in pieces if x[0][1] <= self.asa_pj < x[1][1])
+        (low, below), (high, above) = next(crossed, pieces[-1])  # the last one goes on
+        share = break_even(self.asa_pj - below, 0.0, above - below)
+        return None if share is None else low + share * (high - low)
+
+    def _pj(self, multiple: float) -> float:
+        """Energy of the spiking side at a multiple of the busy events."""
+        ends = [(0.0, self.silent_pj), (1.0, self.busy_pj)]
+        pieces = [*pairwise(self.curve or ends)]
+        (low, below), (high, above) = next((x for x in pieces if multiple <= x[1][0]), pieces[-1])
+        return below + (multiple - low) / (high - low) * (above - below)
 
     @property
     def priced_rate(self) -> float | None:
         """Break-even rate of what has a price: with a `bound`, it is one of the true rate."""
-        share = break_even(self.asa_pj, self.silent_pj, self.busy_pj)
+        share = self._crossing
         return None if share is None else share * self.busy_rate
 
     @property
     def share(self) -> float | None:
         """Break-even as a multiple of the busy events; None where there is none, or unpriced."""
-        return None if self.bound else break_even(self.asa_pj, self.silent_pj, self.busy_pj)
+        return None if self.bound else self._crossing
 
     @property
     def rate(self) -> float | None:
@@ -134,5 +157,4 @@ class BreakEven:
         """1 - SSA / ASA of what has a price, at a spike rate; None where there is no such line."""
         if not self.asa_pj or not self.busy_rate:
             return None
-        grown = rate / self.busy_rate * (self.busy_pj - self.silent_pj)
-        return 1 - (self.silent_pj + grown) / self.asa_pj
+        return 1 - self._pj(rate / self.busy_rate) / self.asa_pj

@@ -12,6 +12,7 @@ from energy.bill.layer import COMPUTE, LayerEnergy, relevant_ops
 from energy.compare.breakeven import Bound, BreakEven, Part
 from energy.compare.reuse import reuse_break_even
 from energy.counts import Counts, LayerCount, Tally
+from energy.formulas.touched import touched_at
 from hwmodels import HardwareProfile, Op
 
 #: What static energy is called among what has no price.
@@ -24,7 +25,12 @@ _ALSO_PER_EVENT = {"RowNormalise": frozenset({Op.ADD})}
 
 
 def part_break_even(
-    part: Part, accounting: str, asa: Estimate, silent: Estimate, busy: Estimate
+    part: Part,
+    accounting: str,
+    asa: Estimate,
+    silent: Estimate,
+    busy: Estimate,
+    between: Sequence[tuple[float, Estimate]] = (),
 ) -> BreakEven | None:
     """The break-even of one part; None for a part that takes no events.
 
@@ -34,6 +40,7 @@ def part_break_even(
         asa: Bill of the analog model.
         silent: Bill of the spiking model without an event; see `silenced`.
         busy: Bill of the spiking model with events.
+        between: Bills at rising multiples of these events, where rows are gathered.
     """
     asa, silent, busy = (bill.under(accounting) for bill in (asa, silent, busy))
     named = (asa, part.analog), (silent, part.spiking), (busy, part.spiking)
@@ -65,7 +72,18 @@ def part_break_even(
         None
         if bound or accounting == "compute"
         else reuse_break_even(asa_pj, busy_pj, busy, part.spiking),
+        _curve(part, accounting, silent_pj, between) if accounting != "compute" else (),
     )
+
+
+def _curve(
+    part: Part, accounting: str, silent_pj: float, between: Sequence[tuple[float, Estimate]]
+) -> tuple[tuple[float, float], ...]:
+    """Energies of a part of the spiking model at multiples of its events, from none on."""
+    if not between:
+        return ()
+    sides = ((x, _Side.of(bill.under(accounting), part.spiking, accounting)) for x, bill in between)
+    return ((0.0, silent_pj), *((x, side.energy_pj(accounting)) for x, side in sides))
 
 
 def _missing(sides: Sequence[_Side], accounting: str) -> dict[str, list[float]]:
@@ -131,10 +149,27 @@ def _rate(tallies: list[Tally]) -> float | None:
 
 def silenced(counts: Counts) -> Counts:
     """The counts of the spiking variant, had no neuron sent a spike."""
-    return replace(counts, layers=tuple(_silenced(row) for row in counts.layers))
+    return with_events(counts, 0)
 
 
-def _silenced(row: LayerCount) -> LayerCount:
-    follow = _PER_EVENT | _ALSO_PER_EVENT.get(row.kind, frozenset())
-    ops = {op: n for op, n in row.tally.ops.items() if op not in follow}
-    return replace(row, tally=row.tally._replace(ops=ops, spikes=0))
+def with_events(counts: Counts, times: float) -> Counts:
+    """The counts of the spiking variant, had each neuron sent so many times as many spikes.
+
+    The rows that they touch follow `formulas.touched.touched_at`.
+    """
+    return replace(counts, layers=tuple(_with_events(row, times) for row in counts.layers))
+
+
+def _with_events(row: LayerCount, times: float) -> LayerCount:
+    follow, tally = _PER_EVENT | _ALSO_PER_EVENT.get(row.kind, frozenset()), row.tally
+    if not tally.slots and row.kind not in _ALSO_PER_EVENT:
+        return row
+    ops = {op: n * times if op in follow else n for op, n in tally.ops.items()}
+    rate = tally.spikes / tally.slots if tally.slots else 0.0
+    weights, _, kv = tally.looked
+    if weights is not None and (read := tally.ops.get(Op.WEIGHT_READ)):
+        weights = read * touched_at(weights / read, rate, times)
+    if kv is not None and tally.kv_read:
+        kv = tally.kv_read * touched_at(kv / tally.kv_read, rate, times)
+    changed = tally._replace(ops={op: n for op, n in ops.items() if n}, spikes=tally.spikes * times)
+    return replace(row, tally=changed.seen(weights, None, kv))

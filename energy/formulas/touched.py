@@ -6,7 +6,7 @@ token is given. Tokens of a text are not, so that fewer rows are touched than th
 
 from __future__ import annotations
 
-from math import expm1, inf, log1p
+from math import expm1, log1p
 
 from energy.formulas.attention import Product, Role
 from energy.formulas.conventions import Attention
@@ -15,11 +15,6 @@ from energy.formulas.conventions import Attention
 def any_of(share: float, number: float) -> float:
     """Chance that at least one of so many happens: 1 - (1 - share)^number."""
     return 1.0 if share >= 1 and number > 0 else -expm1(number * log1p(-share)) if share else 0.0
-
-
-def one_of(chance: float, number: float) -> float:
-    """The share of one, given the chance that at least one of so many happens; see `any_of`."""
-    return 1.0 if chance >= 1 else -expm1(log1p(-chance) / number)
 
 
 def keys_met(product: Product, heads: int, awake: float) -> float:
@@ -67,8 +62,14 @@ def rows_in_steps(role: Role, product: Product, query: float, key: float) -> flo
     return cached_rows(role, product, query if role == "scores" else weight)
 
 
-def batch_touching(active: float, share: float) -> float:
-    """Tokens of a batch that need this share of the rows, if each needs `active` of them."""
-    if active >= share:
+def touched_at(share: float, rate: float, times: float) -> float:
+    """The share of rows that so many times the spikes would touch, of which `share` are now.
+
+    As many independent slots as touch this share at the rate of now, k of 1 - (1 - rate)^k, are
+    taken to have the other rate. All rows stay all rows, unless nothing is sent.
+    """
+    if not share or not times or not rate:
+        return share if times else 0.0
+    if share >= 1 or rate >= 1:
         return 1.0
-    return log1p(-share) / log1p(-active) if active else inf
+    return any_of(min(1.0, times * rate), log1p(-share) / log1p(-rate))

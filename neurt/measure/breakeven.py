@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from energy import Counts, LayerCount, Tally, estimate, formulas
 from energy.bill.layer import ACCOUNTINGS
 from energy.compare.breakeven import Part
-from energy.compare.part_breakeven import part_break_even, silenced
+from energy.compare.part_breakeven import part_break_even, with_events
 from energy.counts import About
 from energy.formulas import Conventions
 from energy.sheet import Say, warn
 from hwmodels import Dataflow, HardwareProfile, Op
 from hwmodels.errors import UserError
-from neurt.closed_form.passes import check_positions
+from neurt.closed_form.passes import Pass, check_positions
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_rows import Rows
 from neurt.closed_form.plan_spiking import plan_ssa
@@ -25,11 +26,15 @@ from neurt.measure.conversion import conversion_of
 from neurt.measure.planning import CLOSED_FORM, known_shape
 from neurt.measure.widths import StoredWidths, stored_widths
 from neurt.requests.breakeven import BreakEvenRequest
-from neurt.spiking.config import Code, Coded
+from neurt.spiking.config import Code, Coded, SpikingConfig
 from neurt.spiking.feeds import coders_of
 from reports.breakeven.case import Case
 from reports.kit.widths import widths_in_words
 from reports.read import read_sides
+
+#: Bills of which a curve is made where rows are gathered: multiples of the events, each so many
+#: times the one before.
+_POINTS, _FACTOR = 40, 2 ** (1 / 4)
 
 
 class BreakEvenError(UserError, ValueError):
@@ -54,26 +59,40 @@ def run_breakeven(request: BreakEvenRequest, say: Say = warn) -> list[Case]:
 
 
 class _Sides(NamedTuple):
-    """Counts of both sides, the spiking one without events and with some, and their parts."""
+    """Counts of both sides, the spiking one at any number of events, and their parts."""
 
     title: str
     measured: bool
     asa: Counts
-    silent: Counts
+    #: the spiking one with so many times the events of the busy one
+    at: Callable[[float], Counts]
     busy: Counts
     parts: list[Part]
     stored: StoredWidths
 
+    @property
+    def multiples(self) -> list[float]:
+        """From very few events to as many as slots hold, in equal factors."""
+        rates = [x.tally.spikes / x.tally.slots for x in self.busy.layers if x.tally.spikes]
+        most = 1 / min(rates, default=1.0) if self.measured else 1.0
+        return [most * _FACTOR ** (place - _POINTS + 1) for place in range(_POINTS)]
+
 
 def _case(profile: HardwareProfile, dataflow: Dataflow | None, sides: _Sides, say: Say) -> Case:
-    counted = [sides.stored.rows(counts) for counts in (sides.asa, sides.silent, sides.busy)]
+    counted = [sides.stored.rows(counts) for counts in (sides.asa, sides.at(0.0), sides.busy)]
     profile = sides.stored.machine(profile)
     used = sides.stored.used(counted[0], profile)
     if any(width["from"] == "checkpoint" for width in used.values()):
         say(f"widths on {profile.name}: {widths_in_words(used)}")
     asa, silent, busy = (estimate(counts, profile, dataflow=dataflow) for counts in counted)
+    between = []
+    if busy.dataflow.rules.weights == "touched":  # few events touch many rows: the bill bends
+        rows = ((times, sides.stored.rows(sides.at(times))) for times in sides.multiples)
+        between = [(times, estimate(x, profile, dataflow=dataflow)) for times, x in rows]
     found = [
-        part_break_even(part, how, asa, silent, busy) for part in sides.parts for how in ACCOUNTINGS
+        part_break_even(part, how, asa, silent, busy, between)
+        for part in sides.parts
+        for how in ACCOUNTINGS
     ]
     known = tuple(one for one in found if one is not None)
     if not known:
@@ -91,27 +110,26 @@ def _shapes(request: BreakEvenRequest) -> Iterator[_Sides]:
     what, spiking = request.what, request.spiking
     for fan_in, fan_out in dict.fromkeys(request.shapes):
         name = f"{fan_in}x{fan_out}"
-        sizes = Shape(1, fan_in, 1, fan_out)
         dense = formulas.linear(what.tokens, fan_in, fan_out, bias=True)
         asa = Counts("asa", (_row(name, "Linear", dense),), name)
         asa = replace(asa, phase=what.phase, batch=what.batch, tokens=what.tokens)
-        silent, busy = (
-            replace(
-                asa,
-                variant="ssa",
-                timesteps=spiking.timesteps,
-                layers=(
-                    _row(*rows.coder("encoder", fan_in, Coded.FEEDFORWARD)),
-                    _row(*rows.linear(name, fan_in, fan_out, spiking.code.levels, bias=True)),
-                ),
-            )
-            for rate in (0.0, 1.0)
-            for rows in (Rows(sizes, what, spiking, rate, Conventions(), ""),)
-        )
+        at = partial(_layer, asa, Shape(1, fan_in, 1, fan_out), what, spiking)
+        busy = at(1.0)
         includes = f"{name}, with its coder, alone on the chip"
         part = Part(name, "layer", "", includes, None, None, _highest(busy.layers))
         stored = StoredWidths(request.widths)
-        yield _Sides(f"linear layer {name}, closed form", False, asa, silent, busy, [part], stored)
+        yield _Sides(f"linear layer {name}, closed form", False, asa, at, busy, [part], stored)
+
+
+def _layer(asa: Counts, sizes: Shape, what: Pass, spiking: SpikingConfig, rate: float) -> Counts:
+    """A linear layer and its coder at a spike rate."""
+    rows, name = Rows(sizes, what, spiking, rate, Conventions(), ""), asa.layers[0].name
+    fan_in, fan_out = sizes.width, sizes.inner
+    layers = (
+        _row(*rows.coder("encoder", fan_in, Coded.FEEDFORWARD)),
+        _row(*rows.linear(name, fan_in, fan_out, spiking.code.levels, bias=True)),
+    )
+    return replace(asa, variant="ssa", timesteps=spiking.timesteps, layers=layers)
 
 
 def _row(name: str, kind: str, tally: Tally) -> LayerCount:
@@ -127,12 +145,14 @@ def _model(request: BreakEvenRequest) -> Iterator[_Sides]:
     check_positions(what.keys, shape.positions, request.model)
     about: About = {"model": source.name, "weights": CLOSED_FORM}
     asa = plan_asa(shape, what, conventions, **about)
-    silent, busy = (
-        plan_ssa(shape, what, spiking, rate, conventions, **about) for rate in (0.0, 1.0)
-    )
+
+    def at(rate: float) -> Counts:
+        return plan_ssa(shape, what, spiking, rate, conventions, **about)
+
+    busy = at(1.0)
     parts = [*_layers(asa, busy, by_depth=False), *_blocks(asa, busy)]
     stored = stored_widths(source, CLOSED_FORM, request.widths)
-    yield _Sides(f"{source.name}, closed form", False, asa, silent, busy, parts, stored)
+    yield _Sides(f"{source.name}, closed form", False, asa, at, busy, parts, stored)
 
 
 def _run(request: BreakEvenRequest, say: Say) -> Iterator[_Sides]:
@@ -148,7 +168,7 @@ def _run(request: BreakEvenRequest, say: Say) -> Iterator[_Sides]:
     [asa], [ssa] = analog, spiking
     parts = [*_layers(asa, ssa, by_depth=True), *_blocks(asa, ssa)]
     title, stored = f"{ssa.model or request.run}, measured", StoredWidths(request.widths)
-    yield _Sides(title, True, asa, silenced(ssa), ssa, parts, stored)
+    yield _Sides(title, True, asa, partial(with_events, ssa), ssa, parts, stored)
 
 
 def _layers(asa: Counts, ssa: Counts, *, by_depth: bool) -> Iterator[Part]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
 from energy.counts import About
+from energy.formulas.touched import any_of
 from hwmodels import HardwareProfile
 from neurt.closed_form.passes import PlanError, check_stages
 from neurt.closed_form.plan import plan_asa
@@ -37,13 +38,16 @@ def run_plan(request: PlanRequest) -> Run:
     check_stages(stages, shape, request.model)
     about: About = {"model": source.name, "weights": CLOSED_FORM}
     stored = stored_widths(source, CLOSED_FORM, request.widths)
-    rate = request.spike_rate
+    rate, active = request.spike_rate, request.active_rate
     phases = [
         Phase(
             stage.name,
             merged((plan_asa(shape, x, conventions, **about) for x in stage.passes), stage.phase),
             merged(
-                (plan_ssa(shape, x, spiking, rate, conventions, **about) for x in stage.passes),
+                (
+                    plan_ssa(shape, x, spiking, rate, conventions, active_rate=active, **about)
+                    for x in stage.passes
+                ),
                 stage.phase,
             ),
             stage.generated,
@@ -51,7 +55,19 @@ def run_plan(request: PlanRequest) -> Run:
         for stage in stages
     ]
     chosen = settings(request, spiking, shape) | {"spike_rate": rate}
+    chosen["assumed"] = assumed_activity(rate, active, spiking.timesteps)
     return assemble("plan", request, phases, profiles, chosen, stored)
+
+
+def assumed_activity(rate: float, active: float | None, timesteps: int) -> str:
+    """What the rows of weights, of K and of V that events need follow from, in a sentence."""
+    share = any_of(rate, timesteps) if active is None else active
+    why = "1 - (1 - r)^T, slots independent" if active is None else "as given"
+    return (
+        f"an entry of a vector has a spike in some time step with the chance A = {share:.4g} "
+        f"({why}), and n tokens of a call need 1 - (1 - A)^n of the rows of weights (tokens "
+        "independent; those of a text are not, and need fewer)"
+    )
 
 
 def known_shape(source: ModelSource) -> Shape:

@@ -18,7 +18,7 @@ from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Shape
 from neurt.measure.alike import RowBits, repeated_rows, stores_alike
-from neurt.measure.stored_model import Rates, spike_rates, stored_model
+from neurt.measure.stored_model import Rates, active_rates, spike_rates, stored_model
 from neurt.spiking.config import SpikingConfig
 from reports.kit.parts import other_bound
 from reports.roofline.roofline import Roofline, TokenCost
@@ -26,6 +26,10 @@ from reports.run.run import Run
 
 #: Sequences side by side: alone, a small server, a large one.
 BATCHES = (1, 8, 64)
+
+#: Sequences side by side over which it is drawn until when gathered rows save something, and the
+#: context of each.
+SIDE_BY_SIDE, CONTEXT = tuple(2**power for power in range(8)), 512
 
 #: A cached token that costs so many times as much at twice the context lies elsewhere.
 _JUMP = 3.0
@@ -50,7 +54,7 @@ def decode_rooflines(run: Run, batches: tuple[int, ...] = BATCHES) -> tuple[Roof
     shape, spiking = stored
     rates, said = spike_rates(run, shape, spiking)
     bits = {row.name: (row.weight_bits, row.vector_bits) for row in run.asa.layers}
-    model, found = _Model(shape, spiking, rates, bits), []
+    model, found = _Model(shape, spiking, rates, bits, active_rates(run)), []
     for profile in run.profiles:
         dataflow = run.dataflow or profile.dataflow
         curves = _Curves(model, profile, dataflow, batches)
@@ -60,7 +64,8 @@ def decode_rooflines(run: Run, batches: tuple[int, ...] = BATCHES) -> tuple[Roof
         if any(cost.weights or cost.kv_cache for cost in costs):
             ends = (str(dataflow), costs, beyond, crossings)
             about = (run.title, run.asa.model, run.asa.weights)
-            found.append(Roofline(profile, *ends, *about, spiking.timesteps, said))
+            over_batch = curves.over_batch()
+            found.append(Roofline(profile, *ends, *about, spiking.timesteps, said, over_batch))
     return tuple(found)
 
 
@@ -72,10 +77,13 @@ class _Model(NamedTuple):
     rates: Rates
     #: bits of weights and of vectors of each row that the checkpoint says, by name
     bits: Mapping[str, RowBits]
+    #: share of the channels of a token that are not silent, likewise; None to follow from the rates
+    active: Rates | None = None
 
     def alike(self) -> _Model:
         """One layer for all of them, where they are alike: without measured rates."""
-        alike = isinstance(self.rates, float) and stores_alike(self.bits)
+        rated = isinstance(self.rates, float) and not isinstance(self.active, Mapping)
+        alike = rated and stores_alike(self.bits)
         return self._replace(shape=replace(self.shape, layers=1)) if alike else self
 
     def step(self, variant: str, batch: int, context: int) -> Counts:
@@ -84,7 +92,7 @@ class _Model(NamedTuple):
         counts = (
             plan_asa(self.shape, what)
             if variant == "asa"
-            else plan_ssa(self.shape, what, self.spiking, self.rates)
+            else plan_ssa(self.shape, what, self.spiking, self.rates, active_rate=self.active)
         )
         return replace(counts, layers=tuple(map(self._stored, counts.layers)))
 
@@ -116,6 +124,18 @@ class _Curves:
             if self._profile.room is Room.FIXED_ORDER:
                 contexts |= {*self._jump(side)}
             found += [self._cost(side, context) for context in sorted(contexts)]
+        return tuple(found)
+
+    def over_batch(self) -> tuple[tuple[str, TokenCost], ...]:
+        """At one context: both models as the dataflow has it, and the spiking one that gathers."""
+        context, gathered = min(CONTEXT, self._contexts[-1]), Dataflow.GATHERED
+        plain = Dataflow.TIME_BATCHED if self._dataflow is gathered else self._dataflow
+        found = []
+        for variant, dataflow in (("asa", plain), ("ssa", plain), ("ssa", gathered)):
+            for batch in SIDE_BY_SIDE:
+                counts = self._model.step(variant, batch, context)
+                cost = _priced(counts, self._layers, context, self._profile, dataflow)
+                found.append((str(dataflow), cost))
         return tuple(found)
 
     def crossings(self) -> dict[tuple[str, int], int]:

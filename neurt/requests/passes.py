@@ -129,6 +129,13 @@ class PlanRequest(PassRequest):
     spiking: PlannedConversion = SpikingConfig()
     spike_rate: Annotated[float, Field(ge=0, le=1), Flag("RATE")] = 0.2
     """spikes per slot, everywhere"""
+    active_rate: Annotated[
+        float | None,
+        Field(ge=0, le=1),
+        Flag("SHARE", "1 - (1 - spike rate)^T, as if slots were independent"),
+    ] = None
+    """share of the entries of a vector that have a spike in any time step, token by token: the rows
+    of weights that --dataflow gathered fetches"""
 
 
 class CountRequest(Kept, Bound, Text, Passes, Seeded):

@@ -29,6 +29,11 @@ class TokenCost(NamedTuple):
     unpriced: tuple[str, ...] = ()  #: operations without a price, by name
 
     @property
+    def energy(self) -> float:
+        """Everything that has a price."""
+        return self.memory + (self.arithmetic or 0.0)
+
+    @property
     def memory(self) -> float:
         """All traffic that has a price."""
         return sum(pj or 0.0 for pj in (self.weights, self.kv_cache, self.other_traffic))
@@ -51,6 +56,9 @@ class Roofline:
     weights: str  #: where its weights came from
     timesteps: int  #: time steps of the spiking model
     rates: str  #: where its spike rates came from
+    #: over the batch, at one context: with the dataflow, which is the last one where the spiking
+    #: model gathers rows
+    over_batch: tuple[tuple[str, TokenCost], ...] = ()
 
     @property
     def batches(self) -> tuple[int, ...]:

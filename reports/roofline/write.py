@@ -49,6 +49,30 @@ def roofline_table(rooflines: Iterable[Roofline]) -> Table[Line]:
     )
 
 
+Batched = tuple[Roofline, str, TokenCost]
+
+#: `batch.csv`.
+BATCH_COLUMNS: tuple[Column[Batched], ...] = (
+    Column("hw", lambda line: line[0].profile.name),
+    Column("fusion", lambda line: str(line[0].profile.fusion)),
+    Column("dataflow", lambda line: line[1]),
+    Column("variant", lambda line: line[2].variant),
+    Column("batch", lambda line: line[2].batch),
+    Column("context", lambda line: line[2].context),
+    Column("weights_pj_per_token", lambda line: line[2].weights),
+    Column("kv_cache_pj_per_token", lambda line: line[2].kv_cache),
+    Column("energy_pj_per_token", lambda line: line[2].energy),
+    Column("model", lambda line: line[0].model),
+    Column("weights", lambda line: line[0].weights),
+)
+
+
+def batch_table(rooflines: Iterable[Roofline]) -> Table[Batched]:
+    """A row for each model, dataflow and batch."""
+    rows = [(whole, *line) for whole in rooflines for line in whole.over_batch]
+    return Table(BATCH_COLUMNS, rows)
+
+
 def write_rooflines(
     rooflines: Sequence[Roofline], out: Path, *, pictures: Pictures = Pictures.ALL
 ) -> list[Path]:
@@ -56,10 +80,15 @@ def write_rooflines(
     if not rooflines:
         return []
     files = [write_text(out / "roofline.csv", roofline_table(rooflines).to_csv())]
+    if any(roofline.over_batch for roofline in rooflines):
+        files.append(write_text(out / "batch.csv", batch_table(rooflines).to_csv()))
     if pictures is not Pictures.NONE:
+        from reports.roofline.batch_picture import batch_picture
         from reports.roofline.picture import roofline_picture  # matplotlib takes half a second
 
         names = slugs(roofline.profile.name for roofline in rooflines)
         for roofline, slug in zip(rooflines, names, strict=True):
             files += draw(partial(roofline_picture, roofline), out / f"roofline_{slug}", pictures)
+            if roofline.over_batch:
+                files += draw(partial(batch_picture, roofline), out / f"batch_{slug}", pictures)
     return files

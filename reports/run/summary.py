@@ -7,6 +7,7 @@ from math import isfinite
 
 from energy import Counts, Estimate, Saving, saving
 from energy.bill.layer import ACCOUNTINGS
+from energy.compare.touched import touched
 from energy.counts.file import to_csv
 from hwmodels import Op
 from reports.kit.caveats import NOT_MODELLED, PUBLISHED_SAVING, PUBLISHED_SOURCE
@@ -74,6 +75,11 @@ def summary(run: Run) -> dict[str, object]:
             for name, (asa, ssa) in run.estimates.items()
         },
         "quality": None if run.quality is None else _quality_summary(run.quality),
+        "weights_touched": {
+            side.variant: known.summary()
+            for side in (run.phases[-1].asa, run.phases[-1].ssa)
+            if (known := touched(side)) is not None
+        },
         "published": {"attention_block_saving": PUBLISHED_SAVING, "source": PUBLISHED_SOURCE},
         "not_modelled": NOT_MODELLED,
         "operations": {op.value: op.definition for op in Op},

@@ -23,6 +23,7 @@ from reports.views.blocks import block_table
 from reports.views.headline import headlines
 from reports.views.quality import quality_sentence
 from reports.views.times import time_table
+from reports.views.touched import touched_sentences
 
 #: The hardware is in the heading.
 _HEADLINE = ("block", "accounting", "asa_pj", "ssa_pj", "saving", "interval")
@@ -54,6 +55,9 @@ def summary_markdown(run: Run) -> str:
             _folded("Assumptions", "\n".join(f"- {escaped(x)}" for x in assumptions(pair[1]))),
             _dearest(pair),
         ]
+    parts += [escaped(sentence) for sentence in touched_sentences(run)]
+    if assumed := run.settings.get("assumed"):
+        parts.append(escaped(f"Assumed: {assumed}."))
     low, high = (percent(share).removesuffix(" %") for share in PUBLISHED_SAVING)
     parts += [
         f"Published: {low}-{high} % of the attention block, MACs and ACs, for other weights and "

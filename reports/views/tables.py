@@ -9,7 +9,7 @@ from operator import methodcaller
 from pathlib import Path
 from typing import overload
 
-from energy import Counts, Estimate, Label, LayerCount, Saving, saving
+from energy import Counts, Estimate, Label, LayerCount, Saving, Tally, saving
 from energy.bill.layer import ACCOUNTINGS, ALL, GROUPS, IN_GROUP, STORED, known_pj
 from energy.counts.counts import CountRow
 from energy.table import Column, Table, at, attributes
@@ -133,6 +133,13 @@ def _amount(op: Op, line: Line) -> float:
     return line.count.tally.ops.get(op, 0)
 
 
+def _touched(line: Line) -> float | None:
+    """Share of the weights of a layer that the calls needed; None where nobody looked."""
+    tally = Tally.total(counts.layers[line.row or 0].tally for counts in line.bill.made_of)
+    read = tally.ops.get(Op.WEIGHT_READ)
+    return tally.touched_weights / read if read and tally.touched_weights is not None else None
+
+
 _SIDE: tuple[Column[Line], ...] = (
     Column("hw", at("bill.profile.name")),
     *attributes("bill.profile", "fusion"),
@@ -162,6 +169,7 @@ LAYER_COLUMNS: tuple[Column[Line], ...] = (
     *(Column(op.value, partial(_amount, op)) for op in Op if op.group in ("compute", "neuron")),
     *attributes("count.tally", "spikes", "slots"),
     *attributes("count", "spike_rate"),
+    Column("weights_touched", _touched, dtype="float64"),
     *_GROUPS,
     *_END,
 )

@@ -32,6 +32,7 @@ from reports.views.markdown import assumptions, without_price
 from reports.views.phases import PhaseBill, phase_bills, phase_table
 from reports.views.quality import quality_sentence
 from reports.views.times import time_table
+from reports.views.touched import touched_sentences
 
 
 def print_run(
@@ -106,9 +107,13 @@ def _print_verdict(run: Run, console: Console) -> None:
         console,
         "dim",
     )
+    for sentence in touched_sentences(run):
+        print_sentence(sentence, console)
     if run.command == "plan":
         rate = run.settings["spike_rate"]
         print_sentence(f"The spike rate {rate} is assumed, not measured.", console, "yellow")
+        if assumed := run.settings.get("assumed"):
+            print_sentence(f"Assumed: {assumed}.", console, "yellow")
     elif note := of_random_weights(run.asa.weights):
         print_sentence(note, console, "yellow")
 

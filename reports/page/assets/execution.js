@@ -46,7 +46,35 @@ const execution = (() => {
       ops[op] = found;
     }
     if (timesteps !== counts.timesteps || rate !== 1) recompute(world, counts, ops, timesteps, spikes);
-    return { ...counts, timesteps, slots, spikes, ops, dense_macs: grown(counts.dense_macs) };
+    const made = { ...counts, timesteps, slots, spikes, ops, dense_macs: grown(counts.dense_macs) };
+    return longer === 1 && rate === 1 ? made : { ...made, ...touchedAt(counts, longer, factor) };
+  }
+
+  /* What is touched with so many times the slots and spikes: as many independent slots as touch what
+     was counted, k of 1 - (1 - rate)^k, have the other rate. All rows stay all rows. */
+  function touchedAt(counts, longer, factor) {
+    const of = (op, i) => (counts.ops[op] ? counts.ops[op][i] : 0);
+    const [weights, ...cached] = STORED;
+    const at = (touched, names) =>
+      Array.from(counts.slots, (slots, i) => {
+        const every = names.reduce((total, name) => total + of(name, i), 0);
+        const known = touched[i] ?? null;
+        const now = slots ? Math.min(1, counts.spikes[i] / slots) : 0;
+        if (known === null || !every || !now || !known) return known;
+        if (!factor[i]) return 0;
+        // Spikes in the cache are those of each step: there are more of them, and none is seen more often.
+        const [more, seen] = names.some((op) => op.startsWith("kv_spike") && of(op, i)) ? [longer, 1] : [1, longer];
+        if (known >= every || now >= 1) return every * more;
+        const looks = (seen * Math.log1p(-known / every)) / Math.log1p(-now);
+        const rate = now * factor[i];
+        return more * (rate >= 1 ? every : -every * Math.expm1(looks * Math.log1p(-rate)));
+      });
+    const unknown = (column) => column.map((value, i) => (counts.slots[i] ? null : value));
+    return {
+      touched_weights: at(counts.touched_weights, [weights]),
+      touched_kv: at(counts.touched_kv, cached),
+      active_weights: unknown(counts.active_weights),
+    };
   }
 
   /* Operations of neurons of a known kind, in so many time steps. A greedy coder stops at its first

@@ -9,7 +9,7 @@ import pytest
 
 from energy import Counts, estimate
 from energy.compare.breakeven import BreakEven, Verdict
-from energy.compare.part_breakeven import silenced
+from energy.compare.part_breakeven import silenced, with_events
 from energy.counts.file import CountsError, to_csv
 from hwmodels import Dataflow, Encoding, Room, load_profile
 from neurt.closed_form.passes import PlanError, decode, prefill
@@ -187,6 +187,38 @@ def test_energy_is_linear_in_the_rate(
     # The cheapest of the three is below all of them: its bill bends, and lies above the line.
     silent, half, busy = bills(Encoding.CHEAPEST)
     assert half >= (silent + busy) / 2 * (1 - 1e-9)
+
+
+@pytest.mark.parametrize("accounting", ["fused", "unfused"])
+def test_where_rows_are_gathered_the_break_even_lies_on_the_curve(accounting: str) -> None:
+    # Few events touch many rows, so that a straight line to one event per slot misses the place.
+    spiking = SpikingConfig(timesteps=2, form=Form.SOFTMAX)
+    how = {"dataflow": Dataflow.GATHERED, "phase": "decode", "widths": {"weights": 4}}
+    [case] = ask(hw=("45nm",), model="gpt2-small", spiking=spiking, **how)
+    one = by_name(case, accounting)["ffn block"]
+    assert one.rate is not None
+    shape = ALIASES["gpt2-small"][1]
+    plans = (plan_ssa(shape, decode(128), spiking, x * one.rate) for x in (1.0, 1.1))
+    bills = (estimate(x, case.asa.profile, dataflow=Dataflow.GATHERED) for x in plans)
+    there, more = (bill.energy_pj(accounting, block="ffn") for bill in bills)
+    assert there == pytest.approx(one.asa_pj, rel=1e-3)
+    assert one.saving(1.1 * one.rate) == pytest.approx(1 - more / one.asa_pj, abs=4e-3)
+    line = (one.asa_pj - one.silent_pj) / (one.busy_pj - one.silent_pj)
+    assert one.rate < 0.9 * line
+    [plain] = ask(hw=("45nm",), model="gpt2-small", spiking=spiking, **how | {"dataflow": None})
+    assert by_name(plain, accounting)["ffn block"].curve == ()
+
+
+def test_as_many_looks_as_touched_the_rows_touch_those_of_another_rate() -> None:
+    # 1 - (1 - r)^8 of a vector of 4 steps and 2 tokens, as the plan has it at each rate
+    spiking = SpikingConfig(form=Form.SOFTMAX)
+    one, other = (plan_ssa(TINY, decode(8, batch=2), spiking, rate) for rate in (0.1, 0.3))
+    rows = zip(with_events(one, 3).layers, other.layers, strict=True)
+    pairs = [(a.tally.looked[i], b.tally.looked[i]) for a, b in rows for i in (0, 2)]
+    known = [(ours, theirs) for ours, theirs in pairs if theirs is not None]
+    assert len(known) == 6 * TINY.layers  # qkv, proj, up, down; K and V
+    for ours, theirs in known:
+        assert ours == pytest.approx(theirs, rel=0.02)
 
 
 @pytest.mark.parametrize("dataflow", [None, Dataflow.EVENT_DRIVEN])

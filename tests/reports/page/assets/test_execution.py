@@ -20,7 +20,9 @@ Evaluate = Callable[[str, Any], Any]
 
 SCALED = """({ world, counts, timesteps, rate }) => {
   const found = execution.scaled(world, execution.loaded(counts), timesteps, rate);
-  return { spikes: [...found.spikes], slots: [...found.slots], dense_macs: [...found.dense_macs],
+  const touched = { touched_weights: found.touched_weights, touched_kv: found.touched_kv };
+  return { ...touched, spikes: [...found.spikes], slots: [...found.slots],
+    dense_macs: [...found.dense_macs],
     ops: Object.fromEntries(Object.entries(found.ops).map(([op, column]) => [op, [...column]])) };
 }"""
 
@@ -72,6 +74,11 @@ def scaled_and_planned(
             )
         for key in ("slots", "dense_macs"):
             assert found[key][i] == getattr(row.tally, key), row.name
+        if config.form is Form.SOFTMAX:  # a score of Spikformer is two spikes that meet
+            for key in ("touched_weights", "touched_kv"):
+                planned = getattr(row.tally, key)
+                assert (found[key][i] is None) == (planned is None), row.name
+                assert (found[key][i] or 0) == pytest.approx(planned or 0, rel=0.02), row.name
 
 
 @pytest.mark.parametrize("what", [prefill(16), decode(16)], ids=["prefill", "decode"])
@@ -87,6 +94,7 @@ def test_counts_at_another_spike_rate_are_those_of_a_plan(
     evaluate: Evaluate, config: SpikingConfig
 ) -> None:
     scaled_and_planned(evaluate, prefill(16), config, 4, (0.25, 0.5))
+    scaled_and_planned(evaluate, decode(16), config, 4, (0.1, 0.2))
 
 
 def test_no_slot_holds_more_than_one_spike(evaluate: Evaluate) -> None:
