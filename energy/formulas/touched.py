@@ -17,6 +17,11 @@ def any_of(share: float, number: float) -> float:
     return 1.0 if share >= 1 and number > 0 else -expm1(number * log1p(-share)) if share else 0.0
 
 
+def one_of(chance: float, number: float) -> float:
+    """The share of one, given the chance that at least one of so many happens; see `any_of`."""
+    return 1.0 if chance >= 1 else -expm1(log1p(-chance) / number)
+
+
 def keys_met(product: Product, heads: int, awake: float) -> float:
     """Rows of K that so many cached heads need.
 

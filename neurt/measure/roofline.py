@@ -54,7 +54,8 @@ def decode_rooflines(run: Run, batches: tuple[int, ...] = BATCHES) -> tuple[Roof
     shape, spiking = stored
     rates, said = spike_rates(run, shape, spiking)
     bits = {row.name: (row.weight_bits, row.vector_bits) for row in run.asa.layers}
-    model, found = _Model(shape, spiking, rates, bits, active_rates(run)), []
+    active, _ = active_rates(run, shape, rates, spiking.timesteps)
+    model, found = _Model(shape, spiking, rates, bits, active), []
     for profile in run.profiles:
         dataflow = run.dataflow or profile.dataflow
         curves = _Curves(model, profile, dataflow, batches)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from energy.compare.touched import active_share
 from energy.formulas import Attention as Pairs
 from energy.formulas import pairs
 from energy.formulas.touched import any_of, one_of
@@ -76,19 +75,6 @@ def spike_rates(run: Run, shape: Shape, spiking: SpikingConfig) -> tuple[Rates, 
                 "one of the two was edited; run the command again that wrote it"
             )
     return rates, f"measured in {run.phases[-1].name}"
-
-
-def active_rates(run: Run) -> Rates | None:
-    """Share of the channels of a token that are not silent: as assumed, or of each layer as seen.
-
-    None where it follows from the spike rates.
-    """
-    if run.command == "plan":
-        given = run.settings.get("active_rate")
-        return float(given) if isinstance(given, (int, float)) else None
-    ssa = run.phases[-1].ssa
-    shares = {row.name: active_share(row, ssa.tokens) for row in ssa.layers}
-    return {name: share for name, share in shares.items() if share is not None}
 
 
 def measured_rates(run: Run, spiking: SpikingConfig) -> dict[str, float]:
