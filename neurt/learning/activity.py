@@ -27,15 +27,15 @@ class Activity:
             "ffn": [m for m in model.modules() if isinstance(m, SpikingFeedForward)],
         }
 
+    @property
+    def blocks(self) -> list[SpikingAttention | SpikingFeedForward]:
+        """The blocks whose neurons are watched."""
+        return [block for blocks in self._blocks.values() for block in blocks]
+
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Let the neurons keep what they count inside the block, and forget it afterwards."""
-        neurons = [
-            neuron
-            for blocks in self._blocks.values()
-            for block in blocks
-            for neuron, _macs in block.drives(1)
-        ]
+        neurons = [neuron for block in self.blocks for neuron, _macs in block.drives(1)]
         try:
             for neuron in neurons:
                 neuron.watched = True
@@ -67,8 +67,7 @@ class Activity:
 
         The rows of input channels with an event in any time step; of a layer without events, all.
         """
-        each = [block for blocks in self._blocks.values() for block in blocks]
-        feeds = [feed for block in each for feed in block.weights_fed]
+        feeds = [feed for block in self.blocks for feed in block.weights_fed]
         total = sum(weights for _, weights in feeds)
         one = feeds[0][0].threshold.new_ones(())
         shares = [

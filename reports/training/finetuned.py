@@ -104,9 +104,11 @@ STAGES: tuple[Column[Stage], ...] = (
 )
 #: Those of a text of another kind.
 OTHER_TEXT: tuple[Column[Stage], ...] = (
-    Column("other_perplexity", at("judged.other.perplexity"), "other text", "{:.2f}".format),
-    Column("other_change", _change("other"), "change", change),
-    Column("other_kl_nats", at("judged.other.kl_nats"), "KL (nats)", "{:.4f}".format),
+    Column(
+        "other_perplexity", at("judged.other.perplexity"), "other text, perplexity", "{:.2f}".format
+    ),
+    Column("other_change", _change("other"), "other text, change", change),
+    Column("other_kl_nats", at("judged.other.kl_nats"), "other text, KL (nats)", "{:.4f}".format),
     Column("other_predicted_tokens", at("judged.other.predicted")),
 )
 #: What the spiking model spends on the held-out text.

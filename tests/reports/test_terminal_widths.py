@@ -34,7 +34,7 @@ from reports.quality.table import print_quality
 from reports.reproduce.table import print_reproduction
 from reports.sensitivity.study import Study
 from reports.sensitivity.table import print_sensitivity
-from reports.training.finetuned import Finetuned, Judged, stages_table
+from reports.training.finetuned import Finetuned, Judged, Reading, stages_table
 from reports.views.terminal import print_bills, print_run
 
 #: Prints a screen, with the fixtures that it asks for.
@@ -145,7 +145,8 @@ def of_lemaire(fixtures: pytest.FixtureRequest, console: Console) -> None:
 
 def of_stages(_: pytest.FixtureRequest, console: Console) -> None:
     names = ("analog", "converted", "end to end", "analog, same training text")
-    judged = [Judged(name, 123_456, 1234.5, 999) for name in names]
+    reading = Reading(1234.5, 0.1234, 999, 1.234, 0.7654)
+    judged = [Judged(name, 123_456, reading, reading) for name in names]
     finetuned = Finetuned("nano", "w", judged, [], "nano, weights w, T = 4")
     print_table(stages_table(finetuned), console)
 

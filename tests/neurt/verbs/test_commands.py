@@ -9,7 +9,7 @@ import neurt.grid.sweep
 import neurt.learning.finetune  # so that a test can replace what a command would import
 from neurt.cli import main
 from neurt.learning.pretrain import Pretrained
-from reports.training.finetuned import Finetuned, Judged
+from reports.training.finetuned import Finetuned, Judged, Reading
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -77,7 +77,7 @@ def test_finetune_says_what_each_stage_found(
     assert main(["finetune", *words_of(trained, *how)]) == 0
     said = capsys.readouterr().out
     assert "layerwise step 1: loss " in said
-    assert "tiny, weights local(tiny), spikformer attention, pow2 feed-forward, T = 4\n" in said
+    assert "tiny, weights local(tiny), softmax attention, pow2 feed-forward, T = 4\n" in said
     with (tmp_path / "out" / "stages.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             assert f"\n{row['stage']} " in said
@@ -89,7 +89,9 @@ def test_finetune_says_what_each_stage_found(
 def test_of_several_processes_the_main_one_speaks(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], main_process: bool
 ) -> None:
-    tuned = Finetuned("tiny", "local(tiny)", [Judged("analog", 0, 20.0, 99)], [], "tiny")
+    tuned = Finetuned(
+        "tiny", "local(tiny)", [Judged("analog", 0, Reading(20.0, 0.0, 99, None, None))], [], "tiny"
+    )
     made = Pretrained(None, [Path("o/config.json")])  # type: ignore[arg-type]
     for where, result in (("finetune", tuned), ("pretrain", made)):
         found = result if main_process else None
