@@ -30,9 +30,10 @@ TABLES = (
 )
 FILES = {
     *TABLES,
-    *("summary.md", "report.html", "run.json", "roofline.csv"),
+    *("summary.md", "report.html", "run.json", "roofline.csv", "batch.csv"),
     *("spike_rates.png", "spike_rates.svg"),
     *("roofline_45nm.png", "roofline_45nm.svg"),  # Loihi has no prices of memory
+    *("batch_45nm.png", "batch_45nm.svg"),
     *(
         f"{name}_{hw}.{suffix}"
         for name in ("layers", "components")
@@ -381,6 +382,7 @@ def test_an_interrupt_leaves_older_files_whole(
         *TABLES,
         "summary.md",
         "roofline.csv",
+        "batch.csv",
         "roofline_45nm.png",
     }
     assert b"random(seed=0)" in now["counts.csv"]

@@ -42,7 +42,7 @@ def _shares(known: Touched) -> str:
 
 def _counted(known: Touched) -> str:
     """What a batch really needed together, beside what independence says."""
-    if not known.one_by_one or known.batch == 1:
+    if not known.one_by_one or known.batch == 1 or known.at(1) > GONE:
         return ""
     said = percent(known.at(known.batch), 1)
-    return f"; counted at batch {known.batch}: {percent(known.union, 1)}, not {said}"
+    return f"; counted at batch {known.batch}: {percent(known.union, 1)} ({said} if independent)"

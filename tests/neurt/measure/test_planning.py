@@ -190,3 +190,20 @@ def test_a_converted_model_is_planned_as_it_was_converted() -> None:
 def test_a_converted_model_is_not_planned_as_another_one(choice: dict[str, Any]) -> None:
     with pytest.raises(RequestError, match="is a converted model and keeps its conversion"):
         plan("gpt2-nano-spiking", "45nm", seq_len=4, spiking=SpikingConfig(**choice))
+
+
+def test_the_share_of_active_channels_is_assumed_and_said() -> None:
+    request = {"model": "gpt2-small", "hw": ("45nm",), "phase": "decode", "batch": 2}
+    half = run_plan(PlanRequest.model_validate(request | {"active_rate": 0.5}))
+    # 1 - 0.5^2 of the rows of 768 x 3072
+    up = half.ssa.layer("transformer.h.0.mlp.c_fc").tally
+    assert up.touched_weights == 0.75 * 768 * 3072
+    assert up.active_weights == 2 * 0.5 * 768 * 3072
+    assert "A = 0.5 (as given)" in str(half.settings["assumed"])
+    assert half.settings["active_rate"] == 0.5
+    usual = run_plan(PlanRequest.model_validate(request | {"spike_rate": 0.2}))
+    steps = usual.ssa.timesteps
+    share = 1 - 0.8 ** (2 * steps)
+    up = usual.ssa.layer("transformer.h.0.mlp.c_fc").tally
+    assert up.touched_weights == round(share * 768 * 3072)
+    assert "slots independent" in str(usual.settings["assumed"])
