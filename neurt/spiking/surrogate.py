@@ -29,7 +29,7 @@ class _ATanSpike(torch.autograd.Function):
         ctx.save_for_backward(x)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (x,) = ctx.saved_tensors
         return grad * atan_slope(x, ctx.alpha), None
@@ -75,7 +75,7 @@ class _LIFOverTime(torch.autograd.Function):
         return spikes
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
         potentials, spikes, threshold = ctx.saved_tensors
         to_threshold, channels = torch.zeros_like(threshold), len(threshold)

@@ -173,14 +173,35 @@ def test_stored_choices_are_as_they_were() -> None:
         assert stored_choices(config) is config
 
 
-def test_the_shipped_model_which_version_0_1_wrote_loads() -> None:
-    folder = files("neurt") / "assets" / "gpt2-nano-spiking"
-    stored = json.loads((folder / "config.json").read_text())["spiking"]
-    assert stored.keys() >= {"attention", "feedforward", "attention_quantile"}
-    config = stored_choices(stored)
+def test_a_model_that_version_0_1_wrote_loads() -> None:
+    # The gpt2-nano-spiking that it shipped.
+    config = stored_choices(
+        {
+            "attention": "spikformer",
+            "attention_code": None,
+            "attention_quantile": 0.6,
+            "attention_threshold": None,
+            "feedforward": "pow2",
+            "input_quantile": 0.99,
+            "key_value": "stored",
+            "surrogate_alpha": 2.0,
+            "tau": 2.0,
+            "threshold": 0.25,
+            "timesteps": 4,
+        }
+    )
     assert (config.form, config.code, config.threshold) == (Form.SPIKFORMER, Code.POW2, 0.25)
     assert (config.dead_zone, config.calibrate) == (DeadZone.OUTPUT, Calibrate.QUANTILE)
-    assert json.loads((folder / "finetune.json").read_text())["spiking"]["feedforward"] == "pow2"
+
+
+def test_the_shipped_model_is_the_one_of_its_record() -> None:
+    folder = files("neurt") / "assets" / "gpt2-nano-spiking"
+    model, record = (
+        json.loads((folder / name).read_text())["spiking"]
+        for name in ("config.json", "finetune.json")
+    )
+    assert stored_choices(model) == stored_choices(record)
+    assert stored_choices(model).form is Form.SPIKFORMER
 
 
 def test_what_a_stored_conversion_leaves_out_was_the_default_then() -> None:
