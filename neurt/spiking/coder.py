@@ -90,13 +90,16 @@ class Coder(SpikingNeuron):
             if self.watched:
                 self._keep(self._measured(events))
             return events
-        coded: Firing = checkpoint(  # a few tensors for each time step: made again when needed
-            self.encode_differentiably,
-            x.detach(),
-            threshold,
-            use_reentrant=False,
-            preserve_rng_state=False,
-        )
+        if threshold.requires_grad:  # some tensors for each time step: made again when needed
+            coded: Firing = checkpoint(
+                self.encode_differentiably,
+                x.detach(),
+                threshold,
+                use_reentrant=False,
+                preserve_rng_state=False,
+            )
+        else:
+            coded = self._measured(self.encode(x.detach(), threshold))
         if self.watched:
             self._keep(coded)
         # Zero in the forward pass; in the backward pass the sum of the events is x / scale.

@@ -247,7 +247,6 @@ def test_words_that_make_no_sense_are_one_line(
         ("finetune --model m --text t --out o --train norms", "--threshold-learning-rate 1"),
         ("finetune --model m --text t --out o", "--own-share 0.1"),
         ("finetune --model m --text t --out o --steps 0", "--own-tokens 999"),
-        ("finetune --model m --text t --out o --cross-entropy-weight 0", "--no-baseline"),
         ("sweep --model m --codes sar", "--dead-zones loss"),
         ("sweep --model m --codes pow2", "--calibrate mse"),
         ("sweep --model m --ray local", "--jobs 2"),
