@@ -116,7 +116,7 @@ def test_what_lies_there_must_be_the_analog_model_of_it(
         ({"train": ["norms", "thresholds"]}, lambda name: "ln_" in name),
         ({"save_dtype": "float16"}, lambda _name: True),  # which rounds all matrices
     ],
-    ids=str,
+    ids=["thresholds and attention", "blocks", "norms and thresholds", "rounded"],
 )
 def test_a_student_has_the_conversion_asked_for_and_what_it_trains_is_its_own(
     trained: Path, how: dict[str, Any], own: Callable[[str], bool]
