@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: Pictures of each hardware.
-_DRAWN = ("layers", "components", "phases", "roofline")
+_DRAWN = ("layers", "components", "phases", "roofline", "batch")
 
 
 def write_report(
@@ -105,7 +105,7 @@ def views_of(out: Path) -> set[Path]:
         return set()  # no run that can be told from files of the user's own
     stems = [f"{kind}_{slug}" for kind in _DRAWN for slug in slugs(hardware)]
     pictures = {f"{stem}.{x}" for stem in ("spike_rates", *stems) for x in Pictures.ALL.suffixes}
-    made = pictures | {"report.html", "roofline.csv", "steps.csv", "times.csv"}
+    made = pictures | {"report.html", "roofline.csv", "batch.csv", "steps.csv", "times.csv"}
     return {out / name for name in made}
 
 

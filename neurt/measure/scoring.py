@@ -32,11 +32,15 @@ def score(analog: Tensor, spiking: Tensor, targets: Tensor) -> Scored:
     for p, q, came in zip(*(x.split(_ROWS) for x in (analog, spiking, targets)), strict=True):
         logs = [logits.float().log_softmax(-1) for logits in (p, q)]
         best = [logits.argmax(-1) for logits in (p, q)]
+        nats = [-_total(log.gather(-1, came.unsqueeze(-1))) for log in logs]
+        right = [int((guess == came).sum()) for guess in best]
         found = Scored(
             len(came),
-            *(-_total(log.gather(-1, came.unsqueeze(-1))) for log in logs),
+            nats[0],
+            nats[1],
             _total(logs[0].exp() * (logs[0] - logs[1])),
-            *(int((guess == came).sum()) for guess in best),
+            right[0],
+            right[1],
             int((best[0] == best[1]).sum()),
         )
         sums = Scored(*map(add, sums, found))

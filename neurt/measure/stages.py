@@ -70,7 +70,7 @@ class Counting:
 
         The tokens before a lone decode step fill the cache uncounted.
         """
-        steps, found = [step for _, step in self._passes], []
+        steps = [step for _, step in self._passes]
         known = steps[0].keys - steps[0].queries
         call = partial(self._model, use_cache=False)
         if len(steps) > 1 or known:
@@ -78,20 +78,20 @@ class Counting:
             call = partial(self._model, past_key_values=cache, use_cache=True)
         if known:
             with torch.no_grad():
-                found.append(call(input_ids=ids[:, :known]))
-            yield 0, found.pop()
+                filled = call(input_ids=ids[:, :known])
+            yield 0, filled
         for stage, step in self._passes:
             start = step.keys - step.queries
             new = ids[:, start : step.keys]
-            self._count(stage, step, lambda new=new: found.append(call(input_ids=new)))
-            yield start, found.pop()
+            yield start, self._count(stage, step, partial(call, input_ids=new))
 
-    def _count(self, stage: Stage, step: Pass, call: Callable[[], object]) -> None:
+    def _count(self, stage: Stage, step: Pass, call: Callable[[], Any]) -> Any:
         tokens, phase = step.batch * step.queries, stage.phase
+        found: list[Any] = []
         with self._watch():
             counts = count_pass(
                 self._model,
-                call,
+                lambda: found.append(call()),
                 variant=self._variant,
                 tokens=tokens,
                 phase=phase,
@@ -100,6 +100,7 @@ class Counting:
         self._witness(step, counts)
         before = [self._totals[stage]] if stage in self._totals else []
         self._totals[stage] = merged([*before, counts], phase)
+        return found.pop()
 
 
 #: A sum of so many units is exact in single precision; a burst has up to 7 of them.

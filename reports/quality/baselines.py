@@ -81,7 +81,8 @@ class BaselineLine:
     def change_interval(self) -> Interval | None:
         """Where the change of perplexity lies in 95 % of texts made of the same windows."""
         if self.measured is not None:
-            return self.measured.closeness and self.measured.closeness.change_interval
+            closeness = self.measured.closeness
+            return None if closeness is None else closeness.change_interval
         return self.evaluation.comparison.change_interval if self.is_spiking else None
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 
 from energy import Estimate, Saving, saving
@@ -147,6 +147,10 @@ def part_table(asa: Estimate, ssa: Estimate, components: bool) -> Table[Each]:
 _WHOLE, _ATTENTION = -1, -2
 
 
+def _saved_in(number: int, lines: Each) -> str:
+    return lines[number].saved
+
+
 def verdict_table(run: Run) -> Table[Each]:
     """What is saved of the whole bill on each hardware at both bounds: of each phase, of all."""
     phases = [phase.name for phase in run.phases] if run.request else []
@@ -162,10 +166,7 @@ def verdict_table(run: Run) -> Table[Each]:
     columns: tuple[Column[Each], ...] = (
         Column("hw", lambda x: x[_WHOLE].asa.profile.name, "saved on", words=True, key=True),
         Column("bound", lambda x: x[_WHOLE].accounting, "whole bill", words=True, key=True),
-        *(
-            Column(name, lambda x, number=number: x[number].saved, name)
-            for number, name in enumerate(phases)
-        ),
+        *(Column(name, partial(_saved_in, number), name) for number, name in enumerate(phases)),
         Column("model", lambda x: x[_WHOLE].saved, "request" if phases else run.phases[0].name),
         Column("model_interval", lambda x: x[_WHOLE].interval, "5 to 95 %", _spread),
         Column("attention", lambda x: x[_ATTENTION].saved, "attention"),

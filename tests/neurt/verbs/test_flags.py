@@ -13,7 +13,7 @@ import pytest
 
 from neurt.cli import main
 from neurt.requests.finetune import FinetuneRequest
-from neurt.spiking.config import Code, SpikingConfig
+from neurt.spiking.config import Form, SpikingConfig
 from neurt.verbs.commands import COMMANDS, parse, parser
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "commands.txt"
@@ -93,12 +93,12 @@ def test_words_become_the_fields_of_a_request() -> None:
 
 
 def test_the_conversion_is_a_model_inside_the_request() -> None:
-    words = "finetune --model m --text t --out o --code sar --lif-quantile .9 --no-baseline"
+    words = "finetune --model m --text t --out o --form spikformer --lif-quantile .9 --no-baseline"
     assert asked(*words.split()) == FinetuneRequest(
         model="m",
         text="t",
         out=Path("o"),
-        spiking=SpikingConfig(code=Code.SAR, lif_quantile=0.9),
+        spiking=SpikingConfig(form=Form.SPIKFORMER, lif_quantile=0.9),
         baseline=False,
     )
 
@@ -182,7 +182,7 @@ PLAN = ["plan", "--model", "gpt2-small", "--hw", "45nm"]
         ("plan --model m --hw a --prompt 4", "--generate is missing"),
         ("price c.csv --hw a --hw b --latency-s asa=1", "but --hw names a, b; give one --hw"),
         ("sensitivity c.csv --hw a --latency-s asa=1", "--latency-s is given for asa alone"),
-        ("profile --model m --hw a --dead-zone loss", "dead zones by loss are those of the code"),
+        ("profile --model m --hw a --form spikformer --dead-zone loss", "dead zones by loss are"),
         ("pretrain --text t --out o --width 6", "--width (= 6) must be divisible by --heads"),
         ("plan --model m --hw a --batch 0", "argument --batch: must be at least 1, not 0"),
         ("plan --model m --hw a --batch 1.5", "argument --batch: must be an integer, not '1.5'"),
@@ -227,12 +227,12 @@ def test_words_that_make_no_sense_are_one_line(
         ("plan --model m --hw a --phase decode", "--seq-len 9"),
         ("plan --model m --hw a --prompt 4 --generate 4", "--seq-len 9"),
         ("plan --model m --hw a --prompt 4 --generate 4", "--context 9"),
-        ("plan --model m --hw a", "--key-value streamed"),
+        ("plan --model m --hw a --form spikformer", "--key-value streamed"),
         ("profile --model m --hw a --form softmax", "--lif-quantile 0.5"),
         ("profile --model m --hw a --form softmax", "--tau 3"),
         ("profile --model m --hw a --code sar", "--dead-zone output"),
         ("profile --model m --hw a --code pow2", "--calibrate mse"),
-        ("profile --model m --hw a --calibrate mse", "--input-quantile 0.9"),
+        ("profile --model m --hw a --code sar --calibrate mse", "--input-quantile 0.9"),
         ("profile --model m --hw a --code exact", "--threshold 2"),
         ("profile --model m --hw a --attention-code exact", "--attention-threshold 2"),
         ("profile --model m --hw a --weights pretrained", "--seed 1"),
@@ -250,7 +250,7 @@ def test_words_that_make_no_sense_are_one_line(
         ("sweep --model m --codes sar", "--dead-zones loss"),
         ("sweep --model m --codes pow2", "--calibrate mse"),
         ("sweep --model m --ray local", "--jobs 2"),
-        ("reproduce", "--key-values streamed"),
+        ("reproduce --forms spikformer", "--key-values streamed"),
         ("breakeven --hw a --run r", "--timesteps 2"),
         ("breakeven --hw a --run r", "--seq-len 2"),
         ("price c.csv --hw a --accounting lemaire", "--dataflow layerwise"),
