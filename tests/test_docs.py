@@ -17,8 +17,8 @@ DOCS = Path(__file__).parents[1] / "docs"
 MACHINE = (DOCS / "machine.md").read_text(encoding="utf-8")
 PAGES = {page.name: page.read_text(encoding="utf-8") for page in DOCS.glob("*.md")}
 NANO = (
-    "profile --model gpt2-nano --form softmax --code pow2 --threshold 0.25 --attention causal "
-    "--hw 45nm"
+    "profile --model gpt2-nano --dead-zone output --resolution 1 --threshold 0.25 "
+    "--attention causal --hw 45nm"
 )
 TIMED = (
     "plan --model gpt2-small --hw 7nm-hbm2 --hw 7nm-hbm2-bf16 --timesteps 4 --prompt 128 "

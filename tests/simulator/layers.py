@@ -27,6 +27,7 @@ class Sizes(NamedTuple):
     causal: bool = False
     steps: int = 1  #: time steps of the spiking side
     streamed: bool = False  #: K and V are coded too
+    zones: int = 1  #: that a coder of the input of a linear layer reads for each channel
 
     @property
     def head_width(self) -> int:

@@ -34,7 +34,7 @@ class Machine(Layers):
         s = self.sizes
         self._norm()
         if self.spiking:
-            self._coder(len(s.rows) * s.width, s.width)
+            self._coder(len(s.rows) * s.width, s.zones * s.width)
         self._projections()
         if s.gated:
             rotated = len(s.rows) * (s.width + s.kv_width)
@@ -47,7 +47,7 @@ class Machine(Layers):
             self._attend(sequence)
         self._functions_of_attention()
         if self.spiking:
-            self._coder(len(s.rows) * s.width, s.width)
+            self._coder(len(s.rows) * s.width, s.zones * s.width)
         self._dense("proj", s.width, s.width, bias=not s.gated, stores=s.width, events=self.spiking)
         self._residual()
 
@@ -144,7 +144,7 @@ class Machine(Layers):
         hidden = len(s.rows) * s.inner
         self._norm()
         if self.spiking:
-            self._coder(len(s.rows) * s.width, s.width)
+            self._coder(len(s.rows) * s.width, s.zones * s.width)
         waiting = 0 if self.spiking else s.inner  # the hidden vector, once, where it is values
         for _ in range(2 if s.gated else 1):
             stores, waiting = (waiting, 0) if self.fused else (s.inner, waiting)
@@ -155,7 +155,7 @@ class Machine(Layers):
         if s.gated:
             self._function("activation", 2 * hidden, hidden)
         if self.spiking:
-            self._coder(hidden, s.inner)
+            self._coder(hidden, s.zones * s.inner)
         self._dense(
             "ffn_down", s.inner, s.width, bias=not s.gated, stores=s.width, events=self.spiking
         )

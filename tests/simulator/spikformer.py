@@ -16,7 +16,7 @@ class Spikformer(Machine):
         s = self.sizes
         values, steps = len(s.rows) * s.width, range(s.steps)
         self._norm()
-        self._coder(values, s.width)
+        self._coder(values, s.zones * s.width)
         self._projections()
         if s.gated:
             rotated = len(s.rows) * (s.width + s.kv_width)

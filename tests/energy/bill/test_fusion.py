@@ -151,9 +151,9 @@ def test_events_of_softmax_attention_in_prefill() -> None:
     found = moved(plan_ssa(GPT2, PREFILL, spiking(Form.SOFTMAX), 0.25))
     expect(
         found,
-        # Coders take values on their way, keep no state and write 2 steps x 4 x 8 slots, each with
-        # a threshold per channel.
-        attn__encoder={"vectors": 8, "events out": 64},
+        # Coders take values on their way, keep no state and write 2 steps x 4 x 8 slots. Those of
+        # linear layers have two zones per channel, those of products one.
+        attn__encoder={"vectors": 16, "events out": 64},
         # Between two products only the events of the coder move: no analog query is written.
         attn__c_attn={"W": 192, "vectors": 24, "events in": 64},
         attn__query_encoder={"vectors": 8, "events out": 64},
@@ -163,13 +163,13 @@ def test_events_of_softmax_attention_in_prefill() -> None:
         attn__core__weight_encoder={"vectors": 1},
         attn__core__mix={"K in": 32, "K out": 32},
         attn__core__normalise={},
-        attn__mix_encoder={"vectors": 8, "events out": 64},
+        attn__mix_encoder={"vectors": 16, "events out": 64},
         attn__c_proj={"W": 64, "vectors": 8, "events in": 64, "out": 32},
         residual__0={"in": 32},
-        mlp__encoder={"vectors": 8, "events out": 64},
+        mlp__encoder={"vectors": 16, "events out": 64},
         mlp__c_fc={"W": 96, "vectors": 12, "events in": 64},
         mlp__act={},
-        mlp__hidden_encoder={"vectors": 12, "events out": 96},  # 2 x 4 x 12
+        mlp__hidden_encoder={"vectors": 24, "events out": 96},  # 2 x 4 x 12
         mlp__c_proj={"W": 96, "vectors": 8, "events in": 96, "out": 32},
     )
 
@@ -187,7 +187,7 @@ def test_events_of_new_keys_and_values_come_through_memory() -> None:
         self_attn__core__mix={"events in": 24, "K in": 60, "K out": 12},
         mlp__gate_proj={"W": 96, "events in": 48},
         mlp__up_proj={"W": 96, "events in": 48},
-        mlp__hidden_encoder={"vectors": 12, "events out": 72},
+        mlp__hidden_encoder={"vectors": 24, "events out": 72},
     )
 
 

@@ -99,7 +99,7 @@ def test_the_spiking_model_moves_what_the_closed_form_says(
     counts = plan_ssa(shape, what, spiking, 0.25, Conventions(attention))
     causal = attention is Attention.CAUSAL
     simulated = Machine(
-        sizes(shape, what, causal, steps=3, streamed=streamed),
+        sizes(shape, what, causal, steps=3, streamed=streamed, zones=2),
         fused=fusion is Fusion.FUSED,
         spiking=True,
     )
@@ -227,7 +227,7 @@ def test_spikformer_moves_what_the_closed_form_says(
     spiking = SpikingConfig(timesteps=3, form=Form.SPIKFORMER, code=Code.POW2)
     counts = plan_ssa(shape, what, spiking, 0.25, Conventions(attention))
     simulated = Spikformer(
-        sizes(shape, what, attention is Attention.CAUSAL, steps=3),
+        sizes(shape, what, attention is Attention.CAUSAL, steps=3, zones=2),
         fused=fusion is Fusion.FUSED,
         spiking=True,
         block=block,
