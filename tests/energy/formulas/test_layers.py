@@ -11,6 +11,9 @@ from hwmodels import Op
 
 FULL, CAUSAL = Attention.FULL, Attention.CAUSAL
 
+#: What events touch, where nobody looked.
+_NOT_LOOKED = (None, None, None)
+
 
 def test_pairs_of_a_square() -> None:
     assert pairs(4, 4, FULL) == 16
@@ -90,7 +93,7 @@ def test_steps_that_meet_in_the_same_accumulators_write_one_result() -> None:
     # 6 rows are 3 steps of 2: 2 x 5 results in place of 6 x 5
     assert traffic(together) == traffic(apart) | {Op.ACTIVATION_WRITE: 10}
     assert arithmetic(together) == arithmetic(apart)
-    assert together[1:] == apart[1:] == (120, 7, 24, None, Levels.TERNARY, 4)
+    assert together[1:] == apart[1:] == (120, 7, 24, None, Levels.TERNARY, 4, *_NOT_LOOKED)
 
 
 def test_analog_events_are_a_dense_layer_in_each_step() -> None:
@@ -169,5 +172,5 @@ def test_event_product(stored_is_spikes: bool, reads: dict[Op, int]) -> None:
             channels=4,
         )
         assert arithmetic(tally) == {op: 35}
-        assert tally[1:] == (120, 7, 24, None, levels, 4)
+        assert tally[1:] == (120, 7, 24, None, levels, 4, *_NOT_LOOKED)
         assert traffic(tally) == reads | {Op.ACTIVATION_WRITE: 30}
