@@ -178,9 +178,10 @@ def test_latencies_reach_the_bills_and_the_settings(tiny: str) -> None:
 
 
 def test_a_converted_model_is_planned_as_it_was_converted() -> None:
-    # gpt2-nano-spiking is stored in the spikformer form; a plan is of softmax unless told so.
+    # gpt2-nano-spiking is stored in the spikformer form, with one zone; a plan is of softmax with
+    # two unless told so.
     run = plan("gpt2-nano-spiking", "45nm", seq_len=4)
-    chosen = SpikingConfig(form=Form.SPIKFORMER, code=Code.POW2)
+    chosen = SpikingConfig(form=Form.SPIKFORMER, code=Code.POW2, resolution=1)
     same = plan("gpt2-nano", "45nm", seq_len=4, spiking=chosen)
     assert [row.tally for row in run.ssa.layers] == [row.tally for row in same.ssa.layers]
     assert run.settings["spiking"]["form"] == "spikformer"  # type: ignore[index]
