@@ -104,7 +104,8 @@ def _key(point: EvaluateRequest, decides: str) -> str:
 
 def _title(point: EvaluateRequest) -> str:
     chosen = point.spiking
+    second = "" if "resolution" in chosen.idle else f", resolution {chosen.resolution:g}"
     return (
-        f"{chosen.form}, {chosen.code}, T = {chosen.timesteps}, threshold {chosen.threshold:g}, "
-        f"resolution {chosen.resolution:g}"
+        f"{chosen.form}, {chosen.code}, T = {chosen.timesteps}, threshold {chosen.threshold:g}"
+        f"{second}"
     )

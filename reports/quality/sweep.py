@@ -54,7 +54,7 @@ _SHOWN: dict[str, tuple[Any, ...]] = {
     "threshold": ("threshold", _threshold, False, True),
     "attention_threshold": ("attention threshold", _threshold, False, True),
     "resolution": ("resolution", _threshold, False, True),
-    "coders": ("coders", str, True, True),
+    "coders": ("coders", str, True),
     "spiking_perplexity": ("perplexity", partial(number, digits=2)),
     "perplexity_change": ("change", change),
     "top1_agreement": ("same top-1", _tenth),

@@ -158,6 +158,7 @@ def test_baselines_of_the_analog_model_are_read_once_and_those_of_a_conversion_w
         codes=("pow2", "sar"),
         timesteps=(4,),
         thresholds=(1.0,),
+        resolutions=(1.0,),
         baselines=("w8a8", "zones", "teal=0.25", "twin=4"),
     ).points()
     found = {(p.spiking.form, p.spiking.code): p.baselines for p in points}

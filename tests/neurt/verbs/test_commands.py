@@ -14,6 +14,7 @@ from reports.training.finetuned import Finetuned, Judged, Reading
 pytestmark = pytest.mark.usefixtures("alone")
 
 GRID = ["--codes", "pow2", "--forms", "softmax", "--timesteps", "2", "--thresholds", "1"]
+GRID += ["--resolutions", "1"]
 READING = ["--max-tokens", "64", "--window", "16"]
 
 
