@@ -70,7 +70,11 @@ MODEL = {"model": "model", "hw": "45nm", "pictures": "none"}
 COMMANDS: dict[str, tuple[Flags, dict[str, Trial]]] = {
     "plan": (
         {**MODEL, "no-page": ""},
-        REQUEST | CONVERSION | COMPARED | SHOWN | trials(model="other", spike_rate="0.3"),
+        REQUEST
+        | CONVERSION
+        | COMPARED
+        | SHOWN
+        | trials(model="other", spike_rate="0.3", active_rate="0.3"),
     ),
     "count": (
         {**MODEL, "weights": "random"},

@@ -10,6 +10,7 @@ import pytest
 from neurt.families import ShapeError
 from neurt.measure.planning import run_plan
 from neurt.requests.passes import PlanRequest
+from neurt.spiking.config import Form, SpikingConfig
 from neurt.verbs import report
 from reports import OutputError, Run
 from reports.compare.comparison import CompareError
@@ -31,7 +32,12 @@ def runs(tmp_path: Path) -> list[Path]:
     made = []
     for name, rate in (("one", 0.1), ("two", 0.3)):
         asked = PlanRequest(
-            model=str(tmp_path / "tiny"), hw=("45nm",), seq_len=4, spike_rate=rate, out=tmp_path
+            model=str(tmp_path / "tiny"),
+            hw=("45nm",),
+            seq_len=4,
+            spike_rate=rate,
+            spiking=SpikingConfig(form=Form.SPIKFORMER),  # all that version 0.1 had by default
+            out=tmp_path,
         )
         found = run_plan(asked)
         out = tmp_path / "runs" / name

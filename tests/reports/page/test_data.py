@@ -41,7 +41,7 @@ def test_what_goes_with_time_doubles_with_it_and_the_rest_stays(form: Form, code
 
 
 def test_with_one_time_step_analog_traffic_is_taken_as_once_per_call() -> None:
-    counts = spiking(SpikingConfig(), 1)
+    counts = spiking(SpikingConfig(form=Form.SPIKFORMER), 1)
     grown = steps_with_time(counts.layer("transformer.h.0.attn.qkv_neuron"), counts)
     assert Op.NEURON_UPDATE in grown
     assert Op.ACTIVATION_READ not in grown

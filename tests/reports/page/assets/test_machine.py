@@ -156,7 +156,7 @@ def test_the_panel_says_what_it_has_changed(opened: Opened, run: Run) -> None:
     tab.get_by_label("weights", exact=True).fill("33")  # wider than the arithmetic
     assert tab.evaluate("location.hash") == hash_
     # Both ends of the whole bill are in sight, and time once every rate is known.
-    cards = tab.locator(".card").last.inner_text()
+    cards = tab.locator(".card").first.inner_text()
     assert "All priced, fused" in cards
     assert "All priced, unfused" in cards
     assert "Time at the bound" not in tab.locator("#state").inner_text()
@@ -171,7 +171,7 @@ def test_the_panel_says_what_it_has_changed(opened: Opened, run: Run) -> None:
 def test_both_ends_are_those_of_python(opened: Opened, run: Run) -> None:
     [(asa, ssa), *_] = run.estimates.values()
     tab = opened(page(run))
-    cards = tab.locator(".card").last.inner_text().replace("−", "-")
+    cards = tab.locator(".card").first.inner_text().replace("−", "-")
     for accounting in ("compute", "fused", "unfused"):
         part = saving(asa, ssa, accounting)
         assert part.saving is not None

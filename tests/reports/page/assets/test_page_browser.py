@@ -148,9 +148,11 @@ def test_each_control_prices_again_as_python_does(
     assert model_saving(tab) == expected("7nm", dataflow=Dataflow.EVENT_DRIVEN)
     tab.get_by_label("Accounting").select_option("compute")
     assert model_saving(tab) == expected("7nm", "compute", Dataflow.EVENT_DRIVEN)
-    # The panel has all accountings side by side: the chosen one, and both ends of the whole bill.
-    shown = tab.locator("#readout tr").last.inner_text().replace("−", "-").split("\t")
-    whole = [expected("7nm", x, Dataflow.EVENT_DRIVEN) for x in ACCOUNTINGS]
+    # The panel has all accountings side by side: both ends of the whole bill, then MACs and ACs.
+    shown = tab.locator("#readout tbody tr").first.inner_text().replace("−", "-").split("\t")
+    order = ("fused", "unfused", "compute")
+    assert {*order} == {*ACCOUNTINGS}
+    whole = [expected("7nm", x, Dataflow.EVENT_DRIVEN) for x in order]
     assert shown[0] == "Model"
     assert [float(cell.removesuffix(" %")) / 100 for cell in shown[1:]] == [
         pytest.approx(share.expected, abs=1e-4) for share in whole
