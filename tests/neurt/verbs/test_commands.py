@@ -114,7 +114,7 @@ def test_of_several_processes_the_main_one_speaks(
 @pytest.mark.parametrize(
     ("words", "this"),
     [
-        ([], "signed_if in spikformer attention"),
+        (["--form", "spikformer", "--code", "signed_if"], "signed_if in spikformer attention"),
         (["--form", "softmax", "--code", "sar"], "sar in softmax attention"),
         (["--form", "spikformer", "--code", "pow2"], "pow2 in spikformer attention"),
     ],

@@ -12,6 +12,7 @@ import pytest
 from energy import Counts, Label, LayerCount, Tally, saving
 from energy.counts.file import read_csv
 from reports import OutputError, Run
+from reports.kit.closeness import Closeness, Scored
 from reports.quality.evaluation import Evaluation
 from reports.quality.table import QUALITY, at_depth, layers_table, quality_table
 from reports.quality.write import write_quality
@@ -20,7 +21,22 @@ Make = Callable[..., Evaluation]
 
 
 def test_every_column_is_filled(make_run: Callable[..., Run], evaluated: Make) -> None:
-    for table in (quality_table(evaluated(make_run())), layers_table(evaluated(make_run()))):
+    run = make_run()
+    # As if somebody had looked which weights a token needs: half of those of each layer.
+    looked = tuple(
+        replace(layer, tally=layer.tally._replace(active_weights=layer.tally.dense_macs / 8))
+        for layer in run.ssa.layers
+    )
+    found = evaluated(replace(run, ssa=replace(run.ssa, layers=looked)))
+    # Two windows have an interval.
+    windows = tuple(Scored(50, 100.0, 100.0 + nats, kl) for nats, kl in ((4.0, 5.0), (6.0, 7.5)))
+    comparison = replace(found.comparison, closeness=Closeness(windows))
+    found = replace(found, comparison=comparison)
+    [row] = quality_table(found).records()
+    assert row["weights_per_token"] == 0.5  # 4 steps x 1 / 8
+    assert row["perplexity_change_low"] < row["perplexity_change"] < row["perplexity_change_high"]
+    assert row["kl_nats_low"] < row["kl_nats"] < row["kl_nats_high"]
+    for table in (quality_table(found), layers_table(found)):
         assert not table.to_frame().isna().to_numpy().any()
 
 
