@@ -72,6 +72,7 @@ def test_dead_zones_by_loss_keep_what_the_model_says(smollm2: LoadedModel, ids: 
         code=Code.POW2,
         dead_zone=DeadZone.LOSS,
         threshold=0.5,
+        resolution=1.0,
         attention_threshold=1.6,
     )
     spiking = convert(smollm2.model, choices, [ids[None, 512:768]])

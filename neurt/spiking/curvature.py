@@ -21,7 +21,7 @@ from neurt.spiking.coder import Coder
 from neurt.spiking.feedforward import SpikingFeedForward
 from neurt.spiking.head import EventHead
 from neurt.spiking.modeling import SpikingLanguageModel
-from neurt.spiking.neuron import NeuronError
+from neurt.spiking.neuron import NeuronError, check_given
 from neurt.spiking.pow2 import PowerOfTwo
 from neurt.spiking.softmax import SoftmaxAttention
 
@@ -99,7 +99,7 @@ def curvature(
         seed: Of the labels, which the model draws from its own predictions.
 
     Raises:
-        NeuronError: If a prediction or a gradient (names the coder) is not finite.
+        NeuronError: If a prediction, or a value or a gradient (names the coder), is not finite.
     """
     draw = torch.Generator().manual_seed(seed)
     with _listening(model) as felt:
@@ -116,19 +116,21 @@ def curvature(
                 labels = drawn[:, 0].to(logits.device)
                 torch.nn.functional.cross_entropy(logits, labels, reduction="sum").backward()
         progress(len(windows), len(windows))
-        return {name: felt[coder].mean(name) for name, coder in _coders(model)}
+        return {name: felt[coder].mean() for name, coder in _coders(model)}
 
 
 class _Felt:
     """Sums of squared gradients of one coder's input."""
 
-    def __init__(self, coder: Coder) -> None:
+    def __init__(self, name: str, coder: Coder) -> None:
+        self._name = name
         self.squares = torch.zeros_like(coder.threshold, dtype=torch.float64)
         self.values = torch.zeros_like(self.squares)
         self._arranged = coder.arranged
 
     def listen(self, x: Tensor) -> Tensor:
         """Pass the value on as a single event, and hear of its gradient."""
+        check_given(self._name, x)
         if not x.requires_grad:  # the first of all has no other reason
             x.requires_grad_()
         x = x.view_as(x)  # of what other coders read too, this one hears its own part
@@ -146,13 +148,13 @@ class _Felt:
             self.squares += squares.masked_fill(hidden, 0).sum(over).flatten()
             self.values += (~hidden).sum(over).flatten()
 
-    def mean(self, name: str) -> Tensor:
+    def mean(self) -> Tensor:
         """F_c, in single precision."""
         mean = (self.squares / self.values.clamp(min=1)).float()
         if not bool(torch.isfinite(mean).all()):
             raise NeuronError(
-                f"the gradient at '{name}' is not finite; check the weights for NaN and for values "
-                "that overflow"
+                f"the gradient at '{self._name}' is not finite; check the weights for NaN and for "
+                "values that overflow"
             )
         return mean
 
@@ -161,7 +163,7 @@ class _Felt:
 def _listening(model: SpikingLanguageModel) -> Iterator[dict[Coder, _Felt]]:
     """Inside the block coders pass values on uncoded, and no parameter gathers a gradient."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    felt = {coder: _Felt(coder) for _, coder in _coders(model)}
+    felt = {coder: _Felt(name, coder) for name, coder in _coders(model)}
     try:
         for parameter in trained:
             parameter.requires_grad_(False)

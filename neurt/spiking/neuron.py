@@ -65,6 +65,15 @@ def all_finite(values: Tensor) -> bool:
     return bool(values.detach().sum().isfinite()) or bool(values.isfinite().all())
 
 
+def check_given(name: str, values: Tensor) -> None:
+    """Raise NeuronError, which names the layer, if it is given what is not finite."""
+    if not all_finite(values):
+        raise NeuronError(
+            f"layer '{name}' was given a value that is not finite while its thresholds "
+            "were calibrated; check the weights for NaN and for values that overflow"
+        )
+
+
 class SpikingNeuron(nn.Module):
     """A layer of neurons over time.
 
@@ -126,11 +135,7 @@ class SpikingNeuron(nn.Module):
             samples = samples[samples != 0].unsqueeze(-1)
         if not len(samples):  # nothing to go by
             return
-        if not all_finite(samples):
-            raise NeuronError(
-                f"layer '{self.name}' was given a value that is not finite while its thresholds "
-                "were calibrated; check the weights for NaN and for values that overflow"
-            )
+        check_given(self.name, samples)
         threshold = self.find_threshold(samples).to(self.threshold.dtype)
         # A channel that is silent in the text still needs a threshold it can divide by.
         threshold = threshold.clamp(min=torch.finfo(threshold.dtype).tiny ** 0.5)

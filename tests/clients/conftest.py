@@ -28,10 +28,13 @@ MODELS: dict[str, Callable[[], Any]] = {
     "gpt2": lambda: load_model("gpt2-nano").model,
     "llama": tiny_llama,
 }
-#: How it is converted: without any error of coding, and as one would.
+#: How it is converted: without any error of coding, and with one that scores show. The gradients of
+#: random weights say nothing, so dead zones are those by output.
 CONVERSIONS = {
     "exact": SpikingConfig(form="softmax", code="exact"),
-    "pow2": SpikingConfig(form="softmax", code="pow2", threshold=0.25),
+    "pow2": SpikingConfig(
+        form="softmax", code="pow2", dead_zone="output", threshold=0.25, resolution=1.0
+    ),
 }
 
 

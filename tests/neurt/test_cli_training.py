@@ -105,7 +105,11 @@ def test_weights_that_are_no_numbers(fails: Fails, model: Path, passages: Path) 
 
 
 def test_activations_that_overflow(fails: Fails, model: Path, passages: Path) -> None:
+    # The largest numbers that there are pass all coders, and the last norm squares them.
     set_value(model, "transformer.h.1.ln_2.bias", 3e38)
+    for words in (finetune(model, passages), sweep(model)):
+        assert "a prediction on the calibration text is not finite" in fails(*words)
+    set_value(model, "transformer.h.1.ln_2.weight", 3e38)  # now their sum overflows before one
     for words in (finetune(model, passages), sweep(model)):
         assert "layer 'transformer.h.1.mlp." in fails(*words)
 
@@ -161,7 +165,7 @@ def test_a_checkpoint_of_another_version(
     with safe_open(unfinished, framework="pt") as file:
         metadata = file.metadata()
     save_file(load_file(unfinished), unfinished, metadata | {"version": "0"})
-    assert "has version 0, this program reads version 3" in fails(
+    assert "has version 0, this program reads version 4" in fails(
         *finetune(model, passages, *RESUME)
     )
 

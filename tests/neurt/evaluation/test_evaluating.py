@@ -18,6 +18,7 @@ from neurt.evaluation.evaluating import run_evaluate
 from neurt.evaluation.quality import QualityError, compare
 from neurt.loading.models import ModelError
 from neurt.requests.evaluate import EvaluateRequest
+from neurt.spiking import curvature
 from neurt.spiking.config import SpikingConfig
 from neurt.spiking.conversion import ConversionError, convert
 from neurt.text.data import TextError
@@ -71,7 +72,10 @@ Run = Callable[..., tuple[Evaluation, list[str]]]
 
 def test_an_analog_model_is_converted_and_compared(evaluate: Run, analog: Path) -> None:
     found, said = evaluate(analog, hw=("45nm", "loihi"), spiking=SpikingConfig(timesteps=3))
-    assert said == ["mine: weights=local(mine)"]
+    assert said == [
+        "mine: weights=local(mine)",
+        "Dead zones by loss: the weights are trained.",
+    ]
     compared = found.comparison
     # Positions of the model, half of them, and every token but the first.
     assert (compared.window, compared.stride, compared.analog.tokens) == (64, 32, 79)
@@ -149,7 +153,10 @@ def test_it_can_be_written_and_says_what_was_asked(
     assert found.comparison.asa.attention == "causal"
 
 
-def test_progress_goes_through_its_stages(analog: Path, tmp_path: Path) -> None:
+def test_progress_goes_through_its_stages(
+    analog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(curvature, "_LAST", {})  # of the same model in the test before
     told: list[tuple[str, int, int]] = []
     run_evaluate(
         EvaluateRequest(model=str(analog), max_tokens=80, batch=1, out=tmp_path),
@@ -269,7 +276,8 @@ def test_a_calibration_text_that_cannot_be_used_is_refused(
 
 
 def test_dead_zones_by_loss_where_there_are_none_are_refused(fails: Fails, analog: Path) -> None:
-    said = fails(ConversionError, analog, spiking=SpikingConfig(dead_zone="loss"))
+    spiking = SpikingConfig(form="spikformer", dead_zone="loss")
+    said = fails(ConversionError, analog, spiking=spiking)
     assert "this is signed_if in spikformer attention" in said
 
 

@@ -307,7 +307,7 @@ def test_an_impossible_threshold_of_a_converted_model_is_refused(
     converted(directory, tmp_path / "out")
     path = tmp_path / "out" / "model.safetensors"
     tensors = load_file(path)
-    name = "transformer.h.0.attn.qkv_neuron.threshold"
+    name = "transformer.h.0.attn.encoder.threshold"
     tensors[name][3] = value
     save_file(tensors, path, metadata={"format": "pt"})
     said = refused(ModelError, load_model, str(tmp_path / "out"))
