@@ -325,12 +325,13 @@ def test_dead_zones_by_loss_are_refused_where_there_are_none(
     assert said.endswith("for which dead zones by output are calibrated")
 
 
-def test_a_prediction_that_is_not_finite_is_a_conversion_that_cannot_be(
+def test_a_layer_that_is_given_what_is_not_finite_is_a_conversion_that_cannot_be(
     tiny_gpt2: GPT2LMHeadModel, token_ids: Tensor
 ) -> None:
     with torch.no_grad():
         tiny_gpt2.transformer.h[1].mlp.c_fc.weight.fill_(3e38)  # finite, but sums are not
-    with pytest.raises(ConversionError, match=r"^cannot convert: a prediction on the calib"):
+    said = r"^cannot convert: layer 'transformer\.h\.1\.mlp\.hidden_encoder' was given a value that"
+    with pytest.raises(ConversionError, match=said):
         convert(tiny_gpt2, LOSS, [token_ids])
 
 
