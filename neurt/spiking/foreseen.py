@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from neurt.spiking.coder import Coder
 from neurt.spiking.modeling import SpikingLanguageModel
@@ -65,25 +66,18 @@ def foresee(model: SpikingLanguageModel, felt: Mapping[str, Tensor], window: Ten
         analog = _predictions(model, window)
     costs: list[Tensor] = []
 
-    def add(curvature: Tensor, coder: Coder, x: Tensor, events: Tensor) -> None:
-        squares = (coder.decode(events) - x).square()
+    def add(curvature: Tensor, coder: Coder, args: tuple[Tensor], events: Tensor) -> None:
+        squares = (coder.decode(events) - args[0]).square()
         if coder.arranged is not None:
             curvature = curvature.view(coder.arranged)
         costs.append((squares * curvature.to(squares)).sum())
 
     with ExitStack() as stack:
         for name, coder in coders.items():
-            stack.callback(coder.register_forward_hook(_hook(add, felt[name])).remove)
+            stack.callback(coder.register_forward_hook(partial(add, felt[name])).remove)
         spiking = _predictions(model, window)
     divergence = (analog.exp() * (analog - spiking)).sum(-1).mean()
     return Foreseen(float(sum(costs)) / 2 / window.numel(), float(divergence))
-
-
-def _hook(add: Any, curvature: Tensor) -> Any:
-    def hook(coder: nn.Module, args: tuple[Tensor], events: Tensor) -> None:
-        add(curvature, coder, args[0], events)
-
-    return hook
 
 
 def _predictions(model: SpikingLanguageModel, window: Tensor) -> Tensor:
