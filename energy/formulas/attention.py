@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from energy.counts import Levels, Tally
-from energy.formulas.conventions import Attention, pairs
+from energy.formulas.conventions import Attention, Window, attended, pairs
 from hwmodels import Op
 
 #: `scores` (Q K^T) or `mix` (A V).
@@ -24,11 +24,22 @@ class Product(NamedTuple):
     width: int  #: width of a head
     kv_heads: int  #: cached heads, of which several products may share one
     attention: Attention  #: which query-key pairs are counted
+    window: Window | None = None  #: what a query may see at most; None for all before it
+    #: what a mask leaves that neither says: pairs of all heads, and rows of K or V of all cached
+    #: heads that any query sees
+    masked: tuple[int, int] | None = None
 
     @property
     def pairs(self) -> int:
         """Query-key pairs of all heads: entries of the scores, or of the weights A."""
-        return self.heads * pairs(self.queries, self.keys, self.attention)
+        if self.masked is not None:
+            return self.masked[0]
+        return self.heads * pairs(self.queries, self.keys, self.attention, self.window)
+
+    @property
+    def rows(self) -> int:
+        """Rows of scores of all heads."""
+        return self.heads * self.queries
 
     @property
     def vectors(self) -> int:
@@ -37,8 +48,11 @@ class Product(NamedTuple):
 
     @property
     def cached(self) -> int:
-        """Entries of K or V."""
-        return self.kv_heads * self.keys * self.width
+        """Entries of K or V that are read."""
+        if self.masked is not None:
+            return self.masked[1] * self.width
+        seen = attended(self.queries, self.keys, self.attention, self.window)
+        return self.kv_heads * seen * self.width
 
     @property
     def appended(self) -> int:

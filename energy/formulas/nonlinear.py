@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from energy.counts import Tally
-from energy.formulas.conventions import Attention, pairs
+from energy.formulas.conventions import Attention, Window, pairs
 from energy.formulas.layers import embedding
 from hwmodels import Op
 
@@ -17,22 +17,32 @@ def softmax(
     *,
     attention: Attention,
     capped: bool = False,
+    window: Window | None = None,
+    sinks: int = 0,
 ) -> Tally:
-    """Scaled softmax over each row of `n` scores.
+    """Scaled softmax over each row of scores of an attention; see `softmax_of`."""
+    elements = heads * pairs(queries, keys, attention, window)
+    return softmax_of(elements, heads * queries, capped=capped, sinks=sinks)
+
+
+def softmax_of(elements: int, rows: int, *, capped: bool = False, sinks: int = 0) -> Tally:
+    """Scaled softmax over rows of `n` scores each, `elements` in all.
 
     Per row: n multiplications (scale), n - 1 comparisons (maximum), n subtractions, n
     exponentials, n - 1 additions (sum), n divisions. Capped (Gemma 2), each score `s` first
     becomes c tanh(s / c): 2 multiplications by constants, and tanh as in `gelu_tanh` (1
-    multiplication, 1 exponential, 2 additions, 1 division).
+    multiplication, 1 exponential, 2 additions, 1 division). With attention sinks (gpt-oss), each
+    row has one score more, learned for each of `sinks` heads, which takes part in the maximum and
+    the sum and has no weight: 1 comparison, 1 subtraction, 1 exponential, 1 addition.
     """
-    elements = heads * pairs(queries, keys, attention)
-    rows = heads * queries
+    sunk = rows if sinks else 0
     ops = {
         Op.MUL: (1 + 3 * capped) * elements,
-        Op.CMP: elements - rows,
-        Op.ADD: (2 + 2 * capped) * elements - rows,
-        Op.EXP: (1 + capped) * elements,
+        Op.CMP: elements - rows + sunk,
+        Op.ADD: (2 + 2 * capped) * elements - rows + 2 * sunk,
+        Op.EXP: (1 + capped) * elements + sunk,
         Op.DIV: (1 + capped) * elements,
+        Op.VECTOR_READ: sinks,
     }
     return _passing(elements, ops)
 
