@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from neurt.grid.measuring import layer_parameters
+from neurt.families.parameters import parameters
 from neurt.loading.source import resolve
 from neurt.text.data import packaged_text
 
@@ -45,10 +45,7 @@ def main() -> None:
     asked = parser.parse_args()
     shape = resolve(asked.model).shape
     assert shape is not None, "its sizes must be at hand"
-    positions = shape.positions if shape.model_type == "gpt2" else 0
-    outside = (shape.vocabulary + positions) * shape.width
-    parameters = outside + shape.layers * layer_parameters(shape)
-    size = parameters * 4 / 2**20
+    size = parameters(shape).total * 4 / 2**20
     words = ["profile", "--hw", "45nm", "--weights", "random", "--seq-len", asked.seq_len]
     with tempfile.TemporaryDirectory() as out:
         if asked.evaluate:

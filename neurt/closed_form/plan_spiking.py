@@ -8,18 +8,18 @@ from typing import Any, Unpack
 
 from energy.counts import About, Counts, Levels, Tally
 from energy.formulas import Conventions, nonlinear
-from neurt.closed_form.passes import Pass, PlanError
-from neurt.closed_form.plan import (
+from neurt.closed_form.analog_rows import (
     Row,
     activation,
-    norm,
+    norms_named,
     projections,
     residuals,
     rotary,
-    whole_model,
 )
+from neurt.closed_form.passes import Pass, PlanError
+from neurt.closed_form.plan import whole_model
 from neurt.closed_form.plan_rows import ARRIVING, Rows
-from neurt.families import Shape, family_of
+from neurt.families import Shape, family_of, not_converted
 from neurt.spiking.config import Code, Coded, DeadZone, Form, SpikingConfig
 
 
@@ -53,12 +53,8 @@ def plan_ssa(
     if spiking.conflict:
         raise PlanError(spiking.conflict)
     family = family_of(shape.model_type)
-    if not family.feedforward.path:
-        raise PlanError(
-            f"a model of type '{shape.model_type}' cannot be converted: the feed-forward block of "
-            f"{family.name} is no module of its own that a spiking one could replace; of the types "
-            "supported, convert another"
-        )
+    if not family.converted:
+        raise PlanError(not_converted(shape))
 
     def rows(prefix: str) -> _Layer:
         given = (shape, what, spiking, spike_rate, conventions, prefix, active_rate, touched)
@@ -74,7 +70,7 @@ def plan_ssa(
         "ssa",
         shape,
         what,
-        (lambda _prefix: alike) if alike else layer,
+        (lambda _depth, _prefix: alike) if alike else (lambda _depth, prefix: layer(prefix)),
         conventions,
         about,
         head=_head(rows("")),
@@ -100,9 +96,9 @@ class _Layer(Rows):
         shape, family = self.shape, self.family
         forms = {Form.SPIKFORMER: self._spikformer, Form.SOFTMAX: self._softmax}
         return [
-            norm(family.norms[0], shape, self.tokens),
+            *norms_named(family.norms.attention, shape, self.tokens),
             *forms[self.spiking.form](),
-            norm(family.norms[1], shape, self.tokens),
+            *norms_named(family.norms.feedforward, shape, self.tokens),
             *self._feedforward(),
             *residuals(shape, self.tokens),
         ]
@@ -119,7 +115,7 @@ class _Layer(Rows):
                 self.linear(layout.name(part), shape.width, shape.inner, **how)
                 for part in layout.into_hidden
             ),
-            *activation(shape, self.tokens),
+            *activation(shape, self.tokens, shape.inner),
             self.coder(layout.name("hidden_encoder"), shape.inner, Coded.FEEDFORWARD),
             self.linear(layout.name(layout.down), shape.inner, shape.width, **how),
         ]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from neurt.families.family import Attention, Config, Family, FeedForward, Shape
+from neurt.families.config import Config
+from neurt.families.family import Attention, Family, FeedForward, Norms
+from neurt.families.shape import Shape
 
 #: Short names of the four published sizes: hub id and shape.
 ALIASES = {
@@ -56,9 +58,10 @@ GPT2 = Family(
     layers="transformer.h",
     attention=Attention("attn", ("c_attn",), "c_proj", score_scale=_score_scale),
     feedforward=FeedForward("mlp", up="c_fc", down="c_proj", activation="act"),
-    norms=("ln_1", "ln_2"),
+    norms=Norms("ln_1", "ln_2"),
     final_norm="transformer.ln_f",
     embeddings=(("transformer.wte", "Embedding"), ("transformer.wpe", "Embedding")),
     linear="Conv1D",
     model="LMHeadModel",
+    converted=True,
 )

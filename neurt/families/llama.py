@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from neurt.families.family import Attention, Config, Family, FeedForward, Shape, ShapeError
+from neurt.families.config import Config, ShapeError
+from neurt.families.family import RMS_NORM, Attention, Family, FeedForward, Norms
+from neurt.families.shape import Shape
 
 
 def _read(config: Config, model_type: str) -> Shape:
@@ -91,9 +93,10 @@ LLAMA = Family(
     feedforward=FeedForward(
         "mlp", up="up_proj", down="down_proj", activation="act_fn", gate="gate_proj"
     ),
-    norms=("input_layernorm", "post_attention_layernorm"),
+    norms=Norms("input_layernorm", "post_attention_layernorm"),
     final_norm="model.norm",
     embeddings=(("model.embed_tokens", "Embedding"),),
     angles="model.rotary_emb",
-    norm="RMSNorm",
+    norm=RMS_NORM,
+    converted=True,
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from neurt.families.family import Attention, Config, Family, FeedForward, Shape
+from neurt.families.config import Config
+from neurt.families.family import Attention, Family, FeedForward, Norms
+from neurt.families.shape import Shape
 
 
 def _read(config: Config, model_type: str) -> Shape:
@@ -37,7 +39,7 @@ OPT = Family(
     layers="model.decoder.layers",
     attention=Attention("self_attn", ("q_proj", "k_proj", "v_proj"), "out_proj"),
     feedforward=FeedForward("", up="fc1", down="fc2", activation="activation_fn"),
-    norms=("self_attn_layer_norm", "final_layer_norm"),
+    norms=Norms("self_attn_layer_norm", "final_layer_norm"),
     final_norm="model.decoder.final_layer_norm",
     embeddings=(
         ("model.decoder.embed_tokens", "Embedding"),
@@ -45,4 +47,5 @@ OPT = Family(
     ),
     # Padding on the left moves them, so they follow from the mask of each sequence.
     positions_by_sequence=True,
+    positions_unused=2,
 )

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from energy import Counts
 from hwmodels.errors import UserError
 from neurt.families import Shape, family_of
+from neurt.families.parameters import layer_parameters
 from neurt.progress import Progress
 from neurt.requests.passes import ProfileRequest
 
@@ -59,25 +60,12 @@ def peak_bytes(shape: Shape, point: ProfileRequest) -> int:
     steps = point.spiking.timesteps
     values = (
         embeddings
-        + shape.layers * layer_parameters(shape)
+        + sum(layer_parameters(shape, kind) for kind in shape.each)
         + 3 * longest * shape.vocabulary
         + 4 * steps * longest * inner
         + 3 * steps * shape.heads * longest * longest
     )
     return _IDLE_BYTES + 4 * values
-
-
-def layer_parameters(shape: Shape) -> int:
-    """Weights, biases and norms of a transformer layer."""
-    family = family_of(shape.model_type)
-    width, inner = shape.width, shape.inner
-    made, into = shape.query_width + 2 * shape.kv_width, len(family.feedforward.into_hidden)
-    weights = width * (made + shape.query_width + (into + 1) * inner)
-    biases = (
-        made * shape.qkv_bias + width * shape.out_bias + (into * inner + width) * shape.ffn_bias
-    )
-    norms = 2 * width * (2 if family.norm == "LayerNorm" else 1)
-    return weights + biases + norms
 
 
 #: Of a process that has imported everything and run a tiny model, and some room.

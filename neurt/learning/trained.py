@@ -102,7 +102,9 @@ def _parts(model: PreTrainedModel, name: str) -> list[Part]:
         inside = [Part.ATTENTION_THRESHOLDS] * _in_attention(model, name)
         return [Part.THRESHOLDS, Part.ALL, *inside]
     owner = name.rpartition(".")[0]
-    if owner == family.final_norm or owner.endswith(tuple(f".{norm}" for norm in family.norms)):
+    if owner == family.final_norm or owner.endswith(
+        tuple(f".{norm}" for norm in family.norms if norm)
+    ):
         return [Part.NORMS, Part.ALL]
     attention = _in_attention(model, name)
     if not (attention or f".{family.feedforward.path}." in name):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from functools import partial
 
 import torch
@@ -94,7 +93,7 @@ def run_count(request: CountRequest, progress: Progress = silent, say: Say = sil
         "phase": stage.name,
         "text": text_name,
         "model_type": model.config.model_type,
-        "shape": shape and asdict(shape),
+        "shape": shape and shape.as_dict(),
         "widths_used": {it.name: stored.used(counts, it) for it in machines},
     }
     return CountRun(counts, machines, chosen, versions(), now())

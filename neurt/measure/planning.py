@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
@@ -127,7 +127,7 @@ def settings(request: PassRequest, spiking: SpikingConfig, shape: Shape) -> dict
     for key in ("seq_len", "context") if request.prompt is not None else ():
         asked.pop(key)
     what = {"phase": request.stages[0].name if request.prompt is None else "request"}
-    about = {"timesteps": spiking.timesteps, "spiking": conversion, "shape": asdict(shape)}
+    about = {"timesteps": spiking.timesteps, "spiking": conversion, "shape": shape.as_dict()}
     return asked | what | about
 
 

@@ -14,7 +14,7 @@ from hwmodels.plain import quoted
 from neurt.closed_form.passes import decode
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Shape, ShapeError, family_of
-from neurt.families.family import MAX_LAYERS, MAX_SIZE
+from neurt.families.config import MAX_LAYERS, MAX_SIZE
 from neurt.spiking.config import Form, SpikingConfig, stored_choices
 from reports.run.run import Run
 

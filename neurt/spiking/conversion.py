@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from hwmodels.errors import UserError
 from hwmodels.plain import quoted
-from neurt.families import FAMILIES, UNREAD
+from neurt.families import CONVERTED, UNREAD
 from neurt.spiking.attention import SpikingAttention
 from neurt.spiking.config import DeadZone, SpikingConfig
 from neurt.spiking.curvature import set_dead_zones
@@ -54,12 +54,7 @@ def _share(source: PreTrainedModel, target: PreTrainedModel) -> None:
 
 def check_convertible(model: nn.Module) -> None:
     """Raise ConversionError if a model is of a class that cannot be converted."""
-    convertible = [
-        analog_class(kind)
-        for family in FAMILIES
-        if family.feedforward.path
-        for kind in family.classes
-    ]
+    convertible = [analog_class(kind) for family in CONVERTED for kind in family.classes]
     if type(model) not in convertible:
         known = ", ".join(kind.__name__ for kind in convertible)
         raise ConversionError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from neurt.families import FAMILIES, Family
+from neurt.families import CONVERTED, Family
 
 
 def _feeds(family: Family) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -28,7 +28,7 @@ def _feeds(family: Family) -> Iterator[tuple[str, tuple[str, ...]]]:
     yield feedforward.name(feedforward.down), (feedforward.name("hidden_encoder"),)
 
 
-_FEEDS = {product: coders for family in FAMILIES for product, coders in _feeds(family)}
+_FEEDS = {product: coders for family in CONVERTED for product, coders in _feeds(family)}
 _FEEDS["lm_head"] = ("lm_head.encoder",)
 
 

@@ -8,7 +8,7 @@ import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 from transformers import initialization as init
 
-from neurt.families import FAMILIES, SPIKING, analog_type, family_of, read_shape
+from neurt.families import CONVERTED, SPIKING, analog_type, family_of, read_shape
 from neurt.spiking.config import Form, SpikingConfig, stored_choices
 from neurt.spiking.feedforward import SpikingFeedForward
 from neurt.spiking.head import EventHead
@@ -114,7 +114,7 @@ def _define(kind: str) -> None:
     _CLASSES[kind] = SpikingModel
 
 
-for _kind in (kind for family in FAMILIES if family.feedforward.path for kind in family.classes):
+for _kind in (kind for family in CONVERTED for kind in family.classes):
     _define(_kind)
 
 #: The best known of them by name.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from energy.counts import LayerCount
-from neurt.families.family import Config
+from neurt.families.config import Config
 from neurt.loading.quantised.scheme import (
     Quantised,
     Scheme,

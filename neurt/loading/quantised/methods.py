@@ -14,7 +14,7 @@ from typing import Any
 
 from energy.counts import LayerCount
 from hwmodels.plain import quoted
-from neurt.families.family import Config
+from neurt.families.config import Config
 from neurt.loading.quantised.compressed import compressed_tensors
 from neurt.loading.quantised.scheme import (
     Quantised,

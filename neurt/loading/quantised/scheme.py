@@ -13,7 +13,7 @@ from math import ceil
 
 from energy.counts import LayerCount
 from hwmodels.plain import quoted
-from neurt.families.family import Config
+from neurt.families.config import Config
 from neurt.loading.source import ModelError
 
 #: Bits of an entry of a matrix with so many inputs and outputs.

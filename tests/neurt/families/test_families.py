@@ -47,7 +47,7 @@ def test_the_declaration_names_every_layer_of_the_model(
         *([family.angles] if family.angles else []),
         family.final_norm,
         "lm_head",
-        *(f"{first}.{norm}" for norm in family.norms),
+        *(f"{first}.{norm}" for norm in family.norms if norm),
         *(f"{first}.{attention.path}.{part}" for part in (*attention.inputs, attention.output)),
         *(f"{first}.{feedforward.name(part)}" for part in parts),
     ):

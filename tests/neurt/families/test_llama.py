@@ -18,7 +18,7 @@ from neurt.closed_form.passes import Pass, decode, prefill
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Shape, ShapeError, read_shape
-from neurt.grid.measuring import layer_parameters
+from neurt.families.parameters import parameters
 from neurt.spiking.config import Code, SpikingConfig
 from neurt.spiking.modeling import SpikingLanguageModel
 
@@ -137,13 +137,12 @@ def test_scalar_operations_of_a_decode_step_of_7b() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "parameters"),
+    ("name", "total"),
     [("7B", 6_738_415_616), ("70B", 68_976_648_192), ("SmolLM2-135M", 134_515_008)],
 )
-def test_the_sizes_give_the_published_numbers_of_parameters(name: str, parameters: int) -> None:
+def test_the_sizes_give_the_published_numbers_of_parameters(name: str, total: int) -> None:
     shape = read_shape(CHECKPOINTS[name], name)
-    embeddings = (1 if shape.tied else 2) * shape.vocabulary * shape.width
-    assert embeddings + shape.layers * layer_parameters(shape) + shape.width == parameters
+    assert parameters(shape).total == parameters(shape).active == total
 
 
 def test_spiking_70b_caches_slots_of_the_shared_heads() -> None:

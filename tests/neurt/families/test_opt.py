@@ -10,7 +10,7 @@ from neurt.closed_form.passes import PlanError, decode, prefill
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Shape, ShapeError, read_shape
-from neurt.grid.measuring import layer_parameters
+from neurt.families.parameters import parameters
 from neurt.spiking.config import SpikingConfig
 
 # As in the `config.json` of facebook/opt-125m.
@@ -38,9 +38,10 @@ def test_what_a_config_says_is_read() -> None:
 
 def test_the_sizes_give_the_published_number_of_parameters() -> None:
     shape = read_shape(OPT_125M, "opt")
-    # A tied embedding, 2 positions more than are used, the last norm: weight and bias.
-    outside = (shape.vocabulary + shape.positions + 2 + 2) * shape.width
-    assert outside + shape.layers * layer_parameters(shape) == 125_239_296
+    # Tied embedding, 2 positions more than are used, last norm: (50272 + 2048 + 2 + 2) x 768; of a
+    # layer 4 x 768^2 + 2 x 768 x 3072 weights, 5 x 768 + 3072 biases, 2 norms of 2 x 768.
+    assert 52_324 * 768 + 12 * (7_077_888 + 6_912 + 3_072) == 125_239_296
+    assert parameters(shape) == (125_239_296, 125_239_296, 0)
 
 
 def test_macs_of_125m_equal_the_closed_form() -> None:
@@ -81,5 +82,5 @@ def test_what_has_no_rule_is_named(changes: dict[str, Any], said: str) -> None:
 
 
 def test_its_conversion_is_not_planned() -> None:
-    with pytest.raises(PlanError, match=r"type 'opt' cannot be converted: the feed-forward block"):
+    with pytest.raises(PlanError, match=r"type 'opt' \(OPT\) is counted and planned, and not"):
         plan_ssa(read_shape(OPT_125M, "opt"), prefill(8), SpikingConfig(), 0.2)

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from neurt.families import ALIASES, Shape
+from neurt.families.parameters import layer_parameters
 from neurt.grid.measuring import (
     GIB,
     STAGES,
     Measurement,
-    layer_parameters,
     measure,
     memory_bytes,
     peak_bytes,
@@ -65,7 +65,7 @@ def test_the_expected_memory_of_a_llama_is_a_sum_of_its_own_sizes() -> None:
     bare = {"qkv_bias": False, "out_bias": False, "ffn_bias": False, "tied": False}
     sizes = {"layers": 2, "width": 8, "heads": 2, "kv_heads": 1, "inner": 32, "vocabulary": 50}
     shape = Shape(**sizes, **bare, positions=16, model_type="llama", activation="silu")
-    assert layer_parameters(shape) == 976
+    assert layer_parameters(shape, shape.each[0]) == 976
     values = 1200 + 2 * 976 + 2400 + 8192 + 6144
     assert peak_bytes(shape, ask("tiny")) == 640 * 2**20 + 4 * values
 

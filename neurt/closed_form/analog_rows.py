@@ -1,0 +1,170 @@
+"""The rows of a planned analog layer: norms, projections, attention, feed-forward. No torch."""
+
+from __future__ import annotations
+
+from energy import formulas
+from energy.counts import Tally
+from energy.formulas import Conventions, nonlinear
+from energy.formulas.attention import Product, analog_attention
+from neurt.closed_form.passes import Pass
+from neurt.families import Dense, Family, Layer, Shape, layout
+
+#: Name within a transformer layer, class and counts.
+Row = tuple[str, str, Tally]
+
+#: Class of each activation in transformers, by its name there, and what it costs.
+_ACTIVATIONS = {
+    "gelu_new": ("NewGELUActivation", nonlinear.gelu_tanh),
+    "gelu_pytorch_tanh": ("GELUTanh", nonlinear.gelu_tanh),
+    "gelu": ("GELUActivation", nonlinear.gelu_erf),
+    "relu": ("ReLU", nonlinear.relu),
+    "silu": ("SiLUActivation", nonlinear.silu),
+}
+
+
+def analog_layer(shape: Shape, kind: Layer, what: Pass, conventions: Conventions) -> list[Row]:
+    """The rows of a transformer layer of one kind."""
+    family, rows = layout(shape), what.batch * what.queries
+    before = norms_named(family.norms.attention, shape, rows)
+    inside = norms_named(family.norms.feedforward, shape, rows)
+    return [
+        *before,
+        *_attention(shape, kind, what, conventions),
+        *norms_named(family.norms.after_attention, shape, rows),
+        *inside,
+        *_feedforward(shape, kind, rows),
+        *norms_named(family.norms.after_feedforward, shape, rows),
+        *residuals(shape, rows),
+    ]
+
+
+def _attention(shape: Shape, kind: Layer, what: Pass, conventions: Conventions) -> list[Row]:
+    family, rows = layout(shape), what.batch * what.queries
+    attention = family.attention
+    product = Product(
+        what.batch * shape.heads,
+        what.queries,
+        what.keys,
+        shape.head_width,
+        what.batch * shape.kv_heads,
+        conventions.attention,
+    )
+    softmax = nonlinear.softmax(*product[:3], attention=conventions.attention, capped=shape.capped)
+
+    def named(part: str, kind: str, tally: Tally) -> Row:
+        return f"{attention.path}.{part}", kind, tally
+
+    return [
+        *(
+            named(name, family.linear, _linear(rows, shape.width, fan_out, bias=shape.qkv_bias))
+            for name, fan_out in projections(shape)
+        ),
+        named(
+            attention.output,
+            family.linear,
+            _linear(rows, shape.query_width, shape.width, bias=shape.out_bias),
+        ),
+        *_norms_of_attention(shape, rows),
+        *(rotary(shape, what) if kind.mixer.rotated else ()),
+        named("core.scores", "MatMul", analog_attention("scores", product)),
+        named("core.softmax", "ScaledSoftmax", softmax),
+        named("core.mix", "MatMul", analog_attention("mix", product)),
+    ]
+
+
+def _norms_of_attention(shape: Shape, rows: int) -> list[Row]:
+    """Those of Q and of K, over each head or over all of its channels."""
+    family = layout(shape)
+    attention, kind = family.attention, family.class_of_norm(shape.model_type)
+    by_head = attention.norm_over == "head"
+    return [
+        (
+            f"{attention.path}.{name}",
+            kind,
+            _norm(family, rows * heads, shape.head_width)
+            if by_head
+            else _norm(family, rows, heads * shape.head_width),
+        )
+        for name, heads in zip(attention.norms, (shape.heads, shape.kv_heads), strict=False)
+    ]
+
+
+def _feedforward(shape: Shape, kind: Layer, rows: int) -> list[Row]:
+    family, block = layout(shape), kind.feedforward
+    names = family.feedforward
+    assert isinstance(block, Dense)
+    into = block.inner * (2 if names.fused else 1)
+    return [
+        *(
+            (
+                names.name(part),
+                family.linear,
+                _linear(rows, shape.width, into, bias=shape.ffn_bias),
+            )
+            for part in names.into_hidden
+        ),
+        (
+            names.name(names.down),
+            family.linear,
+            _linear(rows, block.inner, shape.width, bias=shape.ffn_bias),
+        ),
+        *activation(shape, rows, block.inner),
+    ]
+
+
+def _linear(rows: int, fan_in: int, fan_out: int, *, bias: bool) -> Tally:
+    return formulas.linear(rows, fan_in, fan_out, bias=bias)
+
+
+def residuals(shape: Shape, rows: int) -> list[Row]:
+    """The additions to the residual stream: what attention and what the feed-forward block made."""
+    tally = nonlinear.residual(rows * shape.width, rows * shape.width)
+    return [(f"residual.{at}", "Residual", tally) for at in range(2)]
+
+
+def norms_named(name: str | None, shape: Shape, rows: int) -> list[Row]:
+    """The norm of so many vectors of the residual stream; none where it has no name."""
+    family = layout(shape)
+    if name is None:
+        return []
+    return [(name, family.class_of_norm(shape.model_type), _norm(family, rows, shape.width))]
+
+
+def _norm(family: Family, rows: int, width: int) -> Tally:
+    norm = family.norm
+    if norm.centred:
+        return nonlinear.layer_norm(
+            rows, width, scale=norm.scale, shift=norm.shift, offset=norm.offset
+        )
+    return nonlinear.rms_norm(rows, width, scale=norm.scale, offset=norm.offset)
+
+
+def projections(shape: Shape) -> list[tuple[str, int]]:
+    """The layers that make Q, K and V, and the channels that each of them makes."""
+    names = layout(shape).attention.inputs
+    widths = [shape.query_width, shape.kv_width, shape.kv_width]
+    return list(zip(names, [sum(widths)] if len(names) == 1 else widths, strict=True))
+
+
+def rotary(shape: Shape, what: Pass, steps: int = 1) -> list[Row]:
+    """The rotation of Q and K in each of so many time steps; none where nothing is rotated."""
+    attention = layout(shape).attention
+    if not attention.rotary:
+        return []
+    channels = shape.rotary_width * (shape.heads + shape.kv_heads)
+    elements = steps * what.batch * what.queries * channels
+    # The angles of a position serve the whole batch.
+    tally = nonlinear.rotary(elements, what.queries * shape.rotary_width)
+    return [(f"{attention.path}.core.rotary", "Rotary", tally)]
+
+
+def activation(shape: Shape, rows: int, inner: int) -> list[Row]:
+    """The activation of so many hidden vectors and, where there is a gate, its product."""
+    feedforward = layout(shape).feedforward
+    kind, formula = _ACTIVATIONS[shape.activation]
+    elements = rows * inner
+    found = [(feedforward.name(feedforward.activation), kind, formula(elements))]
+    if feedforward.gated:
+        gated = nonlinear.multiply(elements)
+        found.append((feedforward.name("multiply"), "Multiply", gated))
+    return found

@@ -1,0 +1,82 @@
+"""The declarations of all families, and which of them a model is of. No torch here."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from energy.counts import Label
+from neurt.families.family import Family
+from neurt.families.gpt2 import GPT2
+from neurt.families.labels import Names
+from neurt.families.llama import LLAMA
+from neurt.families.opt import OPT
+from neurt.families.shape import Shape
+
+#: All of them; of a family with several layouts the one that most of its models have comes first.
+FAMILIES = (GPT2, LLAMA, OPT)
+
+#: Those that can be converted to spikes.
+CONVERTED = tuple(family for family in FAMILIES if family.converted)
+
+_BY_TYPE: dict[str, list[Family]] = {}
+for _family in FAMILIES:
+    for _kind in _family.classes:
+        _BY_TYPE.setdefault(_kind, []).append(_family)
+
+#: Every `model_type` that some family has.
+TYPES = tuple(_BY_TYPE)
+
+#: What the `model_type` of a converted model begins with.
+SPIKING = "spiking_"
+
+
+def analog_type(model_type: str) -> str:
+    """The `model_type` of the analog model, given that of an analog or a converted one."""
+    return model_type.removeprefix(SPIKING)
+
+
+def is_converted(model_type: object) -> bool:
+    """Whether the `model_type` of a `config.json` is that of a converted model."""
+    return isinstance(model_type, str) and model_type.startswith(SPIKING)
+
+
+def family_of(model_type: str) -> Family:
+    """The family of a model of a known type, analog or converted; raises KeyError for others.
+
+    Where it has several layouts, the first of them: see `layout`.
+    """
+    return _BY_TYPE[analog_type(model_type)][0]
+
+
+def layout(shape: Shape) -> Family:
+    """The family of a model, as its configuration lays it out."""
+    return next(x for x in _BY_TYPE[shape.model_type] if x.variant == shape.variant)
+
+
+#: Names that mean the same in any model: those of what is converted, and of OPT.
+_ANY = Names((*CONVERTED, OPT))
+
+
+def label(name: str) -> Label:
+    """What a layer of an analog or spiking model is, from its dotted name."""
+    return _ANY.label(name)
+
+
+def not_converted(shape: Shape) -> str:
+    """Why a model of a family that is not converted has no spiking side, in a sentence."""
+    family = layout(shape)
+    known = ", ".join(kind for one in CONVERTED for kind in one.classes)
+    return (
+        f"a model of type '{shape.model_type}' ({family.name}) is counted and planned, and not "
+        f"converted to spikes, as those of type {known} are; `neurt-energy plan` gives its analog "
+        "side"
+    )
+
+
+@cache
+def names_of(model_type: str) -> Names:
+    """The names of the layers of models of one type; those of any model for one of no family."""
+    families = _BY_TYPE.get(analog_type(model_type))
+    if families is None or families[0].converted:
+        return _ANY
+    return Names(families)

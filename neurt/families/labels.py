@@ -1,0 +1,101 @@
+"""What a layer of a model is in its architecture, from its dotted name. No torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+
+from energy.counts import Label
+from neurt.families.family import Family
+
+#: Block and component.
+Part = tuple[str, str]
+
+
+class Names:
+    """The names of the layers of some families."""
+
+    def __init__(self, families: Iterable[Family]) -> None:
+        families = tuple(families)
+        #: parts of a transformer layer, by the dotted name of the list that holds them
+        self._within: dict[str, dict[str, Part]] = {}
+        self._outside = {"lm_head": ("head", "lm_head"), "lm_head.encoder": ("head", "neuron")}
+        for family in families:
+            self._within.setdefault(f"{family.layers}.", {}).update(_in_layer(family))
+            self._outside |= _outside(family)
+        self.label = cache(self._label)
+
+    def _label(self, name: str) -> Label:
+        for layers, parts in self._within.items():
+            if name.startswith(layers):
+                depth, _, part = name.removeprefix(layers).partition(".")
+                if depth.isdecimal():
+                    block, component = parts.get(part, ("other", part))
+                    return Label(block, component, int(depth))
+        block, component = self._outside.get(name, ("other", name.rpartition(".")[2]))
+        return Label(block, component)
+
+
+def _in_layer(family: Family) -> dict[str, Part]:
+    """What is in a transformer layer, by name: the analog parts, and what a conversion adds."""
+    attention, feedforward = family.attention, family.feedforward
+    of_attention = {
+        **dict.fromkeys(attention.inputs, "qkv"),
+        **dict.fromkeys(attention.norms, "norm"),
+        attention.output: "proj",
+        "core.scores": "scores",
+        "core.softmax": "softmax",
+        "core.normalise": "softmax",
+        "core.mix": "mix",
+        **dict.fromkeys(_NEURONS_OF_ATTENTION, "neuron"),
+        **dict.fromkeys((f"encoders.{name}" for name in attention.inputs), "neuron"),
+    }
+    of_feedforward = {
+        **dict.fromkeys(feedforward.into_hidden, "ffn_up"),
+        feedforward.down: "ffn_down",
+        feedforward.activation: "activation",
+        **dict.fromkeys(_CODERS_OF_FEEDFORWARD, "neuron"),
+        **dict.fromkeys((f"encoders.{name}" for name in feedforward.into_hidden), "neuron"),
+    }
+    if attention.rotary:
+        of_attention["core.rotary"] = "rotary"
+    if feedforward.gated:
+        of_feedforward["multiply"] = "activation"
+    return {
+        **_norms(family),
+        "residual.0": ("attention", "residual"),
+        "residual.1": ("ffn", "residual"),
+        **{f"{attention.path}.{part}": ("attention", name) for part, name in of_attention.items()},
+        **{feedforward.name(part): ("ffn", name) for part, name in of_feedforward.items()},
+    }
+
+
+def _norms(family: Family) -> Mapping[str, Part]:
+    before, inside, after, last = family.norms
+    blocks = (("attention", (before, after)), ("ffn", (inside, last)))
+    return {name: (block, "norm") for block, names in blocks for name in names if name}
+
+
+_NEURONS_OF_ATTENTION = (
+    "encoder",
+    "qkv_neuron",
+    "query_encoder",
+    "key_encoder",
+    "value_encoder",
+    "core.weight_encoder",
+    "mix_encoder",
+    "mix_neuron",
+)
+_CODERS_OF_FEEDFORWARD = ("encoder", "hidden_encoder")
+
+
+def _outside(family: Family) -> dict[str, Part]:
+    """What is beside the transformer layers, but for the head."""
+    found = {name: ("embedding", "embedding") for name, _ in family.embeddings}
+    found[family.final_norm] = "head", "norm"
+    found[f"{family.layers.rpartition('.')[0]}.residual.0"] = "embedding", "residual"
+    if family.embedding_norm is not None:
+        found[family.embedding_norm] = "embedding", "norm"
+    if family.angles is not None:
+        found[family.angles] = "embedding", "rotary"
+    return found

@@ -1,0 +1,73 @@
+"""How many parameters a decoder has, from its sizes. No torch here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import NamedTuple
+
+from neurt.families.declared import layout
+from neurt.families.shape import Dense, Layer, Shape
+
+
+class Parameters(NamedTuple):
+    """Numbers of weights, biases and scales."""
+
+    total: int  #: all of them, each once
+    #: those of the layers that one token passes: of experts, the chosen ones alone
+    active: int
+    #: those of the table of tokens, of which a token takes one row; some publishers leave it out of
+    #: `active`. Where the head is the same table, its product uses all of them, and this is 0
+    looked_up: int
+
+
+def parameters(shape: Shape) -> Parameters:
+    """Count the parameters of a model."""
+    family, kinds = layout(shape), Counter(shape.each)
+    table = shape.vocabulary * shape.width
+    learned = (
+        (shape.positions + family.positions_unused) * shape.width
+        if len(family.embeddings) > 1
+        else 0
+    )
+    norms = 2 if family.embedding_norm else 1
+    outside = (
+        table * (1 if shape.tied else 2)
+        + learned
+        + shape.vocabulary * shape.head_bias
+        + norms * family.norm.parameters(shape.width)
+    )
+    total, active = (
+        outside + sum(n * layer_parameters(shape, kind, active=active) for kind, n in kinds.items())
+        for active in (False, True)
+    )
+    return Parameters(total, active, 0 if shape.tied else table)
+
+
+def layer_parameters(shape: Shape, kind: Layer, *, active: bool = False) -> int:
+    """Weights, biases and scales of a transformer layer; active: those that one token passes."""
+    family, width = layout(shape), shape.width
+    attention = family.attention
+    made = shape.query_width + 2 * shape.kv_width
+    products = width * (made + shape.query_width)
+    biases = made * shape.qkv_bias + width * shape.out_bias
+    by_head = attention.norm_over == "head"
+    heads = (1, 1) if by_head else (shape.heads, shape.kv_heads)
+    normed = sum(heads[: len(attention.norms)]) * shape.head_width
+    norms = sum(family.norm.parameters(width) for name in family.norms if name)
+    own = family.norm.parameters(normed)
+    return products + biases + norms + own + _feedforward(shape, kind, active=active)
+
+
+def _feedforward(shape: Shape, kind: Layer, *, active: bool) -> int:
+    block, names = kind.feedforward, layout(shape).feedforward
+    into = 2 if names.gated else 1
+
+    def dense(inner: int) -> int:
+        biases = (into * inner + shape.width) * shape.ffn_bias
+        return (into + 1) * shape.width * inner + biases
+
+    if isinstance(block, Dense):
+        return dense(block.inner)
+    router = shape.width * block.number
+    used = block.chosen if active else block.number
+    return router + used * dense(block.inner) + (dense(block.shared) if block.shared else 0)

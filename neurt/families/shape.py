@@ -1,0 +1,103 @@
+"""The sizes of a decoder, layer by layer where its layers differ. No torch here."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+
+
+@dataclass(frozen=True)
+class SelfAttention:
+    """The attention of a layer, beyond its widths."""
+
+    #: tokens that a query sees, itself included; None for all before it
+    window: int | None = None
+    rotated: bool = True  #: whether its Q and K are, in a model that rotates them by their position
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A feed-forward block that every token passes."""
+
+    inner: int  #: width of its hidden layer
+
+
+@dataclass(frozen=True)
+class Experts:
+    """A mixture of experts: feed-forward blocks of which each token passes a few."""
+
+    number: int  #: how many there are E
+    chosen: int  #: how many a token passes k
+    inner: int  #: width of the hidden layer of each
+    shared: int = 0  #: width of the hidden layer of the block that every token passes beside them
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A transformer layer: what mixes tokens, and what each token then passes by itself."""
+
+    mixer: SelfAttention
+    feedforward: Dense | Experts
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The sizes that decide every dense count. What is left out is as in GPT-2."""
+
+    layers: int  #: transformer layers L
+    width: int  #: model width d
+    heads: int  #: attention heads
+    inner: int  #: width of the feed-forward block
+    vocabulary: int = 50257  #: entries of the embedding V
+    #: longest sequence, or the sliding window of attention where that is shorter: beyond it, what a
+    #: query sees is no longer everything before it
+    positions: int = 1024
+    model_type: str = "gpt2"  #: the `model_type` of a `config.json`, as of the analog model
+    kv_heads: int = 0  #: cached heads, each shared by `heads / kv_heads` query heads; 0 for `heads`
+    head_width: int = 0  #: channels of a head; 0 for `width / heads`
+    activation: str = "gelu_new"  #: name of the activation in transformers
+    qkv_bias: bool = True  #: whether the projections to Q, K and V have a bias
+    out_bias: bool = True  #: whether the output projection of attention has one
+    ffn_bias: bool = True  #: whether the layers of the feed-forward block have one
+    #: whether the head shares the weights of the embedding; decides memory, and no count
+    tied: bool = True
+    head_bias: bool = False  #: whether the language-model head has a bias
+    rotated: int = 0  #: channels of a head that are rotated by positions, if any are; 0 for all
+    capped: bool = False  #: whether a tanh bounds the scores of attention
+    variant: str = ""  #: which layout of its family it has, where there are several
+    #: its layers one by one; empty where all have full attention and a dense block of width `inner`
+    kinds: tuple[Layer, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Fill in the sizes that follow from others."""
+        object.__setattr__(self, "kv_heads", self.kv_heads or self.heads)
+        object.__setattr__(self, "head_width", self.head_width or self.width // self.heads)
+
+    @property
+    def query_width(self) -> int:
+        """Channels of Q, and of what the heads mix."""
+        return self.heads * self.head_width
+
+    @property
+    def kv_width(self) -> int:
+        """Channels of K, and of V."""
+        return self.kv_heads * self.head_width
+
+    @property
+    def rotary_width(self) -> int:
+        """Channels of a head that are rotated, in a model that rotates some."""
+        return self.rotated or self.head_width
+
+    @property
+    def each(self) -> tuple[Layer, ...]:
+        """Its layers, one by one."""
+        return self.kinds or (Layer(SelfAttention(), Dense(self.inner)),) * self.layers
+
+    def as_dict(self) -> dict[str, object]:
+        """Its sizes for a file, without those that only few families have and this one has not."""
+        known = asdict(self)
+        rare = {x.name: x.default for x in fields(self) if x.name in _RARE}
+        return {name: x for name, x in known.items() if name not in rare or x != rare[name]}
+
+
+#: Fields that a file leaves out where they are as in GPT-2.
+_RARE = ("head_bias", "rotated", "capped", "variant", "kinds")
