@@ -31,9 +31,10 @@ if TYPE_CHECKING:
     from hwmodels.prices import OtherValue as OtherValue
     from hwmodels.prices import Price as Price
     from hwmodels.prices import StaticPower as StaticPower
-    from hwmodels.prices import SystemFigure as SystemFigure
     from hwmodels.prices import Throughput as Throughput
     from hwmodels.profile import HardwareProfile as HardwareProfile
     from hwmodels.profile import ProfileError as ProfileError
+    from hwmodels.systems import Boundary as Boundary
+    from hwmodels.systems import SystemFigure as SystemFigure
 
 __getattr__, __dir__, __all__ = lazy_exports(__name__)

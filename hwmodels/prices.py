@@ -56,6 +56,8 @@ Bytes = Annotated[_Count, Magnitude(1, 2**60, DATA)]
 Whole = Annotated[_Count, Magnitude(1, 10**15)]
 # Uses of one fetch: a buffer beside the adders is refilled before it has served a billion.
 Reuse = Annotated[_Number, Magnitude(1, 1e9)]
+# Sequences side by side: 10,000,000 are more than any machine holds the caches of.
+Sequences = Annotated[_Number, Magnitude(1, 1e7)]
 # A figure of a system: whatever its unit, what the prefixes of units span.
 Figure = Annotated[_Number, Magnitude(1e-18, 1e18)]
 
@@ -208,17 +210,3 @@ class Core(Cited):
 
     synapses: Whole
     neurons: Whole
-
-
-class SystemFigure(Cited):
-    """A measured figure of a whole system, shown for comparison and never part of a bill.
-
-    Attributes:
-        what: What was measured, with model and batch.
-        value: The figure.
-        unit: Its unit, for example `mJ/token`.
-    """
-
-    what: Sentence
-    value: Figure
-    unit: Word

@@ -24,10 +24,10 @@ from hwmodels.prices import (
     Record,
     Sentence,
     StaticPower,
-    SystemFigure,
     Throughput,
     Word,
 )
+from hwmodels.systems import SystemFigure
 
 
 class ProfileError(UserError, ValueError):

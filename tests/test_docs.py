@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from builders import parse_profile
 
+from hwmodels.shelf import measured
 from hwmodels.usage import unused
 from neurt.cli import main
 from neurt.verbs.commands import parse
+from reports.kit.table import to_markdown
+from reports.measured.lines import shelf
+from reports.measured.table import shelf_table
 
 DOCS = Path(__file__).parents[1] / "docs"
 MACHINE = (DOCS / "machine.md").read_text(encoding="utf-8")
@@ -45,6 +50,29 @@ def test_the_example_of_a_machine_is_valid_and_all_of_it_is_used() -> None:
     profile = parse_profile(example, name="edge")
     assert list(unused(profile)) == []
     assert {"fusion", "encoding", "delivery", "bandwidth"} <= profile.model_fields_set
+
+
+def test_the_shelf_of_measured_systems_is_that_of_the_package() -> None:
+    table = shelf_table(shelf())
+    shown = replace(table, columns=tuple(x for x in table.columns if x.name != "source"))
+    assert to_markdown(shown) in PAGES["measured.md"]
+
+
+def test_idle_power_explains_what_24_chips_cost() -> None:
+    # 405 mJ on 24 chips and 59 mJ on one, both at 41.5 tokens/s
+    many, _, one = (x.value / 1e3 for x in (y.figure for y in measured()) if "370M" in str(x.model))
+    idle = (many - one) * 41.5 / 23
+    page = PAGES["measured.md"]
+    assert f"| {idle:.2f} W per further chip |" in page
+    assert (
+        f"| {1e3 * 24 * idle / 41.5:.0f} mJ, {24 * idle / 41.5 / many:.0%}".replace("%", " %")
+        in page
+    )
+    work = many - 24 * idle / 41.5
+    assert f"| {1e3 * work:.0f} mJ |" in page
+    assert work + idle / 41.5 == pytest.approx(one)
+    assert f"{1 - work / one:.0%} of it idle".replace("%", " %") in page
+    assert f"{1e3 * 0.104 * 0.0241:.1f} mJ for one chip of Loihi 1" in page
 
 
 def headings(page: str) -> set[str]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from collections.abc import Container, Iterator
 from graphlib import TopologicalSorter
 from importlib.metadata import version
@@ -27,14 +28,25 @@ FORBIDDEN = {
 #: each other. The package itself (`__init__.py`) is above all of them, and no room imports it.
 FLOORS: dict[str, tuple[set[str], ...]] = {
     "hwmodels": (
-        {"builtin", "defined", "errors", "lazy", "ops", "plain", "units"},
+        {
+            "builtin",
+            "defined",
+            "errors",
+            "lazy",
+            "measured",
+            "ops",
+            "plain",
+            "template_text",
+            "units",
+        },
         {"dataflow", "inputs", "prices"},
-        {"machine"},
+        {"machine", "systems"},
         {"components", "profile"},
         {"compose", "diff", "doubts", "schema", "template", "usage"},
         {"document"},
         {"plugins"},
         {"catalog"},
+        {"shelf"},
     ),
     "energy": (
         {"cells", "numerals", "words"},
@@ -48,7 +60,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"breakeven", "hardware", "literature", "map", "quality", "roofline", "run"}
         | {"sensitivity", "training"},
         {"reproduce", "views"},
-        {"count", "page", "shown"},
+        {"count", "measured", "page", "shown"},
         {"compare", "read", "write"},
     ),
     "neurt": (
@@ -108,6 +120,16 @@ def imported_files(path: Path, known: Container[str]) -> Iterator[str]:
             yield from (name for name in names if name in known)
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in known)
+
+
+def test_an_installed_package_has_every_folder() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    folders = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for package in FLOORS
+        for path in (ROOT / package).rglob("__init__.py")
+    }
+    assert set(settings["tool"]["setuptools"]["packages"]) == folders
 
 
 def room_of(path: Path, package: str) -> str:

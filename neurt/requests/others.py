@@ -106,6 +106,9 @@ class ReportRequest(Reported):
     compare: bool = False
     """one table, picture and page with a line for each run and hardware, in place of a report of
     each"""
+    measured: bool = False
+    """beside a comparison, systems whose energy per token somebody has measured (`hw list
+    --measured`); one run will do"""
     parquet: bool = False
     """tables as Parquet too (pip install 'neurt-energy[parquet]')"""
     out: Annotated[Path, Flag("DIR", "runs/TIME-report")] = Field(
@@ -118,7 +121,9 @@ class ReportRequest(Reported):
     def idle(self) -> dict[str, str]:
         """See `Request.idle`."""
         found = super().idle()
-        return found | ({"details": "a comparison is one table"} if self.compare else {})
+        if self.compare:
+            return found | {"details": "a comparison is one table"}
+        return found | {"measured": "a report is of one run; put it beside others with --compare"}
 
 
 class CheckRequest(Forced):
@@ -136,6 +141,13 @@ class CheckRequest(Forced):
     """relative difference put down to rounding"""
     out: Annotated[Path | None, Flag("FILE")] = None
     """write the findings as CSV"""
+
+
+class ListRequest(Request):
+    """What is at hand."""
+
+    measured: bool = False
+    """measured systems in place of profiles: energy per token, with its boundary and its source"""
 
 
 class ShowRequest(Request):

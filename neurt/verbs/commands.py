@@ -173,7 +173,7 @@ COMMANDS = tuple(
             "do the energies that a paper prints agree with its own numbers?",
             "others.CheckRequest",
         ),
-        ("hw list", "the profiles at hand", "base.Request"),
+        ("hw list", "the profiles at hand, or the measured systems", "others.ListRequest"),
         ("hw show", "every number of a profile, with its source", "others.ShowRequest"),
         ("hw diff", "what differs between two profiles, with both sources", "others.DiffRequest"),
         ("hw new", "write a profile to fill in, every key explained", "others.NewRequest"),

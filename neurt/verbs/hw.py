@@ -12,12 +12,20 @@ from rich.console import Console
 
 from hwmodels.plain import several
 from neurt.requests.base import Request
-from neurt.requests.others import DiffRequest, NewRequest, ShowRequest, ValidateRequest
+from neurt.requests.others import (
+    DiffRequest,
+    ListRequest,
+    NewRequest,
+    ShowRequest,
+    ValidateRequest,
+)
 from neurt.verbs.console import say
 
 
-def list_(_request: Request, console: Console) -> object:
-    """Print one line per profile, and one for each plug-in that is left out."""
+def list_(request: ListRequest, console: Console) -> object:
+    """Print one line per profile, and one for each plug-in that is left out; or the shelf."""
+    if request.measured:
+        return _list_measured(console)
     from reports.hardware.profile import list_profiles
     from reports.kit.table import print_sentence, print_table
 
@@ -26,6 +34,16 @@ def list_(_request: Request, console: Console) -> object:
     for line in left_out:
         print_sentence(line, console, "yellow")
     return {"profiles": table.records(), "left_out": left_out}
+
+
+def _list_measured(console: Console) -> object:
+    """Print one line per measured figure."""
+    from reports.measured.lines import shelf
+    from reports.measured.table import lines_table, print_lines, shelf_table
+
+    lines = shelf()
+    print_lines(shelf_table(lines), console)
+    return {"measured": lines_table(lines)}
 
 
 def show_(request: ShowRequest, console: Console) -> object:

@@ -14,6 +14,9 @@ from reports.compare.table import lines_table, print_comparison
 from reports.kit.files import OutputError
 from reports.kit.parquet import check_parquet, write_parquet
 from reports.kit.slugs import slugs
+from reports.measured.lines import beside
+from reports.measured.table import beside_table, print_lines
+from reports.measured.table import lines_table as measured_table
 from reports.read import read_run
 from reports.roofline.write import write_rooflines
 from reports.views.terminal import print_run
@@ -38,13 +41,17 @@ def run(request: ReportRequest, console: Console) -> object:
     runs = dict(zip(names, read, strict=True))
     files: list[Path] = []
     if request.compare:
-        compared = compare_runs(runs)
+        compared = compare_runs(runs, alone=request.measured)
+        lines = beside(runs) if request.measured else []
         files += write_comparison(
-            compared, request.out, pictures=request.pictures, page=request.page
+            compared, request.out, pictures=request.pictures, page=request.page, measured=lines
         )
         if request.parquet:
             files.append(write_parquet(compared.to_frame(), request.out / "compare.parquet"))
         print_comparison(compared, console)
+        if lines:
+            console.print()
+            print_lines(beside_table(lines), console)
     else:
         rooflines = {name: decode_rooflines(one) for name, one in runs.items()}
         for name, one in runs.items():
@@ -56,7 +63,10 @@ def run(request: ReportRequest, console: Console) -> object:
         for one in runs.values():
             print_run(one, console, details=request.details)
     print_files(files, request.out, console)
-    return {"compare": lines_table(compared)} if request.compare else files
+    if not request.compare:
+        return files
+    tables = {"compare": lines_table(compared)}
+    return tables | {"measured": measured_table(lines)} if lines else tables
 
 
 def _check_out(request: ReportRequest) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,8 @@ from reports.compare.table import comparison_table, lines_table
 from reports.kit.files import prepare_directory, write_text
 from reports.kit.pictures import Pictures, draw
 from reports.kit.table import escaped, to_markdown
+from reports.measured.lines import Line
+from reports.measured.write import write_beside
 from reports.run.run import Run
 from reports.shown import Picture
 
@@ -51,25 +53,37 @@ class Comparison(Rows):
         return comparison_table(self).to_html()
 
 
-def compare_runs(runs: Mapping[str, Run]) -> Comparison:
+def compare_runs(runs: Mapping[str, Run], *, alone: bool = False) -> Comparison:
     """Put runs side by side, each under the name by which it is given.
+
+    Args:
+        runs: By their names.
+        alone: Whether one row will do, since others stand beside it that are no runs.
 
     Raises:
         CompareError: If there are fewer than two rows: one run on one hardware.
     """
     comparison = Comparison(dict(runs))
-    if len(comparison.rows) < 2:
+    if len(comparison.rows) < 2 and not alone:
         raise CompareError(
             f"comparing needs two rows, but there are {len(comparison.rows)}; give two runs, or "
-            "one on two hardware profiles"
+            "one on two hardware profiles, or --measured"
         )
     return comparison
 
 
 def write_comparison(
-    comparison: Comparison, out: Path, *, pictures: Pictures = Pictures.ALL, page: bool = True
+    comparison: Comparison,
+    out: Path,
+    *,
+    pictures: Pictures = Pictures.ALL,
+    page: bool = True,
+    measured: Sequence[Line] = (),
 ) -> list[Path]:
-    """Write `compare.csv`, `compare.md`, the picture and `compare.html`, which has it inside."""
+    """Write `compare.csv`, `compare.md`, the picture and `compare.html`, which has it inside.
+
+    With lines of `reports.measured.lines.beside` also `measured.csv`, `.md` and their picture.
+    """
     prepare_directory(out)
     plot = cache(comparison.plot)
     files = [
@@ -77,6 +91,9 @@ def write_comparison(
         write_text(out / "compare.md", comparison.to_markdown()),
         *draw(lambda: plot().figure, out / "compare", pictures),
     ]
+    if measured:
+        files += write_beside(measured, out, pictures)
     if page:
-        files.append(write_text(out / "compare.html", comparison_page(comparison, plot())))
+        text = comparison_page(comparison, plot(), measured)
+        files.append(write_text(out / "compare.html", text))
     return files

@@ -23,9 +23,9 @@ from hwmodels.prices import (
     MemoryLevel,
     Price,
     StaticPower,
-    SystemFigure,
     Throughput,
 )
+from hwmodels.systems import Boundary, Phase, SystemFigure
 from hwmodels.template import PRICED, extension_template, template
 
 RECORDS = (
@@ -70,9 +70,11 @@ def test_it_names_every_key_and_explains_every_word() -> None:
         *Fusion,
         *Encoding,
         *Room,
+        *Boundary,
+        *Phase,
     ]
     assert [word for word in words if word not in text] == []
-    for ways in (Fusion, Encoding, Room):
+    for ways in (Fusion, Encoding, Room, Boundary):
         assert [way for way in ways if way.definition not in text] == []
 
 

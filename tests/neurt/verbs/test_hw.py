@@ -207,3 +207,17 @@ def test_a_directory_that_is_not_there() -> None:
 def test_a_new_profile_has_a_name_of_any_script() -> None:
     run("new", "芯片")
     assert load_profile("芯片.toml").name == "芯片"
+
+
+def test_measured_systems_are_listed_with_their_sources(
+    printed: pytest.CaptureFixture[str],
+) -> None:
+    run("list", "--measured")
+    said = printed.readouterr().out
+    assert "405 mJ" in said
+    assert "dynamic: what the load adds" in said
+    assert "Whole systems are never the bill of their operations" in said
+    assert main(["hw", "list", "--measured", "--json", "--quiet"]) == 0
+    rows = json.loads(printed.readouterr().out)["measured"]
+    assert {"loihi-2", "jetson-orin-nano", "vck190", "northpole"} <= {x["system"] for x in rows}
+    assert all(row["source"] and row["boundary"] and row["evidence"] for row in rows)

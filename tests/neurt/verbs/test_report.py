@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from neurt.cli import main
 from neurt.families import ShapeError
 from neurt.measure.planning import run_plan
 from neurt.requests.passes import PlanRequest
@@ -98,6 +99,18 @@ def test_runs_are_put_side_by_side(runs: list[Path], tmp_path: Path, asked: Ask)
     names = ["csv", "html", "md", "parquet", "png", "svg"]
     found = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert found == [f"compare.{name}" for name in names]
+
+
+def test_a_run_is_put_beside_measured_systems(
+    runs: list[Path], tmp_path: Path, asked: Ask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = asked(runs[0], "--compare", "--measured", "--pictures", "none", "--out", "out")
+    assert "one on 45nm, spiking" in said
+    assert "Whole systems are never the bill of their operations" in said
+    names = ["compare.csv", "compare.html", "compare.md", "measured.csv", "measured.md"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
+    assert main(["report", str(runs[0]), "--measured"]) == 2
+    assert "--measured" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("no_pictures")

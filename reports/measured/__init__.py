@@ -1,0 +1,1 @@
+"""Measured systems, alone and beside runs."""
