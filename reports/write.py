@@ -106,6 +106,7 @@ def views_of(out: Path) -> set[Path]:
     stems = [f"{kind}_{slug}" for kind in _DRAWN for slug in slugs(hardware)]
     pictures = {f"{stem}.{x}" for stem in ("spike_rates", *stems) for x in Pictures.ALL.suffixes}
     made = pictures | {"report.html", "roofline.csv", "batch.csv", "steps.csv", "times.csv"}
+    made |= {"card.md", "card.json"}
     return {out / name for name in made}
 
 

@@ -60,6 +60,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"breakeven", "hardware", "literature", "map", "quality", "roofline", "run"}
         | {"sensitivity", "training"},
         {"reproduce", "views"},
+        {"card"},
         {"count", "measured", "page", "shown"},
         {"compare", "read", "write"},
     ),

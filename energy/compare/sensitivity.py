@@ -12,9 +12,10 @@ import numpy as np
 
 from energy.bill.estimate import Estimate
 from energy.bill.saving import Saving, saving
+from energy.compare.drawn import assumptions, drawn_energies
 from energy.compare.ranges import UncertainConstant
-from energy.compare.structure import choices_of, placed
-from energy.compare.terms import Floats, Model
+from energy.compare.structure import placed
+from energy.compare.terms import Model
 from hwmodels.errors import UserError
 
 #: Draws that are held in memory at a time, each of all constants.
@@ -23,8 +24,6 @@ MOST_SAMPLES = 10**6
 PERCENTILES = (5, 50, 95)
 
 SAMPLES = 10_000
-#: Machines, each with assumptions of its own, over which the samples are spread.
-MACHINES = 4
 
 
 class SensitivityError(UserError, ValueError):
@@ -94,8 +93,8 @@ def sensitivity(
     Constants are drawn independently of each other, log-uniformly over their ranges. Numbers from
     one figure are in truth off together: a factor that all constants share cancels in a saving, so
     the interval is wider than it need be. Assumptions that are no factor of an energy (capacities,
-    reuse of fetches, accumulators, encoding: `structure.choices_of`) are drawn for `MACHINES`
-    machines, stratified, and the samples are spread over these.
+    reuse of fetches, accumulators, encoding: `structure.choices_of`) are drawn for
+    `drawn.MACHINES` machines, stratified, and the samples are spread over these.
 
     Args:
         asa: Bill of the analog variant.
@@ -136,7 +135,8 @@ def _found(
     if nominal.saving is None:
         return Sensitivity(nominal, (), None)
     found = _swings(asa, ssa, accounting, block) if swings else []
-    drawn = _drawn(asa, ssa, accounting, block, samples, seed)
+    analog, spiking = drawn_energies(asa, ssa, accounting, block, samples, seed)
+    drawn = 1 - spiking / analog
     low, median, high = (float(x) for x in np.percentile(drawn, PERCENTILES))
     return Sensitivity(
         nominal,
@@ -154,7 +154,7 @@ def _swings(asa: Estimate, ssa: Estimate, accounting: str, block: str | None) ->
         Swing(constant, *map(float, pj), *map(float, saved))
         for constant, pj, saved in zip(model.constants, model.involving().T, ends.T, strict=True)
     ]
-    for constant in _assumptions(asa, ssa, accounting):
+    for constant in assumptions(asa, ssa, accounting):
         low, high = (
             _saved(placed(asa, at), placed(ssa, at), accounting, block)
             for at in ({constant.name: 0.0}, {constant.name: 1.0})
@@ -163,36 +163,7 @@ def _swings(asa: Estimate, ssa: Estimate, accounting: str, block: str | None) ->
     return found
 
 
-def _assumptions(asa: Estimate, ssa: Estimate, accounting: str) -> dict[UncertainConstant, None]:
-    """Assumptions of both sides; MACs and ACs follow from none."""
-    sides = () if accounting == "compute" else (asa, ssa)
-    return dict.fromkeys(x.constant for side in sides for x in choices_of(side.profile))
-
-
 def _saved(asa: Estimate, ssa: Estimate, accounting: str, block: str | None) -> float:
     found = saving(asa, ssa, accounting, block=block).saving
     assert found is not None  # an assumption takes no price away
     return found
-
-
-def _drawn(
-    asa: Estimate, ssa: Estimate, accounting: str, block: str | None, samples: int, seed: int
-) -> Floats:
-    """Savings at drawn constants, on machines with drawn assumptions."""
-    random, model = np.random.default_rng(seed), Model(asa, ssa, accounting, block)
-    lows, highs = model.ranges
-    drawn = lows + random.random((samples, len(model.constants))) * (highs - lows)
-    names = sorted({constant.name for constant in _assumptions(asa, ssa, accounting)})
-    if not names:
-        return model.savings(drawn)
-    # Stratified: each assumption stands once in each fourth of its range.
-    machines = np.random.default_rng(seed)
-    places = [
-        (machines.permutation(MACHINES) + machines.random(MACHINES)) / MACHINES for _ in names
-    ]
-    found = []
-    for i, each in enumerate(zip(*places, strict=True)):
-        at = dict(zip(names, map(float, each), strict=True))
-        model = Model(placed(asa, at), placed(ssa, at), accounting, block)
-        found.append(model.savings(drawn[i::MACHINES]))
-    return np.concatenate(found)

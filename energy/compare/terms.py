@@ -46,11 +46,18 @@ class Model:
         """Energy of the terms that follow a constant, in picojoules, (sides, constants)."""
         return self._pj @ np.abs(self._powers)
 
-    def savings(self, logarithms: Floats) -> Floats:
-        """Savings at multiples of the constants, given as their logarithms, (cases, constants)."""
+    def energies(self, logarithms: Floats) -> Floats:
+        """Picojoules at multiples of the constants, (sides, cases).
+
+        The multiples are given as their logarithms, (cases, constants).
+        """
         multiples = np.exp(logarithms @ self._powers.T)
         # Not a matrix product, which may add the terms of two equal rows in different orders.
-        asa, ssa = ((multiples * side).sum(axis=1) for side in self._pj)
+        return np.stack([(multiples * side).sum(axis=1) for side in self._pj])
+
+    def savings(self, logarithms: Floats) -> Floats:
+        """Savings at such multiples, (cases,)."""
+        asa, ssa = self.energies(logarithms)
         return np.asarray(1 - ssa / asa)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from energy.formulas import Conventions
+from hwmodels import HardwareProfile, Op
 from neurt.closed_form.passes import PlanError, Stage, decode, prefill, whole_request
 from neurt.requests.base import (
     Calibrated,
@@ -19,11 +20,12 @@ from neurt.requests.base import (
     Pass,
     PlannedConversion,
     Reported,
+    RequestError,
     Seeded,
     Text,
     dated,
 )
-from neurt.requests.hardware import Bound, Compared
+from neurt.requests.hardware import Bound, Compared, Hardware
 from neurt.requests.objective import Aimed
 from neurt.spiking.config import SpikingConfig
 
@@ -121,7 +123,39 @@ class ProfileRequest(Aimed, PassRequest, Calibrated, Text, Seeded):
         return self.objective_tokens or one.batch * one.queries
 
 
-class PlanRequest(PassRequest):
+class Carded(Hardware):
+    """Whether the card of the model is to be written too."""
+
+    group: ClassVar[str] = "output"
+
+    card: Annotated[bool, Field(exclude=True)] = False
+    """write card.md and card.json: energy per token with its conditions, for the card of the model
+    on the Hugging Face hub"""
+    carbon_intensity: Annotated[
+        float | None, Field(gt=0, le=100_000, allow_inf_nan=False, exclude=True), Flag("GRAMS")
+    ] = None
+    """grams of CO2 equivalent per kWh, for the card; without it the card has none"""
+
+    def idle(self) -> dict[str, str]:
+        """See `Request.idle`."""
+        found = super().idle()
+        if not self.card:
+            found["carbon_intensity"] = "it is stated in the card of the model; give --card too"
+        return found
+
+    def profiles(self) -> tuple[HardwareProfile, ...]:
+        """See `Hardware`; raises RequestError too if a card would state no energy."""
+        found = super().profiles()
+        if self.card and not any(profile.is_priced(Op.MAC) for profile in found):
+            names = ", ".join(profile.name for profile in found)
+            raise RequestError(
+                f"--card states energy, but {names} has no price of a multiply-accumulate (mac); "
+                "give a --hw that has one, such as 45nm, or leave out --card"
+            )
+        return found
+
+
+class PlanRequest(Carded, PassRequest):
     """A closed form at an assumed spike rate."""
 
     group: ClassVar[str] = "passes"
@@ -138,7 +172,7 @@ class PlanRequest(PassRequest):
     of weights that --dataflow gathered fetches"""
 
 
-class CountRequest(Kept, Bound, Text, Passes, Seeded):
+class CountRequest(Carded, Kept, Bound, Text, Passes, Seeded):
     """An analog model alone, measured."""
 
     group: ClassVar[str] = "passes"

@@ -110,10 +110,12 @@ class Notes(list[str]):
 def results(result: object) -> object:
     """What `--json` prints of what a command returned.
 
-    Of files it is the record of the run among them; of tables by name, their rows.
+    Of files it is the record of the run among them, not the card that repeats parts of it; of
+    tables by name, their rows.
     """
     if isinstance(result, list):
-        records = [path for path in result if path.suffix == ".json"]
+        made = [path for path in result if path.suffix == ".json"]
+        records = [path for path in made if path.name != "card.json"]
         read = [json.loads(path.read_text(encoding="utf-8")) for path in records]
         return read[0] if len(read) == 1 else read
     if isinstance(result, dict):

@@ -23,10 +23,14 @@ def run(request: CountRequest, console: Console) -> list[Path]:
         from neurt.measure.counting import run_count
 
         counted = run_count(request, progress, say(console))
+    from reports.card.write import write_card
+    from reports.count.card import count_card
     from reports.count.terminal import print_count
     from reports.count.write import write_count
 
+    card = count_card(counted, request.carbon_intensity) if request.card else None
     files = write_count(counted, out, pictures=request.pictures)
+    files += write_card(card, out)
     print_count(counted, console, details=request.details, written=files)
     words = " ".join(f"--hw {hw}" for hw in request.hw)
     console.print(f"Price it again:  neurt-energy price {out / 'counts.csv'} {words}", markup=False)

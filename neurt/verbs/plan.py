@@ -14,6 +14,10 @@ from neurt.verbs.profile import report
 def run(request: PlanRequest, console: Console) -> list[Path]:
     """Plan, write and print; returns the files."""
     from neurt.measure.planning import run_plan
+    from reports.card.of_run import run_card
+    from reports.card.write import write_card
 
     check_free(request.out, "run.json", "run", request.force)
-    return report(run_plan(request), request, console)
+    planned = run_plan(request)
+    card = run_card(planned, request.carbon_intensity) if request.card else None
+    return report(planned, request, console) + write_card(card, request.out)

@@ -10,7 +10,7 @@ import pytest
 
 import reports.write
 from energy import Counts
-from energy.compare.sensitivity import MACHINES
+from energy.compare.drawn import MACHINES
 from hwmodels import HardwareProfile
 from neurt.cli import main
 

@@ -1,0 +1,74 @@
+"""How far the energy of one bill can be trusted, and on what grounds its prices stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from energy.bill.estimate import Estimate
+from energy.bill.layer import known_pj, relevant_ops
+from energy.compare.drawn import drawn_energies
+from energy.compare.sensitivity import PERCENTILES, SAMPLES
+from energy.compare.terms import Model
+from hwmodels import Evidence
+
+#: A grade whose prices carry less of the energy than this does not decide how far to trust it.
+LEAST_SHARE = 0.01
+
+
+@dataclass(frozen=True)
+class EnergyRange:
+    """The energy of a bill, and where it lies if each constant may be anywhere in its range."""
+
+    nominal_pj: float  #: at the constants of the profile, in picojoules
+    low_pj: float  #: 5 % of the samples cost less
+    high_pj: float  #: 5 % cost more
+    #: share of the energy by the grade of the constant that it is proportional to
+    grades: Mapping[Evidence, float]
+
+    @property
+    def weakest(self) -> Evidence:
+        """The weakest grade that carries at least `LEAST_SHARE` of the energy."""
+        order = list(Evidence)
+        return max((g for g, x in self.grades.items() if x >= LEAST_SHARE), key=order.index)
+
+
+def energy_range(
+    bill: Estimate, accounting: str = "full", *, samples: int = SAMPLES, seed: int = 0
+) -> EnergyRange | None:
+    """The energy of the whole model, its interval, and the grades of evidence behind it.
+
+    Constants and assumptions are drawn as `sensitivity` draws them. A nominal value at one end of
+    its range moves the interval away from the nominal energy, which may then lie outside of it.
+
+    Args:
+        bill: Of one variant.
+        accounting: One of `ACCOUNTINGS`, or `full`; static energy takes part where it is known.
+        samples: How many draws.
+        seed: Of the draws.
+
+    Returns:
+        None where a MAC or an AC has no price, or nothing costs anything.
+    """
+    bill = bill.under(accounting)
+    missing = frozenset(bill.unpriced).intersection(relevant_ops(accounting))
+    nominal = known_pj(bill.energy_pj(accounting), missing)
+    if not nominal:
+        return None
+    [drawn, _] = drawn_energies(bill, bill, accounting, None, samples, seed)
+    low, high = (float(x) for x in np.percentile(drawn, (PERCENTILES[0], PERCENTILES[-1])))
+    return EnergyRange(nominal, low, high, _grades(bill, accounting))
+
+
+def _grades(bill: Estimate, accounting: str) -> dict[Evidence, float]:
+    """Share of the energy by grade; static energy counts by the power, and by each rate."""
+    model = Model(bill, bill, accounting, None)
+    [carried, _] = model.involving()
+    sums: dict[Evidence, float] = {}
+    for constant, pj in zip(model.constants, carried.tolist(), strict=True):
+        if pj:
+            sums[constant.evidence] = sums.get(constant.evidence, 0.0) + pj
+    whole = sum(sums.values())
+    return {grade: sums[grade] / whole for grade in Evidence if grade in sums}

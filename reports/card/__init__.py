@@ -1,0 +1,1 @@
+"""Energy per token for the card of a model."""
