@@ -21,33 +21,36 @@ class Latent(NamedTuple):
     rotary: int  #: entries of the rotated key that all heads share (`qk_rope_head_dim`)
 
 
-def expansion(sequences: int, queries: int, keys: int, latent: Latent, fan_out: int) -> Tally:
+def expansion(sequences: int, keys: int, latent: Latent, fan_out: int) -> Tally:
     """Keys and values of all heads, made of the latent vectors of all keys.
 
-    The layer `kv_b_proj`, whose inputs come from the cache, to which the new ones are appended.
+    The layer `kv_b_proj`, whose inputs come from the cache.
     """
-    tally = linear(sequences * keys, latent.rank, fan_out, bias=False)
+    return cached_input(linear(sequences * keys, latent.rank, fan_out, bias=False))
+
+
+def cached_input(tally: Tally) -> Tally:
+    """The same of a layer whose inputs come from the cache."""
     ops = dict(tally.ops)
     ops[Op.KV_READ] = ops.pop(Op.ACTIVATION_READ)
-    ops[Op.KV_WRITE] = sequences * queries * latent.rank
     return tally._replace(ops=ops)
 
 
 def expanded_attention(role: Role, product: Product, sequences: int, latent: Latent) -> Tally:
     """A product with expanded keys or values: those are activations.
 
-    Scores read the rotated part of the keys from the cache, once for all heads.
+    Scores read the rotated part of the keys from the cache, once for all heads, and append what it
+    holds of the new tokens.
     """
     read, written = product.moved(role)
     macs = product.pairs * product.width
     heads = product.kv_heads // sequences
-    entries = product.cached
-    rotated = product.cached // product.width // heads * latent.rotary
-    ops = {Op.MAC: macs, Op.ACTIVATION_READ: read + entries, Op.ACTIVATION_WRITE: written}
+    ops = {Op.MAC: macs, Op.ACTIVATION_READ: read + product.cached, Op.ACTIVATION_WRITE: written}
     if role == "scores":
+        rotated = product.cached // product.width // heads * latent.rotary
         ops[Op.ACTIVATION_READ] -= rotated * heads
         ops[Op.KV_READ] = rotated
-        ops[Op.KV_WRITE] = sequences * product.queries * latent.rotary
+        ops[Op.KV_WRITE] = sequences * product.queries * (latent.rank + latent.rotary)
     return Tally(ops, dense_macs=macs)
 
 

@@ -16,6 +16,7 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedM
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from energy.layers.declared import latent_of
 from energy.layers.expose_elementwise import counted_gates, counted_rotary, rotation_of
 from energy.layers.matmul import AttentionCore
 from hwmodels.errors import UserError
@@ -74,6 +75,8 @@ def exposed_attention(
             attention.core = AttentionCore(_kernel(attention, own), rotation_of(attention))
             attention.core.fused = fused
             attention.core.train(attention.training)
+            if latent_of(attention) is not None:
+                vars(attention.kv_b_proj)["reads_cache"] = True
         if attentions:
             model.set_attn_implementation(name)
         with counted_rotary(attentions), counted_gates(model):
@@ -82,6 +85,7 @@ def exposed_attention(
         for attention in attentions:
             if hasattr(attention, "core"):
                 del attention.core
+            vars(getattr(attention, "kv_b_proj", attention)).pop("reads_cache", None)
         if attentions:
             model.set_attn_implementation(own)
 
@@ -108,7 +112,7 @@ def _call_core(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    mask: Tensor | None,
+    attention_mask: Tensor | None = None,
     scaling: float | None = None,
     dropout: float = 0.0,
     **kwargs: Any,
@@ -116,6 +120,6 @@ def _call_core(
     if scaling is None:
         scaling = query.shape[-1] ** -0.5
     out: tuple[Tensor, Tensor | None] = module.core(
-        query, key, value, mask, owner=module, scaling=scaling, dropout=dropout, **kwargs
+        query, key, value, attention_mask, owner=module, scaling=scaling, dropout=dropout, **kwargs
     )
     return out

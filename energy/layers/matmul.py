@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from energy.counts import Levels
+from energy.layers.declared import Reach, latent_of, reach_of
 from energy.layers.elementwise import Rotary, Rotation
 from hwmodels.errors import UserError
 
@@ -54,6 +55,8 @@ class MatMul(nn.Module):
         self.shared_by = 1
         #: Whether the attention that a product with a role belongs to is causal.
         self.causal = True
+        #: Which keys its queries may see at most.
+        self.reach = Reach()
 
     def forward(self, left: Tensor, right: Tensor, arriving: Tensor | None = None) -> Tensor:
         """Multiply.
@@ -94,6 +97,13 @@ class AttentionCore(nn.Module):
         self.causal = True
         #: Whether the scores of the last call were capped by a tanh.
         self.capped = False
+        #: Heads of the last call whose softmax has a learned score more, to which no key belongs.
+        self.sinks = 0
+        #: Which keys the queries of the last call could see at most, as the owner declares.
+        self.reach = Reach()
+        #: What the cache holds of a token where it is not its key and its value: a latent vector
+        #: of so many entries, and so many entries of a rotated key that all heads share.
+        self.latent: tuple[int, int] | None = None
         if rotation is not None:
             self.rotary = Rotary(rotation)
         self.scores = MatMul(role="scores")
@@ -133,14 +143,17 @@ class AttentionCore(nn.Module):
         Raises:
             AttentionError: If the kernel adds something to the scores that no rule counts.
         """
-        for word in ("s_aux", "position_bias"):
-            if kwargs.get(word) is not None:
-                raise AttentionError(
-                    f"{type(owner).__name__} gives its attention '{word}', which the counted core "
-                    "does not know; build its attention from energy.MatMul instead"
-                )
+        if kwargs.get("position_bias") is not None:
+            raise AttentionError(
+                f"{type(owner).__name__} gives its attention 'position_bias', which the counted "
+                "core does not know; use count, which counts the products of any decoder"
+            )
+        sinks = kwargs.get("s_aux")
         self.causal = bool(getattr(owner, "is_causal", True))
         self.capped = softcap is not None
+        self.sinks = sinks.numel() if isinstance(sinks, Tensor) else 0
+        self.reach = reach_of(owner, kwargs.get("sliding_window"))
+        self.latent = latent_of(owner)
         if self.fused:
             if softcap is not None:
                 kwargs["softcap"] = softcap
@@ -151,12 +164,13 @@ class AttentionCore(nn.Module):
             return out
         for part in (self.scores, self.softmax, self.mix):
             part.causal = self.causal
+            part.reach = self.reach
         groups = query.shape[1] // key.shape[1]
         self.scores.shared_by = self.mix.shared_by = groups
         if groups > 1:
             key, value = (x.repeat_interleave(groups, dim=1) for x in (key, value))
         scores = self.scores(query, key.transpose(-1, -2))
-        weights = self.softmax(scores, scaling, mask, softcap)
+        weights = self.softmax(scores, scaling, mask, softcap, sinks)
         weights = nn.functional.dropout(weights, dropout, self.training)
         return self.mix(weights, value).transpose(1, 2), weights
 
@@ -168,22 +182,40 @@ class ScaledSoftmax(nn.Module):
         super().__init__()
         #: Whether a query sees no later key.
         self.causal = True
+        #: Which keys its queries may see at most.
+        self.reach = Reach()
 
     def forward(
-        self, scores: Tensor, scaling: float, mask: Tensor | None, softcap: float | None = None
+        self,
+        scores: Tensor,
+        scaling: float,
+        mask: Tensor | None,
+        softcap: float | None = None,
+        sinks: object = None,
     ) -> Tensor:
-        """Weights of (..., queries, keys) scores; without a mask, as `causal` says."""
+        """Weights of (..., queries, keys) scores; without a mask, as `causal` says.
+
+        `sinks`, one of each head, take part in the sum of each row and have no weight.
+        """
         scores = scores * scaling
         if softcap is not None:
             scores = (scores / softcap).tanh() * softcap
         if mask is None and not self.causal:
-            return scores.softmax(-1)
+            return _softmax(scores, sinks)
         if mask is None:
             queries, keys = scores.shape[-2:]
             mask = torch.ones(queries, keys, dtype=torch.bool, device=scores.device)
             mask = mask.tril(keys - queries)
         if mask.dtype == torch.bool:
-            weights = scores.masked_fill(~mask, float("-inf")).softmax(-1)
+            weights = _softmax(scores.masked_fill(~mask, float("-inf")), sinks)
             # A padded query sees nothing; torch's kernels give it zeros.
             return weights.masked_fill(~mask.any(-1, keepdim=True), 0)
-        return (scores + mask).softmax(-1)
+        return _softmax(scores + mask, sinks)
+
+
+def _softmax(scores: Tensor, sinks: object) -> Tensor:
+    """Softmax of (batch, heads, queries, keys), with a score of each head more where there are."""
+    if not isinstance(sinks, Tensor):
+        return scores.softmax(-1)
+    more = sinks.reshape(1, -1, 1, 1).expand(*scores.shape[:-1], 1)
+    return torch.cat((scores, more), -1).softmax(-1)[..., :-1]

@@ -12,10 +12,12 @@ from energy import formulas
 from energy.counts import Levels, Tally
 from energy.formulas import Attention, Conventions, nonlinear
 from energy.formulas.attention import Events, Product, analog_attention, event_attention
+from energy.formulas.latent import Latent, cached_input, expanded_attention
 from energy.layers.matmul import AttentionCore, MatMul
 from energy.meter import tally_elementwise  # noqa: F401 - registers the other rules
 from energy.meter.accumulates import accumulates, arriving
 from energy.meter.events import count_events
+from energy.meter.masks import seen_of
 from energy.meter.rules import Rows, is_counted, tally_call
 from energy.meter.touched import channels, with_cached, with_channels
 
@@ -25,7 +27,8 @@ __all__ = ["Rows", "is_counted", "tally_call"]
 @tally_call.register
 def _(layer: nn.Linear, name: str, args: Any, out: Tensor, conventions: Conventions) -> Rows:
     fan_in, fan_out, bias = layer.in_features, layer.out_features, layer.bias is not None
-    return {"": _dense(args[0], fan_in, fan_out, bias, conventions)}
+    tally = _dense(args[0], fan_in, fan_out, bias, conventions)
+    return {"": cached_input(tally) if getattr(layer, "reads_cache", False) else tally}
 
 
 @tally_call.register
@@ -55,22 +58,23 @@ def _(layer: nn.Embedding, name: str, args: Any, out: Tensor, conventions: Conve
 def _(layer: AttentionCore, name: str, args: Any, out: Any, conventions: Conventions) -> Rows:
     if not layer.fused:
         return {}  # the children counted themselves
-    query, key, value = args[:3]
+    query, key, value, mask = args[:4]
     batch, heads, queries, width = query.shape
     attention = conventions.attention if layer.causal else Attention.FULL
-    product = Product(
-        batch * heads,
-        queries,
-        key.shape[-2],
-        width,
-        batch * key.shape[1],
-        attention,
+    kv_heads = batch * key.shape[1]
+    product = Product(batch * heads, queries, key.shape[-2], width, kv_heads, attention)
+    product = seen_of(product, layer.reach, mask)
+    of_values = product._replace(width=value.shape[-1])
+    if layer.latent is None:
+        scores, mix = analog_attention("scores", product), analog_attention("mix", of_values)
+    else:
+        latent = Latent(*layer.latent)
+        scores = expanded_attention("scores", product, batch, latent)
+        mix = expanded_attention("mix", of_values, batch, latent)
+    softmax = nonlinear.softmax_of(
+        product.pairs, product.rows, capped=layer.capped, sinks=layer.sinks
     )
-    return {
-        "scores": analog_attention("scores", product),
-        "softmax": nonlinear.softmax(*product[:3], attention=attention, capped=layer.capped),
-        "mix": analog_attention("mix", product._replace(width=value.shape[-1])),
-    }
+    return {"scores": scores, "softmax": softmax, "mix": mix}
 
 
 @tally_call.register
@@ -106,8 +110,8 @@ def _product(
     batch, (queries, inner), columns = out.shape[:-2].numel(), left.shape[-2:], right.shape[-1]
     keys, width = (columns, inner) if layer.role == "scores" else (inner, columns)
     attention = conventions.attention if layer.causal else Attention.FULL
-    kv_heads = batch // layer.shared_by
-    return Product(batch, queries, keys, width, kv_heads, attention)
+    product = Product(batch, queries, keys, width, batch // layer.shared_by, attention)
+    return seen_of(product, layer.reach)
 
 
 def _plain_product(

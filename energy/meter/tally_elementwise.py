@@ -19,8 +19,10 @@ from transformers.activations import (
 
 from energy.counts import Tally
 from energy.formulas import Attention, Conventions, nonlinear
+from energy.formulas.attention import Product
 from energy.layers.elementwise import Multiply, Rotary
 from energy.layers.matmul import ScaledSoftmax
+from energy.meter.masks import seen_of
 from energy.meter.rules import Rows, Rule, tally_call
 
 
@@ -84,13 +86,13 @@ def _(layer: nn.GELU, name: str, args: Any, out: Tensor, conventions: Convention
 
 @tally_call.register
 def _(layer: ScaledSoftmax, name: str, args: Any, out: Tensor, conventions: Conventions) -> Rows:
-    tally = nonlinear.softmax(
-        out.shape[:-2].numel(),
-        *out.shape[-2:],
-        attention=conventions.attention if layer.causal else Attention.FULL,
-        capped=len(args) > 3 and args[3] is not None,
-    )
-    return {"": tally}
+    attention = conventions.attention if layer.causal else Attention.FULL
+    heads, (queries, keys) = out.shape[:-2].numel(), out.shape[-2:]
+    product = Product(heads, queries, keys, 0, heads, attention)
+    product = seen_of(product, layer.reach, args[2])
+    sinks = args[4].numel() if len(args) > 4 and args[4] is not None else 0
+    capped = len(args) > 3 and args[3] is not None
+    return {"": nonlinear.softmax_of(product.pairs, product.rows, capped=capped, sinks=sinks)}
 
 
 @tally_call.register

@@ -13,7 +13,7 @@ LATENT, SEQUENCES, HEADS, NOPE, VALUE = Latent(4, 2), 2, 3, 5, 6
 def parts(queries: int, keys: int) -> list[Tally]:
     product = Product(6, queries, keys, NOPE + 2, 6, Attention.FULL)
     return [
-        expansion(SEQUENCES, queries, keys, LATENT, HEADS * (NOPE + VALUE)),
+        expansion(SEQUENCES, keys, LATENT, HEADS * (NOPE + VALUE)),
         expanded_attention("scores", product, SEQUENCES, LATENT),
         expanded_attention("mix", product._replace(width=VALUE), SEQUENCES, LATENT),
     ]
@@ -57,7 +57,7 @@ def test_both_forms_of_deepseek_v3_in_decode() -> None:
     latent, context = Latent(512, 64), 4096
     product = Product(128, 1, context, 192, 128, Attention.FULL)
     expanded = (
-        expansion(1, 1, context, latent, 128 * 256),
+        expansion(1, context, latent, 128 * 256),
         expanded_attention("scores", product, 1, latent),
         expanded_attention("mix", product._replace(width=128), 1, latent),
     )
