@@ -1,9 +1,7 @@
 """Watches every operation that runs outside of counted layers.
 
-A matrix product that runs there is refused, or, if a pass asks for it, counted from the shapes of
-its operands. Nobody says what such a product is: it has no part in the architecture, its operands
-may be weights or activations, and of a fused attention only the two products are known. So each has
-a row of its own that says which operation ran in which module.
+A matrix product that runs there is refused, or, if a pass asks for it, counted from its operands
+(`energy.meter.loose`), in a row of its own that says which operation ran in which module.
 """
 
 from __future__ import annotations
@@ -20,18 +18,18 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from energy.counts import Tally
+from energy.formulas import Conventions
 from energy.formulas.nonlinear import residual
+from energy.meter.loose import Loose
 from energy.meter.rules import is_counted, is_known, ruled
-from hwmodels import Op
 from hwmodels.errors import UserError
 
 #: The modules of a model with their dotted names.
 Named = Sequence[tuple[str, nn.Module]]
 
 
-#: Where the left operand stands in the arguments; the right one follows.
-_LEFT = {"mm": 0, "bmm": 0, "mv": 0, "dot": 0, "_grouped_mm": 0, "addmm": 1, "baddbmm": 1}
-_ATTENTION = "_scaled_dot_product_"
+#: What the model is called where a module would be.
+_TOP = "the model itself"
 
 
 class UncountedOperation(UserError, RuntimeError):  # noqa: N818 - it is the operation that is reported
@@ -71,15 +69,15 @@ class Audit(TorchDispatchMode):
         # than the audit itself.
         return False
 
-    def __init__(self, modules: Named, *, keeps: bool = False) -> None:
+    def __init__(self, modules: Named, *, keeps: Conventions | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._keeps = keeps
+        named = {name or _TOP: module for name, module in modules}
+        #: Counts of products outside of counted layers, if they are to be kept.
+        self.kept = None if keeps is None else Loose(keeps, named)
         #: One guard per counted layer that is running; inside of them nothing is audited.
         self.pauses: list[object] = []
         #: Calls of products that nobody counted, by operation and module.
         self.loose: Counter[tuple[str, str]] = Counter()
-        #: Counts of products that were kept (with `keeps`), by operation and module.
-        self.kept: dict[tuple[str, str], list[Tally]] = {}
         #: Counts of the residual additions of each module, in the order in which they ran.
         self.residuals: dict[str, list[Tally]] = {}
         self._seen: dict[Any, _Seen] = {}
@@ -97,10 +95,11 @@ class Audit(TorchDispatchMode):
         out = func(*args, **(kwargs or {}))
         if seen.contracts:
             where = seen.name, self._running_module()
-            if self._keeps and (tally := loose_tally(seen.name, args, out)) is not None:
-                self.kept.setdefault(where, []).append(tally)
-            else:
+            if self.kept is None or not self.kept.keep(*where, args, kwargs or {}, out):
                 self.loose[where] += 1
+        elif self.kept is not None and seen.name.endswith("_softmax"):
+            if self.kept.softmax(seen.name, self._running_module(), out):
+                seen.calls -= 1  # it is counted
         elif seen.adds and _is_residual(args, out):
             seen.calls -= 1  # it is counted
             self.residuals.setdefault(self._running_module(), []).append(
@@ -112,10 +111,7 @@ class Audit(TorchDispatchMode):
         """Arithmetic that ran outside counted layers, by the name of the operation."""
         outside: Counter[str] = Counter()
         for seen in self._seen.values():
-            softmax = self._keeps and is_attention(seen.name)
-            if not seen.calls:
-                continue
-            if softmax or not (seen.contracts or self.MOVES.search(seen.name)):
+            if seen.calls and not (seen.contracts or self.MOVES.search(seen.name)):
                 outside[seen.name] += seen.calls
         return dict(outside)
 
@@ -137,7 +133,7 @@ class Audit(TorchDispatchMode):
         while frame is not None:
             name = names.get(id(frame.f_locals.get("self")))
             if name is not None:
-                return name or "the model itself"
+                return name or _TOP
             frame = frame.f_back
         return "code outside the model"
 
@@ -184,34 +180,4 @@ def _is_residual(args: Sequence[Any], out: Any) -> bool:
         and left.dim() in (2, 3)
         and left.shape == out.shape
         and left.is_floating_point()
-    )
-
-
-def is_attention(operation: str) -> bool:
-    """Whether an operation does more than multiply: a softmax stands between its two products."""
-    return operation.startswith(_ATTENTION)
-
-
-def loose_tally(operation: str, args: Sequence[Any], out: Any) -> Tally | None:
-    """The MACs of one operation of torch, and its operands and results as activations.
-
-    All query-key pairs of an attention are counted; None for an operation that is not known here.
-    """
-    if is_attention(operation):
-        operands, result = args[:3], out[0]
-        query, key, value = operands
-        pairs = query.shape[:-1].numel() * key.shape[-2]
-        macs = pairs * (query.shape[-1] + value.shape[-1])
-    elif operation in _LEFT and isinstance(out, Tensor):
-        operands, result = args[_LEFT[operation] :][:2], out
-        macs = out.numel() * operands[0].shape[-1]
-    else:
-        return None
-    return Tally(
-        {
-            Op.MAC: macs,
-            Op.ACTIVATION_READ: sum(x.numel() for x in operands),
-            Op.ACTIVATION_WRITE: result.numel(),
-        },
-        dense_macs=macs,
     )

@@ -20,6 +20,7 @@ from energy.counts import About, Counts, Label, LayerCount, Tally
 from energy.formulas import Conventions
 from energy.layers.matmul import AttentionCore
 from energy.meter.audit import Audit, Named, refuse_opaque
+from energy.meter.loose import PARTS
 from energy.meter.recognise import recognise
 from energy.meter.spikes import Arrivals, arrivals, warn_of_spikes
 from energy.meter.tally import is_counted, tally_call
@@ -47,7 +48,7 @@ class Meter:
     def __init__(self, counted: Named, conventions: Conventions, label: LabelLayer) -> None:
         self.conventions = conventions
         self.uncounted: Counter[str] = Counter()
-        #: Products outside of counted layers, by operation and module.
+        #: Products outside of counted layers, by what they are and module or parameter.
         self.loose: dict[tuple[str, str], list[Tally]] = {}
         #: Residual additions, by module.
         self.residuals: dict[str, list[Tally]] = {}
@@ -81,8 +82,8 @@ class Meter:
             for name, module in self._layers
         ]
         rows += [
-            (f"{where}.({operation})", operation, Label(component=f"({operation})"), calls)
-            for (operation, where), calls in self.loose.items()
+            (f"{where}.({what})", what, self._loose_label(what, where), calls)
+            for (what, where), calls in self.loose.items()
         ]
         for where, tallies in self.residuals.items():
             beneath = [i for i, row in enumerate(rows) if row[0].startswith(f"{where}.")]
@@ -109,6 +110,12 @@ class Meter:
             **about,
         )
 
+    def _loose_label(self, what: str, where: str) -> Label:
+        """What a product outside of counted layers is: part of an attention, or nobody knows."""
+        if what in PARTS:
+            return Label("attention", what, self._label(where).depth)
+        return Label(component=f"({what})")
+
 
 def _no_label(name: str) -> Label:
     return Label(component=name.rpartition(".")[2])
@@ -131,8 +138,9 @@ def counting(
             counted layers.
         conventions: Choices that change a count.
         label: Says what a layer is in the architecture, from its name.
-        loose: Count products outside of counted layers from their shapes where that can be done,
-            in rows named `<module>.(<operation>)`; see `energy.meter.audit`. Otherwise refuse them.
+        loose: Count products outside of counted layers from their operands where that can be
+            done, in rows named `<module or parameter>.(<operation or part>)`; see
+            `energy.meter.loose`. Otherwise refuse them.
 
     Yields:
         The meter.
@@ -151,7 +159,10 @@ def counting(
     refuse_opaque(modules)
     kinds = {kind for kind in {type(module) for _, module in modules} if is_counted(kind)}
     counted = [(name, module) for name, module in modules if type(module) in kinds]
-    meter, audit = Meter(counted, conventions, label), Audit(modules, keeps=loose)
+    meter, audit = (
+        Meter(counted, conventions, label),
+        Audit(modules, keeps=conventions if loose else None),
+    )
     with ExitStack() as stack:
         # An interrupted pass runs no hooks, so its guards would outlive it.
         stack.callback(audit.pauses.clear)
@@ -160,7 +171,7 @@ def counting(
         stack.enter_context(audit)
         yield meter
     meter.uncounted.update(audit.elementwise())
-    meter.loose.update(audit.kept)
+    meter.loose.update({} if audit.kept is None else audit.kept.kept)
     meter.residuals.update(audit.residuals)
     audit.refuse_escaped()
     warn_of_spikes(modules, meter.arrived)

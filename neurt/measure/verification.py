@@ -103,7 +103,7 @@ def agree_with_fvcore(
         reason = str(error).strip().splitlines()[0]
         raise VerificationError(f"fvcore cannot be a witness: {reason}") from error
     # fvcore has no row of a product outside of layers, but its total has those that it knows.
-    loose = {row.name: row.kind for row in counts.layers if row.label.component.startswith("(")}
+    loose = {row.name: row.kind for row in counts.layers if ".(" in row.name}
     if wrong := [row for row in rows if row.layer not in loose]:
         first = wrong[0]
         of_it = f", of which it may not know {', '.join(sorted(set(loose.values())))}"

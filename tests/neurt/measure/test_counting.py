@@ -117,14 +117,21 @@ def test_what_has_no_name_is_listed_by_pattern(count: Callable[..., CountRun]) -
     assert run.counts.uncounted["add"] == 1  # positions are numbered; residuals have rows
 
 
-def test_products_of_its_own_are_counted_in_rows_that_say_so(
-    count: Callable[..., CountRun],
+GPT_NEO = {"num_layers": 2, "num_heads": 4, "attention_types": [[["global"], 2]]}
+
+
+@pytest.mark.parametrize(("attention", "pairs"), [(Attention.FULL, 49), (Attention.CAUSAL, 28)])
+def test_an_attention_of_its_own_is_counted_in_rows_that_say_so(
+    attention: Attention, pairs: int, count: Callable[..., CountRun]
 ) -> None:
-    run = count("gpt_neo", {"num_layers": 2, "num_heads": 4, "attention_types": [[["global"], 2]]})
-    [products] = [group for group in run.unnamed if group.pattern.endswith("(bmm)")]
-    assert products.pattern == "transformer.h.*.attn.attention.(bmm)"
-    assert products.macs == 2 * 2 * 32 * 7 * 7  # 2 layers x 2 products of 32 channels
-    assert run.counts.uncounted["_softmax"] == 2
+    run = count("gpt_neo", GPT_NEO, attention=attention)
+    for part in ("scores", "mix"):
+        row = run.counts.layer(f"transformer.h.1.attn.attention.({part})")
+        # 4 heads of 8 channels, 7 tokens: all 49 pairs, or 7 x 8 / 2
+        assert row.ops[Op.MAC] == 32 * pairs
+        assert row.ops[Op.KV_READ] == 32 * 7
+        assert (row.label.block, row.label.component, row.label.depth) == ("attention", part, 1)
+    assert "_softmax" not in run.counts.uncounted
 
 
 def test_a_variant_that_its_family_cannot_plan_is_counted(count: Callable[..., CountRun]) -> None:
