@@ -8,6 +8,7 @@ import torch
 from transformers import DynamicCache
 
 from energy import Conventions, Counts, LayerCount, count_pass
+from energy.meter.meter import LabelLayer
 from hwmodels import Op
 from neurt.closed_form.passes import Pass
 from neurt.closed_form.plan_spiking import plan_ssa
@@ -17,7 +18,13 @@ from neurt.spiking.config import SpikingConfig
 FULL = Conventions()
 
 
-def measured(model: Any, what: Pass, variant: str, conventions: Conventions = FULL) -> Counts:
+def measured(
+    model: Any,
+    what: Pass,
+    variant: str,
+    conventions: Conventions = FULL,
+    naming: LabelLayer = label,
+) -> Counts:
     """What the hooks count in a pass, after what is cached before it."""
     ids = torch.randint(0, 101, (what.batch, what.keys), generator=torch.Generator().manual_seed(5))
     new, cache = ids[:, -what.queries :], None
@@ -30,7 +37,7 @@ def measured(model: Any, what: Pass, variant: str, conventions: Conventions = FU
         lambda: model(new, past_key_values=cache, use_cache=cache is not None),
         variant=variant,
         conventions=conventions,
-        label=label,
+        label=naming,
     )
 
 

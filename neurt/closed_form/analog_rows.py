@@ -17,8 +17,12 @@ _ACTIVATIONS = {
     "gelu_new": ("NewGELUActivation", nonlinear.gelu_tanh),
     "gelu_pytorch_tanh": ("GELUTanh", nonlinear.gelu_tanh),
     "gelu": ("GELUActivation", nonlinear.gelu_erf),
+    "gelu_fast": ("FastGELUActivation", nonlinear.gelu_tanh),
+    "quick_gelu": ("QuickGELUActivation", nonlinear.quick_gelu),
     "relu": ("ReLU", nonlinear.relu),
+    "relu2": ("ReLUSquaredActivation", nonlinear.relu_squared),
     "silu": ("SiLUActivation", nonlinear.silu),
+    "swish": ("SiLUActivation", nonlinear.silu),
 }
 
 
@@ -48,8 +52,15 @@ def _attention(shape: Shape, kind: Layer, what: Pass, conventions: Conventions) 
         shape.head_width,
         what.batch * shape.kv_heads,
         conventions.attention,
+        kind.mixer.window,
     )
-    softmax = nonlinear.softmax(*product[:3], attention=conventions.attention, capped=shape.capped)
+    softmax = nonlinear.softmax(
+        *product[:3],
+        attention=conventions.attention,
+        capped=shape.capped,
+        window=kind.mixer.window,
+        sinks=shape.heads if attention.sinks else 0,
+    )
 
     def named(part: str, kind: str, tally: Tally) -> Row:
         return f"{attention.path}.{part}", kind, tally

@@ -91,7 +91,17 @@ def check_positions(tokens: int, positions: int, name: str, flags: str = _LENGTH
         )
 
 
-def check_stages(stages: Iterable[Stage], shape: Shape, name: str) -> None:
-    """The same for each pass of the stages."""
+def check_stages(stages: Iterable[Stage], shape: Shape, name: str, *, analog: bool = False) -> None:
+    """The same for each pass of the stages; of a spiking model, also if one outgrows a window.
+
+    Args:
+        analog: Whether the analog model is all that is counted.
+    """
     longest = max(one.keys for stage in stages for one in stage.passes)
     check_positions(longest, shape.positions, name)
+    if not analog and longest > shape.span:
+        raise PlanError(
+            f"{longest} tokens are more than the {shape.span} that the sliding window of '{name}' "
+            f"holds, and a spiking model has none; lower {_LENGTHS}, or count the analog model "
+            "alone with `neurt-energy plan --analog`"
+        )

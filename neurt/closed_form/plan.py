@@ -57,12 +57,13 @@ def whole_model(
         *(head or [("lm_head", "Linear", dense)]),
     ]
     whole: About = {**about, "batch": what.batch}
-    label = names_of(shape.model_type).label
+    label, rotations = names_of(shape.model_type).label, _rotations(shape)
     return Counts(
         variant,
         tuple(
-            LayerCount(name, kind, label(name), what.repeats, _times(tally, what.repeats))
+            LayerCount(name, kind, label(name), calls, _times(tally, calls))
             for name, kind, tally in named
+            for calls in [what.repeats * (rotations if name == family.angles else 1)]
         ),
         phase=what.phase,
         tokens=what.tokens,
@@ -100,6 +101,13 @@ def _embeddings(shape: Shape, what: Pass) -> list[Row]:
         kind = family.classes[shape.model_type] + "RotaryEmbedding"
         found.append((family.angles, kind, angles))
     return found
+
+
+def _rotations(shape: Shape) -> int:
+    """How many tables of angles a pass looks up."""
+    if not layout(shape).angles_apart:
+        return 1
+    return len({kind.mixer.window is None for kind in shape.each})
 
 
 def _times(tally: Tally, repeats: int) -> Tally:

@@ -43,15 +43,15 @@ def run_evaluate(
         source,
         request.weights,
         request.seed,
-        lambda shape: _windows(request, shape.positions),
+        lambda shape: _windows(request, shape.span),
         progress,
         say,
     )
-    window, stride = _windows(request, loaded.shape.positions)
+    window, stride = _windows(request, loaded.shape.span)
     analog, analog_weights = _baseline(request.baseline, loaded, say)
     ids = token_ids(loaded.tokenizer.encode, text, request.max_tokens)
     plan_windows(ids.numel(), window, stride)  # before minutes are spent on converting
-    longest = min(loaded.shape.positions, max(window, WINDOW))
+    longest = min(loaded.shape.span, max(window, WINDOW))
     calibration = calibrate(loaded, request, [ids], longest)
     progress("loading the model", 1, 1)
     stored = stored_widths(loaded.source, loaded.weights, request.widths)

@@ -149,7 +149,7 @@ def _check(
                 f"the analog model has {size} = {ours}, the spiking one {theirs}; compare a model "
                 "with the one it was converted from"
             )
-    check_windows(window, stride, min(shape.positions, other.positions))
+    check_windows(window, stride, min(shape.span, other.span))
     vocabulary = shape.vocabulary
     if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < vocabulary:
         raise QualityError(

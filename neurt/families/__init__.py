@@ -19,6 +19,7 @@ from neurt.families.declared import (
     analog_type,
     family_of,
     is_converted,
+    is_own,
     label,
     layout,
     names_of,
@@ -46,6 +47,7 @@ __all__ = [
     "analog_type",
     "family_of",
     "is_converted",
+    "is_own",
     "label",
     "layout",
     "names_of",
@@ -63,12 +65,29 @@ def read_shape(config: Mapping[str, Any], name: str) -> Shape:
     Raises:
         ShapeError: If it is of no known family, or a size is missing or impossible.
     """
+    config = _text_model(config)
     given = config.get("model_type")
     kind = analog_type(given) if isinstance(given, str) else ""
     if kind not in TYPES:
+        converted = ", ".join(repr(kind) for family in CONVERTED for kind in family.classes)
         raise ShapeError(
-            f"model '{name}' is a {quoted(given)}, which is no decoder of a known family; the "
-            f"types supported are: {', '.join(map(repr, TYPES))}, and what is converted from "
-            "them"
+            f"model '{name}' is a {quoted(given)}, which is no decoder of a known family; of any "
+            "other decoder of transformers `neurt-energy count` counts the analog model, and those "
+            f"that are converted to spikes are: {converted}"
         )
     return family_of(kind).read(Config(config, name), kind)
+
+
+#: Models of text and images, and the `model_type` of the language model inside each.
+_WITH_IMAGES = {"gemma3": "gemma3_text", "mistral3": "mistral"}
+
+
+def _text_model(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The configuration of the language model inside one of text and images; others as they are."""
+    kind, inside = config.get("model_type"), config.get("text_config")
+    if not isinstance(kind, str) or kind not in _WITH_IMAGES or not isinstance(inside, Mapping):
+        return config
+    whole = {"model_type": _WITH_IMAGES[kind], **inside}
+    if (tied := config.get("tie_word_embeddings")) is not None:
+        whole.setdefault("tie_word_embeddings", tied)
+    return whole

@@ -5,18 +5,47 @@ from __future__ import annotations
 from functools import cache
 
 from energy.counts import Label
+from neurt.families.cohere import COHERE
 from neurt.families.family import Family
+from neurt.families.gemma import GEMMA, GEMMA2, GEMMA3
 from neurt.families.gpt2 import GPT2
+from neurt.families.gpt_neox import GPT_NEOX
+from neurt.families.granite import GRANITE
 from neurt.families.labels import Names
 from neurt.families.llama import LLAMA
+from neurt.families.olmo import OLMO, OLMO2, OLMO3
 from neurt.families.opt import OPT
+from neurt.families.phi import PHI, PHI3
+from neurt.families.qwen3 import QWEN3
 from neurt.families.shape import Shape
+from neurt.families.stablelm import STABLELM, STABLELM_PARALLEL, STARCODER2
 
 #: All of them; of a family with several layouts the one that most of its models have comes first.
-FAMILIES = (GPT2, LLAMA, OPT)
+FAMILIES = (
+    *(
+        GPT2,
+        LLAMA,
+        OPT,
+        QWEN3,
+        GEMMA,
+        GEMMA2,
+        GEMMA3,
+        PHI3,
+        PHI,
+        OLMO,
+        OLMO2,
+        OLMO3,
+        GRANITE,
+        COHERE,
+    ),
+    *(COHERE, STABLELM, STABLELM_PARALLEL, STARCODER2, GPT_NEOX),
+)
 
 #: Those that can be converted to spikes.
 CONVERTED = tuple(family for family in FAMILIES if family.converted)
+
+#: Those whose models are loaded as this package knows them; others as transformers does.
+OWN = (*CONVERTED, OPT)
 
 _BY_TYPE: dict[str, list[Family]] = {}
 for _family in FAMILIES:
@@ -53,13 +82,19 @@ def layout(shape: Shape) -> Family:
     return next(x for x in _BY_TYPE[shape.model_type] if x.variant == shape.variant)
 
 
-#: Names that mean the same in any model: those of what is converted, and of OPT.
-_ANY = Names((*CONVERTED, OPT))
+#: Names that mean the same in any model.
+_ANY = Names(OWN)
 
 
 def label(name: str) -> Label:
     """What a layer of an analog or spiking model is, from its dotted name."""
     return _ANY.label(name)
+
+
+def is_own(model_type: object) -> bool:
+    """Whether a `model_type` is of a family of `OWN`, or of what is converted from one."""
+    kind = analog_type(model_type) if isinstance(model_type, str) else None
+    return any(kind in family.classes for family in OWN)
 
 
 def not_converted(shape: Shape) -> str:

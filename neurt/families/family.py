@@ -51,6 +51,7 @@ class Attention:
     #: norms of Q and of K, before they are rotated; none where empty
     norms: tuple[str, ...] = ()
     norm_over: Literal["head", "all"] = "head"  #: whether each head is normed by itself
+    sinks: bool = False  #: whether each head has a learned score that takes part in the softmax
     #: factor of the scores, from a configuration of transformers and the index of the layer; None
     #: for one over the root of the width of a head
     score_scale: Callable[[Any, int], float] | None = None
@@ -103,6 +104,7 @@ class Family:
     positions_by_sequence: bool = False
     positions_unused: int = 0  #: rows of the table of learned positions beyond `Shape.positions`
     angles: str | None = None  #: dotted name of what computes the angles of rotary positions
+    angles_apart: bool = False  #: whether layers with a window have angles of their own
     linear: Literal["Conv1D", "Linear"] = "Linear"  #: class of its linear layers
     norm: Norm = LAYER_NORM  #: what its norms are
     embedding_norm: str | None = None  #: dotted name of a norm of the embedded tokens

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 
+from energy.formulas.conventions import Window
+
 
 @dataclass(frozen=True)
 class SelfAttention:
     """The attention of a layer, beyond its widths."""
 
-    #: tokens that a query sees, itself included; None for all before it
-    window: int | None = None
+    window: Window | None = None  #: the tokens that a query sees at most; None for all before it
     rotated: bool = True  #: whether its Q and K are, in a model that rotates them by their position
 
 
@@ -48,9 +49,7 @@ class Shape:
     heads: int  #: attention heads
     inner: int  #: width of the feed-forward block
     vocabulary: int = 50257  #: entries of the embedding V
-    #: longest sequence, or the sliding window of attention where that is shorter: beyond it, what a
-    #: query sees is no longer everything before it
-    positions: int = 1024
+    positions: int = 1024  #: longest sequence
     model_type: str = "gpt2"  #: the `model_type` of a `config.json`, as of the analog model
     kv_heads: int = 0  #: cached heads, each shared by `heads / kv_heads` query heads; 0 for `heads`
     head_width: int = 0  #: channels of a head; 0 for `width / heads`
@@ -91,6 +90,12 @@ class Shape:
     def each(self) -> tuple[Layer, ...]:
         """Its layers, one by one."""
         return self.kinds or (Layer(SelfAttention(), Dense(self.inner)),) * self.layers
+
+    @property
+    def span(self) -> int:
+        """Longest sequence in which every query sees all tokens before it, in every layer."""
+        windows = (kind.mixer.window for kind in self.kinds)
+        return min((self.positions, *(window.tokens for window in windows if window)))
 
     def as_dict(self) -> dict[str, object]:
         """Its sizes for a file, without those that only few families have and this one has not."""

@@ -56,7 +56,7 @@ def peak_bytes(shape: Shape, point: ProfileRequest) -> int:
     family = family_of(shape.model_type)
     learned_positions = shape.positions if family.angles is None else 0
     embeddings = ((2 if shape.tied else 3) * shape.vocabulary + learned_positions) * width
-    longest = max(tokens, min(shape.positions, 128))  # of the calibration text
+    longest = max(tokens, min(shape.span, 128))  # of the calibration text
     steps = point.spiking.timesteps
     values = (
         embeddings

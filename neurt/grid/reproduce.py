@@ -71,7 +71,7 @@ def run_reproduce(
 
 def _source(model: str, point: ProfileRequest) -> ModelSource:
     source = analog_source(model, "profile")
-    check_positions(point.seq_len, known_shape(source).positions, model, "--tokens")
+    check_positions(point.seq_len, known_shape(source).span, model, "--tokens")
     return source
 
 

@@ -66,9 +66,9 @@ def run_finetune(
         check_directory(request.out)
 
     def fits(shape: Shape) -> None:
-        if request.tokens > shape.positions:
+        if request.tokens > shape.span:
             raise PlanError(
-                f"--tokens (= {request.tokens}) is more than the {shape.positions} "
+                f"--tokens (= {request.tokens}) is more than the {shape.span} "
                 f"positions of '{request.model}'; lower it"
             )
 
@@ -88,7 +88,7 @@ def _prepare(
     if len(held_out) < 2:
         raise CorpusError(f"the held-out part of '{request.text}' is one token; give a longer text")
     other = _other(request, loaded)
-    window = min(loaded.shape.positions, WINDOW)
+    window = min(loaded.shape.span, WINDOW)
     inputs = [ids, held_out] if other is None else [ids, held_out, other]
     calibration = calibrate(loaded, request, inputs, window)
     progress("loading the model", 1, 1)

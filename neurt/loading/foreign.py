@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,12 +22,12 @@ from energy.layers.elementwise import Multiply, Rotary
 from energy.layers.matmul import AttentionCore
 from hwmodels.plain import quoted
 from neurt.families import (
-    FAMILIES,
     MAX_LAYERS,
     ContradictionError,
+    Shape,
     ShapeError,
-    analog_type,
-    label,
+    is_own,
+    names_of,
     read_shape,
 )
 from neurt.loading.models import LoadedModel
@@ -46,11 +47,12 @@ _ASKS = "they and its config.json do not belong together"
 
 
 class Foreign(NamedTuple):
-    """A decoder whose sizes no family can read."""
+    """A decoder that transformers alone can load: of no family, or of one that is not converted."""
 
     source: ModelSource  #: where it comes from, without a shape
     config: PretrainedConfig  #: its configuration
-    why: ShapeError  #: why no family reads it
+    why: ShapeError | None  #: why no family reads it
+    shape: Shape | None = None  #: its sizes, where a family reads them
 
     @property
     def positions(self) -> int | None:
@@ -73,10 +75,15 @@ def foreign(model: str) -> Foreign | None:
     transformers_logging.set_verbosity_error()
     try:
         source = resolve(model)
+        if source.shape is not None and not is_own(source.shape.model_type):
+            plain = replace(source, shape=None)
+            return Foreign(plain, configuration(source), None, source.shape)
         if source.shape is not None or source.hub_id is None or why_unreachable(source.hub_id):
             return None
         config = configuration(source)
-        read_shape(config.to_dict(), model)
+        shape = read_shape(config.to_dict(), model)
+        if not is_own(shape.model_type):
+            return Foreign(source, config, None, shape)
     except ContradictionError:  # which transformers settles by the order of the keys
         raise
     except ShapeError as error:
@@ -103,7 +110,7 @@ def _config(source: ModelSource, why: ShapeError) -> PretrainedConfig:
         file = file or cached_file(source.where, "config.json")
         kind = read_config(file).get("model_type") if file else None
         # Of a type that only transformers knows, it is transformers that knows what is wrong.
-        if isinstance(kind, str) and kind in CONFIG_MAPPING and not _declared(kind):
+        if isinstance(kind, str) and kind in CONFIG_MAPPING and not is_own(kind):
             raise
         raise why from error
 
@@ -141,7 +148,7 @@ def load_foreign(decoder: Foreign, weights: Weights = Weights.AUTO, seed: int = 
             else from_pretrained(kind, source, _ASKS)
         )
     except ModelError as error:
-        if _declared(decoder.config.model_type) and isinstance(error.__cause__, UNFIT):
+        if decoder.why and _is_ours(decoder) and isinstance(error.__cause__, UNFIT):
             raise decoder.why from error
         raise
     if isinstance(layers, int) and layers < 1:
@@ -150,7 +157,7 @@ def load_foreign(decoder: Foreign, weights: Weights = Weights.AUTO, seed: int = 
         with torch.no_grad():  # sizes that do not fit each other may show only now
             model(input_ids=torch.zeros(1, 1, dtype=torch.long), use_cache=False)
     except UNFIT as error:
-        if _declared(decoder.config.model_type):
+        if decoder.why and _is_ours(decoder):
             raise decoder.why from error
         raise unmade(source, error) from error
     tokenizer = tokenizer_for(source, model.config.get_text_config(), random=random, any_ids=True)
@@ -158,19 +165,18 @@ def load_foreign(decoder: Foreign, weights: Weights = Weights.AUTO, seed: int = 
     return LoadedModel(source, model, tokenizer, origin, why_not)
 
 
-def _declared(model_type: object) -> bool:
-    known = isinstance(model_type, str) and analog_type(model_type)
-    return any(known in family.classes for family in FAMILIES)
+def _is_ours(decoder: Foreign) -> bool:
+    return is_own(decoder.config.model_type)
 
 
 def naming(model: PreTrainedModel) -> Callable[[str], Label]:
     """Says what a layer of any exposed model is, from its name.
 
-    A name that a known family has means the same here, since many families copy Llama's (but for
-    the side of a block that a norm is on: OLMo 2 norms what attention gives). Beside these, the
-    parts that `energy.exposed_attention` put in are known, and the embedding and head that the
-    model says are its own. All else is `other`.
+    A name that its family has means what it means there, and in a model of no family what it means
+    in Llama, which many copy. Beside these, the parts that `energy.exposed_attention` put in are
+    known, and the embedding and head that the model says are its own. All else is `other`.
     """
+    label = names_of(model.config.get_text_config().model_type).label
     parts: dict[str, tuple[str, str]] = {}
     ends = (
         (model.get_input_embeddings(), ("embedding", "embedding")),

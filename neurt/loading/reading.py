@@ -20,6 +20,7 @@ from neurt.families import UNREAD, is_converted
 from neurt.loading.directory import weight_files
 from neurt.loading.hub import download, download_weights
 from neurt.loading.memory import check_fits
+from neurt.loading.published import published
 from neurt.loading.source import ModelError, ModelSource, read_config
 
 #: What transformers raises on a configuration or weights that do not fit each other: for values
@@ -148,7 +149,8 @@ def _read(files: Iterable[Path], directory: Path) -> dict[str, Tensor]:
 def configuration(source: ModelSource) -> PretrainedConfig:
     """What transformers makes of a `config.json` without running code; raises ModelError if not."""
     directory = source.directory
-    path = directory / "config.json" if directory else download(source.where, "config.json")
+    known = directory and directory / "config.json"
+    path = known or published().get(source.where) or download(source.where, "config.json")
     return _configuration(read_config(path), source.where)
 
 

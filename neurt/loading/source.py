@@ -13,6 +13,7 @@ from neurt.families import ALIASES, Shape, is_converted, read_shape
 from neurt.loading.gguf.file import smollm2_file
 from neurt.loading.gguf.header import read_header
 from neurt.loading.gguf.names import config_of
+from neurt.loading.published import published, published_id
 from neurt.spiking.config import SpikingConfig, stored_choices
 
 #: Seconds to wait for the hub before falling back.
@@ -83,8 +84,8 @@ def resolve(model: str) -> ModelSource:
 
     Args:
         model: One of `SHIPPED`, `SMOLLM2` or `families.ALIASES`, a directory in Hugging Face
-            format, the path of a `config.json` or of a `.gguf` file, or a hub id such as
-            `openai-community/gpt2`.
+            format, the path of a `config.json` or of a `.gguf` file, a hub id such as
+            `openai-community/gpt2`, or the last part of one of `published()`.
 
     Raises:
         ModelError: If it can be none of these.
@@ -95,9 +96,10 @@ def resolve(model: str) -> ModelSource:
     source = _by_name(model) or _by_path(model) or _on_the_hub(model)
     if source is not None:
         return replace(source, asked=model)
-    known = [*SHIPPED, *ALIASES, SMOLLM2]
+    named = [*SHIPPED, *ALIASES, SMOLLM2]
+    known = [*named, *(hub_id.rpartition("/")[2] for hub_id in published())]
     raise ModelError(
-        f"model '{model}' is not known; give one of {', '.join(known)}, a directory with a "
+        f"model '{model}' is not known; give one of {', '.join(named)}, a directory with a "
         "config.json, a .gguf file, or a hub id such as openai-community/gpt2"
         f"{did_you_mean(model, known)}"
     )
@@ -131,9 +133,10 @@ def _by_path(model: str) -> ModelSource | None:
 
 
 def _on_the_hub(model: str) -> ModelSource | None:
-    published = dict(ALIASES.values())
-    if model in published:
-        return ModelSource(model, model, None, published[model])
+    aliased = dict(ALIASES.values())
+    if model in aliased:
+        return ModelSource(model, model, None, aliased[model])
+    model = published_id(model) or model
     parts = model.split("/")
     if len(parts) == 2 and all(part and not part.startswith(".") for part in parts):
         return ModelSource(model, model, None, cached_shape(model))
@@ -159,9 +162,14 @@ def read_config(path: Path) -> dict[str, Any]:
     return config
 
 
+def known_config(hub_id: str) -> Path | None:
+    """The `config.json` of a hub model: as the package ships it, else from the local cache."""
+    return published().get(hub_id) or cached_file(hub_id, "config.json")
+
+
 def cached_shape(hub_id: str) -> Shape | None:
-    """The sizes of a hub model whose configuration is in the local cache; None otherwise."""
-    path = cached_file(hub_id, "config.json")
+    """The sizes of a hub model whose configuration is at hand; None otherwise."""
+    path = known_config(hub_id)
     return read_shape(read_config(path), hub_id) if path else None
 
 

@@ -20,7 +20,7 @@ from neurt.loading.gguf.header import read_header
 from neurt.loading.gguf.names import architecture
 from neurt.loading.quantised.methods import quantisation_of
 from neurt.loading.quantised.scheme import Quantised
-from neurt.loading.source import ModelError, ModelSource, cached_file, read_config
+from neurt.loading.source import ModelError, ModelSource, known_config, read_config
 
 
 class RowBits(NamedTuple):
@@ -69,7 +69,7 @@ def checkpoint_widths(source: ModelSource, *, weights_known: bool = False) -> Ch
         )
     path = source.directory and source.directory / "config.json"
     if path is None and source.hub_id is not None:
-        path = cached_file(source.hub_id, "config.json")
+        path = known_config(source.hub_id)
     if path is None:
         return UNSAID
     config = read_config(path)

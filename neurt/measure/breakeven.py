@@ -142,7 +142,7 @@ def _model(request: BreakEvenRequest) -> Iterator[_Sides]:
     source = resolve(request.model)
     spiking, shape = conversion_of(source, request), known_shape(source)
     what, conventions = request.what, Conventions(request.attention)
-    check_positions(what.keys, shape.positions, request.model)
+    check_positions(what.keys, shape.span, request.model)
     about: About = {"model": source.name, "weights": CLOSED_FORM}
     asa = plan_asa(shape, what, conventions, **about)
 

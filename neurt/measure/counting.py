@@ -48,8 +48,8 @@ def run_count(request: CountRequest, progress: Progress = silent, say: Say = sil
     """
     [stage] = request.stages
     profiles = request.profiles()
-    loaded, shape = _load(request, stage, progress, say)
-    model, undeclared = loaded.model, shape is None
+    loaded, shape, others = _load(request, stage, progress, say)
+    model = loaded.model
     text, text_name = read_text(request.text, loaded.source.directory)
     if isinstance(loaded.tokenizer, Folded):
         text_name += f", ids of GPT-2 modulo {loaded.tokenizer.entries}"
@@ -65,8 +65,8 @@ def run_count(request: CountRequest, progress: Progress = silent, say: Say = sil
     witness: Witness = silent
     if shape is not None and request.verify:
         witness = partial(verify_analog, shape, request.conventions)
-    with exposed_attention(model, partial=undeclared):
-        shared: CountSettings = {"loose": undeclared, "label": naming(model)}
+    with exposed_attention(model, partial=others):
+        shared: CountSettings = {"loose": others, "label": naming(model)}
         settings: CountSettings = {
             **shared,
             "model": loaded.name,
@@ -82,7 +82,7 @@ def run_count(request: CountRequest, progress: Progress = silent, say: Say = sil
         [counts] = counting.counts
     if request.verify:
         progress("fvcore", 0, 1)
-        with exposed_attention(model, fused=False, partial=undeclared):
+        with exposed_attention(model, fused=False, partial=others):
             agree_with_fvcore(model, inputs[0], "asa", **shared)
         progress("fvcore", 1, 1)
         plan = "" if shape is None else ", hooks and plan in every number"
@@ -101,25 +101,28 @@ def run_count(request: CountRequest, progress: Progress = silent, say: Say = sil
 
 def _load(
     request: CountRequest, stage: Stage, progress: Progress, say: Say
-) -> tuple[LoadedModel, Shape | None]:
-    """The model, and its sizes where its family declares them."""
-    undeclared = foreign(request.model)
-    if undeclared is None:
+) -> tuple[LoadedModel, Shape | None, bool]:
+    """The model, its sizes where its family declares them, and whether transformers loads it."""
+    other = foreign(request.model)
+    if other is None:
         source = resolve(request.model)
-        fits = partial(check_stages, [stage], name=request.model)
+        fits = partial(check_stages, [stage], name=request.model, analog=True)
         loaded = load(source, request.weights, request.seed, fits, progress, say, any_ids=True)
         if loaded.spiking is not None:
             raise ModelError(
                 f"'{request.model}' is a converted model; give its analog one, or use profile, "
                 "which counts both"
             )
-        return loaded, loaded.shape
+        return loaded, loaded.shape, False
     longest, flags = stage.passes[-1].keys, "--seq-len or --context"
-    check_positions(longest, undeclared.positions or longest, request.model, flags)
+    positions = other.positions if other.shape is None else other.shape.positions
+    check_positions(longest, positions or longest, request.model, flags)
     progress("loading the model", 0, 1)
-    loaded = load_foreign(undeclared, Weights(request.weights), request.seed)
+    loaded = load_foreign(other, Weights(request.weights), request.seed)
     say(loaded.announcement)
-    return loaded, None
+    # Of a model of text and images the plan is that of the language model inside.
+    planned = other.shape and other.shape.model_type == loaded.model.config.model_type
+    return loaded, other.shape if planned else None, True
 
 
 def _check_cache(model: PreTrainedModel, name: str) -> None:

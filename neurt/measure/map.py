@@ -41,9 +41,9 @@ def run_map(request: MapRequest, say: Say = warn) -> list[EnergyMap]:
     if request.model is None and request.run is None:
         request = request.model_copy(update={"model": "gpt2-small"})
     mapped, stored = _of_model(request) if request.run is None else _of_run(request, say)
-    passes = request.passes(mapped.shape.positions)
+    passes = request.passes(mapped.shape.span)
     longest = max(one.keys for one in passes)
-    check_positions(longest, mapped.shape.positions, mapped.model, "--contexts")
+    check_positions(longest, mapped.shape.span, mapped.model, "--contexts")
     return [_map(request, stored.machine(it), mapped, passes) for it in profiles]
 
 
@@ -55,7 +55,7 @@ def _of_model(request: MapRequest) -> tuple[Mapped, StoredWidths]:
     active = request.active_rate
     # How wide weights are, the axis says.
     stored = stored_widths(source, CLOSED_FORM, {**request.widths, "weights": 8})
-    what = request.passes(shape.positions)[0]
+    what = request.passes(shape.span)[0]
     sides = plan_asa(shape, what), plan_ssa(shape, what, spiking, rate)
     one = any_of(rate, spiking.timesteps) if active is None else active
     said = f"assumed {rate:g}", f"assumed {one:.4g}"

@@ -127,7 +127,9 @@ def settings(request: PassRequest, spiking: SpikingConfig, shape: Shape) -> dict
     for key in ("seq_len", "context") if request.prompt is not None else ():
         asked.pop(key)
     what = {"phase": request.stages[0].name if request.prompt is None else "request"}
-    about = {"timesteps": spiking.timesteps, "spiking": conversion, "shape": shape.as_dict()}
+    # Within its span a model with windows is one without.
+    plain = replace(shape, positions=shape.span, kinds=()).as_dict()
+    about = {"timesteps": spiking.timesteps, "spiking": conversion, "shape": plain}
     return asked | what | about
 
 

@@ -47,7 +47,7 @@ def run_profile(request: ProfileRequest, progress: Progress = silent, say: Say =
     inputs = windows(
         loaded.tokenizer, text, tokens=longest, batch=request.batch, count=request.windows
     )
-    window = min(loaded.shape.positions, max(longest, WINDOW))
+    window = min(loaded.shape.span, max(longest, WINDOW))
     calibration = calibrate(loaded, request, inputs, window)
     progress("loading the model", 1, 1)
     return measure(request, loaded, calibration, inputs, text_name, profiles, progress, say)

@@ -113,7 +113,7 @@ class _Curves:
         self._layers = model.shape.layers
         self._profile, self._dataflow = profile, dataflow
         self._sides = [(variant, batch) for variant in ("asa", "ssa") for batch in batches]
-        longest = model.shape.positions
+        longest = model.shape.span
         self._contexts = [*(2**power for power in range((longest - 1).bit_length())), longest]
         self._known: dict[tuple[str, int, int], TokenCost] = {}
 

@@ -37,10 +37,10 @@ def run(request: ConvertRequest, console: Console) -> list[Path]:
     from reports.kit.progress import progress_bars
 
     def window(shape: Shape) -> int:
-        return request.window or min(shape.positions, 256)
+        return request.window or min(shape.span, 256)
 
     def check(shape: Shape) -> None:
-        check_windows(window(shape), window(shape), shape.positions)
+        check_windows(window(shape), window(shape), shape.span)
 
     out, asked = request.out, request.model_dump_json(exclude={"out"})
     mark = out / UNFINISHED

@@ -144,7 +144,7 @@ def test_the_rotation_is_one_that_is_known(changed: dict[str, Any], said: str) -
     "changed",
     [
         {"rope_scaling": None},
-        {"rope_scaling": {"type": "linear", "factor": 2.0}, "rope_theta": 500000.0},
+        {"rope_scaling": {"type": "linear", "factor": 1.0}, "rope_theta": 500000.0},
         {"rope_parameters": {"rope_type": "llama3", "factor": 8, "rope_theta": 10000}},
     ],
 )

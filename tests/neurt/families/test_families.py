@@ -10,7 +10,7 @@ from energy import Attention, Conventions, exposed_attention
 from energy.counts import Label
 from neurt.closed_form.passes import Pass, decode, prefill
 from neurt.closed_form.plan import plan_asa
-from neurt.families import FAMILIES, analog_type, family_of, label, read_shape
+from neurt.families import CONVERTED, analog_type, family_of, label, read_shape
 
 KINDS = ["llama", "llama, all biased", "mistral", "qwen2", "opt", "opt, gelu and no bias"]
 PASSES = [prefill(9, batch=3), decode(6, batch=2), Pass(batch=2, queries=3, keys=8)]
@@ -58,7 +58,7 @@ def test_the_declaration_names_every_layer_of_the_model(
 
 
 def test_a_converted_model_is_of_the_family_of_the_analog_one() -> None:
-    for family in FAMILIES:
+    for family in CONVERTED:
         for kind in family.classes:
             assert family_of(kind) is family_of(f"spiking_{kind}") is family
             assert analog_type(f"spiking_{kind}") == analog_type(kind) == kind

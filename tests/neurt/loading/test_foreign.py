@@ -198,14 +198,14 @@ def named(kind: str, **sizes: Any) -> tuple[PreTrainedModel, Callable[[str], Lab
 
 
 def test_parts_of_an_unknown_family_that_are_certain_have_names() -> None:
-    _, name = named("gpt_neox")
-    layer = "gpt_neox.layers.0"
-    assert name("embed_out") == Label("head", "lm_head") or name("lm_head").block == "head"
-    assert name("gpt_neox.embed_in") == Label("embedding", "embedding")
+    _, name = named("biogpt")
+    layer = "biogpt.layers.0"
+    assert name("output_projection") == Label("head", "lm_head")
+    assert name("biogpt.embed_tokens") == Label("embedding", "embedding")
     for part in ("scores", "softmax", "mix"):
-        assert name(f"{layer}.attention.core.{part}") == Label("attention", part, 0)
-    assert name(f"{layer}.attention.dense") == Label("other", "dense", 0)
-    assert name("gpt_neox.final_layer_norm") == Label("other", "final_layer_norm")
+        assert name(f"{layer}.self_attn.core.{part}") == Label("attention", part, 0)
+    assert name(f"{layer}.self_attn.out_proj") == Label("other", "out_proj", 0)
+    assert name("biogpt.layer_norm") == Label("other", "layer_norm")
 
 
 def test_names_of_a_known_family_mean_the_same_elsewhere() -> None:

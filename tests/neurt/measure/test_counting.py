@@ -105,12 +105,12 @@ def test_opt_is_counted_as_it_is_planned(
 
 
 def test_what_has_no_name_is_listed_by_pattern(count: Callable[..., CountRun]) -> None:
-    run = count("gpt_neox")
+    run = count("biogpt")
     found = {group.pattern: (group.layers, group.macs) for group in run.unnamed}
     # 7 tokens, in each of 2 layers 32 x 32 of the projection from attention
-    assert found["gpt_neox.layers.*.attention.dense"] == (2, 2 * 7 * 32 * 32)
-    assert "gpt_neox.layers.*.attention.core.scores" not in found
-    assert "lm_head" not in found
+    assert found["biogpt.layers.*.self_attn.out_proj"] == (2, 2 * 7 * 32 * 32)
+    assert "biogpt.layers.*.self_attn.core.scores" not in found
+    assert "output_projection" not in found
     # All layers but the products of attention and the head
     share = 7 * LAYERS * (4 * WIDTH * WIDTH + 2 * WIDTH * INNER)
     assert sum(macs for _, macs in found.values()) == share

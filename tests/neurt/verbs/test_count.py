@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("alone", "sketched")
 def words(tmp_path: Path) -> list[str]:
     # GPT-2's tokenizer stands in for a model with random weights.
     config = AutoConfig.for_model(
-        "gpt_neox",
+        "biogpt",
         num_hidden_layers=1,
         hidden_size=8,
         num_attention_heads=2,
@@ -24,9 +24,9 @@ def words(tmp_path: Path) -> list[str]:
         vocab_size=50257,
         max_position_embeddings=64,
     )
-    config.save_pretrained(tmp_path / "neox")
+    config.save_pretrained(tmp_path / "mine")
     hw = ["--hw", "45nm", "--hw", "loihi"]
-    return ["count", "--model", "neox", *hw, "--weights", "random", "--seq-len", "4"]
+    return ["count", "--model", "mine", *hw, "--weights", "random", "--seq-len", "4"]
 
 
 def test_a_count_is_printed_written_and_can_be_priced_again(
@@ -34,10 +34,10 @@ def test_a_count_is_printed_written_and_can_be_priced_again(
 ) -> None:
     assert main([*words, "--verify", "--out", "out"]) == 0
     said = capsys.readouterr().out
-    assert said.startswith("neox: weights=random(seed=0)\n")
+    assert said.startswith("mine: weights=random(seed=0)\n")
     assert "Verified: hooks and fvcore agree on the MACs of every row.\n" in said
     assert "ASA without a price on loihi: mac x " in said
-    assert "gpt_neox.layers.*.attention.dense x 1" in said
+    assert "biogpt.layers.*.self_attn.out_proj x 1" in said
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "counts.csv",
         "energy.csv",

@@ -1,0 +1,63 @@
+"""Tiny models of each family that is planned and not converted, by what is special of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+
+#: Four query heads share two cached ones.
+SIZES: dict[str, Any] = {
+    "num_hidden_layers": 2,
+    "hidden_size": 32,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "intermediate_size": 48,
+    "vocab_size": 101,
+    "max_position_embeddings": 64,
+}
+_LOCAL = {"head_dim": 10, "sliding_window": 16}
+_BIASED = {"attention_bias": True}
+
+#: `model_type`, and what differs from `SIZES`.
+TINY: dict[str, tuple[str, dict[str, Any]]] = {
+    "qwen3": ("qwen3", {"head_dim": 12}),
+    "qwen3, biased and tied": ("qwen3", {**_BIASED, "head_dim": 8, "tie_word_embeddings": True}),
+    "qwen3, late windows": (
+        "qwen3",
+        {**_LOCAL, "use_sliding_window": True, "max_window_layers": 1},
+    ),
+    "gemma": ("gemma", {"head_dim": 12}),
+    "gemma2": ("gemma2", _LOCAL),
+    "gemma2, no caps": ("gemma2", {**_LOCAL, "attn_logit_softcapping": None}),
+    "gemma3": ("gemma3_text", {**_LOCAL, "num_hidden_layers": 6}),
+    "gemma3, local alone": ("gemma3_text", _LOCAL),
+    "phi3": ("phi3", {}),
+    "phi3, partly rotated": ("phi3", {"partial_rotary_factor": 0.5, "sliding_window": 16}),
+    "phi": ("phi", {}),
+    "olmo": ("olmo", {}),
+    "olmo2": ("olmo2", {}),
+    "olmo3": ("olmo3", {"num_hidden_layers": 4, "sliding_window": 16}),
+    "granite": ("granite", {**_BIASED, "mlp_bias": True, "residual_multiplier": 0.2}),
+    "smollm3": ("smollm3", {"num_hidden_layers": 4}),
+    "cohere": ("cohere", {}),
+    "cohere2": ("cohere2", {**_LOCAL, "num_hidden_layers": 4}),
+    "stablelm": ("stablelm", {}),
+    "stablelm, parallel": ("stablelm", {"use_parallel_residual": True, "use_qkv_bias": True}),
+    "starcoder2": ("starcoder2", {"sliding_window": 16}),
+    "starcoder2, no bias": ("starcoder2", {"use_bias": False, "sliding_window": None}),
+    "gpt_neox": ("gpt_neox", {}),
+    "gpt_neox, all rotated": ("gpt_neox", {"rotary_pct": 1.0, "attention_bias": False}),
+}
+
+
+def tiny_model(kind: str) -> PreTrainedModel:
+    """A model of `TINY` with random weights."""
+    model_type, special = TINY[kind]
+    words = dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"))
+    config = AutoConfig.for_model(model_type, **{**SIZES, **words, **special})
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(config)
+    return model.eval()
