@@ -71,9 +71,9 @@ def read_shape(config: Mapping[str, Any], name: str) -> Shape:
     if kind not in TYPES:
         converted = ", ".join(repr(kind) for family in CONVERTED for kind in family.classes)
         raise ShapeError(
-            f"model '{name}' is a {quoted(given)}, which is no decoder of a known family; of any "
-            "other decoder of transformers `neurt-energy count` counts the analog model, and those "
-            f"that are converted to spikes are: {converted}"
+            f"model '{name}' is a {quoted(given)}, which is no decoder of a known family; "
+            "`neurt-energy count` counts any of transformers, and converted to spikes are "
+            f"{converted}"
         )
     return family_of(kind).read(Config(config, name), kind)
 

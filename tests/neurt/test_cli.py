@@ -156,7 +156,7 @@ def test_an_unknown_model_is_one_line_with_the_known_ones(fails: Fails) -> None:
         ("[]", "must hold a JSON object"),
         (
             '{"model_type": "bert"}',
-            "is a 'bert', which is no decoder of a known family; of any other decoder of ",
+            "is a 'bert', which is no decoder of a known family; `neurt-energy count` counts",
         ),
         ('{"model_type": "llama"}', "'num_attention_heads' (= None) must be an integer >= 1"),
         ('{"model_type": "gpt2", "n_layer": 2, "n_embd": 32}', "'n_head' (= None)"),

@@ -85,8 +85,8 @@ def test_another_architecture(fails: Fails, model: Path, passages: Path) -> None
     for words in (finetune(model, passages), sweep(model), evaluate(model)):
         said = fails(*words)
         assert said.startswith(
-            f"model '{model}' is a 'bert', which is no decoder of a known family; of any other "
-            "decoder of transformers `neurt-energy count` counts the analog model, "
+            f"model '{model}' is a 'bert', which is no decoder of a known family; "
+            "`neurt-energy count` counts any of transformers"
         )
 
 

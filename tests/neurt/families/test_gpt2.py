@@ -66,9 +66,9 @@ def test_the_config_that_transformers_writes_is_read(tiny_gpt2: GPT2LMHeadModel)
 @pytest.mark.parametrize("kind", ["bert", None, 3, ["gpt2"]])
 def test_another_architecture_is_refused_by_name(kind: object) -> None:
     assert refused(ShapeError, read_shape, GOOD | {"model_type": kind}, "mine") == (
-        f"model 'mine' is a {kind!r}, which is no decoder of a known family; of any other decoder "
-        "of transformers `neurt-energy count` counts the analog model, and those that are "
-        "converted to spikes are: 'gpt2', 'llama', 'mistral', 'qwen2'"
+        f"model 'mine' is a {kind!r}, which is no decoder of a known family; `neurt-energy count` "
+        "counts any of transformers, and converted to spikes are 'gpt2', 'llama', 'mistral', "
+        "'qwen2'"
     )
 
 

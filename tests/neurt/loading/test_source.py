@@ -138,7 +138,7 @@ def test_what_is_no_decoder_of_ours_is_refused_by_its_type(
     config.write_text(json.dumps(CONFIG | {"model_type": kind}), encoding="utf-8")
     assert refused(ShapeError, resolve, str(config if bare else directory)).startswith(
         f"model '{config if bare else directory}' is a {kind!r}, which is no decoder of a known "
-        "family; of any other decoder of transformers `neurt-energy count` counts the analog model"
+        "family; `neurt-energy count` counts any of transformers"
     )
 
 

@@ -75,11 +75,11 @@ def test_without_a_directory_it_is_named_after_time_and_model(
 ) -> None:
     assert main(words) == 0
     [out] = (tmp_path / "runs").iterdir()
-    assert out.name.endswith("-count-neox")
+    assert out.name.endswith("-count-mine")
 
 
 def test_an_error_is_one_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words[:-2], "--seq-len", "65"]) == 1
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "65 tokens are more than the 64 positions of 'neox'" in said
+    assert "65 tokens are more than the 64 positions of 'mine'" in said
