@@ -27,6 +27,16 @@ def energy(pj: float | None, digits: int = 4) -> str:
     return f"{value:,.0f} {unit}" if abs(value) >= 10**digits else f"{value:.{digits}g} {unit}"
 
 
+#: Picoseconds per unit, largest first.
+TIME_UNITS = ((1e12, "s"), (1e9, "ms"), (1e6, "µs"), (1e3, "ns"))
+
+
+def time(ps: float, digits: int = 4) -> str:
+    """A time in a unit in which it has one to three digits before the point."""
+    scale, unit = next((x for x in TIME_UNITS if abs(ps) >= x[0]), (1.0, "ps"))
+    return f"{ps / scale:.{digits}g} {unit}"
+
+
 def rounded(value: float, digits: int) -> float:
     """A number to so many decimals; a zero is no minus zero, where a little is left below it."""
     return round(value, digits) + 0.0

@@ -63,7 +63,7 @@ _SECTIONS = (
     *("process_nm", "precision", "value_bytes", "widths", "scope"),
     *("dataflow", "fusion", "encoding", "room"),
     *("prices", "placement", "memory", "delivery", "static_power", "throughput", "bandwidth"),
-    *("core", "system"),
+    *("core", "system", "whole_chip"),
 )
 
 
@@ -128,6 +128,13 @@ def _chip(profile: HardwareProfile) -> Iterator[tuple[str, Entry]]:
     if (core := profile.core) is not None:
         yield "core.synapses", Entry(f"{core.synapses}", core.synapses, core)
         yield "core.neurons", Entry(f"{core.neurons}", core.neurons, core)
+    if (chip := profile.whole_chip) is not None:
+        for work, energy in chip.energy.items():
+            yield f"whole_chip.energy.{work}", Entry(f"{energy.pj:.4g} pJ", energy.pj, energy)
+        for target, costs in (("latency", chip.latency), ("step", chip.step)):
+            for work, time in costs.items():
+                key = f"whole_chip.{target}.{work}"
+                yield key, Entry(f"{time.ps:.4g} ps", time.ps, time)
     for figure in profile.system:
         shown = Entry(f"{figure.value:g} {figure.unit}", figure.value, figure)
         yield f"system.{figure.what}", shown

@@ -28,6 +28,7 @@ from hwmodels.prices import (
     Word,
 )
 from hwmodels.systems import SystemFigure
+from hwmodels.wholechip import WholeChip
 
 
 class ProfileError(UserError, ValueError):
@@ -65,7 +66,8 @@ class HardwareProfile(Record):
         value_bytes: Width of the arithmetic in bytes, and of every operand without one in `widths`.
         widths: Bits of operands that are stored in another width.
         scope: `per_term` prices operations one by one; `all_in` is chip power over events, with
-            leakage, neurons and routing inside, and forbids further terms.
+            leakage, neurons and routing inside, and forbids further terms; `whole_chip` prices a
+            server of language models, and no operation.
         prices: Price of each operation that is not memory traffic.
         memory: Memory levels by name.
         placement: The levels each buffer may live in, nearest first: it lives in the first that
@@ -82,6 +84,7 @@ class HardwareProfile(Record):
         bandwidth: How fast memory levels are; with `throughput` it bounds the latency.
         core: What one core holds; with it and a price of `spike_hop`, spikes are routed.
         system: Measured figures of a whole system, for comparison.
+        whole_chip: Prices of the scope `whole_chip`; None in the others.
         assumptions: What a reader must accept to use the numbers, one sentence each.
     """
 
@@ -91,7 +94,7 @@ class HardwareProfile(Record):
     precision: Word
     value_bytes: ByteWidth
     widths: Widths = Widths()
-    scope: Literal["per_term", "all_in"] = "per_term"
+    scope: Literal["per_term", "all_in", "whole_chip"] = "per_term"
     prices: dict[Op, Price]
     memory: dict[Word, MemoryLevel] = Field(default_factory=dict)
     placement: dict[Buffer, tuple[Word, ...]] = Field(default_factory=dict)
@@ -106,6 +109,7 @@ class HardwareProfile(Record):
     bandwidth: dict[Word, Bandwidth] = Field(default_factory=dict)
     core: Core | None = None
     system: tuple[SystemFigure, ...] = ()
+    whole_chip: WholeChip | None = None
     assumptions: tuple[Sentence, ...] = ()
 
     @field_validator("placement", mode="before")
@@ -117,7 +121,7 @@ class HardwareProfile(Record):
 
     @model_validator(mode="after")
     def _keys_fit_each_other(self) -> HardwareProfile:
-        if faults := [*self._misplaced(), *self._paid_twice()]:
+        if faults := [*self._misplaced(), *self._paid_twice(), *self._mixed()]:
             raise ValueError("\n".join(faults))
         return self
 
@@ -169,6 +173,19 @@ class HardwareProfile(Record):
                 "an all_in profile has one price with everything inside it, but here are "
                 f"{', '.join(further)}: name what the price pays for in `included`, or use "
                 'scope = "per_term"'
+            )
+
+    def _mixed(self) -> Iterator[str]:
+        """What prices a whole chip, and stands beside what does not."""
+        whole = self.scope == "whole_chip"
+        if whole != (self.whole_chip is not None):
+            yield 'a profile of scope = "whole_chip" has a table [whole_chip], and no other has one'
+        terms = ("prices", "included", "memory", "placement", "static_power", "throughput")
+        beside = [x for x in (*terms, "bandwidth", "core", "delivery") if getattr(self, x)]
+        if whole and beside:
+            yield (
+                "the prices of a whole chip have static power, memory and control in them, so that "
+                f"{', '.join(beside)} would be paid twice; take one of the two out"
             )
 
     @property

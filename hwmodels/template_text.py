@@ -22,7 +22,8 @@ process_nm = 22
 precision = "int8"
 value_bytes = 1
 # per_term: operations are priced one by one. all_in: chip power over events, one price with
-# leakage, neurons and routing inside it, and nothing beside it.
+# leakage, neurons and routing inside it, and nothing beside it. whole_chip: a server of language
+# models, whose table [whole_chip] `neurt-energy hw fit` writes, and no operation.
 scope = "per_term"
 # How often a spiking layer moves its operands: layerwise, stepwise, event-driven, time-batched,
 # gathered.

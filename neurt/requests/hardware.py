@@ -33,9 +33,31 @@ class Hardware(Request):
     hw: Annotated[tuple[str, ...], Flag("NAME", each=True)]
     """hardware profile, by name or .toml file; may be repeated"""
 
+    #: Whether the prices of whole chips are of use.
+    whole_chips: ClassVar[bool] = False
+
     def profiles(self) -> tuple[HardwareProfile, ...]:
-        """The profiles by these names; raises ProfileError if one is not valid, or not there."""
-        return load_profiles(self.hw)
+        """The profiles by these names.
+
+        Raises:
+            ProfileError: If one is not valid, or not there.
+            RequestError: If one has the prices of a whole chip, where operations are priced or
+                beside one that prices them.
+        """
+        found = load_profiles(self.hw)
+        whole = [profile.name for profile in found if profile.whole_chip is not None]
+        if whole and not self.whole_chips:
+            raise RequestError(
+                f"'{whole[0]}' has the prices of a whole chip as a server, and none of an "
+                "operation; it is for `plan` with --prompt and --generate"
+            )
+        if whole and len(whole) < len(found):
+            other = next(profile.name for profile in found if profile.whole_chip is None)
+            raise RequestError(
+                f"'{whole[0]}' has the prices of a whole chip, '{other}' those of operations, "
+                "which no table can hold side by side; give one of the two"
+            )
+        return found
 
 
 class Stored(Hardware):

@@ -170,6 +170,19 @@ class PlanRequest(Carded, PassRequest):
     ] = None
     """share of the entries of a vector that have a spike in any time step, token by token: the rows
     of weights that --dataflow gathered fetches"""
+    gpus: Annotated[int | None, Field(ge=1, le=4096), Flag("N", "1", group="hardware")] = None
+    """GPUs that share the model, on hardware with the prices of a whole chip"""
+    whole_chips: ClassVar[bool] = True
+
+    def profiles(self) -> tuple[HardwareProfile, ...]:
+        """See `Hardware`; raises RequestError too if GPUs are counted where there are none."""
+        found = super().profiles()
+        if self.gpus is not None and found[0].whole_chip is None:
+            raise RequestError(
+                f"--gpus has no effect on '{found[0].name}', which prices operations; leave it "
+                "out, or give hardware with the prices of a whole chip, such as h100"
+            )
+        return found
 
 
 class CountRequest(Carded, Kept, Bound, Text, Passes, Seeded):

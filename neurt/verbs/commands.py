@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from energy.serving.columns import describe
 from neurt.requests.base import Request
 from neurt.verbs.flags import add_flags, flag_fields
 from neurt.verbs.parser import Parser, PrintVersion
@@ -177,6 +178,12 @@ COMMANDS = tuple(
         ("hw show", "every number of a profile, with its source", "others.ShowRequest"),
         ("hw diff", "what differs between two profiles, with both sources", "others.DiffRequest"),
         ("hw new", "write a profile to fill in, every key explained", "others.NewRequest"),
+        (
+            "hw fit",
+            "prices of a whole chip as a server, fitted on joules that you measured",
+            "measured.FitRequest",
+            f"columns of MEASURED.csv: {describe()}",
+        ),
         (
             "hw validate",
             "check a profile of your own, all its precisions",

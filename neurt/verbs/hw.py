@@ -12,6 +12,7 @@ from rich.console import Console
 
 from hwmodels.plain import several
 from neurt.requests.base import Request
+from neurt.requests.measured import FitRequest
 from neurt.requests.others import (
     DiffRequest,
     ListRequest,
@@ -19,7 +20,7 @@ from neurt.requests.others import (
     ShowRequest,
     ValidateRequest,
 )
-from neurt.verbs.console import say
+from neurt.verbs.console import Notes, print_files, say
 
 
 def list_(request: ListRequest, console: Console) -> object:
@@ -84,6 +85,32 @@ def new_(request: NewRequest, console: Console) -> object:
     write_text(path, text)
     say(console)(f"Written to {path}; it is valid as it is, and its numbers are placeholders")
     return {"file": str(path)}
+
+
+def fit_(request: FitRequest, console: Console) -> object:
+    """Fit the prices of a whole chip, and write a profile; OutputError if it is there already."""
+    from neurt.measure.fitting import about_fit, run_fit
+    from reports.kit.files import OutputError, check_output
+    from reports.serving.fitted import errors_table, prices_table, print_fit
+    from reports.serving.profile_text import profile_text
+    from reports.serving.write import write_fit
+
+    path = check_output(request.out or Path(request.measured.with_suffix(".toml").name))
+    if path.exists() and not request.force:
+        raise OutputError(f"'{path}' exists; choose another --out, or replace it with --force")
+    notes = Notes(console)
+    fitted = run_fit(request, notes)
+    about = about_fit(request, fitted, path)
+    text = profile_text(fitted.fit, fitted.parameters, about)
+    files = write_fit(fitted.fit, text, path, about.title, about.source, request.pictures)
+    print_fit(fitted.fit, fitted.parameters, console)
+    print_files(files, path.parent, console)
+    return {
+        "errors": errors_table(fitted.fit, fitted.parameters),
+        "prices": prices_table(fitted.fit),
+        "notes": notes,
+        "files": [str(file) for file in files],
+    }
 
 
 def _from(path: Path, reference: str) -> str:

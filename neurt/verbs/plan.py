@@ -6,8 +6,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from hwmodels import HardwareProfile
 from neurt.requests.passes import PlanRequest
-from neurt.verbs.console import check_free
+from neurt.verbs.console import check_free, print_files
 from neurt.verbs.profile import report
 
 
@@ -17,7 +18,25 @@ def run(request: PlanRequest, console: Console) -> list[Path]:
     from reports.card.of_run import run_card
     from reports.card.write import write_card
 
+    profiles = request.profiles()
+    if profiles[0].whole_chip is not None:
+        return _serve(request, profiles, console)
     check_free(request.out, "run.json", "run", request.force)
     planned = run_plan(request)
     card = run_card(planned, request.carbon_intensity) if request.card else None
     return report(planned, request, console) + write_card(card, request.out)
+
+
+def _serve(
+    request: PlanRequest, profiles: tuple[HardwareProfile, ...], console: Console
+) -> list[Path]:
+    from neurt.measure.serving import run_servers
+    from reports.serving.served import print_servers
+    from reports.serving.write import write_servers
+
+    check_free(request.out, "serving.json", "prediction (serving.json)", request.force)
+    servers = run_servers(request, profiles)
+    files = write_servers(servers, request.out)
+    print_servers(servers, console, details=request.details)
+    print_files(files, request.out, console)
+    return files

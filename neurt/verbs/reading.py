@@ -124,8 +124,10 @@ def _pairs(
     found: dict[str, str] = {}
     for word in (part for given in words for part in given.split(",")):
         name, _, value = word.partition("=")
-        if name not in names or not value.strip():
+        # Where names are not listed, any may stand there.
+        if (name not in names if names else not name.strip()) or not value.strip():
             known = " or ".join(f"{known}={_unit(field)}" for known in names)
+            known = known or str(field.flag.metavar)
             parser.error(f"argument {field.option}: must be {known}, not {quoted(word)}")
         if name in found:
             parser.error(f"argument {field.option}: {name} is given more than once")

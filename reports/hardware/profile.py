@@ -14,6 +14,7 @@ from hwmodels.catalog import unused_plug_ins
 from hwmodels.diff import Difference, Entry, curve, differences, size
 from hwmodels.prices import Cited, Throughput
 from hwmodels.usage import unpriced
+from reports.hardware.whole_chip import print_whole_chip
 from reports.kit.machine import rules
 from reports.kit.table import print_sentence, print_table
 
@@ -74,14 +75,22 @@ def print_profile(profile: HardwareProfile, console: Console) -> None:
     node = "unknown node" if profile.process_nm is None else f"{profile.process_nm:g} nm"
     width = f"{profile.value_bytes:g} bytes per value"
     print_sentence(f"{node}, {profile.precision}, {width}, {profile.scope}", console)
+    if profile.whole_chip is not None:
+        print_whole_chip(profile.whole_chip, console)
+    else:
+        _print_prices(profile, console)
+    for assumption in profile.assumptions:
+        print_sentence(f"- {assumption}", console)
+
+
+def _print_prices(profile: HardwareProfile, console: Console) -> None:
+    """Those of operations, and of memory."""
     for line in rules(profile):
         print_sentence(line, console)
     if (table := profile_table(profile)).rows:
         print_table(table, console)
     for line, style in _lines(profile):
         print_sentence(line, console, style)
-    for assumption in profile.assumptions:
-        print_sentence(f"- {assumption}", console)
 
 
 def profile_table(profile: HardwareProfile) -> Table[Texts]:

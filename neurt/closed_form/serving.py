@@ -1,0 +1,231 @@
+"""What a step of a server does, from the plan of the model that it serves. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from math import floor
+from typing import NamedTuple, Protocol
+
+from energy.counts import Counts
+from energy.formulas import Attention, Conventions
+from energy.serving.step import ACTIVATION_BYTES, Step
+from hwmodels import Op
+from hwmodels.wholechip import Kind
+from neurt.closed_form.passes import Pass, decode, prefill
+from neurt.closed_form.plan import plan_asa
+from neurt.families import Dense, SelfAttention, Shape
+
+#: Bits of a weight, and of an entry of a cache, where no checkpoint says otherwise.
+BITS = 16
+
+#: Parts of attention whose operands a server keeps on the chip, but for the cache.
+_FUSED = ("scores", "softmax", "mix")
+
+_CACHED = (Op.KV_READ, Op.KV_WRITE, Op.STATE_READ, Op.STATE_WRITE)
+
+
+class Served(Protocol):
+    """A model that a server runs."""
+
+    def step(self, sequences: float, prompt: float, output: float, gpus: int) -> Step:
+        """What a step does while `sequences` requests of such lengths run side by side."""
+        ...
+
+
+class Moved(NamedTuple):
+    """What tokens of one sequence do, weights aside."""
+
+    macs: float
+    cache_bytes: float
+    activation_bytes: float
+
+    def mixed(self, other: Moved, share: float) -> Moved:
+        """So much of the other, and the rest of this."""
+        return Moved(*(a + share * (b - a) for a, b in zip(self, other, strict=True)))
+
+    def plus(self, other: Moved, times: float = 1.0) -> Moved:
+        """This, and so many times the other."""
+        return Moved(*(a + times * b for a, b in zip(self, other, strict=True)))
+
+
+@dataclass(frozen=True)
+class PlannedModel:
+    """A model whose sizes are known: everything follows from its plan.
+
+    A token of an answer at position c does what the plan of a decode at context c says; a prompt
+    what that of a prefill says, causal, with one row of the head. Between sliding windows all of it
+    is linear in c, so that two plans for each such stretch give the mean over an answer.
+    """
+
+    shape: Shape  #: its sizes
+    #: gives the rows of a plan the widths of their weights
+    stored: Callable[[Counts], Counts] = lambda counts: counts
+    weight_bits: float = BITS  #: of weights of which the rows say no width
+    cache_bits: float = BITS  #: of an entry of the cache
+
+    def step(self, sequences: float, prompt: float, output: float, gpus: int) -> Step:
+        """See `Served`."""
+        finished = sequences / output  # requests that end, and begin, with each step
+        made = Moved(0, 0, 0).plus(self._prompt(prompt), finished)
+        first, last = prompt + 1, prompt + output - 1
+        if output > 1:
+            made = made.plus(self._mean(first, last), finished * (output - 1))
+        tokens = finished * (prompt + output - 1)
+        return Step(
+            kind=self.kind,
+            sequences=sequences,
+            gpus=gpus,
+            weight_bytes=self._weights(sequences),
+            tokens=tokens,
+            sublayers=self._sublayers,
+            width=self.shape.width,
+            context=(first + max(first, last)) / 2,
+            expert_tokens=tokens * self._sent,
+            **made._asdict(),
+        )
+
+    @cached_property
+    def kind(self) -> Kind:
+        """What it is."""
+        layers = self.shape.each
+        if any(not isinstance(layer.mixer, SelfAttention) for layer in layers):
+            return Kind.RECURRENT
+        dense = all(isinstance(layer.feedforward, Dense) for layer in layers)
+        return Kind.DENSE if dense else Kind.EXPERTS
+
+    @cached_property
+    def _known(self) -> dict[tuple[str, int], Moved]:
+        """What was planned already."""
+        return {}
+
+    def _at(self, context: int) -> Moved:
+        """What one token at a context does."""
+        key = ("decode", context)
+        if key not in self._known:
+            self._known[key] = self._moved(plan_asa(self.shape, decode(context)))
+        return self._known[key]
+
+    def _prompt(self, tokens: float) -> Moved:
+        """What a prompt does; a mean length lies between two whole ones."""
+        low = max(1, floor(tokens))
+        if tokens <= low:
+            return self._whole_prompt(low)
+        return self._whole_prompt(low).mixed(self._whole_prompt(low + 1), tokens - low)
+
+    def _whole_prompt(self, tokens: int) -> Moved:
+        key = ("prefill", tokens)
+        if key not in self._known:
+            causal = Conventions(Attention.CAUSAL)
+            counts = plan_asa(self.shape, prefill(tokens), causal)
+            self._known[key] = self._moved(counts, head=1 / tokens)
+        return self._known[key]
+
+    def _moved(self, counts: Counts, head: float = 1.0) -> Moved:
+        """Sums over the rows of a plan, of the head only a share."""
+        macs = cached = passed = 0.0
+        for row in counts.layers:
+            ops, share = row.tally.ops, head if row.label.component == "lm_head" else 1.0
+            macs += share * ops.get(Op.MAC, 0)
+            cached += sum(ops.get(op, 0) for op in _CACHED)
+            if row.label.component not in _FUSED:
+                moved = ops.get(Op.ACTIVATION_READ, 0) + ops.get(Op.ACTIVATION_WRITE, 0)
+                passed += share * moved
+        return Moved(macs, cached * self.cache_bits / 8, passed * ACTIVATION_BYTES)
+
+    @cached_property
+    def _windows(self) -> tuple[int, ...]:
+        """Positions from which some layer sees no more of them."""
+        found = {getattr(layer.mixer, "window", None) for layer in self.shape.each}
+        return tuple(sorted(window for window in found if window))
+
+    def _mean(self, first: float, last: float) -> Moved:
+        """The mean of tokens at contexts from first to last."""
+        if last <= first:
+            return self._on_line(self._start(first), first)
+        ends = [first, *(edge for edge in self._windows if first < edge < last), last]
+        total = Moved(0, 0, 0)
+        for low, high in pairwise(ends):
+            share, start = (high - low) / (last - first) / 2, self._start(low)
+            for end in (low, high):
+                total = total.plus(self._on_line(start, end), share)
+        return total
+
+    def _start(self, context: float) -> int:
+        """The window behind which the stretch from a context on begins."""
+        return max((edge for edge in self._windows if edge <= context), default=0)
+
+    def _on_line(self, start: int, context: float) -> Moved:
+        """What a token at a context does, on the line of the stretch behind a window."""
+        first, second = self._at(start + 1), self._at(start + 2)
+        return first.mixed(second, context - start - 1)
+
+    def _weights(self, sequences: float) -> float:
+        """Bytes of weights that so many tokens need."""
+        low = max(1, floor(sequences))
+        if self.kind is Kind.DENSE:
+            return self._weights_of(1)
+        least, most = self._weights_of(low), self._weights_of(low + 1)
+        return least + (sequences - low) * (most - least)
+
+    @cached_property
+    def _read(self) -> dict[int, float]:
+        return {}
+
+    def _weights_of(self, batch: int) -> float:
+        if batch not in self._read:
+            counts = self.stored(plan_asa(self.shape, Pass(batch, 1, 1)))
+            self._read[batch] = sum(
+                row.tally.ops.get(Op.WEIGHT_READ, 0) * (row.weight_bits or self.weight_bits) / 8
+                for row in counts.layers
+            )
+        return self._read[batch]
+
+    @cached_property
+    def _sublayers(self) -> int:
+        rows = plan_asa(self.shape, decode(1)).layers
+        inside = (row.label for row in rows if row.label.depth is not None)
+        return sum(label.component == "residual" for label in inside)
+
+    @cached_property
+    def _sent(self) -> int:
+        """Experts that a token is sent to, over all layers."""
+        return sum(getattr(layer.feedforward, "chosen", 0) for layer in self.shape.each)
+
+
+@dataclass(frozen=True)
+class SizedModel:
+    """A model that is described by numbers for each token: see the columns `size_...`."""
+
+    weight_bytes: float
+    cache_bytes: float  #: of each position
+    macs: float
+    attention_macs: float  #: of each position
+    activation_bytes: float
+    sublayers: float
+    width: float
+    state_bytes: float = 0.0  #: read and written for each token
+
+    def step(self, sequences: float, prompt: float, output: float, gpus: int) -> Step:
+        """See `Served`. A prompt attends half of itself, and reads its cache once."""
+        finished = sequences / output
+        tokens = finished * (prompt + output - 1)
+        context = prompt + output / 2
+        answered = finished * (output - 1)
+        attended = answered * context + finished * prompt * (prompt + 1) / 2
+        read = answered * (context + 1) + finished * prompt
+        return Step(
+            kind=Kind.RECURRENT if self.state_bytes else Kind.DENSE,
+            sequences=sequences,
+            gpus=gpus,
+            weight_bytes=self.weight_bytes,
+            cache_bytes=read * self.cache_bytes + answered * self.state_bytes,
+            macs=tokens * self.macs + attended * self.attention_macs,
+            activation_bytes=tokens * self.activation_bytes,
+            tokens=tokens,
+            sublayers=int(self.sublayers),
+            width=int(self.width),
+            context=context,
+        )

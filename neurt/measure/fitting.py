@@ -1,0 +1,197 @@
+"""`hw fit`: from a table of measured servers to the prices of a whole chip. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from energy.serving.columns import SIZES
+from energy.serving.fit import Fit, fit
+from energy.serving.measured import Measured, MeasuredError, read_measured
+from energy.serving.points import Point
+from energy.sheet import Say, listed
+from hwmodels.errors import UserError
+from hwmodels.plain import quoted
+from neurt.closed_form.passes import decode
+from neurt.closed_form.plan import plan_asa
+from neurt.closed_form.serving import BITS, PlannedModel, Served, SizedModel
+from neurt.families import Shape
+from neurt.families.parameters import parameters
+from neurt.loading.source import ModelSource, resolve
+from neurt.measure.planning import CLOSED_FORM, known_shape
+from neurt.measure.widths import stored_widths
+from neurt.requests.measured import OTHERS, PROMPT, FitRequest
+from reports.serving.profile_text import About
+
+#: Bits of a weight by number format; None where only a configuration says of which matrices.
+FORMATS: dict[str, float | None] = {
+    **dict.fromkeys(("bfloat16", "bf16", "float16", "fp16"), 16),
+    **dict.fromkeys(("fp8", "float8", "int8"), 8),
+    **dict.fromkeys(("mxfp4", "nvfp4", "int4", "awq", "gptq"), None),
+}
+_KNOWN = f"known are {', '.join(FORMATS)}"
+
+
+class Known(NamedTuple):
+    """A model of the table."""
+
+    served: Served
+    architecture: str  #: models that share it are no witnesses for each other
+    active: float | None = None  #: parameters that a token passes
+    total: float | None = None  #: all of them
+
+
+class Fitted(NamedTuple):
+    """A fit, and what of it is no number."""
+
+    fit: Fit
+    parameters: Mapping[str, tuple[float, float]]  #: active and total ones of the models
+    prompts: Mapping[str, float]  #: tokens that were assumed, by task
+
+
+def run_fit(request: FitRequest, say: Say) -> Fitted:
+    """Read a table and fit prices.
+
+    Raises:
+        MeasuredError: If the table cannot be used, or names a model of which nothing is known.
+        FitError: If its points are too few, or all of one model.
+    """
+    request.check()
+    rows = _of_one_gpu(read_measured(request.measured, say), request)
+    prompts = _prompts(rows, request, say)
+    known: dict[tuple[str, str, str], Known] = {}
+    points = []
+    for row in rows:
+        key = row.model, row.config, row.precision
+        if key not in known:
+            known[key] = _known(row, request.measured)
+        prompt = prompts[row.task] if row.prompt is None else row.prompt
+        points.append(_point(row, known[key], prompt))
+    sizes = {
+        model: (found.active, found.total)
+        for (model, *_), found in known.items()
+        if found.active is not None and found.total is not None
+    }
+    return Fitted(fit(points, seed=request.seed), sizes, prompts)
+
+
+def _of_one_gpu(rows: Sequence[Measured], request: FitRequest) -> list[Measured]:
+    names = list(dict.fromkeys(row.gpu for row in rows))
+    if request.gpu is None and len(names) > 1:
+        raise MeasuredError(
+            f"measured points '{request.measured}' are of several GPUs ({listed(names)}), whose "
+            "prices differ; choose one with --gpu"
+        )
+    found = [row for row in rows if request.gpu in (None, row.gpu)]
+    if not found:
+        raise MeasuredError(
+            f"--gpu {request.gpu} is in no row of '{request.measured}'; there are {listed(names)}"
+        )
+    return found
+
+
+def _prompts(rows: Sequence[Measured], request: FitRequest, say: Say) -> dict[str, float]:
+    """Tokens of a prompt by task, where the rows have none."""
+    tasks = dict.fromkeys(row.task for row in rows if row.prompt is None)
+    for task in request.prompt:
+        if task != OTHERS and task not in tasks:
+            raise MeasuredError(
+                f"--prompt {task}={request.prompt[task]} has no effect: no row without the tokens "
+                f"of a prompt is of that task (they are of: {listed(tasks) or 'none'})"
+            )
+    otherwise = request.prompt.get(OTHERS, PROMPT)
+    found = {task: float(request.prompt.get(task, otherwise)) for task in tasks}
+    if found:
+        said = ", ".join(f"{tokens:g} ({task or 'any task'})" for task, tokens in found.items())
+        say(f"tokens of a prompt are not in the table, and are assumed: {said}")
+    return found
+
+
+def _point(row: Measured, known: Known, prompt: float) -> Point:
+    step = known.served.step(row.batch, prompt, row.output, row.gpus)
+    return Point(
+        row.model, known.architecture, step, row.energy_j, row.latency_s, row.rate, row.task
+    )
+
+
+def _known(row: Measured, path: Path) -> Known:
+    """The model of a row: by its sizes, its configuration or its name."""
+    if row.sizes:
+        return _sized(row, path)
+    where = str(path.parent / row.config) if row.config else row.model
+    beside = path.parent / row.model
+    if not row.config and beside.suffix == ".json" and beside.is_file():
+        where = str(beside)
+    try:
+        source = resolve(where)
+        shape = known_shape(source)
+    except UserError as error:
+        raise MeasuredError(
+            f"measured points '{path.name}', line {row.line}: {error}; or describe it in columns "
+            "size_... (`neurt-energy hw fit --help`)"
+        ) from error
+    count = parameters(shape)
+    model = served_model(source, shape, row.precision)
+    return Known(model, shape.model_type, count.active, count.total)
+
+
+def served_model(source: ModelSource, shape: Shape, precision: str = "") -> PlannedModel:
+    """A model as a server runs it, with weights as its checkpoint or a number format says.
+
+    Args:
+        source: The model.
+        shape: Its sizes.
+        precision: Number format of its weights; empty for that of the checkpoint, or 16 bits.
+
+    Raises:
+        MeasuredError: If the number format is not known, or the checkpoint has another one.
+    """
+    stored = stored_widths(source, CLOSED_FORM, {})
+    word = precision.casefold()
+    if word and word not in FORMATS:
+        raise MeasuredError(f"number format {quoted(precision)} is not known; {_KNOWN}")
+    own = min(x.weight_bits or BITS for x in stored.rows(plan_asa(shape, decode(1))).layers)
+    said = FORMATS.get(word)
+    if own < BITS:  # the checkpoint says which of its matrices are narrow
+        if said == BITS:
+            raise MeasuredError(
+                f"model '{source.name}' is said to be in {word}, but its config.json says how it "
+                "is quantised; take that out of a copy of it, or correct the table"
+            )
+        return PlannedModel(shape, stored.rows)
+    if word and said is None:
+        raise MeasuredError(
+            f"model '{source.name}' is said to be in {word}, but its config.json does not say so; "
+            "give one with its 'quantization_config'"
+        )
+    if said is None or said == BITS:
+        return PlannedModel(shape, stored.rows)
+    return PlannedModel(shape, weight_bits=said)
+
+
+def _sized(row: Measured, path: Path) -> Known:
+    optional = "size_state_bytes"
+    missing = [name for name in SIZES if name not in row.sizes and name != optional]
+    if missing:
+        raise MeasuredError(
+            f"measured points '{path}', line {row.line}: sizes are given, but {listed(missing)} "
+            "are not"
+        )
+    sizes = {name.removeprefix("size_"): value for name, value in row.sizes.items()}
+    return Known(SizedModel(**sizes), row.model)
+
+
+def about_fit(request: FitRequest, fitted: Fitted, path: Path) -> About:
+    """What the profile says of itself; its name is that of the file unless given."""
+    made = fitted.fit
+    name = request.name or path.stem
+    source = request.source or f"measured points '{request.measured.name}'"
+    fitted_on = f"{len(made.points)} measured points of {len(made.models)} models"
+    title = request.title or f"whole-chip prices fitted on {fitted_on}"
+    prompts = ", ".join(
+        f"{tokens:g} ({task or 'any task'})" for task, tokens in fitted.prompts.items()
+    )
+    assumed = (f"Tokens of a prompt were not measured: {prompts} assumed.",) if prompts else ()
+    boundary = request.boundary or "the GPUs alone, without host, network and cooling"
+    return About(name, title, f"{source}; fitted by `neurt-energy hw fit`", boundary, assumed)

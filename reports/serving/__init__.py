@@ -1,0 +1,1 @@
+"""Servers of language models: fitted prices, and what they predict."""

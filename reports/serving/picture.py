@@ -1,0 +1,76 @@
+"""Measured energy over predicted energy, of models left out, as a picture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from energy.serving.fit import Fit
+from energy.words import percent
+from hwmodels.wholechip import Kind
+from reports.kit.style import PAGE_WIDTH, SMALL, styled, titled
+
+_LOOKS: dict[Kind, dict[str, Any]] = {
+    Kind.DENSE: {"color": "#222222", "marker": "o"},
+    Kind.EXPERTS: {"color": "#E69F00", "marker": "^"},
+    Kind.RECURRENT: {"color": "#0072B2", "marker": "s"},
+}
+_NAMES = {
+    Kind.DENSE: "dense",
+    Kind.EXPERTS: "mixture of experts",
+    Kind.RECURRENT: "with recurrent layers",
+}
+_SPLIT = 1.0
+
+
+@styled({"axes.grid.axis": "both"})
+def fit_picture(fit: Fit, title: str, source: str) -> Figure:
+    """Left what was measured over what was predicted, right their ratio over the batch."""
+    figure = Figure(figsize=(PAGE_WIDTH, 3.1), layout="constrained")
+    scatter, ratios = figure.subplots(1, 2)
+    target = fit.energy
+    points, off = target.sample.points, target.left_out.tolist()
+    ends = target.interval
+    for kind, look in _LOOKS.items():
+        chosen = [(x, ratio) for x, ratio in zip(points, off, strict=True) if x.kind is kind]
+        if not chosen:
+            continue
+        error = target.error(kind=kind)
+        label = f"{_NAMES[kind]} ({percent(error, 1)})"
+        look = look | {"linestyle": "none", "markersize": 3, "label": label}
+        predicted = [ratio * x.energy_j for x, ratio in chosen]
+        scatter.plot(predicted, [x.energy_j for x, _ in chosen], **look)
+        batches = [x.step.sequences for x, _ in chosen]
+        ratios.plot(batches, [1 / max(ratio, 1e-3) for _, ratio in chosen], **look)
+    low, high = _limits([*(x.energy_j for x in points)])
+    scatter.plot([low, high], [low, high], color="0.6", linewidth=0.8, zorder=0)
+    scatter.set_yscale("log")
+    for axis in (scatter.xaxis, scatter.yaxis, ratios.xaxis):
+        axis.axes.set_xscale("log")
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    scatter.yaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    scatter.set_xlabel("predicted, model left out (J per token)")
+    scatter.set_ylabel("measured (J per token)")
+    scatter.legend(fontsize=SMALL, loc="upper left")
+    ratios.axhspan(*ends, color="0.92", zorder=0)
+    ratios.axhline(_SPLIT, color="0.6", linewidth=0.8, zorder=0)
+    ratios.set_xlabel("sequences side by side")
+    ratios.set_ylabel("measured / predicted")
+    ratios.text(
+        0.98,
+        0.03,
+        f"grey: 90 %, {ends[0]:.2f} to {ends[1]:.2f}",
+        transform=ratios.transAxes,
+        fontsize=SMALL,
+        ha="right",
+        va="bottom",
+    )
+    titled(figure, title, source)
+    return figure
+
+
+def _limits(values: list[float]) -> tuple[float, float]:
+    return min(values) * 0.8, max(values) * 1.25

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from energy.formulas import Attention, Conventions
+from hwmodels import Op
+from hwmodels.wholechip import Kind
+from neurt.closed_form.passes import decode, prefill
+from neurt.closed_form.plan import plan_asa
+from neurt.closed_form.serving import PlannedModel, SizedModel
+from neurt.families import Shape, read_shape
+
+CONFIG = {
+    "model_type": "llama",
+    "hidden_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "intermediate_size": 96,
+    "vocab_size": 1000,
+    "max_position_embeddings": 4096,
+}
+#: Of a layer: Q and O of 64 x 64, K and V of 64 x 32, three matrices of 64 x 96; and the head.
+LAYER = 2 * 64 * 64 + 2 * 64 * 32 + 3 * 64 * 96
+WEIGHTS = 2 * LAYER + 64 * 1000
+
+
+@pytest.fixture
+def shape() -> Shape:
+    return read_shape(CONFIG, "tiny")
+
+
+def test_a_step_by_hand(shape: Shape) -> None:
+    # 5 sequences, prompts of 10 and answers of 4 tokens: with each step 5 / 4 requests end. Each
+    # has a prefill of 10 tokens, and 3 decodes at contexts 11, 12 and 13.
+    step = PlannedModel(shape).step(5, 10, 4, 2)
+    assert (step.kind, step.sequences, step.gpus) == (Kind.DENSE, 5, 2)
+    assert step.weight_bytes == 2 * WEIGHTS
+    assert step.tokens == pytest.approx(5 / 4 * 13)
+    assert step.context == 12
+    assert (step.sublayers, step.width, step.expert_tokens) == (4, 64, 0)
+    # Attention: Q K^T and A V, 64 MACs each for a pair and layer; causal pairs of 10 tokens: 55.
+    # The head makes one row of the prompt.
+    decoded = 3 * WEIGHTS + 2 * 2 * 64 * (11 + 12 + 13)
+    prompt = 10 * 2 * LAYER + 64 * 1000 + 2 * 2 * 64 * 55
+    assert step.macs == pytest.approx(5 / 4 * (decoded + prompt))
+    # K and V of 32 values in each of 2 layers, read up to the context, and one written.
+    cached = 2 * 2 * 32 * (11 + 12 + 13 + 3 + 10 + 10)
+    assert step.cache_bytes == pytest.approx(5 / 4 * 2 * cached)
+
+
+def test_activations_are_those_of_the_plan_without_the_core_of_attention(shape: Shape) -> None:
+    step = PlannedModel(shape).step(1, 1, 2, 1)
+
+    def moved(counts: object) -> float:
+        rows = [x for x in counts.layers if x.label.component not in ("scores", "softmax", "mix")]
+        return sum(x.ops[Op.ACTIVATION_READ] + x.ops[Op.ACTIVATION_WRITE] for x in rows)
+
+    both = moved(plan_asa(shape, prefill(1))) + moved(plan_asa(shape, decode(2)))
+    assert step.activation_bytes == pytest.approx(both / 2 * 2)  # half a request, 2 bytes a value
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 40), st.integers(2, 30))
+def test_the_mean_over_an_answer_is_that_of_its_passes(prompt: int, output: int) -> None:
+    shape = read_shape(CONFIG, "tiny")
+    step = PlannedModel(shape).step(output, prompt, output, 1)  # one request ends with each step
+    passes = [decode(context) for context in range(prompt + 1, prompt + output)]
+    counts = [plan_asa(shape, x) for x in passes]
+    first = plan_asa(shape, prefill(prompt), Conventions(Attention.CAUSAL))
+    unused = (prompt - 1) * 64 * 1000  # rows of the head
+    macs = sum(x.total(Op.MAC) for x in counts) + first.total(Op.MAC) - unused
+    assert step.macs == pytest.approx(macs)
+    kv = sum(x.total(Op.KV_READ, Op.KV_WRITE) for x in (*counts, first))
+    assert step.cache_bytes == pytest.approx(2 * kv)
+
+
+def test_widths_of_weights_and_of_the_cache(shape: Shape) -> None:
+    narrow = PlannedModel(shape, weight_bits=8, cache_bits=8).step(5, 10, 4, 1)
+    wide = PlannedModel(shape).step(5, 10, 4, 1)
+    assert narrow.weight_bytes == wide.weight_bytes / 2
+    assert narrow.cache_bytes == wide.cache_bytes / 2
+
+
+def test_a_mean_length_lies_between_two_whole_ones(shape: Shape) -> None:
+    model = PlannedModel(shape)
+    low, middle, high = (model.step(4, prompt, 10, 1).macs for prompt in (20, 20.5, 21))
+    assert low < middle < high
+    assert middle == pytest.approx((low + high) / 2, rel=1e-6)
+
+
+def test_an_answer_of_one_token_is_a_prompt_alone(shape: Shape) -> None:
+    step = PlannedModel(shape).step(2, 10, 1, 1)
+    assert step.tokens == 20
+    assert step.macs == pytest.approx(2 * (10 * 2 * LAYER + 64 * 1000 + 2 * 2 * 64 * 55))
+
+
+def test_explicit_sizes_give_nearly_what_a_plan_gives(shape: Shape) -> None:
+    planned = PlannedModel(shape).step(5, 100, 400, 1)
+    moved = PlannedModel(shape).step(1, 1, 2, 1).activation_bytes
+    sized = SizedModel(
+        weight_bytes=2 * WEIGHTS,
+        cache_bytes=2 * 2 * 2 * 32,
+        macs=WEIGHTS,
+        attention_macs=2 * 2 * 64,
+        activation_bytes=moved,
+        sublayers=4,
+        width=64,
+    ).step(5, 100, 400, 1)
+    for name in ("weight_bytes", "tokens", "sublayers", "width", "context"):
+        assert getattr(sized, name) == pytest.approx(getattr(planned, name), rel=2e-3)
+    assert sized.cache_bytes == pytest.approx(planned.cache_bytes, rel=2e-3)
+    assert sized.macs == pytest.approx(planned.macs, rel=0.2)  # the head has a row of each token
+
+
+def test_a_state_is_read_and_written_for_each_token_of_an_answer() -> None:
+    sizes = dict.fromkeys(("weight_bytes", "macs", "attention_macs", "activation_bytes"), 1.0)
+    model = SizedModel(**sizes, cache_bytes=0, sublayers=1, width=1, state_bytes=30)
+    step = model.step(4, 5, 8, 1)
+    assert step.kind is Kind.RECURRENT
+    assert step.cache_bytes == pytest.approx(4 / 8 * 7 * 30)
