@@ -62,6 +62,13 @@ def integer(value: float | None) -> str:
     return NONE if value is None else f"{value:,}"
 
 
+def duration(seconds: float) -> str:
+    """A time to wait, as exactly as somebody who waits needs it."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
+
+
 def op_names(ops: Iterable[Op]) -> str:
     """Operations as one cell of a table."""
     return " ".join(op.value for op in ops)

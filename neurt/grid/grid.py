@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
+from math import ceil
 from pathlib import Path
 from socket import create_connection
+from time import monotonic
 from typing import Any, Protocol, TypeVar
 
+from energy.words import duration
 from hwmodels.errors import UserError
 from hwmodels.plain import several
 from neurt.grid.side_by_side import EngineError, Task
@@ -56,6 +59,7 @@ def work_through(
     out: Path,
     progress: Progress,
     say: Say,
+    workers: int | None = None,
 ) -> list[Result]:
     """Results in the order of the tasks: those that are not kept yet are made, and kept at once.
 
@@ -65,6 +69,8 @@ def work_through(
     Args:
         tasks: One per point, by the key under which its result is kept.
         doing: What `progress` is told.
+        workers: How many points are worked on at a time, where they are alike: `say` is then told,
+            after the first of them, how long the others are going to take.
 
     Raises:
         GridError: If a point fails (all others are still done), or the engine does.
@@ -76,14 +82,17 @@ def work_through(
         say(f"Known already: {len(known)} of {several(len(tasks), 'point')}.")
     progress(doing, len(known), len(tasks))
     failed: list[str] = []
+    started = monotonic()
     try:
-        for key, result in engine(missing) if missing else ():
+        for number, (key, result) in enumerate(engine(missing) if missing else (), 1):
             if isinstance(result, str):
                 failed.append(f"{missing[key].title}: {result}")
             else:
                 store.put(key, result)
                 known[key] = result
             progress(doing, len(known) + len(failed), len(tasks))
+            if workers is not None and number == 1 < len(missing) and not failed:
+                say(_how_long(monotonic() - started, len(missing), workers))
     except EngineError as error:
         raise GridError(
             f"{error}; the points that are done are kept in '{out}', run the same command again"
@@ -93,9 +102,18 @@ def work_through(
         others = (
             f"; the others are kept in '{out}', run the same command again when the cause is gone"
         )
-        number = f"{len(failed)} of {several(len(tasks), 'point')}"
-        raise GridError(f"{number} failed, first {failed[0]}{others if known else ''}")
+        share = f"{len(failed)} of {several(len(tasks), 'point')}"
+        raise GridError(f"{share} failed, first {failed[0]}{others if known else ''}")
     return [known[key] for key in tasks]
+
+
+def _how_long(first_s: float, points: int, workers: int) -> str:
+    """How long the others take, in rounds of as many as are worked on at a time."""
+    others_s = max(1, ceil(points / workers) - 1) * first_s
+    return (
+        f"The first of {points} points took {duration(first_s)}; the others take about "
+        f"{duration(others_s)}."
+    )
 
 
 def on_ray(tasks: Mapping[str, Task[Result]], address: str) -> Iterator[tuple[str, Result]]:

@@ -35,7 +35,8 @@ def run_sweep(request: SweepRequest, progress: Progress = silent, say: Say = sil
     for point in request.points():
         there = point if request.ray is None else _absolute(point, source)
         tasks[_key(point, decides)] = Task(_title(point), partial(evaluate_point, there, threads))
-    points = work_through(tasks, store, engine, "evaluating", request.out, progress, say)
+    workers = request.jobs if request.ray is None else None
+    points = work_through(tasks, store, engine, "evaluating", request.out, progress, say, workers)
     return Sweep(tuple(row for rows in points for row in rows))
 
 

@@ -115,6 +115,11 @@ _PROCESSES = (
     "neurt.cli finetune ... (its --cpu starts one process, whatever N)"
 )
 
+_POINTS = (
+    "By default 12 points, each as long as one evaluate of the model; after the first it is said "
+    "how long the others take. Points are kept: a sweep that was interrupted goes on."
+)
+
 COMMANDS = tuple(
     Command(*row)
     for row in (
@@ -135,6 +140,7 @@ COMMANDS = tuple(
             "sweep",
             "many conversions of one model: what each saves and costs in quality",
             "evaluate.SweepRequest",
+            _POINTS,
         ),
         ("pretrain", "train a small GPT-2 from scratch", "training.PretrainRequest"),
         (

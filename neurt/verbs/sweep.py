@@ -14,7 +14,8 @@ def run(request: SweepRequest, console: Console) -> object:
 
     with progress_bars(console) as progress:
         from neurt.grid.sweep import run_sweep
-        from reports.quality.sweep import print_sweep, sweep_table
+        from reports.quality.sweep import sweep_table
+        from reports.quality.sweep_terminal import print_sweep
         from reports.quality.write import write_sweep
 
         sweep = run_sweep(request, progress, say=say(console))

@@ -27,6 +27,17 @@ _BITS: Mapping[str, Callable[[LayerCount], float]] = {
 _PARTNERS = {"w8a8": "spiking-w8", "w4a16": "spiking-w4"}
 
 
+class Scores(NamedTuple):
+    """How well a model predicts, beside the analog model on the same tokens."""
+
+    quality: Quality  #: how well it predicts by itself
+    kl_nats: float  #: mean KL divergence of its predictions from those of the analog model
+    #: share of tokens for which it finds the same token the likeliest
+    top1_agreement: float
+    #: where its change of perplexity lies in 95 % of texts made of the same windows
+    change_interval: Interval | None
+
+
 class Billed(NamedTuple):
     """What a baseline is priced as."""
 
@@ -57,40 +68,22 @@ class BaselineLine:
             return self.measured.name
         return "spiking" if self.is_spiking else "analog"
 
-    @property
-    def quality(self) -> Quality:
-        """How well it predicts."""
-        compared = self.evaluation.comparison
-        if self.measured is not None:
-            return self.measured.quality
-        return compared.spiking if self.is_spiking else compared.analog
+    @cached_property
+    def scores(self) -> Scores:
+        """How well it predicts, and how far from the analog model it is."""
+        compared, of = self.evaluation.comparison, self.measured
+        if of is not None:
+            interval = None if of.closeness is None else of.closeness.change_interval
+            return Scores(of.quality, of.kl_nats, of.top1_agreement, interval)
+        if self.is_spiking:
+            kl, top1 = compared.kl_nats, compared.top1_agreement
+            return Scores(compared.spiking, kl, top1, compared.change_interval)
+        return Scores(compared.analog, 0.0, 1.0, None)
 
     @property
     def perplexity_change(self) -> float:
         """Its perplexity over that of the analog model, minus 1."""
-        return self.quality.change_from(self.evaluation.comparison.analog)
-
-    @property
-    def kl_nats(self) -> float:
-        """Mean KL divergence of its predictions from those of the analog model."""
-        if self.measured is not None:
-            return self.measured.kl_nats
-        return self.evaluation.comparison.kl_nats if self.is_spiking else 0.0
-
-    @property
-    def change_interval(self) -> Interval | None:
-        """Where the change of perplexity lies in 95 % of texts made of the same windows."""
-        if self.measured is not None:
-            closeness = self.measured.closeness
-            return None if closeness is None else closeness.change_interval
-        return self.evaluation.comparison.change_interval if self.is_spiking else None
-
-    @property
-    def top1_agreement(self) -> float:
-        """Share of tokens for which it finds the same token the likeliest as the analog model."""
-        if self.measured is not None:
-            return self.measured.top1_agreement
-        return self.evaluation.comparison.top1_agreement if self.is_spiking else 1.0
+        return self.scores.quality.change_from(self.evaluation.comparison.analog)
 
     @cached_property
     def billed(self) -> Billed | str:

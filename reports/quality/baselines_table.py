@@ -32,12 +32,12 @@ BASELINES: tuple[Column[BaselineLine], ...] = (
     Column("baseline", at("name"), "baseline", words=True, key=True),
     Column("kind", at("kind")),
     Column("number", at("measured.number"), dtype="float64"),
-    Column("perplexity", at("quality.perplexity")),
+    Column("perplexity", at("scores.quality.perplexity")),
     Column("perplexity_change", at("perplexity_change"), "perplexity", change),
-    Column("perplexity_change_low", at("change_interval.low")),
-    Column("perplexity_change_high", at("change_interval.high")),
-    Column("kl_nats", at("kl_nats"), "KL (nats)", _four),
-    *attributes("", "top1_agreement"),
+    Column("perplexity_change_low", at("scores.change_interval.low")),
+    Column("perplexity_change_high", at("scores.change_interval.high")),
+    Column("kl_nats", at("scores.kl_nats"), "KL (nats)", _four),
+    *attributes("scores", "top1_agreement"),
     Column("hw", at("profile.name")),
     Column("dataflow", lambda line: line.bill.dataflow.value if line.bill else ""),
     *attributes("", "precision"),
@@ -89,7 +89,7 @@ def _with_interval(columns: Iterable[Column[BaselineLine]]) -> Iterator[Column[B
     for column in columns:
         yield column
         if column.name == "perplexity_change":
-            yield Column("interval", at("change_interval"), "95 % of draws", _between)
+            yield Column("interval", at("scores.change_interval"), "95 % of draws", _between)
 
 
 def _between(interval: Interval) -> str:

@@ -35,24 +35,24 @@ class Curve:
     def saving(self, cost: Cost) -> float | None:
         """1 - the cost of the spiking model over that of the curve at its KL; None beyond it."""
         ours = cost(self.spiking)
-        theirs = cost_at(self._points(cost), self.spiking.kl_nats)
+        theirs = cost_at(self._points(cost), self.spiking.scores.kl_nats)
         return None if ours is None or not theirs else 1 - ours / theirs
 
     def _points(self, cost: Cost) -> list[Point]:
-        costs = [(line.kl_nats, cost(line)) for line in self.points]
+        costs = [(line.scores.kl_nats, cost(line)) for line in self.points]
         return [Point(kl, value) for kl, value in costs if value is not None]
 
     @property
     def reach(self) -> tuple[float, float]:
         """Least and largest KL of its points."""
-        found = [line.kl_nats for line in self.points]
+        found = [line.scores.kl_nats for line in self.points]
         return min(found), max(found)
 
     @property
     def note(self) -> str:
         """Why there is no saving, where there is none."""
         low, high = self.reach
-        within = low <= self.spiking.kl_nats <= high
+        within = low <= self.spiking.scores.kl_nats <= high
         return "" if within else f"beyond its curve, {low:.3g} to {high:.3g} nats"
 
 
@@ -81,7 +81,7 @@ CURVES: tuple[Column[Curve], ...] = (
     Column("hw", at("profile.name"), "hardware", words=True, key=True),
     Column("kind", at("kind"), "baseline", words=True, key=True),
     Column("points", lambda curve: len(curve.points), "points"),
-    Column("kl_nats", at("spiking.kl_nats"), "at KL (nats)", partial(number, digits=4)),
+    Column("kl_nats", at("spiking.scores.kl_nats"), "at KL (nats)", partial(number, digits=4)),
     Column("lowest_kl_nats", lambda curve: curve.reach[0]),
     Column("highest_kl_nats", lambda curve: curve.reach[1]),
     *(_saved(f"model_saving_{name}", name) for name in ACCOUNTINGS),

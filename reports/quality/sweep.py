@@ -1,14 +1,12 @@
-"""The table of a sweep, and which of its points nothing beats, on the terminal too."""
+"""The table of a sweep, and which of its points nothing beats."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
 from typing import Any
-
-from rich.console import Console
 
 from energy import saving
 from energy.bill.layer import ACCOUNTINGS
@@ -16,9 +14,7 @@ from energy.compare.equal_quality import Point as CurvePoint
 from energy.compare.equal_quality import cost_at
 from energy.table import Column, Table
 from energy.words import change, number, percent
-from hwmodels.plain import several
 from reports.kit.parts import ACCOUNTING_NAMES
-from reports.kit.table import print_sentence, print_table
 from reports.quality.baselines import lines
 from reports.quality.evaluation import Evaluation
 from reports.quality.table import QUALITY, quality_table
@@ -48,12 +44,12 @@ EQUAL = {
 
 #: How people see columns: heading, words for a value, and the other fields of a `Column`.
 _SHOWN: dict[str, tuple[Any, ...]] = {
-    "form": ("attention", str, True, True),
-    "code": ("code", str, True, True),
-    "timesteps": ("T", str, False, True),
-    "threshold": ("threshold", _threshold, False, True),
-    "attention_threshold": ("attention threshold", _threshold, False, True),
-    "resolution": ("resolution", _threshold, False, True),
+    "form": ("attention", str, True),
+    "code": ("code", str, True),
+    "timesteps": ("T", str),
+    "threshold": ("threshold", _threshold),
+    "attention_threshold": ("attention threshold", _threshold),
+    "resolution": ("resolution", _threshold),
     "coders": ("coders", str, True),
     "spiking_perplexity": ("perplexity", partial(number, digits=2)),
     "perplexity_change": ("change", change),
@@ -76,7 +72,6 @@ SWEEP: tuple[Column[Point], ...] = tuple(
         *(*EQUAL.values(), "pareto"),
     )
 )
-_BY_NAME = {column.name: column for column in SWEEP}
 #: Those that are known of a point by itself.
 MEASURED = frozenset(column.name for column in SWEEP) - {*EQUAL.values(), "pareto"}
 
@@ -148,11 +143,11 @@ def baseline_points(evaluation: Evaluation) -> list[Point]:
                 | {
                     "baseline": line.name,
                     "conversion": row["conversion"] if line.kind in ("zones", "twin") else "",
-                    "spiking_perplexity": line.quality.perplexity,
+                    "spiking_perplexity": line.scores.quality.perplexity,
                     "perplexity_change": line.perplexity_change,
-                    "spiking_accuracy": line.quality.accuracy,
-                    "top1_agreement": line.top1_agreement,
-                    "kl_nats": line.kl_nats,
+                    "spiking_accuracy": line.scores.quality.accuracy,
+                    "top1_agreement": line.scores.top1_agreement,
+                    "kl_nats": line.scores.kl_nats,
                     "unpriced": line.unpriced,
                 }
             )
@@ -196,54 +191,3 @@ def sweep_table(sweep: Sweep) -> Table[Point]:
         for point in sweep.points
     ]
     return Table(SWEEP, points)
-
-
-def front_table(points: Sequence[Point]) -> Table[Point]:
-    """The points on one hardware that nothing beats, for people."""
-    first = points[0]
-    title = (
-        f"{first['model']} on {first['hw']}: {several(len(points), 'point')}, those that none "
-        f"beats (analog perplexity {first['analog_perplexity']:.2f})"
-    )
-    return Table(SWEEP, pareto(points), title)
-
-
-def baseline_table(points: Sequence[Point]) -> Table[Point]:
-    """The baselines of the analog model alone, for people: what each loses and saves from it."""
-    shown = ("perplexity_change", "top1_agreement")
-    saved = ("attention_block_saving_compute", "model_saving_fused", "model_saving_unfused")
-    columns = (
-        replace(_BY_NAME["baseline"], heading="baseline", words=True, key=True),
-        replace(_BY_NAME["kl_nats"], heading="KL (nats)", show=partial(number, digits=4)),
-        *(_BY_NAME[name] for name in (*shown, *saved)),
-    )
-    return Table(columns, points, f"Baselines on {points[0]['hw']}: twins of the analog model")
-
-
-def equal_table(points: Sequence[Point]) -> Table[Point]:
-    """What the points save from each curve of baselines at equal quality, for people."""
-    keys = [column for column in SWEEP if column.key]
-    kl = replace(_BY_NAME["kl_nats"], heading="KL (nats)", show=partial(number, digits=4))
-    known = [
-        replace(_BY_NAME[name], heading=f"from {kind}, {accounting}", show=_tenth)
-        for (kind, accounting), name in EQUAL.items()
-        if any(point[name] is not None for point in points)
-    ]
-    title = "Model saved at equal quality, all priced (a dash: beyond the curve of the baseline)"
-    return Table((*keys, kl, *known), points, title)
-
-
-def print_sweep(sweep: Sweep, console: Console) -> None:
-    """Print the points that nothing beats."""
-    for hw in sweep.hardware:
-        if points := sweep.on(hw):
-            print_table(front_table(points), console)
-            if others := [p for p in sweep.baselines_on(hw) if not p["conversion"]]:
-                console.print()
-                print_table(baseline_table(others), console)
-            front = [p for p in sweep_table(sweep).rows if p["hw"] == hw and p["pareto"]]
-            if any(point[name] is not None for point in front for name in EQUAL.values()):
-                console.print()
-                print_table(equal_table(front), console)
-        else:
-            print_sentence(f"{hw} has no price for the events of any point.", console)

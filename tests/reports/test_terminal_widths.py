@@ -29,7 +29,8 @@ from reports.literature.claims import print_reviews
 from reports.literature.lemaire import print_lemaire
 from reports.map.table import print_maps
 from reports.quality.evaluation import Comparison, Evaluation, LayerSimilarity, Quality
-from reports.quality.sweep import SWEEP, Sweep, print_sweep
+from reports.quality.sweep import SWEEP, Sweep
+from reports.quality.sweep_terminal import print_sweep
 from reports.quality.table import print_quality
 from reports.reproduce.table import print_reproduction
 from reports.sensitivity.study import Study

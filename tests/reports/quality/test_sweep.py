@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from reports.kit.files import OutputError
-from reports.quality.sweep import SWEEP, Sweep, front_table, pareto, print_sweep, sweep_table
+from reports.quality.sweep import SWEEP, Sweep, pareto, sweep_table
+from reports.quality.sweep_terminal import front_table, print_sweep, telling_apart
 from reports.quality.write import write_sweep
 
 SAVING = "attention_block_saving_compute"
@@ -157,15 +158,52 @@ def test_the_points_that_none_beats_are_printed() -> None:
     assert "nano on 45nm: 3 points, those that none beats (analog perplexity 80.00)" in said
     assert front_table(POINTS.on("45nm")).cells() == [
         [
-            *["softmax", "exact", "4", "80.80", "+1.00 %", "87.5 %", "0.9876", "-"],
+            *["exact", "softmax", "4", "80.80", "+1.00 %", "87.5 %", "0.9876", "-"],
             *["37.5 %", "70.0 %", "35.0 %", "25.0 %", "20.0 %", "1", "2", "0.25", "layer"],
         ],
         [
-            *["softmax", "pow2", "4", "88.00", "+10.00 %", "87.5 %", "0.9876", "0.50"],
+            *["pow2", "softmax", "4", "88.00", "+10.00 %", "87.5 %", "0.9876", "0.50"],
             *["37.5 %", "90.0 %", "45.0 %", "25.0 %", "20.0 %", "1", "2", "0.25", "layer"],
         ],
     ]
     assert "loihi has no price for the events of any point.\n" in said
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+@pytest.mark.parametrize(
+    ("name", "one", "other"),
+    [
+        ("coders", "input", "layer"),
+        ("product_threshold", 2.5, 7.5),
+        ("dead_zone", "output", "loss"),
+        ("head", True, False),
+    ],
+)
+def test_each_block_of_a_narrow_table_tells_the_points_apart(
+    width: int, name: str, one: Any, other: Any
+) -> None:
+    points = (point(0.9, 0.2, **{name: one}), point(0.8, 0.1, **{name: other}))
+    text = io.StringIO()
+    print_sweep(Sweep(points), Console(file=text, width=width))
+    blocks = text.getvalue().split("\n\n")
+    assert len(blocks) > 1 or width == 200
+    for block in blocks:
+        rows = [
+            line for line in block.splitlines() if line.split()[:1] in ([str(one)], [str(other)])
+        ]
+        assert len(rows) == 2
+    assert [key.name for key in telling_apart(points)] == [name]
+
+
+def test_points_are_told_apart_by_as_few_columns_as_it_takes() -> None:
+    # A code follows from the form, and the threshold of attention is that of all.
+    points = [
+        point(0.9, 0.2, form=form, code=code, threshold=x, attention_threshold=x)
+        for form, code in (("softmax", "pow2"), ("spikformer", "signed_if"))
+        for x in (1.0, 2.0)
+    ]
+    assert [key.name for key in telling_apart(points)] == ["form", "threshold"]
+    assert [key.name for key in telling_apart(points[:1])] == ["threshold"]
 
 
 def test_what_is_infinite_or_has_no_price_is_printed_too() -> None:
