@@ -114,6 +114,29 @@ def _choice(members: int, chosen: int) -> int:
     return chosen * (members - 1) - chosen * (chosen - 1) // 2
 
 
+def gate(
+    elements: int, *, clamped: bool = False, shifted: bool = False, swish: bool = False
+) -> Tally:
+    """The gate of an expert, act(g) u, element by element, where the activation is counted apart.
+
+    Per element 1 multiplication. Clamped (both operands to a limit): 3 comparisons, of the gate
+    from above and of u from both sides. Shifted (gpt-oss): u + 1, 1 addition. With `swish` the
+    activation g sigmoid(a g) is part of it: 1 exponential, 1 addition, 1 division and 1
+    multiplication, and 1 more by a where it is shifted.
+    """
+    return Tally(
+        {
+            Op.MUL: elements * (1 + swish + (swish and shifted)),
+            Op.CMP: 3 * elements * clamped,
+            Op.ADD: elements * (shifted + swish),
+            Op.EXP: elements * swish,
+            Op.DIV: elements * swish,
+            Op.ACTIVATION_READ: 2 * elements,
+            Op.ACTIVATION_WRITE: elements,
+        }
+    )
+
+
 def weighted_sum(tokens: int, chosen: int, width: int) -> Tally:
     """Results of the chosen experts of each token, weighted and added.
 

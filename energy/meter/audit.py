@@ -138,8 +138,10 @@ class Audit(TorchDispatchMode):
         return "code outside the model"
 
 
-def refuse_opaque(modules: Named) -> None:
+def refuse_opaque(modules: Named, *, loose: bool = False) -> None:
     """Refuse modules that are known to hide matrix products from hooks.
+
+    With `loose`, a layer with a forward of its own is no such module: its products are audited.
 
     Raises:
         UncountedOperation: If the model holds one.
@@ -156,7 +158,7 @@ def refuse_opaque(modules: Named) -> None:
                 "products; use a Hugging Face attention exposed with energy.exposed_attention, "
                 "or build it from nn.Linear and energy.MatMul"
             )
-        if is_counted(kind) and not is_known(kind):
+        if not loose and is_counted(kind) and not is_known(kind):
             raise UncountedOperation(
                 f"layer '{title}' ({kind.__name__}) has a forward of its own, which the rule for "
                 f"{ruled(kind).__name__} does not know; register a rule for {kind.__name__} with "

@@ -14,7 +14,7 @@ from fvcore.nn import FlopCountAnalysis
 from torch import Tensor, nn
 
 from energy.counts import Counts
-from energy.meter.meter import evaluating
+from energy.meter.evaluating import evaluating
 from energy.meter.rules import tally_call
 from energy.meter.tally_elementwise import rotary_angles
 

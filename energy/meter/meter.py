@@ -20,10 +20,12 @@ from energy.counts import About, Counts, Label, LayerCount, Tally
 from energy.formulas import Conventions
 from energy.layers.matmul import AttentionCore
 from energy.meter.audit import Audit, Named, refuse_opaque
+from energy.meter.evaluating import evaluating
 from energy.meter.loose import PARTS
 from energy.meter.recognise import recognise
+from energy.meter.rules import is_counted, is_known
 from energy.meter.spikes import Arrivals, arrivals, warn_of_spikes
-from energy.meter.tally import is_counted, tally_call
+from energy.meter.tally import tally_call
 from hwmodels.errors import UserError
 from hwmodels.plain import quoted
 
@@ -54,6 +56,7 @@ class Meter:
         self.residuals: dict[str, list[Tally]] = {}
         self._layers = [x for x in counted if not isinstance(x[1], AttentionCore)]
         self._calls: dict[str, list[Tally]] = {name: [] for name, _ in self._layers}
+        self._parts: dict[str, list[str]] = {}  #: rows of parts that are no modules, by layer
         #: What arrived at dense layers.
         self.arrived: dict[str, Arrivals] = {}
         self._label = label
@@ -69,7 +72,11 @@ class Meter:
             if arrived is not None and not arrived.analog:
                 arrived.see(args[0])
             for part, tally in rule(layer, name, args, out, conventions).items():
-                calls[f"{name}.{part}" if part else name].append(tally)
+                row = f"{name}.{part}" if part else name
+                if row not in calls:
+                    calls[row] = []
+                    self._parts.setdefault(name, []).append(row)
+                calls[row].append(tally)
 
         return record
 
@@ -78,16 +85,18 @@ class Meter:
     ) -> Counts:
         """Everything recorded so far, of `tokens` tokens; the names are those of `Counts`."""
         rows = [
-            (name, type(module).__name__, self._label(name), self._calls[name])
+            (row, type(module).__name__, self._label(row), self._calls[row])
             for name, module in self._layers
+            for row in (name, *self._parts.get(name, ()))
+            if row != name or self._calls[name] or name not in self._parts
         ]
         rows += [
             (f"{where}.({what})", what, self._loose_label(what, where), calls)
             for (what, where), calls in self.loose.items()
         ]
         for where, tallies in self.residuals.items():
-            beneath = [i for i, row in enumerate(rows) if row[0].startswith(f"{where}.")]
-            passes = min((len(rows[i][3]) for i in beneath if rows[i][3]), default=1)
+            beneath = [at for at, row in enumerate(rows) if row[0].startswith(f"{where}.")]
+            passes = min((len(rows[at][3]) for at in beneath if rows[at][3]), default=1)
             # Those of one pass have a row each, unless passes differ.
             each = 1 if len(tallies) % passes else len(tallies) // passes
             names = [f"{where}.residual.{at}" for at in range(each)]
@@ -156,8 +165,9 @@ def counting(
     _check_module(model)
     modules = list(model.named_modules())
     recognise(module for _, module in modules)
-    refuse_opaque(modules)
-    kinds = {kind for kind in {type(module) for _, module in modules} if is_counted(kind)}
+    refuse_opaque(modules, loose=loose)
+    counts = is_known if loose else is_counted
+    kinds = {kind for kind in {type(module) for _, module in modules} if counts(kind)}
     counted = [(name, module) for name, module in modules if type(module) in kinds]
     meter, audit = (
         Meter(counted, conventions, label),
@@ -208,19 +218,6 @@ def _hook(
     stack.callback(module.register_forward_pre_hook(enter).remove)
     hook = module.register_forward_hook(leave, with_kwargs=True, always_call=True)
     stack.callback(hook.remove)
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside the block; each module's own mode afterwards."""
-    training = [module for module in model.modules() if module.training]
-    try:
-        for module in training:
-            module.training = False
-        yield
-    finally:
-        for module in training:
-            module.training = True
 
 
 @torch.no_grad()

@@ -18,6 +18,7 @@ from transformers.pytorch_utils import Conv1D
 
 from energy.formulas import Conventions, nonlinear
 from energy.layers.trial import attempt, same, twin
+from energy.meter.recognise_experts import experts_rule, router_rule
 from energy.meter.rules import Rows, Rule, is_known, ruled, tally_call
 from energy.meter.tally_elementwise import Formula, activation, norm, rotary_angles
 from hwmodels import Op
@@ -40,9 +41,12 @@ def recognise(layers: Iterable[nn.Module]) -> None:
     first = {type(layer): layer for layer in layers}
     for kind, layer in first.items():
         # The classes of others are not run without being asked to.
-        if not kind.__module__.startswith("transformers.") or is_known(kind) or layer._modules:
+        if not kind.__module__.startswith("transformers.") or is_known(kind):
             continue
-        if (rule := _rule_of(layer)) is not None:
+        rule = experts_rule(layer)
+        if rule is None and not layer._modules:
+            rule = router_rule(layer) or _rule_of(layer)
+        if rule is not None:
             tally_call.register(kind, rule)
 
 

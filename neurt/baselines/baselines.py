@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 
 from energy import Conventions, Counts, count_pass
 from energy.compare.twin import activation_bits
-from energy.meter.meter import evaluating
+from energy.meter.evaluating import evaluating
 from neurt.baselines.asked import Asked, Kind, check
 from neurt.baselines.coded import Narrow, coded_as, zoned
 from neurt.baselines.layers import Linears, inputs_changed, linears, out_by_in, weights_changed

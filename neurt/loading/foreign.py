@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 from transformers import (
     CONFIG_MAPPING,
     MODEL_FOR_CAUSAL_LM_MAPPING,
@@ -43,6 +44,12 @@ from neurt.loading.source import (
 from neurt.loading.tokenizer import tokenizer_for
 from neurt.loading.weights import Weights, choose_weights, origin_of
 
+#: The parts of a module that holds the weights of all experts.
+_EXPERTS = {
+    **dict.fromkeys(("gate_up_proj", "up_proj"), "ffn_up"),
+    **dict.fromkeys(("multiply", "act_fn"), "activation"),
+    **dict.fromkeys(("down_proj", "weighted_sum"), "ffn_down"),
+}
 _ASKS = "they and its config.json do not belong together"
 
 
@@ -191,6 +198,10 @@ def naming(model: PreTrainedModel) -> Callable[[str], Label]:
             parts[name] = "attention", "rotary"
         elif isinstance(module, Multiply):
             parts[name] = "ffn", "activation"
+        elif isinstance(module._parameters.get("down_proj"), Tensor):
+            parts |= {f"{name}.{part}": ("ffn", what) for part, what in _EXPERTS.items()}
+        elif isinstance(getattr(module, "top_k", None), int) and "weight" in module._parameters:
+            parts |= dict.fromkeys((name, f"{name}.choice"), ("ffn", "router"))
         for end, part in ends:
             if module is end:
                 parts[name] = part
