@@ -2,13 +2,15 @@
 
 Bits of an entry of a matrix include its share of the scales and zero points that are read with it.
 Embeddings, norms, biases and the head keep the number format of the checkpoint, unless it says that
-they are quantised too.
+they are quantised too. Where nothing is quantised, each tensor is as wide as the safetensors file
+has it, whatever the configuration says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import Any, NamedTuple
 
@@ -21,6 +23,7 @@ from neurt.loading.gguf.names import architecture
 from neurt.loading.quantised.methods import quantisation_of
 from neurt.loading.quantised.scheme import Quantised
 from neurt.loading.source import ModelError, ModelSource, known_config, read_config
+from neurt.loading.tensor_bits import TensorBits, tensor_bits
 
 
 class RowBits(NamedTuple):
@@ -74,13 +77,23 @@ def checkpoint_widths(source: ModelSource, *, weights_known: bool = False) -> Ch
         return UNSAID
     config = read_config(path)
     tied = bool(config.get("tie_word_embeddings")) if source.shape is None else source.shape.tied
-    return of_config(config, source.asked, tied=tied, weights_known=weights_known)
+    # What a package ships is stored in half precision to be small, and stands for FP32.
+    stored = None if source.shipped else tensor_bits(path.parent)
+    return of_config(config, source.asked, tied=tied, weights_known=weights_known, stored=stored)
 
 
 def of_config(
-    config: Mapping[str, Any], name: str, *, tied: bool = False, weights_known: bool = False
+    config: Mapping[str, Any],
+    name: str,
+    *,
+    tied: bool = False,
+    weights_known: bool = False,
+    stored: TensorBits | None = None,
 ) -> CheckpointWidths:
-    """What a `config.json` says, of a model whose head may be its embedding (`tied`)."""
+    """What a `config.json` says, of a model whose head may be its embedding (`tied`).
+
+    Of weights that are not quantised the file itself knows better (`stored`), where it is there.
+    """
     said = str(config.get("dtype") or config.get("torch_dtype") or "auto").removeprefix("torch.")
     if said not in _FORMATS:
         raise ModelError(
@@ -89,6 +102,8 @@ def of_config(
         )
     own = _FORMATS[said]
     quantised = quantisation_of(config, name, own or _FP32, weights_known=weights_known)
+    if quantised is None and stored is not None:
+        return CheckpointWidths(partial(_stored_bits, stored, own), own, own)
 
     def of_row(row: LayerCount) -> RowBits:
         if not row.tally.ops.get(Op.WEIGHT_READ):
@@ -100,6 +115,24 @@ def of_config(
     if quantised is None:
         return CheckpointWidths(of_row, own, own)
     return CheckpointWidths(of_row, quantised.activations or own, quantised.kv or own)
+
+
+def _stored_bits(stored: TensorBits, own: float | None, row: LayerCount) -> RowBits:
+    """Bits of what a layer reads, by its tensors; in FP32 they say nothing beside a silent config.
+
+    A head without a tensor of its own is the embedding, which is the largest matrix.
+    """
+    weight, bias = (stored.of(row.name, kind) for kind in ("weight", "bias"))
+    reads_matrix = bool(row.tally.ops.get(Op.WEIGHT_READ))
+    if not reads_matrix and not _reads_parameters(row):
+        return RowBits()
+    # The scale and the bias of a norm are alike; a row that is looked up is one of a matrix.
+    matrix, vector = (weight or stored.largest, bias) if reads_matrix else (None, weight)
+
+    def said(bits: float | None) -> float | None:
+        return own if bits is None or (own is None and bits >= _FP32) else bits
+
+    return RowBits(said(matrix) if reads_matrix else None, said(vector))
 
 
 def _quantised_bits(row: LayerCount, quantised: Quantised) -> float | None:
