@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from math import floor
 from typing import NamedTuple, Protocol
 
@@ -57,7 +56,7 @@ class PlannedModel:
 
     A token of an answer at position c does what the plan of a decode at context c says; a prompt
     what that of a prefill says, causal, with one row of the head. Between sliding windows all of it
-    is linear in c, so that two plans for each such stretch give the mean over an answer.
+    is linear in c, so that two plans for each such stretch give the sum over an answer.
     """
 
     shape: Shape  #: its sizes
@@ -72,8 +71,10 @@ class PlannedModel:
         made = Moved(0, 0, 0).plus(self._prompt(prompt), finished)
         first, last = prompt + 1, prompt + output - 1
         if output > 1:
-            made = made.plus(self._mean(first, last), finished * (output - 1))
+            made = made.plus(self._answer(first, last), finished)
         tokens = finished * (prompt + output - 1)
+        # Where GPUs are more than cached heads, several of them hold the same one.
+        held = max(1.0, gpus / self.shape.kv_heads)
         return Step(
             kind=self.kind,
             sequences=sequences,
@@ -84,7 +85,7 @@ class PlannedModel:
             width=self.shape.width,
             context=(first + max(first, last)) / 2,
             expert_tokens=tokens * self._sent,
-            **made._asdict(),
+            **made._replace(cache_bytes=held * made.cache_bytes)._asdict(),
         )
 
     @cached_property
@@ -138,24 +139,19 @@ class PlannedModel:
     @cached_property
     def _windows(self) -> tuple[int, ...]:
         """Positions from which some layer sees no more of them."""
-        found = {getattr(layer.mixer, "window", None) for layer in self.shape.each}
-        return tuple(sorted(window for window in found if window))
+        found = (getattr(layer.mixer, "window", None) for layer in self.shape.each)
+        return tuple(sorted({window.tokens for window in found if window is not None}))
 
-    def _mean(self, first: float, last: float) -> Moved:
-        """The mean of tokens at contexts from first to last."""
-        if last <= first:
-            return self._on_line(self._start(first), first)
-        ends = [first, *(edge for edge in self._windows if first < edge < last), last]
-        total = Moved(0, 0, 0)
-        for low, high in pairwise(ends):
-            share, start = (high - low) / (last - first) / 2, self._start(low)
-            for end in (low, high):
-                total = total.plus(self._on_line(start, end), share)
+    def _answer(self, first: float, last: float) -> Moved:
+        """What tokens at the contexts from first to last do, one at each."""
+        total, low = Moved(0, 0, 0), first
+        for edge in (*(x for x in self._windows if first <= x < last), last):
+            start = max((x for x in self._windows if x < low), default=0)
+            half = (edge - low + 1) / 2
+            for context in (low, edge):
+                total = total.plus(self._on_line(start, context), half)
+            low = edge + 1
         return total
-
-    def _start(self, context: float) -> int:
-        """The window behind which the stretch from a context on begins."""
-        return max((edge for edge in self._windows if edge <= context), default=0)
 
     def _on_line(self, start: int, context: float) -> Moved:
         """What a token at a context does, on the line of the stretch behind a window."""

@@ -12,34 +12,10 @@ from energy.serving.measured import Measured, MeasuredError, read_measured
 from energy.serving.points import Point
 from energy.sheet import Say, listed
 from hwmodels.errors import UserError
-from hwmodels.plain import quoted
-from neurt.closed_form.passes import decode
-from neurt.closed_form.plan import plan_asa
-from neurt.closed_form.serving import BITS, PlannedModel, Served, SizedModel
-from neurt.families import Shape
-from neurt.families.parameters import parameters
-from neurt.loading.source import ModelSource, resolve
-from neurt.measure.planning import CLOSED_FORM, known_shape
-from neurt.measure.widths import stored_widths
+from neurt.closed_form.serving import SizedModel
+from neurt.measure.served_models import ServedModel, served_model
 from neurt.requests.measured import OTHERS, PROMPT, FitRequest
 from reports.serving.profile_text import About
-
-#: Bits of a weight by number format; None where only a configuration says of which matrices.
-FORMATS: dict[str, float | None] = {
-    **dict.fromkeys(("bfloat16", "bf16", "float16", "fp16"), 16),
-    **dict.fromkeys(("fp8", "float8", "int8"), 8),
-    **dict.fromkeys(("mxfp4", "nvfp4", "int4", "awq", "gptq"), None),
-}
-_KNOWN = f"known are {', '.join(FORMATS)}"
-
-
-class Known(NamedTuple):
-    """A model of the table."""
-
-    served: Served
-    architecture: str  #: models that share it are no witnesses for each other
-    active: float | None = None  #: parameters that a token passes
-    total: float | None = None  #: all of them
 
 
 class Fitted(NamedTuple):
@@ -60,7 +36,7 @@ def run_fit(request: FitRequest, say: Say) -> Fitted:
     request.check()
     rows = _of_one_gpu(read_measured(request.measured, say), request)
     prompts = _prompts(rows, request, say)
-    known: dict[tuple[str, str, str], Known] = {}
+    known: dict[tuple[str, str, str], ServedModel] = {}
     points = []
     for row in rows:
         key = row.model, row.config, row.precision
@@ -108,14 +84,14 @@ def _prompts(rows: Sequence[Measured], request: FitRequest, say: Say) -> dict[st
     return found
 
 
-def _point(row: Measured, known: Known, prompt: float) -> Point:
+def _point(row: Measured, known: ServedModel, prompt: float) -> Point:
     step = known.served.step(row.batch, prompt, row.output, row.gpus)
     return Point(
         row.model, known.architecture, step, row.energy_j, row.latency_s, row.rate, row.task
     )
 
 
-def _known(row: Measured, path: Path) -> Known:
+def _known(row: Measured, path: Path) -> ServedModel:
     """The model of a row: by its sizes, its configuration or its name."""
     if row.sizes:
         return _sized(row, path)
@@ -124,53 +100,15 @@ def _known(row: Measured, path: Path) -> Known:
     if not row.config and beside.suffix == ".json" and beside.is_file():
         where = str(beside)
     try:
-        source = resolve(where)
-        shape = known_shape(source)
+        return served_model(where, precision=row.precision)
     except UserError as error:
         raise MeasuredError(
             f"measured points '{path.name}', line {row.line}: {error}; or describe it in columns "
             "size_... (`neurt-energy hw fit --help`)"
         ) from error
-    count = parameters(shape)
-    model = served_model(source, shape, row.precision)
-    return Known(model, shape.model_type, count.active, count.total)
 
 
-def served_model(source: ModelSource, shape: Shape, precision: str = "") -> PlannedModel:
-    """A model as a server runs it, with weights as its checkpoint or a number format says.
-
-    Args:
-        source: The model.
-        shape: Its sizes.
-        precision: Number format of its weights; empty for that of the checkpoint, or 16 bits.
-
-    Raises:
-        MeasuredError: If the number format is not known, or the checkpoint has another one.
-    """
-    stored = stored_widths(source, CLOSED_FORM, {})
-    word = precision.casefold()
-    if word and word not in FORMATS:
-        raise MeasuredError(f"number format {quoted(precision)} is not known; {_KNOWN}")
-    own = min(x.weight_bits or BITS for x in stored.rows(plan_asa(shape, decode(1))).layers)
-    said = FORMATS.get(word)
-    if own < BITS:  # the checkpoint says which of its matrices are narrow
-        if said == BITS:
-            raise MeasuredError(
-                f"model '{source.name}' is said to be in {word}, but its config.json says how it "
-                "is quantised; take that out of a copy of it, or correct the table"
-            )
-        return PlannedModel(shape, stored.rows)
-    if word and said is None:
-        raise MeasuredError(
-            f"model '{source.name}' is said to be in {word}, but its config.json does not say so; "
-            "give one with its 'quantization_config'"
-        )
-    if said is None or said == BITS:
-        return PlannedModel(shape, stored.rows)
-    return PlannedModel(shape, weight_bits=said)
-
-
-def _sized(row: Measured, path: Path) -> Known:
+def _sized(row: Measured, path: Path) -> ServedModel:
     optional = "size_state_bytes"
     missing = [name for name in SIZES if name not in row.sizes and name != optional]
     if missing:
@@ -179,7 +117,7 @@ def _sized(row: Measured, path: Path) -> Known:
             "are not"
         )
     sizes = {name.removeprefix("size_"): value for name, value in row.sizes.items()}
-    return Known(SizedModel(**sizes), row.model)
+    return ServedModel(row.model, SizedModel(**sizes), row.model, 1, 1)
 
 
 def about_fit(request: FitRequest, fitted: Fitted, path: Path) -> About:

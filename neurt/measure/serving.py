@@ -8,14 +8,14 @@ from dataclasses import replace
 from energy.serving.predict import predict
 from energy.serving.step import Step
 from hwmodels import HardwareProfile, Op
-from neurt.closed_form.passes import check_stages, decode
+from hwmodels.plain import several
+from hwmodels.wholechip import WholeChip
+from neurt.closed_form.passes import check_positions, decode
 from neurt.closed_form.plan_spiking import plan_ssa
-from neurt.closed_form.serving import BITS, PlannedModel
-from neurt.families import Shape, layout
-from neurt.loading.source import ModelSource, resolve
+from neurt.closed_form.serving import BITS
+from neurt.families import layout
 from neurt.measure.conversion import conversion_of
-from neurt.measure.planning import CLOSED_FORM, known_shape
-from neurt.measure.widths import StoredWidths, stored_widths
+from neurt.measure.served_models import ServedModel, served_model
 from neurt.requests.base import RequestError
 from neurt.requests.passes import PlanRequest
 from neurt.spiking.config import SpikingConfig
@@ -44,79 +44,63 @@ def run_servers(request: PlanRequest, profiles: tuple[HardwareProfile, ...]) -> 
             f"the prices of '{profiles[0].name}' are of a server that answers requests; give "
             "--prompt N and --generate N"
         )
-    source = resolve(request.model)
-    shape = known_shape(source)
-    check_stages(request.stages, shape, request.model)
+    model = served_model(request.model, request.widths)
+    longest = request.prompt + request.generate
+    if model.positions is not None:
+        check_positions(longest - 1, model.positions, request.model)
     gpus = request.gpus or 1
-    _check_gpus(shape, gpus, request.model)
-    spiking = conversion_of(source, request)
-    stored = stored_widths(source, CLOSED_FORM, request.widths)
-    model = _as_served(shape, stored)
-    step = model.step(request.batch, request.prompt, request.generate, gpus)
-    return [_server(request, source, profile, step, model, spiking, stored) for profile in profiles]
+    _check_gpus(model, gpus, request.model)
+    step = model.served.step(request.batch, request.prompt, request.generate, gpus)
+    return [_server(request, model, profile, step) for profile in profiles]
 
 
-def _as_served(shape: Shape, stored: StoredWidths) -> PlannedModel:
-    return PlannedModel(
-        shape,
-        stored.rows,
-        weight_bits=stored.flags.get("weights", BITS),
-        cache_bits=stored.flags.get("kv", stored.checkpoint.kv or BITS),
-    )
-
-
-def _check_gpus(shape: Shape, gpus: int, name: str) -> None:
+def _check_gpus(model: ServedModel, gpus: int, name: str) -> None:
     """Each GPU takes as many heads as the others; cached ones may be there several times."""
 
     def fits(number: int) -> bool:
-        cached = shape.kv_heads % number == 0 or number % shape.kv_heads == 0
-        return shape.heads % number == 0 and cached
+        cached = model.kv_heads % number == 0 or number % model.kv_heads == 0
+        return model.heads % number == 0 and cached
 
     if not fits(gpus):
-        known = [str(n) for n in range(1, min(shape.heads, 64) + 1) if fits(n)]
+        known = [str(n) for n in range(1, min(model.heads, 64) + 1) if fits(n)]
+        others = f"give --gpus {', '.join(known)}" if len(known) > 1 else "leave out --gpus"
         raise RequestError(
-            f"{gpus} GPUs cannot share the {shape.heads} heads ({shape.kv_heads} cached) of "
-            f"'{name}'; give --gpus {', '.join(known[:-1])} or {known[-1]}"
-            if len(known) > 1
-            else f"{gpus} GPUs cannot share the one head of '{name}'; leave out --gpus"
+            f"{gpus} GPUs cannot share the {several(model.heads, 'head')} ({model.kv_heads} "
+            f"cached) of '{name}'; {others}"
         )
 
 
 def _server(
-    request: PlanRequest,
-    source: ModelSource,
-    profile: HardwareProfile,
-    step: Step,
-    model: PlannedModel,
-    spiking: SpikingConfig,
-    stored: StoredWidths,
+    request: PlanRequest, model: ServedModel, profile: HardwareProfile, step: Step
 ) -> Server:
-    chip = profile.whole_chip
+    chip, prompt, generate = profile.whole_chip, request.prompt, request.generate
     assert chip is not None
-    assert request.prompt is not None
-    assert request.generate is not None
-    variants = tuple(_variants(request, profile, step, model, spiking, stored))
-    notes = tuple(_notes(profile, step, model, spiking, request.gpus is not None))
+    assert prompt is not None
+    assert generate is not None
+    variants: tuple[Variant, ...] = ()
+    if model.shape is not None and layout(model.shape).converted:
+        alone = model.served.step(1, prompt, generate, step.gpus)
+        variants = tuple(_variants(request, model, chip, step, alone))
+    notes = tuple(_notes(profile, step, model, said=request.gpus is not None))
     found = predict(step, chip)
-    return Server(
-        source.name, profile, request.prompt, request.generate, step, found, variants, notes
-    )
+    return Server(model.name, profile, prompt, generate, step, found, variants, notes)
 
 
 def _variants(
-    request: PlanRequest,
-    profile: HardwareProfile,
-    step: Step,
-    model: PlannedModel,
-    spiking: SpikingConfig,
-    stored: StoredWidths,
+    request: PlanRequest, model: ServedModel, chip: WholeChip, step: Step, alone: Step
 ) -> Iterator[Variant]:
-    """What a spiking version would cost, as far as anything can be said."""
-    chip, shape = profile.whole_chip, model.shape
-    assert chip is not None
+    """What a spiking version would cost, as far as anything can be said.
+
+    Args:
+        request: How it is converted, and how often its neurons fire.
+        model: The analog model.
+        chip: Prices.
+        step: What a step of the server does.
+        alone: What it does with one sequence.
+    """
+    assert model.source is not None
+    spiking = conversion_of(model.source, request)
     steps = spiking.timesteps
-    if not layout(shape).converted:
-        return
     every = replace(step, macs=steps * step.macs, activation_bytes=steps * step.activation_bytes)
     yield Variant(
         "spiking, every step a product",
@@ -124,10 +108,7 @@ def _variants(
         f"on a GPU an event is a multiply-accumulate, so that {steps} time steps are {steps} times "
         "the products and activations; weights and cache are read once",
     )
-    assert request.prompt is not None
-    assert request.generate is not None
-    alone = model.step(1, request.prompt, request.generate, step.gpus)
-    share = _gathered(shape, spiking, request, stored)
+    share = _gathered(request, model, spiking)
     fewer = replace(alone, weight_bytes=share * alone.weight_bytes)
     dense = predict(alone, chip).energy_j.value
     yield Variant(
@@ -139,15 +120,14 @@ def _variants(
     )
 
 
-def _gathered(
-    shape: Shape, spiking: SpikingConfig, request: PlanRequest, stored: StoredWidths
-) -> float:
+def _gathered(request: PlanRequest, model: ServedModel, spiking: SpikingConfig) -> float:
     """Share of the bytes of weights that one token needs."""
-    counts = plan_ssa(
-        shape, decode(1), spiking, request.spike_rate, active_rate=request.active_rate
-    )
+    assert model.shape is not None
+    assert model.stored is not None
+    rate, active = request.spike_rate, request.active_rate
+    counts = plan_ssa(model.shape, decode(1), spiking, rate, active_rate=active)
     read = needed = 0.0
-    for row in stored.rows(counts).layers:
+    for row in model.stored.rows(counts).layers:
         values, bits = row.tally.ops.get(Op.WEIGHT_READ, 0), row.weight_bits or BITS
         touched = row.tally.touched_weights
         read += values * bits
@@ -156,11 +136,11 @@ def _gathered(
 
 
 def _notes(
-    profile: HardwareProfile, step: Step, model: PlannedModel, spiking: SpikingConfig, said: bool
+    profile: HardwareProfile, step: Step, model: ServedModel, *, said: bool
 ) -> Iterator[str]:
     if step.gpus == 1 and not said:
         yield "One GPU is taken to hold the model; give --gpus for several"
-    if not layout(model.shape).converted:
+    if model.shape is None or not layout(model.shape).converted:
         yield (
             "No spiking side: a model of this type is not converted here. On a GPU an event is a "
             "multiply-accumulate in any case, so that spikes save nothing there by themselves"

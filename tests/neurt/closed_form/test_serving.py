@@ -77,11 +77,41 @@ def test_the_mean_over_an_answer_is_that_of_its_passes(prompt: int, output: int)
     assert step.cache_bytes == pytest.approx(2 * kv)
 
 
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 40), st.integers(2, 40))
+def test_windows_are_taken_off_token_by_token(prompt: int, output: int) -> None:
+    # Every second layer sees 16 tokens: contexts on both sides of it are in an answer.
+    windowed = CONFIG | {
+        "model_type": "qwen3",
+        "head_dim": 16,
+        "use_sliding_window": True,
+        "sliding_window": 16,
+        "max_window_layers": 1,
+    }
+    shape = read_shape(windowed, "tiny")
+    step = PlannedModel(shape).step(output, prompt, output, 1)
+    counts = [plan_asa(shape, decode(x)) for x in range(prompt + 1, prompt + output)]
+    counts.append(plan_asa(shape, prefill(prompt), Conventions(Attention.CAUSAL)))
+    kv = sum(x.total(Op.KV_READ, Op.KV_WRITE) for x in counts)
+    assert step.cache_bytes == pytest.approx(2 * kv)
+    # One layer sees all, the other 16 at most: 2 x 64 MACs for a pair.
+    seen = sum(x + min(x, 16) for x in range(prompt + 1, prompt + output))
+    causal = sum(x + min(x, 16) for x in range(1, prompt + 1))
+    linear = (output - 1) * WEIGHTS + prompt * 2 * LAYER + 64 * 1000
+    assert step.macs == pytest.approx(linear + 2 * 64 * (seen + causal))
+
+
 def test_widths_of_weights_and_of_the_cache(shape: Shape) -> None:
     narrow = PlannedModel(shape, weight_bits=8, cache_bits=8).step(5, 10, 4, 1)
     wide = PlannedModel(shape).step(5, 10, 4, 1)
     assert narrow.weight_bytes == wide.weight_bytes / 2
     assert narrow.cache_bytes == wide.cache_bytes / 2
+
+
+def test_more_gpus_than_cached_heads_hold_some_of_them_twice(shape: Shape) -> None:
+    two, four = (PlannedModel(shape).step(5, 10, 4, gpus) for gpus in (2, 4))  # 2 cached heads
+    assert four.cache_bytes == pytest.approx(2 * two.cache_bytes)
+    assert four.macs == two.macs
 
 
 def test_a_mean_length_lies_between_two_whole_ones(shape: Shape) -> None:
