@@ -146,7 +146,7 @@ class Carded(Hardware):
     def profiles(self) -> tuple[HardwareProfile, ...]:
         """See `Hardware`; raises RequestError too if a card would state no energy."""
         found = super().profiles()
-        if self.card and not any(profile.is_priced(Op.MAC) for profile in found):
+        if self.card and not any(x.whole_chip or x.is_priced(Op.MAC) for x in found):
             names = ", ".join(profile.name for profile in found)
             raise RequestError(
                 f"--card states energy, but {names} has no price of a multiply-accumulate (mac); "
