@@ -193,7 +193,8 @@ class CountRequest(Carded, Kept, Bound, Text, Passes, Seeded):
     zeros: bool = False
     """count the MACs of dense layers whose activation is zero"""
     verify: bool = False
-    """compare every row with fvcore and, for a known family, with the plan"""
+    """compare every row with fvcore (or all of it with torch's counter, where fvcore cannot see) and,
+    for a known family, with the plan"""
     details: Annotated[bool, Field(exclude=True), Flag(group="output")] = False
     """print every part, what has no price and what is assumed"""
     out: Annotated[Path, Flag("DIR", "runs/TIME-count-MODEL")] = Field(
