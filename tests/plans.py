@@ -24,6 +24,8 @@ def measured(
     variant: str,
     conventions: Conventions = FULL,
     naming: LabelLayer = label,
+    *,
+    loose: bool = False,
 ) -> Counts:
     """What the hooks count in a pass, after what is cached before it."""
     ids = torch.randint(0, 101, (what.batch, what.keys), generator=torch.Generator().manual_seed(5))
@@ -38,6 +40,7 @@ def measured(
         variant=variant,
         conventions=conventions,
         label=naming,
+        loose=loose,
     )
 
 

@@ -17,7 +17,7 @@ SIZES: dict[str, Any] = {
     "vocab_size": 101,
     "max_position_embeddings": 64,
 }
-_LOCAL = {"head_dim": 10, "sliding_window": 16}
+_LOCAL = {"head_dim": 10, "sliding_window": 4}
 _BIASED = {"attention_bias": True}
 
 #: `model_type`, and what differs from `SIZES`.
@@ -34,27 +34,56 @@ TINY: dict[str, tuple[str, dict[str, Any]]] = {
     "gemma3": ("gemma3_text", {**_LOCAL, "num_hidden_layers": 6}),
     "gemma3, local alone": ("gemma3_text", _LOCAL),
     "phi3": ("phi3", {}),
-    "phi3, partly rotated": ("phi3", {"partial_rotary_factor": 0.5, "sliding_window": 16}),
+    "phi3, partly rotated": ("phi3", {"partial_rotary_factor": 0.5, "sliding_window": 4}),
     "phi": ("phi", {}),
     "olmo": ("olmo", {}),
     "olmo2": ("olmo2", {}),
-    "olmo3": ("olmo3", {"num_hidden_layers": 4, "sliding_window": 16}),
+    "olmo3": ("olmo3", {"num_hidden_layers": 4, "sliding_window": 4}),
     "granite": ("granite", {**_BIASED, "mlp_bias": True, "residual_multiplier": 0.2}),
     "smollm3": ("smollm3", {"num_hidden_layers": 4}),
     "cohere": ("cohere", {}),
     "cohere2": ("cohere2", {**_LOCAL, "num_hidden_layers": 4}),
     "stablelm": ("stablelm", {}),
     "stablelm, parallel": ("stablelm", {"use_parallel_residual": True, "use_qkv_bias": True}),
-    "starcoder2": ("starcoder2", {"sliding_window": 16}),
+    "starcoder2": ("starcoder2", {"sliding_window": 4}),
     "starcoder2, no bias": ("starcoder2", {"use_bias": False, "sliding_window": None}),
     "gpt_neox": ("gpt_neox", {}),
+    "gptj": ("gptj", {"rotary_dim": 4}),
+    "bloom": ("bloom", {}),
+    "falcon": ("falcon", {}),
+    "falcon, several cached heads": (
+        "falcon",
+        {"new_decoder_architecture": True, "num_kv_heads": 2, "bias": True},
+    ),
+    "falcon, one norm": (
+        "falcon",
+        {"new_decoder_architecture": True, "num_kv_heads": 2, "num_ln_in_parallel_attn": 1},
+    ),
+    "falcon, in sequence": (
+        "falcon",
+        {"parallel_attn": False, "multi_query": False, "alibi": True},
+    ),
     "gpt_neox, all rotated": ("gpt_neox", {"rotary_pct": 1.0, "attention_bias": False}),
+}
+
+_EXPERTS = {"num_local_experts": 4, "num_experts": 4, "num_experts_per_tok": 2}
+
+#: The same of mixtures of experts; how many experts are read depends on what tokens chose.
+MIXTURES: dict[str, tuple[str, dict[str, Any]]] = {
+    "mixtral": ("mixtral", {**_EXPERTS, "sliding_window": 4}),
+    "qwen3_moe": ("qwen3_moe", {**_EXPERTS, "head_dim": 8, "moe_intermediate_size": 24}),
+    "qwen3_moe, some layers": (
+        "qwen3_moe",
+        {**_EXPERTS, "norm_topk_prob": True, "mlp_only_layers": [0], "attention_bias": True},
+    ),
+    "olmoe": ("olmoe", _EXPERTS),
+    "gpt_oss": ("gpt_oss", {**_EXPERTS, "head_dim": 10, "sliding_window": 4}),
 }
 
 
 def tiny_model(kind: str) -> PreTrainedModel:
-    """A model of `TINY` with random weights."""
-    model_type, special = TINY[kind]
+    """A model of `TINY` or of `MIXTURES` with random weights."""
+    model_type, special = (TINY | MIXTURES)[kind]
     words = dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"))
     config = AutoConfig.for_model(model_type, **{**SIZES, **words, **special})
     with torch.random.fork_rng():

@@ -6,24 +6,11 @@ from energy import formulas
 from energy.counts import Tally
 from energy.formulas import Conventions, nonlinear
 from energy.formulas.attention import Product, analog_attention
+from neurt.closed_form.activations import ACTIVATIONS
+from neurt.closed_form.expert_rows import experts_of
 from neurt.closed_form.passes import Pass
-from neurt.families import Dense, Family, Layer, Shape, layout
-
-#: Name within a transformer layer, class and counts.
-Row = tuple[str, str, Tally]
-
-#: Class of each activation in transformers, by its name there, and what it costs.
-_ACTIVATIONS = {
-    "gelu_new": ("NewGELUActivation", nonlinear.gelu_tanh),
-    "gelu_pytorch_tanh": ("GELUTanh", nonlinear.gelu_tanh),
-    "gelu": ("GELUActivation", nonlinear.gelu_erf),
-    "gelu_fast": ("FastGELUActivation", nonlinear.gelu_tanh),
-    "quick_gelu": ("QuickGELUActivation", nonlinear.quick_gelu),
-    "relu": ("ReLU", nonlinear.relu),
-    "relu2": ("ReLUSquaredActivation", nonlinear.relu_squared),
-    "silu": ("SiLUActivation", nonlinear.silu),
-    "swish": ("SiLUActivation", nonlinear.silu),
-}
+from neurt.closed_form.row import Row
+from neurt.families import Experts, Family, Layer, Shape, layout
 
 
 def analog_layer(shape: Shape, kind: Layer, what: Pass, conventions: Conventions) -> list[Row]:
@@ -77,9 +64,16 @@ def _attention(shape: Shape, kind: Layer, what: Pass, conventions: Conventions) 
         ),
         *_norms_of_attention(shape, rows),
         *(rotary(shape, what) if kind.mixer.rotated else ()),
-        named("core.scores", "MatMul", analog_attention("scores", product)),
-        named("core.softmax", "ScaledSoftmax", softmax),
-        named("core.mix", "MatMul", analog_attention("mix", product)),
+        *(
+            named(f"core.{part}", kind, tally)
+            if attention.exposed
+            else named(f"({part})", part, tally)
+            for part, kind, tally in (
+                ("scores", "MatMul", analog_attention("scores", product)),
+                ("softmax", "ScaledSoftmax", softmax),
+                ("mix", "MatMul", analog_attention("mix", product)),
+            )
+        ),
     ]
 
 
@@ -103,7 +97,8 @@ def _norms_of_attention(shape: Shape, rows: int) -> list[Row]:
 def _feedforward(shape: Shape, kind: Layer, rows: int) -> list[Row]:
     family, block = layout(shape), kind.feedforward
     names = family.feedforward
-    assert isinstance(block, Dense)
+    if isinstance(block, Experts):
+        return experts_of(shape, block, rows)
     into = block.inner * (2 if names.fused else 1)
     return [
         *(
@@ -130,7 +125,7 @@ def _linear(rows: int, fan_in: int, fan_out: int, *, bias: bool) -> Tally:
 def residuals(shape: Shape, rows: int) -> list[Row]:
     """The additions to the residual stream: what attention and what the feed-forward block made."""
     tally = nonlinear.residual(rows * shape.width, rows * shape.width)
-    return [(f"residual.{at}", "Residual", tally) for at in range(2)]
+    return [(name, "Residual", tally) for name in layout(shape).residuals]
 
 
 def norms_named(name: str | None, shape: Shape, rows: int) -> list[Row]:
@@ -172,7 +167,7 @@ def rotary(shape: Shape, what: Pass, steps: int = 1) -> list[Row]:
 def activation(shape: Shape, rows: int, inner: int) -> list[Row]:
     """The activation of so many hidden vectors and, where there is a gate, its product."""
     feedforward = layout(shape).feedforward
-    kind, formula = _ACTIVATIONS[shape.activation]
+    kind, formula = ACTIVATIONS[shape.activation]
     elements = rows * inner
     found = [(feedforward.name(feedforward.activation), kind, formula(elements))]
     if feedforward.gated:

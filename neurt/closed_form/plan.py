@@ -10,8 +10,9 @@ from energy import formulas
 from energy.counts import About, Counts, LayerCount, Tally
 from energy.formulas import Conventions, nonlinear
 from hwmodels import Op
-from neurt.closed_form.analog_rows import Row, analog_layer, norms_named
+from neurt.closed_form.analog_rows import analog_layer, norms_named
 from neurt.closed_form.passes import Pass
+from neurt.closed_form.row import Row
 from neurt.families import Shape, layout, names_of
 
 

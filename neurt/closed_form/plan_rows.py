@@ -12,8 +12,8 @@ from energy.formulas.arithmetic import ARITHMETIC
 from energy.formulas.attention import Events, Product, event_attention, spikformer
 from energy.formulas.touched import cached_rows, rows_in_steps
 from hwmodels import Op
-from neurt.closed_form.analog_rows import Row
 from neurt.closed_form.assumed import Assumed
+from neurt.closed_form.row import Row
 from neurt.spiking.config import Code, Coded, Coders, KeyValue
 
 #: Coders of the second stream of each product of attention.

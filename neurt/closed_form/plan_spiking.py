@@ -9,7 +9,6 @@ from typing import Any, Unpack
 from energy.counts import About, Counts, Levels, Tally
 from energy.formulas import Conventions, nonlinear
 from neurt.closed_form.analog_rows import (
-    Row,
     activation,
     norms_named,
     projections,
@@ -19,6 +18,7 @@ from neurt.closed_form.analog_rows import (
 from neurt.closed_form.passes import Pass, PlanError
 from neurt.closed_form.plan import whole_model
 from neurt.closed_form.plan_rows import ARRIVING, Rows
+from neurt.closed_form.row import Row
 from neurt.families import Shape, family_of, not_converted
 from neurt.spiking.config import Code, Coded, DeadZone, Form, SpikingConfig
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 from functools import cache
 
 from energy.counts import Label
+from neurt.families.bloom import BLOOM
 from neurt.families.cohere import COHERE
+from neurt.families.falcon import FALCON
 from neurt.families.family import Family
 from neurt.families.gemma import GEMMA, GEMMA2, GEMMA3
 from neurt.families.gpt2 import GPT2
 from neurt.families.gpt_neox import GPT_NEOX
+from neurt.families.gpt_oss import GPT_OSS
+from neurt.families.gptj import GPTJ
 from neurt.families.granite import GRANITE
 from neurt.families.labels import Names
 from neurt.families.llama import LLAMA
+from neurt.families.mixtral import MIXTRAL, OLMOE, QWEN3_MOE
 from neurt.families.olmo import OLMO, OLMO2, OLMO3
 from neurt.families.opt import OPT
 from neurt.families.phi import PHI, PHI3
@@ -39,6 +44,7 @@ FAMILIES = (
         COHERE,
     ),
     *(COHERE, STABLELM, STABLELM_PARALLEL, STARCODER2, GPT_NEOX),
+    *(GPTJ, BLOOM, *FALCON, MIXTRAL, QWEN3_MOE, OLMOE, GPT_OSS),
 )
 
 #: Those that can be converted to spikes.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from energy.formulas.experts import Scoring
 from neurt.families.config import Config
 from neurt.families.shape import Shape
 
@@ -51,6 +52,9 @@ class Attention:
     #: norms of Q and of K, before they are rotated; none where empty
     norms: tuple[str, ...] = ()
     norm_over: Literal["head", "all"] = "head"  #: whether each head is normed by itself
+    #: whether it asks transformers' interface for attention, which can be exposed; the rows of one
+    #: that does not are called after what they are, and its rotation is not counted
+    exposed: bool = True
     sinks: bool = False  #: whether each head has a learned score that takes part in the softmax
     #: factor of the scores, from a configuration of transformers and the index of the layer; None
     #: for one over the root of the width of a head
@@ -85,6 +89,18 @@ class FeedForward:
 
 
 @dataclass(frozen=True)
+class Mixture:
+    """Where a mixture of experts lives in a transformer layer, and how it works."""
+
+    path: str  #: its name in the layer
+    router: str  #: what chooses the experts
+    scoring: Scoring  #: how it makes weights of its logits
+    biased: bool = False  #: whether the router and the experts have biases
+    #: whether the gate is clamped and shifted, with an activation that is no layer (gpt-oss)
+    clamped: bool = False
+
+
+@dataclass(frozen=True)
 class Family:
     """One architecture. Everything that is not said here is the same for all."""
 
@@ -105,10 +121,13 @@ class Family:
     positions_unused: int = 0  #: rows of the table of learned positions beyond `Shape.positions`
     angles: str | None = None  #: dotted name of what computes the angles of rotary positions
     angles_apart: bool = False  #: whether layers with a window have angles of their own
-    linear: Literal["Conv1D", "Linear"] = "Linear"  #: class of its linear layers
+    linear: Literal["Conv1D", "Linear", "FalconLinear"] = "Linear"  #: class of its linear layers
     norm: Norm = LAYER_NORM  #: what its norms are
+    mixture: Mixture | None = None  #: what some layers have in the place of the feed-forward block
     embedding_norm: str | None = None  #: dotted name of a norm of the embedded tokens
     embedding_scaled: bool = False  #: whether the look-up of tokens multiplies them by a constant
+    #: names in a layer of the additions of what attention and the feed-forward block give
+    residuals: tuple[str, str] = ("residual.0", "residual.1")
     model: str = "ForCausalLM"  #: what transformers appends to the prefix for the language model
     variant: str = ""  #: which of the layouts of these classes it is; see `Shape.variant`
     converted: bool = (

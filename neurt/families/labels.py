@@ -43,10 +43,9 @@ def _in_layer(family: Family) -> dict[str, Part]:
         **dict.fromkeys(attention.inputs, "qkv"),
         **dict.fromkeys(attention.norms, "norm"),
         attention.output: "proj",
-        "core.scores": "scores",
-        "core.softmax": "softmax",
+        **{f"core.{part}": part for part in _PRODUCTS},
+        **{f"({part})": part for part in _PRODUCTS if not attention.exposed},
         "core.normalise": "softmax",
-        "core.mix": "mix",
         **dict.fromkeys(_NEURONS_OF_ATTENTION, "neuron"),
         **dict.fromkeys((f"encoders.{name}" for name in attention.inputs), "neuron"),
     }
@@ -62,12 +61,30 @@ def _in_layer(family: Family) -> dict[str, Part]:
     if feedforward.gated:
         of_feedforward["multiply"] = "activation"
     return {
+        **_mixture(family),
         **_norms(family),
-        "residual.0": ("attention", "residual"),
-        "residual.1": ("ffn", "residual"),
+        family.residuals[0]: ("attention", "residual"),
+        family.residuals[1]: ("ffn", "residual"),
         **{f"{attention.path}.{part}": ("attention", name) for part, name in of_attention.items()},
         **{feedforward.name(part): ("ffn", name) for part, name in of_feedforward.items()},
     }
+
+
+def _mixture(family: Family) -> Mapping[str, Part]:
+    """The parts of a mixture of experts, of which those of all experts are held together."""
+    names = family.mixture
+    if names is None:
+        return {}
+    router = dict.fromkeys((names.router, f"{names.router}.choice"), "router")
+    parts = router | {f"experts.{part}": what for part, what in _EXPERTS.items()}
+    return {f"{names.path}.{part}": ("ffn", what) for part, what in parts.items()}
+
+
+_EXPERTS = {
+    "gate_up_proj": "ffn_up",
+    **dict.fromkeys(("multiply", "act_fn"), "activation"),
+    **dict.fromkeys(("down_proj", "weighted_sum"), "ffn_down"),
+}
 
 
 def _norms(family: Family) -> Mapping[str, Part]:
@@ -75,6 +92,9 @@ def _norms(family: Family) -> Mapping[str, Part]:
     blocks = (("attention", (before, after)), ("ffn", (inside, last)))
     return {name: (block, "norm") for block, names in blocks for name in names if name}
 
+
+#: The products of attention and what stands between them.
+_PRODUCTS = ("scores", "softmax", "mix")
 
 _NEURONS_OF_ATTENTION = (
     "encoder",

@@ -54,7 +54,7 @@ def layer_parameters(shape: Shape, kind: Layer, *, active: bool = False) -> int:
     heads = (1, 1) if by_head else (shape.heads, shape.kv_heads)
     normed = sum(heads[: len(attention.norms)]) * shape.head_width
     norms = sum(family.norm.parameters(width) for name in family.norms if name)
-    own = family.norm.parameters(normed)
+    own = family.norm.parameters(normed) + shape.heads * attention.sinks
     return products + biases + norms + own + _feedforward(shape, kind, active=active)
 
 
@@ -62,12 +62,15 @@ def _feedforward(shape: Shape, kind: Layer, *, active: bool) -> int:
     block, names = kind.feedforward, layout(shape).feedforward
     into = 2 if names.gated else 1
 
-    def dense(inner: int) -> int:
-        biases = (into * inner + shape.width) * shape.ffn_bias
+    def dense(inner: int, *, biased: bool) -> int:
+        biases = (into * inner + shape.width) * biased
         return (into + 1) * shape.width * inner + biases
 
     if isinstance(block, Dense):
-        return dense(block.inner)
-    router = shape.width * block.number
+        return dense(block.inner, biased=shape.ffn_bias)
+    mixture = layout(shape).mixture
+    biased = mixture is not None and mixture.biased
+    router = (shape.width + biased) * block.number
     used = block.chosen if active else block.number
-    return router + used * dense(block.inner) + (dense(block.shared) if block.shared else 0)
+    shared = dense(block.shared, biased=False) if block.shared else 0
+    return router + used * dense(block.inner, biased=biased) + shared

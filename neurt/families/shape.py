@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
+from itertools import groupby
 
 from energy.formulas.conventions import Window
 
@@ -29,6 +30,7 @@ class Experts:
     number: int  #: how many there are E
     chosen: int  #: how many a token passes k
     inner: int  #: width of the hidden layer of each
+    normalised: bool = False  #: whether the weights of the chosen ones are divided by their sum
     shared: int = 0  #: width of the hidden layer of the block that every token passes beside them
 
 
@@ -98,10 +100,17 @@ class Shape:
         return min((self.positions, *(window.tokens for window in windows if window)))
 
     def as_dict(self) -> dict[str, object]:
-        """Its sizes for a file, without those that only few families have and this one has not."""
-        known = asdict(self)
+        """Its sizes for a file, without those that only few families have and this one has not.
+
+        Layers that follow each other and are alike are written once, with their number.
+        """
+        known = asdict(self) | {
+            "kinds": [
+                {"layers": len([*alike]), **asdict(kind)} for kind, alike in groupby(self.kinds)
+            ]
+        }
         rare = {x.name: x.default for x in fields(self) if x.name in _RARE}
-        return {name: x for name, x in known.items() if name not in rare or x != rare[name]}
+        return {name: x for name, x in known.items() if name not in rare or (x and x != rare[name])}
 
 
 #: Fields that a file leaves out where they are as in GPT-2.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from energy.formulas.conventions import Window
 from neurt.families.config import Config, ShapeError
-from neurt.families.shape import Dense, Layer, SelfAttention, Shape
+from neurt.families.shape import Dense, Experts, Layer, SelfAttention, Shape
 
 
 class Absent(NamedTuple):
@@ -185,3 +185,14 @@ def _layer_types(config: Config, layers: int) -> list[str] | None:
             "layer_types", said, f"must name one of {', '.join(known)} for each of the layers"
         )
     return said
+
+
+def with_experts(
+    shape: Shape, experts: Experts, has: Callable[[int], bool] = lambda _depth: True
+) -> Shape:
+    """The shape with a mixture of experts in the layers of so many indices."""
+    kinds = (
+        replace(kind, feedforward=experts) if has(depth) else kind
+        for depth, kind in enumerate(shape.each)
+    )
+    return replace(shape, kinds=tuple(kinds))

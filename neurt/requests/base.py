@@ -96,7 +96,7 @@ class Model(Request):
     model: str
     """a name (gpt2-nano, gpt2-nano-spiking, gpt2-small, gpt2-medium, gpt2-large, gpt2-xl,
     smollm2-135m), a directory in Hugging Face format, a config.json (plan), a .gguf file, or a hub
-    id"""
+    id (plan: of published models also its last part, such as Qwen3-8B)"""
 
 
 class Weights(Model):

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from neurt.requests.passes import CountRequest
+from neurt.requests.passes import CountRequest, PlanRequest
 from neurt.verbs.console import check_free, say
+from reports.count.run import CountRun
 
 
 def run(request: CountRequest, console: Console) -> list[Path]:
@@ -23,11 +24,19 @@ def run(request: CountRequest, console: Console) -> list[Path]:
         from neurt.measure.counting import run_count
 
         counted = run_count(request, progress, say(console))
+    return report_count(counted, request, console)
+
+
+def report_count(
+    counted: CountRun, request: CountRequest | PlanRequest, console: Console
+) -> list[Path]:
+    """Write the tables of a count and print it; returns the files."""
     from reports.card.write import write_card
     from reports.count.card import count_card
     from reports.count.terminal import print_count
     from reports.count.write import write_count
 
+    out = request.out
     card = count_card(counted, request.carbon_intensity) if request.card else None
     files = write_count(counted, out, pictures=request.pictures)
     files += write_card(card, out)

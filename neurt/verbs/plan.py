@@ -9,40 +9,48 @@ from rich.console import Console
 from hwmodels import HardwareProfile
 from neurt.requests.passes import PlanRequest
 from neurt.verbs.console import check_free, print_files
+from neurt.verbs.count import report_count
 from neurt.verbs.profile import report
 
 
 def run(request: PlanRequest, console: Console) -> list[Path]:
     """Plan, write and print; returns the files."""
-    from neurt.measure.planning import run_plan
-    from reports.card.of_run import run_card
-    from reports.card.write import write_card
+    from neurt.measure.planning_analog import is_analog_alone
 
     profiles = request.profiles()
     if profiles[0].whole_chip is not None:
         return _serve(request, profiles, console)
+    return (_analog if is_analog_alone(request) else _both)(request, console)
+
+
+def _both(request: PlanRequest, console: Console) -> list[Path]:
+    from neurt.measure.planning import run_plan
+    from reports.card.of_run import run_card
+    from reports.card.write import write_card
+
     check_free(request.out, "run.json", "run", request.force)
     planned = run_plan(request)
     card = run_card(planned, request.carbon_intensity) if request.card else None
     return report(planned, request, console) + write_card(card, request.out)
 
 
+def _analog(request: PlanRequest, console: Console) -> list[Path]:
+    from neurt.measure.planning_analog import run_analog_plan
+
+    check_free(request.out, "count.json", "count", request.force)
+    return report_count(run_analog_plan(request), request, console)
+
+
 def _serve(
     request: PlanRequest, profiles: tuple[HardwareProfile, ...], console: Console
 ) -> list[Path]:
-    from neurt.measure.planning import now, versions
     from neurt.measure.serving import run_servers
-    from reports.card.of_server import server_card
-    from reports.card.write import write_card
     from reports.serving.served import print_servers
     from reports.serving.write import write_servers
 
     check_free(request.out, "serving.json", "prediction (serving.json)", request.force)
     servers = run_servers(request, profiles)
-    card = (
-        server_card(servers, versions(), now(), request.carbon_intensity) if request.card else None
-    )
-    files = [*write_servers(servers, request.out), *write_card(card, request.out)]
+    files = write_servers(servers, request.out)
     print_servers(servers, console, details=request.details)
     print_files(files, request.out, console)
     return files

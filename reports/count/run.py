@@ -31,6 +31,8 @@ class CountRun:
     settings: Mapping[str, object]  #: everything that was chosen, for `count.json`
     versions: Mapping[str, str]  #: software, for `count.json`
     created: str  #: when, in ISO format
+    command: str = "count"  #: `count` (measured) or `plan` (closed form)
+    said: tuple[str, ...] = ()  #: what has to be known of it, in sentences
 
     @cached_property
     def estimates(self) -> dict[str, Estimate]:

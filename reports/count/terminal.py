@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -99,6 +99,8 @@ def print_count(
     console.print()
     print_sentence(run.title, console, "bold")
     print_sentence(run.subtitle, console)
+    for sentence in filter(None, (parameters_sentence(run), *run.said)):
+        print_sentence(sentence, console)
     for bill in run.estimates.values():
         console.print()
         print_table(part_table(bill, details), console)
@@ -119,6 +121,18 @@ def print_count(
         print_unpriced(bill, console)
         print_sentence(_verdict(bill), console, "bold")
     print_written(written, console, "" if details else "--details prints all parts")
+
+
+def parameters_sentence(run: CountRun) -> str:
+    """How many parameters the model has, and uses for a token; empty where nobody counted them."""
+    known = run.settings.get("parameters")
+    if not isinstance(known, Mapping):
+        return ""
+    total, active, looked_up = (int(known[name]) for name in ("total", "active", "looked_up"))
+    if active == total:
+        return f"{total:,} parameters."
+    table = f", {active - looked_up:,} without the table of tokens" if looked_up else ""
+    return f"{total:,} parameters, of which a token uses {active:,}{table}."
 
 
 def part_table(bill: Estimate, components: bool) -> Table[PartLine]:

@@ -47,11 +47,12 @@ def summary(run: CountRun) -> dict[str, object]:
     counts = run.counts
     return {
         "format": FORMAT,
-        "command": "count",
+        "command": run.command,
         "created": run.created,
         "model": counts.model,
         "weights": counts.weights,
         "settings": dict(run.settings),
+        "said": list(run.said),
         "versions": dict(run.versions),
         "counts": counts_summary(counts),
         "unnamed": [group._asdict() for group in run.unnamed],

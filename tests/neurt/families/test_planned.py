@@ -6,14 +6,15 @@ from functools import cache
 
 import pytest
 from plans import measured
-from tiny_models import TINY, tiny_model
+from tiny_models import MIXTURES, TINY, tiny_model
 from transformers import PreTrainedModel
 
 from energy import Attention, Conventions, Counts, LayerCount, exposed_attention
+from hwmodels import Op
 from neurt.closed_form.passes import Pass, PlanError, decode, prefill
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
-from neurt.families import names_of, read_shape
+from neurt.families import Experts, names_of, read_shape
 from neurt.families.parameters import parameters
 from neurt.spiking.config import SpikingConfig
 
@@ -27,8 +28,8 @@ def rows(counts: Counts) -> dict[str, LayerCount]:
 
 def hooks(model: PreTrainedModel, what: Pass, conventions: Conventions) -> Counts:
     label = names_of(model.config.model_type).label
-    with exposed_attention(model):
-        return measured(model, what, "asa", conventions, label)
+    with exposed_attention(model, partial=True):
+        return measured(model, what, "asa", conventions, label, loose=True)
 
 
 @pytest.mark.parametrize("kind", TINY)
@@ -40,6 +41,60 @@ def test_the_plan_is_what_the_hooks_count(kind: str, what: Pass, attention: Atte
     shape = read_shape(model.config.to_dict(), kind)
     assert rows(plan_asa(shape, what, conventions)) == rows(found)
     assert [row.name for row in found.layers if row.label.block == "other"] == []
+
+
+#: What is read once for each expert that somebody chose.
+OF_EXPERTS = (Op.WEIGHT_READ, Op.VECTOR_READ)
+
+
+def without_the_choice(row: LayerCount) -> LayerCount:
+    """A row without what depends on the experts that tokens chose."""
+    if not row.kind.endswith("Experts"):
+        return row
+    return row.with_ops({op: n for op, n in row.tally.ops.items() if op not in OF_EXPERTS})
+
+
+@pytest.mark.parametrize("kind", MIXTURES)
+@pytest.mark.parametrize("what", [prefill(9, batch=3), decode(6), Pass(2, 3, 8)], ids=str)
+@pytest.mark.parametrize("attention", Attention)
+def test_a_mixture_is_planned_but_for_the_choice(
+    kind: str, what: Pass, attention: Attention
+) -> None:
+    model, conventions = made(kind), Conventions(attention)
+    found = rows(hooks(model, what, conventions))
+    planned = rows(plan_asa(read_shape(model.config.to_dict(), kind), what, conventions))
+    if what.tokens == 1:  # one token reads as many experts as it chooses
+        assert planned == found
+    else:
+        assert list(map(without_the_choice, (planned[name] for name in found))) == list(
+            map(without_the_choice, found.values())
+        )
+        assert planned.keys() == found.keys()
+
+
+@pytest.mark.parametrize("kind", MIXTURES)
+def test_the_experts_that_are_expected(kind: str) -> None:
+    shape = read_shape(made(kind).config.to_dict(), kind)
+    first, block = next(
+        (depth, layer.feedforward)
+        for depth, layer in enumerate(shape.each)
+        if isinstance(layer.feedforward, Experts)
+    )
+    name = f"model.layers.{first}.mlp.experts.down_proj"
+    for tokens, used in ((1, 2.0), (2, 3.0), (5, 4 * (1 - 0.5**5))):  # E (1 - (1 - k / E)^n)
+        counts = plan_asa(shape, decode(4, batch=tokens))
+        assert counts.layer(name).ops[Op.WEIGHT_READ] == round(used * 32 * block.inner)
+
+
+@pytest.mark.parametrize("kind", MIXTURES)
+def test_a_mixture_uses_some_of_its_parameters(kind: str) -> None:
+    model = made(kind)
+    found, of_experts = parameters(read_shape(model.config.to_dict(), kind)), 0
+    for module in model.modules():
+        if type(module).__name__.endswith("Experts"):
+            of_experts += sum(x.numel() for x in module.parameters())
+    assert found.total == sum(x.numel() for x in model.parameters())
+    assert found.active == found.total - of_experts // 2  # 2 of 4
 
 
 @pytest.mark.parametrize("kind", TINY)

@@ -38,6 +38,30 @@ def test_parameters_are_those_that_were_published(name: str, total: int) -> None
     assert found.total == found.active == total
 
 
+@pytest.mark.parametrize(
+    ("name", "total", "active", "stated"),
+    [
+        # Mixtral: 46.7B parameters in all, of which a token uses 12.9B (arXiv:2401.04088, 2.1)
+        ("Mixtral-8x7B-v0.1", 46_702_792_704, 12_879_925_248, 12.9),
+        # Qwen3-30B-A3B: 30.5B, 3.3B activated (its model card)
+        ("Qwen3-30B-A3B", 30_532_122_624, 3_353_032_704, 3.3),
+        # gpt-oss: 20.91B, 3.61B active; 116.83B, 5.13B active, without the table of tokens
+        # (arXiv:2508.10925, table 1)
+        ("gpt-oss-20b", 20_914_757_184, 4_187_440_704, 3.61),
+        ("gpt-oss-120b", 116_829_156_672, 5_711_982_912, 5.13),
+    ],
+)
+def test_parameters_of_mixtures_are_those_that_were_published(
+    name: str, total: int, active: int, stated: float
+) -> None:
+    found = parameters(shape_of(name))
+    assert (found.total, found.active) == (total, active)
+    if name.startswith("gpt-oss"):
+        assert round((found.active - found.looked_up) / 1e9, 2) == stated
+    else:
+        assert abs(found.active / 1e9 - stated) < 0.1
+
+
 # Of the linear layers for each token, the head included: L (d (H + 2 KV) D + H D d + 3 d I) + V d.
 #   Llama 3.1 8B: 32 x (4096 x (32 + 16) x 128 + 4096^2 + 3 x 4096 x 14336) + 128256 x 4096
 #     = 32 x 218,103,808 + 525,336,576
@@ -87,6 +111,37 @@ def test_windows_are_taken_off_products_and_cache_of_the_layers_that_have_one() 
     counts = plan_asa(shape, decode(4096), causal)
     assert counts.dense_macs == LINEAR["gemma-3-27b-it"] + (10 * 4096 + 52 * 1024) * width
     assert counts.total(Op.KV_READ) == 2 * (10 * 4096 + 52 * 1024) * 16 * 128
+
+
+#: Of a mixture, for each token: L (d (H + 2 KV) D + H D d + E d + 3 k d I) + V d.
+#:   gpt-oss-20b: 24 x (2880 x (64 + 16) x 64 + 64 x 64 x 2880 + 32 x 2880 + 4 x 3 x 2880^2)
+#:     + 201088 x 2880 = 24 x 126,167,040 + 579,133,440
+#:   Mixtral: 32 x (4096 x 48 x 128 + 4096^2 + 8 x 4096 + 2 x 3 x 4096 x 14336) + 32000 x 4096
+#:     = 32 x 394,297,344 + 131,072,000
+#:   Qwen3-30B-A3B: 48 x (2048 x 40 x 128 + 32 x 128 x 2048 + 128 x 2048 + 8 x 3 x 2048 x 768)
+#:     + 151936 x 2048 = 48 x 56,885,248 + 311,164,928
+MIXED = {
+    "gpt-oss-20b": (3_607_142_400, 24 * 3 * 2880**2, 32, 4),
+    "Mixtral-8x7B-v0.1": (12_748_587_008, 32 * 3 * 4096 * 14336, 8, 2),
+    "Qwen3-30B-A3B": (3_041_656_832, 48 * 3 * 2048 * 768, 128, 8),
+}
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_mixtures_of_experts_are_the_closed_form(name: str) -> None:
+    shape, (token, expert, number, chosen) = shape_of(name), MIXED[name]
+    heads = 2 * shape.heads * shape.head_width  # Q K^T and A V
+    seen = sum(
+        min(64, kind.mixer.window.tokens if kind.mixer.window else 64) for kind in shape.each
+    )
+    counts = plan_asa(shape, decode(64, batch=4))
+    assert counts.dense_macs == 4 * (token + seen * heads)
+    # Weights of all but the experts, and those of E (1 - (1 - k / E)^4) experts.
+    used = number * (1 - (1 - chosen / number) ** 4)
+    read = counts.total(Op.WEIGHT_READ)
+    assert read == pytest.approx(token - chosen * expert + used * expert, rel=1e-9)
+    counts = plan_asa(shape, prefill(100, batch=2))
+    assert counts.dense_macs == 200 * token + 2 * shape.layers * heads * 100**2
 
 
 def test_a_published_model_is_known_by_its_id_and_by_the_last_part_of_it() -> None:

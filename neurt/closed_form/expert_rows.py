@@ -1,0 +1,64 @@
+"""The rows of a planned mixture of experts. No torch."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from energy import formulas
+from energy.counts import Tally
+from energy.formulas.experts import (
+    Routing,
+    expected_experts,
+    expert_product,
+    gate,
+    routing,
+    weighted_sum,
+)
+from hwmodels import Op
+from neurt.closed_form.activations import ACTIVATIONS
+from neurt.closed_form.row import Row
+from neurt.families import Experts, Shape, layout
+
+#: What a plan takes for granted of routers, in a sentence.
+ASSUMED = (
+    "Assumed of experts: tokens choose k of E independently of each other, and all experts equally "
+    "often, so that n tokens of a call read the weights of E (1 - (1 - k / E)^n) of them."
+)
+
+
+def experts_of(shape: Shape, block: Experts, tokens: int) -> list[Row]:
+    """The router, the experts that tokens choose, and the sum of what they give."""
+    family = layout(shape)
+    names, prefix = family.mixture, family.classes[shape.model_type]
+    assert names is not None
+    pairs, inner, width = tokens * block.chosen, block.inner, shape.width
+    used = expected_experts(block.number, block.chosen, tokens)
+    product = partial(_product, rows=pairs, used=used, bias=names.biased)
+    how = Routing(block.number, block.chosen, names.scoring, block.normalised)
+
+    def named(part: str, tally: Tally) -> Row:
+        return f"{names.path}.{part}", f"{prefix}Experts", tally
+
+    kind, formula = ACTIVATIONS[shape.activation]
+    activation = f"{names.path}.experts.act_fn", kind, formula(pairs * inner)
+    router = formulas.linear(tokens, width, block.number, bias=names.biased)
+    return [
+        (f"{names.path}.{names.router}", f"{prefix}TopKRouter", router),
+        (f"{names.path}.{names.router}.choice", f"{prefix}TopKRouter", routing(tokens, how)),
+        named("experts.gate_up_proj", product(fan_in=width, fan_out=2 * inner)),
+        named(
+            "experts.multiply",
+            gate(pairs * inner, clamped=names.clamped, shifted=names.clamped, swish=names.clamped),
+        ),
+        named("experts.down_proj", product(fan_in=inner, fan_out=width)),
+        named("experts.weighted_sum", weighted_sum(tokens, block.chosen, width)),
+        *([] if names.clamped else [activation]),
+    ]
+
+
+def _product(rows: int, fan_in: int, fan_out: int, used: float, bias: bool) -> Tally:
+    """A layer of each expert, whose weights are read for as many experts as are expected."""
+    tally = expert_product(rows, fan_in, fan_out, used, bias=bias)
+    # Values that are read are whole, as those that hooks count.
+    read = {op: round(tally.ops[op]) for op in (Op.WEIGHT_READ, Op.VECTOR_READ)}
+    return tally._replace(ops={**tally.ops, **read})

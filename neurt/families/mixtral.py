@@ -1,0 +1,88 @@
+"""Mixtures of experts in the layers of Llama: Mixtral, Qwen3-MoE, OLMoE."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from energy.formulas.experts import Scoring
+from neurt.families.config import Config
+from neurt.families.family import Mixture
+from neurt.families.llama import ATTENTION, LLAMA
+from neurt.families.qwen3 import QWEN3
+from neurt.families.shape import Experts, Shape
+from neurt.families.sizes import Absent, read_sizes, read_window, with_experts, with_windows
+
+
+def _read(config: Config, model_type: str) -> Shape:
+    shape = read_sizes(config, model_type, Absent(kv_heads=8))
+    shape = with_windows(shape, config, read_window(config))
+    number, chosen = read_chosen(config, "num_local_experts", 8, 2)
+    return with_experts(shape, Experts(number, chosen, shape.inner, normalised=True))
+
+
+def read_chosen(config: Config, key: str, number: int, chosen: int) -> tuple[int, int]:
+    """How many experts there are, and how many a token chooses: no more; else ShapeError."""
+    number, chosen = config.size(key, number), config.size("num_experts_per_tok", chosen)
+    if chosen > number:
+        raise config.wrong("num_experts_per_tok", chosen, f"must be at most '{key}' (= {number})")
+    return number, chosen
+
+
+MIXTRAL = replace(
+    LLAMA,
+    name="Mixtral",
+    classes={"mixtral": "Mixtral"},
+    read=_read,
+    mixture=Mixture("mlp", "gate", Scoring.SOFTMAX),
+    converted=False,
+)
+
+
+def _read_qwen3(config: Config, model_type: str) -> Shape:
+    shape = read_sizes(config, model_type, Absent(kv_heads=4))
+    biased = config.flag("attention_bias", default=False)
+    shape = replace(shape, qkv_bias=biased, out_bias=biased)
+    slides = config.flag("use_sliding_window", default=False)
+    shape = with_windows(shape, config, read_window(config, 4096) if slides else None)
+    key = "num_experts" if "num_experts" in config.content else "num_local_experts"
+    number, chosen = read_chosen(config, key, 128, 8)
+    normalised = config.flag("norm_topk_prob", default=False)
+    experts = Experts(number, chosen, config.size("moe_intermediate_size", 768), normalised)
+    dense, every = (
+        config.content.get("mlp_only_layers") or [],
+        config.size("decoder_sparse_step", 1),
+    )
+    if not isinstance(dense, list) or any(type(depth) is not int for depth in dense):
+        raise config.wrong("mlp_only_layers", dense, "must be a list of the indices of layers")
+    return with_experts(
+        shape, experts, lambda depth: depth not in dense and (depth + 1) % every == 0
+    )
+
+
+QWEN3_MOE = replace(
+    QWEN3,
+    name="Qwen3-MoE",
+    classes={"qwen3_moe": "Qwen3Moe"},
+    read=_read_qwen3,
+    mixture=Mixture("mlp", "gate", Scoring.SOFTMAX),
+)
+
+
+def _read_olmoe(config: Config, model_type: str) -> Shape:
+    shape = read_sizes(config, model_type, Absent(positions=4096))
+    biased = config.flag("attention_bias", default=False)
+    number, chosen = read_chosen(config, "num_experts", 64, 8)
+    normalised = config.flag("norm_topk_prob", default=False)
+    experts = Experts(number, chosen, shape.inner, normalised)
+    return with_experts(replace(shape, qkv_bias=biased, out_bias=biased), experts)
+
+
+OLMOE = replace(
+    LLAMA,
+    name="OLMoE",
+    classes={"olmoe": "Olmoe"},
+    read=_read_olmoe,
+    attention=replace(ATTENTION, norms=("q_norm", "k_norm"), norm_over="all"),
+    mixture=Mixture("mlp", "gate", Scoring.SOFTMAX),
+    converted=False,
+)

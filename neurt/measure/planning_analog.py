@@ -1,0 +1,76 @@
+"""The verb `plan` of an analog model alone: of one that is not converted, or where that is asked.
+
+No torch.
+"""
+
+from __future__ import annotations
+
+from energy.counts import About
+from neurt.closed_form.expert_rows import ASSUMED
+from neurt.closed_form.passes import check_stages
+from neurt.closed_form.plan import plan_asa
+from neurt.families import Experts, layout
+from neurt.families.parameters import parameters
+from neurt.loading.source import resolve
+from neurt.measure.planning import CLOSED_FORM, known_shape, now, versions
+from neurt.measure.widths import stored_widths
+from neurt.requests.base import RequestError
+from neurt.requests.passes import PlanRequest
+from reports.count.run import CountRun
+from reports.run.run import merged
+
+#: Fields of a request that say something of a spiking model, or of a comparison with one.
+_OF_SPIKES = (
+    *("spiking", "spike_rate", "active_rate", "page", "mixed", "latency_s"),
+    *("dataflow", "encoding", "reuse"),
+)
+_RECORDED = {
+    *("phase", "seq_len", "context", "batch", "windows", "prompt", "generate"),
+    *("attention", "fusion", "widths", "room"),
+}
+
+
+def is_analog_alone(request: PlanRequest) -> bool:
+    """Whether a plan has no spiking side: nobody wants it, or nothing converts its family."""
+    shape = resolve(request.model).shape
+    return request.analog or (shape is not None and not layout(shape).converted)
+
+
+def run_analog_plan(request: PlanRequest) -> CountRun:
+    """Count the analog model in closed form.
+
+    Raises:
+        PlanError: If the model has fewer positions than tokens, or its sizes are not at hand.
+        RequestError: If something is asked of a spiking model.
+    """
+    source = resolve(request.model)
+    shape = known_shape(source)
+    family = layout(shape)
+    alone = "is not converted to spikes" if not family.converted else "is planned alone"
+    given = request.model_fields_set & set(_OF_SPIKES) - {"spiking"}
+    given |= request.spiking.model_fields_set
+    if given:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(given))
+        raise RequestError(
+            f"{flags}: of a spiking model, and '{request.model}' ({family.name}) {alone}; leave "
+            "that out"
+        )
+    stages, profiles = request.stages, request.profiles()
+    check_stages(stages, shape, request.model, analog=True)
+    about: About = {"model": source.name, "weights": CLOSED_FORM}
+    stored = stored_widths(source, CLOSED_FORM, request.widths)
+    passes = [one for stage in stages for one in stage.passes]
+    counts = merged(
+        (plan_asa(shape, one, request.conventions, **about) for one in passes), request.phase_name
+    )
+    counts, machines = stored.rows(counts), stored.machines(profiles)
+    settings = request.model_dump(mode="json", include=_RECORDED, exclude_none=True) | {
+        "model_type": shape.model_type,
+        "shape": shape.as_dict(),
+        "parameters": parameters(shape)._asdict(),
+        "widths_used": {it.name: stored.used(counts, it) for it in machines},
+    }
+    said = [f"{family.name} {alone}: the analog model, in closed form."]
+    if any(isinstance(kind.feedforward, Experts) for kind in shape.each):
+        said.append(ASSUMED)
+    return CountRun(counts, machines, settings, versions(), now(), command="plan", said=tuple(said))
