@@ -34,6 +34,8 @@ from reports import Run
 from reports.breakeven.picture import breakeven_picture
 from reports.kit import style
 from reports.map.picture import map_picture
+from reports.measured.lines import beside
+from reports.measured.picture import beside_picture
 from reports.quality.evaluation import Comparison, Evaluation, LayerSimilarity, Quality
 from reports.quality.pareto_picture import pareto_picture
 from reports.quality.picture import quality_picture
@@ -205,6 +207,11 @@ def trade_off_picture(layers: int) -> Figure:
     return pareto_picture(list(points()))
 
 
+def beside_measured_picture(layers: int) -> Figure:
+    run = planned(layers, "45nm", prompt=512, generate=8)
+    return beside_picture(beside({f"a-run-of-{MODELS[layers]}": run}))
+
+
 Draw = Callable[[int], Figure]
 KINDS: dict[str, Draw] = {
     "layers": layers_picture,
@@ -228,6 +235,7 @@ KINDS: dict[str, Draw] = {
     "quality": closeness_picture,
     "training": loss_picture,
     "pareto": trade_off_picture,
+    "beside measured systems": beside_measured_picture,
 }
 
 

@@ -48,7 +48,8 @@ def beside_picture(lines: Sequence[Line]) -> Figure:
             axes.xaxis.set_major_formatter(FuncFormatter(lambda joules, _: energy(1e12 * joules)))
             axes.xaxis.set_minor_formatter(NullFormatter())
     figure.legend(handles=_legend(lines), loc="outside lower center", ncols=4)
-    titled(figure, "Bills of single operations beside whole systems that somebody measured")
+    runs = dict.fromkeys(line.what.partition("; ")[0] for line in lines if line.boundary == BILL)
+    titled(figure, "Bills of single operations beside whole systems that were measured", *runs)
     return figure
 
 

@@ -28,6 +28,8 @@ from reports.kit.table import print_table
 from reports.literature.claims import print_reviews
 from reports.literature.lemaire import print_lemaire
 from reports.map.table import print_maps
+from reports.measured.lines import beside, shelf
+from reports.measured.table import beside_table, print_lines, shelf_table
 from reports.quality.evaluation import Comparison, Evaluation, LayerSimilarity, Quality
 from reports.quality.sweep import SWEEP, Sweep
 from reports.quality.sweep_terminal import print_sweep
@@ -84,6 +86,12 @@ def of_comparison(fixtures: pytest.FixtureRequest, console: Console) -> None:
     run: Run = fixtures.getfixturevalue("run")
     wide = fixtures.getfixturevalue("make_run")("45nm", width=16, model="a-model-of-a-long-name")
     print_comparison(compare_runs({"first": run, "the second of them": wide}), console)
+
+
+def of_measured(fixtures: pytest.FixtureRequest, console: Console) -> None:
+    run: Run = fixtures.getfixturevalue("run")
+    print_lines(shelf_table(shelf()), console)
+    print_lines(beside_table(beside({"first": run})), console)
 
 
 def of_evaluation(fixtures: pytest.FixtureRequest, console: Console) -> None:
@@ -166,6 +174,7 @@ SCREENS: dict[str, Screen] = {
     "count": of_count,
     "price": of_price,
     "report --compare": of_comparison,
+    "report --compare --measured": of_measured,
     "evaluate": of_evaluation,
     "sweep": of_sweep,
     "reproduce": of_reproduction,
