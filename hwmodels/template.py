@@ -41,7 +41,15 @@ def extension_template(name: str, reference: str, parent: HardwareProfile) -> st
     """A valid profile that starts from `parent` and overrides one price.
 
     `reference` is what the file extends: a name, or a path from where the file will be.
+
+    Raises:
+        ProfileError: If the parent has no price of an operation to override, but those of a chip.
     """
+    if parent.whole_chip is not None:
+        raise ProfileError(
+            f"'{parent.name}' has the prices of a whole chip, which belong together; fit those of "
+            "yours with `neurt-energy hw fit`"
+        )
     op = next((op for op in (Op.MAC, Op.AC) if op in parent.prices), Op.AC)
     before = parent.prices.get(op)
     words = {

@@ -6,12 +6,13 @@ can stand beside the price of a single operation.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import Field
 
 from hwmodels.defined import Defined
-from hwmodels.prices import Cited, Record, Sentence, Whole, Word
+from hwmodels.prices import Bytes, Cited, Record, Sentence, Whole, Word
 from hwmodels.units import ENERGY, Magnitude
 
 _Number = Annotated[float, Field(allow_inf_nan=False, strict=True)]
@@ -142,6 +143,7 @@ class WholeChip(Record):
 
     Attributes:
         boundary: What was measured: which device, with what on it.
+        memory_bytes: Memory of one GPU; None where nobody said.
         energy: Energy of each kind of work.
         latency: Time between two tokens of a sequence; empty where nobody measured it.
         step: Mean time of a step with the prompts in it, from which tokens per second follow; empty
@@ -152,9 +154,16 @@ class WholeChip(Record):
     """
 
     boundary: Sentence
+    memory_bytes: Bytes | None = None
     energy: dict[Work, EnergyCost] = Field(min_length=1)
     latency: dict[Work, TimeCost] = Field(default_factory=dict)
     step: dict[Work, TimeCost] = Field(default_factory=dict)
     fitted: Fitted
     intervals: Intervals
     left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def costs(self) -> Iterator[tuple[str, Cited]]:
+        """Every price with its key: `energy.step`."""
+        for target in ("energy", "latency", "step"):
+            yield from ((f"{target}.{work}", cost) for work, cost in getattr(self, target).items())

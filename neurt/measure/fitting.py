@@ -132,4 +132,4 @@ def about_fit(request: FitRequest, fitted: Fitted, path: Path) -> About:
     )
     assumed = (f"Tokens of a prompt were not measured: {prompts} assumed.",) if prompts else ()
     boundary = request.boundary or "the GPUs alone, without host, network and cooling"
-    return About(name, title, f"{source}; fitted by `neurt-energy hw fit`", boundary, assumed)
+    return About(name, title, source, boundary, assumed, request.memory)

@@ -145,6 +145,7 @@ def _notes(
             "No spiking side: a model of this type is not converted here. On a GPU an event is a "
             "multiply-accumulate in any case, so that spikes save nothing there by themselves"
         )
+    yield from _too_large(profile, step, model)
     yield from _beyond(profile, step)
     yield (
         "Intervals are of measured over predicted energy, time and power of models that the fit "
@@ -166,3 +167,20 @@ def _beyond(profile: HardwareProfile, step: Step) -> Iterator[str]:
                 f"{value:,.0f} {what}: '{profile.name}' was fitted on {ends[0]:,.0f} to "
                 f"{ends[1]:,.0f}, so that nobody knows how far off this is"
             )
+
+
+#: Tokens that choose every expert between them.
+_ALL_EXPERTS = 10_000
+
+
+def _too_large(profile: HardwareProfile, step: Step, model: ServedModel) -> Iterator[str]:
+    """What the memory of the GPUs does not hold: a step reads the whole cache."""
+    assert profile.whole_chip is not None
+    each = profile.whole_chip.memory_bytes
+    weights = model.served.step(_ALL_EXPERTS, 1, 1, step.gpus).weight_bytes
+    if each is not None and weights + step.cache_bytes > each * step.gpus:
+        yield (
+            f"Weights of {weights / 1e9:.3g} GB and caches of {step.cache_bytes / 1e9:.3g} GB do "
+            f"not fit the {each / 1e9:.3g} GB of each of {several(step.gpus, 'GPU')}: give more "
+            "--gpus, a smaller --batch, or narrower --widths"
+        )

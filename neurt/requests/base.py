@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from energy.formulas import Attention
 from hwmodels.errors import UserError
-from hwmodels.plain import printable, shortened
+from hwmodels.plain import printable, quoted, shortened
+from hwmodels.prices import Bytes
 from neurt.loading.source import SHIPPED, SMOLLM2
 from neurt.spiking.config import SpikingConfig
 from reports.kit.pictures import Pictures
@@ -27,6 +28,15 @@ _LONGEST_NAME_BYTES = 200
 Jobs = Annotated[int, Field(ge=1, le=1024)]
 #: What the generators of torch and numpy take, with room for those derived from it.
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+
+
+def _with_unit(value: Any) -> Any:
+    if isinstance(value, str) and value.strip()[-1:].isdecimal():
+        raise ValueError(f"must be an amount of data with its unit, as 24MiB, not {quoted(value)}")
+    return value
+
+
+Capacity = Annotated[Bytes, BeforeValidator(_with_unit)]
 
 
 class RequestError(UserError, ValueError):

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from energy.formulas import Attention
 from hwmodels import Dataflow
-from hwmodels.plain import quoted
-from hwmodels.prices import Bytes
 from neurt.closed_form.passes import Pass, decode, prefill
 from neurt.requests.base import (
+    Capacity,
     Count,
     Flag,
     Forced,
@@ -32,15 +31,6 @@ MOST_CELLS = 10_000
 CONTEXTS = (128, 512, 2048, 8192)
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-
-
-def _with_unit(value: Any) -> Any:
-    if isinstance(value, str) and value.strip()[-1:].isdecimal():
-        raise ValueError(f"must be an amount of data with its unit, as 24MiB, not {quoted(value)}")
-    return value
-
-
-Capacity = Annotated[Bytes, BeforeValidator(_with_unit)]
 
 
 class MapRequest(Output, Forced, Executed):

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from hwmodels.prices import Name, Sentence
-from neurt.requests.base import AtLeast0, Flag, Forced, Pictured, Seed
+from neurt.requests.base import AtLeast0, Capacity, Flag, Forced, Pictured, Seed
 
 #: Tokens of a prompt where neither the table nor anybody says.
 PROMPT = 150
@@ -41,5 +41,7 @@ class FitRequest(Pictured, Forced):
     """who measured: the citation of every price"""
     boundary: Annotated[Sentence | None, Flag("TEXT", "the GPUs alone")] = None
     """what the measured energy has inside"""
+    memory: Annotated[Capacity | None, Flag("SIZE")] = None
+    """memory of one GPU, as 80GB: a plan says then what does not fit"""
     seed: Seed = 0
     """of the draws from which the spreads follow"""

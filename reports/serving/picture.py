@@ -22,7 +22,6 @@ _NAMES = {
     Kind.EXPERTS: "mixture of experts",
     Kind.RECURRENT: "with recurrent layers",
 }
-_SPLIT = 1.0
 
 
 @styled({"axes.grid.axis": "both"})
@@ -47,27 +46,24 @@ def fit_picture(fit: Fit, title: str, source: str) -> Figure:
     low, high = _limits([*(x.energy_j for x in points)])
     scatter.plot([low, high], [low, high], color="0.6", linewidth=0.8, zorder=0)
     scatter.set_yscale("log")
+    for axes in (scatter, ratios):
+        axes.set_xscale("log")
     for axis in (scatter.xaxis, scatter.yaxis, ratios.xaxis):
-        axis.axes.set_xscale("log")
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    scatter.yaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    for axis in (scatter.xaxis, scatter.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 3)))
     scatter.set_xlabel("predicted, model left out (J per token)")
     scatter.set_ylabel("measured (J per token)")
     scatter.legend(fontsize=SMALL, loc="upper left")
-    ratios.axhspan(*ends, color="0.92", zorder=0)
-    ratios.axhline(_SPLIT, color="0.6", linewidth=0.8, zorder=0)
+    held = f"90 % of points: {ends[0]:.2f} to {ends[1]:.2f}"
+    band = ratios.axhspan(*ends, color="0.92", zorder=0, label=held)
+    ratios.axhline(1.0, color="0.6", linewidth=0.8, zorder=0)
+    ratio = [1 / max(x, 1e-3) for x in off]
+    ratios.set_ylim(0.95 * min(ratio), 1.2 * max(ratio))
+    ratios.legend(handles=[band], fontsize=SMALL, loc="upper right")
     ratios.set_xlabel("sequences side by side")
     ratios.set_ylabel("measured / predicted")
-    ratios.text(
-        0.98,
-        0.03,
-        f"grey: 90 %, {ends[0]:.2f} to {ends[1]:.2f}",
-        transform=ratios.transAxes,
-        fontsize=SMALL,
-        ha="right",
-        va="bottom",
-    )
     titled(figure, title, source)
     return figure
 

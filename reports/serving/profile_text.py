@@ -27,6 +27,7 @@ class About(NamedTuple):
     source: str  #: who measured
     boundary: str  #: what the measured energy has inside
     assumptions: tuple[str, ...] = ()  #: further sentences
+    memory_bytes: int | None = None  #: of one GPU
 
 
 def profile_text(fit: Fit, sizes: Mapping[str, tuple[float, float]], about: About) -> str:
@@ -49,6 +50,8 @@ def _head(fit: Fit, about: About) -> Iterator[str]:
     yield ""
     yield "[whole_chip]"
     yield f"boundary = {_text(about.boundary)}"
+    if about.memory_bytes is not None:
+        yield f"memory_bytes = {about.memory_bytes}"
     yield ""
     yield "[whole_chip.fitted]"
     yield f"points = {len(fit.points)}"
@@ -91,13 +94,14 @@ def _assumed(fit: Fit) -> Iterator[str]:
 
 
 def _prices(fit: Fit, about: About) -> Iterator[str]:
+    source = f"{about.source}; fitted by `neurt-energy hw fit`"
     for name, target in targets(fit).items():
         for work in target.works:
             yield ""
             yield f"# {work.definition}"
             yield f"[whole_chip.{name}.{work}]"
             yield f"{_KEYS[name]} = {float(f'{1e12 * target.price(work):.5g}')!r}"
-            yield f"source = {_text(about.source)}"
+            yield f"source = {_text(source)}"
             yield 'evidence = "derived"'
             yield from _spread(target, work)
 

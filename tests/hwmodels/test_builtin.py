@@ -8,6 +8,7 @@ import pytest
 
 from hwmodels import Dataflow, Evidence, HardwareProfile, Op, load_profile, profile_names
 from hwmodels.prices import Bandwidth, Cited, Throughput
+from hwmodels.wholechip import Kind, Work
 
 FILES = sorted(
     entry.name.removesuffix(".toml")
@@ -26,6 +27,8 @@ def cited(profile: HardwareProfile) -> Iterator[tuple[str, Cited]]:
     yield from ((str(op), rate) for op, rate in profile.throughput.items())
     yield from ((figure.what, figure) for figure in profile.system)
     yield from ((f"bandwidth of {level}", fast) for level, fast in profile.bandwidth.items())
+    if profile.whole_chip:
+        yield from profile.whole_chip.costs
     if profile.delivery:
         yield "delivery", profile.delivery
     if profile.static_power:
@@ -245,3 +248,28 @@ def test_nothing_known_to_be_wrong_is_a_price() -> None:
         for start, values in wrong.items():
             if name.startswith(start):
                 assert not {prices(name).get(op) for op in (Op.AC, Op.MAC)} & set(values)
+
+
+@pytest.mark.parametrize(("name", "points"), [("h100", 138), ("b200", 105)])
+def test_a_fitted_chip_is_as_good_as_was_asked_for(name: str, points: int) -> None:
+    chip = load_profile(name).whole_chip
+    assert chip is not None
+    assert (chip.fitted.points, chip.fitted.models) == (points, 10)
+    assert sum(found.points for found in chip.left_out) == points
+
+    def error(figure: str, *kinds: Kind) -> float:
+        found = [x for x in chip.left_out if x.kind in (kinds or tuple(Kind))]
+        return sum(x.points * getattr(x, figure) for x in found) / sum(x.points for x in found)
+
+    limits = {"h100": (0.07, 0.10), "b200": (0.11, 0.15)}[name]
+    assert error("energy", Kind.DENSE) <= limits[0]
+    assert error("energy", Kind.EXPERTS) <= 0.20
+    assert error("latency") <= limits[1]
+
+
+@pytest.mark.parametrize(("name", "peak"), [("h100", 3.35e12), ("b200", 8e12)])
+def test_a_fitted_time_of_a_byte_is_not_below_what_the_memory_can(name: str, peak: float) -> None:
+    # Data sheets: 3.35 TB/s of an H100 SXM, 8 TB/s of a B200.
+    chip = load_profile(name).whole_chip
+    assert chip is not None
+    assert 0.4 * peak < 1e12 / chip.latency[Work.WEIGHT_BYTE].ps < peak

@@ -29,6 +29,7 @@ def test_every_number_of_a_builtin_profile_has_a_source_and_evidence(name: str) 
     loaded = load_profile(name)
     numbers = [*loaded.prices.values(), *loaded.memory.values(), *loaded.throughput.values()]
     numbers += [*loaded.system, *filter(None, (loaded.static_power, loaded.core))]
+    numbers += [cost for _, cost in loaded.whole_chip.costs] if loaded.whole_chip else []
     assert numbers
     assert all(len(number.source) > 10 for number in numbers)
     assert all(number.evidence in Evidence for number in numbers)

@@ -186,6 +186,22 @@ def test_what_a_spiking_version_would_change_is_said_as_an_assumption(
     assert "1 sequences side by side: 'mine' was fitted on 8 to 512" in said
 
 
+def test_what_does_not_fit_the_memory_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = table(tmp_path / "m.csv")
+    words = ["hw", "fit", str(path), "--out", "mine.toml", "--pictures", "none"]
+    assert main([*words, "--memory", "20MB"]) == 0
+    capsys.readouterr()
+    assert main(plan("--model", model(tmp_path), "--out", "one")) == 0
+    said = capsys.readouterr().out
+    # 10,461,184 weights of 2 bytes are 21 MB
+    assert "Weights of 0.0209 GB and caches of " in said
+    assert " do not fit the 0.02 GB of each of 1 GPU: give more --gpus, a smaller" in said
+    assert main(plan("--model", model(tmp_path), "--gpus", "2", "--out", "two")) == 0
+    assert "do not fit" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

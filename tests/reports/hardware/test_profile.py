@@ -20,8 +20,10 @@ from hwmodels import (
     profile_names,
 )
 from reports.hardware.profile import list_profiles, print_profile, profile_table
+from reports.hardware.whole_chip import costs_table
 
 BUILTIN = tuple(profile_names())
+OF_OPERATIONS = [name for name in BUILTIN if load_profile(name).whole_chip is None]
 PARTS = {op for op in Op if op.alike is not None}
 
 
@@ -89,7 +91,7 @@ def test_a_plug_in_that_fails_is_named_and_the_others_are_listed() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", BUILTIN)
+@pytest.mark.parametrize("name", OF_OPERATIONS)
 def test_every_number_is_shown_with_its_evidence_and_source(name: str) -> None:
     profile = load_profile(name)
     text = shown(profile)
@@ -114,7 +116,20 @@ def test_every_number_is_shown_with_its_evidence_and_source(name: str) -> None:
         assert f"{figure.value:g} {figure.unit}, {figure.what}" in text
 
 
-@pytest.mark.parametrize("name", BUILTIN)
+@pytest.mark.parametrize("name", ["h100", "b200"])
+def test_the_prices_of_a_whole_chip_are_shown_with_what_they_are_worth(name: str) -> None:
+    profile = load_profile(name)
+    chip, text = profile.whole_chip, shown(profile)
+    assert chip is not None
+    [source] = {cost.source for _, cost in chip.costs}
+    assert f"source: {source}" in text
+    assert f"boundary: {chip.boundary}" in text
+    assert all(found.model in text for found in chip.left_out)
+    assert len(costs_table(chip).rows) == len(list(chip.costs))
+    assert "without a price" not in text
+
+
+@pytest.mark.parametrize("name", OF_OPERATIONS)
 def test_what_has_no_price_is_listed(name: str) -> None:
     profile = load_profile(name)
     unpriced = {op for op in Op if not profile.is_priced(op)}
