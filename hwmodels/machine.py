@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from hwmodels.defined import Defined
 from hwmodels.ops import Op
@@ -96,3 +96,13 @@ class Delivery(Cited):
     mac_reuse: Reuse
     event_reuse: Reuse
     reuse_range: tuple[Reuse, Reuse] | None = None
+
+    @field_validator("reuse_range")
+    @classmethod
+    def _range_does_not_fall(cls, ends: tuple[float, float] | None) -> tuple[float, float] | None:
+        if ends is not None and ends[0] > ends[1]:
+            raise ValueError(
+                f"must be the lowest and the highest reuse, but {ends[0]:g} is more than "
+                f"{ends[1]:g}"
+            )
+        return ends

@@ -7,7 +7,7 @@ from builders import CITED, chip
 from pydantic import ValidationError
 
 from hwmodels import Buffer, Op
-from hwmodels.machine import Widths
+from hwmodels.machine import Delivery, Widths
 
 TRAFFIC = [op for op in Op if op.buffer is not None]
 
@@ -75,3 +75,10 @@ def test_bits_of_what_moves_are_those_of_its_operand_else_of_the_arithmetic() ->
         "kv_write": 8,
     }
     assert chip(value_bytes=2, widths=named | {"vectors": 32}).width_bits(Op.VECTOR_READ) == 32
+
+
+def test_a_range_of_reuse_does_not_fall() -> None:
+    fetch = {"pj_per_byte": 1.0, "mac_reuse": 4, "event_reuse": 4, **CITED}
+    assert Delivery.model_validate(fetch | {"reuse_range": [4, 4]}).reuse_range == (4, 4)
+    with pytest.raises(ValidationError, match="the highest reuse, but 9 is more than 2"):
+        Delivery.model_validate(fetch | {"reuse_range": [9, 2]})

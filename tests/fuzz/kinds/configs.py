@@ -13,6 +13,7 @@ from ..values import RAW, change_bytes, change_tree, put, to_json
 _PRICED = "--hw 45nm --pictures none --no-page --out run"
 _PLANS = (
     f"plan --model model --seq-len 8 {_PRICED}",
+    f"plan --model model --seq-len 8 --card --carbon-intensity 350 {_PRICED}",
     f"plan --model model/config.json --phase decode --context 8 {_PRICED}",
     f"plan --model model --prompt 4 --generate 3 --form softmax --code pow2 {_PRICED}",
     "breakeven --model model --seq-len 8 --hw 45nm --pictures none --out even",

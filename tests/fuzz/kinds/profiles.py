@@ -28,6 +28,8 @@ _COMMANDS = (
     "check claims.csv --hw my.toml",
     "plan --model model --hw my.toml --seq-len 8 --pictures none --no-page --out run",
     "plan --model model --hw my.toml --phase decode --context 8 --no-page --pictures none --out o",
+    "plan --model model --hw my.toml --prompt 4 --generate 3 --card --carbon-intensity 350 "
+    "--no-page --pictures none --out run",
     "breakeven --shapes 4x8 --hw my.toml --pictures none --out even",
     "sensitivity run --hw my.toml --samples 50 --pictures none --out study",
     "price counts.csv --hw my.toml --widths weights=4 --fusion unfused --room fixed-order",

@@ -26,6 +26,7 @@ _COMMANDS = (
     *["report run --pictures none --no-page --out out"] * 8,
     *["report run --pictures none --no-page --out out --json --details"] * 2,
     *["report run other --compare --pictures none --no-page --out out"] * 3,
+    *["report run --compare --measured --pictures none --no-page --out out"] * 2,
     "report run other --pictures none --no-page --parquet --out out",
     *[f"sensitivity run --samples 50 {_OUT}"] * 3,
     *[f"breakeven --run run {_OUT}"] * 3,
