@@ -16,11 +16,11 @@ from energy.formulas import Conventions
 from energy.sheet import Say, warn
 from hwmodels import Dataflow, HardwareProfile, Op
 from hwmodels.errors import UserError
-from neurt.closed_form.passes import Pass, check_positions
+from neurt.closed_form.passes import Pass, PlanError, check_positions
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_rows import Rows
 from neurt.closed_form.plan_spiking import plan_ssa
-from neurt.families import Shape
+from neurt.families import Shape, layout, not_converted
 from neurt.loading.source import resolve
 from neurt.measure.conversion import conversion_of
 from neurt.measure.planning import CLOSED_FORM, known_shape
@@ -142,6 +142,8 @@ def _model(request: BreakEvenRequest) -> Iterator[_Sides]:
     source = resolve(request.model)
     spiking, shape = conversion_of(source, request), known_shape(source)
     what, conventions = request.what, Conventions(request.attention)
+    if not layout(shape).converted:
+        raise PlanError(not_converted(shape))
     check_positions(what.keys, shape.span, request.model)
     about: About = {"model": source.name, "weights": CLOSED_FORM}
     asa = plan_asa(shape, what, conventions, **about)

@@ -107,7 +107,16 @@ def _load(
     if other is None:
         source = resolve(request.model)
         fits = partial(check_stages, [stage], name=request.model, analog=True)
-        loaded = load(source, request.weights, request.seed, fits, progress, say, any_ids=True)
+        loaded = load(
+            source,
+            request.weights,
+            request.seed,
+            fits,
+            progress,
+            say,
+            any_ids=True,
+            analog=True,
+        )
         if loaded.spiking is not None:
             raise ModelError(
                 f"'{request.model}' is a converted model; give its analog one, or use profile, "

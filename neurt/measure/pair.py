@@ -7,13 +7,13 @@ from functools import partial
 
 from torch import Tensor
 
-from neurt.families import Shape
+from neurt.families import Shape, layout, not_converted
 from neurt.loading.models import LoadedModel, Weights, load_model
 from neurt.loading.source import ModelSource
 from neurt.progress import Progress, Say, silent
 from neurt.requests.base import Calibrated
 from neurt.spiking.config import Code, SpikingConfig
-from neurt.spiking.conversion import convert
+from neurt.spiking.conversion import ConversionError, convert
 from neurt.spiking.foreseen import Foreseen
 from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.text.data import Calibration, calibration, check_ids
@@ -32,18 +32,26 @@ def load(
     say: Say,
     *,
     any_ids: bool = False,
+    analog: bool = False,
 ) -> LoadedModel:
     """Load a model and say whose weights it has; see `models.load_model`.
 
     `check` raises if the sizes do not fit what is asked: it is called before minutes are spent on
-    loading where they are at hand, and with those of the model that was loaded.
+    loading where they are at hand, and with those of the model that was loaded. Unless the `analog`
+    model is all that is wanted, ConversionError is raised where nothing converts its family.
     """
+
+    def fits(shape: Shape) -> None:
+        if not analog and not layout(shape).converted:
+            raise ConversionError(not_converted(shape))
+        check(shape)
+
     if source.shape is not None:
-        check(source.shape)
+        fits(source.shape)
     progress("loading the model", 0, 1)
     loaded = load_model(source, Weights(weights), seed, progress, any_ids=any_ids)
     say(loaded.announcement)
-    check(loaded.shape)
+    fits(loaded.shape)
     return loaded
 
 
