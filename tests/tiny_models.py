@@ -68,6 +68,22 @@ TINY: dict[str, tuple[str, dict[str, Any]]] = {
 
 _EXPERTS = {"num_local_experts": 4, "num_experts": 4, "num_experts_per_tok": 2}
 
+_LATENT = {
+    "num_key_value_heads": 4,
+    "q_lora_rank": 12,
+    "kv_lora_rank": 16,
+    "qk_rope_head_dim": 4,
+    "qk_nope_head_dim": 6,
+    "v_head_dim": 10,
+    "n_routed_experts": 4,
+    "n_shared_experts": 2,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 24,
+    "first_k_dense_replace": 1,
+    "n_group": 2,
+    "topk_group": 1,
+}
+
 #: The same of mixtures of experts; how many experts are read depends on what tokens chose.
 MIXTURES: dict[str, tuple[str, dict[str, Any]]] = {
     "mixtral": ("mixtral", {**_EXPERTS, "sliding_window": 4}),
@@ -77,6 +93,15 @@ MIXTURES: dict[str, tuple[str, dict[str, Any]]] = {
         {**_EXPERTS, "norm_topk_prob": True, "mlp_only_layers": [0], "attention_bias": True},
     ),
     "olmoe": ("olmoe", _EXPERTS),
+    "deepseek_v3": ("deepseek_v3", _LATENT),
+    "deepseek_v3, queries made directly": (
+        "deepseek_v3",
+        {**_LATENT, "q_lora_rank": None, "n_group": 1, "topk_group": 1, "norm_topk_prob": False},
+    ),
+    "deepseek_v2": (
+        "deepseek_v2",
+        {**_LATENT, "topk_method": "group_limited_greedy", "routed_scaling_factor": 16.0},
+    ),
     "gpt_oss": ("gpt_oss", {**_EXPERTS, "head_dim": 10, "sliding_window": 4}),
 }
 

@@ -6,11 +6,12 @@ from energy import formulas
 from energy.counts import Tally
 from energy.formulas import Conventions, nonlinear
 from energy.formulas.attention import Product, analog_attention
-from neurt.closed_form.activations import ACTIVATIONS
+from neurt.closed_form.dense_rows import dense_block
 from neurt.closed_form.expert_rows import experts_of
+from neurt.closed_form.latent_rows import latent_attention
 from neurt.closed_form.passes import Pass
 from neurt.closed_form.row import Row
-from neurt.families import Experts, Family, Layer, Shape, layout
+from neurt.families import Experts, Family, LatentAttention, Layer, Shape, layout
 
 
 def analog_layer(shape: Shape, kind: Layer, what: Pass, conventions: Conventions) -> list[Row]:
@@ -32,6 +33,8 @@ def analog_layer(shape: Shape, kind: Layer, what: Pass, conventions: Conventions
 def _attention(shape: Shape, kind: Layer, what: Pass, conventions: Conventions) -> list[Row]:
     family, rows = layout(shape), what.batch * what.queries
     attention = family.attention
+    if isinstance(kind.mixer, LatentAttention):
+        return latent_attention(shape, kind.mixer, what, conventions)
     product = Product(
         what.batch * shape.heads,
         what.queries,
@@ -95,27 +98,10 @@ def _norms_of_attention(shape: Shape, rows: int) -> list[Row]:
 
 
 def _feedforward(shape: Shape, kind: Layer, rows: int) -> list[Row]:
-    family, block = layout(shape), kind.feedforward
-    names = family.feedforward
+    block, names = kind.feedforward, layout(shape).feedforward
     if isinstance(block, Experts):
         return experts_of(shape, block, rows)
-    into = block.inner * (2 if names.fused else 1)
-    return [
-        *(
-            (
-                names.name(part),
-                family.linear,
-                _linear(rows, shape.width, into, bias=shape.ffn_bias),
-            )
-            for part in names.into_hidden
-        ),
-        (
-            names.name(names.down),
-            family.linear,
-            _linear(rows, block.inner, shape.width, bias=shape.ffn_bias),
-        ),
-        *activation(shape, rows, block.inner),
-    ]
+    return dense_block(shape, names, block.inner, rows, bias=shape.ffn_bias)
 
 
 def _linear(rows: int, fan_in: int, fan_out: int, *, bias: bool) -> Tally:
@@ -162,15 +148,3 @@ def rotary(shape: Shape, what: Pass, steps: int = 1) -> list[Row]:
     # The angles of a position serve the whole batch.
     tally = nonlinear.rotary(elements, what.queries * shape.rotary_width)
     return [(f"{attention.path}.core.rotary", "Rotary", tally)]
-
-
-def activation(shape: Shape, rows: int, inner: int) -> list[Row]:
-    """The activation of so many hidden vectors and, where there is a gate, its product."""
-    feedforward = layout(shape).feedforward
-    kind, formula = ACTIVATIONS[shape.activation]
-    elements = rows * inner
-    found = [(feedforward.name(feedforward.activation), kind, formula(elements))]
-    if feedforward.gated:
-        gated = nonlinear.multiply(elements)
-        found.append((feedforward.name("multiply"), "Multiply", gated))
-    return found

@@ -6,6 +6,7 @@ from functools import partial
 
 from energy import formulas
 from energy.counts import Tally
+from energy.formulas import nonlinear
 from energy.formulas.experts import (
     Routing,
     expected_experts,
@@ -16,6 +17,7 @@ from energy.formulas.experts import (
 )
 from hwmodels import Op
 from neurt.closed_form.activations import ACTIVATIONS
+from neurt.closed_form.dense_rows import dense_block
 from neurt.closed_form.row import Row
 from neurt.families import Experts, Shape, layout
 
@@ -34,7 +36,17 @@ def experts_of(shape: Shape, block: Experts, tokens: int) -> list[Row]:
     pairs, inner, width = tokens * block.chosen, block.inner, shape.width
     used = expected_experts(block.number, block.chosen, tokens)
     product = partial(_product, rows=pairs, used=used, bias=names.biased)
-    how = Routing(block.number, block.chosen, names.scoring, block.normalised)
+    how = Routing(
+        block.number,
+        block.chosen,
+        names.scoring,
+        block.normalised,
+        names.corrected,
+        block.scaled,
+        block.groups,
+        block.groups_chosen,
+        names.group_best,
+    )
 
     def named(part: str, tally: Tally) -> Row:
         return f"{names.path}.{part}", f"{prefix}Experts", tally
@@ -43,8 +55,8 @@ def experts_of(shape: Shape, block: Experts, tokens: int) -> list[Row]:
     activation = f"{names.path}.experts.act_fn", kind, formula(pairs * inner)
     router = formulas.linear(tokens, width, block.number, bias=names.biased)
     return [
-        (f"{names.path}.{names.router}", f"{prefix}TopKRouter", router),
-        (f"{names.path}.{names.router}.choice", f"{prefix}TopKRouter", routing(tokens, how)),
+        (f"{names.path}.{names.router}", prefix + names.router_class, router),
+        (f"{names.path}.{names.router}.choice", prefix + names.router_class, routing(tokens, how)),
         named("experts.gate_up_proj", product(fan_in=width, fan_out=2 * inner)),
         named(
             "experts.multiply",
@@ -53,7 +65,18 @@ def experts_of(shape: Shape, block: Experts, tokens: int) -> list[Row]:
         named("experts.down_proj", product(fan_in=inner, fan_out=width)),
         named("experts.weighted_sum", weighted_sum(tokens, block.chosen, width)),
         *([] if names.clamped else [activation]),
+        *_shared(shape, block, tokens),
     ]
+
+
+def _shared(shape: Shape, block: Experts, tokens: int) -> list[Row]:
+    """The block that every token passes beside its experts, and the sum of both."""
+    names = layout(shape).mixture
+    if names is None or names.shared is None or not block.shared:
+        return []
+    added = nonlinear.residual(tokens * shape.width, tokens * shape.width)
+    rows = dense_block(shape, names.shared, block.shared, tokens, bias=False)
+    return [*rows, (f"{names.path}.residual.0", "Residual", added)]
 
 
 def _product(rows: int, fan_in: int, fan_out: int, used: float, bias: bool) -> Tally:

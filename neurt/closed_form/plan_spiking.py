@@ -9,12 +9,12 @@ from typing import Any, Unpack
 from energy.counts import About, Counts, Levels, Tally
 from energy.formulas import Conventions, nonlinear
 from neurt.closed_form.analog_rows import (
-    activation,
     norms_named,
     projections,
     residuals,
     rotary,
 )
+from neurt.closed_form.dense_rows import activation
 from neurt.closed_form.passes import Pass, PlanError
 from neurt.closed_form.plan import whole_model
 from neurt.closed_form.plan_rows import ARRIVING, Rows
@@ -115,7 +115,7 @@ class _Layer(Rows):
                 self.linear(layout.name(part), shape.width, shape.inner, **how)
                 for part in layout.into_hidden
             ),
-            *activation(shape, self.tokens, shape.inner),
+            *activation(shape, layout, self.tokens, shape.inner),
             self.coder(layout.name("hidden_encoder"), shape.inner, Coded.FEEDFORWARD),
             self.linear(layout.name(layout.down), shape.inner, shape.width, **how),
         ]

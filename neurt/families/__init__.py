@@ -27,7 +27,7 @@ from neurt.families.declared import (
 )
 from neurt.families.family import Family
 from neurt.families.gpt2 import ALIASES
-from neurt.families.shape import Dense, Experts, Layer, SelfAttention, Shape
+from neurt.families.shape import Dense, Experts, LatentAttention, Layer, SelfAttention, Shape
 
 __all__ = [
     "ALIASES",
@@ -40,6 +40,7 @@ __all__ = [
     "Dense",
     "Experts",
     "Family",
+    "LatentAttention",
     "Layer",
     "SelfAttention",
     "Shape",

@@ -7,6 +7,7 @@ from functools import cache
 from energy.counts import Label
 from neurt.families.bloom import BLOOM
 from neurt.families.cohere import COHERE
+from neurt.families.deepseek import DEEPSEEK2, DEEPSEEK3
 from neurt.families.falcon import FALCON
 from neurt.families.family import Family
 from neurt.families.gemma import GEMMA, GEMMA2, GEMMA3
@@ -44,7 +45,7 @@ FAMILIES = (
         COHERE,
     ),
     *(COHERE, STABLELM, STABLELM_PARALLEL, STARCODER2, GPT_NEOX),
-    *(GPTJ, BLOOM, *FALCON, MIXTRAL, QWEN3_MOE, OLMOE, GPT_OSS),
+    *(GPTJ, BLOOM, *FALCON, MIXTRAL, QWEN3_MOE, OLMOE, GPT_OSS, DEEPSEEK2, DEEPSEEK3),
 )
 
 #: Those that can be converted to spikes.

@@ -98,6 +98,10 @@ class Mixture:
     biased: bool = False  #: whether the router and the experts have biases
     #: whether the gate is clamped and shifted, with an activation that is no layer (gpt-oss)
     clamped: bool = False
+    corrected: bool = False  #: whether the router adds a learned bias for the choice alone
+    group_best: int = 2  #: how many members speak for a group of experts
+    shared: FeedForward | None = None  #: the block that every token passes beside the chosen ones
+    router_class: str = "TopKRouter"  #: class of the router, after the prefix of the family
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 
 from energy.counts import Label
-from neurt.families.family import Family
+from neurt.families.family import Family, FeedForward
 
 #: Block and component.
 Part = tuple[str, str]
@@ -50,16 +50,12 @@ def _in_layer(family: Family) -> dict[str, Part]:
         **dict.fromkeys((f"encoders.{name}" for name in attention.inputs), "neuron"),
     }
     of_feedforward = {
-        **dict.fromkeys(feedforward.into_hidden, "ffn_up"),
-        feedforward.down: "ffn_down",
-        feedforward.activation: "activation",
+        **_dense(feedforward),
         **dict.fromkeys(_CODERS_OF_FEEDFORWARD, "neuron"),
         **dict.fromkeys((f"encoders.{name}" for name in feedforward.into_hidden), "neuron"),
     }
     if attention.rotary:
         of_attention["core.rotary"] = "rotary"
-    if feedforward.gated:
-        of_feedforward["multiply"] = "activation"
     return {
         **_mixture(family),
         **_norms(family),
@@ -70,6 +66,16 @@ def _in_layer(family: Family) -> dict[str, Part]:
     }
 
 
+def _dense(block: FeedForward) -> dict[str, str]:
+    """The components of a dense feed-forward block."""
+    found = {
+        **dict.fromkeys(block.into_hidden, "ffn_up"),
+        block.down: "ffn_down",
+        block.activation: "activation",
+    }
+    return found | {"multiply": "activation"} if block.gated else found
+
+
 def _mixture(family: Family) -> Mapping[str, Part]:
     """The parts of a mixture of experts, of which those of all experts are held together."""
     names = family.mixture
@@ -77,7 +83,11 @@ def _mixture(family: Family) -> Mapping[str, Part]:
         return {}
     router = dict.fromkeys((names.router, f"{names.router}.choice"), "router")
     parts = router | {f"experts.{part}": what for part, what in _EXPERTS.items()}
-    return {f"{names.path}.{part}": ("ffn", what) for part, what in parts.items()}
+    found = {f"{names.path}.{part}": ("ffn", what) for part, what in parts.items()}
+    if names.shared is not None:
+        found |= {names.shared.name(part): ("ffn", x) for part, x in _dense(names.shared).items()}
+        found[f"{names.path}.residual.0"] = "ffn", "residual"
+    return found
 
 
 _EXPERTS = {

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from neurt.families.declared import layout
-from neurt.families.shape import Dense, Layer, Shape
+from neurt.families.shape import Dense, LatentAttention, Layer, Shape
 
 
 class Parameters(NamedTuple):
@@ -46,6 +46,15 @@ def parameters(shape: Shape) -> Parameters:
 def layer_parameters(shape: Shape, kind: Layer, *, active: bool = False) -> int:
     """Weights, biases and scales of a transformer layer; active: those that one token passes."""
     family, width = layout(shape), shape.width
+    norms = sum(family.norm.parameters(width) for name in family.norms if name)
+    of_attention = (
+        _latent(shape, kind.mixer) if isinstance(kind.mixer, LatentAttention) else _attention(shape)
+    )
+    return of_attention + norms + _feedforward(shape, kind, active=active)
+
+
+def _attention(shape: Shape) -> int:
+    family, width = layout(shape), shape.width
     attention = family.attention
     made = shape.query_width + 2 * shape.kv_width
     products = width * (made + shape.query_width)
@@ -53,9 +62,18 @@ def layer_parameters(shape: Shape, kind: Layer, *, active: bool = False) -> int:
     by_head = attention.norm_over == "head"
     heads = (1, 1) if by_head else (shape.heads, shape.kv_heads)
     normed = sum(heads[: len(attention.norms)]) * shape.head_width
-    norms = sum(family.norm.parameters(width) for name in family.norms if name)
     own = family.norm.parameters(normed) + shape.heads * attention.sinks
-    return products + biases + norms + own + _feedforward(shape, kind, active=active)
+    return products + biases + own
+
+
+def _latent(shape: Shape, mixer: LatentAttention) -> int:
+    width, heads, rank = shape.width, shape.heads, mixer.query_rank
+    made = heads * (mixer.nope + mixer.rotary)
+    queries = width * rank + rank + rank * made + rank * shape.qkv_bias if rank else width * made
+    cached = mixer.rank + mixer.rotary
+    stored = (width + shape.qkv_bias) * cached + mixer.rank
+    expanded = mixer.rank * heads * (mixer.nope + mixer.value)
+    return queries + stored + expanded + (heads * mixer.value + shape.out_bias) * width
 
 
 def _feedforward(shape: Shape, kind: Layer, *, active: bool) -> int:

@@ -17,6 +17,17 @@ class SelfAttention:
 
 
 @dataclass(frozen=True)
+class LatentAttention(SelfAttention):
+    """An attention whose cache holds a latent vector and one rotated key for each token (MLA)."""
+
+    query_rank: int = 0  #: width of what queries are made of; 0 where they are made directly
+    rank: int = 0  #: width of the latent vector, of which keys and values are made
+    nope: int = 0  #: channels of a head of Q and of K that are not rotated
+    rotary: int = 0  #: channels that are, of which K has those of one head for all
+    value: int = 0  #: channels of a head of V
+
+
+@dataclass(frozen=True)
 class Dense:
     """A feed-forward block that every token passes."""
 
@@ -32,6 +43,9 @@ class Experts:
     inner: int  #: width of the hidden layer of each
     normalised: bool = False  #: whether the weights of the chosen ones are divided by their sum
     shared: int = 0  #: width of the hidden layer of the block that every token passes beside them
+    scaled: bool = False  #: whether the weights are multiplied by a constant
+    groups: int = 0  #: groups of experts, of which some are chosen first; 0 where all compete
+    groups_chosen: int = 0  #: how many of them
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,9 @@ def test_parameters_are_those_that_were_published(name: str, total: int) -> None
         ("Mixtral-8x7B-v0.1", 46_702_792_704, 12_879_925_248, 12.9),
         # Qwen3-30B-A3B: 30.5B, 3.3B activated (its model card)
         ("Qwen3-30B-A3B", 30_532_122_624, 3_353_032_704, 3.3),
+        # DeepSeek-V3: 671B, 37B activated (arXiv:2412.19437); the bias for the choice of experts, of
+        # 58 x 256, is a buffer. Both tables of tokens have 0.93B.
+        ("DeepSeek-V3", 671_026_404_352, 37_552_282_624, 37.55),
         # gpt-oss: 20.91B, 3.61B active; 116.83B, 5.13B active, without the table of tokens
         # (arXiv:2508.10925, table 1)
         ("gpt-oss-20b", 20_914_757_184, 4_187_440_704, 3.61),
@@ -142,6 +145,23 @@ def test_mixtures_of_experts_are_the_closed_form(name: str) -> None:
     assert read == pytest.approx(token - chosen * expert + used * expert, rel=1e-9)
     counts = plan_asa(shape, prefill(100, batch=2))
     assert counts.dense_macs == 200 * token + 2 * shape.layers * heads * 100**2
+
+
+@pytest.mark.parametrize("name", ["DeepSeek-V3"])
+def test_a_latent_cache_is_the_closed_form(name: str) -> None:
+    # For each token: 61 layers of 7168 x 1536 + 1536 x 128 x 192 + 7168 x 576 + 128 x 128 x 7168; 3
+    # of them 3 x 7168 x 18432, 58 the router 256 x 7168 and 9 experts of 3 x 7168 x 2048; the head
+    token = 61 * 170_328_064 + 3 * 396_361_728 + 58 * 398_196_736 + 129_280 * 7168
+    # For each key keys and values are made of the latent vector: 512 x 128 x (128 + 128); each
+    # pair meets in 128 heads of 192 and 128 channels.
+    key, pair = 61 * 16_777_216, 61 * 128 * (192 + 128)
+    counts = plan_asa(shape_of(name), decode(1000, batch=2))
+    assert counts.dense_macs == 2 * (token + 1000 * key + 1000 * pair)
+    # Of each token the cache holds 512 + 64 entries; the expansion reads them, the scores the 64.
+    assert counts.total(Op.KV_READ) == 2 * 1000 * 61 * 576
+    assert counts.total(Op.KV_WRITE) == 2 * 61 * 576
+    counts = plan_asa(shape_of(name), prefill(50), Conventions(Attention.CAUSAL))
+    assert counts.dense_macs == 50 * (token + key) + 50 * 51 // 2 * pair
 
 
 def test_a_published_model_is_known_by_its_id_and_by_the_last_part_of_it() -> None:
