@@ -47,7 +47,6 @@ def request(gpu: str) -> FitRequest:
             "cooling are outside"
         ),
         memory=memory,
-        prompt={"lm-arena-chat": 150, "gpqa": 250, "sourcegraph-fim": 600},
     )
 
 

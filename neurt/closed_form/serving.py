@@ -13,9 +13,10 @@ from energy.formulas import Attention, Conventions
 from energy.serving.step import ACTIVATION_BYTES, Step
 from hwmodels import Op
 from hwmodels.wholechip import Kind
+from neurt.closed_form.absorbed import absorbed
 from neurt.closed_form.passes import Pass, decode, prefill
 from neurt.closed_form.plan import plan_asa
-from neurt.families import Dense, SelfAttention, Shape
+from neurt.families import Dense, LatentAttention, SelfAttention, Shape
 
 #: Bits of a weight, and of an entry of a cache, where no checkpoint says otherwise.
 BITS = 16
@@ -73,8 +74,9 @@ class PlannedModel:
         if output > 1:
             made = made.plus(self._answer(first, last), finished)
         tokens = finished * (prompt + output - 1)
-        # Where GPUs are more than cached heads, several of them hold the same one.
-        held = max(1.0, gpus / self.shape.kv_heads)
+        # Where GPUs are more than cached heads, several of them hold the same one; all of them hold
+        # latent vectors, which are of no head.
+        held = gpus if self._is_latent else max(1.0, gpus / self.shape.kv_heads)
         return Step(
             kind=self.kind,
             sequences=sequences,
@@ -98,6 +100,11 @@ class PlannedModel:
         return Kind.DENSE if dense else Kind.EXPERTS
 
     @cached_property
+    def _is_latent(self) -> bool:
+        """Whether the cache holds latent vectors."""
+        return any(isinstance(layer.mixer, LatentAttention) for layer in self.shape.each)
+
+    @cached_property
     def _known(self) -> dict[tuple[str, int], Moved]:
         """What was planned already."""
         return {}
@@ -106,7 +113,8 @@ class PlannedModel:
         """What one token at a context does."""
         key = ("decode", context)
         if key not in self._known:
-            self._known[key] = self._moved(plan_asa(self.shape, decode(context)))
+            counts = plan_asa(self.shape, decode(context))
+            self._known[key] = self._moved(absorbed(self.shape, counts, context))
         return self._known[key]
 
     def _prompt(self, tokens: float) -> Moved:

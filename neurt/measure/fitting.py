@@ -14,7 +14,7 @@ from energy.sheet import Say, listed
 from hwmodels.errors import UserError
 from neurt.closed_form.serving import SizedModel
 from neurt.measure.served_models import ServedModel, served_model
-from neurt.requests.measured import OTHERS, PROMPT, FitRequest
+from neurt.requests.measured import OTHERS, PROMPT, PROMPTS, FitRequest
 from reports.serving.profile_text import About
 
 
@@ -76,11 +76,11 @@ def _prompts(rows: Sequence[Measured], request: FitRequest, say: Say) -> dict[st
                 f"--prompt {task}={request.prompt[task]} has no effect: no row without the tokens "
                 f"of a prompt is of that task (they are of: {listed(tasks) or 'none'})"
             )
-    otherwise = request.prompt.get(OTHERS, PROMPT)
-    found = {task: float(request.prompt.get(task, otherwise)) for task in tasks}
+    said = PROMPTS | dict(request.prompt)
+    found = {task: float(said.get(task, said.get(OTHERS, PROMPT))) for task in tasks}
     if found:
-        said = ", ".join(f"{tokens:g} ({task or 'any task'})" for task, tokens in found.items())
-        say(f"tokens of a prompt are not in the table, and are assumed: {said}")
+        each = ", ".join(f"{tokens:g} ({task or 'any task'})" for task, tokens in found.items())
+        say(f"tokens of a prompt are not in the table, and are assumed: {each}")
     return found
 
 

@@ -14,8 +14,16 @@ from neurt.requests.base import AtLeast0, Capacity, Flag, Forced, Pictured, Seed
 #: Tokens of a prompt where neither the table nor anybody says.
 PROMPT = 150
 
+#: The same of tasks of the ML.ENERGY benchmark: guesses, which nobody has measured.
+PROMPTS = {"lm-arena-chat": 150, "gpqa": 250, "sourcegraph-fim": 600}
+
 #: Stands for the tasks that --prompt does not name.
 OTHERS = "others"
+
+
+def _said() -> str:
+    tasks = {**PROMPTS, OTHERS: PROMPT}
+    return ", ".join(f"{task}={tokens}" for task, tokens in tasks.items())
 
 
 class FitRequest(Pictured, Forced):
@@ -33,7 +41,7 @@ class FitRequest(Pictured, Forced):
     """one line for tables and pictures"""
     gpu: Annotated[str | None, Flag("NAME", "the only one of the table")] = None
     """rows to use: those with this in the column of GPUs"""
-    prompt: Annotated[Mapping[str, AtLeast0], Flag("TASK=TOKENS", f"{OTHERS}={PROMPT}")] = Field(
+    prompt: Annotated[Mapping[str, AtLeast0], Flag("TASK=TOKENS", _said())] = Field(
         default_factory=dict
     )
     """tokens of a prompt where the table has none, by task, as chat=150 others=250"""

@@ -101,6 +101,47 @@ def test_windows_are_taken_off_token_by_token(prompt: int, output: int) -> None:
     assert step.macs == pytest.approx(linear + 2 * 64 * (seen + causal))
 
 
+LATENT = {
+    **CONFIG,
+    "model_type": "deepseek_v3",
+    "num_key_value_heads": 4,
+    "kv_lora_rank": 16,
+    "q_lora_rank": 24,
+    "qk_nope_head_dim": 8,
+    "qk_rope_head_dim": 4,
+    "v_head_dim": 6,
+    "first_k_dense_replace": 2,
+    "n_routed_experts": 8,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 16,
+    "n_shared_experts": 1,
+    "n_group": 2,
+    "topk_group": 1,
+}
+
+
+def test_latent_attention_is_decoded_without_its_expansion() -> None:
+    model = PlannedModel(read_shape(LATENT, "tiny"))
+    near, far = model._at(10), model._at(30)
+    # Each position more costs 4 heads a score over 16 + 4 entries and a mix of 16, in 2 layers.
+    assert far.macs - near.macs == 20 * 2 * 4 * (20 + 16)
+    # The cache holds 16 + 4 entries of 2 bytes for each, which all heads share.
+    assert far.cache_bytes - near.cache_bytes == 20 * 2 * 20 * 2
+    assert far.activation_bytes == near.activation_bytes
+    # Queries through W_UK (8 x 16) and results through W_UV (16 x 6) in each head; the rest is that
+    # of the plan without the expansion of 16 x 4 (8 + 6) for each of 10 positions.
+    plan = plan_asa(model.shape, decode(10))
+    core = 10 * 4 * (8 + 4 + 6)  # scores and mix with expanded keys and values
+    expanded = 10 * 16 * 4 * (8 + 6)
+    absorbed = 4 * (8 * 16 + 16 * 6) + 10 * 4 * (20 + 16)
+    assert near.macs == plan.total(Op.MAC) + 2 * (absorbed - expanded - core)
+
+
+def test_every_gpu_holds_the_latent_vectors() -> None:
+    one, four = (PlannedModel(read_shape(LATENT, "tiny")).step(5, 10, 4, n) for n in (1, 4))
+    assert four.cache_bytes == pytest.approx(4 * one.cache_bytes)
+
+
 def test_widths_of_weights_and_of_the_cache(shape: Shape) -> None:
     narrow = PlannedModel(shape, weight_bits=8, cache_bits=8).step(5, 10, 4, 1)
     wide = PlannedModel(shape).step(5, 10, 4, 1)
