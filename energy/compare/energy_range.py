@@ -18,6 +18,12 @@ from hwmodels import Evidence
 LEAST_SHARE = 0.01
 
 
+def weakest_of(grades: Mapping[Evidence, float]) -> Evidence:
+    """The weakest grade that carries at least `LEAST_SHARE` of an energy, by the share of each."""
+    order = list(Evidence)
+    return max((g for g, x in grades.items() if x >= LEAST_SHARE), key=order.index)
+
+
 @dataclass(frozen=True)
 class EnergyRange:
     """The energy of a bill, and where it lies if each constant may be anywhere in its range."""
@@ -31,8 +37,7 @@ class EnergyRange:
     @property
     def weakest(self) -> Evidence:
         """The weakest grade that carries at least `LEAST_SHARE` of the energy."""
-        order = list(Evidence)
-        return max((g for g, x in self.grades.items() if x >= LEAST_SHARE), key=order.index)
+        return weakest_of(self.grades)
 
 
 def energy_range(

@@ -172,7 +172,7 @@ class AttentionCore(nn.Module):
         scores = self.scores(query, key.transpose(-1, -2))
         weights = self.softmax(scores, scaling, mask, softcap, sinks)
         weights = nn.functional.dropout(weights, dropout, self.training)
-        return self.mix(weights, value).transpose(1, 2), weights
+        return self.mix(weights, value).transpose(1, 2).contiguous(), weights
 
 
 class ScaledSoftmax(nn.Module):

@@ -1,4 +1,4 @@
-"""The second witness: fvcore counts the same pass, row by row."""
+"""Other witnesses: fvcore counts the same pass row by row, torch's own counter all of it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from typing import Any
 import torch
 from fvcore.nn import FlopCountAnalysis
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import PreTrainedModel
 
 from energy.counts import Counts
 from energy.meter.evaluating import evaluating
 from energy.meter.rules import tally_call
 from energy.meter.tally_elementwise import rotary_angles
+from energy.meter.tally_experts import repeated_experts
 
 
 @dataclass(frozen=True)
@@ -94,3 +97,48 @@ def check_against_fvcore(model: nn.Module, input_ids: Tensor, counts: Counts) ->
     ]
     rows.append(Disagreement("(total)", counts.dense_macs, int(analysis.total() - angles)))
     return [row for row in rows if row.ours != row.theirs]
+
+
+def macs_by_torch(model: PreTrainedModel, input_ids: Tensor) -> tuple[int, tuple[str, ...]]:
+    """Dense MACs of a prefill as torch's FlopCounterMode sees them: half of its operations.
+
+    The model runs as it came, attention and experts in plain matrix products, which is all that
+    the counter knows for certain.
+
+    Args:
+        model: The model that was counted, with nothing exposed.
+        input_ids: The input of the counted pass, (batch, tokens).
+
+    Returns:
+        The MACs, and the dotted names of modules whose MACs are not among them: experts that
+        transformers runs on tokens that did not choose them.
+    """
+    left_out = tuple(
+        name
+        for name, module in model.named_modules()
+        if tally_call.dispatch(type(module)) is repeated_experts
+    )
+    counter = FlopCounterMode(display=False)
+    with _plain(model), evaluating(model), torch.no_grad(), counter:
+        model(input_ids=input_ids, use_cache=False)
+    found, root = counter.get_flop_counts(), type(model).__name__
+    without = sum(sum(found[f"{root}.{name}"].values()) for name in left_out)
+    return (counter.get_total_flops() - without) // 2, left_out
+
+
+@contextmanager
+def _plain(model: PreTrainedModel) -> Iterator[None]:
+    """Let a model run attention and experts in plain matrix products."""
+    config = model.config
+    own, experts = config._attn_implementation, getattr(config, "_experts_implementation", None)
+    try:
+        if own != "eager":
+            model.set_attn_implementation("eager")
+        if experts not in (None, "eager"):
+            model.set_experts_implementation("eager")
+        yield
+    finally:
+        if own != "eager":
+            model.set_attn_implementation(own)
+        if experts not in (None, "eager"):
+            model.set_experts_implementation(experts)

@@ -19,7 +19,7 @@ from neurt.loading.tokenizer import Folded
 from neurt.measure.pair import load
 from neurt.measure.planning import now, versions
 from neurt.measure.stages import Counting, Witness
-from neurt.measure.verification import agree_with_fvcore, verify_analog
+from neurt.measure.verification import agree_with_witnesses, verify_analog
 from neurt.measure.widths import stored_widths
 from neurt.progress import Progress, Say, silent
 from neurt.requests.passes import CountRequest
@@ -82,11 +82,10 @@ def run_count(request: CountRequest, progress: Progress = silent, say: Say = sil
         [counts] = counting.counts
     if request.verify:
         progress("fvcore", 0, 1)
-        with exposed_attention(model, fused=False, partial=others):
-            agree_with_fvcore(model, inputs[0], "asa", **shared)
+        agreed = agree_with_witnesses(model, inputs[0], undeclared=others, **shared)
         progress("fvcore", 1, 1)
         plan = "" if shape is None else ", hooks and plan in every number"
-        say(f"Verified: hooks and fvcore agree on the MACs of every row{plan}.")
+        say(f"Verified: {agreed}{plan}.")
     stored = stored_widths(loaded.source, loaded.weights, request.widths)
     counts, machines = stored.rows(counts), stored.machines(profiles)
     chosen = request.model_dump(mode="json", include=_CHOSEN) | {

@@ -24,7 +24,9 @@ from reports.serving.served import Server, Variant
 #: What a request may say beside the model and the hardware; the rest changes nothing here.
 _USED = frozenset(
     ("model", "hw", "prompt", "generate", "batch", "gpus", "widths", "out", "force", "details")
-) | frozenset(("spiking", "spike_rate", "active_rate", "page", "pictures"))
+) | frozenset(
+    ("spiking", "spike_rate", "active_rate", "page", "pictures", "card", "carbon_intensity")
+)
 
 
 def run_servers(request: PlanRequest, profiles: tuple[HardwareProfile, ...]) -> list[Server]:

@@ -13,6 +13,7 @@ from energy import Counts, LayerCount, Tally, check_against_fvcore, count_pass, 
 from energy.formulas import Conventions
 from energy.formulas.arithmetic import ARITHMETIC
 from energy.meter import CountSettings
+from energy.meter.crosscheck import macs_by_torch
 from hwmodels import Op
 from hwmodels.errors import UserError
 from neurt.closed_form.passes import Pass
@@ -97,19 +98,77 @@ def agree_with_fvcore(
     model: PreTrainedModel, ids: Tensor, variant: str, /, **settings: Unpack[CountSettings]
 ) -> None:
     """Raise VerificationError if fvcore counts a row of one prefill window otherwise, or cannot."""
+    unseen = _unseen_by_fvcore(model, ids, _counted(model, ids, variant, **settings))
+    if unseen:
+        raise VerificationError(f"fvcore cannot be a witness: {unseen}")
+
+
+def agree_with_witnesses(
+    model: PreTrainedModel, ids: Tensor, /, *, undeclared: bool, **settings: Unpack[CountSettings]
+) -> str:
+    """Compare one prefill window of an analog model with the witnesses that can see it.
+
+    That is fvcore, row by row. What it cannot see, because a product has no module of its own or
+    its tracer cannot follow, is left to torch's FlopCounterMode, which sees the whole pass.
+
+    Args:
+        model: The model, with nothing exposed.
+        ids: Its input, (batch, tokens).
+        undeclared: Whether no family declares it, so that its attention may be its own.
+        **settings: See `energy.count_pass`.
+
+    Returns:
+        Which witness agrees about what, and why another does not see it.
+
+    Raises:
+        VerificationError: If a witness that sees it disagrees.
+    """
+    with exposed_attention(model, fused=False, partial=undeclared):
+        counts = _counted(model, ids, "asa", **settings)
+        unseen = _unseen_by_fvcore(model, ids, counts)
+    if not unseen:
+        return "hooks and fvcore agree on the MACs of every row"
+    theirs, left_out = macs_by_torch(model, ids)
+    beneath = tuple(f"{name}." for name in left_out)
+    ours = sum(row.tally.dense_macs for row in counts.layers if not row.name.startswith(beneath))
+    if theirs != ours:
+        raise VerificationError(
+            f"torch's FlopCounterMode counts {theirs:,} MACs on eager attention, our hooks "
+            f"{ours:,.0f}, and fvcore is no witness: {unseen}"
+        )
+    but = ""
+    if left_out:
+        but = f" (but for '{left_out[0]}' and its like, which also run on tokens of others)"
+    return (
+        f"hooks and torch's FlopCounterMode, on eager attention, agree on the MACs of the "
+        f"pass{but}; fvcore is no witness of all of it: {unseen}"
+    )
+
+
+def _counted(
+    model: PreTrainedModel, ids: Tensor, variant: str, /, **settings: Unpack[CountSettings]
+) -> Counts:
     call = partial(model, input_ids=ids, use_cache=False)
-    counts = count_pass(model, call, variant=variant, **settings)
+    return count_pass(model, call, variant=variant, **settings)
+
+
+def _unseen_by_fvcore(model: PreTrainedModel, ids: Tensor, counts: Counts) -> str:
+    """What fvcore cannot see, in words; empty where it sees every row, and agrees.
+
+    Raises VerificationError if it sees a row and disagrees.
+    """
     try:
         rows = check_against_fvcore(model, ids, counts)
     except RuntimeError as error:  # its tracer cannot follow all code of transformers
-        reason = str(error).strip().splitlines()[0]
-        raise VerificationError(f"fvcore cannot be a witness: {reason}") from error
-    # fvcore has no row of a product outside of layers, but its total has those that it knows.
-    loose = {row.name: row.kind for row in counts.layers if ".(" in row.name}
-    if wrong := [row for row in rows if row.layer not in loose]:
+        return str(error).strip().splitlines()[0]
+    modules = {name for name, _ in model.named_modules()}
+    apart = [row for row in counts.layers if row.tally.dense_macs and row.name not in modules]
+    names = {row.name for row in apart}
+    wrong = [row for row in rows if row.layer not in names]
+    if wrong and (wrong[0].layer != "(total)" or not apart):
         first = wrong[0]
-        of_it = f", of which it may not know {', '.join(sorted(set(loose.values())))}"
         raise VerificationError(
             f"fvcore counts {first.theirs:,} MACs in layer '{first.layer}', our hooks "
-            f"{first.ours:,} ({len(wrong)} layers differ){of_it if loose else ''}"
+            f"{first.ours:,.0f} ({len(wrong)} layers differ)"
         )
+    return f"'{apart[0].name}' and its like are no modules" if wrong else ""

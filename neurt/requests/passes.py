@@ -146,7 +146,7 @@ class Carded(Hardware):
     def profiles(self) -> tuple[HardwareProfile, ...]:
         """See `Hardware`; raises RequestError too if a card would state no energy."""
         found = super().profiles()
-        if self.card and not any(profile.is_priced(Op.MAC) for profile in found):
+        if self.card and not any(x.whole_chip or x.is_priced(Op.MAC) for x in found):
             names = ", ".join(profile.name for profile in found)
             raise RequestError(
                 f"--card states energy, but {names} has no price of a multiply-accumulate (mac); "
@@ -195,7 +195,8 @@ class CountRequest(Carded, Kept, Bound, Text, Passes, Seeded):
     zeros: bool = False
     """count the MACs of dense layers whose activation is zero"""
     verify: bool = False
-    """compare every row with fvcore and, for a known family, with the plan"""
+    """compare every row with fvcore (or all of it with torch's counter, where fvcore cannot see)
+    and, for a known family, with the plan"""
     details: Annotated[bool, Field(exclude=True), Flag(group="output")] = False
     """print every part, what has no price and what is assumed"""
     out: Annotated[Path, Flag("DIR", "runs/TIME-count-MODEL")] = Field(

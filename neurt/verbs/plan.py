@@ -44,13 +44,19 @@ def _analog(request: PlanRequest, console: Console) -> list[Path]:
 def _serve(
     request: PlanRequest, profiles: tuple[HardwareProfile, ...], console: Console
 ) -> list[Path]:
+    from neurt.measure.planning import now, versions
     from neurt.measure.serving import run_servers
+    from reports.card.of_server import server_card
+    from reports.card.write import write_card
     from reports.serving.served import print_servers
     from reports.serving.write import write_servers
 
     check_free(request.out, "serving.json", "prediction (serving.json)", request.force)
     servers = run_servers(request, profiles)
-    files = write_servers(servers, request.out)
+    card = (
+        server_card(servers, versions(), now(), request.carbon_intensity) if request.card else None
+    )
+    files = [*write_servers(servers, request.out), *write_card(card, request.out)]
     print_servers(servers, console, details=request.details)
     print_files(files, request.out, console)
     return files

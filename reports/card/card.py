@@ -9,12 +9,17 @@ from typing import Any, NamedTuple
 from energy import Estimate
 from energy.compare.energy_range import energy_range
 from hwmodels.errors import UserError
+from reports.kit.caveats import NOT_MODELLED
 from reports.kit.parts import BOUNDS
 
 #: Joules in a kilowatt-hour.
 JOULES_PER_KWH = 3.6e6
 #: Tokens whose emissions are stated together: those of one are a fraction of a milligram.
 MILLION = 1e6
+
+
+#: The interval of a bill.
+DRAWS = "5 to 95 % of draws of all constants of the hardware"
 
 
 class CardError(UserError, ValueError):
@@ -27,14 +32,15 @@ class Entry(NamedTuple):
     hardware: str  #: name of the profile
     variant: str  #: `analog` or `spiking`
     phase: str  #: `prefill`, `decode` or `request`
-    bound: str  #: what moves between products: `fused` or `unfused`
-    dataflow: str  #: how often operands move
+    bound: str  #: what moves between products, `fused` or `unfused`; or that all is inside
+    dataflow: str | None  #: how often operands move; None where it is in the prices
     j_per_token: float | None  #: joules; None where it is unpriced
-    low_j: float | None  #: 5 % of draws of all constants cost less
-    high_j: float | None  #: 5 % cost more
+    low_j: float | None  #: the ends of its interval; None where nobody knows them
+    high_j: float | None
     weakest: str | None  #: the weakest grade of evidence that carries 1 % of the energy or more
     grades: Mapping[str, float]  #: share of the energy by grade
     unpriced: tuple[str, ...]  #: operations that were counted and have no price, so are missing
+    interval: str = DRAWS  #: what the interval is
 
     @property
     def token(self) -> str:
@@ -91,6 +97,8 @@ class Card:
     widths: Mapping[str, str]  #: bits of operands in words, by hardware
     entries: tuple[Entry, ...]
     carbon_g_per_kwh: float | None = None  #: grams of CO2 equivalent per kilowatt-hour, as given
+    notes: tuple[str, ...] = ()  #: what a reader must know, a sentence each
+    not_modelled: tuple[str, ...] = NOT_MODELLED  #: what is in no energy of it
 
     def __post_init__(self) -> None:
         """Refuse a card without any energy."""

@@ -12,7 +12,7 @@ from reports.views.phases import phase_bills
 #: What of the settings an energy per token depends on.
 _CONDITIONS = (
     *("phase", "seq_len", "context", "prompt", "generate", "batch", "attention"),
-    *("timesteps", "spike_rate", "active_rate"),
+    *("timesteps", "spike_rate", "active_rate", "text"),
 )
 
 
@@ -48,6 +48,6 @@ def run_card(run: Run, carbon_g_per_kwh: float | None = None) -> Card:
 def conditions(settings: Mapping[str, object]) -> dict[str, object]:
     """Settings that an energy per token depends on, of the lengths those of the phase."""
     found = {key: settings[key] for key in _CONDITIONS if settings.get(key) is not None}
-    if "prompt" not in found:
-        found.pop("seq_len" if found.get("phase") == "decode" else "context", None)
-    return found
+    idle = {"seq_len"} if found.get("phase") == "decode" else {"context"}
+    idle = {"seq_len", "context"} if "prompt" in found else idle
+    return {key: value for key, value in found.items() if key not in idle}

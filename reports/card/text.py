@@ -11,12 +11,12 @@ from energy.table import Column, Table
 from energy.words import energy
 from hwmodels.plain import printable
 from reports.card.card import Card, Entry
-from reports.kit.caveats import NOT_MODELLED, of_random_weights
+from reports.kit.caveats import of_random_weights
+from reports.kit.parts import BOUNDS
 from reports.kit.table import escaped, to_markdown
 
 #: Version of `card.json`.
 FORMAT = 1
-INTERVAL = "5 to 95 % of draws of all constants of the hardware"
 ENERGY_METRIC, CARBON_METRIC = "energy-per-token", "gco2e-per-million-tokens"
 _HOW = {
     "plan": "in closed form from the sizes of the model",
@@ -67,7 +67,7 @@ def _results(card: Card, entry: Entry) -> Iterator[EvalResult]:
 def _described(card: Card, entry: Entry) -> dict[str, Any]:
     """What a number depends on beside the conditions of all of them."""
     return {
-        "interval": INTERVAL,
+        "interval": entry.interval,
         "hardware": entry.hardware,
         "variant": entry.variant,
         "bound": entry.bound,
@@ -110,11 +110,18 @@ def section(card: Card) -> str:
 
 
 def _notes(card: Card) -> Iterator[str]:
+    if any(entry.bound in BOUNDS for entry in card.entries):
+        yield (
+            "`fused` and `unfused` are the two bounds of what moves through memory between "
+            "products. What has no price is in no sum."
+        )
+    intervals = "; ".join(dict.fromkeys(entry.interval for entry in card.entries))
     yield (
-        "`fused` and `unfused` are the two bounds of what moves through memory between products. "
-        "In brackets: 5 to 95 % of draws of all constants of the hardware. Evidence: the weakest "
-        "grade of a price that carries 1 % of the energy or more. What has no price is in no sum."
+        f"In brackets: {intervals}. Evidence: the weakest grade of a price that carries 1 % of the "
+        "energy or more."
     )
+    for note in card.notes:
+        yield f"{escaped(note)}."
     for hardware, words in card.widths.items():
         if words:
             yield f"Widths on {escaped(hardware)}: {escaped(words)}."
@@ -125,7 +132,7 @@ def _notes(card: Card) -> Iterator[str]:
         )
     if note := of_random_weights(card.weights):
         yield escaped(note)
-    yield f"Not modelled: {'; '.join(NOT_MODELLED)}."
+    yield f"Not modelled: {'; '.join(card.not_modelled)}."
 
 
 def _columns(card: Card) -> tuple[Column[Entry], ...]:
@@ -149,10 +156,11 @@ def _columns(card: Card) -> tuple[Column[Entry], ...]:
 
 
 def _energy(entry: Entry) -> str:
-    if entry.j_per_token is None or entry.low_j is None or entry.high_j is None:
+    if entry.j_per_token is None:
         return "unpriced"
-    nominal, low, high = (energy(1e12 * x) for x in (entry.j_per_token, entry.low_j, entry.high_j))
-    return f"{nominal} ({low} to {high})"
+    ends = [energy(1e12 * x) for x in (entry.low_j, entry.high_j) if x is not None]
+    between = f" ({' to '.join(ends)})" if ends else ""
+    return energy(1e12 * entry.j_per_token) + between
 
 
 def card_summary(card: Card) -> dict[str, object]:
@@ -175,6 +183,6 @@ def card_summary(card: Card) -> dict[str, object]:
             }
             for entry in card.entries
         ],
-        "interval": INTERVAL,
-        "not_modelled": NOT_MODELLED,
+        "notes": card.notes,
+        "not_modelled": card.not_modelled,
     }

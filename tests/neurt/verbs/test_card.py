@@ -62,6 +62,25 @@ def test_a_count_writes_the_card_of_the_analog_model(
     assert "seq_len" not in card["conditions"]
 
 
+def test_an_analog_plan_of_a_request_shares_its_energy_among_generated_tokens(
+    words: list[str], tmp_path: Path
+) -> None:
+    request = ["--prompt", "4", "--generate", "3", "--batch", "2", "--windows", "2", "--analog"]
+    assert main(["plan", *words, *request, "--hw", "45nm", "--card", "--quiet"]) == 0
+    card = json.loads((tmp_path / "out" / "card.json").read_text(encoding="utf-8"))
+    record = json.loads((tmp_path / "out" / "count.json").read_text(encoding="utf-8"))
+    whole = record["hardware"]["45nm"]["fused_pj"]
+    fused = card["energies"][0]
+    assert (fused["phase"], fused["token"]) == ("request", "generated token")
+    assert fused["j_per_token"] == pytest.approx(whole / 1e12 / (2 * 2 * 3))
+    assert card["command"] == "plan"
+    assert card["conditions"] == {
+        **{"phase": "request", "prompt": 4, "generate": 3, "batch": 2, "attention": "full"}
+    }
+    text = (tmp_path / "out" / "card.md").read_text(encoding="utf-8")
+    assert "Counted in closed form from the sizes of the model" in text
+
+
 @pytest.mark.parametrize(
     ("asked", "status", "said"),
     [

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from huggingface_hub import ModelCard
 from servers import measured_csv, points
 
 from hwmodels import load_profile
@@ -173,6 +174,34 @@ def test_a_plan_on_it_gives_energy_time_rate_and_power(
     assert {x.name for x in (tmp_path / "out").iterdir()} == {
         *("serving.csv", "serving_parts.csv", "serving.json")
     }
+
+
+def test_the_card_of_a_server_has_its_energy_and_interval(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fitted(tmp_path)
+    capsys.readouterr()
+    words = plan("--model", model(tmp_path), "--batch", "32", "--out", "out", "--card")
+    assert main([*words, "--carbon-intensity", "360", "--json"]) == 0
+    [server] = json.loads(capsys.readouterr().out)["servers"]  # one document
+    figure = server["figures"]["energy_j_per_token"]
+    energy, carbon = ModelCard.load(tmp_path / "out" / "card.md").data.eval_results
+    assert energy.metric_value == figure["value"]
+    assert (energy.metric_args["low"], energy.metric_args["high"]) == (
+        figure["low"],
+        figure["high"],
+    )
+    assert energy.metric_args["evidence"] == "derived"
+    assert energy.metric_args["bound"] == "whole chip"
+    assert "90 % of measurements" in energy.metric_args["interval"]
+    # 1e6 tokens x J / 3.6e6 J per kWh x 360 g per kWh = 100 g per J
+    assert carbon.metric_value == pytest.approx(100 * figure["value"])
+    conditions = energy.dataset_args
+    assert (conditions["prompt"], conditions["generate"], conditions["batch"]) == (200, 100, 32)
+    card = json.loads((tmp_path / "out" / "card.json").read_text(encoding="utf-8"))
+    assert any("fitted on measured energies" in note for note in card["notes"])
+    assert main([*words[:-1], "--force", "--quiet"]) == 0
+    assert not (tmp_path / "out" / "card.md").exists()
 
 
 def test_what_a_spiking_version_would_change_is_said_as_an_assumption(
