@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import partial, reduce
+from operator import add
 from typing import Unpack
 
 from energy import formulas
@@ -26,6 +28,42 @@ def plan_asa(
     kinds = {kind: analog_layer(shape, kind, what, conventions) for kind in set(shape.each)}
     layers = [kinds[kind] for kind in shape.each]
     return whole_model("asa", shape, what, lambda depth, _prefix: layers[depth], conventions, about)
+
+
+def plan_passes(
+    shape: Shape,
+    passes: Iterable[Pass],
+    phase: str,
+    conventions: Conventions = Conventions(),  # noqa: B008 - frozen
+    **about: Unpack[About],
+) -> Counts:
+    """Counts of the analog model in several passes, added up under one name.
+
+    Layers that are alike are planned once for each pass, and written out when all are added.
+    """
+    kinds = tuple(dict.fromkeys(shape.each))
+    small = replace(shape, layers=len(kinds), kinds=kinds)
+    planned = (plan_asa(small, what, conventions, **about) for what in passes)
+    counts = reduce(add, (replace(each, phase=phase) for each in planned))
+    inside: dict[int | None, list[LayerCount]] = {}
+    for row in counts.layers:
+        inside.setdefault(row.label.depth, []).append(row)
+    outside = inside.pop(None)
+    first = counts.layers.index(inside[0][0])
+    layers = (
+        _moved(row, at, depth, shape)
+        for depth, kind in enumerate(shape.each)
+        for at in [kinds.index(kind)]
+        for row in inside[at]
+    )
+    return replace(counts, layers=(*outside[:first], *layers, *outside[first:]))
+
+
+def _moved(row: LayerCount, at: int, depth: int, shape: Shape) -> LayerCount:
+    """A row of one layer as that of another one."""
+    layers = layout(shape).layers
+    name = f"{layers}.{depth}.{row.name.removeprefix(f'{layers}.{at}.')}"
+    return replace(row, name=name, label=replace(row.label, depth=depth))
 
 
 def whole_model(

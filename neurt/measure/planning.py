@@ -12,7 +12,7 @@ from energy.counts import About
 from energy.formulas.touched import any_of
 from hwmodels import HardwareProfile
 from neurt.closed_form.passes import PlanError, check_stages
-from neurt.closed_form.plan import plan_asa
+from neurt.closed_form.plan import plan_passes
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Shape
 from neurt.loading.source import ModelSource, resolve
@@ -42,7 +42,7 @@ def run_plan(request: PlanRequest) -> Run:
     phases = [
         Phase(
             stage.name,
-            merged((plan_asa(shape, x, conventions, **about) for x in stage.passes), stage.phase),
+            plan_passes(shape, stage.passes, stage.phase, conventions, **about),
             merged(
                 (
                     plan_ssa(shape, x, spiking, rate, conventions, active_rate=active, **about)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from energy.counts import About
 from neurt.closed_form.expert_rows import ASSUMED
 from neurt.closed_form.passes import check_stages
-from neurt.closed_form.plan import plan_asa
+from neurt.closed_form.plan import plan_passes
 from neurt.families import Experts, layout
 from neurt.families.parameters import parameters
 from neurt.loading.source import resolve
@@ -17,7 +17,6 @@ from neurt.measure.widths import stored_widths
 from neurt.requests.base import RequestError
 from neurt.requests.passes import PlanRequest
 from reports.count.run import CountRun
-from reports.run.run import merged
 
 #: Fields of a request that say something of a spiking model, or of a comparison with one.
 _OF_SPIKES = (
@@ -60,9 +59,7 @@ def run_analog_plan(request: PlanRequest) -> CountRun:
     about: About = {"model": source.name, "weights": CLOSED_FORM}
     stored = stored_widths(source, CLOSED_FORM, request.widths)
     passes = [one for stage in stages for one in stage.passes]
-    counts = merged(
-        (plan_asa(shape, one, request.conventions, **about) for one in passes), request.phase_name
-    )
+    counts = plan_passes(shape, passes, request.phase_name, request.conventions, **about)
     counts, machines = stored.rows(counts), stored.machines(profiles)
     settings = request.model_dump(mode="json", include=_RECORDED, exclude_none=True) | {
         "model_type": shape.model_type,

@@ -1,3 +1,7 @@
+from dataclasses import replace
+from functools import reduce
+from operator import add
+
 import pytest
 from plans import by_name, measured
 from transformers import GPT2LMHeadModel
@@ -5,8 +9,9 @@ from transformers import GPT2LMHeadModel
 from energy import Attention, Conventions, exposed_attention
 from hwmodels import Op
 from neurt.closed_form.passes import Pass, decode, prefill
-from neurt.closed_form.plan import plan_asa
+from neurt.closed_form.plan import plan_asa, plan_passes
 from neurt.families import ALIASES, Shape
+from neurt.loading.source import resolve
 
 TINY = Shape(layers=2, width=32, heads=4, inner=128, vocabulary=101, positions=64)
 CAUSAL = Conventions(Attention.CAUSAL)
@@ -70,3 +75,13 @@ def test_windows_multiply_and_batch_doubles() -> None:
     # weights are read once per call, whatever the batch
     twice = plan_asa(TINY, prefill(8, batch=2))
     assert twice.total(Op.WEIGHT_READ) == once.total(Op.WEIGHT_READ)
+
+
+@pytest.mark.parametrize("name", ["gemma-3-27b-it", "gpt-oss-20b", "Llama-3.1-8B"])
+def test_passes_that_are_planned_together_are_the_sum_of_each(name: str) -> None:
+    shape = resolve(name).shape
+    assert shape is not None
+    passes = [prefill(7, batch=2), *(decode(context, batch=2) for context in range(1020, 1030, 3))]
+    together = plan_passes(shape, passes, "all")
+    apart = reduce(add, (replace(plan_asa(shape, what), phase="all") for what in passes))
+    assert together == apart
