@@ -10,11 +10,6 @@ from torch import Tensor, nn
 from energy.counts import Levels
 from energy.layers.declared import Reach, latent_of, reach_of
 from energy.layers.elementwise import Rotary, Rotation
-from hwmodels.errors import UserError
-
-
-class AttentionError(UserError, NotImplementedError):
-    """An attention that does more than the counted core knows."""
 
 
 class MatMul(nn.Module):
@@ -135,19 +130,12 @@ class AttentionCore(nn.Module):
             scaling: Factor of the scores.
             dropout: Dropout probability of the weights.
             softcap: Largest size of a scaled score, which a tanh sees to; None for no bound.
-            **kwargs: Passed on to the kernel.
+            **kwargs: Passed on to the kernel. Known here are `s_aux`, a score of each head to which
+                no key belongs, and `position_bias`, which is added to the scores.
 
         Returns:
             The mixed values (batch, queries, heads, width), and the weights where known.
-
-        Raises:
-            AttentionError: If the kernel adds something to the scores that no rule counts.
         """
-        if kwargs.get("position_bias") is not None:
-            raise AttentionError(
-                f"{type(owner).__name__} gives its attention 'position_bias', which the counted "
-                "core does not know; use count, which counts the products of any decoder"
-            )
         sinks = kwargs.get("s_aux")
         self.causal = bool(getattr(owner, "is_causal", True))
         self.capped = softcap is not None
@@ -170,6 +158,8 @@ class AttentionCore(nn.Module):
         if groups > 1:
             key, value = (x.repeat_interleave(groups, dim=1) for x in (key, value))
         scores = self.scores(query, key.transpose(-1, -2))
+        if isinstance(bias := kwargs.get("position_bias"), Tensor):
+            scores = scores + bias / scaling
         weights = self.softmax(scores, scaling, mask, softcap, sinks)
         weights = nn.functional.dropout(weights, dropout, self.training)
         return self.mix(weights, value).transpose(1, 2).contiguous(), weights

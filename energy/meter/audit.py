@@ -141,7 +141,8 @@ class Audit(TorchDispatchMode):
 def refuse_opaque(modules: Named, *, loose: bool = False) -> None:
     """Refuse modules that are known to hide matrix products from hooks.
 
-    With `loose`, a layer with a forward of its own is no such module: its products are audited.
+    With `loose`, a layer with a forward of its own is no such module, nor is one whose fused kernel
+    may never run: their products are audited.
 
     Raises:
         UncountedOperation: If the model holds one.
@@ -152,7 +153,7 @@ def refuse_opaque(modules: Named, *, loose: bool = False) -> None:
         first.setdefault(type(module), name)
     for kind, name in first.items():
         title = name or kind.__name__
-        if issubclass(kind, (nn.MultiheadAttention, nn.TransformerEncoderLayer)):
+        if not loose and issubclass(kind, (nn.MultiheadAttention, nn.TransformerEncoderLayer)):
             raise UncountedOperation(
                 f"layer '{title}' is nn.{kind.__name__}, whose fused kernel hides its matrix "
                 "products; use a Hugging Face attention exposed with energy.exposed_attention, "

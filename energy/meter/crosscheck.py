@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from fvcore.nn import FlopCountAnalysis
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 from transformers import PreTrainedModel
 
 from energy.counts import Counts
@@ -118,12 +118,23 @@ def macs_by_torch(model: PreTrainedModel, input_ids: Tensor) -> tuple[int, tuple
         for name, module in model.named_modules()
         if tally_call.dispatch(type(module)) is repeated_experts
     )
-    counter = FlopCounterMode(display=False)
+    counter = torch_counter()
     with _plain(model), evaluating(model), torch.no_grad(), counter:
         model(input_ids=input_ids, use_cache=False)
     found, root = counter.get_flop_counts(), type(model).__name__
     without = sum(sum(found[f"{root}.{name}"].values()) for name in left_out)
     return (counter.get_total_flops() - without) // 2, left_out
+
+
+def torch_counter() -> FlopCounterMode:
+    """Torch's counter of operations, which does not know its fused attention of the CPU yet."""
+    fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    return FlopCounterMode(display=False, custom_mapping={fused: _fused_flops})
+
+
+def _fused_flops(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int:
+    """Operations of a fused attention, from the shapes of its operands, by torch's own formula."""
+    return int(sdpa_flop_count(query, key, value))
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import torch
-from transformers import DynamicCache, PreTrainedModel
+from transformers import PreTrainedModel
 
 from energy import exposed_attention
 from energy.layers.trial import attempt
@@ -18,7 +18,7 @@ from neurt.loading.source import resolve
 from neurt.loading.tokenizer import Folded
 from neurt.measure.pair import load
 from neurt.measure.planning import now, versions
-from neurt.measure.stages import Counting, Witness
+from neurt.measure.stages import Counting, Witness, cached
 from neurt.measure.verification import agree_with_witnesses, verify_analog
 from neurt.measure.widths import stored_widths
 from neurt.progress import Progress, Say, silent
@@ -59,7 +59,7 @@ def run_count(request: CountRequest, progress: Progress = silent, say: Say = sil
     )
     check_ids(inputs, model.config.get_text_config().vocab_size)
     if shape is None and stage.passes[0].queries < longest:
-        _check_cache(model, request.model)
+        check_cache(model, request.model)
     progress("loading the model", 1, 1)
 
     witness: Witness = silent
@@ -133,12 +133,12 @@ def _load(
     return loaded, other.shape if planned else None, True
 
 
-def _check_cache(model: PreTrainedModel, name: str) -> None:
+def check_cache(model: PreTrainedModel, name: str) -> None:
     """Make sure that a model whose code nobody tried remembers tokens in the cache it is given."""
-    cache = DynamicCache(config=model.config)
-    word = torch.zeros(1, 1, dtype=torch.long)
-    attempt(model, input_ids=word, past_key_values=cache, use_cache=True)
-    if attempt(cache.get_seq_length) != 1:
+    [cache, _] = (given := cached(model)).values()
+    attempt(model, input_ids=torch.zeros(1, 1, dtype=torch.long), **given)
+    # A layer without attention keeps a state instead.
+    if attempt(cache.get_seq_length) != 1 and not attempt(cache.has_previous_state):
         raise PlanError(
             f"'{name}' ({type(model).__name__}) does not keep the tokens before a new one in a "
             "key-value cache, so its decode cannot be counted; use --phase prefill"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
@@ -24,6 +25,13 @@ from reports.run.steps import StepCount
 #: Given the counts of each pass as soon as they are known.
 Witness = Callable[[Pass, Counts], None]
 Watch = Callable[[], AbstractContextManager[None]]
+
+
+def cached(model: PreTrainedModel) -> dict[str, Any]:
+    """The arguments with which a model remembers, in an empty cache, what it is given."""
+    cache = DynamicCache(config=model.config)
+    states = "cache_params" in inspect.signature(model.forward).parameters  # Mamba
+    return {"cache_params" if states else "past_key_values": cache, "use_cache": True}
 
 
 class Counting:
@@ -74,8 +82,7 @@ class Counting:
         known = steps[0].keys - steps[0].queries
         call = partial(self._model, use_cache=False)
         if len(steps) > 1 or known:
-            cache = DynamicCache(config=self._model.config)
-            call = partial(self._model, past_key_values=cache, use_cache=True)
+            call = partial(self._model, **cached(self._model))
         if known:
             with torch.no_grad():
                 filled = call(input_ids=ids[:, :known])

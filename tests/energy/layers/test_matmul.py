@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from energy import Attention, Conventions, EventError, Levels, MatMul, Tally, tally_call
-from energy.layers.matmul import AttentionCore, AttentionError, ScaledSoftmax
+from energy.layers.matmul import AttentionCore, ScaledSoftmax
 from hwmodels import Op
 
 Side = Literal["left", "right"]
@@ -245,8 +245,14 @@ def test_a_cap_reaches_the_kernel_only_where_there_is_one() -> None:
     assert "softcap" not in seen[0]
 
 
-@pytest.mark.parametrize("word", ["position_bias"])
-def test_a_kernel_that_adds_to_the_scores_is_refused(word: str) -> None:
+def test_sinks_take_part_in_the_sum_and_a_bias_is_added() -> None:
     core, x = AttentionCore(None), torch.rand(1, 2, 3, 4)
-    with pytest.raises(AttentionError, match=rf"Owner gives its attention '{word}'"):
-        core(x, x, x, None, owner=Owner(causal=True), scaling=0.5, **{word: x})
+    core.fused = False
+    sinks, bias = torch.tensor([0.5, -1.0]), torch.rand(1, 2, 3, 3)
+    given: Any = {"owner": Owner(causal=False), "scaling": 0.5}
+    _, weights = core(x, x, x, None, **given, s_aux=sinks, position_bias=bias)
+    scores = x @ x.mT * 0.5 + bias
+    raised = scores.exp()
+    expected = raised / (raised.sum(-1, keepdim=True) + sinks.exp()[:, None, None])
+    torch.testing.assert_close(weights, expected)
+    assert core.sinks == 2
