@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from fvcore.nn import FlopCountAnalysis
@@ -16,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 from transformers import PreTrainedModel
 
 from energy.counts import Counts
+from energy.meter import tally_scan
 from energy.meter.evaluating import evaluating
 from energy.meter.rules import tally_call
 from energy.meter.tally_elementwise import rotary_angles
@@ -99,31 +100,50 @@ def check_against_fvcore(model: nn.Module, input_ids: Tensor, counts: Counts) ->
     return [row for row in rows if row.ours != row.theirs]
 
 
-def macs_by_torch(model: PreTrainedModel, input_ids: Tensor) -> tuple[int, tuple[str, ...]]:
-    """Dense MACs of a prefill as torch's FlopCounterMode sees them: half of its operations.
+class Seen(NamedTuple):
+    """Dense MACs of one pass by two counters, but for what is no work of the same."""
+
+    theirs: int  #: by torch's FlopCounterMode: half of its operations
+    ours: float  #: by our hooks
+    #: dotted names of modules whose own products are in neither: transformers runs them otherwise
+    #: than they are counted (experts also on tokens that chose others, a recurrence in chunks)
+    left_out: tuple[str, ...]
+
+
+def macs_by_torch(model: PreTrainedModel, call: Callable[[], object], counts: Counts) -> Seen:
+    """Compare a pass with torch's own counter.
 
     The model runs as it came, attention and experts in plain matrix products, which is all that
     the counter knows for certain.
 
     Args:
         model: The model that was counted, with nothing exposed.
-        input_ids: The input of the counted pass, (batch, tokens).
-
-    Returns:
-        The MACs, and the dotted names of modules whose MACs are not among them: experts that
-        transformers runs on tokens that did not choose them.
+        call: Runs the counted pass.
+        counts: What the hooks counted, full attention.
     """
-    left_out = tuple(
-        name
-        for name, module in model.named_modules()
-        if tally_call.dispatch(type(module)) is repeated_experts
-    )
     counter = torch_counter()
     with _plain(model), evaluating(model), torch.no_grad(), counter:
-        model(input_ids=input_ids, use_cache=False)
+        call()
     found, root = counter.get_flop_counts(), type(model).__name__
-    without = sum(sum(found[f"{root}.{name}"].values()) for name in left_out)
-    return (counter.get_total_flops() - without) // 2, left_out
+    linear = {name for name, module in model.named_modules() if isinstance(module, nn.Linear)}
+    left_out = tuple(name for name, module in model.named_modules() if _runs_otherwise(module))
+    beneath = tuple(f"{name}." for name in left_out)
+    theirs = counter.get_total_flops() - sum(
+        sum(found[f"{root}.{name}"].values()) for name in left_out
+    )
+    for name in linear:
+        if name.startswith(beneath):
+            theirs += sum(found[f"{root}.{name}"].values())
+    rows = (row for row in counts.layers if row.name in linear or not row.name.startswith(beneath))
+    return Seen(theirs // 2, sum(row.tally.dense_macs for row in rows), left_out)
+
+
+def _runs_otherwise(module: nn.Module) -> bool:
+    """Whether transformers runs a module otherwise than its rule counts it."""
+    rule = tally_call.dispatch(type(module))
+    return rule is repeated_experts or (
+        rule.__module__ == tally_scan.__name__ and rule is not tally_scan.gated
+    )
 
 
 def torch_counter() -> FlopCounterMode:

@@ -18,9 +18,7 @@ from torch import Tensor
 from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, PreTrainedModel
 
 from energy import Counts, UncountedOperation, count_pass, exposed_attention
-from energy.meter.crosscheck import macs_by_torch, torch_counter
-from energy.meter.rules import tally_call
-from energy.meter.tally_experts import repeated_experts
+from energy.meter.crosscheck import macs_by_torch
 from neurt.closed_form.passes import PlanError
 from neurt.loading.foreign import naming
 from neurt.measure.counting import check_cache
@@ -65,20 +63,6 @@ def counted(model: PreTrainedModel, call: Callable[[], Any]) -> Counts:
         return count_pass(model, call, variant="asa", label=naming(model), loose=True)
 
 
-def by_torch(model: PreTrainedModel, call: Callable[[], Any]) -> tuple[int, tuple[str, ...]]:
-    """MACs of a pass, and the modules that are left out of them; see `macs_by_torch`."""
-    without = tuple(
-        name
-        for name, module in model.named_modules()
-        if tally_call.dispatch(type(module)) is repeated_experts
-    )
-    with torch.no_grad(), torch_counter() as counter:
-        call()
-    found, root = counter.get_flop_counts(), type(model).__name__
-    flops = counter.get_total_flops()
-    return (flops - sum(sum(found[f"{root}.{name}"].values()) for name in without)) // 2, without
-
-
 def compare(model: PreTrainedModel, ids: Tensor, queries: int) -> tuple[str, str]:
     """Whether both counters see the same, and what of it no module multiplies."""
     if queries < TOKENS:
@@ -90,12 +74,11 @@ def compare(model: PreTrainedModel, ids: Tensor, queries: int) -> tuple[str, str
         counts = counted(model, run(model, ids, queries))
     except UncountedOperation as error:
         return f"refused: {str(error).splitlines()[0]}", ""
-    theirs, without = by_torch(model, run(model, ids, queries))
-    beneath = tuple(f"{name}." for name in without)
-    ours = sum(row.tally.dense_macs for row in counts.layers if not row.name.startswith(beneath))
+    theirs, ours, otherwise = macs_by_torch(model, run(model, ids, queries), counts)
     apart = {row.kind for row in counts.layers if ".(" in row.name}
     named = ["attention"] if "scores" in apart else []
     named += sorted(apart - {"scores", "softmax", "mix"})
+    named += ["runs otherwise"] if otherwise else []
     return ("exact" if ours == theirs else f"differs: {ours} and {theirs}"), ", ".join(named)
 
 
@@ -136,7 +119,8 @@ eager attention and experts. {both} are exact in both; the others say why in a l
 
 *Outside of modules*: products that no module of a known kind multiplies, which are counted from
 their operands ([method](method.md#architectures)): `attention` of the model's own, or operations
-of torch.
+of torch. *Runs otherwise*: modules that are counted as what they do and not as transformers runs it
+(the experts of Llama 4 on all tokens, a recurrence in chunks); their own products are not compared.
 
 | `model_type` | prefill | decode | outside of modules |
 |---|---|---|---|
@@ -171,6 +155,6 @@ def test_the_table_of_all_decoders(request: pytest.FixtureRequest) -> None:
 def test_torch_sees_the_whole_prefill() -> None:
     model = model_of(tiny("llama"))
     ids = torch.arange(22).reshape(2, 11)
-    theirs, without = macs_by_torch(model, ids)
-    assert theirs == counted(model, run(model, ids, TOKENS)).dense_macs
-    assert without == ()
+    call = run(model, ids, TOKENS)
+    counts = counted(model, call)
+    assert macs_by_torch(model, call, counts) == (counts.dense_macs, counts.dense_macs, ())
