@@ -106,11 +106,11 @@ MIXTURES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def tiny_model(kind: str) -> PreTrainedModel:
+def tiny_model(kind: str, **sizes: Any) -> PreTrainedModel:
     """A model of `TINY` or of `MIXTURES` with random weights."""
     model_type, special = (TINY | MIXTURES)[kind]
     words = dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"))
-    config = AutoConfig.for_model(model_type, **{**SIZES, **words, **special})
+    config = AutoConfig.for_model(model_type, **{**SIZES, **words, **special, **sizes})
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model: PreTrainedModel = AutoModelForCausalLM.from_config(config)

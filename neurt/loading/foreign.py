@@ -82,6 +82,8 @@ def foreign(model: str) -> Foreign | None:
     transformers_logging.set_verbosity_error()
     try:
         source = resolve(model)
+        if source.file is not None:
+            return None
         if source.shape is not None and not is_own(source.shape.model_type):
             plain = replace(source, shape=None)
             return Foreign(plain, configuration(source), None, source.shape)

@@ -29,6 +29,11 @@ _GATED_BLOCK = {
     "ffn_up": "mlp.up_proj",
     "ffn_down": "mlp.down_proj",
 }
+_NORMED_BLOCK = {
+    **_GATED_BLOCK,
+    "attn_q_norm": "self_attn.q_norm",
+    "attn_k_norm": "self_attn.k_norm",
+}
 _GPT2_BLOCK = {
     "attn_norm": "ln_1",
     "attn_qkv": "attn.c_attn",
@@ -53,8 +58,6 @@ _GPT2 = {
 
 #: Metadata that changes what a model computes and has no place in our families, unless it is this.
 _NEUTRAL: dict[str, tuple[Any, ...]] = {
-    "rope.scaling.type": ("none",),
-    "rope.scaling.factor": (1.0, 0.0),
     "expert_count": (0,),
     "attention.sliding_window": (0,),
     "attention.scale": (0.0,),
@@ -105,8 +108,10 @@ def _gated(header: GGUFHeader, arch: str) -> dict[str, Any]:
         "rope_parameters": rope_parameters(header, header.number(f"{arch}.rope.freq_base", 1e4)),
         "hidden_act": "silu",
     }
-    if f"{arch}.attention.key_length" in header.metadata:
-        config["head_dim"] = header.integer(f"{arch}.attention.key_length")
+    key_length = f"{arch}.attention.key_length"
+    # Of what a file does not say transformers takes 128 for Qwen3, and llama.cpp an even share.
+    if key_length in header.metadata or (arch == "qwen3" and width % heads == 0):
+        config["head_dim"] = header.integer(key_length, width // heads)
     head = config.get("head_dim", width // heads)
     rotated = header.integer(f"{arch}.rope.dimension_count", head)
     if rotated != head:
@@ -134,6 +139,7 @@ ARCHITECTURES = {
     "gpt2": Architecture(_GPT2, _GPT2_BLOCK, _gpt2, transposed=True),
     "llama": Architecture(_GATED, _GATED_BLOCK, _gated, permuted=True),
     "qwen2": Architecture(_GATED, _GATED_BLOCK, _gated),
+    "qwen3": Architecture(_GATED, _NORMED_BLOCK, _gated),
 }
 
 

@@ -6,6 +6,7 @@ import math
 import struct
 from typing import Any
 
+from hwmodels.plain import quoted
 from neurt.loading.gguf.contents import GGUFError, GGUFHeader
 from neurt.loading.gguf.tensors import ROPE_FREQS
 
@@ -15,6 +16,11 @@ _LLAMA3 = {
     "low_freq_factor": 1.0,
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 8192,
+}
+#: Metadata that says that nothing is scaled.
+_UNSCALED: dict[str, tuple[object, ...]] = {
+    "rope.scaling.type": ("none",),
+    "rope.scaling.factor": (1.0, 0.0),
 }
 #: Heads of 8,192 channels; a larger tensor is of something else.
 _MOST_BYTES = 4 * 4096
@@ -37,7 +43,18 @@ def rope_parameters(header: GGUFHeader, theta: float) -> dict[str, Any]:
 
 
 def check_frequencies(header: GGUFHeader, config: dict[str, Any]) -> None:
-    """Raise GGUFError if a file scales its frequencies otherwise than its configuration says."""
+    """Raise GGUFError if a file scales its frequencies otherwise than its configuration says.
+
+    To run it that matters; to plan it, it does not.
+    """
+    kind = header.metadata.get("general.architecture")
+    for key, neutral in _UNSCALED.items():
+        value = header.metadata.get(f"{kind}.{key}", neutral[0])
+        if value not in neutral:
+            raise GGUFError(
+                f"'{header.path}' sets '{kind}.{key}' to {quoted(value)}; a plan can be made of "
+                "it, but to run it give the model in Hugging Face format"
+            )
     if not (divisors := _divisors(header)):
         return
     parameters = config["rope_parameters"]

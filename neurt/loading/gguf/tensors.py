@@ -102,6 +102,8 @@ def _block(shape: Shape) -> _Shapes:
     for name in ("attn_q", "attn_k", "attn_v"):
         rows = shape.query_width if name == "attn_q" else shape.kv_width
         inputs |= _linear(name, rows, width, biased=shape.qkv_bias)
+    for name in family_of(shape.model_type).attention.norms:
+        inputs[f"attn_{name}.weight"] = (shape.head_width,)
     gate = _linear("ffn_gate", inner, width, biased=shape.ffn_bias)
     return norms | inputs | mixed | gate | up | down
 

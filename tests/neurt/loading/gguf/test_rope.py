@@ -74,6 +74,27 @@ def test_no_count_depends_on_frequencies(write_gguf: Write) -> None:
     assert len(shapes) == 1
 
 
+@pytest.mark.parametrize(
+    "scaling",
+    [{"ARCH__rope__scaling__type": "yarn"}, {"ARCH__rope__scaling__factor": 4.0}],
+    ids=str,
+)
+def test_a_scaled_rotation_is_planned_and_not_run(
+    write_gguf: Write, scaling: dict[str, object]
+) -> None:
+    model = llama({"rope_type": "default", "rope_theta": 500000.0})
+    path = write_gguf(model, **scaling)
+    assert read_shape(config_of(read_header(path)), "it") == read_shape(
+        config_of(read_header(write_gguf(model, name="plain.gguf"))), "it"
+    )
+    [(key, value)] = scaling.items()
+    name = key.replace("ARCH", "llama").replace("__", ".")
+    with pytest.raises(
+        GGUFError, match=f"sets '{name}' to {value!r}; a plan can be made of it, bu"
+    ):
+        load_gguf(path)
+
+
 def test_divisors_of_one_change_nothing(write_gguf: Write) -> None:
     model = llama({"rope_type": "default", "rope_theta": 500000.0})
     ones = {"rope_freqs.weight": np.ones(64, np.float32)}
