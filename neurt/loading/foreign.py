@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -152,7 +152,7 @@ def load_foreign(decoder: Foreign, weights: Weights = Weights.AUTO, seed: int = 
     try:
         kind = MODEL_FOR_CAUSAL_LM_MAPPING[type(decoder.config)]
         model = (
-            random_model(kind, decoder.config, source, seed)
+            random_model(kind, _of_text(kind, decoder.config), source, seed)
             if random
             else from_pretrained(kind, source, _ASKS)
         )
@@ -176,6 +176,12 @@ def load_foreign(decoder: Foreign, weights: Weights = Weights.AUTO, seed: int = 
 
 def _is_ours(decoder: Foreign) -> bool:
     return is_own(decoder.config.model_type)
+
+
+def _of_text(kind: Any, config: PretrainedConfig) -> PretrainedConfig:
+    """What a language model is made of, where the configuration is of one that also sees."""
+    text = config.get_text_config()
+    return text if kind.config_class is type(text) else config
 
 
 def naming(model: PreTrainedModel) -> Callable[[str], Label]:

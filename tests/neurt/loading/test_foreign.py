@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from decoders import tiny
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from energy import Label, exposed_attention
@@ -248,3 +249,11 @@ def test_a_size_given_twice_is_not_for_transformers_to_choose(
     config.write_text(json.dumps(given | {"num_hidden_layers": 50}), encoding="utf-8")
     with pytest.raises(ShapeError, match=r"'n_layer' .* and 'num_hidden_layers' .* are one size"):
         foreign(where)
+
+
+@pytest.mark.usefixtures("any_tokenizer")
+@pytest.mark.parametrize("kind", ["llama4", "qwen3_5"])
+def test_the_language_model_of_one_that_also_sees(kind: str, tmp_path: Path) -> None:
+    tiny(kind).save_pretrained(tmp_path)
+    loaded = load_foreign(found(str(tmp_path)), Weights.RANDOM)
+    assert type(loaded.model).__name__.endswith("ForCausalLM")
