@@ -11,8 +11,11 @@ from neurt.families.sizes import Absent, read_sizes
 
 
 def _read(config: Config, model_type: str) -> Shape:
-    share = config.content.get("rotary_pct", 0.25)
+    share = config.content.get("rotary_pct")
     config.check_positive("rotary_pct", share)
+    if share is not None and share > 1:
+        raise config.wrong("rotary_pct", share, "must be at most 1")
+    share = 0.25 if share is None else share
     absent = Absent(positions=2048, rotary_share=share)
     shape = read_sizes(config, model_type, absent, known=("gelu", "gelu_new", "gelu_fast", "relu"))
     biased = config.flag("attention_bias", default=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from energy.formulas.conventions import Window
-from neurt.families.config import Config, ShapeError
+from neurt.families.config import MAX_SIZE, Config, ShapeError
 from neurt.families.shape import Dense, Experts, Layer, SelfAttention, Shape
 
 
@@ -116,8 +116,10 @@ def _extended(config: Config, key: str, rotation: Mapping[str, object]) -> int:
         return 0
     if type(before) is not int or before < 1:
         # The embedding of a family that was trained with its factor has all positions already.
-        return 0 if kind == "yarn" else int(factor * config.size("max_position_embeddings", 1))
-    return int(factor * before)
+        if kind == "yarn":
+            return 0
+        before = config.size("max_position_embeddings", 1)
+    return int(min(factor * before, MAX_SIZE))
 
 
 def _rotated(config: Config, head_width: int, absent: float) -> int:
@@ -126,6 +128,8 @@ def _rotated(config: Config, head_width: int, absent: float) -> int:
     nested = rotation.get("partial_rotary_factor") if isinstance(rotation, Mapping) else None
     share = config.content.get("partial_rotary_factor", nested)
     config.check_positive("partial_rotary_factor", share)
+    if share is not None and share > 1:
+        raise config.wrong("partial_rotary_factor", share, "must be at most 1")
     channels = int(head_width * (absent if share is None else share))
     if channels % 2 or not 0 < channels <= head_width:
         raise ShapeError(

@@ -8,10 +8,13 @@ import pytest
 from builders import refused
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_models import MIXTURES, TINY
+from tiny_models import SIZES as OF_ALL
 
 from neurt.closed_form.passes import prefill
 from neurt.closed_form.plan import plan_asa
 from neurt.families import Shape, ShapeError, read_shape
+from neurt.families.parameters import parameters
 
 CONFIGS: dict[str, dict[str, Any]] = {
     "gpt2": {"n_layer": 2, "n_embd": 8, "n_head": 2, "n_positions": 16, "vocab_size": 11},
@@ -196,3 +199,39 @@ def test_a_size_of_two_names_has_one_value(key: str, other: str) -> None:
     assert said == (
         f"model 'm': '{key}' (= {value}) and '{other}' (= 48) are one size; keep one of them"
     )
+
+
+#: Keys that only some of the planned families have.
+RARE = (
+    *("partial_rotary_factor", "layer_types", "sliding_window", "attention_bias", "text_config"),
+    *("n_group", "topk_group", "q_lora_rank", "mlp_only_layers", "decoder_sparse_step"),
+    *("num_experts", "num_local_experts", "num_experts_per_tok", "rotary_dim", "rotary_pct"),
+    *("num_kv_heads", "n_head", "n_layer", "ffn_hidden_size", "hidden_activation"),
+    *("attn_logit_softcapping", "sliding_window_pattern", "no_rope_layers", "max_window_layers"),
+    *("max_sequence_length", "routed_scaling_factor", "first_k_dense_replace", "topk_method"),
+)
+
+
+@given(
+    st.sampled_from(sorted(TINY | MIXTURES)),
+    st.dictionaries(
+        st.sampled_from(sorted({*OF_ALL, *RARE, *KEYS} - {"model_type"})),
+        st.sampled_from(NONSENSE),
+        max_size=3,
+    ),
+)
+def test_nonsense_of_planned_families_is_planned_or_refused_in_one_line(
+    kind: str, changed: dict[str, Any]
+) -> None:
+    model_type, special = (TINY | MIXTURES)[kind]
+    old_names = {"n_embd": 32, "n_head": 4, "n_layer": 2}  # of GPT-J
+    config = {**OF_ALL, **old_names, **special, "model_type": model_type, **changed}
+    try:
+        shape, said = read_shape(config, "m"), ""
+    except ShapeError as error:
+        shape, said = None, str(error)
+    assert len(said) <= 300
+    assert said.isprintable()
+    if shape is not None:
+        assert plan_asa(shape, prefill(4)).dense_macs > 0
+        assert parameters(shape).total >= parameters(shape).active > 0
