@@ -32,7 +32,14 @@ from neurt.families import (
     read_shape,
 )
 from neurt.loading.models import LoadedModel
-from neurt.loading.reading import UNFIT, configuration, from_pretrained, random_model, unmade
+from neurt.loading.reading import (
+    UNFIT,
+    configuration,
+    from_pretrained,
+    origin_of_random,
+    random_model,
+    unmade,
+)
 from neurt.loading.source import (
     ModelError,
     ModelSource,
@@ -152,7 +159,7 @@ def load_foreign(decoder: Foreign, weights: Weights = Weights.AUTO, seed: int = 
     try:
         kind = MODEL_FOR_CAUSAL_LM_MAPPING[type(decoder.config)]
         model = (
-            random_model(kind, _of_text(kind, decoder.config), source, seed)
+            random_model(kind, _of_text(kind, decoder.config), source, seed, weightless=True)
             if random
             else from_pretrained(kind, source, _ASKS)
         )
@@ -163,14 +170,15 @@ def load_foreign(decoder: Foreign, weights: Weights = Weights.AUTO, seed: int = 
     if isinstance(layers, int) and layers < 1:
         raise ModelError(f"model '{source.asked}' has no layers: {stated}")
     try:
-        with torch.no_grad():  # sizes that do not fit each other may show only now
-            model(input_ids=torch.zeros(1, 1, dtype=torch.long), use_cache=False)
+        if model.device.type != "meta":  # sizes that do not fit each other may show only now
+            with torch.no_grad():
+                model(input_ids=torch.zeros(1, 1, dtype=torch.long), use_cache=False)
     except UNFIT as error:
         if decoder.why and _is_ours(decoder):
             raise decoder.why from error
         raise unmade(source, error) from error
     tokenizer = tokenizer_for(source, model.config.get_text_config(), random=random, any_ids=True)
-    origin = f"random(seed={seed})" if random else origin_of(source)
+    origin = origin_of_random(model, seed) if random else origin_of(source)
     return LoadedModel(source, model, tokenizer, origin, why_not)
 
 

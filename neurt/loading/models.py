@@ -14,7 +14,7 @@ from neurt.families import Shape, family_of, read_shape
 from neurt.loading.gguf.file import load_gguf
 from neurt.loading.gguf.header import read_header
 from neurt.loading.gguf.names import config_of
-from neurt.loading.reading import configuration, from_pretrained, random_model
+from neurt.loading.reading import configuration, from_pretrained, origin_of_random, random_model
 from neurt.loading.source import ModelError, ModelSource, cached_revision, resolve
 from neurt.loading.tokenizer import check_vocabulary, gpt2_tokenizer, tokenizer_for
 from neurt.loading.weights import Weights, choose_weights, origin_of
@@ -86,8 +86,11 @@ def load_model(
         analog, tokenizer = load_gguf(source.file, progress)
         check_vocabulary(tokenizer, analog.config.vocab_size, source.name)
         return LoadedModel(source, analog, tokenizer, origin_of(source))
-    analog = _random(source, seed, why_not) if random else _pretrained(source, analog_class)
-    origin = f"random(seed={seed})" if random else origin_of(source)
+    if random:
+        analog = _random(source, seed, why_not, weightless=any_ids)
+        origin = origin_of_random(analog, seed)
+    else:
+        analog, origin = _pretrained(source, analog_class), origin_of(source)
     tokenizer = tokenizer_for(source, analog.config, random=random, any_ids=any_ids)
     return LoadedModel(source, analog, tokenizer, origin, why_not)
 
@@ -120,7 +123,7 @@ def _pretrained(
     return from_pretrained(class_of(shape.model_type), source, asks)
 
 
-def _random(source: ModelSource, seed: int, why_not: str) -> PreTrainedModel:
+def _random(source: ModelSource, seed: int, why_not: str, *, weightless: bool) -> PreTrainedModel:
     if source.file is not None:
         config = AutoConfig.for_model(**config_of(read_header(source.file)))
     elif source.directory is not None or cached_revision(source.where):
@@ -140,4 +143,5 @@ def _random(source: ModelSource, seed: int, why_not: str) -> PreTrainedModel:
             f"the configuration of '{source.name}' is not in the local cache"
             f"{f' and {why_not}' if why_not else ''}; download it elsewhere and give the directory"
         )
-    return random_model(analog_class(config.model_type), config, source, seed)
+    kind = analog_class(config.model_type)
+    return random_model(kind, config, source, seed, weightless=weightless)

@@ -77,9 +77,17 @@ def from_pretrained(kind: Any, source: ModelSource, if_missing: str) -> PreTrain
 
 
 def random_model(
-    kind: Any, config: PretrainedConfig, source: ModelSource, seed: int
+    kind: Any,
+    config: PretrainedConfig,
+    source: ModelSource,
+    seed: int,
+    *,
+    weightless: bool = False,
 ) -> PreTrainedModel:
     """A model with random weights that the seed decides, in FP32 and evaluation mode.
+
+    With `weightless` it has none where they do not fit into memory: sizes alone, on the meta
+    device, with attention and experts of plain products, which need no value.
 
     Raises:
         ModelError: If they do not fit into memory, or no model can be made of its configuration.
@@ -88,7 +96,12 @@ def random_model(
         with warnings.catch_warnings():
             # Of a size of 0, which fails with a sentence as soon as the model is run.
             warnings.filterwarnings("ignore", "Initializing zero-element tensors")
-            check_fits(partial(kind, config), source.name, ModelError)
+            try:
+                check_fits(partial(kind, config), source.name, ModelError)
+            except ModelError:
+                if not weightless:
+                    raise
+                return _of_sizes(kind, config)
             with torch.random.fork_rng():
                 torch.manual_seed(seed)
                 model: PreTrainedModel = kind(config)
@@ -96,6 +109,22 @@ def random_model(
         raise unmade(source, error) from error
     model.eval()
     return model
+
+
+def _of_sizes(kind: Any, config: PretrainedConfig) -> PreTrainedModel:
+    """A model without weights."""
+    with torch.device("meta"):
+        model: PreTrainedModel = kind(config)
+    model.set_attn_implementation("eager")
+    if getattr(model.config, "_experts_implementation", None) is not None:
+        model.set_experts_implementation("batched_mm")
+    model.eval()
+    return model
+
+
+def origin_of_random(model: PreTrainedModel, seed: int) -> str:
+    """What random weights are called, or none."""
+    return "none" if model.device.type == "meta" else f"random(seed={seed})"
 
 
 def unmade(source: ModelSource, error: Exception) -> ModelError:

@@ -50,6 +50,8 @@ def run_count(request: CountRequest, progress: Progress = silent, say: Say = sil
     profiles = request.profiles()
     loaded, shape, others = _load(request, stage, progress, say)
     model = loaded.model
+    if model.device.type == "meta":
+        say(_without_weights(request))
     text, text_name = read_text(request.text, loaded.source.directory)
     if isinstance(loaded.tokenizer, Folded):
         text_name += f", ids of GPT-2 modulo {loaded.tokenizer.entries}"
@@ -58,6 +60,7 @@ def run_count(request: CountRequest, progress: Progress = silent, say: Say = sil
         loaded.tokenizer, text, tokens=longest, batch=request.batch, count=request.windows
     )
     check_ids(inputs, model.config.get_text_config().vocab_size)
+    inputs = [ids.to(model.device) for ids in inputs]
     if shape is None and stage.passes[0].queries < longest:
         check_cache(model, request.model)
     progress("loading the model", 1, 1)
@@ -133,10 +136,24 @@ def _load(
     return loaded, other.shape if planned else None, True
 
 
+def _without_weights(request: CountRequest) -> str:
+    """What a count of sizes alone assumes; PlanError if what is asked needs values."""
+    for flag in ("zeros", "verify"):
+        if getattr(request, flag):
+            raise PlanError(
+                f"--{flag} needs values, and the weights of '{request.model}' do not fit into "
+                "memory; count without it"
+            )
+    return (
+        "The weights do not fit into memory and no dense count depends on them: counted from sizes "
+        "alone; of experts, the number that is expected if tokens choose evenly."
+    )
+
+
 def check_cache(model: PreTrainedModel, name: str) -> None:
     """Make sure that a model whose code nobody tried remembers tokens in the cache it is given."""
     [cache, _] = (given := cached(model)).values()
-    attempt(model, input_ids=torch.zeros(1, 1, dtype=torch.long), **given)
+    attempt(model, input_ids=torch.zeros(1, 1, dtype=torch.long, device=model.device), **given)
     # A layer without attention keeps a state instead.
     if attempt(cache.get_seq_length) != 1 and not attempt(cache.has_previous_state):
         raise PlanError(

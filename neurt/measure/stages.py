@@ -81,7 +81,8 @@ class Counting:
         steps = [step for _, step in self._passes]
         known = steps[0].keys - steps[0].queries
         call = partial(self._model, use_cache=False)
-        if len(steps) > 1 or known:
+        # Without a cache, transformers looks for several texts in one sequence: at values.
+        if len(steps) > 1 or known or self._model.device.type == "meta":
             call = partial(self._model, **cached(self._model))
         if known:
             with torch.no_grad():

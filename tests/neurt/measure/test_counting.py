@@ -13,7 +13,7 @@ from hwmodels import Op
 from neurt.closed_form.passes import Pass, PlanError
 from neurt.closed_form.plan import plan_asa
 from neurt.families import read_shape
-from neurt.loading import foreign, models
+from neurt.loading import foreign, memory, models
 from neurt.loading.source import ModelError
 from neurt.measure import verification
 from neurt.measure.counting import run_count
@@ -238,3 +238,37 @@ def test_random_weights_are_counted_without_a_tokenizer(tmp_path: Path, kind: st
     assert run.settings["text"].endswith(", ids of GPT-2 modulo 101")
     with pytest.raises(ModelError, match=r"has no model\.safetensors; put them there"):
         run_count(CountRequest(**asked, seq_len=7))
+
+
+@pytest.mark.parametrize("kind", ["llama", "phi", "gemma"])
+@pytest.mark.parametrize("phase", ["prefill", "decode"])
+@pytest.mark.parametrize("attention", Attention)
+def test_weights_that_do_not_fit_are_not_needed(
+    kind: str,
+    phase: str,
+    attention: Attention,
+    count: Callable[..., CountRun],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    how = {"phase": phase, "context": 9, "attention": attention}
+    expected = count(kind, **how).counts
+    monkeypatch.setattr(memory, "free_bytes", lambda: 1000)
+    said: list[str] = []
+    found = count(kind, say=said.append, **how).counts
+    assert found.layers == expected.layers
+    assert (found.weights, expected.weights) == ("none", "random(seed=0)")
+    assert "counted from sizes alone" in said[-1]
+    for flag in ("zeros", "verify"):
+        with pytest.raises(PlanError, match=f"--{flag} needs values"):
+            count(kind, **{flag: True})
+
+
+def test_experts_that_do_not_fit_are_expected(
+    count: Callable[..., CountRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "free_bytes", lambda: 1000)
+    sizes = {"num_local_experts": 4, "num_key_value_heads": 2}
+    counts = count("mixtral", sizes, phase="decode", context=9, batch=2).counts
+    # 2 tokens choose 2 of 4 experts each: 4 (1 - 1/4) of 48 x 32
+    row = counts.layer("model.layers.0.mlp.experts.down_proj")
+    assert row.ops[Op.WEIGHT_READ] == 3 * 48 * 32
