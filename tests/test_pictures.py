@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cache
 from itertools import combinations, product
 from pathlib import Path
@@ -64,7 +64,7 @@ def planned(layers: int, hw: str, **asked: Any) -> Run:
     spiking = SpikingConfig(form=Form.SOFTMAX, timesteps=TIMESTEPS[layers])
     request = PlanRequest(model=MODELS[layers], hw=(hw,), spiking=spiking, out=Path("x"), **asked)
     run = run_plan(request)
-    sizes = asdict(ALIASES[MODELS[layers]][1])
+    sizes = ALIASES[MODELS[layers]][1].as_dict()
     phases = tuple(replace(p, asa=of_weights(p.asa), ssa=varied(p.ssa)) for p in run.request)
     return replace(
         run,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ def plan(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
         what = {"seq_len": 48} | asked
         request = PlanRequest(model="x", hw=hw or ("45nm",), spiking=spiking, out=Path("x"), **what)
         run = run_plan(request)
-        return replace(run, settings={**run.settings, "shape": asdict(SHAPE)})
+        return replace(run, settings={**run.settings, "shape": SHAPE.as_dict()})
 
     return make
 
@@ -202,8 +202,8 @@ def test_a_run_that_does_not_say_its_sizes_has_none(plan: Callable[..., Run]) ->
     [
         {"layers": 2},
         {"depth": 2},
-        *(asdict(SHAPE) | change for change in ({"model_type": "x"}, {"heads": 0}, {"tied": 1})),
-        *(asdict(SHAPE) | {"layers": layers} for layers in ("2", True, 2.0, -1, 10**9)),
+        *(SHAPE.as_dict() | change for change in ({"model_type": "x"}, {"heads": 0}, {"tied": 1})),
+        *(SHAPE.as_dict() | {"layers": layers} for layers in ("2", True, 2.0, -1, 10**9)),
     ],
 )
 def test_sizes_that_were_edited_are_named(plan: Callable[..., Run], shape: dict[str, Any]) -> None:
