@@ -74,7 +74,12 @@ COMMANDS: dict[str, tuple[Flags, dict[str, Trial]]] = {
         | CONVERSION
         | COMPARED
         | SHOWN
-        | trials(model="other", spike_rate="0.3", active_rate="0.3"),
+        | trials(
+            model="other",
+            spike_rate="0.3",
+            active_rate="0.3",
+            analog=Trial(shows="names"),
+        ),
     ),
     "count": (
         {**MODEL, "weights": "random"},

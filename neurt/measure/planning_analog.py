@@ -20,7 +20,7 @@ from reports.count.run import CountRun
 
 #: Fields of a request that say something of a spiking model, or of a comparison with one.
 _OF_SPIKES = (
-    *("spiking", "spike_rate", "active_rate", "page", "mixed", "latency_s"),
+    *("spiking", "spike_rate", "active_rate", "mixed", "latency_s"),
     *("dataflow", "encoding", "reuse"),
 )
 _RECORDED = {
