@@ -19,8 +19,10 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
+from servers import points
 
 from energy import Counts
+from energy.serving.fit import fit
 from neurt.families import ALIASES
 from neurt.measure.breakeven import run_breakeven
 from neurt.measure.map import run_map
@@ -43,6 +45,7 @@ from reports.roofline.picture import roofline_picture
 from reports.run.steps import StepCount
 from reports.sensitivity.picture import tornado
 from reports.sensitivity.study import Study
+from reports.serving.picture import fit_picture
 from reports.training.metrics import MetricsRow
 from reports.training.picture import training_picture
 from reports.views.phases import phase_bills
@@ -212,6 +215,14 @@ def beside_measured_picture(layers: int) -> Figure:
     return beside_picture(beside({f"a-run-of-{MODELS[layers]}": run}))
 
 
+def fitted_picture(layers: int) -> Figure:
+    spread = random.Random(layers)
+    noisy = [replace(x, energy_j=x.energy_j * spread.uniform(0.8, 1.3)) for x in points()]
+    return fit_picture(
+        fit(noisy, repeats=2), f"{MODELS[layers]}, weights {WEIGHTS}", "measured points"
+    )
+
+
 Draw = Callable[[int], Figure]
 KINDS: dict[str, Draw] = {
     "layers": layers_picture,
@@ -236,6 +247,7 @@ KINDS: dict[str, Draw] = {
     "training": loss_picture,
     "pareto": trade_off_picture,
     "beside measured systems": beside_measured_picture,
+    "fitted servers": fitted_picture,
 }
 
 

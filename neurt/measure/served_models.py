@@ -93,7 +93,11 @@ def _hybrid(model: str) -> MambaHybrid | None:
         return HYBRIDS[model]
     path = Path(model)
     config = path if path.name == "config.json" else path / "config.json"
-    if not model or not config.is_file():
+    try:
+        there = bool(model) and config.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return None
+    if not there:
         return None
     content = read_config(config)
     if content.get("model_type") != MODEL_TYPE:

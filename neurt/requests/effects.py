@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from hwmodels import Dataflow, HardwareProfile
 from hwmodels.usage import unused
@@ -38,6 +39,9 @@ def _idle(
 ) -> Iterator[tuple[str, str]]:
     """Flags that change nothing of what a profile charges, and why."""
     given = vars(request)
+    if own.whole_chip is not None:
+        yield from _idle_on_whole_chip(given)
+        return
     flow = given.get("dataflow") or own.dataflow
     executed = changed.model_copy(update={"dataflow": flow})
     clauses = dict(clause.rstrip(")").split(" (", 1) for clause in unused(executed))
@@ -55,3 +59,13 @@ def _idle(
         yield "--dataflow gathered", clauses["dataflow"]
     if given.get("encoding") and flow.rules.spikes == "addresses":
         yield "--encoding", f"the dataflow {flow} moves each spike as an address"
+
+
+def _idle_on_whole_chip(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The same where the bytes of weights and of the cache have prices, and nothing else moves."""
+    for operand in given["widths"]:
+        if operand not in ("weights", "kv"):
+            yield f"--widths {operand}", "a whole chip is priced by weights and cache alone"
+    for name in (*_OF_MOVES, "room", "encoding"):
+        if given.get(name) is not None:
+            yield f"--{name}", "the prices are those of a whole chip"

@@ -12,6 +12,7 @@ from energy.serving.step import Step
 from energy.table import Column, Table
 from energy.words import percent
 from hwmodels import HardwareProfile
+from hwmodels.plain import several
 from reports.kit.table import print_sentence, print_table
 
 
@@ -128,9 +129,10 @@ def title(server: Server) -> str:
     """Which server it is."""
     step = server.step
     gpus = "one GPU" if step.gpus == 1 else f"{step.gpus} GPUs"
+    many = several(step.sequences, "sequence")
     return (
-        f"{server.model} on {gpus}, {server.profile.title}: {step.sequences:g} sequences side by "
-        f"side, prompts of {server.prompt:,} and answers of {server.generate:,} tokens"
+        f"{server.model} on {gpus}, {server.profile.title}: {many} side by side, prompts of "
+        f"{several(server.prompt, 'token')}, answers of {several(server.generate, 'token')}"
     )
 
 

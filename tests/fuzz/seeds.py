@@ -93,6 +93,25 @@ _CLAIMED = (
 )
 CLAIMS: Rows = [line.split(",") for line in _CLAIMED]
 
+#: Servers of two models that somebody measured.
+SERVERS: Rows = [
+    ["model", "gpu", "gpus", "batch", "prompt_tokens", "output_tokens", "j_per_token", "itl_ms"],
+    *(
+        [
+            model,
+            "H100",
+            "1",
+            str(batch),
+            "50",
+            "200",
+            f"{(1 + 30 * size / batch) / 10:.4f}",
+            f"{8 * size}",
+        ]
+        for model, size in (("gpt2-small", 1), ("gpt2-xl", 12))
+        for batch in (1, 4, 16, 64)
+    ),
+]
+
 
 @dataclass(frozen=True)
 class Seeds:

@@ -19,6 +19,7 @@ from . import (
     resumed,
     runs,
     safetensors,
+    servers,
     texts,
     tokenizers,
 )
@@ -28,6 +29,7 @@ KINDS: dict[str, tuple[int, Callable[[Draw, Seeds], Case]]] = {
     "profiles": (16, profiles.case),
     "counts": (16, counts.case),
     "claims": (8, claims.case),
+    "servers": (8, servers.case),
     "configs": (14, configs.case),
     "gguf": (12, ggufs.case),
     "safetensors": (6, safetensors.case),

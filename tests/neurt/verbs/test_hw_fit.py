@@ -215,6 +215,24 @@ def test_what_a_spiking_version_would_change_is_said_as_an_assumption(
     assert "1 sequences side by side: 'mine' was fitted on 8 to 512" in said
 
 
+def test_widths_are_those_of_weights_and_of_the_cache(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fitted(tmp_path)
+
+    def moved(*words: str) -> dict[str, float]:
+        capsys.readouterr()
+        out = ["--out", f"out{len(words)}", "--json"]
+        assert main(plan("--model", model(tmp_path), *words, *out)) == 0
+        [server] = json.loads(capsys.readouterr().out)["servers"]
+        return {x["work"]: x["amount"] for x in server["parts"]}
+
+    wide, narrow = moved(), moved("--widths", "weights=4.5,kv=8")
+    assert narrow["weight_byte"] == pytest.approx(wide["weight_byte"] * 4.5 / 16)
+    assert narrow["cache_byte"] == pytest.approx(wide["cache_byte"] / 2)
+    assert narrow["mac"] == wide["mac"]
+
+
 def test_what_does_not_fit_the_memory_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -238,6 +256,11 @@ def test_what_does_not_fit_the_memory_is_said(
         (["--attention", "causal"], "--attention has no effect on 'mine', whose prices are those"),
         (["--hw", "45nm"], "'mine' has the prices of a whole chip, '45nm' those of operations"),
         (["--gpus", "0"], "--gpus: must be at least 1"),
+        (
+            ["--widths", "vectors=8"],
+            "--widths vectors has no effect on mine: a whole chip is",
+        ),
+        (["--fusion", "fused"], "--fusion has no effect on mine: the prices are those of a whole"),
     ],
 )
 def test_a_plan_that_makes_no_sense_there_is_one_line(
