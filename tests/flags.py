@@ -79,6 +79,11 @@ COMMANDS: dict[str, tuple[Flags, dict[str, Trial]]] = {
             spike_rate="0.3",
             active_rate="0.3",
             analog=Trial(shows="names"),
+            gpus=Trial(
+                "2",
+                {"hw": "h100", "prompt": "4", "generate": "2"},
+                alone="has no effect on '45nm', which prices operations",
+            ),
         ),
     ),
     "count": (
