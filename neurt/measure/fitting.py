@@ -18,6 +18,10 @@ from neurt.requests.measured import OTHERS, PROMPT, PROMPTS, FitRequest
 from reports.serving.profile_text import About
 
 
+#: Bytes that a file system takes for a name.
+_LONGEST_NAME = 255
+
+
 class Fitted(NamedTuple):
     """A fit, and what of it is no number."""
 
@@ -95,6 +99,11 @@ def _known(row: Measured, path: Path) -> ServedModel:
     """The model of a row: by its sizes, its configuration or its name."""
     if row.sizes:
         return _sized(row, path)
+    if len((row.config or row.model).encode()) > _LONGEST_NAME:
+        raise MeasuredError(
+            f"measured points '{path.name}', line {row.line}: a model of "
+            f"{len(row.config or row.model):,} characters is neither a name nor a path"
+        )
     where = str(path.parent / row.config) if row.config else row.model
     beside = path.parent / row.model
     if not row.config and beside.suffix == ".json" and beside.is_file():
