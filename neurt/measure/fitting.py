@@ -17,7 +17,6 @@ from neurt.measure.served_models import ServedModel, served_model
 from neurt.requests.measured import OTHERS, PROMPT, PROMPTS, FitRequest
 from reports.serving.profile_text import About
 
-
 #: Bytes that a file system takes for a name.
 _LONGEST_NAME = 255
 
