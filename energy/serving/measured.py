@@ -108,7 +108,7 @@ def _check_needed(sheet: Sheet, fields: list[str]) -> None:
             missing.append("requests")
     if missing:
         wanted = [(WORDS.get(name) or tuple(NUMBERS[name]))[0] for name in missing]
-        known = "`neurt-energy hw fit --columns` lists all"
+        known = "`neurt-energy hw fit --help` lists all"
         raise MeasuredError(
             f"{sheet.called} lack the column{'s' if len(wanted) > 1 else ''} {', '.join(wanted)}; "
             f"{known}"

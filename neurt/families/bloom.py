@@ -12,8 +12,9 @@ from neurt.families.shape import Shape
 _ATTENTION = Attention("self_attention", ("query_key_value",), "dense", exposed=False)
 _SYNONYMS = {"n_layer": "num_hidden_layers", "n_head": "num_attention_heads"}
 _BLOOM = {**_SYNONYMS, "hidden_size": "n_embed"}
-#: A model without a table of positions takes any number of them; this is what Bloom was trained on.
-_POSITIONS = 2048
+#: What stands for the positions of a model that has none (ALiBi): any number of tokens goes, up to
+#: the longest sequence that a plan is asked for.
+UNBOUNDED = 10_000_000
 
 
 def renamed(config: Config, synonyms: dict[str, str]) -> Config:
@@ -35,7 +36,7 @@ def _read(config: Config, model_type: str) -> Shape:
         heads=heads,
         inner=4 * width,
         vocabulary=config.size("vocab_size", 250_880),
-        positions=max(_POSITIONS, config.size("seq_length", _POSITIONS)),
+        positions=UNBOUNDED,
         model_type=model_type,
         activation="bloom_gelu",
         tied=config.flag("tie_word_embeddings", default=True),

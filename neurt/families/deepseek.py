@@ -66,6 +66,14 @@ def _experts(config: Config, *, later: bool) -> Experts:
     grouped = groups > 1
     if grouped and number % groups:
         raise config.wrong("n_group", groups, f"must divide 'n_routed_experts' (= {number})")
+    taken = config.size("topk_group", 4 if later else 1) if grouped else 0
+    if taken > groups:
+        raise config.wrong("topk_group", taken, f"must be at most 'n_group' (= {groups})")
+    if grouped and chosen > taken * (number // groups):
+        in_reach = taken * (number // groups)
+        raise config.wrong(
+            "num_experts_per_tok", chosen, f"must be at most the {in_reach} of 'topk_group' groups"
+        )
     return Experts(
         number,
         chosen,
@@ -74,7 +82,7 @@ def _experts(config: Config, *, later: bool) -> Experts:
         shared=inner * config.size("n_shared_experts", 1 if later else 2),
         scaled=factor != 1.0,
         groups=groups if grouped else 0,
-        groups_chosen=config.size("topk_group", 4 if later else 1) if grouped else 0,
+        groups_chosen=taken,
     )
 
 

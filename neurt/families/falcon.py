@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from neurt.families.bloom import BLOOM, renamed
+from neurt.families.bloom import BLOOM, UNBOUNDED, renamed
 from neurt.families.config import Config
 from neurt.families.family import FeedForward, Norms
 from neurt.families.shape import Shape
@@ -23,19 +23,24 @@ def _read_falcon(config: Config, model_type: str) -> Shape:
     kv_heads = heads
     if later:
         kv_heads = config.size("num_kv_heads", config.size("n_head_kv", heads))
+        if heads % kv_heads:
+            raise config.wrong(
+                "num_kv_heads", kv_heads, f"must divide 'num_attention_heads' (= {heads})"
+            )
     elif config.flag("multi_query", default=True):
         kv_heads = 1
     norms = config.size("num_ln_in_parallel_attn", 2)
     parallel = later or config.flag("parallel_attn", default=True)
     variant = "" if not parallel else _TWO_NORMS if later and norms == 2 else _ONE_NORM
     biased = config.flag("bias", default=False)
+    positions = config.size("max_position_embeddings", 2048)
     return Shape(
         layers=config.layers("num_hidden_layers"),
         width=width,
         heads=heads,
         inner=config.size("ffn_hidden_size", 4 * width),
         vocabulary=config.size("vocab_size", 65_024),
-        positions=config.size("max_position_embeddings", 2048),
+        positions=UNBOUNDED if config.flag("alibi", default=False) else positions,
         model_type=model_type,
         kv_heads=kv_heads,
         activation=config.require("activation", "gelu"),

@@ -87,7 +87,7 @@ def test_units_are_those_of_the_name(
         (
             "model,batch",
             "m,1",
-            "lack the columns output_tokens, energy_per_token_j; `neurt-energ",
+            "output_tokens, energy_per_token_j; `neurt-energy hw fit --help` lists all",
         ),
         ("model,batch,generate,energy_j", "m,1,2,3", "lack the column requests; `neurt-energy hw"),
         ("model,batch,generate,energy", "m,1,2,3", "column 'energy' does not say its unit; call "),
