@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from transformers import DynamicCache
 
 from energy import Conventions, Counts, LayerCount, count_pass
 from energy.meter.meter import LabelLayer
@@ -13,6 +12,7 @@ from hwmodels import Op
 from neurt.closed_form.passes import Pass
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import label, read_shape
+from neurt.measure.stages import cached
 from neurt.spiking.config import SpikingConfig
 
 FULL = Conventions()
@@ -29,14 +29,15 @@ def measured(
 ) -> Counts:
     """What the hooks count in a pass, after what is cached before it."""
     ids = torch.randint(0, 101, (what.batch, what.keys), generator=torch.Generator().manual_seed(5))
-    new, cache = ids[:, -what.queries :], None
+    new = ids[:, -what.queries :]
+    given: dict[str, Any] = {"use_cache": False}
     if what.queries < what.keys:
-        cache = DynamicCache(config=model.config)
+        given = cached(model)
         with torch.no_grad():
-            model(ids[:, : -what.queries], past_key_values=cache, use_cache=True)
+            model(ids[:, : -what.queries], **given)
     return count_pass(
         model,
-        lambda: model(new, past_key_values=cache, use_cache=cache is not None),
+        lambda: model(new, **given),
         variant=variant,
         conventions=conventions,
         label=naming,

@@ -20,6 +20,13 @@ SIZES: dict[str, Any] = {
 _LOCAL = {"head_dim": 10, "sliding_window": 4}
 _BIASED = {"attention_bias": True}
 
+#: 8 heads of 8 channels, 6 entries of state for each, chunks of fewer tokens than there are.
+_STATES = {"num_heads": 8, "head_dim": 8, "state_size": 6, "n_groups": 2, "chunk_size": 4}
+_HYBRID = {
+    **{"mamba_num_heads": 8, "mamba_head_dim": 10, "ssm_state_size": 6, "n_groups": 2},
+    **{"chunk_size": 4, "head_dim": 12},
+}
+
 #: `model_type`, and what differs from `SIZES`.
 TINY: dict[str, tuple[str, dict[str, Any]]] = {
     "qwen3": ("qwen3", {"head_dim": 12}),
@@ -64,6 +71,22 @@ TINY: dict[str, tuple[str, dict[str, Any]]] = {
         {"parallel_attn": False, "multi_query": False, "alibi": True},
     ),
     "gpt_neox, all rotated": ("gpt_neox", {"rotary_pct": 1.0, "attention_bias": False}),
+    "mamba2": ("mamba2", _STATES),
+    "mamba2, biased and tied": (
+        "mamba2",
+        {
+            **{**_STATES, "n_groups": 1, "conv_kernel": 3, "use_bias": True},
+            **{"use_conv_bias": False, "tie_word_embeddings": True},
+        },
+    ),
+    "nemotron_h": ("nemotron_h", {**_HYBRID, "hybrid_override_pattern": "M-*M"}),
+    "nemotron_h, biased": (
+        "nemotron_h",
+        {
+            **{**_HYBRID, "mlp_bias": True, "use_bias": True, "mlp_hidden_act": "silu"},
+            "layers_block_type": ["full_attention", "mlp", "linear_attention"],
+        },
+    ),
 }
 
 _EXPERTS = {"num_local_experts": 4, "num_experts": 4, "num_experts_per_tok": 2}
@@ -103,6 +126,15 @@ MIXTURES: dict[str, tuple[str, dict[str, Any]]] = {
         {**_LATENT, "topk_method": "group_limited_greedy", "routed_scaling_factor": 16.0},
     ),
     "gpt_oss": ("gpt_oss", {**_EXPERTS, "head_dim": 10, "sliding_window": 4}),
+    "nemotron_h, experts": (
+        "nemotron_h",
+        {
+            **{**_HYBRID, "hybrid_override_pattern": "ME*E", "n_routed_experts": 4},
+            **{"num_experts_per_tok": 2, "moe_intermediate_size": 24, "n_group": 2},
+            **{"topk_group": 1, "moe_shared_expert_intermediate_size": 40},
+            "routed_scaling_factor": 2.5,
+        },
+    ),
 }
 
 

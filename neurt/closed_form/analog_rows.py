@@ -11,30 +11,48 @@ from neurt.closed_form.expert_rows import experts_of
 from neurt.closed_form.latent_rows import latent_attention
 from neurt.closed_form.passes import Pass
 from neurt.closed_form.row import Row
-from neurt.families import Experts, Family, LatentAttention, Layer, Shape, layout
+from neurt.closed_form.scan_rows import state_space
+from neurt.families import (
+    Experts,
+    Family,
+    LatentAttention,
+    Layer,
+    SelfAttention,
+    Shape,
+    StateSpace,
+    layout,
+)
 
 
 def analog_layer(shape: Shape, kind: Layer, what: Pass, conventions: Conventions) -> list[Row]:
     """The rows of a transformer layer of one kind."""
-    family, rows = layout(shape), what.batch * what.queries
-    before = norms_named(family.norms.attention, shape, rows)
-    inside = norms_named(family.norms.feedforward, shape, rows)
+    rows = what.batch * what.queries
+    before, inside, after, last = layout(shape).norms.of(kind)
     return [
-        *before,
-        *_attention(shape, kind, what, conventions),
-        *norms_named(family.norms.after_attention, shape, rows),
-        *inside,
+        *norms_named(before, shape, rows),
+        *_mixer(shape, kind, what, conventions),
+        *norms_named(after, shape, rows),
+        *norms_named(inside, shape, rows),
         *_feedforward(shape, kind, rows),
-        *norms_named(family.norms.after_feedforward, shape, rows),
-        *residuals(shape, rows),
+        *norms_named(last, shape, rows),
+        *residuals(shape, rows, kind),
     ]
 
 
-def _attention(shape: Shape, kind: Layer, what: Pass, conventions: Conventions) -> list[Row]:
+def _mixer(shape: Shape, kind: Layer, what: Pass, conventions: Conventions) -> list[Row]:
+    mixer = kind.mixer
+    if isinstance(mixer, StateSpace):
+        return state_space(shape, mixer, what)
+    if isinstance(mixer, LatentAttention):
+        return latent_attention(shape, mixer, what, conventions)
+    return [] if mixer is None else _attention(shape, mixer, what, conventions)
+
+
+def _attention(
+    shape: Shape, mixer: SelfAttention, what: Pass, conventions: Conventions
+) -> list[Row]:
     family, rows = layout(shape), what.batch * what.queries
     attention = family.attention
-    if isinstance(kind.mixer, LatentAttention):
-        return latent_attention(shape, kind.mixer, what, conventions)
     product = Product(
         what.batch * shape.heads,
         what.queries,
@@ -42,13 +60,13 @@ def _attention(shape: Shape, kind: Layer, what: Pass, conventions: Conventions) 
         shape.head_width,
         what.batch * shape.kv_heads,
         conventions.attention,
-        kind.mixer.window,
+        mixer.window,
     )
     softmax = nonlinear.softmax(
         *product[:3],
         attention=conventions.attention,
         capped=shape.capped,
-        window=kind.mixer.window,
+        window=mixer.window,
         sinks=shape.heads if attention.sinks else 0,
     )
 
@@ -66,7 +84,7 @@ def _attention(shape: Shape, kind: Layer, what: Pass, conventions: Conventions) 
             _linear(rows, shape.query_width, shape.width, bias=shape.out_bias),
         ),
         *_norms_of_attention(shape, rows),
-        *(rotary(shape, what) if kind.mixer.rotated else ()),
+        *(rotary(shape, what) if mixer.rotated else ()),
         *(
             named(f"core.{part}", kind, tally)
             if attention.exposed
@@ -101,6 +119,8 @@ def _feedforward(shape: Shape, kind: Layer, rows: int) -> list[Row]:
     block, names = kind.feedforward, layout(shape).feedforward
     if isinstance(block, Experts):
         return experts_of(shape, block, rows)
+    if block is None:
+        return []
     return dense_block(shape, names, block.inner, rows, bias=shape.ffn_bias)
 
 
@@ -108,10 +128,15 @@ def _linear(rows: int, fan_in: int, fan_out: int, *, bias: bool) -> Tally:
     return formulas.linear(rows, fan_in, fan_out, bias=bias)
 
 
-def residuals(shape: Shape, rows: int) -> list[Row]:
-    """The additions to the residual stream: what attention and what the feed-forward block made."""
+def residuals(shape: Shape, rows: int, kind: Layer | None = None) -> list[Row]:
+    """The additions to the residual stream: what attention and what the feed-forward block made.
+
+    Without one of the two, where a layer is of a kind that has it not.
+    """
     tally = nonlinear.residual(rows * shape.width, rows * shape.width)
-    return [(name, "Residual", tally) for name in layout(shape).residuals]
+    blocks = (True, True) if kind is None else (kind.mixer, kind.feedforward)
+    names = zip(layout(shape).residuals, blocks, strict=True)
+    return [(name, "Residual", tally) for name, block in names if block is not None]
 
 
 def norms_named(name: str | None, shape: Shape, rows: int) -> list[Row]:

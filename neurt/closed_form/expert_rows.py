@@ -54,14 +54,13 @@ def experts_of(shape: Shape, block: Experts, tokens: int) -> list[Row]:
     kind, formula = ACTIVATIONS[shape.activation]
     activation = f"{names.path}.experts.act_fn", kind, formula(pairs * inner)
     router = formulas.linear(tokens, width, block.number, bias=names.biased)
+    gated = gate(pairs * inner, clamped=names.clamped, shifted=names.clamped, swish=names.clamped)
+    up, fan_out = ("gate_up_proj", 2 * inner) if names.gated else ("up_proj", inner)
     return [
         (f"{names.path}.{names.router}", prefix + names.router_class, router),
         (f"{names.path}.{names.router}.choice", prefix + names.router_class, routing(tokens, how)),
-        named("experts.gate_up_proj", product(fan_in=width, fan_out=2 * inner)),
-        named(
-            "experts.multiply",
-            gate(pairs * inner, clamped=names.clamped, shifted=names.clamped, swish=names.clamped),
-        ),
+        named(f"experts.{up}", product(fan_in=width, fan_out=fan_out)),
+        *([named("experts.multiply", gated)] if names.gated else []),
         named("experts.down_proj", product(fan_in=inner, fan_out=width)),
         named("experts.weighted_sum", weighted_sum(tokens, block.chosen, width)),
         *([] if names.clamped else [activation]),

@@ -15,7 +15,7 @@ from hwmodels import Op
 from neurt.closed_form.analog_rows import analog_layer, norms_named
 from neurt.closed_form.passes import Pass
 from neurt.closed_form.row import Row
-from neurt.families import Shape, layout, names_of
+from neurt.families import SelfAttention, Shape, layout, names_of
 
 
 def plan_asa(
@@ -146,7 +146,8 @@ def _rotations(shape: Shape) -> int:
     """How many tables of angles a pass looks up."""
     if not layout(shape).angles_apart:
         return 1
-    return len({kind.mixer.window is None for kind in shape.each})
+    mixers = (kind.mixer for kind in shape.each)
+    return len({mixer.window is None for mixer in mixers if isinstance(mixer, SelfAttention)})
 
 
 def _times(tally: Tally, repeats: int) -> Tally:

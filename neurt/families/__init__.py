@@ -27,7 +27,15 @@ from neurt.families.declared import (
 )
 from neurt.families.family import Family
 from neurt.families.gpt2 import ALIASES
-from neurt.families.shape import Dense, Experts, LatentAttention, Layer, SelfAttention, Shape
+from neurt.families.shape import (
+    Dense,
+    Experts,
+    LatentAttention,
+    Layer,
+    SelfAttention,
+    Shape,
+    StateSpace,
+)
 
 __all__ = [
     "ALIASES",
@@ -45,6 +53,7 @@ __all__ = [
     "SelfAttention",
     "Shape",
     "ShapeError",
+    "StateSpace",
     "analog_type",
     "family_of",
     "is_converted",

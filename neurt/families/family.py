@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from energy.formulas.experts import Scoring
 from neurt.families.config import Config
-from neurt.families.shape import Shape
+from neurt.families.shape import Layer, Shape
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,17 @@ class Norms(NamedTuple):
     after_attention: str | None = None  #: of what attention gives
     after_feedforward: str | None = None  #: of what the feed-forward block gives
 
+    def of(self, kind: Layer) -> Norms:
+        """Those of a layer, without those of a block that it has not."""
+        before, inside, after, last = self
+        mixes, feeds = kind.mixer is not None, kind.feedforward is not None
+        return Norms(
+            before if mixes else None,
+            inside if feeds else None,
+            after if mixes else None,
+            last if feeds else None,
+        )
+
 
 @dataclass(frozen=True)
 class Attention:
@@ -59,6 +70,15 @@ class Attention:
     #: factor of the scores, from a configuration of transformers and the index of the layer; None
     #: for one over the root of the width of a head
     score_scale: Callable[[Any, int], float] | None = None
+
+
+@dataclass(frozen=True)
+class Recurrence:
+    """Where a mixer of Mamba-2 lives in a layer. Its parts are called alike in all families."""
+
+    path: str  #: its name in the layer
+    kind: str  #: its class
+    norm: str  #: class of its norm, which has a gate
 
 
 @dataclass(frozen=True)
@@ -100,6 +120,7 @@ class Mixture:
     clamped: bool = False
     corrected: bool = False  #: whether the router adds a learned bias for the choice alone
     group_best: int = 2  #: how many members speak for a group of experts
+    gated: bool = True  #: whether the experts have a gate
     shared: FeedForward | None = None  #: the block that every token passes beside the chosen ones
     router_class: str = "TopKRouter"  #: class of the router, after the prefix of the family
 
@@ -127,6 +148,7 @@ class Family:
     angles_apart: bool = False  #: whether layers with a window have angles of their own
     linear: Literal["Conv1D", "Linear", "FalconLinear"] = "Linear"  #: class of its linear layers
     norm: Norm = LAYER_NORM  #: what its norms are
+    recurrence: Recurrence | None = None  #: what some layers have in the place of attention
     mixture: Mixture | None = None  #: what some layers have in the place of the feed-forward block
     embedding_norm: str | None = None  #: dotted name of a norm of the embedded tokens
     embedding_scaled: bool = False  #: whether the look-up of tokens multiplies them by a constant

@@ -46,6 +46,7 @@ def _in_layer(family: Family) -> dict[str, Part]:
         **{f"core.{part}": part for part in _PRODUCTS},
         **{f"({part})": part for part in _PRODUCTS if not attention.exposed},
         "core.normalise": "softmax",
+        "core.rotary": "rotary",  # which a model may have and never call
         **dict.fromkeys(_NEURONS_OF_ATTENTION, "neuron"),
         **dict.fromkeys((f"encoders.{name}" for name in attention.inputs), "neuron"),
     }
@@ -54,16 +55,35 @@ def _in_layer(family: Family) -> dict[str, Part]:
         **dict.fromkeys(_CODERS_OF_FEEDFORWARD, "neuron"),
         **dict.fromkeys((f"encoders.{name}" for name in feedforward.into_hidden), "neuron"),
     }
-    if attention.rotary:
-        of_attention["core.rotary"] = "rotary"
     return {
+        **_recurrence(family),
         **_mixture(family),
         **_norms(family),
-        family.residuals[0]: ("attention", "residual"),
+        # Where layers are one block each, a name does not tell which.
         family.residuals[1]: ("ffn", "residual"),
+        family.residuals[0]: ("attention", "residual"),
         **{f"{attention.path}.{part}": ("attention", name) for part, name in of_attention.items()},
         **{feedforward.name(part): ("ffn", name) for part, name in of_feedforward.items()},
     }
+
+
+def _recurrence(family: Family) -> Mapping[str, Part]:
+    """The parts of a mixer of Mamba-2."""
+    names = family.recurrence
+    if names is None:
+        return {}
+    return {f"{names.path}.{part}": ("attention", what) for part, what in OF_RECURRENCE.items()}
+
+
+#: Parts of a mixer with a state of fixed size.
+OF_RECURRENCE = {
+    "in_proj": "qkv",
+    "conv1d": "convolution",
+    "act": "activation",
+    "scan": "scan",
+    "norm": "norm",
+    "out_proj": "proj",
+}
 
 
 def _dense(block: FeedForward) -> dict[str, str]:
@@ -91,7 +111,7 @@ def _mixture(family: Family) -> Mapping[str, Part]:
 
 
 _EXPERTS = {
-    "gate_up_proj": "ffn_up",
+    **dict.fromkeys(("gate_up_proj", "up_proj"), "ffn_up"),
     **dict.fromkeys(("multiply", "act_fn"), "activation"),
     **dict.fromkeys(("down_proj", "weighted_sum"), "ffn_down"),
 }
@@ -99,7 +119,7 @@ _EXPERTS = {
 
 def _norms(family: Family) -> Mapping[str, Part]:
     before, inside, after, last = family.norms
-    blocks = (("attention", (before, after)), ("ffn", (inside, last)))
+    blocks = (("ffn", (inside, last)), ("attention", (before, after)))
     return {name: (block, "norm") for block, names in blocks for name in names if name}
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from neurt.families.declared import layout
-from neurt.families.shape import Dense, LatentAttention, Layer, Shape
+from neurt.families.shape import Dense, LatentAttention, Layer, Shape, StateSpace
 
 
 class Parameters(NamedTuple):
@@ -45,12 +45,25 @@ def parameters(shape: Shape) -> Parameters:
 
 def layer_parameters(shape: Shape, kind: Layer, *, active: bool = False) -> int:
     """Weights, biases and scales of a transformer layer; active: those that one token passes."""
-    family, width = layout(shape), shape.width
-    norms = sum(family.norm.parameters(width) for name in family.norms if name)
-    of_attention = (
-        _latent(shape, kind.mixer) if isinstance(kind.mixer, LatentAttention) else _attention(shape)
-    )
-    return of_attention + norms + _feedforward(shape, kind, active=active)
+    family = layout(shape)
+    norms = sum(family.norm.parameters(shape.width) for name in family.norms.of(kind) if name)
+    return _mixer(shape, kind) + norms + _feedforward(shape, kind, active=active)
+
+
+def _mixer(shape: Shape, kind: Layer) -> int:
+    if isinstance(kind.mixer, StateSpace):
+        return _state_space(shape, kind.mixer)
+    if isinstance(kind.mixer, LatentAttention):
+        return _latent(shape, kind.mixer)
+    return 0 if kind.mixer is None else _attention(shape)
+
+
+def _state_space(shape: Shape, mixer: StateSpace) -> int:
+    scan, width = mixer.scan, shape.width
+    products = width * (scan.made + scan.channels) + (scan.made + width) * mixer.bias
+    convolution = scan.convolved * (mixer.kernel + mixer.kernel_bias)
+    # A, D and the bias of the step; the scale of the norm.
+    return products + convolution + 3 * scan.heads + scan.channels
 
 
 def _attention(shape: Shape) -> int:
@@ -79,6 +92,8 @@ def _latent(shape: Shape, mixer: LatentAttention) -> int:
 def _feedforward(shape: Shape, kind: Layer, *, active: bool) -> int:
     block, names = kind.feedforward, layout(shape).feedforward
     into = 2 if names.gated else 1
+    if block is None:
+        return 0
 
     def dense(inner: int, *, biased: bool) -> int:
         biases = (into * inner + shape.width) * biased

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from itertools import groupby
 
 from energy.formulas.conventions import Window
+from energy.formulas.scan import Scan
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,16 @@ class LatentAttention(SelfAttention):
     nope: int = 0  #: channels of a head of Q and of K that are not rotated
     rotary: int = 0  #: channels that are, of which K has those of one head for all
     value: int = 0  #: channels of a head of V
+
+
+@dataclass(frozen=True)
+class StateSpace:
+    """A mixer of Mamba-2: a short convolution, and a state in the place of keys and values."""
+
+    scan: Scan  #: the sizes of its recurrence
+    kernel: int  #: tokens that the convolution sees
+    bias: bool = False  #: whether its projections have one
+    kernel_bias: bool = True  #: whether the convolution has one
 
 
 @dataclass(frozen=True)
@@ -50,10 +61,10 @@ class Experts:
 
 @dataclass(frozen=True)
 class Layer:
-    """A transformer layer: what mixes tokens, and what each token then passes by itself."""
+    """A layer: what mixes tokens, and what each token then passes by itself; None for neither."""
 
-    mixer: SelfAttention
-    feedforward: Dense | Experts
+    mixer: SelfAttention | StateSpace | None
+    feedforward: Dense | Experts | None
 
 
 @dataclass(frozen=True)
@@ -110,7 +121,8 @@ class Shape:
     @property
     def span(self) -> int:
         """Longest sequence in which every query sees all tokens before it, in every layer."""
-        windows = (kind.mixer.window for kind in self.kinds)
+        mixers = (kind.mixer for kind in self.kinds)
+        windows = (mixer.window for mixer in mixers if isinstance(mixer, SelfAttention))
         return min((self.positions, *(window.tokens for window in windows if window)))
 
     def as_dict(self) -> dict[str, object]:

@@ -14,7 +14,7 @@ from hwmodels import Op
 from neurt.closed_form.passes import Pass, PlanError, decode, prefill
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
-from neurt.families import Experts, names_of, read_shape
+from neurt.families import Experts, layout, names_of, read_shape
 from neurt.families.parameters import parameters
 from neurt.spiking.config import SpikingConfig
 
@@ -80,7 +80,9 @@ def test_the_experts_that_are_expected(kind: str) -> None:
         for depth, layer in enumerate(shape.each)
         if isinstance(layer.feedforward, Experts)
     )
-    name = f"model.layers.{first}.mlp.experts.down_proj"
+    mixture = layout(shape).mixture
+    assert mixture is not None
+    name = f"model.layers.{first}.{mixture.path}.experts.down_proj"
     for tokens, used in ((1, 2.0), (2, 3.0), (5, 4 * (1 - 0.5**5))):  # E (1 - (1 - k / E)^n)
         counts = plan_asa(shape, decode(4, batch=tokens))
         assert counts.layer(name).ops[Op.WEIGHT_READ] == round(used * 32 * block.inner)

@@ -1,0 +1,34 @@
+"""The rows of a planned mixer with a state of fixed size. No torch."""
+
+from __future__ import annotations
+
+from energy import formulas
+from energy.counts import Tally
+from energy.formulas import nonlinear
+from energy.formulas.scan import causal_convolution, gated_norm, selective_scan
+from neurt.closed_form.passes import Pass
+from neurt.closed_form.row import Row
+from neurt.families import Shape, StateSpace, layout
+
+
+def state_space(shape: Shape, mixer: StateSpace, what: Pass) -> list[Row]:
+    """A mixer of Mamba-2. Nothing of it depends on how many tokens were before."""
+    family, scan = layout(shape), mixer.scan
+    names, size = family.recurrence, (what.batch, what.queries)
+    assert names is not None
+    rows = what.batch * what.queries
+
+    def named(part: str, kind: str, tally: Tally) -> Row:
+        return f"{names.path}.{part}", kind, tally
+
+    into = formulas.linear(rows, shape.width, scan.made, bias=mixer.bias)
+    from_ = formulas.linear(rows, scan.channels, shape.width, bias=mixer.bias)
+    convolution = causal_convolution(*size, scan.convolved, mixer.kernel, bias=mixer.kernel_bias)
+    return [
+        named("in_proj", family.linear, into),
+        named("conv1d", names.kind, convolution),
+        named("act", "SiLUActivation", nonlinear.silu(rows * scan.convolved)),
+        named("scan", names.kind, selective_scan(*size, scan)),
+        named("norm", names.norm, gated_norm(rows, scan.channels, scan.groups)),
+        named("out_proj", family.linear, from_),
+    ]
