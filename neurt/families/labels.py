@@ -46,7 +46,6 @@ def _in_layer(family: Family) -> dict[str, Part]:
         **{f"core.{part}": part for part in _PRODUCTS},
         **{f"({part})": part for part in _PRODUCTS if not attention.exposed},
         "core.normalise": "softmax",
-        "core.rotary": "rotary",  # which a model may have and never call
         **dict.fromkeys(_NEURONS_OF_ATTENTION, "neuron"),
         **dict.fromkeys((f"encoders.{name}" for name in attention.inputs), "neuron"),
     }
@@ -55,6 +54,8 @@ def _in_layer(family: Family) -> dict[str, Part]:
         **dict.fromkeys(_CODERS_OF_FEEDFORWARD, "neuron"),
         **dict.fromkeys((f"encoders.{name}" for name in feedforward.into_hidden), "neuron"),
     }
+    if attention.rotary:
+        of_attention["core.rotary"] = "rotary"
     return {
         **_recurrence(family),
         **_mixture(family),
