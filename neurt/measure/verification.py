@@ -14,6 +14,7 @@ from energy.formulas import Conventions
 from energy.formulas.arithmetic import ARITHMETIC
 from energy.meter import CountSettings
 from energy.meter.crosscheck import macs_by_torch
+from energy.meter.rules import is_counted
 from hwmodels import Op
 from hwmodels.errors import UserError
 from neurt.closed_form.passes import Pass
@@ -160,7 +161,8 @@ def _unseen_by_fvcore(model: PreTrainedModel, ids: Tensor, counts: Counts) -> st
         rows = check_against_fvcore(model, ids, counts)
     except RuntimeError as error:  # its tracer cannot follow all code of transformers
         return str(error).strip().splitlines()[0]
-    modules = {name for name, _ in model.named_modules()}
+    # A convolution that its mixer runs by itself is a module that is never called.
+    modules = {name for name, module in model.named_modules() if is_counted(type(module))}
     apart = [row for row in counts.layers if row.tally.dense_macs and row.name not in modules]
     names = {row.name for row in apart}
     wrong = [row for row in rows if row.layer not in names]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pytest
+import torch
+from tiny_models import tiny_model
 
 from hwmodels import Op
 from neurt.closed_form.passes import decode, prefill
 from neurt.closed_form.plan import plan_asa
 from neurt.families import ShapeError, read_shape
 from neurt.loading.source import resolve
+from neurt.measure.verification import agree_with_witnesses
 
 HYBRID = {
     "model_type": "nemotron_h",
@@ -70,3 +73,12 @@ def test_nemotron_nano_by_hand() -> None:
     for context in (1, 1000):
         read = plan_asa(shape, decode(context)).total(Op.KV_READ)
         assert read == fixed + context * 4 * 2 * 8 * 128
+
+
+@pytest.mark.parametrize("kind", ["mamba2", "nemotron_h"])
+def test_witnesses_say_what_of_a_mixer_they_do_not_see(kind: str) -> None:
+    ids = torch.arange(18).reshape(2, 9) + 3
+    said = agree_with_witnesses(tiny_model(kind), ids, undeclared=False)
+    assert "torch's FlopCounterMode, on eager attention, agree on the MACs of the pass" in said
+    assert "layers.0.mixer' and its like, which transformers runs otherwise" in said
+    assert "layers.0.mixer.conv1d' and its like are no modules" in said
