@@ -78,7 +78,7 @@ def test_nemotron_nano_by_hand() -> None:
 @pytest.mark.parametrize("kind", ["mamba2", "nemotron_h"])
 def test_witnesses_say_what_of_a_mixer_they_do_not_see(kind: str) -> None:
     ids = torch.arange(18).reshape(2, 9) + 3
-    said = agree_with_witnesses(tiny_model(kind), ids, undeclared=False)
+    said = agree_with_witnesses(tiny_model(kind), ids, undeclared=True, loose=True)
     assert "torch's FlopCounterMode, on eager attention, agree on the MACs of the pass" in said
     assert "layers.0.mixer' and its like, which transformers runs otherwise" in said
     assert "layers.0.mixer.conv1d' and its like are no modules" in said
