@@ -76,6 +76,7 @@ def run_evaluate(
         compared,
         asa=replace(stored.rows(compared.asa), model=loaded.name, weights=analog_weights),
         ssa=replace(stored.rows(compared.ssa), model=loaded.name, weights=loaded.weights),
+        baselines=tuple(replace(x, counts=stored.rows(x.counts)) for x in compared.baselines),
     )
     machines = stored.machines(profiles)
     settings = request.model_dump(mode="json", exclude={"out", "model", "hw", "spiking"})

@@ -22,6 +22,7 @@ from neurt.spiking import curvature
 from neurt.spiking.config import SpikingConfig
 from neurt.spiking.conversion import ConversionError, convert
 from neurt.text.data import TextError
+from reports.quality.baselines import lines as baseline_lines
 from reports.quality.evaluation import Evaluation
 from reports.quality.write import write_quality
 
@@ -303,6 +304,22 @@ def test_baselines_read_the_same_tokens(evaluate: Run, analog: Path, tmp_path: P
     assert alone.comparison.analog == found.comparison.analog
     assert alone.comparison.spiking == found.comparison.spiking
     assert alone.comparison.asa == found.comparison.asa
+
+
+def test_what_skips_zeros_reads_weights_as_wide_as_the_file_has_them(
+    evaluate: Run, tmp_path: Path
+) -> None:
+    half = save(trained(1).half(), tmp_path / "half")
+    found, _ = evaluate(half, weights="pretrained", baselines=("zones", "teal=0.3", "w8a8"))
+    assert {x.weight_bits for x in found.comparison.asa.layers if "mlp" in x.name} >= {16}
+    wide = {x.name: x.weight_bits for x in found.comparison.asa.layers}
+    for baseline in found.comparison.baselines:
+        if not baseline.kind.startswith("spiking"):
+            assert {x.name: x.weight_bits for x in baseline.counts.layers} == wide
+    # The analog model fetches all its weights of 16 bits, and what skips zeros no more than it.
+    lines = {x.name: x.weight_bytes for x in baseline_lines(found, found.profiles[0])}
+    assert lines["teal=0.3"] < lines["analog"]
+    assert lines["zones"] <= lines["analog"]
 
 
 def test_a_converted_model_has_baselines_too(evaluate: Run, tmp_path: Path) -> None:
