@@ -16,7 +16,8 @@ class Trial(NamedTuple):
 
     value: str = ""
     beside: Flags = NOTHING  #: what stands there too, without it and with it
-    shows: str = "numbers"  #: where: in the `numbers` of tables, in `names` of files, or in `words`
+    #: where: in the `numbers` of tables, in `names` of files, in `words`, or in the `card`
+    shows: str = "numbers"
     alone: str = ""  #: why it is refused without what stands beside it
 
 
@@ -62,6 +63,10 @@ PICTURED = trials(pictures=Trial("png", shows="names"))
 SHOWN = PICTURED | trials(
     no_page=Trial(beside={"no-page": None}, shows="names"), details=Trial(shows="words")
 )
+CARD = trials(
+    card=Trial(shows="names"),
+    carbon_intensity=Trial("350", {"card": ""}, shows="card", alone=IDLE),
+)
 #: What is tested by itself: where a command writes, and how it talks. `--page` is the default.
 EVERYWHERE = {"help", "out", "force", "json", "quiet", "page"}
 
@@ -74,6 +79,7 @@ COMMANDS: dict[str, tuple[Flags, dict[str, Trial]]] = {
         | CONVERSION
         | COMPARED
         | SHOWN
+        | CARD
         | trials(
             model="other",
             spike_rate="0.3",
@@ -92,6 +98,7 @@ COMMANDS: dict[str, tuple[Flags, dict[str, Trial]]] = {
         | STORED
         | BOUND
         | PICTURED
+        | CARD
         | trials(
             model="other",
             windows="2",
@@ -143,7 +150,12 @@ COMMANDS: dict[str, tuple[Flags, dict[str, Trial]]] = {
     ),
     "report run": (
         {"pictures": "none", "no-page": ""},
-        SHOWN | trials(compare=Trial(shows="names"), parquet=Trial(shows="names")),
+        SHOWN
+        | trials(
+            compare=Trial(shows="names"),
+            parquet=Trial(shows="names"),
+            measured=Trial("", {"compare": ""}, shows="names", alone="put it beside others"),
+        ),
     ),
     "check claims.csv": (
         {},

@@ -68,6 +68,7 @@ class Ran(NamedTuple):
     names: set[str]
     words: str
     error: str
+    card: str
 
 
 Run = Callable[[str, Flags], Ran]
@@ -95,7 +96,8 @@ def run(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
             if name.endswith(".csv")
         }
         shown = said.getvalue().replace(str(out), "OUT")
-        return Ran(status, tables, {*files}, shown, error.getvalue())
+        card = files["card.md"].read_text(encoding="utf-8") if "card.md" in files else ""
+        return Ran(status, tables, {*files}, shown, error.getvalue(), card)
 
     return lambda command, flags: call(command, tuple(flags.items()))
 
