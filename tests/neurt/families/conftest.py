@@ -7,27 +7,18 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from tiny_models import SIZES
 from transformers import PreTrainedModel
 
 from neurt.spiking.config import SpikingConfig
 from neurt.spiking.conversion import convert
 from neurt.spiking.modeling import SpikingLanguageModel
 
-# Four query heads share two cached ones; heads as wide as the model's width allows, or wider.
-_LLAMA = {
-    "num_hidden_layers": 2,
-    "hidden_size": 32,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "intermediate_size": 48,
-    "vocab_size": 101,
-    "max_position_embeddings": 64,
-}
 _TINY: dict[str, tuple[str, dict[str, Any]]] = {
-    "llama": ("Llama", _LLAMA),
-    "llama, all biased": ("Llama", _LLAMA | {"attention_bias": True, "mlp_bias": True}),
-    "mistral": ("Mistral", _LLAMA | {"head_dim": 12, "sliding_window": None}),
-    "qwen2": ("Qwen2", _LLAMA | {"num_key_value_heads": 1, "tie_word_embeddings": True}),
+    "llama": ("Llama", SIZES),
+    "llama, all biased": ("Llama", SIZES | {"attention_bias": True, "mlp_bias": True}),
+    "mistral": ("Mistral", SIZES | {"head_dim": 12, "sliding_window": None}),
+    "qwen2": ("Qwen2", SIZES | {"num_key_value_heads": 1, "tie_word_embeddings": True}),
     "opt": (
         "OPT",
         {
