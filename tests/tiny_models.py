@@ -107,6 +107,12 @@ _LATENT = {
     "topk_group": 1,
 }
 
+#: Llama 4: chunks of 4 tokens, and one layer in four that sees everything.
+_CHUNKED = {
+    **{**_EXPERTS, "num_hidden_layers": 4, "attention_chunk_size": 4, "head_dim": 10},
+    **{"intermediate_size": 24, "intermediate_size_mlp": 48},
+}
+
 #: The same of mixtures of experts; how many experts are read depends on what tokens chose.
 MIXTURES: dict[str, tuple[str, dict[str, Any]]] = {
     "mixtral": ("mixtral", {**_EXPERTS, "sliding_window": 4}),
@@ -126,6 +132,14 @@ MIXTURES: dict[str, tuple[str, dict[str, Any]]] = {
         {**_LATENT, "topk_method": "group_limited_greedy", "routed_scaling_factor": 16.0},
     ),
     "gpt_oss": ("gpt_oss", {**_EXPERTS, "head_dim": 10, "sliding_window": 4}),
+    "llama4_text": ("llama4_text", _CHUNKED),
+    "llama4_text, interleaved": (
+        "llama4_text",
+        {
+            **{**_CHUNKED, "num_local_experts": 4, "interleave_moe_layer_step": 2},
+            **{"use_qk_norm": False, "attention_bias": True, "no_rope_layer_interval": 2},
+        },
+    ),
     "nemotron_h, experts": (
         "nemotron_h",
         {

@@ -57,6 +57,7 @@ class Meter:
         self._layers = [x for x in counted if not isinstance(x[1], AttentionCore)]
         self._calls: dict[str, list[Tally]] = {name: [] for name, _ in self._layers}
         self._parts: dict[str, list[str]] = {}  #: rows of parts that are no modules, by layer
+        self._told: Counter[str] = Counter()  #: calls of rows that the rule of a layer above told
         #: What arrived at dense layers.
         self.arrived: dict[str, Arrivals] = {}
         self._label = label
@@ -76,6 +77,10 @@ class Meter:
                 if row not in calls:
                     calls[row] = []
                     self._parts.setdefault(name, []).append(row)
+                if part:
+                    # Of a layer that runs otherwise than it is counted, its children do, too.
+                    del calls[row][self._told[row] :]
+                    self._told[row] += 1
                 calls[row].append(tally)
 
         return record

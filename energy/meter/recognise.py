@@ -18,7 +18,7 @@ from transformers.pytorch_utils import Conv1D
 
 from energy.formulas import Conventions, nonlinear
 from energy.layers.trial import attempt, same, twin
-from energy.meter.recognise_experts import experts_rule, router_rule
+from energy.meter.recognise_experts import experts_rule, note_chosen, router_rule
 from energy.meter.recognise_scan import scan_rule
 from energy.meter.rules import Rows, Rule, is_known, ruled, tally_call
 from energy.meter.tally_elementwise import Formula, activation, norm, rotary_angles
@@ -39,6 +39,7 @@ def recognise(layers: Iterable[nn.Module]) -> None:
 
     One layer of each type is tried, and is neither changed nor run; see `energy.layers.trial`.
     """
+    layers = list(layers)
     first = {type(layer): layer for layer in layers}
     for kind, layer in first.items():
         # The classes of others are not run without being asked to.
@@ -49,6 +50,8 @@ def recognise(layers: Iterable[nn.Module]) -> None:
             rule = router_rule(layer) or _rule_of(layer)
         if rule is not None:
             tally_call.register(kind, rule)
+    for layer in layers:
+        note_chosen(layer)
 
 
 def _rule_of(layer: nn.Module) -> Rule | None:

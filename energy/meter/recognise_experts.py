@@ -13,8 +13,8 @@ from torch.overrides import TorchFunctionMode
 
 from energy.formulas.experts import Routing, Scoring
 from energy.layers.trial import attempt, same, twin
-from energy.meter.rules import Rule
-from energy.meter.tally_experts import experts, repeated_experts, router
+from energy.meter.rules import Rule, tally_call
+from energy.meter.tally_experts import chosen_of, experts, repeated_experts, router
 
 #: Of the stand-ins: experts, chosen ones, entries of a vector, entries of the hidden layer, tokens.
 _EXPERTS, _CHOSEN, _WIDTH, _HIDDEN, _TOKENS = 8, 2, 4, 3, 6
@@ -158,8 +158,19 @@ def _repeats(layer: nn.Module) -> bool:
     return same(out, ((up * act(gate)) @ tensors["down_proj"]).reshape(-1, _WIDTH))
 
 
+def note_chosen(layer: nn.Module) -> None:
+    """Note how many experts a token chooses, for experts of this layer that run all of them."""
+    held, chosen = layer._modules.get("experts"), getattr(layer, "top_k", None)
+    repeats = held is not None and tally_call.dispatch(type(held)) is repeated_experts
+    if repeats and isinstance(chosen, int):
+        chosen_of[held] = chosen
+
+
 def router_rule(layer: nn.Module) -> Rule | None:
-    """The rule of a router that holds its matrix and returns logits, weights and the choice."""
+    """The rule of a router that holds its matrix and returns logits, weights and the choice.
+
+    Or (Llama 4) the weights of all experts, 0 for those that were not chosen, and the logits.
+    """
     return None if _routing(layer) is None else router(_routing)
 
 
@@ -186,6 +197,8 @@ def _routing(layer: nn.Module) -> Routing | None:
         told = given is None  # the bias for the choice, by whoever calls
         if told:
             given = attempt(type(layer).forward, small, x, tensors[_CORRECTION])
+    if isinstance(given, tuple) and len(given) == 2:
+        return _dense_routing(small, x, *given)
     if not isinstance(given, tuple) or len(given) != 3:
         return None
     logits, weights, index = given
@@ -203,6 +216,17 @@ def _routing(layer: nn.Module) -> Routing | None:
             groups = 2 if grouped else 0
             return Routing(0, 0, scoring, normalised, corrected, scaled, groups, 1, best)
     return None
+
+
+def _dense_routing(small: Any, x: Tensor, weights: Any, logits: Any) -> Routing | None:
+    """How a router chooses that gives the weights of all experts."""
+    expected = x @ small.weight.T
+    best = expected.topk(_CHOSEN, 1)
+    found = torch.zeros_like(expected).scatter(1, best.indices, best.values.sigmoid())
+    if "bias" in small._parameters and small._parameters["bias"] is not None:
+        return None
+    chosen = Routing(0, 0, Scoring.SIGMOID_CHOSEN)
+    return chosen if same(logits, expected) and same(weights, found) else None
 
 
 class _Softmaxes(TorchFunctionMode):

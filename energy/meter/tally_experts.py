@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import torch
 from torch import Tensor
 
 from energy.formulas import Conventions, linear, nonlinear
@@ -18,7 +19,7 @@ from energy.formulas.experts import (
     routing,
     weighted_sum,
 )
-from energy.meter.rules import Rows, Rule
+from energy.meter.rules import Rows, Rule, tally_call
 
 
 def chosen_experts(index: Tensor, experts: int) -> tuple[int, float]:
@@ -90,21 +91,34 @@ def router(find: Callable[[Any], Routing | None]) -> Rule:
     return rule
 
 
+#: How many experts a token chooses, for modules that run all of them and do not know it.
+chosen_of: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+
+
 def repeated_experts(
     layer: Any, name: str, args: Any, out: Tensor, conventions: Conventions
 ) -> Rows:
     """The rule of Llama 4, which runs all experts on all tokens, most of them multiplied by 0.
 
-    Those that are not 0 are what was chosen: the others are no work of the model.
+    Those that are not 0 are what was chosen: the others are no work of the model, and neither are
+    their activations. Without values (on the meta device) nobody chose: the number that is
+    expected.
     """
     number, width, fan_out = layer.gate_up_proj.shape
     hidden, x = layer.down_proj.shape[1], args[0].reshape(number, -1, width)
     tokens = x.shape[1]
-    chosen = x.ne(0).any(-1)
-    pairs, used = int(chosen.sum()), int(chosen.any(1).sum())
+    if x.device.type == "meta":
+        pairs = tokens * chosen_of[layer]
+        used = expected_experts(number, chosen_of[layer], tokens)
+    else:
+        chosen = x.ne(0).any(-1)
+        pairs, used = int(chosen.sum()), int(chosen.any(1).sum())
     product = partial(expert_product, pairs, used=used)
+    made = torch.empty(pairs, hidden, device="meta")
+    activated = tally_call(layer.act_fn, f"{name}.act_fn", (made,), made, conventions)
     return {
         "gate_up_proj": product(width, fan_out),
+        "act_fn": activated[""],
         "multiply": nonlinear.multiply(pairs * hidden),
         "down_proj": product(hidden, width),
         "weighted_sum": weighted_sum(tokens, max(1, pairs // tokens), width),

@@ -14,7 +14,6 @@ from neurt.closed_form.row import Row
 from neurt.closed_form.scan_rows import state_space
 from neurt.families import (
     Experts,
-    Family,
     LatentAttention,
     Layer,
     SelfAttention,
@@ -22,6 +21,7 @@ from neurt.families import (
     StateSpace,
     layout,
 )
+from neurt.families.family import Norm
 
 
 def analog_layer(shape: Shape, kind: Layer, what: Pass, conventions: Conventions) -> list[Row]:
@@ -83,7 +83,7 @@ def _attention(
             family.linear,
             _linear(rows, shape.query_width, shape.width, bias=shape.out_bias),
         ),
-        *_norms_of_attention(shape, rows),
+        *(_norms_of_attention(shape, rows) if mixer.normed else ()),
         *(rotary(shape, what) if mixer.rotated else ()),
         *(
             named(f"core.{part}", kind, tally)
@@ -101,15 +101,16 @@ def _attention(
 def _norms_of_attention(shape: Shape, rows: int) -> list[Row]:
     """Those of Q and of K, over each head or over all of its channels."""
     family = layout(shape)
-    attention, kind = family.attention, family.class_of_norm(shape.model_type)
-    by_head = attention.norm_over == "head"
+    attention = family.attention
+    norm, by_head = attention.norm or family.norm, attention.norm_over == "head"
+    kind = family.class_of_norm(shape.model_type, norm)
     return [
         (
             f"{attention.path}.{name}",
             kind,
-            _norm(family, rows * heads, shape.head_width)
+            _norm(norm, rows * heads, shape.head_width)
             if by_head
-            else _norm(family, rows, heads * shape.head_width),
+            else _norm(norm, rows, heads * shape.head_width),
         )
         for name, heads in zip(attention.norms, (shape.heads, shape.kv_heads), strict=False)
     ]
@@ -144,11 +145,10 @@ def norms_named(name: str | None, shape: Shape, rows: int) -> list[Row]:
     family = layout(shape)
     if name is None:
         return []
-    return [(name, family.class_of_norm(shape.model_type), _norm(family, rows, shape.width))]
+    return [(name, family.class_of_norm(shape.model_type), _norm(family.norm, rows, shape.width))]
 
 
-def _norm(family: Family, rows: int, width: int) -> Tally:
-    norm = family.norm
+def _norm(norm: Norm, rows: int, width: int) -> Tally:
     if norm.centred:
         return nonlinear.layer_norm(
             rows, width, scale=norm.scale, shift=norm.shift, offset=norm.offset

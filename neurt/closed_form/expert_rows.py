@@ -49,7 +49,7 @@ def experts_of(shape: Shape, block: Experts, tokens: int) -> list[Row]:
     )
 
     def named(part: str, tally: Tally) -> Row:
-        return f"{names.path}.{part}", f"{prefix}Experts", tally
+        return f"{names.path}.{part}", prefix + names.experts_class, tally
 
     kind, formula = ACTIVATIONS[shape.activation]
     activation = f"{names.path}.experts.act_fn", kind, formula(pairs * inner)

@@ -78,7 +78,8 @@ def whole_model(
     """Counts of all layers.
 
     Args:
-        layer: Gives the rows of a transformer layer by its place and by its name and a dot.
+        layer: Gives the rows of a transformer layer by its place and by its name and a dot; a
+            layer that runs twice has two of them.
         head: The language-model head where it is not the analog one.
     """
     family, rows = layout(shape), what.batch * what.queries
@@ -96,13 +97,21 @@ def whole_model(
         *(head or [("lm_head", "Linear", dense)]),
     ]
     whole: About = {**about, "batch": what.batch}
-    label, rotations = names_of(shape.model_type).label, _rotations(shape)
+    label = names_of(shape.model_type).label
+    called: dict[str, list[Row]] = {}
+    for row in named:
+        called.setdefault(row[0], []).append(row)
     return Counts(
         variant,
         tuple(
-            LayerCount(name, kind, label(name), calls, _times(tally, calls))
-            for name, kind, tally in named
-            for calls in [what.repeats * (rotations if name == family.angles else 1)]
+            LayerCount(
+                name,
+                rows[0][1],
+                label(name),
+                what.repeats * len(rows),
+                _times([tally for _, _, tally in rows], what.repeats),
+            )
+            for name, rows in called.items()
         ),
         phase=what.phase,
         tokens=what.tokens,
@@ -138,7 +147,7 @@ def _embeddings(shape: Shape, what: Pass) -> list[Row]:
     if family.angles is not None:
         angles = nonlinear.rotary_angles(what.queries, shape.rotary_width)
         kind = family.classes[shape.model_type] + "RotaryEmbedding"
-        found.append((family.angles, kind, angles))
+        found += [(family.angles, kind, angles)] * _rotations(shape)
     return found
 
 
@@ -150,7 +159,9 @@ def _rotations(shape: Shape) -> int:
     return len({mixer.window is None for mixer in mixers if isinstance(mixer, SelfAttention)})
 
 
-def _times(tally: Tally, repeats: int) -> Tally:
+def _times(tallies: Sequence[Tally], repeats: int) -> Tally:
+    """What the calls of a layer in one pass do in so many of them."""
+    tally = tallies[0] if len(tallies) == 1 else Tally.total(tallies)
     ops: dict[Op, float] = {op: n * repeats for op, n in tally.ops.items() if n}
     return tally._replace(
         ops=ops,

@@ -89,7 +89,7 @@ def read_shape(config: Mapping[str, Any], name: str) -> Shape:
 
 
 #: Models of text and images, and the `model_type` of the language model inside each.
-_WITH_IMAGES = {"gemma3": "gemma3_text", "mistral3": "mistral"}
+_WITH_IMAGES = {"gemma3": "gemma3_text", "llama4": "llama4_text", "mistral3": "mistral"}
 
 
 def _text_model(config: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -18,6 +18,7 @@ from neurt.families.gptj import GPTJ
 from neurt.families.granite import GRANITE
 from neurt.families.labels import Names
 from neurt.families.llama import LLAMA
+from neurt.families.llama4 import LLAMA4
 from neurt.families.mamba2 import MAMBA2
 from neurt.families.mixtral import MIXTRAL, OLMOE, QWEN3_MOE
 from neurt.families.nemotron_h import NEMOTRON_H
@@ -48,7 +49,7 @@ FAMILIES = (
     ),
     *(COHERE, STABLELM, STABLELM_PARALLEL, STARCODER2, GPT_NEOX),
     *(GPTJ, BLOOM, *FALCON, MIXTRAL, QWEN3_MOE, OLMOE, GPT_OSS, DEEPSEEK2, DEEPSEEK3),
-    *(MAMBA2, NEMOTRON_H),
+    *(LLAMA4, MAMBA2, NEMOTRON_H),
 )
 
 #: Those that can be converted to spikes.

@@ -63,6 +63,7 @@ class Attention:
     #: norms of Q and of K, before they are rotated; none where empty
     norms: tuple[str, ...] = ()
     norm_over: Literal["head", "all"] = "head"  #: whether each head is normed by itself
+    norm: Norm | None = None  #: what these norms are; None for what all of the model are
     #: whether it asks transformers' interface for attention, which can be exposed; the rows of one
     #: that does not are called after what they are, and its rotation is not counted
     exposed: bool = True
@@ -123,6 +124,7 @@ class Mixture:
     gated: bool = True  #: whether the experts have a gate
     shared: FeedForward | None = None  #: the block that every token passes beside the chosen ones
     router_class: str = "TopKRouter"  #: class of the router, after the prefix of the family
+    experts_class: str = "Experts"  #: that of what holds the experts
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,7 @@ class Family:
         False  #: whether it can be converted to spikes; others are planned and counted
     )
 
-    def class_of_norm(self, model_type: str) -> str:
-        """The class of its norms, in a model of a type."""
-        return (self.classes[model_type] if self.norm.own else "") + self.norm.kind
+    def class_of_norm(self, model_type: str, norm: Norm | None = None) -> str:
+        """The class of its norms, or of another kind of norm, in a model of a type."""
+        norm = norm or self.norm
+        return (self.classes[model_type] if norm.own else "") + norm.kind

@@ -7,7 +7,7 @@ from dataclasses import replace
 from neurt.families.config import Config
 from neurt.families.llama import LLAMA
 from neurt.families.shape import Dense, Layer, SelfAttention, Shape
-from neurt.families.sizes import Absent, read_sizes
+from neurt.families.sizes import Absent, read_rotated, read_sizes
 
 
 def _read(config: Config, model_type: str) -> Shape:
@@ -21,14 +21,9 @@ def _read(config: Config, model_type: str) -> Shape:
 
 def _without_rotation(shape: Shape, config: Config) -> Shape:
     """SmolLM3: one layer in four does not rotate Q and K."""
-    every = config.size("no_rope_layer_interval", 4)
-    said = config.content.get("no_rope_layers")
-    if said is None:
-        said = [(depth + 1) % every != 0 for depth in range(shape.layers)]
-    if not isinstance(said, list) or len(said) != shape.layers:
-        raise config.wrong("no_rope_layers", said, "must say 1 or 0 for each of the layers")
     config.require("use_sliding_window", False)
-    kinds = (Layer(SelfAttention(None, bool(one)), Dense(shape.inner)) for one in said)
+    turned = read_rotated(config, shape.layers)
+    kinds = (Layer(SelfAttention(None, one), Dense(shape.inner)) for one in turned)
     return replace(shape, kinds=tuple(kinds))
 
 

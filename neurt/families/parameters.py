@@ -6,7 +6,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from neurt.families.declared import layout
-from neurt.families.shape import Dense, LatentAttention, Layer, Shape, StateSpace
+from neurt.families.shape import Dense, LatentAttention, Layer, SelfAttention, Shape, StateSpace
 
 
 class Parameters(NamedTuple):
@@ -55,7 +55,7 @@ def _mixer(shape: Shape, kind: Layer) -> int:
         return _state_space(shape, kind.mixer)
     if isinstance(kind.mixer, LatentAttention):
         return _latent(shape, kind.mixer)
-    return 0 if kind.mixer is None else _attention(shape)
+    return 0 if kind.mixer is None else _attention(shape, kind.mixer)
 
 
 def _state_space(shape: Shape, mixer: StateSpace) -> int:
@@ -66,7 +66,7 @@ def _state_space(shape: Shape, mixer: StateSpace) -> int:
     return products + convolution + 3 * scan.heads + scan.channels
 
 
-def _attention(shape: Shape) -> int:
+def _attention(shape: Shape, mixer: SelfAttention) -> int:
     family, width = layout(shape), shape.width
     attention = family.attention
     made = shape.query_width + 2 * shape.kv_width
@@ -74,8 +74,9 @@ def _attention(shape: Shape) -> int:
     biases = made * shape.qkv_bias + width * shape.out_bias
     by_head = attention.norm_over == "head"
     heads = (1, 1) if by_head else (shape.heads, shape.kv_heads)
-    normed = sum(heads[: len(attention.norms)]) * shape.head_width
-    own = family.norm.parameters(normed) + shape.heads * attention.sinks
+    normed = sum(heads[: len(attention.norms)]) * shape.head_width * mixer.normed
+    norm = attention.norm or family.norm
+    own = norm.parameters(normed) + shape.heads * attention.sinks
     return products + biases + own
 
 

@@ -15,6 +15,7 @@ class SelfAttention:
 
     window: Window | None = None  #: the tokens that a query sees at most; None for all before it
     rotated: bool = True  #: whether its Q and K are, in a model that rotates them by their position
+    normed: bool = True  #: whether its Q and K are, in a model whose attention has norms of them
 
 
 @dataclass(frozen=True)

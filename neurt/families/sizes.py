@@ -164,7 +164,7 @@ def with_windows(
         slides: Whether the layer of an index has one, where `layer_types` does not say.
         rotates: Whether a layer of a kind of `layer_types` rotates Q and K.
     """
-    kinds = _layer_types(config, shape.layers) or [
+    kinds = read_layer_types(config, shape.layers) or [
         "sliding_attention" if slides(depth) else "full_attention" for depth in range(shape.layers)
     ]
     layers = tuple(
@@ -178,17 +178,34 @@ def with_windows(
     return shape if plain else replace(shape, kinds=layers)
 
 
-def _layer_types(config: Config, layers: int) -> list[str] | None:
-    """The kinds of attention of all layers; None where the configuration does not say."""
+def read_layer_types(
+    config: Config, layers: int, local: str = "sliding_attention"
+) -> list[str] | None:
+    """The kinds of attention of all layers; None where the configuration does not say.
+
+    Args:
+        local: What a layer that does not see everything may be called, beside `full_attention`.
+    """
     said = config.content.get("layer_types")
     if said is None:
         return None
-    known = ("full_attention", "sliding_attention")
+    known = ("full_attention", local)
     if not isinstance(said, list) or len(said) != layers or any(x not in known for x in said):
         raise config.wrong(
             "layer_types", said, f"must name one of {', '.join(known)} for each of the layers"
         )
     return said
+
+
+def read_rotated(config: Config, layers: int) -> list[bool]:
+    """Whether each layer rotates Q and K: all but every fourth, or as a configuration says."""
+    every = config.size("no_rope_layer_interval", 4)
+    said = config.content.get("no_rope_layers")
+    if not said:  # transformers takes an empty list for none
+        return [(depth + 1) % every != 0 for depth in range(layers)]
+    if not isinstance(said, list) or len(said) != layers or any(x not in (0, 1) for x in said):
+        raise config.wrong("no_rope_layers", said, "must say 1 or 0 for each of the layers")
+    return [bool(one) for one in said]
 
 
 def with_experts(

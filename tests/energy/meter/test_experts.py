@@ -98,6 +98,7 @@ def test_shared_experts_are_layers_of_their_own() -> None:
         ("qwen3_moe", {"norm_topk_prob": False}, Routing(EXPERTS, 2, Scoring.SOFTMAX)),
         ("gpt_oss", {}, Routing(EXPERTS, 2, Scoring.SOFTMAX_CHOSEN)),
         ("granitemoe", {}, Routing(EXPERTS, 2, Scoring.SOFTMAX_CHOSEN)),
+        ("llama4_text", {}, Routing(EXPERTS, 2, Scoring.SIGMOID_CHOSEN)),
         (
             "deepseek_v3",
             {"n_routed_experts": 8, "n_group": 4, "topk_group": 2},
@@ -133,6 +134,9 @@ def test_experts_that_run_on_zeros_were_not_chosen() -> None:
     row = counts.layer("model.layers.0.feed_forward.experts.down_proj")
     assert row.ops[Op.MAC] == TOKENS * 1 * HIDDEN * WIDTH
     assert row.ops[Op.WEIGHT_READ] <= EXPERTS * HIDDEN * WIDTH
+    # Neither is their activation, a sigmoid for each entry.
+    activation = counts.layer("model.layers.0.feed_forward.experts.act_fn")
+    assert (activation.calls, activation.ops[Op.EXP]) == (1, TOKENS * 1 * HIDDEN)
 
 
 @pytest.mark.parametrize("kind", ["jetmoe", "longcat_flash"])
