@@ -27,6 +27,8 @@ _HYBRID = {
     **{"chunk_size": 4, "head_dim": 12},
 }
 
+_OPT = {"ffn_dim": 48, "word_embed_proj_dim": 32}
+
 #: `model_type`, and what differs from `SIZES`.
 TINY: dict[str, tuple[str, dict[str, Any]]] = {
     "qwen3": ("qwen3", {"head_dim": 12}),
@@ -69,6 +71,15 @@ TINY: dict[str, tuple[str, dict[str, Any]]] = {
     "falcon, in sequence": (
         "falcon",
         {"parallel_attn": False, "multi_query": False, "alibi": True},
+    ),
+    "opt": ("opt", _OPT),
+    "opt, norms after and a narrow table": (
+        "opt",
+        {**_OPT, "do_layer_norm_before": False, "word_embed_proj_dim": 12},
+    ),
+    "opt, no last norm and none with weights": (
+        "opt",
+        {**_OPT, "_remove_final_layer_norm": True, "layer_norm_elementwise_affine": False},
     ),
     "gpt_neox, all rotated": ("gpt_neox", {"rotary_pct": 1.0, "attention_bias": False}),
     "mamba2": ("mamba2", _STATES),

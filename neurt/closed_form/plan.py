@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import partial, reduce
+from functools import reduce
 from operator import add
 from typing import Unpack
 
@@ -83,10 +83,12 @@ def whole_model(
         head: The language-model head where it is not the analog one.
     """
     family, rows = layout(shape), what.batch * what.queries
-    dense = formulas.linear(rows, shape.width, shape.vocabulary, bias=shape.head_bias)
+    dense = formulas.linear(rows, shape.entries, shape.vocabulary, bias=shape.head_bias)
+    into, out = _projections(shape, rows)
     prefixes = [f"{family.layers}.{depth}." for depth in range(shape.layers)]
     named = [
         *_embeddings(shape, what),
+        *into,
         *(
             (prefix + name, kind, tally)
             for depth, prefix in enumerate(prefixes)
@@ -94,6 +96,7 @@ def whole_model(
         ),
         *norms_named(family.final_norm, shape, rows),
         *_positions_added(shape, what),
+        *out,
         *(head or [("lm_head", "Linear", dense)]),
     ]
     whole: About = {**about, "batch": what.batch}
@@ -120,6 +123,16 @@ def whole_model(
     )
 
 
+def _projections(shape: Shape, rows: int) -> tuple[list[Row], list[Row]]:
+    """The layers between the table of tokens and the layers, and back before the head, if any."""
+    names, width = layout(shape).projections, shape.width
+    if names is None or not shape.table_width:
+        return [], []
+    into = formulas.linear(rows, shape.table_width, width, bias=False)
+    out = formulas.linear(rows, width, shape.table_width, bias=False)
+    return [(names[0], "Linear", into)], [(names[1], "Linear", out)]
+
+
 def _positions_added(shape: Shape, what: Pass) -> list[Row]:
     """The addition of learned positions to the token embeddings, where there are any."""
     family, rows = layout(shape), what.batch * what.queries
@@ -135,9 +148,9 @@ def _embeddings(shape: Shape, what: Pass) -> list[Row]:
     family, rows = layout(shape), what.batch * what.queries
     # One look-up of positions serves the whole batch, unless each sequence has its own.
     positions = rows if family.positions_by_sequence else what.queries
-    embed = partial(formulas.embedding, width=shape.width)
     found = [
-        (name, kind, embed(positions if at else rows))
+        (name, kind, formulas.embedding(positions, shape.width) if at else tokens)
+        for tokens in [formulas.embedding(rows, shape.entries)]
         for at, (name, kind) in enumerate(family.embeddings)
     ]
     if family.embedding_scaled:

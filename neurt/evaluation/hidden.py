@@ -36,7 +36,9 @@ def hidden_states(model: PreTrainedModel, part: list[Window]) -> Iterator[dict[P
         return hook
 
     family = family_of(model.config.model_type)
-    places: dict[Place, nn.Module] = {FINAL: model.get_submodule(family.final_norm)}
+    places: dict[Place, nn.Module] = {}
+    if family.final_norm is not None:
+        places[FINAL] = model.get_submodule(family.final_norm)
     for depth, layer in enumerate(model.get_submodule(family.layers).children()):
         places[depth, "residual"] = layer
         places[depth, "attention"] = layer.get_submodule(family.attention.path)

@@ -23,7 +23,7 @@ from neurt.families.mamba2 import MAMBA2
 from neurt.families.mixtral import MIXTRAL, OLMOE, QWEN3_MOE
 from neurt.families.nemotron_h import NEMOTRON_H
 from neurt.families.olmo import OLMO, OLMO2, OLMO3
-from neurt.families.opt import OPT
+from neurt.families.opt import OPT, OTHERS
 from neurt.families.phi import PHI, PHI3
 from neurt.families.qwen3 import QWEN3
 from neurt.families.shape import Shape
@@ -35,6 +35,7 @@ FAMILIES = (
         GPT2,
         LLAMA,
         OPT,
+        *OTHERS,
         QWEN3,
         GEMMA,
         GEMMA2,
@@ -45,7 +46,6 @@ FAMILIES = (
         OLMO2,
         OLMO3,
         GRANITE,
-        COHERE,
     ),
     *(COHERE, STABLELM, STABLELM_PARALLEL, STARCODER2, GPT_NEOX),
     *(GPTJ, BLOOM, *FALCON, MIXTRAL, QWEN3_MOE, OLMOE, GPT_OSS, DEEPSEEK2, DEEPSEEK3),

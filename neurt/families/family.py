@@ -140,9 +140,12 @@ class Family:
     attention: Attention  #: the attention of a layer
     feedforward: FeedForward  #: the feed-forward block of a layer
     norms: Norms  #: the norms of a layer
-    final_norm: str  #: dotted name of the last norm
+    final_norm: str | None  #: dotted name of the last norm; None where there is none
     #: dotted names of the embeddings, of tokens first, and the class of each
     embeddings: tuple[tuple[str, str], ...]
+    #: dotted names of the layers that make the width of the model of that of the table of tokens,
+    #: and back before the head, in a model where these differ
+    projections: tuple[str, str] | None = None
     #: whether each sequence of a batch looks its positions up by itself
     positions_by_sequence: bool = False
     positions_unused: int = 0  #: rows of the table of learned positions beyond `Shape.positions`

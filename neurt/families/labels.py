@@ -143,7 +143,11 @@ _CODERS_OF_FEEDFORWARD = ("encoder", "hidden_encoder")
 def _outside(family: Family) -> dict[str, Part]:
     """What is beside the transformer layers, but for the head."""
     found = {name: ("embedding", "embedding") for name, _ in family.embeddings}
-    found[family.final_norm] = "head", "norm"
+    if family.final_norm is not None:
+        found[family.final_norm] = "head", "norm"
+    if family.projections is not None:
+        into, out = family.projections
+        found |= {into: ("embedding", "projection"), out: ("head", "projection")}
     found[f"{family.layers.rpartition('.')[0]}.residual.0"] = "embedding", "residual"
     if family.embedding_norm is not None:
         found[family.embedding_norm] = "embedding", "norm"

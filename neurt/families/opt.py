@@ -1,21 +1,27 @@
-"""OPT."""
+"""OPT. Of its sizes 350m alone norms what a block gives, and has a narrower table of tokens."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import product
+
 from neurt.families.config import Config
-from neurt.families.family import Attention, Family, FeedForward, Norms
+from neurt.families.family import LAYER_NORM, Attention, Family, FeedForward, Norms
 from neurt.families.shape import Shape
+
+#: Parts of the name of a layout: norms of what a block gives, no norm after the last layer, norms
+#: without weights.
+_AFTER, _NO_LAST, _PLAIN = "norms after", "no last norm", "plain norms"
 
 
 def _read(config: Config, model_type: str) -> Shape:
     width, heads = config.multiple("hidden_size", "num_attention_heads")
-    # OPT-350m alone normalises after each block and has an embedding of another width.
     config.require("sliding_window", None)  # which a cache of transformers would heed
-    config.require("do_layer_norm_before", True)
-    config.require("word_embed_proj_dim", width)
-    config.require("_remove_final_layer_norm", False)
-    config.require("layer_norm_elementwise_affine", True)
     biased = config.flag("enable_bias", default=True)
+    before = config.flag("do_layer_norm_before", default=True)
+    last = "" if not config.flag("_remove_final_layer_norm", default=False) else _NO_LAST
+    weighted = config.flag("layer_norm_elementwise_affine", default=True)
+    table = config.size("word_embed_proj_dim", width)
     return Shape(
         layers=config.layers("num_hidden_layers"),
         width=width,
@@ -29,7 +35,13 @@ def _read(config: Config, model_type: str) -> Shape:
         out_bias=biased,
         ffn_bias=biased,
         tied=config.flag("tie_word_embeddings", default=True),
+        table_width=0 if table == width else table,
+        variant=_named(last if before else _AFTER, "" if weighted else _PLAIN),
     )
+
+
+def _named(layout: str, norms: str) -> str:
+    return ", ".join(part for part in (layout, norms) if part)
 
 
 OPT = Family(
@@ -45,7 +57,26 @@ OPT = Family(
         ("model.decoder.embed_tokens", "Embedding"),
         ("model.decoder.embed_positions", "OPTLearnedPositionalEmbedding"),
     ),
+    projections=("model.decoder.project_in", "model.decoder.project_out"),
     # Padding on the left moves them, so they follow from the mask of each sequence.
     positions_by_sequence=True,
     positions_unused=2,
+)
+
+
+def _layout(layout: str, norms: str) -> Family:
+    """OPT with norms at other places, or without weights."""
+    after = Norms(None, None, *OPT.norms[:2])
+    return replace(
+        OPT,
+        norms=after if layout == _AFTER else OPT.norms,
+        final_norm=None if layout else OPT.final_norm,
+        norm=replace(LAYER_NORM, scale=not norms, shift=not norms),
+        variant=_named(layout, norms),
+    )
+
+
+#: The layouts that a configuration can ask for beside that of most sizes.
+OTHERS = tuple(
+    _layout(*parts) for parts in product(("", _AFTER, _NO_LAST), ("", _PLAIN)) if any(parts)
 )

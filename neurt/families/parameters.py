@@ -23,18 +23,20 @@ class Parameters(NamedTuple):
 def parameters(shape: Shape) -> Parameters:
     """Count the parameters of a model."""
     family, kinds = layout(shape), Counter(shape.each)
-    table = shape.vocabulary * shape.width
+    table = shape.vocabulary * shape.entries
     learned = (
         (shape.positions + family.positions_unused) * shape.width
         if len(family.embeddings) > 1
         else 0
     )
-    norms = 2 if family.embedding_norm else 1
+    norms = sum(name is not None for name in (family.embedding_norm, family.final_norm))
+    projected = 2 * shape.width * shape.table_width
     outside = (
         table * (1 if shape.tied else 2)
         + learned
         + shape.vocabulary * shape.head_bias
         + norms * family.norm.parameters(shape.width)
+        + projected
     )
     total, active = (
         outside + sum(n * layer_parameters(shape, kind, active=active) for kind, n in kinds.items())

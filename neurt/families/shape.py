@@ -89,6 +89,7 @@ class Shape:
     tied: bool = True
     head_bias: bool = False  #: whether the language-model head has a bias
     rotated: int = 0  #: channels of a head that are rotated by positions, if any are; 0 for all
+    table_width: int = 0  #: channels of the table of tokens and of the head; 0 for `width`
     capped: bool = False  #: whether a tanh bounds the scores of attention
     variant: str = ""  #: which layout of its family it has, where there are several
     #: its layers one by one; empty where all have full attention and a dense block of width `inner`
@@ -113,6 +114,11 @@ class Shape:
     def rotary_width(self) -> int:
         """Channels of a head that are rotated, in a model that rotates some."""
         return self.rotated or self.head_width
+
+    @property
+    def entries(self) -> int:
+        """Channels of an entry of the table of tokens."""
+        return self.table_width or self.width
 
     @property
     def each(self) -> tuple[Layer, ...]:
@@ -141,4 +147,4 @@ class Shape:
 
 
 #: Fields that a file leaves out where they are as in GPT-2.
-_RARE = ("head_bias", "rotated", "capped", "variant", "kinds")
+_RARE = ("head_bias", "rotated", "table_width", "capped", "variant", "kinds")

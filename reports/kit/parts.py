@@ -9,11 +9,14 @@ from hwmodels import HardwareProfile
 
 #: Blocks and their components, in the order of the forward pass.
 ORDER = {
-    "embedding": ("embedding", "rotary", "residual"),
+    "embedding": ("embedding", "projection", "rotary", "norm", "residual"),
     "attention": (
         "norm",
         "neuron",
         "qkv",
+        "convolution",
+        "activation",
+        "scan",
         "rotary",
         "scores",
         "softmax",
@@ -21,8 +24,8 @@ ORDER = {
         "proj",
         "residual",
     ),
-    "ffn": ("norm", "neuron", "ffn_up", "activation", "ffn_down", "residual"),
-    "head": ("norm", "neuron", "lm_head"),
+    "ffn": ("norm", "neuron", "router", "ffn_up", "activation", "ffn_down", "residual"),
+    "head": ("norm", "projection", "neuron", "lm_head"),
 }
 
 #: Blocks whose saving is looked at; None is the whole model.
@@ -48,14 +51,19 @@ SHOWN: tuple[tuple[str, str, str | None], ...] = (
     ("model, unfused", "unfused", None),
 )
 
-#: Okabe and Ito's palette, ordered so that neighbours differ in lightness too.
+#: Okabe and Ito's palette, ordered so that neighbours differ in lightness too; a convolution and
+#: the second layer of a feed-forward block are paler than what they belong to. Of what has MACs.
 COMPONENT_COLOURS = {
     "qkv": "#0072B2",
+    "convolution": "#E3B5D0",
+    "scan": "#CC79A7",
     "scores": "#E69F00",
     "mix": "#F0E442",
     "proj": "#56B4E9",
+    "router": "#000000",
     "ffn_up": "#009E73",
     "ffn_down": "#7FD6B8",
+    "projection": "#999999",
     "lm_head": "#D55E00",
 }
 GROUP_COLOURS = {
@@ -87,11 +95,14 @@ SPENT_ON = {
 }
 COMPONENT_NAMES = {
     "qkv": "Q, K, V projections",
+    "convolution": "causal convolution",
+    "scan": "recurrence over a state",
     "rotary": "rotary positions",
     "scores": "scores Q Kᵀ",
     "softmax": "softmax / row scale",
     "mix": "mix A V",
     "proj": "output projection",
+    "router": "router of experts",
     "ffn_up": "feed-forward up",
     "activation": "activation",
     "ffn_down": "feed-forward down",
@@ -99,6 +110,7 @@ COMPONENT_NAMES = {
     "norm": "norms",
     "residual": "residual additions",
     "embedding": "embeddings",
+    "projection": "width of embeddings",
     "lm_head": "language-model head",
 }
 _BLOCK_NAMES = {None: "model", "attention": "attention block", "ffn": "feed-forward block"}

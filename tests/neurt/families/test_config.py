@@ -103,8 +103,6 @@ def test_null_for_a_flag_is_false_unless_the_default_is_true(
 @pytest.mark.parametrize(
     ("kind", "key", "value"),
     [
-        ("opt", "do_layer_norm_before", 1),
-        ("opt", "word_embed_proj_dim", 8.0),
         ("gpt2", "activation_function", None),
         ("gpt2", "activation_function", ["relu"]),
         ("llama", "hidden_act", None),

@@ -55,6 +55,32 @@ def test_macs_of_125m_equal_the_closed_form() -> None:
     assert counts.total(Op.KV_READ) == 2 * 12 * 768 * 1024
 
 
+#: As in the `config.json` of facebook/opt-350m.
+OPT_350M = OPT_125M | {
+    "do_layer_norm_before": False,
+    "ffn_dim": 4096,
+    "hidden_size": 1024,
+    "num_attention_heads": 16,
+    "num_hidden_layers": 24,
+    "word_embed_proj_dim": 512,
+}
+
+
+def test_350m_is_the_closed_form() -> None:
+    shape = read_shape(OPT_350M, "opt")
+    # Tokens of 512 channels, which 2 x 512 x 1024 weights widen and narrow; no last norm.
+    # 50272 x 512 + 2050 x 1024 + 2 x 512 x 1024 + 24 x (12 x 1024^2 + 5 x 1024 + 4096 + 4 x 1024)
+    assert 25_739_264 + 2_099_200 + 1_048_576 + 24 * 12_596_224 == 331_196_416
+    assert parameters(shape) == (331_196_416, 331_196_416, 0)
+    token = 24 * 12 * 1024**2 + 2 * 512 * 1024 + 50_272 * 512
+    assert plan_asa(shape, prefill(128)).dense_macs == 128 * token + 2 * 24 * 1024 * 128**2
+    counts = plan_asa(shape, decode(1024, batch=2))
+    assert counts.dense_macs == 2 * (token + 2 * 24 * 1024 * 1024)
+    assert counts.total(Op.WEIGHT_READ) == token
+    # Two norms a layer, each one square root a token.
+    assert counts.total(Op.SQRT) == 2 * 2 * 24
+
+
 def test_each_sequence_looks_its_positions_up_by_itself() -> None:
     counts = plan_asa(read_shape(OPT_125M, "opt"), prefill(16, batch=3))
     for name in ("embed_tokens", "embed_positions"):
@@ -65,11 +91,9 @@ def test_each_sequence_looks_its_positions_up_by_itself() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        # Those of OPT-350m, and of an OPT that nobody published.
-        ({"do_layer_norm_before": False}, "'do_layer_norm_before' (= False) has no counting rule"),
-        ({"word_embed_proj_dim": 512}, "'word_embed_proj_dim' (= 512) has no counting rule"),
-        ({"_remove_final_layer_norm": True}, "'_remove_final_layer_norm' (= True) has no"),
-        ({"layer_norm_elementwise_affine": False}, "'layer_norm_elementwise_affine' (= False)"),
+        ({"do_layer_norm_before": "no"}, "'do_layer_norm_before' (= 'no') must be true or false"),
+        ({"word_embed_proj_dim": 0}, "'word_embed_proj_dim' (= 0) must be an integer >= 1"),
+        ({"sliding_window": 8}, "'sliding_window' (= 8) has no counting rule"),
         ({"activation_function": "swish"}, "(= 'swish') has no counting rule; supported: 'relu'"),
         ({"hidden_size": 770}, "'hidden_size' (= 770) must be divisible by"),
     ],

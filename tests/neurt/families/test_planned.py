@@ -17,6 +17,7 @@ from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Experts, layout, names_of, read_shape
 from neurt.families.parameters import parameters
 from neurt.spiking.config import SpikingConfig
+from reports.kit.parts import COMPONENT_COLOURS, COMPONENT_NAMES, ORDER
 
 made = cache(tiny_model)
 
@@ -106,6 +107,17 @@ def test_the_sizes_give_the_number_of_parameters(kind: str) -> None:
     found = parameters(shape)
     assert found.total == found.active == sum(x.numel() for x in model.parameters())
     assert found.looked_up == (0 if shape.tied else 101 * 32)  # V d
+
+
+@pytest.mark.parametrize("kind", [*TINY, *MIXTURES])
+def test_every_part_has_a_name_and_a_place_and_a_colour_where_it_multiplies(kind: str) -> None:
+    counts = plan_asa(read_shape(made(kind).config.to_dict(), kind), prefill(4))
+    for row in counts.layers:
+        component = row.label.component
+        assert component in COMPONENT_NAMES
+        assert component in ORDER[row.label.block]
+        if Op.MAC in row.tally.ops:
+            assert component in COMPONENT_COLOURS
 
 
 def test_there_is_no_spiking_side_and_the_error_says_what_there_is() -> None:
