@@ -68,7 +68,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"assets", "families", "progress", "text", "version"},
         {"spiking"},
         {"baselines", "closed_form", "loading"},
-        {"requests"},
+        {"requests", "streaming"},
         {"measure"},
         {"evaluation", "learning"},
         {"grid"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -20,10 +20,16 @@ FINAL: Place = (-1, "final")
 
 
 @contextmanager
-def hidden_states(model: PreTrainedModel, part: list[Window]) -> Iterator[dict[Place, Tensor]]:
+def hidden_states(
+    places: Mapping[Place, nn.Module], part: list[Window]
+) -> Iterator[dict[Place, Tensor]]:
     """Collect, during a forward pass inside the block, the hidden states that predict a score.
 
-    Hooks, because `outputhidden_states` has neither what the blocks add nor the last residual.
+    Hooks, because `output_hidden_states` has neither what the blocks add nor the last residual.
+
+    Args:
+        places: The modules whose outputs they are; see `final_place` and `layer_places`.
+        part: The windows that are read.
     """
     states: dict[Place, Tensor] = {}
 
@@ -35,18 +41,27 @@ def hidden_states(model: PreTrainedModel, part: list[Window]) -> Iterator[dict[P
 
         return hook
 
-    family = family_of(model.config.model_type)
-    places: dict[Place, nn.Module] = {}
-    if family.final_norm is not None:
-        places[FINAL] = model.get_submodule(family.final_norm)
-    for depth, layer in enumerate(model.get_submodule(family.layers).children()):
-        places[depth, "residual"] = layer
-        places[depth, "attention"] = layer.get_submodule(family.attention.path)
-        places[depth, "feedforward"] = layer.get_submodule(family.feedforward.path)
     with ExitStack() as stack:
         for place, module in places.items():
             stack.callback(module.register_forward_hook(collect(place)).remove)
         yield states
+
+
+def final_place(model: PreTrainedModel) -> dict[Place, nn.Module]:
+    """Where the last hidden state of a model is; nowhere in one without a last norm."""
+    norm = family_of(model.config.model_type).final_norm
+    return {} if norm is None else {FINAL: model.get_submodule(norm)}
+
+
+def layer_places(model: PreTrainedModel, depth: int | None = None) -> dict[Place, nn.Module]:
+    """Where those of its transformer layers are; of one of them, or of all."""
+    family, found = family_of(model.config.model_type), dict[Place, nn.Module]()
+    for at, layer in enumerate(model.get_submodule(family.layers).children()):
+        if depth in (None, at):
+            found[at, "residual"] = layer
+            found[at, "attention"] = layer.get_submodule(family.attention.path)
+            found[at, "feedforward"] = layer.get_submodule(family.feedforward.path)
+    return found
 
 
 def add_similarity(sums: Sums, place: Place, expected: Tensor, actual: Tensor) -> None:

@@ -9,24 +9,26 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import add
 
-import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from energy import Conventions, Counts, count_pass, exposed_attention
 from neurt.baselines.baselines import Baseline
-from neurt.evaluation.hidden import FINAL, Place, add_similarity, hidden_states
-from neurt.evaluation.sums import Scores, Sums, add_scores
-from neurt.families import Shape, label, read_shape
-from neurt.spiking.modeling import SpikingLanguageModel
-from neurt.text.windows import QualityError, Window, batches, check_windows, plan_windows
-from reports.kit.closeness import Closeness
-from reports.quality.evaluation import (
-    Comparison,
-    LayerSimilarity,
-    MeasuredBaseline,
-    Quality,
+from neurt.evaluation.comparison import check_pair, check_predictions, compared, inputs_of
+from neurt.evaluation.hidden import (
+    Place,
+    add_similarity,
+    final_place,
+    hidden_states,
+    layer_places,
 )
+from neurt.evaluation.sums import Scores, Sums, add_scores
+from neurt.families import label
+from neurt.spiking.modeling import SpikingLanguageModel
+from neurt.text.windows import QualityError, Window, batches, plan_windows
+from reports.quality.evaluation import Comparison
+
+__all__ = ["QualityError", "compare"]
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def compare(
         QualityError: If text, window or stride do not fit the models, the models do not fit each
             other, or a prediction is not finite.
     """
-    shape = _check(analog, spiking, ids, window, stride)
+    shape = check_pair(analog, spiking, ids, window, stride)
     plan = plan_windows(ids.numel(), window, stride)
     sums: Sums = defaultdict(float)
     scores: Scores = defaultdict(list)
@@ -86,77 +88,8 @@ def compare(
             )
             done += len(part)
     progress(done, len(plan))
-    asa_counts, ssa_counts, *of_baselines = (
-        reduce(add, side) for side in zip(*counts, strict=True)
-    )
-    found = {name: Closeness(tuple(windows)) for name, windows in scores.items()}
-    closeness, tokens = found["spiking"], found["spiking"].tokens
-    read = closeness.sums
-
-    def quality(name: str) -> Quality:
-        sums = found[name].sums
-        return Quality(tokens, sums.spiking_nats, sums.spiking_correct)
-
-    return Comparison(
-        Quality(tokens, read.analog_nats, read.analog_correct),
-        quality("spiking"),
-        top1_agreement=read.agreed / tokens,
-        kl_nats=closeness.kl_nats,
-        cosine_final=sums["cosine", FINAL] / tokens,
-        layers=tuple(
-            LayerSimilarity(
-                depth,
-                **{
-                    f"{metric}_{name}": sums[metric, (depth, name)] / tokens
-                    for metric in ("cosine", "error")
-                    for name in ("residual", "attention", "feedforward")
-                },
-            )
-            for depth in range(shape.layers)
-        ),
-        asa=asa_counts,
-        ssa=ssa_counts,
-        window=window,
-        stride=stride,
-        windows=len(plan),
-        baselines=tuple(
-            MeasuredBaseline(
-                each.name,
-                each.kind,
-                each.number,
-                quality(each.name),
-                found[each.name].sums.agreed / tokens,
-                found[each.name].kl_nats,
-                touched,
-                found[each.name],
-            )
-            for each, touched in zip(baselines, of_baselines, strict=True)
-        ),
-        closeness=closeness,
-    )
-
-
-def _check(
-    analog: PreTrainedModel, spiking: PreTrainedModel, ids: Tensor, window: int, stride: int
-) -> Shape:
-    shape, other = (
-        read_shape(model.config.to_dict(), model.config.model_type) for model in (analog, spiking)
-    )
-    for size in ("layers", "width", "vocabulary"):
-        ours, theirs = getattr(shape, size), getattr(other, size)
-        if ours != theirs:
-            raise QualityError(
-                f"the analog model has {size} = {ours}, the spiking one {theirs}; compare a model "
-                "with the one it was converted from"
-            )
-    check_windows(window, stride, min(shape.span, other.span))
-    vocabulary = shape.vocabulary
-    if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < vocabulary:
-        raise QualityError(
-            f"the text has token ids from {int(ids.min())} to {int(ids.max())}, but the models' "
-            f"vocabulary has {vocabulary} entries; use the tokenizer that belongs to them"
-        )
-    return shape
+    summed = [reduce(add, side) for side in zip(*counts, strict=True)]
+    return compared(sums, scores, summed, baselines, shape.layers, (window, stride, len(plan)))
 
 
 def _add_batch(
@@ -179,25 +112,21 @@ def _add_batch(
     counts = [asa.counts, ssa.counts]
     del ssa
     for baseline in baselines:
-        logits, found = baseline.read(_inputs(analog, ids, part), asa.counts, conventions)
-        _check_finite(f"baseline {baseline.name}", logits, part)
+        logits, found = baseline.read(inputs_of(analog, ids, part), asa.counts, conventions)
+        check_predictions(f"baseline {baseline.name}", logits, part)
         add_scores(scores, baseline.name, asa.logits, logits, targets, part)
         counts.append(found)
     return tuple(counts)
-
-
-def _inputs(model: PreTrainedModel, ids: Tensor, part: list[Window]) -> Tensor:
-    return torch.stack([ids[window.start : window.stop] for window in part]).to(model.device)
 
 
 def _read(
     name: str, model: PreTrainedModel, ids: Tensor, part: list[Window], conventions: Conventions
 ) -> _Reading:
     """Let one model read a batch of windows, counted."""
-    inputs = _inputs(model, ids, part)
+    inputs = inputs_of(model, ids, part)
     is_spiking = isinstance(model, SpikingLanguageModel)
     logits: list[Tensor] = []
-    with hidden_states(model, part) as hidden:
+    with hidden_states(final_place(model) | layer_places(model), part) as hidden:
         counts = count_pass(
             model,
             lambda: logits.append(model(input_ids=inputs, use_cache=False).logits),
@@ -208,14 +137,5 @@ def _read(
             tokens=inputs.numel(),
             timesteps=model.config.spiking["timesteps"] if is_spiking else 1,
         )
-    _check_finite(f"{name} model", logits[0], part)
+    check_predictions(f"{name} model", logits[0], part)
     return _Reading(logits[0], hidden, counts)
-
-
-def _check_finite(name: str, logits: Tensor, part: list[Window]) -> None:
-    for index, window in enumerate(part):
-        if not bool(torch.isfinite(logits[index, window.predicting]).all()):
-            raise QualityError(
-                f"the {name} predicts NaN or infinity in the window of tokens {window.start} "
-                f"to {window.stop - 1}; check its weights, or the training they came from"
-            )

@@ -62,7 +62,7 @@ def from_pretrained(kind: Any, source: ModelSource, if_missing: str) -> PreTrain
         )
     except UNFIT as error:
         raise unmade(source, error) from error
-    _check_keys(keys, source.where, if_missing)
+    check_keys(keys, source.where, if_missing)
     parameters = model.state_dict().keys()
     for name, tensor in state.items():
         held = {name, f"{model.base_model_prefix}.{name}"} & parameters
@@ -134,7 +134,14 @@ def unmade(source: ModelSource, error: Exception) -> ModelError:
     return ModelError(f"model '{source.asked}' cannot be made: {_reason(error)}")
 
 
-def _check_keys(keys: Mapping[str, Any], where: str, if_missing: str) -> None:
+def check_keys(keys: Mapping[str, Any], where: str, if_missing: str) -> None:
+    """Raise ModelError if parameters are missing, unexpected or of another shape than the model's.
+
+    Args:
+        keys: As `from_pretrained` of transformers says it.
+        where: Where they were looked for.
+        if_missing: Ends the error about one that is missing.
+    """
     if missing := sorted(keys["missing_keys"]):
         raise ModelError(
             f"weights of '{where}' lack {len(missing)} of the parameters, first '{missing[0]}'; "

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import PretrainedConfig, PreTrainedModel
 
 from hwmodels.errors import UserError
 from hwmodels.plain import quoted
@@ -30,15 +31,30 @@ class ConversionError(UserError, ValueError):
 
 def analog_of(spiking_model: SpikingLanguageModel) -> PreTrainedModel:
     """The analog model whose parameters a converted one holds; the two share them."""
-    config = spiking_model.config.to_diff_dict()
-    for key in ("spiking", "model_type", "architectures"):
-        config.pop(key, None)
     kind: Any = analog_class(spiking_model.config.model_type)
     with torch.device("meta"):
-        model: PreTrainedModel = kind(kind.config_class(**config))
+        model: PreTrainedModel = kind(analog_config(spiking_model.config))
     _share(spiking_model, model)
     model.eval()
     return model
+
+
+def analog_config(config: PretrainedConfig) -> PretrainedConfig:
+    """The configuration of the analog model of a converted one."""
+    sizes = config.to_diff_dict()
+    for key in ("spiking", "model_type", "architectures"):
+        sizes.pop(key, None)
+    kind: Any = analog_class(config.model_type)
+    found: PretrainedConfig = kind.config_class(**sizes)
+    return found
+
+
+def spiking_config(config: PretrainedConfig, spiking: SpikingConfig) -> PretrainedConfig:
+    """The configuration of the conversion of an analog model, whose configuration is given."""
+    kind: Any = spiking_class(config.model_type)
+    sizes = {key: x for key, x in config.to_diff_dict().items() if key not in UNREAD}
+    found: PretrainedConfig = kind.config_class(**sizes, spiking=spiking.model_dump(mode="json"))
+    return found
 
 
 def _share(source: PreTrainedModel, target: PreTrainedModel) -> None:
@@ -135,10 +151,8 @@ def _check_thresholds(model: SpikingLanguageModel) -> None:
 
 def _uncalibrated(model: PreTrainedModel, spiking: SpikingConfig) -> SpikingLanguageModel:
     kind: Any = spiking_class(model.config.model_type)
-    sizes = {key: x for key, x in model.config.to_diff_dict().items() if key not in UNREAD}
-    config = kind.config_class(**sizes, spiking=spiking.model_dump(mode="json"))
     with torch.device("meta"):  # no memory for weights that are about to be shared
-        spiking_model: SpikingLanguageModel = kind(config)
+        spiking_model: SpikingLanguageModel = kind(spiking_config(model.config, spiking))
     for module in spiking_model.modules():
         if isinstance(module, SpikingNeuron):
             ones = torch.ones(module.channels, dtype=model.dtype, device=model.device)
@@ -151,15 +165,23 @@ def _uncalibrated(model: PreTrainedModel, spiking: SpikingConfig) -> SpikingLang
 def _calibrate(
     model: SpikingLanguageModel, windows: Sequence[Tensor], progress: Callable[[int, int], None]
 ) -> None:
-    for block in model.modules():
+    with torch.no_grad(), zones_by_output(model), calibrating(model):
+        for done, window in enumerate(windows):
+            model(window, use_cache=False)
+            progress(done + 1, len(windows))
+
+
+@contextmanager
+def zones_by_output(module: nn.Module) -> Iterator[None]:
+    """Inside the block, coders find dead zones that are equally wide at the output behind them."""
+    for block in module.modules():
         if isinstance(block, (SpikingAttention, SpikingFeedForward, EventHead)):
             for coder, layers in block.coded:
                 if isinstance(coder, PowerOfTwo):
                     coder.dead_zone = output_dead_zone(weights_of(layers))
-    with torch.no_grad(), calibrating(model):
-        for done, window in enumerate(windows):
-            model(window, use_cache=False)
-            progress(done + 1, len(windows))
-    for module in model.modules():
-        if isinstance(module, PowerOfTwo):  # it holds weights and keys that are needed no more
-            vars(module).pop("dead_zone", None)
+    try:
+        yield
+    finally:
+        for inside in module.modules():
+            if isinstance(inside, PowerOfTwo):  # it holds weights and keys that are needed no more
+                vars(inside).pop("dead_zone", None)

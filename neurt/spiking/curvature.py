@@ -11,11 +11,11 @@ sqrt(2 lambda fan_out_c / F_c): one number decides all thresholds of a model.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from neurt.spiking.coder import Coder
 from neurt.spiking.feedforward import SpikingFeedForward
@@ -56,25 +56,35 @@ def set_dead_zones(
         measured = curvature(model, windows, progress)
         _LAST.clear()
         _LAST[key] = measured
-    names = {coder: name for name, coder in _coders(model)}
+    names = {coder: name for name, coder in coders(model)}
     tokens = max(window.shape[1] for window in windows)
     for block in model.modules():
-        if not isinstance(block, (SoftmaxAttention, SpikingFeedForward, EventHead)):
-            continue
-        for coder, fan_out in block.fan_outs(tokens):
-            price = NATS_PER_ACCUMULATE * coder.factor**2
-            share = OF_WEIGHTS if isinstance(coder, PowerOfTwo) and coder.bounded else 1.0
-            felt = _LAST[key][names[coder]].to(coder.threshold)
-            # What the loss does not feel at all is silent, but its threshold stays a number.
-            felt = felt.clamp(min=torch.finfo(felt.dtype).tiny ** 0.5)
-            felt = felt ** (1 - TO_MEAN) * felt.mean() ** TO_MEAN
-            coder.threshold.copy_((2 * price * share * fan_out / felt).sqrt())
+        set_zones_of(block, {it: _LAST[key][name] for it, name in names.items()}, tokens)
     return _LAST[key]
+
+
+@torch.no_grad()
+def set_zones_of(block: nn.Module, felt: Mapping[Coder, Tensor], tokens: int) -> None:
+    """Set the thresholds of the coders of one block, if it has any, from F_c of each of them.
+
+    Args:
+        tokens: Of the longest window.
+    """
+    if not isinstance(block, (SoftmaxAttention, SpikingFeedForward, EventHead)):
+        return
+    for coder, fan_out in block.fan_outs(tokens):
+        price = NATS_PER_ACCUMULATE * coder.factor**2
+        share = OF_WEIGHTS if isinstance(coder, PowerOfTwo) and coder.bounded else 1.0
+        curve = felt[coder].to(coder.threshold)
+        # What the loss does not feel at all is silent, but its threshold stays a number.
+        curve = curve.clamp(min=torch.finfo(curve.dtype).tiny ** 0.5)
+        curve = curve ** (1 - TO_MEAN) * curve.mean() ** TO_MEAN
+        coder.threshold.copy_((2 * price * share * fan_out / curve).sqrt())
 
 
 def _decides(model: SpikingLanguageModel, windows: Sequence[Tensor]) -> str:
     # The sizes of a model are in it too: angles and norms follow from them, and no parameter tells.
-    config = model.config.to_dict() | {"spiking": len(_coders(model))}
+    config = model.config.to_dict() | {"spiking": len(coders(model))}
     digest = hashlib.sha256(f"{torch.get_num_threads()} {model.device} {config}".encode())
     for name, parameter in model.named_parameters():
         if not name.endswith(".threshold"):
@@ -102,24 +112,33 @@ def curvature(
         NeuronError: If a prediction, or a value or a gradient (names the coder), is not finite.
     """
     draw = torch.Generator().manual_seed(seed)
-    with _listening(model) as felt:
+    with listening(coders(model), model) as felt:
         for done, window in enumerate(windows):
             progress(done, len(windows))
             with torch.enable_grad():
                 logits = model(input_ids=window, use_cache=False).logits.flatten(0, 1)
-                if not bool(torch.isfinite(logits).all()):
-                    raise NeuronError(
-                        "a prediction on the calibration text is not finite; check the weights for "
-                        "NaN and for values that overflow"
-                    )
-                drawn = torch.multinomial(logits.detach().softmax(-1).cpu(), 1, generator=draw)
-                labels = drawn[:, 0].to(logits.device)
-                torch.nn.functional.cross_entropy(logits, labels, reduction="sum").backward()
+                surprise(logits, draw).backward()
         progress(len(windows), len(windows))
-        return {name: felt[coder].mean() for name, coder in _coders(model)}
+        return {name: felt[coder].mean() for name, coder in coders(model)}
 
 
-class _Felt:
+def surprise(logits: Tensor, draw: torch.Generator) -> Tensor:
+    """Cross-entropy, summed, of predictions (tokens, vocabulary) on labels drawn from them.
+
+    Raises:
+        NeuronError: If a prediction is not finite.
+    """
+    if not bool(torch.isfinite(logits).all()):
+        raise NeuronError(
+            "a prediction on the calibration text is not finite; check the weights for NaN and for "
+            "values that overflow"
+        )
+    drawn = torch.multinomial(logits.detach().softmax(-1).cpu(), 1, generator=draw)
+    labels = drawn[:, 0].to(logits.device)
+    return torch.nn.functional.cross_entropy(logits, labels, reduction="sum")
+
+
+class Felt:
     """Sums of squared gradients of one coder's input."""
 
     def __init__(self, name: str, coder: Coder) -> None:
@@ -160,10 +179,15 @@ class _Felt:
 
 
 @contextmanager
-def _listening(model: SpikingLanguageModel) -> Iterator[dict[Coder, _Felt]]:
-    """Inside the block coders pass values on uncoded, and no parameter gathers a gradient."""
+def listening(named: Sequence[tuple[str, Coder]], model: nn.Module) -> Iterator[dict[Coder, Felt]]:
+    """Inside the block these coders pass values on uncoded, and no parameter gathers a gradient.
+
+    Args:
+        named: The coders of the model, or of a part of it, by name.
+        model: The model.
+    """
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    felt = {coder: _Felt(name, coder) for name, coder in _coders(model)}
+    felt = {coder: Felt(name, coder) for name, coder in named}
     try:
         for parameter in trained:
             parameter.requires_grad_(False)
@@ -177,5 +201,6 @@ def _listening(model: SpikingLanguageModel) -> Iterator[dict[Coder, _Felt]]:
             coder.stand_in = None
 
 
-def _coders(model: SpikingLanguageModel) -> list[tuple[str, Coder]]:
+def coders(model: nn.Module) -> list[tuple[str, Coder]]:
+    """The coders of a model by name."""
     return [(name, module) for name, module in model.named_modules() if isinstance(module, Coder)]

@@ -7,7 +7,7 @@ sign of it in the zones themselves; and were errors to add up instead, it would 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from neurt.spiking.coder import Coder
 from neurt.spiking.modeling import SpikingLanguageModel
+from neurt.spiking.neuron import check_given
 
 #: KL in nats a token beyond which a conversion is no longer close: exp(0.2) is +22 % perplexity
 #: where errors never help. SmolLM2-135M with factor 1 in feed-forward blocks has 0.115 at factor 4
@@ -62,8 +63,37 @@ def foresee(model: SpikingLanguageModel, felt: Mapping[str, Tensor], window: Ten
         window: Token ids (batch, tokens).
     """
     coders = {name: it for name, it in model.named_modules() if isinstance(it, Coder)}
-    with _uncoded(coders):
-        analog = _predictions(model, window)
+    with uncoded(coders):
+        analog = _logits(model, window)
+    with costing(coders, felt) as costs:
+        spiking = _logits(model, window)
+    return foreseen(analog, spiking, costs)
+
+
+def foreseen(analog: Tensor, spiking: Tensor, costs: Sequence[Tensor]) -> Foreseen:
+    """What zones cost, from logits (batch, tokens, vocabulary) without and with them.
+
+    Args:
+        costs: Those of `costing`, while the second were made.
+    """
+    p, q = (logits.flatten(0, 1).float().log_softmax(-1) for logits in (analog, spiking))
+    divergence = (p.exp() * (p - q)).sum(-1).mean()
+    return Foreseen(float(sum(costs)) / 2 / len(p), float(divergence))
+
+
+def _logits(model: SpikingLanguageModel, window: Tensor) -> Tensor:
+    found: Tensor = model(input_ids=window, use_cache=False).logits
+    return found
+
+
+@contextmanager
+def costing(coders: Mapping[str, Coder], felt: Mapping[str, Tensor]) -> Iterator[list[Tensor]]:
+    """Inside the block, gather F_c e^2 over the errors e of each coder as it codes.
+
+    Args:
+        coders: By name.
+        felt: F_c of each channel, by the same names.
+    """
     costs: list[Tensor] = []
 
     def add(curvature: Tensor, coder: Coder, args: tuple[Tensor], events: Tensor) -> None:
@@ -75,23 +105,24 @@ def foresee(model: SpikingLanguageModel, felt: Mapping[str, Tensor], window: Ten
     with ExitStack() as stack:
         for name, coder in coders.items():
             stack.callback(coder.register_forward_hook(partial(add, felt[name])).remove)
-        spiking = _predictions(model, window)
-    divergence = (analog.exp() * (analog - spiking)).sum(-1).mean()
-    return Foreseen(float(sum(costs)) / 2 / window.numel(), float(divergence))
-
-
-def _predictions(model: SpikingLanguageModel, window: Tensor) -> Tensor:
-    """Logarithms of the predicted probabilities (batch x tokens, vocabulary)."""
-    logits: Tensor = model(input_ids=window, use_cache=False).logits
-    return logits.flatten(0, 1).float().log_softmax(-1)
+        yield costs
 
 
 @contextmanager
-def _uncoded(coders: Mapping[str, Coder]) -> Iterator[None]:
-    """Inside the block coders pass their values on as they are."""
+def uncoded(coders: Mapping[str, Coder]) -> Iterator[None]:
+    """Inside the block coders pass their values on as they are, if they are finite.
+
+    Raises:
+        NeuronError: If one is not (names the coder).
+    """
+
+    def stand_in(name: str, x: Tensor) -> Tensor:
+        check_given(name, x)
+        return x.unsqueeze(0)
+
     try:
-        for coder in coders.values():
-            coder.stand_in = lambda x: x.unsqueeze(0)
+        for name, coder in coders.items():
+            coder.stand_in = partial(stand_in, name)
         yield
     finally:
         for coder in coders.values():

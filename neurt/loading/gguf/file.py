@@ -56,32 +56,57 @@ def load_gguf(
             is not installed.
         ShapeError: If its sizes are impossible.
     """
-    header = read_header(path)
-    config = config_of(header)
-    part, parts = part_of(header)
-    if parts > 1:
-        raise GGUFError(
-            f"'{path}' is part {part} of the {parts} of a model; running it needs all of them in "
-            "one file (llama-gguf-split --merge), while a plan can be made of this one"
-        )
-    check_frequencies(header, config)
-    if find_spec("gguf") is None:
-        raise GGUFError(f"'{path}' needs the package gguf, which is missing; pip install gguf")
+    tensors = GGUFTensors.opened(path)
     from neurt.loading.gguf.tokenizer import tokenizer_of  # late, with transformers: seconds
 
-    tokenizer = tokenizer_of(header)
-    return _model(header, config, progress or (lambda *_: None)), tokenizer
+    tokenizer = tokenizer_of(tensors.header)
+    return _model(tensors, progress or (lambda *_: None)), tokenizer
 
 
-def _model(
-    header: GGUFHeader, config: dict[str, Any], progress: Callable[[str, int, int], None]
-) -> PreTrainedModel:
+class GGUFTensors:
+    """The weights of a GGUF file, each unpacked when it is asked for."""
+
+    def __init__(self, header: GGUFHeader, config: dict[str, Any]) -> None:
+        self.header = header  #: of the file
+        self.config = config  #: the configuration that it holds, as of a `config.json`
+        arch = architecture(header)
+        #: names in the file by those of the parameters
+        self.names = {
+            arch.parameter(name) or "": name
+            for name in header.tensors
+            # in the configuration, or a copy of the embedding
+            if name != ROPE_FREQS and not (name == OUTPUT and config["tie_word_embeddings"])
+        }
+
+    @classmethod
+    def opened(cls, path: Path) -> GGUFTensors:
+        """Those of a file; raises what `load_gguf` does, but for a weight or the tokenizer."""
+        header = read_header(path)
+        config = config_of(header)
+        part, parts = part_of(header)
+        if parts > 1:
+            raise GGUFError(
+                f"'{path}' is part {part} of the {parts} of a model; running it needs all of them "
+                "in one file (llama-gguf-split --merge), while a plan can be made of this one"
+            )
+        check_frequencies(header, config)
+        if find_spec("gguf") is None:
+            raise GGUFError(f"'{path}' needs the package gguf, which is missing; pip install gguf")
+        return cls(header, config)
+
+    def read(self, parameter: str) -> Tensor:
+        """A parameter in FP32; raises GGUFError if it is not finite."""
+        return _tensor(self.header, self.names[parameter], self.config)
+
+
+def _model(tensors: GGUFTensors, progress: Callable[[str, int, int], None]) -> PreTrainedModel:
     import torch
     from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig, AutoModelForCausalLM
 
     from neurt.loading.memory import check_fits
 
+    header, config = tensors.header, tensors.config
     try:
         sizes = AutoConfig.for_model(**config)
         with torch.device("meta"):  # no memory for weights that are about to be assigned
@@ -92,20 +117,17 @@ def _model(
     model.tie_weights()  # what is tied is one parameter, of which one name is listed
     check_fits(lambda: model, header.path.name, GGUFError)
     wanted = {name for name, _ in model.named_parameters()}
+    assert tensors.names.keys() == wanted  # `check_tensors` knows all names and shapes
     weights: dict[str, Tensor] = {}
-    arch = architecture(header)
-    for done, name in enumerate(header.tensors):
-        progress("reading weights", done, len(header.tensors))
-        if name == ROPE_FREQS or (name == OUTPUT and config["tie_word_embeddings"]):
-            continue  # in the configuration, or a copy of the embedding
-        weights[arch.parameter(name) or ""] = _tensor(header, name, config)
-    assert weights.keys() == wanted  # `check_tensors` knows all names and shapes
+    for done, name in enumerate(tensors.names):
+        progress("reading weights", done, len(wanted))
+        weights[name] = tensors.read(name)
     model.load_state_dict(weights, strict=False, assign=True)
     model.tie_weights()
     angles = family_of(config["model_type"]).angles
     if angles is not None:  # computed from the configuration, and in no file
         model.set_submodule(angles, type(model.get_submodule(angles))(sizes))
-    progress("reading weights", len(header.tensors), len(header.tensors))
+    progress("reading weights", len(wanted), len(wanted))
     model.eval()
     return model
 
