@@ -79,8 +79,8 @@ class TimeCost(Cited):
     ps: Picoseconds
 
 
-#: What was measured over what was predicted, at the 5th and the 95th percentile of the points of
-#: models that the fit had not seen.
+#: What was measured over what was predicted: ends between which nine tenths of the points of one
+#: more model are expected, after those of models that the fit had not seen.
 Interval = tuple[Factor, Factor]
 
 

@@ -24,6 +24,7 @@ WORDS = {
 }
 NUMBERS: dict[str, dict[str, float]] = {
     "gpus": dict.fromkeys(("gpus", "num_gpus", "gpu_count"), 1.0),
+    "parallel": dict.fromkeys(("tensor_parallel", "tensor_parallel_size", "tp"), 1.0),
     "replicas": dict.fromkeys(("replicas", "data_parallel"), 1.0),
     "batch": dict.fromkeys(("batch", "avg_batch_size", "batch_size", "concurrency"), 1.0),
     "prompt": dict.fromkeys(("prompt_tokens", "prompt", "avg_input_len", "input_len"), 1.0),
@@ -71,7 +72,8 @@ MEANINGS = {
     "gpu": "which GPU, to choose with --gpu where the table has several",
     "task": "what was asked, to give --prompt for",
     "precision": "bfloat16, float16, fp8, int8 or mxfp4; of the config.json unless given",
-    "gpus": "GPUs that share the model (1)",
+    "gpus": "GPUs that share the model; 1 where no column says it",
+    "parallel": "GPUs that share each layer, for `gpus` where that is missing",
     "replicas": "copies of the model beside each other: 1, for rows are of one copy",
     "batch": "mean sequences that ran side by side",
     "prompt": "mean tokens of a prompt; --prompt where there is no such column",

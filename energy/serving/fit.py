@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from energy.serving.doubt import Off, interval, spreads
+from energy.serving.doubt import LEAST, Off, off, spreads
 from energy.serving.nonnegative import Floats
-from energy.serving.points import WORKS, Point, Sample, Target, by_architecture, by_model
+from energy.serving.points import WORKS, Point, Sample, Target, amounts_of
 from energy.serving.selection import Tried, choose
+from energy.serving.unseen import Unseen, unseen
 from hwmodels.errors import UserError
 from hwmodels.wholechip import Kind, Work
 
 #: Points of one target below which no price of it is fitted.
 LEAST_POINTS = 8
-
-#: The least that is taken for a prediction, over what was measured.
-_LEAST = 1e-3
 
 #: Draws of the bootstrap.
 REPEATS = 200
@@ -37,7 +36,7 @@ class FittedTarget:
     prices: Floats  #: in joules, or in seconds, of each work
     spread: dict[Work, tuple[float, float] | None]  #: ends of 90 % of bootstrapped prices
     left_out: Floats  #: predicted over measured of each point, by a fit without its model
-    unseen: Floats  #: the same by a fit without its architecture
+    unseen: tuple[Unseen, ...]  #: models that were left out of the choice of works too
 
     @property
     def works(self) -> tuple[Work, ...]:
@@ -48,23 +47,19 @@ class FittedTarget:
         """The price of a work; zero where it has none."""
         return float(self.prices[WORKS.index(work)])
 
-    @property
-    def off(self) -> list[Off]:
+    @cached_property
+    def off(self) -> Off:
         """Measured over predicted of each point."""
-        points = self.sample.points
-        return [
-            Off(x.model, 1 / max(ratio, _LEAST))
-            for x, ratio in zip(points, self.left_out.tolist(), strict=True)
-        ]
+        return off(self.sample, self.left_out)
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Ends of 90 % of measured over predicted."""
-        return interval(self.off)
+        """Between what nine tenths of measured over predicted are expected, of one more model."""
+        return self.off.interval
 
     def rate_error(self, **inside: object) -> float | None:
         """The same as `error` of the inverse: of tokens per second, where this is a time."""
-        return self._error(1 / np.maximum(self.left_out, _LEAST), inside)
+        return self._error(1 / np.maximum(self.left_out, LEAST), inside)
 
     def error(self, **inside: object) -> float | None:
         """Mean relative error of points left out with their model; None where there are none.
@@ -75,12 +70,8 @@ class FittedTarget:
         return self._error(self.left_out, inside)
 
     def _error(self, ratios: Floats, inside: Mapping[str, object]) -> float | None:
-        wanted = [
-            abs(ratio - 1)
-            for x, ratio in zip(self.sample.points, ratios.tolist(), strict=True)
-            if all(getattr(x, name) == value for name, value in inside.items())
-        ]
-        return float(np.mean(wanted)) if wanted else None
+        wanted = np.abs(ratios[self.sample.where(**inside)] - 1)
+        return float(wanted.mean()) if len(wanted) else None
 
 
 @dataclass(frozen=True)
@@ -98,19 +89,22 @@ class Fit:
         return {point.model: point.kind for point in self.points}
 
     @property
-    def power_off(self) -> list[Off]:
+    def power_off(self) -> Off | None:
         """Measured over predicted power, of models that the fits had not seen."""
         if self.step is None:
-            return []
-        energy = dict(zip(self.energy.sample.points, self.energy.off, strict=True))
-        return [
-            Off(off.model, energy[point].ratio / off.ratio)
-            for point, off in zip(self.step.sample.points, self.step.off, strict=True)
-        ]
+            return None
+        energy, timed = self.energy.off, self.step.off
+        both = np.array([point.rate is not None for point in self.energy.sample.points])
+        return Off(timed.models, energy.ratios[both] / timed.ratios)
 
 
 def fit(points: Sequence[Point], *, seed: int = 0, repeats: int = REPEATS) -> Fit:
     """Fit prices to points.
+
+    Args:
+        points: What was measured.
+        seed: Of the bootstrap.
+        repeats: Its draws.
 
     Raises:
         FitError: If there are too few points, or all are of one model.
@@ -125,28 +119,30 @@ def fit(points: Sequence[Point], *, seed: int = 0, repeats: int = REPEATS) -> Fi
             f"all {len(points)} points are of '{points[0].model}': what prices are worth shows on "
             "a model that they were not fitted to; add points of another model"
         )
-    rng = np.random.default_rng(seed)
-    energy = _target(Sample.of(Target.ENERGY, points), rng, repeats)
-    timed = [Sample.of(target, points) for target in (Target.LATENCY, Target.STEP)]
-    latency, step = (
-        _target(sample, rng, repeats) if _is_enough(sample) else None for sample in timed
+    rng, amounts = np.random.default_rng(seed), amounts_of(points)
+    samples = [Sample.of(target, points, amounts) for target in Target]
+    energy, latency, step = (
+        _target(sample, rng, repeats)
+        if sample.target is Target.ENERGY or _is_enough(sample)
+        else None
+        for sample in samples
     )
+    assert energy is not None
     return Fit(tuple(points), energy, latency, step)
 
 
 def _is_enough(sample: Sample) -> bool:
-    return len(sample.points) >= LEAST_POINTS and len(sample.groups(by_model)) > 1
+    return len(sample.points) >= LEAST_POINTS and len(sample.models) > 1
 
 
 def _target(sample: Sample, rng: np.random.Generator, repeats: int) -> FittedTarget:
     tried = choose(sample)
     works = tried[-1].works
-    several = len(sample.groups(by_architecture)) > 1
     return FittedTarget(
         sample,
         tuple(tried),
         sample.fit(works),
         spreads(sample, works, rng, repeats),
-        sample.predicted_left_out(works, by_model),
-        sample.predicted_left_out(works, by_architecture if several else by_model),
+        sample.predicted_left_out(works),
+        unseen(sample),
     )

@@ -71,6 +71,11 @@ def read_measured(path: Path, say: Say = warn) -> list[Measured]:
 
 def _understand(sheet: Sheet) -> list[str]:
     """Refuse a table that lacks columns; what is to be said of the others."""
+    if not any(sheet.header):
+        raise MeasuredError(
+            f"{sheet.called} are empty; the first line names the columns "
+            "(`neurt-energy hw fit --help` lists them)"
+        )
     sheet.header = [name.casefold().replace(" ", "_") for name in sheet.header]
     for name in _UNITLESS & set(sheet.header):
         raise MeasuredError(
@@ -85,6 +90,9 @@ def _understand(sheet: Sheet) -> list[str]:
             raise MeasuredError(f"{sheet.called} have {names}, which are the same; keep one")
     _check_needed(sheet, fields)
     said = []
+    if "gpus" not in fields and not any(map(_ZEUS.fullmatch, taken)):
+        whose = "those of 'tensor_parallel'" if "parallel" in fields else "taken to be 1 each"
+        said.append(f"no column says the number of GPUs, which are {whose}")
     left = [name for name in sheet.header if name not in taken]
     if left:
         said.append(f"columns left out: {listed(left)}")
@@ -150,15 +158,26 @@ def _number(sheet: Sheet, line: int, name: str, what: str, text: str) -> float:
     return value
 
 
+def _gpus(sheet: Sheet, line: int, numbers: Mapping[str, float], joules: int) -> int:
+    """GPUs of a row: said, those that share a layer, those with joules of their own, or one."""
+    parallel = numbers.get("parallel", float(joules or 1))
+    gpus = numbers.get("gpus", max(parallel, float(joules)))
+    if not gpus.is_integer() or gpus > 4096:
+        raise sheet.fault(line, f" has {gpus:g} GPUs; give a whole number of at most 4096")
+    if "parallel" in numbers and gpus % parallel:
+        raise sheet.fault(
+            line, f" has {gpus:g} GPUs, of which {parallel:g} share each layer: no whole number"
+        )
+    return int(gpus)
+
+
 def _measured(
     sheet: Sheet, line: int, words: Mapping[str, str], numbers: dict[str, float], joules: int
 ) -> Measured:
     for what in ("model", "batch", "output"):
         if what not in words and what not in numbers:
             raise sheet.fault(line, f" has no {what}")
-    gpus = numbers.get("gpus", float(joules or 1))
-    if not gpus.is_integer() or gpus > 4096:
-        raise sheet.fault(line, f" has {gpus:g} GPUs; give a whole number of at most 4096")
+    gpus = _gpus(sheet, line, numbers, joules)
     tokens = numbers["output"] * numbers.get("requests", 0.0)
     if "energy_j" not in numbers:
         if "total_j" not in numbers or not tokens:
@@ -177,7 +196,7 @@ def _measured(
         batch=numbers["batch"],
         output=numbers["output"],
         energy_j=numbers["energy_j"],
-        gpus=int(gpus),
+        gpus=gpus,
         config=words.get("config", ""),
         gpu=words.get("gpu", ""),
         task=words.get("task", ""),

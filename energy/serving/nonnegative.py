@@ -27,6 +27,9 @@ def nonnegative(gram: Floats, moment: Floats) -> Floats:
     scale[scale == 0] = 1.0
     g, c = gram / np.outer(scale, scale), moment / scale
     size = len(c)
+    free: Floats = np.linalg.lstsq(g, c, rcond=None)[0]
+    if (free > 0).all():  # the best of all is allowed
+        return free / scale
     x, active = np.zeros(size), np.zeros(size, dtype=bool)
     tolerance = _ROUNDING * max(1.0, float(np.abs(c).max(initial=0.0)))
     for _ in range(3 * size):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from energy.serving.points import Sample, by_architecture, by_model
+from energy.serving.points import WORKS, Sample
 from hwmodels.wholechip import Work
 
 #: What always has a price.
@@ -35,24 +35,29 @@ class Tried(NamedTuple):
 
 def errors(sample: Sample, works: Sequence[Work]) -> Tried:
     """How far off a set of works is on what a fit had not seen."""
-    model = np.abs(sample.predicted_left_out(works, by_model) - 1).mean()
-    if len(sample.groups(by_architecture)) < 2:
+    model = np.abs(sample.predicted_left_out(works) - 1).mean()
+    if len(sample.groups("architecture")) < 2:
         return Tried(tuple(works), float(model), float(model))
-    other = np.abs(sample.predicted_left_out(works, by_architecture) - 1).mean()
+    other = np.abs(sample.predicted_left_out(works, "architecture") - 1).mean()
     return Tried(tuple(works), float(model), float(other))
 
 
-def choose(sample: Sample) -> list[Tried]:
+def choose(sample: Sample, never: Collection[Work] = ()) -> list[Tried]:
     """Sets of works, each with one more than the one before; the last is the one to use.
 
     A work is added while it lowers the error by `MARGIN` or more, the one that lowers it most
     first. No set has more works than a third of the points that the smallest fit sees.
+
+    Args:
+        sample: What prices are fitted to.
+        never: Works that get no price, to see what they are worth.
     """
-    left = len(sample.points) - max(int(inside.sum()) for inside in sample.groups(by_model))
+    left = len(sample.points) - max(map(len, sample.groups("model")))
     found = [errors(sample, BASE)]
     while len(found[-1].works) < max(len(BASE), left // 3):
         works = found[-1].works
-        rest = [work for work in CANDIDATES if work not in works and _occurs(sample, work)]
+        taken = {*works, *never}
+        rest = [work for work in CANDIDATES if work not in taken and _occurs(sample, work)]
         if not rest:
             break
         best = min((errors(sample, (*works, work)) for work in rest), key=lambda x: x.error)
@@ -63,4 +68,4 @@ def choose(sample: Sample) -> list[Tried]:
 
 
 def _occurs(sample: Sample, work: Work) -> bool:
-    return bool(sample.amounts[:, list(Work).index(work)].any())
+    return bool(sample.amounts[:, WORKS.index(work)].any())

@@ -33,7 +33,7 @@ class Step:
 
     @property
     def amounts(self) -> dict[Work, float]:
-        """How much of each kind of work there is."""
+        """How much of each kind of work there is, in the order of `Work`."""
         gpus, shared = self.gpus, self.gpus > 1
         passed = self.sublayers * self.tokens
         return {

@@ -8,21 +8,27 @@ from functools import cached_property
 from math import floor
 from typing import NamedTuple, Protocol
 
-from energy.counts import Counts
+from energy.counts import Counts, Label
 from energy.formulas import Attention, Conventions
+from energy.formulas.experts import expected_experts
 from energy.serving.step import ACTIVATION_BYTES, Step
 from hwmodels import Op
 from hwmodels.wholechip import Kind
 from neurt.closed_form.absorbed import absorbed
 from neurt.closed_form.passes import Pass, decode, prefill
 from neurt.closed_form.plan import plan_asa
-from neurt.families import Dense, LatentAttention, SelfAttention, Shape
+from neurt.families import Dense, Experts, LatentAttention, SelfAttention, Shape
 
 #: Bits of a weight, and of an entry of a cache, where no checkpoint says otherwise.
 BITS = 16
 
-#: Parts of attention whose operands a server keeps on the chip, but for the cache.
-_FUSED = ("scores", "softmax", "mix")
+#: The component of rows that hold the state of a recurrence, and bits of an entry of one: in FP32,
+#: as transformers and servers keep it.
+SCAN, STATE_BITS = "scan", 32
+
+#: Parts of mixers whose operands a server keeps on the chip, but for the cache: between Q, K and V
+#: and the result of attention, and between the convolution and the result of a recurrence.
+_FUSED = ("scores", "softmax", "mix", SCAN)
 
 _CACHED = (Op.KV_READ, Op.KV_WRITE, Op.STATE_READ, Op.STATE_WRITE)
 
@@ -39,7 +45,8 @@ class Moved(NamedTuple):
     """What tokens of one sequence do, weights aside."""
 
     macs: float
-    cache_bytes: float
+    cache_bytes: float  #: of keys, values, latents and convolutions
+    state_bytes: float  #: of the states of recurrences
     activation_bytes: float
 
     def mixed(self, other: Moved, share: float) -> Moved:
@@ -69,7 +76,7 @@ class PlannedModel:
     def step(self, sequences: float, prompt: float, output: float, gpus: int) -> Step:
         """See `Served`."""
         finished = sequences / output  # requests that end, and begin, with each step
-        made = Moved(0, 0, 0).plus(self._prompt(prompt), finished)
+        made = Moved(0, 0, 0, 0).plus(self._prompt(prompt), finished)
         first, last = prompt + 1, prompt + output - 1
         if output > 1:
             made = made.plus(self._answer(first, last), finished)
@@ -87,7 +94,9 @@ class PlannedModel:
             width=self.shape.width,
             context=(first + max(first, last)) / 2,
             expert_tokens=tokens * self._sent,
-            **made._replace(cache_bytes=held * made.cache_bytes)._asdict(),
+            cache_bytes=held * made.cache_bytes + made.state_bytes,
+            macs=made.macs,
+            activation_bytes=made.activation_bytes,
         )
 
     @cached_property
@@ -134,15 +143,21 @@ class PlannedModel:
 
     def _moved(self, counts: Counts, head: float = 1.0) -> Moved:
         """Sums over the rows of a plan, of the head only a share."""
-        macs = cached = passed = 0.0
+        macs = passed = 0.0
+        cached = {False: 0.0, True: 0.0}
         for row in counts.layers:
             ops, share = row.tally.ops, head if row.label.component == "lm_head" else 1.0
             macs += share * ops.get(Op.MAC, 0)
-            cached += sum(ops.get(op, 0) for op in _CACHED)
-            if row.label.component not in _FUSED:
+            cached[row.label.component == SCAN] += sum(ops.get(op, 0) for op in _CACHED)
+            if not _is_fused(row.label):
                 moved = ops.get(Op.ACTIVATION_READ, 0) + ops.get(Op.ACTIVATION_WRITE, 0)
                 passed += share * moved
-        return Moved(macs, cached * self.cache_bits / 8, passed * ACTIVATION_BYTES)
+        return Moved(
+            macs,
+            cached[False] * self.cache_bits / 8,
+            cached[True] * STATE_BITS / 8,
+            passed * ACTIVATION_BYTES,
+        )
 
     @cached_property
     def _windows(self) -> tuple[int, ...]:
@@ -152,7 +167,7 @@ class PlannedModel:
 
     def _answer(self, first: float, last: float) -> Moved:
         """What tokens at the contexts from first to last do, one at each."""
-        total, low = Moved(0, 0, 0), first
+        total, low = Moved(0, 0, 0, 0), first
         for edge in (*(x for x in self._windows if first <= x < last), last):
             start = max((x for x in self._windows if x < low), default=0)
             half = (edge - low + 1) / 2
@@ -174,11 +189,27 @@ class PlannedModel:
         least, most = self._weights_of(low), self._weights_of(low + 1)
         return least + (sequences - low) * (most - least)
 
+    def _weights_of(self, batch: int) -> float:
+        """Those of so many tokens: linear in the experts that any of them chooses."""
+        mixtures = {
+            (layer.feedforward.number, layer.feedforward.chosen)
+            for layer in self.shape.each
+            if isinstance(layer.feedforward, Experts)
+        }
+        if batch <= 2 or len(mixtures) != 1:
+            return self._planned_weights(batch)
+        [(number, chosen)] = mixtures
+        one, two, many = (expected_experts(number, chosen, tokens) for tokens in (1, 2, batch))
+        least = self._planned_weights(1)
+        if two == one:
+            return least
+        return least + (self._planned_weights(2) - least) * (many - one) / (two - one)
+
     @cached_property
     def _read(self) -> dict[int, float]:
         return {}
 
-    def _weights_of(self, batch: int) -> float:
+    def _planned_weights(self, batch: int) -> float:
         if batch not in self._read:
             counts = self.stored(plan_asa(self.shape, Pass(batch, 1, 1)))
             self._read[batch] = sum(
@@ -199,37 +230,7 @@ class PlannedModel:
         return sum(getattr(layer.feedforward, "chosen", 0) for layer in self.shape.each)
 
 
-@dataclass(frozen=True)
-class SizedModel:
-    """A model that is described by numbers for each token: see the columns `size_...`."""
-
-    weight_bytes: float
-    cache_bytes: float  #: of each position
-    macs: float
-    attention_macs: float  #: of each position
-    activation_bytes: float
-    sublayers: float
-    width: float
-    state_bytes: float = 0.0  #: read and written for each token
-
-    def step(self, sequences: float, prompt: float, output: float, gpus: int) -> Step:
-        """See `Served`. A prompt attends half of itself, and reads its cache once."""
-        finished = sequences / output
-        tokens = finished * (prompt + output - 1)
-        context = prompt + output / 2
-        answered = finished * (output - 1)
-        attended = answered * context + finished * prompt * (prompt + 1) / 2
-        read = answered * (context + 1) + finished * prompt
-        return Step(
-            kind=Kind.RECURRENT if self.state_bytes else Kind.DENSE,
-            sequences=sequences,
-            gpus=gpus,
-            weight_bytes=self.weight_bytes,
-            cache_bytes=read * self.cache_bytes + answered * self.state_bytes,
-            macs=tokens * self.macs + attended * self.attention_macs,
-            activation_bytes=tokens * self.activation_bytes,
-            tokens=tokens,
-            sublayers=int(self.sublayers),
-            width=int(self.width),
-            context=context,
-        )
+def _is_fused(label: Label) -> bool:
+    """Whether no operand of a row leaves the chip; the activation in a mixer is such a one."""
+    inside = label.block == "attention" and label.component == "activation"
+    return inside or label.component in _FUSED

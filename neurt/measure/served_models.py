@@ -1,22 +1,19 @@
-"""Which model a server runs: of a plan, of Mamba-2 layers, or described by its sizes. No torch."""
+"""Which model a server runs: of a plan, or described by its sizes. No torch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 from hwmodels.errors import UserError
 from hwmodels.machine import Operand
-from hwmodels.plain import quoted
-from neurt.closed_form.hybrid import HYBRIDS, MODEL_TYPE, MambaHybrid, read_hybrid
+from hwmodels.plain import quoted, several
 from neurt.closed_form.passes import decode
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.serving import BITS, PlannedModel, Served
 from neurt.families import Shape
-from neurt.families.config import Config
 from neurt.families.parameters import parameters
-from neurt.loading.source import ModelSource, read_config, resolve
+from neurt.loading.source import ModelSource, resolve
 from neurt.measure.planning import CLOSED_FORM, known_shape
 from neurt.measure.widths import StoredWidths, stored_widths
 
@@ -48,6 +45,23 @@ class ServedModel(NamedTuple):
     shape: Shape | None = None
     source: ModelSource | None = None
     stored: StoredWidths | None = None
+    narrowest: float = BITS  #: bits of its narrowest weights
+
+    def is_shared_by(self, gpus: int) -> bool:
+        """Whether each GPU gets as many heads; cached ones may be there several times."""
+        cached = self.kv_heads % gpus == 0 or gpus % self.kv_heads == 0
+        return self.heads % gpus == 0 and cached
+
+    def check_gpus(self, gpus: int, flag: str, error: type[UserError]) -> None:
+        """Raise `error` if the heads cannot be shared; `flag` is what to change."""
+        if self.is_shared_by(gpus):
+            return
+        known = [str(n) for n in range(1, min(self.heads, 64) + 1) if self.is_shared_by(n)]
+        others = f"give {flag} {', '.join(known)}" if len(known) > 1 else f"leave out {flag}"
+        raise error(
+            f"{gpus} GPUs cannot share the {several(self.heads, 'head')} ({self.kv_heads} "
+            f"cached) of '{self.name}'; {others}"
+        )
 
 
 def served_model(
@@ -64,9 +78,6 @@ def served_model(
     Raises:
         UserError: If the model is not known, or has another number format.
     """
-    hybrid = _hybrid(model)
-    if hybrid is not None:
-        return _of_hybrid(model, hybrid, widths or {}, precision)
     source = resolve(model)
     shape = known_shape(source)
     stored = stored_widths(source, CLOSED_FORM, widths or {})
@@ -84,45 +95,7 @@ def served_model(
         shape,
         source,
         stored,
-    )
-
-
-def _hybrid(model: str) -> MambaHybrid | None:
-    """The sizes of a model of Mamba-2 layers; None of any other."""
-    if model in HYBRIDS:
-        return HYBRIDS[model]
-    path = Path(model)
-    config = path if path.name == "config.json" else path / "config.json"
-    try:
-        there = bool(model) and config.is_file()
-    except (OSError, ValueError):  # a name that no file can have
-        return None
-    if not there:
-        return None
-    content = read_config(config)
-    if content.get("model_type") != MODEL_TYPE:
-        return None
-    return read_hybrid(Config(content, model))
-
-
-def _of_hybrid(
-    model: str, hybrid: MambaHybrid, widths: Mapping[Operand, float], precision: str
-) -> ServedModel:
-    if precision and _format(precision) is None:
-        raise FormatError(
-            f"model '{model}' is said to be in {precision}; of a model of Mamba-2 layers only one "
-            "number format of all weights is known here"
-        )
-    bits = widths.get("weights", _format(precision) or BITS)
-    name = Path(model).resolve().parent.name if Path(model).name == "config.json" else model
-    return ServedModel(
-        name,
-        hybrid.served(bits, widths.get("kv", BITS)),
-        MODEL_TYPE,
-        hybrid.heads,
-        hybrid.kv_heads,
-        active=hybrid.weights,
-        total=hybrid.parameters,
+        _narrowest(stored, shape, served.weight_bits),
     )
 
 
@@ -137,7 +110,7 @@ def _served(
     source: ModelSource, shape: Shape, stored: StoredWidths, precision: str
 ) -> PlannedModel:
     said, cache = _format(precision), stored.flags.get("kv", stored.checkpoint.kv or BITS)
-    own = min(x.weight_bits or BITS for x in stored.rows(plan_asa(shape, decode(1))).layers)
+    own = _narrowest(stored, shape, BITS)
     if own < BITS:  # the checkpoint says which of its matrices are narrow
         if said == BITS:
             raise FormatError(
@@ -154,3 +127,9 @@ def _served(
     if bits == BITS:
         return PlannedModel(shape, stored.rows, cache_bits=cache)
     return PlannedModel(shape, weight_bits=bits, cache_bits=cache)
+
+
+def _narrowest(stored: StoredWidths, shape: Shape, others: float) -> float:
+    """Bits of the narrowest weights; those of which the checkpoint says nothing have `others`."""
+    rows = stored.rows(plan_asa(shape, decode(1))).layers
+    return min(min(row.weight_bits or others for row in rows), others)

@@ -51,25 +51,9 @@ def run_servers(request: PlanRequest, profiles: tuple[HardwareProfile, ...]) -> 
     if model.positions is not None:
         check_positions(longest - 1, model.positions, request.model)
     gpus = request.gpus or 1
-    _check_gpus(model, gpus, request.model)
+    model.check_gpus(gpus, "--gpus", RequestError)
     step = model.served.step(request.batch, request.prompt, request.generate, gpus)
     return [_server(request, model, profile, step) for profile in profiles]
-
-
-def _check_gpus(model: ServedModel, gpus: int, name: str) -> None:
-    """Each GPU takes as many heads as the others; cached ones may be there several times."""
-
-    def fits(number: int) -> bool:
-        cached = model.kv_heads % number == 0 or number % model.kv_heads == 0
-        return model.heads % number == 0 and cached
-
-    if not fits(gpus):
-        known = [str(n) for n in range(1, min(model.heads, 64) + 1) if fits(n)]
-        others = f"give --gpus {', '.join(known)}" if len(known) > 1 else "leave out --gpus"
-        raise RequestError(
-            f"{gpus} GPUs cannot share the {several(model.heads, 'head')} ({model.kv_heads} "
-            f"cached) of '{name}'; {others}"
-        )
 
 
 def _server(
@@ -146,6 +130,12 @@ def _notes(
         yield (
             "No spiking side: a model of this type is not converted here. On a GPU an event is a "
             "multiply-accumulate in any case, so that spikes save nothing there by themselves"
+        )
+    if model.narrowest < BITS:
+        yield (
+            f"Weights of {model.narrowest:g} bits save bytes here and no arithmetic: "
+            f"multiply-accumulates have the price of {BITS}-bit ones, on which '{profile.name}' "
+            "was fitted; a kernel that multiplies in fewer bits needs less"
         )
     yield from _too_large(profile, step, model)
     yield from _beyond(profile, step)

@@ -91,7 +91,7 @@ def fit_(request: FitRequest, console: Console) -> object:
     """Fit the prices of a whole chip, and write a profile; OutputError if it is there already."""
     from neurt.measure.fitting import about_fit, run_fit
     from reports.kit.files import OutputError, check_output
-    from reports.serving.fitted import errors_table, prices_table, print_fit
+    from reports.serving.fitted import errors_table, otherwise_table, prices_table, print_fit
     from reports.serving.profile_text import profile_text
     from reports.serving.write import write_fit
 
@@ -103,11 +103,12 @@ def fit_(request: FitRequest, console: Console) -> object:
     about = about_fit(request, fitted, path)
     text = profile_text(fitted.fit, fitted.parameters, about)
     files = write_fit(fitted.fit, text, path, about.title, about.source, request.pictures)
-    print_fit(fitted.fit, fitted.parameters, console)
+    print_fit(fitted.fit, fitted.parameters, fitted.otherwise, console)
     print_files(files, path.parent, console)
     return {
         "errors": errors_table(fitted.fit, fitted.parameters),
         "prices": prices_table(fitted.fit),
+        "otherwise": otherwise_table(fitted.otherwise),
         "notes": notes,
         "files": [str(file) for file in files],
     }

@@ -56,7 +56,7 @@ def fit_picture(fit: Fit, title: str, source: str) -> Figure:
     scatter.set_xlabel("predicted, model left out (J per token)")
     scatter.set_ylabel("measured (J per token)")
     scatter.legend(fontsize=SMALL, loc="upper left")
-    held = f"90 % of points: {ends[0]:.2f} to {ends[1]:.2f}"
+    held = f"90 % of one more model: {ends[0]:.2f} to {ends[1]:.2f}"
     band = ratios.axhspan(*ends, color="0.92", zorder=0, label=held)
     ratios.axhline(1.0, color="0.6", linewidth=0.8, zorder=0)
     ratio = [1 / max(x, 1e-3) for x in off]

@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from energy.serving.doubt import ENDS, held, interval
+from energy.serving.doubt import ENDS
 from energy.serving.fit import Fit, FittedTarget
+from energy.serving.unseen import mean_of
 from energy.words import percent
 from hwmodels.wholechip import Work
 from reports.serving.fitted import errors_table, targets
@@ -64,11 +65,11 @@ def _head(fit: Fit, about: About) -> Iterator[str]:
         yield f"{key} = [{min(values):.6g}, {max(values):.6g}]"
     off = {name: target.interval for name, target in targets(fit).items()}
     found = {"energy": off["energy"], "latency": off.get("latency")}
-    if fit.step is not None:
+    if fit.power_off is not None:
         low, high = off["step"]
-        found |= {"rate": (1 / high, 1 / low), "power": interval(fit.power_off)}
+        found |= {"rate": (1 / high, 1 / low), "power": fit.power_off.interval}
     yield ""
-    yield "# Measured over predicted, of models left out: 5th and 95th percentile."
+    yield "# Measured over predicted: where 90 % of the points of one more model are expected."
     yield "[whole_chip.intervals]"
     for key, ends in found.items():
         if ends is not None:
@@ -128,11 +129,12 @@ def _errors(fit: Fit, sizes: Mapping[str, tuple[float, float]]) -> Iterator[str]
     for name, target in targets(fit).items():
         mean = target.error()
         assert mean is not None
-        inside = held(target.off)
-        yield (
-            f"# {name}: {percent(mean, 1)} of all points; intervals of the others hold "
-            f"{percent(inside, 0)}"
-        )
+        said = f"# {name}: {percent(mean, 1)} of all points"
+        error, held = mean_of(target.unseen, "error"), mean_of(target.unseen, "held")
+        if error is not None and held is not None:
+            said += f"; {percent(error, 1)} where works are chosen without the model too, of whose"
+            said += f" points intervals hold {percent(held, 1)}"
+        yield said
     for row in errors_table(fit, sizes).rows:
         if row.total or row.kind is None:
             continue

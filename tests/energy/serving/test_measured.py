@@ -78,7 +78,16 @@ def test_units_are_those_of_the_name(
 ) -> None:
     [row], said = read(tmp_path, f"model,batch,generate,{column}", f"m,1,9,{value}")
     assert row.energy_j == pytest.approx(joules)  # type: ignore[attr-defined]
-    assert len(said) == ("wh" in column)
+    assert len(said) == ("wh" in column) + 1
+    assert said[0].endswith("no column says the number of GPUs, which are taken to be 1 each")
+
+
+def test_gpus_are_those_that_share_a_layer_where_nothing_else_says_them(tmp_path: Path) -> None:
+    [row], said = read(tmp_path, f"{HEADER},tensor_parallel", "m,1,2,3,4")
+    assert row.gpus == 4  # type: ignore[attr-defined]
+    assert said[0].endswith("number of GPUs, which are those of 'tensor_parallel'")
+    [row], said = read(tmp_path, f"{HEADER},tensor_parallel,gpus", "m,1,2,3,2,4")
+    assert (row.gpus, said) == (4, [])  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -100,6 +109,8 @@ def test_units_are_those_of_the_name(
         (HEADER, ",1,2,3", "line 2 has no model"),
         (HEADER, "m,1,2,", "line 2 has no energy, or no requests that it is of"),
         (f"{HEADER},gpus", "m,1,2,3,1.5", "line 2 has 1.5 GPUs; give a whole number"),
+        ("", "", "are empty; the first line names the columns (`neurt-energy hw fit --help`"),
+        (f"{HEADER},gpus,tp", "m,1,2,3,4,3", "line 2 has 4 GPUs, of which 3 share each layer: no"),
         (f"{HEADER},data_parallel", "m,1,2,3,2", "line 2 is of several replicas; give batch and"),
         (f"{HEADER},prompt", "m,1,2,3,-1", "column 'prompt' (= '-1') must not be negative"),
     ],

@@ -4,13 +4,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from energy.counts import Counts
 from energy.formulas import Attention, Conventions
 from hwmodels import Op
 from hwmodels.wholechip import Kind
-from neurt.closed_form.passes import decode, prefill
+from neurt.closed_form.passes import Pass, decode, prefill
 from neurt.closed_form.plan import plan_asa
-from neurt.closed_form.serving import PlannedModel, SizedModel
+from neurt.closed_form.serving import PlannedModel
+from neurt.closed_form.sized import SizedModel
 from neurt.families import Shape, read_shape
+from neurt.measure.served_models import served_model
 
 CONFIG = {
     "model_type": "llama",
@@ -192,3 +195,65 @@ def test_a_state_is_read_and_written_for_each_token_of_an_answer() -> None:
     step = model.step(4, 5, 8, 1)
     assert step.kind is Kind.RECURRENT
     assert step.cache_bytes == pytest.approx(4 / 8 * 7 * 30)
+
+
+@pytest.fixture
+def recurrent() -> Shape:
+    config = {
+        "model_type": "nemotron_h",
+        "vocab_size": 100,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 8,
+        "mamba_num_heads": 4,
+        "mamba_head_dim": 16,
+        "ssm_state_size": 8,
+        "n_groups": 2,
+        "conv_kernel": 4,
+        "hybrid_override_pattern": "M-*",
+    }
+    return read_shape(config, "tiny")
+
+
+def test_states_of_a_recurrence_have_four_bytes_whatever_the_cache_has(recurrent: Shape) -> None:
+    # An answer of two tokens is a prefill of 10 and a decode at context 11; one request ends with
+    # each step. A state of 64 x 8 in FP32, three rows of 96 that a convolution keeps; K and V of
+    # 16. Each is read and written in both passes, of K and V 10 and 11 read, 10 and 1 written.
+    states, rows, cached = 2 * 2 * 64 * 8, 2 * 2 * 3 * 96, 2 * 16 * (10 + 11 + 10 + 1)
+    for bits in (16, 8):
+        step = PlannedModel(recurrent, cache_bits=bits).step(2, 10, 2, 1)
+        assert step.cache_bytes == 4 * states + bits / 8 * (rows + cached)
+    # 64 channels, B and C of 2 x 8 each: 96 are convolved, 64 + 96 + 4 made of 32.
+    weights = 32 * (164 + 64) + 32 * (2 * 32 + 2 * 16) + 2 * 32 * 48 + 100 * 32
+    kernels = 4 * 96  # of the convolution
+    assert PlannedModel(recurrent).step(1, 10, 2, 1).weight_bytes == 2 * (weights + kernels)
+    assert step.kind is Kind.RECURRENT
+
+
+def test_what_is_inside_a_recurrence_stays_on_the_chip(recurrent: Shape) -> None:
+    step = PlannedModel(recurrent).step(1, 1, 2, 1)
+
+    def moved(counts: Counts) -> float:
+        inside = ("scan", "scores", "softmax", "mix")
+        rows = [x for x in counts.layers if x.label.component not in inside]
+        rows = [x for x in rows if not x.name.endswith("mixer.act") or ".1." in x.name]
+        return sum(x.ops[Op.ACTIVATION_READ] + x.ops[Op.ACTIVATION_WRITE] for x in rows)
+
+    both = moved(plan_asa(recurrent, prefill(1))) + moved(plan_asa(recurrent, decode(2)))
+    assert step.activation_bytes == pytest.approx(both / 2 * 2)  # half a request, 2 bytes a value
+
+
+@pytest.mark.parametrize("name", ["openai/gpt-oss-20b", "Qwen/Qwen3-30B-A3B"])
+@pytest.mark.parametrize("batch", [3, 17])
+def test_weights_of_chosen_experts_are_those_of_a_plan(name: str, batch: int) -> None:
+    served = served_model(name).served
+    assert isinstance(served, PlannedModel)
+    planned = plan_asa(served.shape, Pass(batch, 1, 1))
+    bytes_read = sum(
+        row.ops[Op.WEIGHT_READ] * (row.weight_bits or 16) / 8
+        for row in served.stored(planned).layers
+    )
+    # A plan counts whole experts' entries.
+    assert served.step(batch, 10, 20, 1).weight_bytes == pytest.approx(bytes_read, rel=1e-6)

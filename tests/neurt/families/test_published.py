@@ -32,6 +32,8 @@ def shape_of(name: str) -> Shape:
         # + 3 x 128 + 10240) + 4 x 4480 x (2 x 40 + 2 x 8) x 128 + 25 x 2 x 4480 x 15680
         # + 57 x 4480 + 2 x 131072 x 4480
         ("NVIDIA-Nemotron-Nano-9B-v2", 8_888_227_328),
+        # 12.31B (its model card): in the same way of 28, 6 and 28 layers, 5120 wide, 20480 inside
+        ("NVIDIA-Nemotron-Nano-12B-v2", 12_310_001_152),
         # 62 x (5376 x (32 + 16 + 16 + 32) x 128 + 3 x 5376 x 21504 + 4 x 5376 + 2 x 128)
         # + 262208 x 5376 + 5376, of the language model alone
         ("gemma-3-27b-it", 27_009_346_304),

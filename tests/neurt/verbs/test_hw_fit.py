@@ -127,6 +127,59 @@ def test_what_cannot_be_fitted_is_one_line(
     assert sentence in refusal(capsys, "hw", "fit", "m.csv", *words)
 
 
+def test_gpus_that_cannot_share_the_heads_are_refused_with_their_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured_csv(tmp_path / "m.csv", "model,batch,generate,j_per_token,gpus", "Qwen3-8B,1,2,3,3")
+    said = refusal(capsys, "hw", "fit", "m.csv")
+    assert "line 2: 3 GPUs cannot share the 32 heads (8 cached) of 'Qwen/Qwen3-8B'; give" in said
+
+
+def test_very_many_points_are_thinned_and_it_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("neurt.measure.fitting.MOST_POINTS", 16)
+    path = table(tmp_path / "m.csv")
+    assert main(["hw", "fit", str(path), "--pictures", "none"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "32 points are more than a fit gains from: 16 of them are used" in said
+    profile = load_profile(tmp_path / "m.toml")
+    assert profile.whole_chip is not None
+    assert [x.points for x in profile.whole_chip.left_out] == [4, 4, 4, 4]
+
+
+def test_guesses_stand_in_the_profile_with_what_hangs_on_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    header = "model,gpus,batch,output_tokens,j_per_token,precision"
+    rows = [
+        f"{name},1,{batch},200,{factor * (1 + 20 / batch)},bfloat16"
+        for name, factor in (("Llama-3.1-8B", 1), ("Qwen3-8B", 1.1))
+        for batch in (8, 16, 32, 64)
+    ]
+    path = measured_csv(tmp_path / "m.csv", header, *rows)
+    assert main(["hw", "fit", str(path), "--pictures", "none", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    others = [row["what"] for row in found["otherwise"]]
+    assert others[:3] == [
+        "as it is",
+        "assumed prompts half as long",
+        "assumed prompts twice as long",
+    ]
+    [said] = [x for x in load_profile(tmp_path / "m.toml").assumptions if "guesses" in x]
+    assert said.startswith("Tokens of a prompt were not measured: 150 (any task) are guesses. With")
+
+
+def test_a_plan_says_that_narrow_weights_save_no_arithmetic(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fitted(tmp_path)
+    words = plan("--model", model(tmp_path), "--widths", "weights=8", "--out", "run")
+    assert main(words) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Weights of 8 bits save bytes here and no arithmetic" in said
+
+
 def test_several_gpus_need_a_choice_and_a_file_is_not_replaced(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
