@@ -79,18 +79,29 @@ def read_utf8(path: Path, called: str, error: type[UserError], limit_bytes: int)
         raise error(f"{called} is not UTF-8 text at byte {bad.start}") from bad
 
 
-def parse_json(text: str | bytes, called: str, error: type[UserError]) -> Any:
+def parse_json(
+    text: str | bytes, called: str, error: type[UserError], *, finite: bool = True
+) -> Any:
     """The value that JSON says.
 
+    Args:
+        text: What a file holds.
+        called: How errors name it.
+        error: The class of the error.
+        finite: Whether NaN, infinities, and numbers that are one when read (1e400) are refused:
+            published configurations of Mamba-2 have `"time_step_limit": [0.0, Infinity]`.
+
     Raises:
-        UserError: As `error`, if it is no JSON, nested deeper than `MAX_JSON_DEPTH`, holds NaN, an
-            infinity, or a number that is one when read (1e400), or says two things of one key.
+        UserError: As `error`, if it is no JSON, nested deeper than `MAX_JSON_DEPTH`, holds a number
+            that is refused, or says two things of one key.
     """
 
     def refuse(word: str) -> Any:
+        if not finite:
+            return float(word)
         raise error(f"{called} holds {shortened(word)}, which is no finite number")
 
-    def finite(word: str) -> float:
+    def checked(word: str) -> float:
         return number if math.isfinite(number := float(word)) else refuse(word)
 
     def unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -103,13 +114,15 @@ def parse_json(text: str | bytes, called: str, error: type[UserError]) -> Any:
 
     try:
         value = json.loads(
-            text, parse_constant=refuse, parse_float=finite, object_pairs_hook=unambiguous
+            text, parse_constant=refuse, parse_float=checked, object_pairs_hook=unambiguous
         )
     except RecursionError as bad:
         raise error(f"{called} is nested deeper than {MAX_JSON_DEPTH} levels") from bad
     except json.JSONDecodeError as bad:
         where = f"line {bad.lineno}, column {bad.colno}"
         raise error(f"{called} is cut short or no valid JSON ({where}: {bad.msg})") from bad
+    except UserError:
+        raise
     except ValueError as bad:  # not UTF-8, or a number of thousands of digits
         fault = shortened(printable(str(bad)))
         raise error(f"{called} is no valid JSON: {fault}") from bad

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hwmodels.errors import UserError
-from neurt.families import Shape
+from neurt.families import Shape, layout
 
 
 class PlanError(UserError, ValueError):
@@ -91,17 +91,61 @@ def check_positions(tokens: int, positions: int, name: str, flags: str = _LENGTH
         )
 
 
-def check_stages(stages: Iterable[Stage], shape: Shape, name: str, *, analog: bool = False) -> None:
-    """The same for each pass of the stages; of a spiking model, also if one outgrows a window.
+def check_length(
+    tokens: int, shape: Shape, name: str, flags: str = _LENGTHS, *, analog: bool = False
+) -> None:
+    """Raise PlanError if sequences of so many tokens are more than a model can count.
+
+    A table of learned positions ends. Rotary ones do not, and no count depends on them: of those
+    see `beyond`. A spiking model must not outgrow a window.
 
     Args:
         analog: Whether the analog model is all that is counted.
     """
-    longest = max(one.keys for stage in stages for one in stage.passes)
-    check_positions(longest, shape.positions, name)
-    if not analog and longest > shape.span:
+    if layout(shape).learns_positions:
+        check_positions(tokens, shape.positions, name, flags)
+    if not analog and shape.window is not None and tokens > shape.window:
         raise PlanError(
-            f"{longest} tokens are more than the {shape.span} that the sliding window of '{name}' "
-            f"holds, and a spiking model has none; lower {_LENGTHS}, or count the analog model "
+            f"{tokens} tokens are more than the {shape.window} that the sliding window of '{name}' "
+            f"holds, and a spiking model has none; lower {flags}, or count the analog model "
             "alone with `neurt-energy plan --analog`"
         )
+
+
+def check_stages(
+    stages: Iterable[Stage],
+    shape: Shape,
+    name: str,
+    *,
+    analog: bool = False,
+    values: bool = False,
+) -> None:
+    """The same for each pass of the stages.
+
+    Args:
+        analog: Whether the analog model is all that is counted.
+        values: Whether what a model computes matters, which it learned at its positions.
+    """
+    longest = longest_of(stages)
+    if values and longest > shape.positions and not layout(shape).learns_positions:
+        raise PlanError(
+            f"{longest} tokens are more than the {shape.positions} positions of '{name}', and how "
+            f"often neurons fire beyond them says nothing; lower {_LENGTHS}, or take `neurt-energy "
+            "plan`, where no count depends on positions"
+        )
+    check_length(longest, shape, name, analog=analog)
+
+
+def longest_of(stages: Iterable[Stage]) -> int:
+    """Tokens of the longest sequence of the stages."""
+    return max(one.keys for stage in stages for one in stage.passes)
+
+
+def beyond(tokens: int, positions: int, name: str) -> tuple[str, ...]:
+    """Says it of tokens beyond those that a configuration names, without a period; else nothing."""
+    if tokens <= positions:
+        return ()
+    return (
+        f"{tokens:,} tokens are more than the {positions:,} positions that the configuration of "
+        f"'{name}' names: no count depends on them, but what it answers there may",
+    )

@@ -165,6 +165,14 @@ class Family:
         False  #: whether it can be converted to spikes; others are planned and counted
     )
 
+    @property
+    def learns_positions(self) -> bool:
+        """Whether it has a table of them, which ends; what is rotated or falls with distance not.
+
+        No count depends on how many positions a model without one was trained with.
+        """
+        return len(self.embeddings) > 1
+
     def class_of_norm(self, model_type: str, norm: Norm | None = None) -> str:
         """The class of its norms, or of another kind of norm, in a model of a type."""
         norm = norm or self.norm

@@ -77,7 +77,7 @@ class Shape:
     heads: int  #: attention heads
     inner: int  #: width of the feed-forward block
     vocabulary: int = 50257  #: entries of the embedding V
-    positions: int = 1024  #: longest sequence
+    positions: int = 1024  #: longest sequence, as its configuration says
     model_type: str = "gpt2"  #: the `model_type` of a `config.json`, as of the analog model
     kv_heads: int = 0  #: cached heads, each shared by `heads / kv_heads` query heads; 0 for `heads`
     head_width: int = 0  #: channels of a head; 0 for `width / heads`
@@ -126,11 +126,16 @@ class Shape:
         return self.kinds or (Layer(SelfAttention(), Dense(self.inner)),) * self.layers
 
     @property
-    def span(self) -> int:
-        """Longest sequence in which every query sees all tokens before it, in every layer."""
+    def window(self) -> int | None:
+        """Longest sequence in which every query of every layer sees all before it; None for any."""
         mixers = (kind.mixer for kind in self.kinds)
         windows = (mixer.window for mixer in mixers if isinstance(mixer, SelfAttention))
-        return min((self.positions, *(window.tokens for window in windows if window)))
+        return min((window.tokens for window in windows if window), default=None)
+
+    @property
+    def span(self) -> int:
+        """The same, of no more positions than it has."""
+        return self.positions if self.window is None else min(self.positions, self.window)
 
     def as_dict(self) -> dict[str, object]:
         """Its sizes for a file, without those that only few families have and this one has not.

@@ -31,6 +31,7 @@ from neurt.families import (
     names_of,
     read_shape,
 )
+from neurt.loading.lengths import lengthened
 from neurt.loading.models import LoadedModel
 from neurt.loading.reading import (
     UNFIT,
@@ -67,12 +68,6 @@ class Foreign(NamedTuple):
     config: PretrainedConfig  #: its configuration
     why: ShapeError | None  #: why no family reads it
     shape: Shape | None = None  #: its sizes, where a family reads them
-
-    @property
-    def positions(self) -> int | None:
-        """Longest sequence; None where its configuration names none."""
-        positions = getattr(self.config.get_text_config(), "max_position_embeddings", None)
-        return positions if isinstance(positions, int) and positions > 0 else None
 
 
 def foreign(model: str) -> Foreign | None:
@@ -113,7 +108,7 @@ def foreign(model: str) -> Foreign | None:
             source = ModelSource(model, model, None, None)
         config = _config(source, error)
         if not _is_decoder(config):
-            raise
+            raise _not_a_decoder(model, config) from error
         return Foreign(source, config, error)
     return None
 
@@ -129,6 +124,17 @@ def _config(source: ModelSource, why: ShapeError) -> PretrainedConfig:
         if isinstance(kind, str) and kind in CONFIG_MAPPING and not is_own(kind):
             raise
         raise why from error
+
+
+def _not_a_decoder(model: str, config: PretrainedConfig) -> ShapeError:
+    kind = quoted(config.model_type)
+    encodes = config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    encodes &= not config.is_encoder_decoder
+    way_out = "; one made a decoder has 'is_decoder': true in its config.json" if encodes else ""
+    return ShapeError(
+        f"model '{model}' is a {kind}, which is no decoder that stands alone, as those that are "
+        f"counted{way_out}"
+    )
 
 
 def _is_decoder(config: PretrainedConfig) -> bool:
@@ -161,7 +167,7 @@ def load_foreign(decoder: Foreign, weights: Weights = Weights.AUTO, seed: int = 
         model = (
             random_model(kind, _of_text(kind, decoder.config), source, seed, weightless=True)
             if random
-            else from_pretrained(kind, source, _ASKS)
+            else from_pretrained(kind, source, _ASKS, decoder.config)
         )
     except ModelError as error:
         if decoder.why and _is_ours(decoder) and isinstance(error.__cause__, UNFIT):
@@ -180,6 +186,16 @@ def load_foreign(decoder: Foreign, weights: Weights = Weights.AUTO, seed: int = 
     tokenizer = tokenizer_for(source, model.config.get_text_config(), random=random, any_ids=True)
     origin = origin_of_random(model, seed) if random else origin_of(source)
     return LoadedModel(source, model, tokenizer, origin, why_not)
+
+
+def for_length(decoder: Foreign, longest: int) -> Foreign | None:
+    """A decoder as it takes sequences of so many tokens; None where its learned positions end."""
+    kind: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(decoder.config)]
+    try:
+        config = lengthened(lambda it: kind(_of_text(kind, it)), decoder.config, longest)
+    except UNFIT as error:
+        raise unmade(decoder.source, error) from error
+    return None if config is None else decoder._replace(config=config)
 
 
 def _is_ours(decoder: Foreign) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -19,22 +20,25 @@ from hwmodels.plain import printable, quoted, several, shortened
 from neurt.families import UNREAD, is_converted
 from neurt.loading.directory import weight_files
 from neurt.loading.hub import download, download_weights
-from neurt.loading.memory import check_fits
+from neurt.loading.memory import check_fits, free_bytes
 from neurt.loading.published import published
 from neurt.loading.source import ModelError, ModelSource, read_config
 
 #: What transformers raises on a configuration or weights that do not fit each other: for values
 #: that it does not expect, whatever its code runs into.
 UNFIT = (
-    *(ArithmeticError, AssertionError, AttributeError, LookupError, OSError, RuntimeError),
-    *(SafetensorError, StrictDataclassError, TypeError, ValueError),
+    *(ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, OSError),
+    *(RuntimeError, SafetensorError, StrictDataclassError, TypeError, ValueError),
 )
 
 
-def from_pretrained(kind: Any, source: ModelSource, if_missing: str) -> PreTrainedModel:
+def from_pretrained(
+    kind: Any, source: ModelSource, if_missing: str, config: PretrainedConfig | None = None
+) -> PreTrainedModel:
     """A model of a class of transformers in FP32 and evaluation mode, without code of others.
 
-    The files are read here, and transformers is given what they hold: it opens none itself.
+    The files are read here, and transformers is given what they hold: it opens none itself. Unless
+    one is given, the configuration is that beside the weights.
 
     Raises:
         ModelError: If they cannot be read, parameters are missing (ends with `if_missing`), have
@@ -48,7 +52,8 @@ def from_pretrained(kind: Any, source: ModelSource, if_missing: str) -> PreTrain
             " and none but floating-point ones are read; use --weights random or `neurt-energy "
             "plan`"
         )
-    config, state = _configuration(content, source.where), _read(weight_files(directory), directory)
+    config = config or _configuration(content, source.where)
+    state = _read(weight_files(directory), directory)
     model: PreTrainedModel
     try:
         check_fits(partial(kind, config), source.name, ModelError)
@@ -113,6 +118,10 @@ def random_model(
 
 def _of_sizes(kind: Any, config: PretrainedConfig) -> PreTrainedModel:
     """A model without weights."""
+    config = copy.deepcopy(config)
+    rotation = getattr(config.get_text_config(), "rope_parameters", None) or {}
+    if rotation.get("rope_type") == "dynamic":  # whose frequencies follow from values
+        rotation["rope_type"] = "default"
     with torch.device("meta"):
         model: PreTrainedModel = kind(config)
     model.set_attn_implementation("eager")
@@ -132,6 +141,24 @@ def unmade(source: ModelSource, error: Exception) -> ModelError:
     if isinstance(error, ModelError):
         return error
     return ModelError(f"model '{source.asked}' cannot be made: {_reason(error)}")
+
+
+def unrun(model: PreTrainedModel, name: str, ids: Tensor) -> ModelError | None:
+    """The error about a model whose own code fails on these ids; None where it runs."""
+    try:
+        with torch.no_grad():
+            model(input_ids=ids, use_cache=False)
+    except UNFIT as error:
+        if model.device.type != "meta":
+            return ModelError(
+                f"model '{name}' cannot run {several(ids.shape[1], 'token')}: {_reason(error)}"
+            )
+        needed, free = 4 * model.num_parameters(), free_bytes()
+        return ModelError(
+            f"the code of '{name}' looks at values, and its weights ({needed:,} bytes) do not fit "
+            f"into the {free or 0:,} bytes that are free; take a machine with more memory"
+        )
+    return None
 
 
 def check_keys(keys: Mapping[str, Any], where: str, if_missing: str) -> None:

@@ -156,7 +156,7 @@ def read_config(path: Path) -> dict[str, Any]:
     """
     called = f"model file '{path}'"
     text = read_utf8(path, called, ModelError, MAX_CONFIG_BYTES)
-    config = parse_json(text, called, ModelError)
+    config = parse_json(text, called, ModelError, finite=False)
     if not isinstance(config, dict):
         raise ModelError(f"{called} must hold a JSON object")
     return config

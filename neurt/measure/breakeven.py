@@ -16,7 +16,7 @@ from energy.formulas import Conventions
 from energy.sheet import Say, warn
 from hwmodels import Dataflow, HardwareProfile, Op
 from hwmodels.errors import UserError
-from neurt.closed_form.passes import Pass, PlanError, check_positions
+from neurt.closed_form.passes import Pass, PlanError, check_length
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_rows import Rows
 from neurt.closed_form.plan_spiking import plan_ssa
@@ -144,7 +144,7 @@ def _model(request: BreakEvenRequest) -> Iterator[_Sides]:
     what, conventions = request.what, Conventions(request.attention)
     if not layout(shape).converted:
         raise PlanError(not_converted(shape))
-    check_positions(what.keys, shape.span, request.model)
+    check_length(what.keys, shape, request.model)
     about: About = {"model": source.name, "weights": CLOSED_FORM}
     asa = plan_asa(shape, what, conventions, **about)
 

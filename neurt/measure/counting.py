@@ -10,10 +10,13 @@ from transformers import PreTrainedModel
 from energy import exposed_attention
 from energy.layers.trial import attempt
 from energy.meter import CountSettings
-from neurt.closed_form.passes import PlanError, Stage, check_positions, check_stages
+from hwmodels.errors import UserError
+from neurt.closed_form.passes import PlanError, Stage, beyond, check_positions, check_stages
 from neurt.families import Shape
-from neurt.loading.foreign import foreign, load_foreign, naming
+from neurt.loading.foreign import for_length, foreign, load_foreign, naming
+from neurt.loading.lengths import positions_of
 from neurt.loading.models import LoadedModel, ModelError, Weights
+from neurt.loading.reading import UNFIT, unrun
 from neurt.loading.source import resolve
 from neurt.loading.tokenizer import Folded
 from neurt.measure.pair import load
@@ -43,8 +46,8 @@ def run_count(request: CountRequest, progress: Progress = silent, say: Say = sil
 
     Raises:
         ModelError: If the model cannot be loaded, or is a converted one.
-        PlanError: If the sequence is longer than the model's positions, or the model cannot decode
-            through a cache.
+        PlanError: If the sequence is longer than the positions that the model learned, or the model
+            cannot decode through a cache.
     """
     [stage] = request.stages
     profiles = request.profiles()
@@ -80,8 +83,14 @@ def run_count(request: CountRequest, progress: Progress = silent, say: Say = sil
         counting = Counting(model, [stage], "asa", witness, **settings)
         runs = len(inputs) * counting.runs
         progress("counting", 0, runs)
-        for done, _ in enumerate((x for ids in inputs for x in counting.passes(ids)), 1):
-            progress("counting", done, runs)
+        try:
+            for done, _ in enumerate((x for ids in inputs for x in counting.passes(ids)), 1):
+                progress("counting", done, runs)
+        except UNFIT as error:
+            failed = (
+                None if isinstance(error, UserError) else unrun(model, request.model, inputs[0])
+            )
+            raise failed or error from error
         [counts] = counting.counts
     if request.verify:
         progress("fvcore", 0, 1)
@@ -105,7 +114,7 @@ def _load(
     request: CountRequest, stage: Stage, progress: Progress, say: Say
 ) -> tuple[LoadedModel, Shape | None, bool]:
     """The model, its sizes where its family declares them, and whether transformers loads it."""
-    other = foreign(request.model)
+    other, longest = foreign(request.model), stage.passes[-1].keys
     if other is None:
         source = resolve(request.model)
         fits = partial(check_stages, [stage], name=request.model, analog=True)
@@ -124,16 +133,24 @@ def _load(
                 f"'{request.model}' is a converted model; give its analog one, or use profile, "
                 "which counts both"
             )
+        _say_beyond(longest, loaded.shape.positions, request, say)
         return loaded, loaded.shape, False
-    longest, flags = stage.passes[-1].keys, "--seq-len or --context"
-    positions = other.positions if other.shape is None else other.shape.positions
-    check_positions(longest, positions or longest, request.model, flags)
     progress("loading the model", 0, 1)
-    loaded = load_foreign(other, Weights(request.weights), request.seed)
+    positions = other.shape.positions if other.shape else positions_of(other.config) or longest
+    fitting = for_length(other, longest)
+    if fitting is None:
+        check_positions(longest, positions, request.model, "--seq-len or --context")
+    loaded = load_foreign(fitting or other, Weights(request.weights), request.seed)
     say(loaded.announcement)
+    _say_beyond(longest, positions, request, say)
     # Of a model of text and images the plan is that of the language model inside.
     planned = other.shape and other.shape.model_type == loaded.model.config.model_type
     return loaded, other.shape if planned else None, True
+
+
+def _say_beyond(longest: int, positions: int, request: CountRequest, say: Say) -> None:
+    for sentence in beyond(longest, positions, request.model):
+        say(f"{sentence}.")
 
 
 def _without_weights(request: CountRequest) -> str:

@@ -100,7 +100,7 @@ def profile_model(
         dataflow=dataflow,
         out=Path(),
     )
-    check_stages(request.stages, loaded.shape, request.model)
+    check_stages(request.stages, loaded.shape, request.model, values=True)
     was_training = model.training
     model.eval()
     try:

@@ -9,7 +9,7 @@ from energy.formulas.touched import any_of
 from energy.sheet import Say, warn
 from hwmodels import Buffer, Fusion, HardwareProfile
 from hwmodels.plain import quoted
-from neurt.closed_form.passes import Pass, check_positions
+from neurt.closed_form.passes import Pass, beyond, check_length
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.loading.source import resolve
@@ -43,7 +43,9 @@ def run_map(request: MapRequest, say: Say = warn) -> list[EnergyMap]:
     mapped, stored = _of_model(request) if request.run is None else _of_run(request, say)
     passes = request.passes(mapped.shape.span)
     longest = max(one.keys for one in passes)
-    check_positions(longest, mapped.shape.span, mapped.model, "--contexts")
+    check_length(longest, mapped.shape, mapped.model, "--contexts")
+    for sentence in beyond(longest, mapped.shape.positions, mapped.model):
+        say(f"{sentence}.")
     return [_map(request, stored.machine(it), mapped, passes) for it in profiles]
 
 

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from energy.counts import About
 from energy.formulas.touched import any_of
 from hwmodels import HardwareProfile
-from neurt.closed_form.passes import PlanError, check_stages
+from neurt.closed_form.passes import PlanError, beyond, check_stages, longest_of
 from neurt.closed_form.plan import plan_passes
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Shape
@@ -55,7 +55,8 @@ def run_plan(request: PlanRequest) -> Run:
         for stage in stages
     ]
     chosen = settings(request, spiking, shape) | {"spike_rate": rate}
-    chosen["assumed"] = assumed_activity(rate, active, spiking.timesteps)
+    said = beyond(longest_of(stages), shape.positions, request.model)
+    chosen["assumed"] = ". ".join((assumed_activity(rate, active, spiking.timesteps), *said))
     return assemble("plan", request, phases, profiles, chosen, stored)
 
 

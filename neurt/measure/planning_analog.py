@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from energy.counts import About
 from neurt.closed_form.expert_rows import ASSUMED
-from neurt.closed_form.passes import check_stages
+from neurt.closed_form.passes import beyond, check_stages, longest_of
 from neurt.closed_form.plan import plan_passes
 from neurt.families import Experts, layout
 from neurt.families.parameters import parameters
@@ -70,4 +70,5 @@ def run_analog_plan(request: PlanRequest) -> CountRun:
     said = [f"{family.name} {alone}: the analog model, in closed form."]
     if any(isinstance(kind.feedforward, Experts) for kind in shape.each):
         said.append(ASSUMED)
+    said += (f"{x}." for x in beyond(longest_of(stages), shape.positions, request.model))
     return CountRun(counts, machines, settings, versions(), now(), command="plan", said=tuple(said))

@@ -41,7 +41,7 @@ def run_profile(request: ProfileRequest, progress: Progress = silent, say: Say =
     stages, profiles = request.stages, request.profiles()
     source = resolve(request.model)
     text, text_name = read_text(request.text, source.directory, detokenise=request.detokenise)
-    fits = partial(check_stages, stages, name=request.model)
+    fits = partial(check_stages, stages, name=request.model, values=True)
     loaded = load(source, request.weights, request.seed, fits, progress, say)
     longest = stages[-1].passes[-1].keys
     inputs = windows(

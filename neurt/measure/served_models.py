@@ -38,7 +38,6 @@ class ServedModel(NamedTuple):
     architecture: str  #: models that share it are no witnesses for each other
     heads: int  #: of attention, which GPUs share
     kv_heads: int  #: cached ones
-    positions: int | None = None  #: longest sequence; None where unknown
     active: float | None = None  #: parameters that a token passes
     total: float | None = None  #: all of them
     #: its sizes, where its layers are planned, and where it comes from
@@ -89,7 +88,6 @@ def served_model(
         shape.model_type,
         shape.heads,
         shape.kv_heads,
-        shape.positions,
         count.active,
         count.total,
         shape,

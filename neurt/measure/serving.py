@@ -10,7 +10,7 @@ from energy.serving.step import Step
 from hwmodels import HardwareProfile, Op
 from hwmodels.plain import several
 from hwmodels.wholechip import WholeChip
-from neurt.closed_form.passes import check_positions, decode
+from neurt.closed_form.passes import beyond, check_length, decode
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.closed_form.serving import BITS
 from neurt.families import layout
@@ -47,9 +47,9 @@ def run_servers(request: PlanRequest, profiles: tuple[HardwareProfile, ...]) -> 
             "--prompt N and --generate N"
         )
     model = served_model(request.model, request.widths)
-    longest = request.prompt + request.generate
-    if model.positions is not None:
-        check_positions(longest - 1, model.positions, request.model)
+    if model.shape is not None:
+        longest = request.prompt + request.generate - 1
+        check_length(longest, model.shape, request.model, analog=True)
     gpus = request.gpus or 1
     model.check_gpus(gpus, "--gpus", RequestError)
     step = model.served.step(request.batch, request.prompt, request.generate, gpus)
@@ -67,7 +67,9 @@ def _server(
     if model.shape is not None and layout(model.shape).converted:
         alone = model.served.step(1, prompt, generate, step.gpus)
         variants = tuple(_variants(request, model, chip, step, alone))
-    notes = tuple(_notes(profile, step, model, said=request.gpus is not None))
+    notes = tuple(
+        _notes(profile, step, model, prompt + generate - 1, said=request.gpus is not None)
+    )
     found = predict(step, chip)
     return Server(model.name, profile, prompt, generate, step, found, variants, notes)
 
@@ -122,7 +124,7 @@ def _gathered(request: PlanRequest, model: ServedModel, spiking: SpikingConfig) 
 
 
 def _notes(
-    profile: HardwareProfile, step: Step, model: ServedModel, *, said: bool
+    profile: HardwareProfile, step: Step, model: ServedModel, longest: int, *, said: bool
 ) -> Iterator[str]:
     if step.gpus == 1 and not said:
         yield "One GPU is taken to hold the model; give --gpus for several"
@@ -131,6 +133,8 @@ def _notes(
             "No spiking side: a model of this type is not converted here. On a GPU an event is a "
             "multiply-accumulate in any case, so that spikes save nothing there by themselves"
         )
+    if model.shape is not None:
+        yield from beyond(longest, model.shape.positions, model.name)
     if model.narrowest < BITS:
         yield (
             f"Weights of {model.narrowest:g} bits save bytes here and no arithmetic: "

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel
 
 from energy import Counts, Label, Levels, count_pass
+from energy.layers.trial import attempt
 from energy.meter import CountSettings
 from neurt.closed_form.passes import Pass, Stage
 from neurt.families import label as label_of_model
@@ -81,8 +82,7 @@ class Counting:
         steps = [step for _, step in self._passes]
         known = steps[0].keys - steps[0].queries
         call = partial(self._model, use_cache=False)
-        # Without a cache, transformers looks for several texts in one sequence: at values.
-        if len(steps) > 1 or known or self._model.device.type == "meta":
+        if len(steps) > 1 or known or self._looks_at_values(ids):
             call = partial(self._model, **cached(self._model))
         if known:
             with torch.no_grad():
@@ -92,6 +92,15 @@ class Counting:
             start = step.keys - step.queries
             new = ids[:, start : step.keys]
             yield start, self._count(stage, step, partial(call, input_ids=new))
+
+    def _looks_at_values(self, ids: Tensor) -> bool:
+        """Whether a prefill of sizes alone needs a cache, and the model takes one.
+
+        Without a cache, transformers looks for several texts in one sequence.
+        """
+        if self._model.device.type != "meta":
+            return False
+        return attempt(self._model, input_ids=ids[:, :1], **cached(self._model)) is not None
 
     def _count(self, stage: Stage, step: Pass, call: Callable[[], Any]) -> Any:
         tokens, phase = step.batch * step.queries, stage.phase

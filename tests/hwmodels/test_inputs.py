@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import os
 import socket
 from pathlib import Path
@@ -124,3 +125,10 @@ def test_toml_of_many_values_is_refused() -> None:
     assert len(parse_toml(f"a = [{'1,' * 9_999}]", "it", FaultError)["a"]) == 9_999
     with pytest.raises(FaultError, match="it has 10,001 values, and at most 10,000 are read"):
         parse_toml(f"a = [{'1,' * 10_000}]", "it", FaultError)
+
+
+def test_what_is_no_finite_number_is_read_where_nobody_computes_with_it() -> None:
+    read = parse_json('{"a": [0.0, Infinity, -Infinity, 1e400]}', "it", FaultError, finite=False)
+    assert read == {"a": [0.0, math.inf, -math.inf, math.inf]}
+    with pytest.raises(FaultError, match=r"^it holds Infinity, which is no finite number$"):
+        parse_json('{"a": Infinity}', "it", FaultError)

@@ -13,7 +13,7 @@ from hwmodels import Op
 from neurt.closed_form.passes import Pass, PlanError
 from neurt.closed_form.plan import plan_asa
 from neurt.families import read_shape
-from neurt.loading import foreign, memory, models
+from neurt.loading import foreign, memory, models, reading
 from neurt.loading.source import ModelError
 from neurt.measure import verification
 from neurt.measure.counting import run_count
@@ -162,10 +162,80 @@ def test_the_settings_say_what_was_chosen(count: Callable[..., CountRun]) -> Non
     assert run.counts.zeros_measured
 
 
-@pytest.mark.parametrize("kind", ["phi", "opt"])
-def test_more_tokens_than_positions(kind: str, count: Callable[..., CountRun]) -> None:
+@pytest.mark.parametrize("kind", ["opt", "gpt_neo", "xglm"])
+def test_more_tokens_than_learned_positions(kind: str, count: Callable[..., CountRun]) -> None:
+    sizes = {"gpt_neo": GPT_NEO}.get(kind, {})
+    if kind == "xglm":  # which computes its table, as long as need be
+        assert count(kind, {"d_model": 32, "ffn_dim": 48}, seq_len=65).counts.dense_macs > 0
+        return
     with pytest.raises(PlanError, match="65 tokens are more than the 64 positions"):
-        count(kind, seq_len=65)
+        count(kind, sizes, seq_len=65)
+
+
+#: Rotary positions, those of a table that is computed (GPT-J, CodeGen), and scores that fall with
+#: distance up to a longest sequence (MPT).
+ENDLESS: dict[str, dict[str, Any]] = {
+    "llama": {},
+    "phi": {},
+    "gpt_neox": {},
+    "gptj": {"rotary_dim": 4},
+    "codegen": {"rotary_dim": 4},
+    "mpt": {"n_layers": LAYERS, "n_heads": HEADS, "d_model": WIDTH, "max_seq_len": 64},
+}
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+@pytest.mark.parametrize("fits", [True, False])
+def test_no_count_depends_on_positions_that_nobody_learned(
+    kind: str, fits: bool, count: Callable[..., CountRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not fits:
+        monkeypatch.setattr(memory, "free_bytes", lambda: 1000)
+    said: list[str] = []
+    found = count(kind, ENDLESS[kind], said.append, seq_len=70).counts
+    assert [line for line in said if "positions" in line] == [
+        f"70 tokens are more than the 64 positions that the configuration of '{found_in(said)}' "
+        "names: no count depends on them, but what it answers there may."
+    ]
+    # All pairs of 70 tokens, in Q K^T and in A V.
+    products = found.only(component="scores").dense_macs, found.only(component="mix").dense_macs
+    assert products == (LAYERS * WIDTH * 70**2, LAYERS * WIDTH * 70**2)
+
+
+def found_in(said: list[str]) -> str:
+    """The model that a line names."""
+    return next(line for line in said if "positions" in line).split("'")[1]
+
+
+@pytest.mark.parametrize("rotation", ["linear", "dynamic", "yarn", "llama3", "longrope"])
+def test_no_count_of_sizes_depends_on_the_rotation(
+    rotation: str, count: Callable[..., CountRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = count("llama").counts.layers
+    monkeypatch.setattr(memory, "free_bytes", lambda: 1000)
+    scaling = {"rope_type": rotation, "rope_theta": 1e4, "factor": 2.0}
+    scaling |= {"original_max_position_embeddings": 32, "low_freq_factor": 1.0}
+    scaling |= {"high_freq_factor": 4.0, "short_factor": [1.0] * 4, "long_factor": [2.0] * 4}
+    assert count("llama", {"rope_parameters": scaling}).counts.layers == plain
+
+
+def test_a_model_that_looks_at_values_is_not_counted_from_sizes(
+    count: Callable[..., CountRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "free_bytes", lambda: 1000)
+    monkeypatch.setattr(reading, "free_bytes", lambda: 1000)
+    sizes = {"num_local_experts": 4, "kv_channels": 8, "num_hidden_layers": 2}
+    with pytest.raises(
+        ModelError, match=r"looks at values, and its weights \([\d,]+ bytes\) do not"
+    ):
+        count("jetmoe", sizes)
+
+
+def test_what_the_code_of_a_model_refuses_is_one_line(count: Callable[..., CountRun]) -> None:
+    sizes = {"axial_pos_shape": (8, 8), "axial_pos_embds_dim": (16, 16), "is_decoder": True}
+    sizes |= {"attn_layers": ["local", "local"], "local_attn_chunk_length": 4, "pad_token_id": 0}
+    with pytest.raises(ModelError, match=r"cannot run 96 tokens: Sequence Length: 96 has to be"):
+        count("reformer", sizes, seq_len=96)
 
 
 def test_a_model_without_a_key_value_cache_is_not_decoded(count: Callable[..., CountRun]) -> None:

@@ -72,6 +72,20 @@ def test_a_request_beyond_the_positions_is_refused(tiny: str) -> None:
         plan(tiny, prompt=60, generate=6)
 
 
+def test_positions_that_are_no_table_are_planned_and_the_plan_says_so(tmp_path: Path) -> None:
+    sizes = {"num_hidden_layers": 2, "hidden_size": 8, "num_attention_heads": 2, "vocab_size": 11}
+    sizes |= {"intermediate_size": 12, "max_position_embeddings": 64}
+    config = json.dumps({"model_type": "llama", **sizes})
+    (tmp_path / "config.json").write_text(config, encoding="utf-8")
+    run = plan(str(tmp_path), prompt=60, generate=6)
+    assert run.request[1].asa.phase == "decode@61-65"
+    assert str(run.settings["assumed"]).endswith(
+        f". 65 tokens are more than the 64 positions that the configuration of '{tmp_path}' names: "
+        "no count depends on them, but what it answers there may"
+    )
+    assert "positions" not in str(plan(str(tmp_path), seq_len=64).settings["assumed"])
+
+
 def rows(counts: Counts) -> dict[str, Any]:
     return {row.name: (row.kind, row.label, row.calls, row.tally) for row in counts.layers}
 
