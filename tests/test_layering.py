@@ -67,7 +67,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
     "neurt": (
         {"assets", "families", "progress", "text", "version"},
         {"spiking"},
-        {"baselines", "closed_form", "loading"},
+        {"baselines", "closed_form", "loading", "nir"},
         {"requests", "streaming"},
         {"measure"},
         {"evaluation", "learning"},

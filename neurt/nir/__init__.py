@@ -1,0 +1,1 @@
+"""Spiking networks from NIR files: read, checked, executed step by step."""
