@@ -22,6 +22,12 @@ _BIASED = {"attention_bias": True}
 
 #: 8 heads of 8 channels, 6 entries of state for each, chunks of fewer tokens than there are.
 _STATES = {"num_heads": 8, "head_dim": 8, "state_size": 6, "n_groups": 2, "chunk_size": 4}
+#: 4 heads of values of 10 channels, which share 2 of keys of 6.
+_DELTA = {
+    **{"linear_num_value_heads": 4, "linear_num_key_heads": 2, "linear_key_head_dim": 6},
+    **{"linear_value_head_dim": 10, "linear_conv_kernel_dim": 3, "head_dim": 16},
+    "layer_types": ["linear_attention", "full_attention"],
+}
 _HYBRID = {
     **{"mamba_num_heads": 8, "mamba_head_dim": 10, "ssm_state_size": 6, "n_groups": 2},
     **{"chunk_size": 4, "head_dim": 12},
@@ -54,6 +60,13 @@ TINY: dict[str, tuple[str, dict[str, Any]]] = {
     "cohere2": ("cohere2", {**_LOCAL, "num_hidden_layers": 4}),
     "stablelm": ("stablelm", {}),
     "stablelm, parallel": ("stablelm", {"use_parallel_residual": True, "use_qkv_bias": True}),
+    "phi, normed": ("phi", {"qk_layernorm": True}),
+    "cohere, normed": ("cohere", {"use_qk_norm": True}),
+    "stablelm, normed": ("stablelm", {"qk_layernorm": True}),
+    "stablelm, parallel and normed": (
+        "stablelm",
+        {"use_parallel_residual": True, "qk_layernorm": True},
+    ),
     "starcoder2": ("starcoder2", {"sliding_window": 4}),
     "starcoder2, no bias": ("starcoder2", {"use_bias": False, "sliding_window": None}),
     "gpt_neox": ("gpt_neox", {}),
@@ -82,6 +95,7 @@ TINY: dict[str, tuple[str, dict[str, Any]]] = {
         {**_OPT, "_remove_final_layer_norm": True, "layer_norm_elementwise_affine": False},
     ),
     "gpt_neox, all rotated": ("gpt_neox", {"rotary_pct": 1.0, "attention_bias": False}),
+    "qwen3_5_text": ("qwen3_5_text", _DELTA),
     "mamba2": ("mamba2", _STATES),
     "mamba2, biased and tied": (
         "mamba2",
@@ -101,6 +115,8 @@ TINY: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 _EXPERTS = {"num_local_experts": 4, "num_experts": 4, "num_experts_per_tok": 2}
+
+_SHARED = {"moe_intermediate_size": 24, "shared_expert_intermediate_size": 40}
 
 _LATENT = {
     "num_key_value_heads": 4,
@@ -151,6 +167,16 @@ MIXTURES: dict[str, tuple[str, dict[str, Any]]] = {
             **{"use_qk_norm": False, "attention_bias": True, "no_rope_layer_interval": 2},
         },
     ),
+    "qwen2_moe": ("qwen2_moe", {**_EXPERTS, **_SHARED, "use_sliding_window": True}),
+    "qwen3_next": ("qwen3_next", {**_DELTA, **_EXPERTS, **_SHARED}),
+    "qwen3_next, biased": (
+        "qwen3_next",
+        {
+            **{**_DELTA, **_EXPERTS, **_SHARED, "attention_bias": True, "norm_topk_prob": False},
+            **{"mlp_only_layers": [1], "partial_rotary_factor": 1.0},
+        },
+    ),
+    "qwen3_5_moe_text": ("qwen3_5_moe_text", {**_DELTA, **_EXPERTS, **_SHARED}),
     "nemotron_h, experts": (
         "nemotron_h",
         {

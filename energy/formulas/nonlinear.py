@@ -93,6 +93,11 @@ def rms_norm(rows: int, width: int, *, scale: bool = True, offset: bool = False)
     return _passing(rows * width, ops)
 
 
+def scaled_apart(tally: Tally, heads: int) -> Tally:
+    """A norm whose vectors are those of so many heads, each with weights of its own."""
+    return tally._replace(ops={**tally.ops, Op.VECTOR_READ: heads * tally.ops[Op.VECTOR_READ]})
+
+
 def gelu_tanh(elements: int) -> Tally:
     """GELU by the tanh form: 0.5 x (1 + tanh(c (x + 0.044715 x^3))).
 

@@ -7,7 +7,6 @@ in which a product escaped.
 
 from __future__ import annotations
 
-import inspect
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,6 +20,7 @@ from energy.formulas import Conventions
 from energy.layers.matmul import AttentionCore
 from energy.meter.audit import Audit, Named, refuse_opaque
 from energy.meter.evaluating import evaluating
+from energy.meter.hooks import hook
 from energy.meter.loose import PARTS
 from energy.meter.recognise import recognise
 from energy.meter.rules import is_counted, is_known
@@ -182,7 +182,7 @@ def counting(
         # An interrupted pass runs no hooks, so its guards would outlive it.
         stack.callback(audit.pauses.clear)
         for name, module in counted:
-            _hook(module, meter.recorder(module, name), audit, stack)
+            hook(module, meter.recorder(module, name), audit, stack)
         stack.enter_context(audit)
         yield meter
     meter.uncounted.update(audit.elementwise())
@@ -198,31 +198,6 @@ def _check_module(model: object) -> None:
             f"only a torch.nn.Module can be counted, and {quoted(model)} is none; give the network "
             "itself"
         )
-
-
-def _hook(
-    module: nn.Module,
-    record: Callable[[tuple[Any, ...], Any], None],
-    audit: Audit,
-    stack: ExitStack,
-) -> None:
-    def enter(_layer: nn.Module, _args: Any) -> None:
-        audit.pauses.append(torch._C._DisableTorchDispatch())
-
-    def leave(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
-        try:
-            if out is None:  # the forward raised; nothing to count
-                return
-            if kwargs:  # put operands given by keyword where the rules expect them
-                bound = inspect.signature(layer.forward).bind(*args, **kwargs)
-                args = tuple(bound.arguments.values())
-            record(args, out)
-        finally:
-            audit.pauses.pop()
-
-    stack.callback(module.register_forward_pre_hook(enter).remove)
-    hook = module.register_forward_hook(leave, with_kwargs=True, always_call=True)
-    stack.callback(hook.remove)
 
 
 @torch.no_grad()

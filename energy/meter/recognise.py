@@ -18,7 +18,8 @@ from transformers.pytorch_utils import Conv1D
 
 from energy.formulas import Conventions, nonlinear
 from energy.layers.trial import attempt, same, twin
-from energy.meter.recognise_experts import experts_rule, note_chosen, router_rule
+from energy.meter.recognise_experts import experts_rule, note_chosen
+from energy.meter.recognise_router import router_rule
 from energy.meter.recognise_scan import scan_rule
 from energy.meter.rules import Rows, Rule, is_known, ruled, tally_call
 from energy.meter.tally_elementwise import Formula, activation, norm, rotary_angles
@@ -79,20 +80,22 @@ def _run(layer: nn.Module, *args: Any, tensors: dict[str, Tensor], **kwargs: Any
 
 def _norm(layer: nn.Module) -> Rule | None:
     weight, bias = layer._parameters.get("weight"), layer._parameters.get("bias")
-    if weight is not None and weight.dim() != 1:
+    if weight is not None and weight.dim() not in (1, 2):
         return None
-    width = getattr(layer, "normalized_shape", (8,))[-1] if weight is None else weight.shape[0]
-    if bias is not None and bias.shape != (width,):
+    width = getattr(layer, "normalized_shape", (8,))[-1] if weight is None else weight.shape[-1]
+    if bias is not None and (bias.shape != (width,) or (weight is not None and weight.dim() != 1)):
         return None
-    scale, shift = _random(width), (0.0 if bias is None else _random(width).flip(0))
+    each = (width,) if weight is None else weight.shape  # each head may have weights of its own
+    scale, shift = _random(*each), (0.0 if bias is None else _random(width).flip(0))
     # Large values, beside which epsilon vanishes.
-    x = 1000 * (_random(3, width) - torch.tensor([[0.0], [0.5], [1.0]]))
+    less = torch.tensor([0.0, 0.5, 1.0]).reshape(3, *[1] * len(each))
+    x = 1000 * (_random(3, *each) - less)
     tensors = {"weight": scale} | ({"bias": shift} if isinstance(shift, Tensor) else {})
     out = _run(layer, x, tensors=tensors)
     for centred in (False, True) if bias is None else (True,):
         base = x - x.mean(-1, keepdim=True) if centred else x
         base = base * base.square().mean(-1, keepdim=True).rsqrt()
-        for offset in (False, True) if weight is not None else (False,):
+        for offset in (False, True) if weight is not None and weight.dim() == 1 else (False,):
             if same(out, base * (1.0 if weight is None else scale + offset) + shift):
                 return norm(centred=centred, offset=offset)
     return None

@@ -11,8 +11,9 @@ from torch.nn.functional import conv1d, linear, silu, softplus
 from transformers.activations import ACT2FN
 
 from energy.layers.trial import attempt, same, twin
+from energy.meter.recognise_delta import is_delta_net
 from energy.meter.rules import Rule
-from energy.meter.tally_scan import gated, mamba2
+from energy.meter.tally_scan import delta_net, gated, mamba2
 
 #: Of the stand-ins: entries of a token, heads, channels of each, entries of state, groups, tokens
 #: of a kernel, tokens.
@@ -29,16 +30,19 @@ def _random(*shape: int, seed: int = 0) -> Tensor:
 def scan_rule(layer: nn.Module) -> Rule | None:
     """The rule of a mixer with a convolution and a scan, or of its norm; None for another module.
 
-    Mixers of Mamba-2 are tried in their form for chunks of tokens, two of them, against the
-    recurrence token by token.
+    Mixers are tried in their form for chunks of tokens, two of them, against the recurrence token
+    by token.
     """
     if {*layer._modules} >= _HELD and {*layer._parameters} == {"A_log", "D", "dt_bias"}:
         return mamba2 if _scans(layer) else None
+    if {*layer._modules} >= _HELD_BY_DELTA and {*layer._parameters} == {"A_log", "dt_bias"}:
+        return delta_net if is_delta_net(layer) else None
     if {*layer._parameters} == {"weight"} and not layer._modules and not layer._buffers:
         return gated if _gates(layer) else None
     return None
 
 
+_HELD_BY_DELTA = {"conv1d", "norm", "out_proj"}
 _HELD = {"in_proj", "conv1d", "act", "norm", "out_proj"}
 
 

@@ -43,14 +43,20 @@ def activation(formula: Formula) -> Rule:
 
 
 def norm(*, centred: bool, offset: bool = False) -> Rule:
-    """LayerNorm (`centred`) or RMSNorm over the last dimensions; `offset` scales by 1 + weight."""
+    """LayerNorm (`centred`) or RMSNorm over the last dimensions; `offset` scales by 1 + weight.
+
+    Weights may be (heads, width): a scale for each head.
+    """
 
     def rule(layer: Any, name: str, args: Any, out: Tensor, conventions: Conventions) -> Rows:
         width = prod(getattr(layer, "normalized_shape", out.shape[-1:]))
         shape = out.numel() // width, width
         scale, shift = (getattr(layer, x, None) is not None for x in ("weight", "bias"))
         formula = partial(nonlinear.layer_norm, shift=shift) if centred else nonlinear.rms_norm
-        return {"": formula(*shape, scale=scale, offset=offset)}
+        tally = formula(*shape, scale=scale, offset=offset)
+        if scale and (heads := layer.weight.numel() // width) > 1:
+            tally = nonlinear.scaled_apart(tally, heads)
+        return {"": tally}
 
     return rule
 

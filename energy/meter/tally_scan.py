@@ -9,7 +9,14 @@ from torch import Tensor
 
 from energy.counts import Tally
 from energy.formulas import Conventions, nonlinear
-from energy.formulas.scan import Scan, causal_convolution, gated_norm, selective_scan
+from energy.formulas.scan import (
+    Delta,
+    Scan,
+    causal_convolution,
+    gated_delta,
+    gated_norm,
+    selective_scan,
+)
 from energy.meter.rules import Rows, tally_call
 
 
@@ -34,6 +41,23 @@ def mamba2(layer: Any, name: str, args: Any, out: Tensor, conventions: Conventio
         elements = rows * scan.channels
         found["gate"] = Tally.total((nonlinear.silu(elements), nonlinear.multiply(elements)))
     return found
+
+
+def delta_of(layer: Any) -> Delta:
+    """The sizes of a mixer of gated delta networks."""
+    return Delta(layer.num_v_heads, layer.num_k_heads, layer.head_k_dim, layer.head_v_dim)
+
+
+def delta_net(layer: Any, name: str, args: Any, out: Tensor, conventions: Conventions) -> Rows:
+    """The rule of a mixer with the gated delta rule, beside its projections and its norm."""
+    sequences, tokens = args[0].shape[:2]
+    channels, _, kernel = layer.conv1d.weight.shape
+    bias = layer.conv1d.bias is not None
+    return {
+        "conv1d": causal_convolution(sequences, tokens, channels, kernel, bias=bias),
+        "act": nonlinear.silu(sequences * tokens * channels),
+        "scan": gated_delta(sequences, tokens, delta_of(layer)),
+    }
 
 
 def convolved(

@@ -11,8 +11,9 @@ from neurt.closed_form.expert_rows import experts_of
 from neurt.closed_form.latent_rows import latent_attention
 from neurt.closed_form.passes import Pass
 from neurt.closed_form.row import Row
-from neurt.closed_form.scan_rows import state_space
+from neurt.closed_form.scan_rows import delta_rule, state_space
 from neurt.families import (
+    DeltaRule,
     Experts,
     LatentAttention,
     Layer,
@@ -43,6 +44,8 @@ def _mixer(shape: Shape, kind: Layer, what: Pass, conventions: Conventions) -> l
     mixer = kind.mixer
     if isinstance(mixer, StateSpace):
         return state_space(shape, mixer, what)
+    if isinstance(mixer, DeltaRule):
+        return delta_rule(shape, mixer, what)
     if isinstance(mixer, LatentAttention):
         return latent_attention(shape, mixer, what, conventions)
     return [] if mixer is None else _attention(shape, mixer, what, conventions)
@@ -102,18 +105,23 @@ def _norms_of_attention(shape: Shape, rows: int) -> list[Row]:
     """Those of Q and of K, over each head or over all of its channels."""
     family = layout(shape)
     attention = family.attention
-    norm, by_head = attention.norm or family.norm, attention.norm_over == "head"
+    norm, width = attention.norm or family.norm, shape.head_width
     kind = family.class_of_norm(shape.model_type, norm)
-    return [
-        (
-            f"{attention.path}.{name}",
-            kind,
-            _norm(norm, rows * heads, shape.head_width)
-            if by_head
-            else _norm(norm, rows, heads * shape.head_width),
-        )
-        for name, heads in zip(attention.norms, (shape.heads, shape.kv_heads), strict=False)
-    ]
+    found: list[Row] = []
+    for part, heads in zip(attention.norms, (shape.heads, shape.kv_heads), strict=False):
+        name = f"{attention.path}.{part}"
+        match attention.norm_over:
+            case "all":
+                found.append((name, kind, _norm(norm, rows, heads * width)))
+            case "head":
+                found.append((name, kind, _norm(norm, rows * heads, width)))
+            case "head, own weights":
+                tally = nonlinear.scaled_apart(_norm(norm, rows * heads, width), heads)
+                found.append((name, kind, tally))
+            case "head, own layer":
+                each = _norm(norm, rows, width)
+                found += [(name.format(head=head), kind, each) for head in range(heads)]
+    return found
 
 
 def _feedforward(shape: Shape, kind: Layer, rows: int) -> list[Row]:
@@ -157,9 +165,10 @@ def _norm(norm: Norm, rows: int, width: int) -> Tally:
 
 
 def projections(shape: Shape) -> list[tuple[str, int]]:
-    """The layers that make Q, K and V, and the channels that each of them makes."""
+    """The layers that make Q (and its gate), K and V, and the channels that each of them makes."""
     names = layout(shape).attention.inputs
-    widths = [shape.query_width, shape.kv_width, shape.kv_width]
+    gated = layout(shape).attention.gated
+    widths = [shape.query_width * (1 + gated), shape.kv_width, shape.kv_width]
     return list(zip(names, [sum(widths)] if len(names) == 1 else widths, strict=True))
 
 
@@ -170,6 +179,7 @@ def rotary(shape: Shape, what: Pass, steps: int = 1) -> list[Row]:
         return []
     channels = shape.rotary_width * (shape.heads + shape.kv_heads)
     elements = steps * what.batch * what.queries * channels
-    # The angles of a position serve the whole batch.
-    tally = nonlinear.rotary(elements, what.queries * shape.rotary_width)
+    # The angles of a position serve the whole batch, unless each sequence has its own.
+    positions = what.queries * (what.batch if layout(shape).positions_by_sequence else 1)
+    tally = nonlinear.rotary(elements, positions * shape.rotary_width)
     return [(f"{attention.path}.core.rotary", "Rotary", tally)]

@@ -75,6 +75,9 @@ def _shared(shape: Shape, block: Experts, tokens: int) -> list[Row]:
         return []
     added = nonlinear.residual(tokens * shape.width, tokens * shape.width)
     rows = dense_block(shape, names.shared, block.shared, tokens, bias=False)
+    if names.shared_gate is not None:
+        weighed = formulas.linear(tokens, shape.width, 1, bias=False)
+        rows.append((names.shared_gate, "Linear", weighed))
     return [*rows, (f"{names.path}.residual.0", "Residual", added)]
 
 

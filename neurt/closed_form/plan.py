@@ -158,8 +158,8 @@ def _embeddings(shape: Shape, what: Pass) -> list[Row]:
         found[0] = name, kind, tally._replace(ops={**tally.ops, Op.MUL: rows * shape.width})
     found += norms_named(family.embedding_norm, shape, rows)
     if family.angles is not None:
-        angles = nonlinear.rotary_angles(what.queries, shape.rotary_width)
-        kind = family.classes[shape.model_type] + "RotaryEmbedding"
+        angles = nonlinear.rotary_angles(positions, shape.rotary_width)
+        kind = family.classes[shape.model_type] + family.rotary_class
         found += [(family.angles, kind, angles)] * _rotations(shape)
     return found
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 from energy import formulas
 from energy.counts import Tally
 from energy.formulas import nonlinear
-from energy.formulas.scan import causal_convolution, gated_norm, selective_scan
+from energy.formulas.scan import (
+    causal_convolution,
+    gated_delta,
+    gated_norm,
+    selective_scan,
+)
 from neurt.closed_form.passes import Pass
 from neurt.closed_form.row import Row
-from neurt.families import Shape, StateSpace, layout
+from neurt.families import DeltaRule, Shape, StateSpace, layout
 
 
 def state_space(shape: Shape, mixer: StateSpace, what: Pass) -> list[Row]:
@@ -31,4 +36,30 @@ def state_space(shape: Shape, mixer: StateSpace, what: Pass) -> list[Row]:
         named("scan", names.kind, selective_scan(*size, scan)),
         named("norm", names.norm, gated_norm(rows, scan.channels, scan.groups)),
         named("out_proj", family.linear, from_),
+    ]
+
+
+def delta_rule(shape: Shape, mixer: DeltaRule, what: Pass) -> list[Row]:
+    """A mixer of gated delta networks."""
+    family, delta = layout(shape), mixer.delta
+    names, size = family.delta, (what.batch, what.queries)
+    assert names is not None
+    rows = what.batch * what.queries
+
+    def named(part: str, kind: str, tally: Tally) -> Row:
+        return f"{names.path}.{part}", kind, tally
+
+    convolution = causal_convolution(*size, delta.convolved, mixer.kernel, bias=False)
+    return [
+        *(
+            named(part, family.linear, formulas.linear(rows, shape.width, made, bias=False))
+            for part, made in names.made(delta).items()
+        ),
+        named("conv1d", names.kind, convolution),
+        named("act", names.kind, nonlinear.silu(rows * delta.convolved)),
+        named("scan", names.kind, gated_delta(*size, delta)),
+        named("norm", names.norm, gated_norm(rows * delta.heads, delta.value_width)),
+        named(
+            "out_proj", family.linear, formulas.linear(rows, delta.values, shape.width, bias=False)
+        ),
     ]

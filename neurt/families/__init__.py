@@ -28,6 +28,7 @@ from neurt.families.declared import (
 from neurt.families.family import Family
 from neurt.families.gpt2 import ALIASES
 from neurt.families.shape import (
+    DeltaRule,
     Dense,
     Experts,
     LatentAttention,
@@ -45,6 +46,7 @@ __all__ = [
     "SPIKING",
     "UNREAD",
     "ContradictionError",
+    "DeltaRule",
     "Dense",
     "Experts",
     "Family",
@@ -89,7 +91,12 @@ def read_shape(config: Mapping[str, Any], name: str) -> Shape:
 
 
 #: Models of text and images, and the `model_type` of the language model inside each.
-_WITH_IMAGES = {"gemma3": "gemma3_text", "llama4": "llama4_text", "mistral3": "mistral"}
+_WITH_IMAGES = {
+    "gemma3": "gemma3_text",
+    "llama4": "llama4_text",
+    **{x: f"{x}_text" for x in ("qwen3_5", "qwen3_5_moe")},
+    "mistral3": "mistral",
+}
 
 
 def _text_model(config: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ from functools import cache
 
 from energy.counts import Label
 from neurt.families.bloom import BLOOM
-from neurt.families.cohere import COHERE
+from neurt.families.cohere import COHERE, COHERE_NORMED
 from neurt.families.deepseek import DEEPSEEK2, DEEPSEEK3
 from neurt.families.falcon import FALCON
 from neurt.families.family import Family
@@ -20,14 +20,15 @@ from neurt.families.labels import Names
 from neurt.families.llama import LLAMA
 from neurt.families.llama4 import LLAMA4
 from neurt.families.mamba2 import MAMBA2
-from neurt.families.mixtral import MIXTRAL, OLMOE, QWEN3_MOE
+from neurt.families.mixtral import MIXTRAL, OLMOE, QWEN2_MOE, QWEN3_MOE
 from neurt.families.nemotron_h import NEMOTRON_H
 from neurt.families.olmo import OLMO, OLMO2, OLMO3
 from neurt.families.opt import OPT, OTHERS
-from neurt.families.phi import PHI, PHI3
+from neurt.families.phi import PHI, PHI3, PHI_NORMED
 from neurt.families.qwen3 import QWEN3
+from neurt.families.qwen3_next import QWEN3_5, QWEN3_5_MOE, QWEN3_NEXT
 from neurt.families.shape import Shape
-from neurt.families.stablelm import STABLELM, STABLELM_PARALLEL, STARCODER2
+from neurt.families.stablelm import STABLELM, STABLELM_OTHERS, STARCODER2
 
 #: All of them; of a family with several layouts the one that most of its models have comes first.
 FAMILIES = (
@@ -42,14 +43,15 @@ FAMILIES = (
         GEMMA3,
         PHI3,
         PHI,
+        PHI_NORMED,
         OLMO,
         OLMO2,
         OLMO3,
         GRANITE,
     ),
-    *(COHERE, STABLELM, STABLELM_PARALLEL, STARCODER2, GPT_NEOX),
-    *(GPTJ, BLOOM, *FALCON, MIXTRAL, QWEN3_MOE, OLMOE, GPT_OSS, DEEPSEEK2, DEEPSEEK3),
-    *(LLAMA4, MAMBA2, NEMOTRON_H),
+    *(COHERE, COHERE_NORMED, STABLELM, *STABLELM_OTHERS, STARCODER2, GPT_NEOX),
+    *(GPTJ, BLOOM, *FALCON, MIXTRAL, QWEN2_MOE, QWEN3_MOE, OLMOE, GPT_OSS, DEEPSEEK2, DEEPSEEK3),
+    *(LLAMA4, QWEN3_NEXT, QWEN3_5, QWEN3_5_MOE, MAMBA2, NEMOTRON_H),
 )
 
 #: Those that can be converted to spikes.

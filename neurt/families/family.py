@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from energy.formulas.experts import Scoring
+from energy.formulas.scan import Delta
 from neurt.families.config import Config
 from neurt.families.shape import Layer, Shape
 
@@ -62,11 +63,14 @@ class Attention:
     rotary: bool = False  #: whether Q and K are rotated by their position
     #: norms of Q and of K, before they are rotated; none where empty
     norms: tuple[str, ...] = ()
-    norm_over: Literal["head", "all"] = "head"  #: whether each head is normed by itself
+    #: whether each head is normed by itself, with weights that all share or its own, which one
+    #: layer holds or one for each head
+    norm_over: Literal["all", "head", "head, own weights", "head, own layer"] = "head"
     norm: Norm | None = None  #: what these norms are; None for what all of the model are
     #: whether it asks transformers' interface for attention, which can be exposed; the rows of one
     #: that does not are called after what they are, and its rotation is not counted
     exposed: bool = True
+    gated: bool = False  #: whether the projection to Q makes a gate of what the heads mix, too
     sinks: bool = False  #: whether each head has a learned score that takes part in the softmax
     #: factor of the scores, from a configuration of transformers and the index of the layer; None
     #: for one over the root of the width of a head
@@ -80,6 +84,26 @@ class Recurrence:
     path: str  #: its name in the layer
     kind: str  #: its class
     norm: str  #: class of its norm, which has a gate
+
+
+#: What a projection of such a mixer makes: a property of `Delta`.
+Made = Literal["convolved", "values", "heads"]
+
+
+@dataclass(frozen=True)
+class DeltaNet:
+    """Where a mixer with the gated delta rule lives in a layer, beside `conv1d` and the like."""
+
+    path: str  #: its name in the layer
+    kind: str  #: its class
+    norm: str  #: class of its norm, which has a gate
+    #: projections, and what each of them makes: Q, K and V (`convolved`), a gate (`values`), a
+    #: decay and a strength of each head (`heads`)
+    inputs: tuple[tuple[str, tuple[Made, ...]], ...]
+
+    def made(self, delta: Delta) -> dict[str, int]:
+        """What each projection makes of a token."""
+        return {name: sum(getattr(delta, part) for part in parts) for name, parts in self.inputs}
 
 
 @dataclass(frozen=True)
@@ -123,6 +147,7 @@ class Mixture:
     group_best: int = 2  #: how many members speak for a group of experts
     gated: bool = True  #: whether the experts have a gate
     shared: FeedForward | None = None  #: the block that every token passes beside the chosen ones
+    shared_gate: str | None = None  #: the layer that makes one weight of that block for each token
     router_class: str = "TopKRouter"  #: class of the router, after the prefix of the family
     experts_class: str = "Experts"  #: that of what holds the experts
 
@@ -150,10 +175,12 @@ class Family:
     positions_by_sequence: bool = False
     positions_unused: int = 0  #: rows of the table of learned positions beyond `Shape.positions`
     angles: str | None = None  #: dotted name of what computes the angles of rotary positions
+    rotary_class: str = "RotaryEmbedding"  #: class of that, after the prefix of the family
     angles_apart: bool = False  #: whether layers with a window have angles of their own
     linear: Literal["Conv1D", "Linear", "FalconLinear"] = "Linear"  #: class of its linear layers
     norm: Norm = LAYER_NORM  #: what its norms are
     recurrence: Recurrence | None = None  #: what some layers have in the place of attention
+    delta: DeltaNet | None = None  #: the same with the gated delta rule
     mixture: Mixture | None = None  #: what some layers have in the place of the feed-forward block
     embedding_norm: str | None = None  #: dotted name of a norm of the embedded tokens
     embedding_scaled: bool = False  #: whether the look-up of tokens multiplies them by a constant

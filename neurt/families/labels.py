@@ -30,7 +30,9 @@ class Names:
             if name.startswith(layers):
                 depth, _, part = name.removeprefix(layers).partition(".")
                 if depth.isdecimal():
-                    block, component = parts.get(part, ("other", part))
+                    # Layers of one kind, one for each head, are told apart by a number.
+                    kind = part.rstrip("0123456789")
+                    block, component = parts.get(part) or parts.get(kind) or ("other", part)
                     return Label(block, component, int(depth))
         block, component = self._outside.get(name, ("other", name.rpartition(".")[2]))
         return Label(block, component)
@@ -41,7 +43,7 @@ def _in_layer(family: Family) -> dict[str, Part]:
     attention, feedforward = family.attention, family.feedforward
     of_attention = {
         **dict.fromkeys(attention.inputs, "qkv"),
-        **dict.fromkeys(attention.norms, "norm"),
+        **dict.fromkeys((name.partition("{")[0] for name in attention.norms), "norm"),
         attention.output: "proj",
         **{f"core.{part}": part for part in _PRODUCTS},
         **{f"({part})": part for part in _PRODUCTS if not attention.exposed},
@@ -69,11 +71,16 @@ def _in_layer(family: Family) -> dict[str, Part]:
 
 
 def _recurrence(family: Family) -> Mapping[str, Part]:
-    """The parts of a mixer of Mamba-2."""
-    names = family.recurrence
-    if names is None:
-        return {}
-    return {f"{names.path}.{part}": ("attention", what) for part, what in OF_RECURRENCE.items()}
+    """The parts of mixers with a state of fixed size."""
+    found: dict[str, Part] = {}
+    for names in (family.recurrence, family.delta):
+        if names is not None:
+            parts = {f"{names.path}.{part}": what for part, what in OF_RECURRENCE.items()}
+            found |= {part: ("attention", what) for part, what in parts.items()}
+    if family.delta is not None:
+        inputs = (f"{family.delta.path}.{name}" for name, _ in family.delta.inputs)
+        found |= dict.fromkeys(inputs, ("attention", "qkv"))
+    return found
 
 
 #: Parts of a mixer with a state of fixed size.
@@ -108,6 +115,8 @@ def _mixture(family: Family) -> Mapping[str, Part]:
     if names.shared is not None:
         found |= {names.shared.name(part): ("ffn", x) for part, x in _dense(names.shared).items()}
         found[f"{names.path}.residual.0"] = "ffn", "residual"
+        if names.shared_gate is not None:
+            found[names.shared_gate] = "ffn", "router"
     return found
 
 

@@ -1,13 +1,14 @@
-"""Mixtures of experts in the layers of Llama: Mixtral, Qwen3-MoE, OLMoE."""
+"""Mixtures of experts in the layers of Llama: Mixtral, Qwen2-MoE and Qwen3-MoE, OLMoE."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from energy.formulas.experts import Scoring
 from neurt.families.config import Config
 from neurt.families.family import Mixture
-from neurt.families.llama import ATTENTION, LLAMA
+from neurt.families.llama import ATTENTION, FEEDFORWARD, LLAMA
 from neurt.families.qwen3 import QWEN3
 from neurt.families.shape import Experts, Shape
 from neurt.families.sizes import Absent, read_sizes, read_window, with_experts, with_windows
@@ -48,15 +49,16 @@ def _read_qwen3(config: Config, model_type: str) -> Shape:
     number, chosen = read_chosen(config, key, 128, 8)
     normalised = config.flag("norm_topk_prob", default=False)
     experts = Experts(number, chosen, config.size("moe_intermediate_size", 768), normalised)
-    dense, every = (
-        config.content.get("mlp_only_layers") or [],
-        config.size("decoder_sparse_step", 1),
-    )
+    return with_experts(shape, experts, read_sparse(config))
+
+
+def read_sparse(config: Config) -> Callable[[int], bool]:
+    """Whether the layer of an index has experts, in Qwen."""
+    dense = config.content.get("mlp_only_layers") or []
+    every = config.size("decoder_sparse_step", 1)
     if not isinstance(dense, list) or any(type(depth) is not int for depth in dense):
         raise config.wrong("mlp_only_layers", dense, "must be a list of the indices of layers")
-    return with_experts(
-        shape, experts, lambda depth: depth not in dense and (depth + 1) % every == 0
-    )
+    return lambda depth: depth not in dense and (depth + 1) % every == 0
 
 
 QWEN3_MOE = replace(
@@ -65,6 +67,44 @@ QWEN3_MOE = replace(
     classes={"qwen3_moe": "Qwen3Moe"},
     read=_read_qwen3,
     mixture=Mixture("mlp", "gate", Scoring.SOFTMAX),
+)
+
+
+def _read_qwen2(config: Config, model_type: str) -> Shape:
+    shape = read_sizes(config, model_type, Absent(16, None, 16, 151_936, 32_768))
+    shape = replace(shape, qkv_bias=config.flag("qkv_bias", default=True))
+    slides = config.flag("use_sliding_window", default=False)
+    first = config.size("max_window_layers", 28) if slides else 0
+    window = read_window(config, 4096) if slides else None
+    shape = with_windows(shape, config, window, lambda depth: depth % 2 == 0 and depth < first)
+    number, chosen = read_chosen(config, "num_experts", 60, 4)
+    experts = Experts(
+        number,
+        chosen,
+        config.size("moe_intermediate_size", 1408),
+        normalised=config.flag("norm_topk_prob", default=False),
+        shared=config.size("shared_expert_intermediate_size", 5632),
+    )
+    return with_experts(shape, experts, read_sparse(config))
+
+
+#: The block beside the experts of Qwen, which a weight of each token multiplies.
+SHARED_OF_QWEN = replace(FEEDFORWARD, path="mlp.shared_expert")
+MIXTURE_OF_QWEN = Mixture(
+    "mlp",
+    "gate",
+    Scoring.SOFTMAX,
+    shared=SHARED_OF_QWEN,
+    shared_gate="mlp.shared_expert_gate",
+)
+
+QWEN2_MOE = replace(
+    LLAMA,
+    name="Qwen2-MoE",
+    classes={"qwen2_moe": "Qwen2Moe"},
+    read=_read_qwen2,
+    mixture=MIXTURE_OF_QWEN,
+    converted=False,
 )
 
 

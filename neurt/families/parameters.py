@@ -6,7 +6,15 @@ from collections import Counter
 from typing import NamedTuple
 
 from neurt.families.declared import layout
-from neurt.families.shape import Dense, LatentAttention, Layer, SelfAttention, Shape, StateSpace
+from neurt.families.shape import (
+    DeltaRule,
+    Dense,
+    LatentAttention,
+    Layer,
+    SelfAttention,
+    Shape,
+    StateSpace,
+)
 
 
 class Parameters(NamedTuple):
@@ -55,6 +63,8 @@ def layer_parameters(shape: Shape, kind: Layer, *, active: bool = False) -> int:
 def _mixer(shape: Shape, kind: Layer) -> int:
     if isinstance(kind.mixer, StateSpace):
         return _state_space(shape, kind.mixer)
+    if isinstance(kind.mixer, DeltaRule):
+        return _delta_rule(shape, kind.mixer)
     if isinstance(kind.mixer, LatentAttention):
         return _latent(shape, kind.mixer)
     return 0 if kind.mixer is None else _attention(shape, kind.mixer)
@@ -68,14 +78,23 @@ def _state_space(shape: Shape, mixer: StateSpace) -> int:
     return products + convolution + 3 * scan.heads + scan.channels
 
 
+def _delta_rule(shape: Shape, mixer: DeltaRule) -> int:
+    delta, names = mixer.delta, layout(shape).delta
+    assert names is not None
+    made = sum(names.made(delta).values())
+    # A and the bias of the step; the scale of the norm of a head.
+    own = delta.convolved * mixer.kernel + 2 * delta.heads + delta.value_width
+    return shape.width * (made + delta.values) + own
+
+
 def _attention(shape: Shape, mixer: SelfAttention) -> int:
     family, width = layout(shape), shape.width
     attention = family.attention
-    made = shape.query_width + 2 * shape.kv_width
+    made = (1 + attention.gated) * shape.query_width + 2 * shape.kv_width
     products = width * (made + shape.query_width)
     biases = made * shape.qkv_bias + width * shape.out_bias
-    by_head = attention.norm_over == "head"
-    heads = (1, 1) if by_head else (shape.heads, shape.kv_heads)
+    shared = attention.norm_over == "head"
+    heads = (1, 1) if shared else (shape.heads, shape.kv_heads)
     normed = sum(heads[: len(attention.norms)]) * shape.head_width * mixer.normed
     norm = attention.norm or family.norm
     own = norm.parameters(normed) + shape.heads * attention.sinks
@@ -109,4 +128,6 @@ def _feedforward(shape: Shape, kind: Layer, *, active: bool) -> int:
     router = (shape.width + biased) * block.number
     used = block.chosen if active else block.number
     shared = dense(block.shared, biased=False) if block.shared else 0
+    if mixture is not None and mixture.shared_gate is not None:
+        shared += shape.width
     return router + used * dense(block.inner, biased=biased) + shared

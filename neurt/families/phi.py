@@ -30,10 +30,15 @@ PHI3 = replace(
 
 
 def _read_phi(config: Config, model_type: str) -> Shape:
-    config.require("qk_layernorm", False)
+    normed = config.flag("qk_layernorm", default=False)
     absent = Absent(positions=2048, rotary_share=0.5)
     shape = read_sizes(config, model_type, absent, known=("gelu_new", "gelu", "relu", "silu"))
-    return replace(shape, qkv_bias=True, out_bias=True, ffn_bias=True, head_bias=True)
+    biased = replace(shape, qkv_bias=True, out_bias=True, ffn_bias=True, head_bias=True)
+    return replace(biased, variant=NORMED if normed else "")
+
+
+#: The variant whose attention norms Q and K.
+NORMED = "normed"
 
 
 #: Both blocks read what one norm gives.
@@ -48,4 +53,9 @@ PHI = replace(
     final_norm="model.final_layernorm",
     norm=LAYER_NORM,
     converted=False,
+)
+PHI_NORMED = replace(
+    PHI,
+    attention=replace(PHI.attention, norms=("q_layernorm", "k_layernorm")),
+    variant=NORMED,
 )

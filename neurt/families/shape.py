@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from itertools import groupby
 
 from energy.formulas.conventions import Window
-from energy.formulas.scan import Scan
+from energy.formulas.scan import Delta, Scan
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,14 @@ class StateSpace:
 
 
 @dataclass(frozen=True)
+class DeltaRule:
+    """A mixer of gated delta networks: a short convolution, and a state of keys and values."""
+
+    delta: Delta  #: the sizes of its recurrence
+    kernel: int  #: tokens that the convolution sees
+
+
+@dataclass(frozen=True)
 class Dense:
     """A feed-forward block that every token passes."""
 
@@ -64,7 +72,7 @@ class Experts:
 class Layer:
     """A layer: what mixes tokens, and what each token then passes by itself; None for neither."""
 
-    mixer: SelfAttention | StateSpace | None
+    mixer: SelfAttention | StateSpace | DeltaRule | None
     feedforward: Dense | Experts | None
 
 

@@ -20,6 +20,7 @@ class Absent(NamedTuple):
     vocabulary: int | None = None
     positions: int | None = None
     tied: bool = False
+    inner: int | None = None
     rotary_share: float = 1.0  #: share of the channels of a head that are rotated
 
 
@@ -68,7 +69,7 @@ def read_sizes(
         layers=config.layers("num_hidden_layers"),
         width=width,
         heads=each_its_own,
-        inner=config.size("intermediate_size"),
+        inner=config.size("intermediate_size", absent.inner),
         vocabulary=config.size("vocab_size", absent.vocabulary),
         positions=read_positions(config, absent.positions),
         model_type=model_type,

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from neurt.families.config import Config
 from neurt.families.family import LAYER_NORM, FeedForward, Norms
-from neurt.families.llama import LLAMA
+from neurt.families.llama import ATTENTION, LLAMA
+from neurt.families.phi import NORMED
 from neurt.families.shape import Shape
 from neurt.families.sizes import Absent, read_sizes, read_window, with_windows
 
@@ -15,11 +16,12 @@ _PARALLEL = "parallel"
 
 
 def _read(config: Config, model_type: str) -> Shape:
-    config.require("qk_layernorm", False)
     shape = read_sizes(config, model_type, Absent(positions=4096, rotary_share=0.25))
     parallel = config.flag("use_parallel_residual", default=False)
     biased = config.flag("use_qkv_bias", default=False)
-    return replace(shape, qkv_bias=biased, variant=_PARALLEL if parallel else "")
+    normed = config.flag("qk_layernorm", default=False)
+    parts = (_PARALLEL if parallel else "", NORMED if normed else "")
+    return replace(shape, qkv_bias=biased, variant=", ".join(part for part in parts if part))
 
 
 STABLELM = replace(
@@ -30,7 +32,23 @@ STABLELM = replace(
     norm=LAYER_NORM,
     converted=False,
 )
-STABLELM_PARALLEL = replace(STABLELM, norms=Norms("input_layernorm", None), variant=_PARALLEL)
+_NORMED = replace(
+    ATTENTION,
+    norms=("q_layernorm.norms.{head}", "k_layernorm.norms.{head}"),
+    norm=replace(LAYER_NORM, shift=False),
+    norm_over="head, own layer",
+)
+#: Its other layouts: blocks side by side, norms of Q and K, both.
+STABLELM_OTHERS = (
+    replace(STABLELM, norms=Norms("input_layernorm", None), variant=_PARALLEL),
+    replace(STABLELM, attention=_NORMED, variant=NORMED),
+    replace(
+        STABLELM,
+        norms=Norms("input_layernorm", None),
+        attention=_NORMED,
+        variant=f"{_PARALLEL}, {NORMED}",
+    ),
+)
 
 
 def _read_starcoder2(config: Config, model_type: str) -> Shape:

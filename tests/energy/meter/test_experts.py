@@ -10,7 +10,8 @@ from transformers import PreTrainedModel
 
 from energy import Counts, Tally, count_pass, exposed_attention
 from energy.formulas.experts import Routing, Scoring, expected_experts, gate, routing
-from energy.meter.recognise_experts import _routing, experts_rule, router_rule
+from energy.meter.recognise_experts import experts_rule
+from energy.meter.recognise_router import _routing, router_rule
 from energy.meter.tally_experts import chosen_experts
 from hwmodels import Op
 
