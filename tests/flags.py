@@ -67,8 +67,9 @@ CARD = trials(
     card=Trial(shows="names"),
     carbon_intensity=Trial("350", {"card": ""}, shows="card", alone=IDLE),
 )
-#: What is tested by itself: where a command writes, and how it talks. `--page` is the default.
-EVERYWHERE = {"help", "out", "force", "json", "quiet", "page"}
+#: What is tested by itself: where a command writes, how it talks, and where a model runs
+#: (test_devices), which on a machine without an accelerator is one place. `--page` is the default.
+EVERYWHERE = {"help", "out", "force", "json", "quiet", "page", "device"}
 
 MODEL = {"model": "model", "hw": "45nm", "pictures": "none"}
 #: A command, what it is called with, and its flags.
@@ -103,6 +104,7 @@ COMMANDS: dict[str, tuple[Flags, dict[str, Trial]]] = {
             model="other",
             windows="2",
             seed=Trial("1", {"zeros": ""}),
+            dtype=Trial("bfloat16", shows="words"),
             text=Trial("text.txt", {"zeros": ""}),
             zeros=Trial(),
             verify=Trial(shows="words"),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from transformers import PreTrainedModel
 
 from neurt.baselines.asked import check, parse_all
 from neurt.baselines.baselines import known, prepare
 from neurt.evaluation.quality import compare
+from neurt.loading.faults import explains_device
 from neurt.loading.models import LoadedModel, ModelError, Weights, load_model
 from neurt.loading.source import resolve
 from neurt.measure.objective import aim_of
@@ -25,6 +25,7 @@ from neurt.text.windows import check_windows, plan_windows
 from reports.quality.evaluation import Evaluation
 
 
+@explains_device
 def run_evaluate(
     request: EvaluateRequest, progress: Progress = silent, say: Say = silent
 ) -> Evaluation:
@@ -41,14 +42,13 @@ def run_evaluate(
     text, text_name = read_text(request.text, source.directory, detokenise=request.detokenise)
     loaded = load(
         source,
-        request.weights,
-        request.seed,
+        request,
         lambda shape: _windows(request, shape.span),
         progress,
         say,
     )
     window, stride = _windows(request, loaded.shape.span)
-    analog, analog_weights = _baseline(request.baseline, loaded, say)
+    analog, analog_weights = _baseline(request, loaded, say)
     ids = token_ids(loaded.tokenizer.encode, text, request.max_tokens)
     plan_windows(ids.numel(), window, stride)  # before minutes are spent on converting
     longest = min(loaded.shape.span, max(window, WINDOW))
@@ -86,6 +86,7 @@ def run_evaluate(
         text_name,
         machines,
         settings
+        | loaded.placement.facts
         | {"window": window, "stride": stride, "calibration": calibration.name, **aim.facts}
         | {"widths_used": {it.name: stored.used(compared.asa, it) for it in machines}},
         versions(),
@@ -105,8 +106,11 @@ def _windows(request: EvaluateRequest, positions: int) -> tuple[int, int]:
     return window, stride
 
 
-def _baseline(asked: Path | None, loaded: LoadedModel, say: Say) -> tuple[PreTrainedModel, str]:
+def _baseline(
+    request: EvaluateRequest, loaded: LoadedModel, say: Say
+) -> tuple[PreTrainedModel, str]:
     """The analog model to compare with, and where its weights came from."""
+    asked = request.baseline
     if loaded.spiking is None:
         if asked is not None:
             raise ModelError(
@@ -123,7 +127,9 @@ def _baseline(asked: Path | None, loaded: LoadedModel, say: Say) -> tuple[PreTra
         return loaded.model, loaded.weights
     if not asked.is_dir():
         raise ModelError(f"baseline '{asked}' is not a directory; give one with a config.json")
-    baseline = load_model(str(asked), Weights.PRETRAINED)
+    baseline = load_model(
+        str(asked), Weights.PRETRAINED, device=request.device, dtype=request.dtype
+    )
     if baseline.spiking is not None:
         raise ModelError(f"baseline '{asked}' is a converted model; give an analog one")
     if baseline.tokenizer.get_vocab() != loaded.tokenizer.get_vocab():

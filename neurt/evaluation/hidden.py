@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from neurt.evaluation.sums import Sums, total
 from neurt.families import family_of
+from neurt.spiking.precision import widest
 from neurt.text.windows import Window
 
 #: A part of a layer (its index; `residual`, `attention` or `feedforward`), or the final state.
@@ -69,12 +70,12 @@ def add_similarity(sums: Sums, place: Place, expected: Tensor, actual: Tensor) -
 
     A row of zeros is like another row of zeros (cosine 1, error 0) and like nothing else.
     """
-    expected, actual = expected.double(), actual.double()
+    expected, actual = widest(expected), widest(actual)
     norm = expected.norm(dim=-1)
     lengths = norm * actual.norm(dim=-1)
     difference = (actual - expected).norm(dim=-1)
     cosine = torch.where(
-        lengths > 0, (expected * actual).sum(-1) / lengths, (difference == 0).double()
+        lengths > 0, (expected * actual).sum(-1) / lengths, (difference == 0).to(difference.dtype)
     )
     sums["cosine", place] += total(cosine)
     sums["error", place] += total(torch.where(difference == 0, difference, difference / norm))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from neurt.measure.scoring import score
+from neurt.spiking.precision import summed_in
 from neurt.text.windows import Window
 from reports.kit.closeness import Scored
 
@@ -29,4 +29,4 @@ def add_scores(
 
 def total(x: Tensor) -> float:
     """Sum of all values, in float64."""
-    return float(x.sum(dtype=torch.float64))
+    return float(x.sum(dtype=summed_in(x.device)))

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 
+import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from neurt.learning.checkpoint import CHECKPOINT
+from neurt.learning.devices import processes, products_in
 from neurt.learning.finished import UNFINISHED
 from neurt.learning.judging import read
 from neurt.learning.own_text import OWN_TEXT, write_own_text
-from neurt.learning.training import TrainingError, processes, train
+from neurt.learning.training import TrainingError, train
 from neurt.learning.windows import OwnText
 from neurt.loading.models import LoadedModel
+from neurt.loading.placement import stored_dtype
 from neurt.loading.saving import round_weights
 from neurt.progress import Progress, Say
 from neurt.requests.finetune import FinetuneRequest
@@ -37,6 +41,12 @@ class Course:
     say: Say
     judged: list[Judged] = field(default_factory=list)
     rows: list[MetricsRow] = field(default_factory=list)
+
+    @cached_property
+    def dtype(self) -> torch.dtype:
+        """Of the products of a training step."""
+        device = self.loaded.placement.device
+        return products_in(self.request.dtype, device, stored_dtype(self.loaded.source))
 
     def judge(self, stage: str, model: PreTrainedModel, steps: int) -> None:
         """Measure a model on the held-out texts."""
@@ -83,6 +93,7 @@ class Course:
             facts=self.facts,
             own=own,
             threshold_factor=(self.request.threshold_learning_rate or rate) / rate,
+            dtype=self.dtype,
             progress=self.progress,
             say=self.say,
         )

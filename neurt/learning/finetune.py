@@ -15,14 +15,17 @@ from neurt.closed_form.passes import PlanError
 from neurt.families import Shape
 from neurt.learning.checkpoint import CHECKPOINT, CheckpointError
 from neurt.learning.course import Course
+from neurt.learning.devices import processes, training_device
 from neurt.learning.finished import RECORD, UNFINISHED, digest
 from neurt.learning.objectives import Continuation, Distillation, LayerMatch
 from neurt.learning.teaching import BASELINE, facts_of, student_of, teacher_of
 from neurt.learning.trained import chosen, copy_for_training, moved, thresholds_of, trainable
-from neurt.learning.training import METRICS, TrainingError, processes
+from neurt.learning.training import METRICS, TrainingError
 from neurt.learning.windows import OwnText
 from neurt.loading.directory import MODEL
+from neurt.loading.faults import explains_device
 from neurt.loading.models import LoadedModel
+from neurt.loading.placement import Placement
 from neurt.loading.saving import round_weights, save_model
 from neurt.loading.source import resolve
 from neurt.measure.pair import WINDOW, calibrate, load
@@ -39,6 +42,7 @@ from reports.training.finetuned import Finetuned, stages_table
 from reports.training.metrics import write_metrics
 
 
+@explains_device
 def run_finetune(
     request: FinetuneRequest, progress: Progress = silent, say: Say = silent
 ) -> Finetuned | None:
@@ -56,6 +60,7 @@ def run_finetune(
         TrainingError: If training fails (see `training.train`) or a perplexity is not finite.
         CheckpointError: If the directory holds another training, or none to resume.
     """
+    device = training_device(request.device)
     main = processes().is_main_process
     if not main:  # one voice is enough
         progress = say = silent
@@ -72,7 +77,9 @@ def run_finetune(
                 f"positions of '{request.model}'; lower it"
             )
 
-    loaded = load(source, request.weights, 0, fits, progress, say)
+    # Parameters are trained in FP32, whatever the products of a step are made in.
+    placed = request.model_copy(update={"device": str(device), "dtype": "float32"})
+    loaded = load(source, placed, fits, progress, say)
     course, student = _prepare(request, loaded, corpus, progress, say)
     baseline = _taught_baseline(course, _learn(course, student))
     return _write(course, student, baseline) if main else None
@@ -212,6 +219,7 @@ def _write(
         "request": digest(request),
         "spiking": student.config.spiking,
         "weights": loaded.weights,
+        **Placement(loaded.placement.device, course.dtype).facts,
         "versions": dict(versions()),
         "judged": [asdict(judged) for judged in result.judged],
         "remarks": result.remarks,

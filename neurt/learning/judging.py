@@ -8,6 +8,7 @@ from transformers import PreTrainedModel
 
 from neurt.learning.activity import Activity
 from neurt.spiking.modeling import SpikingLanguageModel
+from neurt.spiking.precision import widest
 from reports.quality.evaluation import Quality
 from reports.training.finetuned import Reading
 
@@ -28,9 +29,9 @@ def read(model: PreTrainedModel, teacher: PreTrainedModel, ids: Tensor, window: 
     for part in (part.to(model.device) for part in ids.split(window) if len(part) > 1):
         logits, spent = _predict(model, activity, part)
         wanted = logits if model is teacher else _predict(teacher, None, part)[0]
-        nll += float(nn.functional.cross_entropy(logits.double(), part[1:], reduction="sum"))
+        nll += float(nn.functional.cross_entropy(widest(logits), part[1:], reduction="sum"))
         for ours, theirs in zip(logits.split(_ROWS), wanted.split(_ROWS), strict=True):
-            ours, theirs = (x.double().log_softmax(-1) for x in (ours, theirs))
+            ours, theirs = (widest(x).log_softmax(-1) for x in (ours, theirs))
             kl += float(nn.functional.kl_div(ours, theirs, reduction="sum", log_target=True))
         predicted += len(part) - 1
         events += spent[0] * (len(part) - 1)

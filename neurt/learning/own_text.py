@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from neurt.learning.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
-from neurt.learning.training import processes
+from neurt.learning.devices import processes
 from neurt.learning.windows import seed_of
 from neurt.requests.finetune import FinetuneRequest
 from reports.kit.files import prepare_directory

@@ -18,11 +18,14 @@ from transformers import logging as transformers_logging
 
 from hwmodels.plain import printable, several
 from neurt.learning.checkpoint import CHECKPOINT
+from neurt.learning.devices import processes, products_in, training_device
 from neurt.learning.finished import CARD
-from neurt.learning.training import processes, train
+from neurt.learning.training import train
+from neurt.loading.faults import explains_device
 from neurt.loading.saving import round_weights, save_model
 from neurt.progress import Progress, Say, silent
 from neurt.requests.training import PretrainRequest
+from neurt.spiking.precision import widest
 from neurt.text.corpus import HELD_OUT, Corpus, excerpt, read_corpus
 from neurt.text.data import CALIBRATION, HELDOUT
 from neurt.text.vocabulary import encode_documents, fast_tokenizer, train_tokenizer
@@ -116,6 +119,7 @@ class LanguageModelling(nn.Module):
         return {"loss": self.model(input_ids=ids, labels=ids, use_cache=False).loss}
 
 
+@explains_device
 def run_pretrain(
     request: PretrainRequest, progress: Progress = silent, say: Say = silent
 ) -> Pretrained | None:
@@ -127,6 +131,7 @@ def run_pretrain(
         What was made; None in all but the main process of `accelerate launch`.
     """
     request.check()
+    device = training_device(request.device)
     main = processes().is_main_process
     if not main:  # one voice is enough
         progress = say = silent
@@ -153,6 +158,7 @@ def run_pretrain(
         stage="pretrain",
         resume=request.resume,
         facts={"heads": request.heads, "positions": request.positions},
+        dtype=products_in(request.dtype, device),
         progress=progress,
         say=say,
     )
@@ -224,7 +230,7 @@ def perplexity(model: PreTrainedModel, documents: Sequence[Tensor], window: int)
         for ids in windows:
             ids = ids.to(model.device)
             logits = model(input_ids=ids[None], use_cache=False).logits[0, :-1]
-            total += float(nn.functional.cross_entropy(logits.double(), ids[1:], reduction="sum"))
+            total += float(nn.functional.cross_entropy(widest(logits), ids[1:], reduction="sum"))
             predicted += len(ids) - 1
     # `Quality` knows what to say where the exponential overflows.
     return HeldOut(Quality(predicted, total, 0).perplexity, predicted, window)

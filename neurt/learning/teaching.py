@@ -45,7 +45,12 @@ def teacher_of(loaded: LoadedModel, say: Say) -> PreTrainedModel:
     if not (beside / "config.json").is_file():
         say(f"Teacher: the analog model with the parameters of {loaded.name} (no {beside}).")
         return loaded.model
-    teacher = load_model(str(beside), Weights.PRETRAINED)
+    teacher = load_model(
+        str(beside),
+        Weights.PRETRAINED,
+        device=str(loaded.placement.device),
+        dtype="float32",
+    )
     if teacher.spiking is not None or teacher.shape != loaded.shape:
         raise ModelError(
             f"'{beside}' is not the analog model of '{loaded.name}'; restore it, or move it away"

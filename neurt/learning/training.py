@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator, PartialState
+from accelerate import Accelerator
 from torch import Tensor, nn
 
 from hwmodels.errors import UserError
@@ -29,6 +29,7 @@ from neurt.learning.checkpoint import (
     save_checkpoint,
     state_tensors,
 )
+from neurt.learning.devices import processes
 from neurt.learning.optimizer import adamw, learning_rate
 from neurt.learning.windows import OwnText, digest_of, draw_windows, seed_of
 from neurt.progress import Progress, Say, silent
@@ -45,15 +46,6 @@ class TrainingError(UserError, ValueError):
     """A training that cannot go on."""
 
 
-def processes() -> PartialState:
-    """This process among those that train together.
-
-    Where there is no GPU, Accelerate must be told to join the processes that `torchrun` starts:
-    it would take each for the only one.
-    """
-    return PartialState(cpu=not torch.accelerator.is_available())
-
-
 def train(
     objective: nn.Module,
     ids: Tensor,
@@ -65,6 +57,7 @@ def train(
     facts: Mapping[str, object] | None = None,
     own: OwnText | None = None,
     threshold_factor: float = 1.0,
+    dtype: torch.dtype = torch.float32,
     progress: Progress = silent,
     say: Say = silent,
 ) -> list[MetricsRow]:
@@ -85,6 +78,8 @@ def train(
         facts: What else decides the result, by name; a resumed training must have the same.
         own: What the analog model wrote, to learn from beside the stream.
         threshold_factor: What the learning rate is multiplied by for thresholds.
+        dtype: Of the products of a step (`torch.autocast`); parameters and optimiser are as they
+            are.
 
     Raises:
         TrainingError: If a loss or a gradient is not finite, or the settings do not fit the ids
@@ -98,7 +93,9 @@ def train(
     if not trained:
         raise TrainingError(f"{stage}: the objective has no parameter that requires a gradient")
     texts = [ids] if own is None else [ids, own.windows]
-    fingerprint = _fingerprint(trained, texts, settings, stage, facts or {})
+    halved = dtype is not torch.float32
+    facts = {**(facts or {}), **({"precision": str(dtype)} if halved else {})}
+    fingerprint = _fingerprint(trained, texts, settings, stage, facts)
     optimizer = adamw(trained, settings, threshold_factor)
     stored, rows = dict[str, Tensor](), list[MetricsRow]()
     if resume:
@@ -124,7 +121,8 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = group["factor"] * learning_rate(settings, step)
         windows = draw_windows(ids, settings, step, own)[mine].to(accelerator.device)
-        results = wrapped(windows)
+        with torch.autocast(accelerator.device.type, dtype, enabled=halved):
+            results = wrapped(windows)
         accelerator.backward(results["loss"])
         norm = accelerator.clip_grad_norm_(list(trained.values()), settings.clip)
         scalars = _means(results, accelerator)

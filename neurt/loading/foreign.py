@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
 from transformers import (
     CONFIG_MAPPING,
     MODEL_FOR_CAUSAL_LM_MAPPING,
     PretrainedConfig,
-    PreTrainedModel,
 )
 from transformers import logging as transformers_logging
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
-from energy.counts import Label
-from energy.layers.elementwise import Multiply, Rotary
-from energy.layers.matmul import AttentionCore
 from hwmodels.plain import quoted
 from neurt.families import (
     MAX_LAYERS,
@@ -28,17 +22,16 @@ from neurt.families import (
     Shape,
     ShapeError,
     is_own,
-    names_of,
     read_shape,
 )
+from neurt.loading.drawn import origin_of_random, random_model
 from neurt.loading.lengths import lengthened
 from neurt.loading.models import LoadedModel
+from neurt.loading.placement import find_placement
 from neurt.loading.reading import (
     UNFIT,
     configuration,
     from_pretrained,
-    origin_of_random,
-    random_model,
     unmade,
 )
 from neurt.loading.source import (
@@ -52,12 +45,6 @@ from neurt.loading.source import (
 from neurt.loading.tokenizer import tokenizer_for
 from neurt.loading.weights import Weights, choose_weights, origin_of
 
-#: The parts of a module that holds the weights of all experts.
-_EXPERTS = {
-    **dict.fromkeys(("gate_up_proj", "up_proj"), "ffn_up"),
-    **dict.fromkeys(("multiply", "act_fn"), "activation"),
-    **dict.fromkeys(("down_proj", "weighted_sum"), "ffn_down"),
-}
 _ASKS = "they and its config.json do not belong together"
 
 
@@ -146,10 +133,18 @@ def _is_decoder(config: PretrainedConfig) -> bool:
     return not encodes or bool(getattr(config, "is_decoder", False))
 
 
-def load_foreign(decoder: Foreign, weights: Weights = Weights.AUTO, seed: int = 0) -> LoadedModel:
-    """Load a decoder that no family declares.
+def load_foreign(
+    decoder: Foreign,
+    weights: Weights = Weights.AUTO,
+    seed: int = 0,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+) -> LoadedModel:
+    """Load a decoder that no family declares; device and precision as in `models.load_model`.
 
     Raises:
+        DeviceError: If the device is not there, or there is no such precision.
         ModelError: If it has no layers or too many, its weights cannot be had although they are
             required, or they do not fit its configuration or its tokenizer.
         ShapeError: If a configuration of a known family has sizes that no model can be made of.
@@ -161,13 +156,14 @@ def load_foreign(decoder: Foreign, weights: Weights = Weights.AUTO, seed: int = 
         raise ModelError(
             f"model '{source.asked}' has more than {MAX_LAYERS:,} layers, as no model has: {stated}"
         )
+    where = find_placement(device, dtype, source)
     random, why_not = choose_weights(source, weights)
     try:
         kind = MODEL_FOR_CAUSAL_LM_MAPPING[type(decoder.config)]
         model = (
-            random_model(kind, _of_text(kind, decoder.config), source, seed, weightless=True)
+            random_model(kind, _of_text(kind, decoder.config), source, seed, where, weightless=True)
             if random
-            else from_pretrained(kind, source, _ASKS, decoder.config)
+            else from_pretrained(kind, source, _ASKS, where, decoder.config)
         )
     except ModelError as error:
         if decoder.why and _is_ours(decoder) and isinstance(error.__cause__, UNFIT):
@@ -178,7 +174,8 @@ def load_foreign(decoder: Foreign, weights: Weights = Weights.AUTO, seed: int = 
     try:
         if model.device.type != "meta":  # sizes that do not fit each other may show only now
             with torch.no_grad():
-                model(input_ids=torch.zeros(1, 1, dtype=torch.long), use_cache=False)
+                first = torch.zeros(1, 1, dtype=torch.long, device=model.device)
+                model(input_ids=first, use_cache=False)
     except UNFIT as error:
         if decoder.why and _is_ours(decoder):
             raise decoder.why from error
@@ -206,45 +203,3 @@ def _of_text(kind: Any, config: PretrainedConfig) -> PretrainedConfig:
     """What a language model is made of, where the configuration is of one that also sees."""
     text = config.get_text_config()
     return text if kind.config_class is type(text) else config
-
-
-def naming(model: PreTrainedModel) -> Callable[[str], Label]:
-    """Says what a layer of any exposed model is, from its name.
-
-    A name that its family has means what it means there, and in a model of no family what it means
-    in Llama, which many copy. Beside these, the parts that `energy.exposed_attention` put in are
-    known, and the embedding and head that the model says are its own. All else is `other`.
-    """
-    label = names_of(model.config.get_text_config().model_type).label
-    parts: dict[str, tuple[str, str]] = {}
-    ends = (
-        (model.get_input_embeddings(), ("embedding", "embedding")),
-        (model.get_output_embeddings(), ("head", "lm_head")),
-    )
-    for name, module in model.named_modules():
-        if isinstance(module, AttentionCore):
-            parts |= {
-                f"{name}.{part}": ("attention", part) for part in ("scores", "softmax", "mix")
-            }
-        elif isinstance(module, Rotary):
-            parts[name] = "attention", "rotary"
-        elif isinstance(module, Multiply):
-            parts[name] = "ffn", "activation"
-        elif isinstance(module._parameters.get("down_proj"), Tensor):
-            parts |= {f"{name}.{part}": ("ffn", what) for part, what in _EXPERTS.items()}
-        elif isinstance(getattr(module, "top_k", None), int) and "weight" in module._parameters:
-            parts |= dict.fromkeys((name, f"{name}.choice"), ("ffn", "router"))
-        for end, part in ends:
-            if module is end:
-                parts[name] = part
-
-    def name_of(name: str) -> Label:
-        known = label(name)
-        if known.block != "other":
-            return known
-        block, component = parts.get(name, ("other", known.component))
-        # The outermost list of a decoder is that of its layers.
-        depth = next((int(part) for part in name.split(".") if part.isdecimal()), None)
-        return Label(block, component, depth)
-
-    return name_of

@@ -13,10 +13,18 @@ from torch import nn
 from hwmodels.errors import UserError
 
 _SYSTEM = Path("/")
+_WORDS = {torch.float32: "single precision", torch.bfloat16: "BF16", torch.float16: "FP16"}
 
 
 def check_fits(
-    build: Callable[[], nn.Module], name: str, error: type[UserError], free: int | None = None
+    build: Callable[[], nn.Module],
+    name: str,
+    error: type[UserError],
+    free: int | None = None,
+    *,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | None = None,
+    other: str = "",
 ) -> None:
     """Raise an error, which says the bytes, if the weights of a model need more than is free.
 
@@ -25,15 +33,31 @@ def check_fits(
         name: That of the model, for the error.
         error: The class of the error.
         free: Bytes of memory that are free; None for what `free_bytes` finds.
+        dtype: The precision of the weights.
+        device: The accelerator that they go to; None for the memory of the machine.
+        other: What else could be done, for the error.
     """
     with torch.device("meta"):
-        needed = sum(4 * parameter.numel() for parameter in build().parameters())
-    free = free_bytes() if free is None else free
+        numbers = sum(parameter.numel() for parameter in build().parameters())
+    needed = dtype.itemsize * numbers
+    if free is None:
+        free = free_bytes() if device is None else free_on(device)
     if free is not None and needed > free:
+        memory = "memory" if device is None else f"memory on {device}"
         raise error(
-            f"the weights of '{name}' take {needed:,} bytes in single precision, and {free:,} "
-            "bytes of memory are free; take a smaller model, or `neurt-energy plan`"
+            f"the weights of '{name}' take {needed:,} bytes in {_WORDS.get(dtype, dtype)}, and "
+            f"{free:,} bytes of {memory} are free; take{other} a smaller model, or `neurt-energy "
+            "plan`"
         )
+
+
+def free_on(device: torch.device) -> int | None:
+    """Memory of an accelerator that is free; None where torch cannot say."""
+    try:
+        free, _ = torch.accelerator.get_memory_info(device)
+    except (AttributeError, NotImplementedError, RuntimeError):
+        return None
+    return free
 
 
 def free_bytes(system: Path = _SYSTEM) -> int | None:

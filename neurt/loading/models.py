@@ -11,10 +11,12 @@ from transformers import AutoConfig, GPT2Config, PreTrainedModel
 from transformers import logging as transformers_logging
 
 from neurt.families import Shape, family_of, read_shape
+from neurt.loading.drawn import origin_of_random, random_model
 from neurt.loading.gguf.file import load_gguf
 from neurt.loading.gguf.header import read_header
 from neurt.loading.gguf.names import config_of
-from neurt.loading.reading import configuration, from_pretrained, origin_of_random, random_model
+from neurt.loading.placement import Placement, find_placement, place, placement_of
+from neurt.loading.reading import configuration, from_pretrained
 from neurt.loading.source import ModelError, ModelSource, cached_revision, resolve
 from neurt.loading.tokenizer import check_vocabulary, gpt2_tokenizer, tokenizer_for
 from neurt.loading.weights import Weights, choose_weights, origin_of
@@ -47,6 +49,11 @@ class LoadedModel:
         return read_shape(self.model.config.to_dict(), self.name)
 
     @property
+    def placement(self) -> Placement:
+        """On which device it is, and in which precision."""
+        return placement_of(self.model)
+
+    @property
     def announcement(self) -> str:
         """Whose weights they are, in a line that the user must read."""
         why = f" ({self.why_random})" if self.why_random else ""
@@ -59,6 +66,8 @@ def load_model(
     seed: int = 0,
     progress: Callable[[str, int, int], None] | None = None,
     *,
+    device: str = "auto",
+    dtype: str = "auto",
     any_ids: bool = False,
 ) -> LoadedModel:
     """Load a language model of a known family.
@@ -68,9 +77,14 @@ def load_model(
         weights: Which weights to use. Only safetensors and GGUF are read, and no code.
         progress: Told how many tensors of a GGUF file are unpacked, which takes seconds for each
             billion parameters.
+        device: Where it will run: `auto`, `cpu`, `cuda`, `cuda:1`, `mps` or `xpu`.
+        dtype: Of its weights and activations: `float32`, `bfloat16`, `float16`, or `auto`, what
+            the checkpoint says on an accelerator and FP32 on the CPU. Random weights are drawn in
+            FP32 on the CPU, so that a seed means the same ones everywhere.
         any_ids: See `tokenizer.tokenizer_for`.
 
     Raises:
+        DeviceError: If the device is not there, or there is no such precision.
         ModelError: If the model is unknown, its weights cannot be had although they are required,
             or they do not fit its configuration or its tokenizer.
         GGUFError: If it is a GGUF file that cannot be loaded.
@@ -79,29 +93,31 @@ def load_model(
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     source = model if isinstance(model, ModelSource) else resolve(str(model))
+    where = find_placement(device, dtype, source)
     random, why_not = choose_weights(source, weights)
     if source.is_converted:
-        return _converted(source, random)
+        return _converted(source, random, where)
     if source.file is not None and not random:
         analog, tokenizer = load_gguf(source.file, progress)
+        place(analog, where)
         check_vocabulary(tokenizer, analog.config.vocab_size, source.name)
         return LoadedModel(source, analog, tokenizer, origin_of(source))
     if random:
-        analog = _random(source, seed, why_not, weightless=any_ids)
+        analog = _random(source, seed, why_not, where, weightless=any_ids)
         origin = origin_of_random(analog, seed)
     else:
-        analog, origin = _pretrained(source, analog_class), origin_of(source)
+        analog, origin = _pretrained(source, analog_class, where), origin_of(source)
     tokenizer = tokenizer_for(source, analog.config, random=random, any_ids=any_ids)
     return LoadedModel(source, analog, tokenizer, origin, why_not)
 
 
-def _converted(source: ModelSource, random: bool) -> LoadedModel:
+def _converted(source: ModelSource, random: bool, where: Placement) -> LoadedModel:
     if random:
         raise ModelError(
             f"'{source.asked}' is a converted model, whose thresholds belong to its weights; use "
             "--weights pretrained"
         )
-    spiking = _pretrained(source, spiking_class)
+    spiking = _pretrained(source, spiking_class, where)
     assert isinstance(spiking, SpikingLanguageModel)
     try:
         check_converted(spiking)
@@ -113,17 +129,19 @@ def _converted(source: ModelSource, random: bool) -> LoadedModel:
 
 
 def _pretrained(
-    source: ModelSource, class_of: Callable[[str], type[PreTrainedModel]]
+    source: ModelSource, class_of: Callable[[str], type[PreTrainedModel]], where: Placement
 ) -> PreTrainedModel:
     """The model, analog or converted."""
     shape = source.shape
     if shape is None:  # of the hub, which answers: refuse other architectures before the weights
         shape = read_shape(configuration(source).to_dict(), source.name)
     asks = f"is it a {family_of(shape.model_type).name} language model?"
-    return from_pretrained(class_of(shape.model_type), source, asks)
+    return from_pretrained(class_of(shape.model_type), source, asks, where)
 
 
-def _random(source: ModelSource, seed: int, why_not: str, *, weightless: bool) -> PreTrainedModel:
+def _random(
+    source: ModelSource, seed: int, why_not: str, where: Placement, *, weightless: bool
+) -> PreTrainedModel:
     if source.file is not None:
         config = AutoConfig.for_model(**config_of(read_header(source.file)))
     elif source.directory is not None or cached_revision(source.where):
@@ -144,4 +162,4 @@ def _random(source: ModelSource, seed: int, why_not: str, *, weightless: bool) -
             f"{f' and {why_not}' if why_not else ''}; download it elsewhere and give the directory"
         )
     kind = analog_class(config.model_type)
-    return random_model(kind, config, source, seed, weightless=weightless)
+    return random_model(kind, config, source, seed, where, weightless=weightless)

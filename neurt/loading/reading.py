@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import warnings
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -19,8 +17,10 @@ from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 from hwmodels.plain import printable, quoted, several, shortened
 from neurt.families import UNREAD, is_converted
 from neurt.loading.directory import weight_files
+from neurt.loading.faults import sentence_of
 from neurt.loading.hub import download, download_weights
 from neurt.loading.memory import check_fits, free_bytes
+from neurt.loading.placement import ON_CPU, Placement
 from neurt.loading.published import published
 from neurt.loading.source import ModelError, ModelSource, read_config
 
@@ -33,9 +33,13 @@ UNFIT = (
 
 
 def from_pretrained(
-    kind: Any, source: ModelSource, if_missing: str, config: PretrainedConfig | None = None
+    kind: Any,
+    source: ModelSource,
+    if_missing: str,
+    where: Placement = ON_CPU,
+    config: PretrainedConfig | None = None,
 ) -> PreTrainedModel:
-    """A model of a class of transformers in FP32 and evaluation mode, without code of others.
+    """A model of a class of transformers in evaluation mode, without code of others.
 
     The files are read here, and transformers is given what they hold: it opens none itself. Unless
     one is given, the configuration is that beside the weights.
@@ -56,12 +60,14 @@ def from_pretrained(
     state = _read(weight_files(directory), directory)
     model: PreTrainedModel
     try:
-        check_fits(partial(kind, config), source.name, ModelError)
+        build, away = partial(kind, config), where.device if where.device.type != "cpu" else None
+        halved = "" if where.dtype.itemsize < 4 else " --dtype bfloat16,"
+        check_fits(build, source.name, ModelError, dtype=where.dtype, device=away, other=halved)
         model, keys = kind.from_pretrained(
             None,
             config=config,
             state_dict=dict(state),
-            dtype=torch.float32,
+            dtype=where.dtype,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # to be told of them all
         )
@@ -77,63 +83,9 @@ def from_pretrained(
                 "none but floating-point ones are read"
             )
     model.config.name_or_path = source.where
+    model.to(where.device)  # type: ignore[arg-type]
     model.eval()
     return model
-
-
-def random_model(
-    kind: Any,
-    config: PretrainedConfig,
-    source: ModelSource,
-    seed: int,
-    *,
-    weightless: bool = False,
-) -> PreTrainedModel:
-    """A model with random weights that the seed decides, in FP32 and evaluation mode.
-
-    With `weightless` it has none where they do not fit into memory: sizes alone, on the meta
-    device, with attention and experts of plain products, which need no value.
-
-    Raises:
-        ModelError: If they do not fit into memory, or no model can be made of its configuration.
-    """
-    try:
-        with warnings.catch_warnings():
-            # Of a size of 0, which fails with a sentence as soon as the model is run.
-            warnings.filterwarnings("ignore", "Initializing zero-element tensors")
-            try:
-                check_fits(partial(kind, config), source.name, ModelError)
-            except ModelError:
-                if not weightless:
-                    raise
-                return _of_sizes(kind, config)
-            with torch.random.fork_rng():
-                torch.manual_seed(seed)
-                model: PreTrainedModel = kind(config)
-    except UNFIT as error:
-        raise unmade(source, error) from error
-    model.eval()
-    return model
-
-
-def _of_sizes(kind: Any, config: PretrainedConfig) -> PreTrainedModel:
-    """A model without weights."""
-    config = copy.deepcopy(config)
-    rotation = getattr(config.get_text_config(), "rope_parameters", None) or {}
-    if rotation.get("rope_type") == "dynamic":  # whose frequencies follow from values
-        rotation["rope_type"] = "default"
-    with torch.device("meta"):
-        model: PreTrainedModel = kind(config)
-    model.set_attn_implementation("eager")
-    if getattr(model.config, "_experts_implementation", None) is not None:
-        model.set_experts_implementation("batched_mm")
-    model.eval()
-    return model
-
-
-def origin_of_random(model: PreTrainedModel, seed: int) -> str:
-    """What random weights are called, or none."""
-    return "none" if model.device.type == "meta" else f"random(seed={seed})"
 
 
 def unmade(source: ModelSource, error: Exception) -> ModelError:
@@ -149,6 +101,8 @@ def unrun(model: PreTrainedModel, name: str, ids: Tensor) -> ModelError | None:
         with torch.no_grad():
             model(input_ids=ids, use_cache=False)
     except UNFIT as error:
+        if isinstance(error, RuntimeError) and sentence_of(error):  # it is about the device
+            raise
         if model.device.type != "meta":
             return ModelError(
                 f"model '{name}' cannot run {several(ids.shape[1], 'token')}: {_reason(error)}"

@@ -15,7 +15,7 @@ from neurt.loading.directory import MODEL
 from reports.kit.files import OutputError, prepare_directory, put, remove
 from reports.kit.unfinished import unfinished
 
-SaveDtype = Literal["float16", "float32"]
+SaveDtype = Literal["float16", "bfloat16", "float32"]
 
 
 def round_weights(model: PreTrainedModel, dtype: SaveDtype) -> None:

@@ -13,9 +13,11 @@ from energy.meter import CountSettings
 from hwmodels.errors import UserError
 from neurt.closed_form.passes import PlanError, Stage, beyond, check_positions, check_stages
 from neurt.families import Shape
-from neurt.loading.foreign import for_length, foreign, load_foreign, naming
+from neurt.loading.faults import explains_device
+from neurt.loading.foreign import for_length, foreign, load_foreign
 from neurt.loading.lengths import positions_of
 from neurt.loading.models import LoadedModel, ModelError, Weights
+from neurt.loading.naming import naming
 from neurt.loading.reading import UNFIT, unrun
 from neurt.loading.source import resolve
 from neurt.loading.tokenizer import Folded
@@ -37,6 +39,7 @@ _CHOSEN = {
 }
 
 
+@explains_device
 def run_count(request: CountRequest, progress: Progress = silent, say: Say = silent) -> CountRun:
     """Count an analog model and price it.
 
@@ -104,6 +107,7 @@ def run_count(request: CountRequest, progress: Progress = silent, say: Say = sil
         "phase": stage.name,
         "text": text_name,
         "model_type": model.config.model_type,
+        **loaded.placement.facts,
         "shape": shape and shape.as_dict(),
         "widths_used": {it.name: stored.used(counts, it) for it in machines},
     }
@@ -120,8 +124,7 @@ def _load(
         fits = partial(check_stages, [stage], name=request.model, analog=True)
         loaded = load(
             source,
-            request.weights,
-            request.seed,
+            request,
             fits,
             progress,
             say,
@@ -140,7 +143,13 @@ def _load(
     fitting = for_length(other, longest)
     if fitting is None:
         check_positions(longest, positions, request.model, "--seq-len or --context")
-    loaded = load_foreign(fitting or other, Weights(request.weights), request.seed)
+    loaded = load_foreign(
+        fitting or other,
+        Weights(request.weights),
+        request.seed,
+        device=request.device,
+        dtype=request.dtype,
+    )
     say(loaded.announcement)
     _say_beyond(longest, positions, request, say)
     # Of a model of text and images the plan is that of the language model inside.

@@ -12,6 +12,8 @@ from neurt.loading.models import LoadedModel, Weights, load_model
 from neurt.loading.source import ModelSource
 from neurt.progress import Progress, Say, silent
 from neurt.requests.base import Calibrated
+from neurt.requests.loaded import Seeded
+from neurt.requests.loaded import Weights as Asked
 from neurt.spiking.config import Code, SpikingConfig
 from neurt.spiking.conversion import ConversionError, convert
 from neurt.spiking.foreseen import Foreseen
@@ -25,8 +27,7 @@ WINDOW = 128
 
 def load(
     source: ModelSource,
-    weights: str,
-    seed: int,
+    request: Asked,
     check: Callable[[Shape], object],
     progress: Progress,
     say: Say,
@@ -34,7 +35,7 @@ def load(
     any_ids: bool = False,
     analog: bool = False,
 ) -> LoadedModel:
-    """Load a model and say whose weights it has; see `models.load_model`.
+    """Load the model of a request and say whose weights it has; see `models.load_model`.
 
     `check` raises if the sizes do not fit what is asked: it is called before minutes are spent on
     loading where they are at hand, and with those of the model that was loaded. Unless the `analog`
@@ -49,7 +50,15 @@ def load(
     if source.shape is not None:
         fits(source.shape)
     progress("loading the model", 0, 1)
-    loaded = load_model(source, Weights(weights), seed, progress, any_ids=any_ids)
+    loaded = load_model(
+        source,
+        Weights(request.weights),
+        request.seed if isinstance(request, Seeded) else 0,
+        progress,
+        device=request.device,
+        dtype=request.dtype,
+        any_ids=any_ids,
+    )
     say(loaded.announcement)
     fits(loaded.shape)
     return loaded

@@ -13,6 +13,7 @@ from energy.meter import CountSettings
 from hwmodels import HardwareProfile
 from neurt.closed_form.passes import check_stages
 from neurt.families import label
+from neurt.loading.faults import explains_device
 from neurt.loading.models import LoadedModel
 from neurt.loading.source import resolve
 from neurt.measure.objective import aim_of
@@ -30,6 +31,7 @@ from reports.run.run import Phase
 from reports.shown import Run
 
 
+@explains_device
 def run_profile(request: ProfileRequest, progress: Progress = silent, say: Say = silent) -> Run:
     """Count both variants of a model on text.
 
@@ -42,7 +44,7 @@ def run_profile(request: ProfileRequest, progress: Progress = silent, say: Say =
     source = resolve(request.model)
     text, text_name = read_text(request.text, source.directory, detokenise=request.detokenise)
     fits = partial(check_stages, stages, name=request.model, values=True)
-    loaded = load(source, request.weights, request.seed, fits, progress, say)
+    loaded = load(source, request, fits, progress, say)
     longest = stages[-1].passes[-1].keys
     inputs = windows(
         loaded.tokenizer, text, tokens=longest, batch=request.batch, count=request.windows
@@ -97,6 +99,7 @@ def measure(
         for stage, analog, events in zip(stages, asa.counts, ssa.counts, strict=True)
     ]
     facts = {"text": text_name, "calibration": calibration.name, **aim.facts}
+    facts |= loaded.placement.facts
     about = settings(request, chosen, shape) | facts
     run = assemble("profile", request, phases, profiles, about, stored, steps.counts())
     return replace(run, quality=quality)

@@ -10,6 +10,7 @@ from torch import Tensor
 from hwmodels.errors import UserError
 from neurt.measure.stages import Counting
 from neurt.progress import Progress, silent
+from neurt.spiking.precision import widest
 from reports.kit.closeness import Closeness, Scored
 
 #: Scored tokens whose predictions over the whole vocabulary are compared at a time.
@@ -48,7 +49,7 @@ def score(analog: Tensor, spiking: Tensor, targets: Tensor) -> Scored:
 
 
 def _total(x: Tensor) -> float:
-    return float(x.double().sum())
+    return float(widest(x).sum())
 
 
 def count_both(

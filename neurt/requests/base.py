@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from energy.formulas import Attention
 from hwmodels.errors import UserError
-from hwmodels.plain import printable, quoted, shortened
+from hwmodels.plain import printable, quoted
 from hwmodels.prices import Bytes
-from neurt.loading.source import SHIPPED, SMOLLM2
 from neurt.spiking.config import SpikingConfig
 from reports.kit.pictures import Pictures
 
@@ -107,32 +105,6 @@ class Model(Request):
     """a name (gpt2-nano, gpt2-nano-spiking, gpt2-small, gpt2-medium, gpt2-large, gpt2-xl,
     smollm2-135m), a directory in Hugging Face format, a config.json (plan), a .gguf file, or a hub
     id (plan: of published models also its last part, such as Qwen3-8B)"""
-
-
-class Weights(Model):
-    """Which model, with which weights."""
-
-    weights: Literal["auto", "pretrained", "random"] = "auto"
-    """auto: from the cache or the hub, else random, and said so; a directory must have them"""
-
-
-class Seeded(Weights):
-    """Which model, with which weights, also random ones."""
-
-    seed: Seed = 0
-    """seed of random weights"""
-
-    def idle(self) -> dict[str, str]:
-        """See `Request.idle`."""
-        found = super().idle()
-        if self.weights == "pretrained":
-            found["seed"] = "it is that of random weights; leave out --weights pretrained"
-        elif self.weights == "auto" and (
-            self.model in (*SHIPPED, SMOLLM2) or os.path.lexists(self.model)
-        ):
-            own = f"it is that of random weights, and {shortened(self.model)} has its own"
-            found["seed"] = f"{own}; give --weights random for others"
-        return found
 
 
 class Pass(Request):

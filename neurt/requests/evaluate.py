@@ -19,11 +19,11 @@ from neurt.requests.base import (
     Flag,
     Jobs,
     Output,
-    Seeded,
     Text,
     named,
 )
 from neurt.requests.hardware import Executed
+from neurt.requests.loaded import Seeded
 from neurt.requests.objective import Aimed
 from neurt.spiking.config import (
     Calibrate,

@@ -19,10 +19,10 @@ from neurt.requests.base import (
     Reported,
     Request,
     Seed,
-    Seeded,
     dated,
 )
 from neurt.requests.hardware import Bound, Timed, check_both_sides
+from neurt.requests.loaded import Seeded
 from neurt.requests.objective import Aimed
 from neurt.spiking.config import SpikingConfig
 

@@ -21,11 +21,11 @@ from neurt.requests.base import (
     PlannedConversion,
     Reported,
     RequestError,
-    Seeded,
     Text,
     dated,
 )
 from neurt.requests.hardware import Bound, Compared, Hardware
+from neurt.requests.loaded import Seeded
 from neurt.requests.objective import Aimed
 from neurt.spiking.config import SpikingConfig
 

@@ -11,6 +11,7 @@ from pydantic import Field
 from energy.formulas import Attention
 from neurt.requests.base import Amount, Count, Flag, Jobs, Output, Seed
 from neurt.requests.evaluate import CODES, Steps, forms_and_codes
+from neurt.requests.loaded import Placed
 from neurt.requests.passes import ProfileRequest
 from neurt.spiking.config import Code, Form, KeyValue, SpikingConfig
 
@@ -20,7 +21,7 @@ MODELS = ("gpt2-small", "gpt2-medium", "gpt2-large", "gpt2-nano")
 HARDWARE = ("45nm", "45nm-fp16", "45nm-int8")
 
 
-class ReproduceRequest(Output):
+class ReproduceRequest(Placed, Output):
     """Every combination of the given models, conversions and conventions, each measured once."""
 
     group: ClassVar[str] = "grid"
@@ -81,6 +82,8 @@ class ReproduceRequest(Output):
                 spiking=SpikingConfig(timesteps=steps, form=form, code=code, key_value=streamed),
                 weights=self.weights,
                 seed=self.seed,
+                device=self.device,
+                dtype=self.dtype,
                 text=self.text,
                 out=self.out,
             )

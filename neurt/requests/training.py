@@ -18,6 +18,7 @@ from neurt.requests.base import (
     RequestError,
     Seed,
 )
+from neurt.requests.loaded import PlacedTraining
 
 
 class TrainingSettings(Request):
@@ -67,7 +68,7 @@ CORPUS = (
 )
 
 
-class PretrainRequest(Trained, TrainingSettings):
+class PretrainRequest(PlacedTraining, Trained, TrainingSettings):
     """A GPT-2 from scratch, and how to train it."""
 
     group: ClassVar[str] = "model"

@@ -19,6 +19,7 @@ from torch.utils.checkpoint import checkpoint
 
 from energy import Levels, tally_call
 from neurt.spiking.neuron import SpikingNeuron, ordered, tally_neurons
+from neurt.spiking.precision import wide
 
 #: Factors of the largest input that are tried for the threshold with the least squared error.
 CANDIDATES = tuple(2 ** (-step / 2) for step in range(17))
@@ -76,12 +77,16 @@ class Coder(SpikingNeuron):
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
-        """Code an analog input (..., C) as events (T, ..., C)."""
+        """Code an analog input (..., C) as events (T, ..., C) of its precision, made in FP32."""
         if self.stand_in is not None:
             return self.stand_in(x)
+        return self._coded(wide(x)).to(x.dtype)
+
+    def _coded(self, x: Tensor) -> Tensor:
         if self.calibrations >= 0:
             self.calibrate(x)
-        threshold = self.threshold if self.arranged is None else self.threshold.view(self.arranged)
+        threshold = self.threshold.to(x.dtype)
+        threshold = threshold if self.arranged is None else threshold.view(self.arranged)
         if not torch.is_grad_enabled():
             events = self.encode(x, threshold)
             if self.levels is not Levels.ANALOG:
@@ -130,7 +135,7 @@ class Coder(SpikingNeuron):
     def decode(self, events: Tensor) -> Tensor:
         """The values (..., C) that events (T, ..., C) stand for."""
         total = events.sum(0)
-        return total if self.scale is None else total * self.scale
+        return total if self.scale is None else (total * self.scale).to(total.dtype)
 
     def find_threshold(self, samples: Tensor) -> Tensor:
         """Thresholds (C,) for samples (n, C) of the input."""

@@ -22,6 +22,7 @@ from neurt.spiking.head import EventHead
 from neurt.spiking.modeling import SpikingLanguageModel, analog_class, spiking_class
 from neurt.spiking.neuron import NeuronError, SpikingNeuron, all_finite, calibrating
 from neurt.spiking.pow2 import PowerOfTwo, output_dead_zone
+from neurt.spiking.precision import coded_in
 from neurt.spiking.synapse import weights_of
 
 
@@ -111,6 +112,7 @@ def convert(
     if not calibration:
         raise ConversionError("thresholds are calibrated on text: give at least one window")
     check_finite(model)
+    calibration = [window.to(model.device) for window in calibration]
     spiking_model = _uncalibrated(model, spiking)
     try:
         if spiking.dead_zone is DeadZone.LOSS:
@@ -155,7 +157,7 @@ def _uncalibrated(model: PreTrainedModel, spiking: SpikingConfig) -> SpikingLang
         spiking_model: SpikingLanguageModel = kind(spiking_config(model.config, spiking))
     for module in spiking_model.modules():
         if isinstance(module, SpikingNeuron):
-            ones = torch.ones(module.channels, dtype=model.dtype, device=model.device)
+            ones = torch.ones(module.channels, dtype=coded_in(model.dtype), device=model.device)
             module.threshold = nn.Parameter(ones, requires_grad=False)
     _share(model, spiking_model)
     spiking_model.eval()  # type: ignore[no-untyped-call]

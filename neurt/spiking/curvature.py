@@ -23,6 +23,7 @@ from neurt.spiking.head import EventHead
 from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.spiking.neuron import NeuronError, check_given
 from neurt.spiking.pow2 import PowerOfTwo
+from neurt.spiking.precision import summed_in, wide
 from neurt.spiking.softmax import SoftmaxAttention
 
 #: Nats that an accumulate may cost, at factor 1; a factor on thresholds is squared here.
@@ -133,6 +134,8 @@ def surprise(logits: Tensor, draw: torch.Generator) -> Tensor:
             "a prediction on the calibration text is not finite; check the weights for NaN and for "
             "values that overflow"
         )
+    logits = wide(logits)
+    # On the CPU, so that a seed draws the same labels whatever the model runs on.
     drawn = torch.multinomial(logits.detach().softmax(-1).cpu(), 1, generator=draw)
     labels = drawn[:, 0].to(logits.device)
     return torch.nn.functional.cross_entropy(logits, labels, reduction="sum")
@@ -143,7 +146,8 @@ class Felt:
 
     def __init__(self, name: str, coder: Coder) -> None:
         self._name = name
-        self.squares = torch.zeros_like(coder.threshold, dtype=torch.float64)
+        dtype = summed_in(coder.threshold.device)
+        self.squares = torch.zeros_like(coder.threshold, dtype=dtype)
         self.values = torch.zeros_like(self.squares)
         self._arranged = coder.arranged
 
@@ -158,7 +162,7 @@ class Felt:
         return x.unsqueeze(0)
 
     def _add(self, gradient: Tensor, hidden: Tensor | None) -> None:
-        squares = gradient.detach().square()
+        squares = wide(gradient.detach()).square()
         if hidden is None:  # (..., C)
             self.squares += squares.flatten(0, -2).sum(0)
             self.values += squares[..., 0].numel()

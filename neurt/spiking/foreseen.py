@@ -18,6 +18,7 @@ from torch import Tensor
 from neurt.spiking.coder import Coder
 from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.spiking.neuron import check_given
+from neurt.spiking.precision import wide
 
 #: KL in nats a token beyond which a conversion is no longer close: exp(0.2) is +22 % perplexity
 #: where errors never help. SmolLM2-135M with factor 1 in feed-forward blocks has 0.115 at factor 4
@@ -97,7 +98,7 @@ def costing(coders: Mapping[str, Coder], felt: Mapping[str, Tensor]) -> Iterator
     costs: list[Tensor] = []
 
     def add(curvature: Tensor, coder: Coder, args: tuple[Tensor], events: Tensor) -> None:
-        squares = (coder.decode(events) - args[0]).square()
+        squares = (coder.decode(wide(events)) - wide(args[0])).square()
         if coder.arranged is not None:
             curvature = curvature.view(coder.arranged)
         costs.append((squares * curvature.to(squares)).sum())

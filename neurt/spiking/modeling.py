@@ -105,6 +105,11 @@ def _define(kind: str) -> None:
         __doc__ = f"A converted `{analog.__name__}`.\n{SpikingLanguageModel.__doc__}"
         config_class = SpikingModelConfig
 
+    # A dead zone may be smaller than the smallest number of half precision.
+    SpikingModel._keep_in_fp32_modules_strict = {
+        *(analog._keep_in_fp32_modules_strict or ()),
+        "threshold",
+    }
     names = {SpikingModelConfig: analog_config.__name__, SpikingModel: analog.__name__}
     for made, of in names.items():
         made.__name__ = made.__qualname__ = f"Spiking{of}"

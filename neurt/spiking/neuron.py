@@ -17,6 +17,7 @@ from energy import Levels, Tally, count_events, tally_call
 from energy.formulas import Conventions, neurons
 from energy.formulas.arithmetic import ARITHMETIC, Arithmetic
 from hwmodels.errors import UserError
+from neurt.spiking.precision import wide
 from neurt.spiking.surrogate import lif_over_time, spike
 
 
@@ -83,8 +84,8 @@ class SpikingNeuron(nn.Module):
         alpha: Sharpness of the surrogate gradient, in units of the threshold.
 
     Attributes:
-        threshold: Firing threshold per channel, (C,); 1 until calibrated. A parameter, so that it
-            can be trained, but frozen unless somebody does.
+        threshold: Firing threshold per channel, (C,), in FP32 in a model of any precision; 1 until
+            calibrated. A parameter, so that it can be trained, but frozen unless somebody does.
         activity: Events per input value of the last pass, as a differentiable scalar; kept only
             while `watched`.
         active: Share of its input values with any event, likewise.
@@ -130,7 +131,7 @@ class SpikingNeuron(nn.Module):
     @torch.no_grad()
     def calibrate(self, x: Tensor) -> None:
         """Move the threshold to the mean of `find_threshold`; NeuronError if x is not finite."""
-        samples = x.detach().reshape(-1, self.channels)
+        samples = wide(x.detach().reshape(-1, self.channels))
         if self.channels == 1:  # attention weights: what the mask hides says nothing
             samples = samples[samples != 0].unsqueeze(-1)
         if not len(samples):  # nothing to go by
@@ -156,7 +157,9 @@ class LIF(SpikingNeuron):
         """Spikes (T, ..., C) of input currents (T, ..., C), from a membrane potential of zero."""
         if self.calibrations >= 0:
             self.calibrate(x)
-        spikes = lif_over_time(x, self.threshold, self.tau, self.alpha)
+        currents = wide(x)
+        threshold = self.threshold.to(currents.dtype)
+        spikes = lif_over_time(currents, threshold, self.tau, self.alpha).to(x.dtype)
         if self.watched:
             self.activity = spikes.mean() * len(x)
             self.active = spikes.amax(0).mean()

@@ -10,6 +10,7 @@ from torch import Tensor
 from energy import Levels
 from energy.formulas.arithmetic import ARITHMETIC
 from neurt.spiking.coder import Coder, Firing
+from neurt.spiking.precision import wide
 from neurt.spiking.surrogate import spike
 
 #: Samples (n, C) of an input to dead zones (C,) or a scalar.
@@ -36,9 +37,10 @@ def output_dead_zone(weight: Tensor) -> DeadZone:
     """
 
     def dead_zone(samples: Tensor) -> Tensor:
-        signal = (samples @ weight.detach()).square().sum(-1).mean()
-        norms = weight.detach().norm(dim=1).clamp(min=torch.finfo(weight.dtype).tiny ** 0.5)
-        zones: Tensor = DEAD_SHARE * (3 * signal / len(weight)).sqrt() / norms
+        fan_out = weight.detach().to(samples.dtype)
+        signal = (samples @ fan_out).square().sum(-1).mean()
+        norms = fan_out.norm(dim=1).clamp(min=torch.finfo(fan_out.dtype).tiny ** 0.5)
+        zones: Tensor = DEAD_SHARE * (3 * signal / len(fan_out)).sqrt() / norms
         return zones
 
     return dead_zone
@@ -57,8 +59,8 @@ def score_dead_zone(keys: Tensor, scaling: float, head_width: int) -> DeadZone:
     """
 
     def dead_zone(samples: Tensor) -> Tensor:
-        sizes = keys.detach().square().flatten(0, -2).mean(0).sqrt()
-        sizes = sizes.clamp(min=torch.finfo(keys.dtype).tiny ** 0.5)
+        sizes = wide(keys.detach()).square().flatten(0, -2).mean(0).sqrt()
+        sizes = sizes.clamp(min=torch.finfo(sizes.dtype).tiny ** 0.5)
         zones: Tensor = DEAD_SHARE * (3 / head_width) ** 0.5 / (scaling * sizes)
         return zones
 

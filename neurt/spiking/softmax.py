@@ -156,7 +156,7 @@ class SoftmaxAttention(SpikingAttention):
             arriving = self.split_heads(k_TBSC), self.split_heads(v_TBSC)
             k, v = self.key_encoder.decode(k_TBSC), self.value_encoder.decode(v_TBSC)
         if self.query_encoder.scale is not None:  # constant, so it belongs to the weights of K
-            k = k * self.query_encoder.scale
+            k = (k * self.query_encoder.scale).to(k.dtype)
         k, v = self.split_heads(k), self.split_heads(v)
         if cache is not None:
             k, v = cache.update(k, v, self.layer_idx)

@@ -48,9 +48,9 @@ class Synapse(nn.Module):
             x = x.sum(0)
         rows = x.reshape(-1, x.shape[-1])
         if scale is not None and len(rows) < fan_out:  # whichever factor is smaller
-            rows = rows * scale
+            rows = (rows * scale).to(rows.dtype)  # a scale is in FP32
         elif scale is not None:
-            weight = weight * scale.unsqueeze(-1)
+            weight = (weight * scale.unsqueeze(-1)).to(weight.dtype)
         bias: Any = self.bias  # None, where there is none
         if self.accumulate and self.unfolded:
             total = torch.mm(rows, weight).view(*x.shape[:-1], fan_out).sum(0)

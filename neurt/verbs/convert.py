@@ -24,6 +24,13 @@ def run(request: ConvertRequest, console: Console) -> list[Path]:
         ConversionError: If it cannot be converted, or is converted already.
         OutputError: If the directory holds something, or cannot be written.
     """
+    from neurt.loading.faults import explains_device
+
+    return explains_device(_convert)(request, console)
+
+
+def _convert(request: ConvertRequest, console: Console) -> list[Path]:
+    """The same, with errors of a device as torch words them."""
     from neurt.loading.saving import save_model
     from neurt.loading.source import resolve
     from neurt.measure.objective import aim_of
@@ -49,7 +56,7 @@ def run(request: ConvertRequest, console: Console) -> list[Path]:
         raise OutputError(f"output directory '{out}' is not empty; choose another --out")
     source = resolve(request.model)
     with progress_bars(console) as progress:
-        loaded = load(source, request.weights, request.seed, check, progress, say(console))
+        loaded = load(source, request, check, progress, say(console))
         if loaded.spiking is not None:
             raise ConversionError(f"'{request.model}' is a converted model; give an analog one")
         calibration = calibrate(loaded, request, (), window(loaded.shape))
@@ -65,12 +72,13 @@ def run(request: ConvertRequest, console: Console) -> list[Path]:
             "calibration_tokens": sum(ids.numel() for ids in calibration.windows),
             "spiking": spiking.config.spiking,
             **aim.facts,
+            **loaded.placement.facts,
             "versions": dict(versions()),
             "created": now(),
         }
         write_text(mark, asked)
         copy_texts(source.directory, out)
-        save_model(spiking, loaded.tokenizer, out)
+        save_model(spiking, loaded.tokenizer, out, loaded.placement.precision)
         path = write_json(out / "convert.json", record)
         remove(mark)
         progress("writing", 1, 1)

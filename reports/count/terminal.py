@@ -16,6 +16,7 @@ from energy.words import energy, integer, percent
 from hwmodels import Op
 from reports.count.run import CountRun, part_pj
 from reports.kit.parts import BOUNDS, block_name, scopes
+from reports.kit.ran import print_ran
 from reports.kit.table import print_sentence, print_table
 from reports.kit.widths import print_widths
 from reports.views.terminal import (
@@ -117,6 +118,7 @@ def print_count(
             f"MACs with a zero activation in dense layers: {zeros:,} ({share} of all).", console
         )
     _print_unnamed(run, console)
+    print_ran(run.settings, run.versions, console)
     for bill in run.estimates.values():
         print_unpriced(bill, console)
         print_sentence(_verdict(bill), console, "bold")

@@ -14,6 +14,7 @@ from hwmodels import Op
 from reports.kit.caveats import NOT_MODELLED, PUBLISHED_SAVING, PUBLISHED_SOURCE, of_random_weights
 from reports.kit.files import json_text
 from reports.kit.html import content_policy, environment, plain_values
+from reports.kit.ran import ran_on
 from reports.kit.widths import widths_in_words
 from reports.page.as_run import as_run
 from reports.page.data import page_data
@@ -147,6 +148,8 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("Attention", pairs),
         ("Hardware", ", ".join(profile.name for profile in run.profiles)),
     ]
+    if words := ran_on(run.settings, run.versions):
+        facts.append(("Ran on", words))
     if run.quality is not None:
         facts.append(("Quality", quality_in_words(run.quality)))
     if slots:

@@ -15,6 +15,7 @@ from energy.compare.baselines import Baseline
 from energy.table import Column, Table, at, attributes, texts
 from energy.words import change, number, op_names, percent, rounded
 from reports.kit.caveats import are_random
+from reports.kit.ran import print_ran
 from reports.kit.table import print_sentence, print_table
 from reports.kit.widths import print_widths
 from reports.quality.curves import print_baselines
@@ -98,6 +99,8 @@ QUALITY: tuple[Column[OnHardware], ...] = (
     Column("feedforward_events_per_mac", _events("ffn")),
     Column("spike_rate", _spike_rate),
     *attributes("ssa", "weights_per_token", "attention", "batch"),
+    Column("device", lambda row: row.evaluation.settings.get("device", "")),
+    Column("dtype", lambda row: row.evaluation.settings.get("dtype", "")),
     *attributes("", "hw"),
     Column("dataflow", lambda row: row.bills[0].dataflow.value),
     *(
@@ -219,6 +222,7 @@ def print_quality(evaluation: Evaluation, console: Console) -> None:
         print_baselines(evaluation, console)
     for profile in evaluation.profiles:
         print_widths(evaluation.settings, profile.name, console)
+    print_ran(evaluation.settings, evaluation.versions, console)
     if are_random(compared.asa.weights):
         print_sentence(
             f"Weights are {compared.asa.weights}: neither perplexity nor what the conversion costs "

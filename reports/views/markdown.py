@@ -16,6 +16,7 @@ from reports.kit.caveats import (
 )
 from reports.kit.machine import rates, rules
 from reports.kit.parts import ACCOUNTING_NAMES, BOUNDS
+from reports.kit.ran import ran_on
 from reports.kit.table import escaped, to_markdown
 from reports.run.run import Run
 from reports.views.baselines import baseline_table
@@ -39,6 +40,7 @@ def summary_markdown(run: Run) -> str:
         f"{escaped(run.subtitle)}; `neurt-energy {escaped(run.command)}` {escaped(made)}, "
         f"{escaped(run.created)}".strip(),
         _weights(run),
+        *([f"Ran on {escaped(words)}."] if (words := ran_on(run.settings, run.versions)) else []),
         f"**{escaped(quality_sentence(run))}**",
     ]
     for profile in run.profiles:

@@ -16,6 +16,7 @@ from hwmodels import Op
 from hwmodels.plain import several
 from reports.kit.caveats import NOT_MODELLED, PUBLISHED_SAVING, of_random_weights
 from reports.kit.parts import BOUNDS
+from reports.kit.ran import print_ran
 from reports.kit.table import print_sentence, print_table
 from reports.kit.widths import print_widths
 from reports.run.run import Run
@@ -109,6 +110,7 @@ def _print_verdict(run: Run, console: Console) -> None:
     )
     for sentence in touched_sentences(run):
         print_sentence(sentence, console)
+    print_ran(run.settings, run.versions, console)
     if run.command == "plan":
         rate = run.settings["spike_rate"]
         print_sentence(f"The spike rate {rate} is assumed, not measured.", console, "yellow")

@@ -13,8 +13,9 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from energy import Label, exposed_attention
 from neurt.families import ShapeError
 from neurt.loading import foreign as module
-from neurt.loading.foreign import Foreign, foreign, load_foreign, naming
+from neurt.loading.foreign import Foreign, foreign, load_foreign
 from neurt.loading.models import Weights
+from neurt.loading.naming import naming
 from neurt.loading.source import ModelError
 from neurt.loading.tokenizer import gpt2_tokenizer
 

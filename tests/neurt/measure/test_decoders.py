@@ -20,7 +20,7 @@ from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, PreTrainedModel
 from energy import Counts, UncountedOperation, count_pass, exposed_attention
 from energy.meter.crosscheck import macs_by_torch
 from neurt.closed_form.passes import PlanError
-from neurt.loading.foreign import naming
+from neurt.loading.naming import naming
 from neurt.measure.counting import check_cache
 from neurt.measure.stages import cached
 

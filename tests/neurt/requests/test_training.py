@@ -25,8 +25,8 @@ def test_the_command_says_every_choice() -> None:
     assert asked.command == (
         "neurt-energy pretrain --steps 2000 --batch 8 --tokens 256 --learning-rate 0.002 "
         "--schedule cosine --warmup-steps 100 --weight-decay 0.1 --clip 1.0 --seed 0 "
-        "--save-every 100 --save-dtype float16 --out 'my model' --text sotu --layers 6 "
-        "--width 128 --heads 4 --vocabulary 4096 --positions 256"
+        "--save-every 100 --save-dtype float16 --out 'my model' --device auto --dtype auto "
+        "--text sotu --layers 6 --width 128 --heads 4 --vocabulary 4096 --positions 256"
     )
 
 

@@ -54,6 +54,8 @@ def point(saving: float | None, change: float, hw: str = "45nm", **more: Any) ->
         "batch": 1,
         "hw": hw,
         "dataflow": "layerwise",
+        "device": "cpu",
+        "dtype": "float32",
         SAVING: saving,
         "attention_block_saving_fused": 0.5,
         "attention_block_saving_unfused": 0.4,

@@ -1,0 +1,85 @@
+"""What may be asked of a command that runs a model: weights, device, precision. No torch.
+
+Whoever resolves the two words is `neurt.loading.placement`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator
+
+from hwmodels.plain import quoted, shortened
+from neurt.loading.source import SHIPPED, SMOLLM2
+from neurt.requests.base import Flag, Model, Request, RequestError, Seed
+
+_DEVICE = re.compile(r"auto|cpu|mps|(cuda|xpu)(:(0|[1-9][0-9]{0,2}))?")
+
+
+def _device(word: Any) -> Any:
+    if isinstance(word, str) and not _DEVICE.fullmatch(word):
+        raise ValueError(f"must be auto, cpu, cuda, cuda:1, mps or xpu, not {quoted(word)}")
+    return word
+
+
+Device = Annotated[str, BeforeValidator(_device)]
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+class Placed(Request):
+    """Where a model runs, and in which precision."""
+
+    group: ClassVar[str] = "device"
+
+    device: Annotated[Device, Flag("DEVICE", "auto")] = "auto"
+    """auto (the accelerator that torch finds, else the CPU), cpu, cuda, cuda:1, mps or xpu"""
+    dtype: Dtype = "auto"
+    """of weights and activations while the model runs; auto: as the checkpoint says on an
+    accelerator, float32 on the CPU. Events are coded in float32 in any case, and bills keep the
+    widths of the checkpoint (--widths)"""
+
+
+class PlacedTraining(Placed):
+    """Where a training runs, and in which precision."""
+
+    dtype: Dtype = "auto"
+    """of the products of a training step; auto: as the checkpoint says on an accelerator, float32
+    on the CPU. Parameters, their optimiser and what is judged stay in float32; float16 would need
+    a scale of the loss, so bfloat16 takes its place"""
+
+    def check(self) -> None:
+        """See `Request.check`."""
+        super().check()
+        if self.dtype == "float16":
+            raise RequestError(
+                "--dtype float16 trains only with a scale of the loss, which is not kept in "
+                "checkpoints; give --dtype bfloat16, which needs none and takes as little memory"
+            )
+
+
+class Weights(Placed, Model):
+    """Which model, with which weights."""
+
+    weights: Literal["auto", "pretrained", "random"] = "auto"
+    """auto: from the cache or the hub, else random, and said so; a directory must have them"""
+
+
+class Seeded(Weights):
+    """Which model, with which weights, also random ones."""
+
+    seed: Seed = 0
+    """seed of random weights"""
+
+    def idle(self) -> dict[str, str]:
+        """See `Request.idle`."""
+        found = super().idle()
+        if self.weights == "pretrained":
+            found["seed"] = "it is that of random weights; leave out --weights pretrained"
+        elif self.weights == "auto" and (
+            self.model in (*SHIPPED, SMOLLM2) or os.path.lexists(self.model)
+        ):
+            own = f"it is that of random weights, and {shortened(self.model)} has its own"
+            found["seed"] = f"{own}; give --weights random for others"
+        return found
