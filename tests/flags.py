@@ -86,6 +86,11 @@ COMMANDS: dict[str, tuple[Flags, dict[str, Trial]]] = {
             spike_rate="0.3",
             active_rate="0.3",
             analog=Trial(shows="names"),
+            mla=Trial(
+                "absorbed",
+                {"model": "deepseek-ai/DeepSeek-V3", "phase": "decode"},
+                alone="has no effect here: a prefill expands in both",
+            ),
             gpus=Trial(
                 "2",
                 {"hw": "h100", "prompt": "4", "generate": "2"},

@@ -1,6 +1,6 @@
 """How much work a layer of a given shape is: pure functions, no torch."""
 
-from energy.formulas.conventions import Attention, Conventions, Window, pairs
+from energy.formulas.conventions import Attention, Conventions, Mla, Window, pairs
 from energy.formulas.layers import (
     embedding,
     event_linear,
@@ -13,6 +13,7 @@ from energy.formulas.layers import (
 __all__ = [
     "Attention",
     "Conventions",
+    "Mla",
     "Window",
     "embedding",
     "event_linear",

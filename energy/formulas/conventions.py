@@ -14,6 +14,17 @@ class Attention(StrEnum):
     CAUSAL = "causal"  #: only keys at or before the query: what a masked kernel must do
 
 
+class Mla(StrEnum):
+    """How a step of decode works with a cache of latent vectors (multi-head latent attention)."""
+
+    #: keys and values of all tokens are made of their latent vectors in each step: what the modules
+    #: of transformers do
+    EXPANDED = "expanded"
+    #: queries and results are multiplied by the two matrices in their place: what kernels of
+    #: servers do; a prefill, in which many queries meet the same keys, expands in both
+    ABSORBED = "absorbed"
+
+
 @dataclass(frozen=True)
 class Conventions:
     """Choices that change a count; printed with every report."""
@@ -25,6 +36,8 @@ class Conventions:
     #: in dense layers, count the multiply-accumulates whose activation is zero. They stay among the
     #: MACs; an activation-sparse baseline takes them off
     zeros: bool = False
+    #: what a plan takes a step of decode to do where the cache holds latent vectors
+    mla: Mla = Mla.EXPANDED
 
 
 class Window(NamedTuple):

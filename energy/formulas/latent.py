@@ -13,6 +13,10 @@ from energy.formulas.attention import Product, Role
 from energy.formulas.layers import linear
 from hwmodels import Op
 
+#: What an absorbed form has in the place of the layer that expands: queries times W_UK, and results
+#: times W_UV.
+ABSORBED = ("absorb", "expand")
+
 
 class Latent(NamedTuple):
     """What the cache of one token holds in one layer."""

@@ -17,10 +17,12 @@ from energy.layers.elementwise import Multiply, Rotary, Rotation
 from energy.layers.matmul import AttentionCore
 from energy.layers.trial import attempt, same, twin
 
-_APPLY = "apply_rotary_pos_emb"
+#: Functions of modelling code that apply rotary positions; some code has both, and chooses.
+_APPLY = ("apply_rotary_pos_emb", "apply_rotary_pos_emb_interleave")
 
-#: Modelling modules whose function is exchanged, their own function, and for how many models.
-_exchanged: dict[ModuleType, tuple[Rotation, int]] = {}
+#: Modelling modules with the function that is exchanged, their own function, and for how many
+#: models.
+_exchanged: dict[tuple[ModuleType, str], tuple[Rotation, int]] = {}
 
 
 def rotation_of(attention: nn.Module) -> Rotation | None:
@@ -29,11 +31,18 @@ def rotation_of(attention: nn.Module) -> Rotation | None:
     None where there is none, or where it does something else than turn pairs of channels by the
     angles that it is given, which is tried with a few random numbers.
     """
-    source = sys.modules[type(attention).__module__]
-    if source in _exchanged:
-        return _exchanged[source][0]
-    own = getattr(source, _APPLY, None)
-    return own if callable(own) and _rotates(own) else None
+    return next(iter(_rotations_of(sys.modules[type(attention).__module__]).values()), None)
+
+
+def _rotations_of(source: ModuleType) -> dict[str, Rotation]:
+    """The functions of modelling code that turn pairs of channels, by name."""
+    found: dict[str, Rotation] = {}
+    for name in _APPLY:
+        if (source, name) in _exchanged:
+            found[name] = _exchanged[source, name][0]
+        elif callable(own := getattr(source, name, None)) and _rotates(own):
+            found[name] = own
+    return found
 
 
 @contextmanager
@@ -48,19 +57,20 @@ def counted_rotary(attentions: Iterable[nn.Module]) -> Iterator[None]:
         for module, core in cores
         if isinstance(getattr(core, "rotary", None), Rotary)
     }
-    for source in sources:
-        own, users = _exchanged.get(source, (getattr(source, _APPLY), 0))
-        _exchanged[source] = own, users + 1
-        setattr(source, _APPLY, _through_core(own))
+    exchanged = [(source, name) for source in sources for name in _rotations_of(source)]
+    for source, name in exchanged:
+        own, users = _exchanged.get((source, name), (getattr(source, name), 0))
+        _exchanged[source, name] = own, users + 1
+        setattr(source, name, _through_core(own))
     try:
         yield
     finally:
-        for source in sources:
-            own, users = _exchanged.pop(source)
+        for source, name in exchanged:
+            own, users = _exchanged.pop((source, name))
             if users > 1:  # another model of the family is still exposed
-                _exchanged[source] = own, users - 1
+                _exchanged[source, name] = own, users - 1
             else:
-                setattr(source, _APPLY, own)
+                setattr(source, name, own)
 
 
 def _through_core(own: Rotation) -> Rotation:
@@ -69,8 +79,9 @@ def _through_core(own: Rotation) -> Rotation:
         # The attention module whose forward calls; it may be one that is not exposed.
         core = getattr(sys._getframe(1).f_locals.get("self"), "core", None)
         rotary = core._modules.get("rotary") if isinstance(core, AttentionCore) else None
-        if rotary is None or kwargs or len(args) != 4:
+        if not isinstance(rotary, Rotary) or kwargs or len(args) != 4:
             return own(*args, **kwargs)
+        rotary.rotation = own
         return rotary(*args)
 
     return apply
@@ -81,12 +92,16 @@ def _rotates(own: Rotation) -> bool:
     query, key = (torch.rand(1, heads, 3, 8, generator=random) for heads in (2, 1))
     cos, sin = (torch.rand(1, 3, 4, generator=random) for _ in range(2))
     halves, pairs = (partial(_twice, pairwise=pairwise) for pairwise in (False, True))
-    # Which channels make a pair, and how the table is laid out that says so: Llama, Cohere, GLM.
+    # Which channels make a pair, and how the table is laid out that says so: Llama, Cohere, GLM;
+    # DeepSeek-V3 puts the first of each pair before the second ones.
     for pairwise, table in ((False, halves), (True, pairs), (True, halves)):
         out = attempt(own, query, key, table(cos), table(sin))
         expected = [_turned(x, cos, sin, pairwise=pairwise) for x in (query, key)]
-        if isinstance(out, tuple) and len(out) == 2 and all(map(same, out, expected)):
-            return True
+        apart = [torch.cat((x[..., ::2], x[..., 1::2]), -1) for x in expected]
+        if isinstance(out, tuple) and len(out) == 2:
+            wanted = (expected, apart) if pairwise else (expected,)
+            if any(all(map(same, out, one)) for one in wanted):
+                return True
     return False
 
 

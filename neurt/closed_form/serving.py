@@ -9,12 +9,11 @@ from math import floor
 from typing import NamedTuple, Protocol
 
 from energy.counts import Counts, Label
-from energy.formulas import Attention, Conventions
+from energy.formulas import Attention, Conventions, Mla
 from energy.formulas.experts import expected_experts
 from energy.serving.step import ACTIVATION_BYTES, Step
 from hwmodels import Op
 from hwmodels.wholechip import Kind
-from neurt.closed_form.absorbed import absorbed
 from neurt.closed_form.passes import Pass, decode, prefill
 from neurt.closed_form.plan import plan_asa
 from neurt.families import Dense, Experts, LatentAttention, SelfAttention, Shape
@@ -29,6 +28,9 @@ SCAN, STATE_BITS = "scan", 32
 #: Parts of mixers whose operands a server keeps on the chip, but for the cache: between Q, K and V
 #: and the result of attention, and between the convolution and the result of a recurrence.
 _FUSED = ("scores", "softmax", "mix", SCAN)
+
+#: How a server decodes.
+_SERVED = Conventions(mla=Mla.ABSORBED)
 
 _CACHED = (Op.KV_READ, Op.KV_WRITE, Op.STATE_READ, Op.STATE_WRITE)
 
@@ -122,8 +124,8 @@ class PlannedModel:
         """What one token at a context does."""
         key = ("decode", context)
         if key not in self._known:
-            counts = plan_asa(self.shape, decode(context))
-            self._known[key] = self._moved(absorbed(self.shape, counts, context))
+            counts = plan_asa(self.shape, decode(context), _SERVED)
+            self._known[key] = self._moved(counts)
         return self._known[key]
 
     def _prompt(self, tokens: float) -> Moved:

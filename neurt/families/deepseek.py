@@ -1,6 +1,6 @@
 """DeepSeek-V2 and -V3: a cache of latent vectors, and experts beside one that every token passes.
 
-Their rotation is one of their own, of which hooks see the operations and no layer.
+The rotation of V2 is one of complex numbers, of which hooks see the operations and no layer.
 """
 
 from __future__ import annotations
@@ -112,6 +112,7 @@ DEEPSEEK2 = replace(
     DEEPSEEK3,
     name="DeepSeek-V2",
     classes={"deepseek_v2": "DeepseekV2"},
+    attention=Attention("self_attn", _INPUTS, "o_proj", norms=_NORMS),
     angles=None,
     mixture=Mixture(
         "mlp", "gate", Scoring.SOFTMAX, shared=_SHARED, router_class="TopkRouter", group_best=1

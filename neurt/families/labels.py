@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 
 from energy.counts import Label
+from energy.formulas.latent import ABSORBED
 from neurt.families.family import Family, FeedForward
 
 #: Block and component.
@@ -44,6 +45,7 @@ def _in_layer(family: Family) -> dict[str, Part]:
     of_attention = {
         **dict.fromkeys(attention.inputs, "qkv"),
         **dict.fromkeys((name.partition("{")[0] for name in attention.norms), "norm"),
+        **{f"{name}.{part}": "qkv" for name in attention.inputs for part in ABSORBED},
         attention.output: "proj",
         **{f"core.{part}": part for part in _PRODUCTS},
         **{f"({part})": part for part in _PRODUCTS if not attention.exposed},

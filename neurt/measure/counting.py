@@ -22,7 +22,7 @@ from neurt.loading.reading import UNFIT, unrun
 from neurt.loading.source import resolve
 from neurt.loading.tokenizer import Folded
 from neurt.measure.pair import load
-from neurt.measure.planning import now, versions
+from neurt.measure.planning import has_latent_cache, now, versions
 from neurt.measure.stages import Counting, Witness, cached
 from neurt.measure.verification import agree_with_witnesses, verify_analog
 from neurt.measure.widths import stored_widths
@@ -101,6 +101,11 @@ def run_count(request: CountRequest, progress: Progress = silent, say: Say = sil
         progress("fvcore", 1, 1)
         plan = "" if shape is None else ", hooks and plan in every number"
         say(f"Verified: {agreed}{plan}.")
+    if shape is not None and stage.name == "decode" and has_latent_cache(shape):
+        say(
+            "transformers makes keys and values of the whole latent cache in each step; what "
+            "servers do instead: `plan --mla absorbed`."
+        )
     stored = stored_widths(loaded.source, loaded.weights, request.widths)
     counts, machines = stored.rows(counts), stored.machines(profiles)
     chosen = request.model_dump(mode="json", include=_CHOSEN) | {

@@ -14,10 +14,11 @@ from hwmodels import HardwareProfile
 from neurt.closed_form.passes import PlanError, beyond, check_stages, longest_of
 from neurt.closed_form.plan import plan_passes
 from neurt.closed_form.plan_spiking import plan_ssa
-from neurt.families import Shape
+from neurt.families import LatentAttention, Shape
 from neurt.loading.source import ModelSource, resolve
 from neurt.measure.conversion import conversion_of
 from neurt.measure.widths import StoredWidths, stored_widths
+from neurt.requests.base import RequestError
 from neurt.requests.passes import PassRequest, PlanRequest
 from neurt.spiking.config import SpikingConfig
 from reports.run.run import Phase, merged
@@ -28,6 +29,20 @@ from reports.shown import Run
 CLOSED_FORM = "none(closed form)"
 
 
+def has_latent_cache(shape: Shape) -> bool:
+    """Whether the cache of a model holds latent vectors."""
+    return any(isinstance(kind.mixer, LatentAttention) for kind in shape.each)
+
+
+def check_mla(request: PlanRequest, shape: Shape) -> None:
+    """Raise RequestError for a form of latent attention where a model has none."""
+    if request.mla is not None and not has_latent_cache(shape):
+        raise RequestError(
+            f"--mla has no effect on '{request.model}', whose cache holds keys and values and no "
+            "latent vectors; leave it out"
+        )
+
+
 def run_plan(request: PlanRequest) -> Run:
     """Count both variants in closed form."""
     request.check()
@@ -36,6 +51,7 @@ def run_plan(request: PlanRequest) -> Run:
     source = resolve(request.model)
     spiking, shape = conversion_of(source, request), known_shape(source)
     check_stages(stages, shape, request.model)
+    check_mla(request, shape)
     about: About = {"model": source.name, "weights": CLOSED_FORM}
     stored = stored_widths(source, CLOSED_FORM, request.widths)
     rate, active = request.spike_rate, request.active_rate

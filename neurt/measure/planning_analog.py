@@ -6,13 +6,14 @@ No torch.
 from __future__ import annotations
 
 from energy.counts import About
+from energy.formulas import Mla
 from neurt.closed_form.expert_rows import ASSUMED
 from neurt.closed_form.passes import beyond, check_stages, longest_of
 from neurt.closed_form.plan import plan_passes
 from neurt.families import Experts, layout
 from neurt.families.parameters import parameters
 from neurt.loading.source import resolve
-from neurt.measure.planning import CLOSED_FORM, known_shape, now, versions
+from neurt.measure.planning import CLOSED_FORM, check_mla, known_shape, now, versions
 from neurt.measure.widths import stored_widths
 from neurt.requests.base import RequestError
 from neurt.requests.passes import PlanRequest
@@ -25,7 +26,7 @@ _OF_SPIKES = (
 )
 _RECORDED = {
     *("phase", "seq_len", "context", "batch", "windows", "prompt", "generate"),
-    *("attention", "fusion", "widths", "room"),
+    *("attention", "fusion", "widths", "room", "mla"),
 }
 
 
@@ -56,6 +57,7 @@ def run_analog_plan(request: PlanRequest) -> CountRun:
         )
     stages, profiles = request.stages, request.profiles()
     check_stages(stages, shape, request.model, analog=True)
+    check_mla(request, shape)
     about: About = {"model": source.name, "weights": CLOSED_FORM}
     stored = stored_widths(source, CLOSED_FORM, request.widths)
     passes = [one for stage in stages for one in stage.passes]
@@ -71,4 +73,9 @@ def run_analog_plan(request: PlanRequest) -> CountRun:
     if any(isinstance(kind.feedforward, Experts) for kind in shape.each):
         said.append(ASSUMED)
     said += (f"{x}." for x in beyond(longest_of(stages), shape.positions, request.model))
+    if request.mla is Mla.ABSORBED:
+        said.append(
+            "Decode as servers do it: W_UK absorbed in the queries and W_UV in the results, so "
+            "that no keys or values are made of the latent cache; `count` runs the expanded form."
+        )
     return CountRun(counts, machines, settings, versions(), now(), command="plan", said=tuple(said))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from energy.formulas import Conventions
+from energy.formulas import Conventions, Mla
 from hwmodels import HardwareProfile, Op
 from neurt.closed_form.passes import PlanError, Stage, decode, prefill, whole_request
 from neurt.requests.base import (
@@ -172,9 +173,24 @@ class PlanRequest(Carded, PassRequest):
     ] = None
     """share of the entries of a vector that have a spike in any time step, token by token: the rows
     of weights that --dataflow gathered fetches"""
+    mla: Annotated[Mla | None, Flag(default="expanded", group="passes")] = None
+    """decode of a cache of latent vectors (DeepSeek): keys and values made of all of them in each
+    step, as transformers does, or their matrices absorbed in query and result, as servers do"""
     gpus: Annotated[int | None, Field(ge=1, le=4096), Flag("N", "1", group="hardware")] = None
     """GPUs that share the model, on hardware with the prices of a whole chip"""
     whole_chips: ClassVar[bool] = True
+
+    @property
+    def conventions(self) -> Conventions:
+        """See `Passes`."""
+        return replace(super().conventions, mla=self.mla or Mla.EXPANDED)
+
+    def idle(self) -> dict[str, str]:
+        """See `Request.idle`."""
+        found = super().idle()
+        if self.prompt is None and self.phase != "decode":
+            found["mla"] = "a prefill expands in both; give --phase decode, or --generate"
+        return found
 
     def profiles(self) -> tuple[HardwareProfile, ...]:
         """See `Hardware`; raises RequestError too if GPUs are counted where there are none."""

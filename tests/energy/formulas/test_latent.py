@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
 from energy import Attention, Tally
 from energy.formulas.attention import Product
 from energy.formulas.latent import Latent, absorbed_attention, expanded_attention, expansion
@@ -67,3 +70,32 @@ def test_both_forms_of_deepseek_v3_in_decode() -> None:
     assert total.dense_macs == 128 * (2 * 128 * 512 + context * (576 + 512))
     # 576 entries for each token, where keys and values would be 128 x (192 + 128): 71 times as many
     assert total.ops[Op.KV_READ] == context * 576
+
+
+def test_both_forms_are_one_attention_and_torch_counts_their_products() -> None:
+    generator = torch.Generator().manual_seed(0)
+
+    def random(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    keys = 9
+    latents, rotated = random(SEQUENCES, keys, LATENT.rank), random(SEQUENCES, keys, LATENT.rotary)
+    nope, turned = random(SEQUENCES, HEADS, NOPE), random(SEQUENCES, HEADS, LATENT.rotary)
+    to_key, to_value = random(HEADS, NOPE, LATENT.rank), random(HEADS, LATENT.rank, VALUE)
+
+    made = torch.einsum("hnr,bkr->bhkn", to_key, latents)
+    both = torch.cat((made, rotated[:, None].expand(-1, HEADS, -1, -1)), -1)
+    scores = torch.einsum("bhn,bhkn->bhk", torch.cat((nope, turned), -1), both)
+    values = torch.einsum("hrv,bkr->bhkv", to_value, latents)
+    expanded = torch.einsum("bhk,bhkv->bhv", scores.softmax(-1), values)
+
+    with FlopCounterMode(display=False) as counter:
+        query = torch.einsum("bhn,hnr->bhr", nope, to_key)
+        cached = torch.cat((latents, rotated), -1)
+        weights = torch.einsum("bhr,bkr->bhk", torch.cat((query, turned), -1), cached).softmax(-1)
+        absorbed = torch.einsum(
+            "bhr,hrv->bhv", torch.einsum("bhk,bkr->bhr", weights, latents), to_value
+        )
+    torch.testing.assert_close(absorbed, expanded)
+    found = absorbed_attention(Product(6, 1, keys, 0, 2, Attention.FULL), VALUE, NOPE, LATENT)
+    assert counter.get_total_flops() == 2 * Tally.total(found.values()).dense_macs

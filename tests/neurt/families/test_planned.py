@@ -10,11 +10,12 @@ from tiny_models import MIXTURES, TINY, tiny_model
 from transformers import PreTrainedModel
 
 from energy import Attention, Conventions, Counts, LayerCount, exposed_attention
+from energy.formulas import Mla
 from hwmodels import Op
 from neurt.closed_form.passes import Pass, PlanError, decode, prefill
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
-from neurt.families import Experts, layout, names_of, read_shape
+from neurt.families import Experts, LatentAttention, layout, names_of, read_shape
 from neurt.families.parameters import parameters
 from neurt.spiking.config import SpikingConfig
 from reports.kit.parts import COMPONENT_COLOURS, COMPONENT_NAMES, ORDER
@@ -42,6 +43,34 @@ def test_the_plan_is_what_the_hooks_count(kind: str, what: Pass, attention: Atte
     shape = read_shape(model.config.to_dict(), kind)
     assert rows(plan_asa(shape, what, conventions)) == rows(found)
     assert [row.name for row in found.layers if row.calls and row.label.block == "other"] == []
+    if kind.startswith("deepseek"):  # whose layers all rotate, of V3 through a layer
+        turned = [row.calls for row in found.layers if row.kind == "Rotary"]
+        assert turned == [1] * shape.layers * (kind == "deepseek_v3")
+
+
+def test_decode_that_absorbs_the_expansion_of_latents_by_hand() -> None:
+    shape = read_shape(made("deepseek_v3").config.to_dict(), "deepseek_v3")
+    [mixer] = {kind.mixer for kind in shape.each}
+    assert isinstance(mixer, LatentAttention)
+    convention = Conventions(mla=Mla.ABSORBED)
+    for what in (decode(7, batch=2), decode(20)):
+        forms = [plan_asa(shape, what, x) for x in (Conventions(), convention)]
+        heads, keys, sequences = shape.heads, what.keys, what.batch
+        whole = mixer.nope + mixer.rotary + mixer.value
+        made_of_latents = keys * mixer.rank * heads * (mixer.nope + mixer.value)
+        absorbed = heads * mixer.rank * (mixer.nope + mixer.value)
+        products = keys * heads * (2 * mixer.rank + mixer.rotary)
+        more = sequences * (absorbed + products - made_of_latents - keys * heads * whole)
+        assert forms[1].dense_macs - forms[0].dense_macs == shape.layers * more
+        # Weights are the same ones; the expanded form reads the latents and rotated keys apart.
+        for op in (Op.WEIGHT_READ, Op.KV_READ, Op.KV_WRITE):
+            assert forms[0].total(op) == forms[1].total(op)
+        assert forms[1].total(Op.KV_READ) == shape.layers * sequences * keys * (
+            mixer.rank + mixer.rotary
+        )
+        assert not [row.name for row in forms[1].layers if row.label.block == "other"]
+    # Keys and values of a whole prompt are made in both.
+    assert plan_asa(shape, prefill(9), convention) == plan_asa(shape, prefill(9))
 
 
 #: What is read once for each expert that somebody chose.
