@@ -1,24 +1,22 @@
 """Points of a grid: those that are kept are read, the others are worked on and kept.
 
-They are worked on by an engine: `side_by_side`, or a Ray cluster.
+They are worked on by an engine: `side_by_side`, or `cluster.on_ray`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from importlib.util import find_spec
 from math import ceil
 from pathlib import Path
-from socket import create_connection
 from time import monotonic
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from energy.words import duration
 from hwmodels.errors import UserError
 from hwmodels.plain import several
 from neurt.grid.side_by_side import EngineError, Task
 from neurt.loading.source import ModelSource, resolve
-from neurt.progress import Progress, Say, silent
+from neurt.progress import Progress, Say
 
 Result = TypeVar("Result")
 
@@ -114,41 +112,3 @@ def _how_long(first_s: float, points: int, workers: int) -> str:
         f"The first of {points} points took {duration(first_s)}; the others take about "
         f"{duration(others_s)}."
     )
-
-
-def on_ray(tasks: Mapping[str, Task[Result]], address: str) -> Iterator[tuple[str, Result]]:
-    """Do tasks on a cluster (`local` starts one here): keys and results in the order of their end.
-
-    Raises:
-        GridError: If Ray is not installed, or there is no cluster.
-        EngineError: If the cluster fails.
-    """
-    if find_spec("ray") is None:
-        raise GridError(
-            "--ray needs the package ray; install it with pip install 'neurt-energy[cluster]'"
-        )
-    import ray
-
-    host, _, port = address.rpartition(":")
-    try:
-        if port.isdecimal() and "/" not in host:  # Ray itself would try for minutes
-            create_connection((host, int(port)), timeout=5).close()
-        ray.init(address=address, log_to_driver=False)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise GridError(f"no Ray cluster at '{address}': {error}") from error
-    try:
-        remote: Any = ray.remote(num_cpus=1)(_do)
-        waiting = {remote.remote(task): key for key, task in tasks.items()}
-        while waiting:
-            (ready,), _ = ray.wait(list(waiting), num_returns=1)
-            yield waiting.pop(ready), ray.get(ready)
-    except ray.exceptions.RayError as error:
-        if isinstance(error, ray.exceptions.RayTaskError):  # a bug, not a failing cluster
-            raise
-        raise EngineError(f"the Ray cluster failed: {error}") from error
-    finally:
-        ray.shutdown()
-
-
-def _do(task: Task[Result]) -> Result:
-    return task.work(silent)

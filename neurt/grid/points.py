@@ -117,6 +117,11 @@ def point_stem(point: ProfileRequest, source: ModelSource, decides: str) -> str:
     return f"{slug}-{_digest((asked + decides).encode())}"
 
 
+def program() -> dict[str, str]:
+    """The versions that decide results beside the request and the model, by package."""
+    return {name: version(name) for name in _PACKAGES}
+
+
 def fingerprint(source: ModelSource, *texts: Path | None) -> str:
     """A digest of what decides a result beside the request: model, texts, this program.
 
@@ -126,7 +131,7 @@ def fingerprint(source: ModelSource, *texts: Path | None) -> str:
     Raises:
         PointError: If a file cannot be read, or is too large for a text.
     """
-    digest = hashlib.sha256(" ".join(map(version, _PACKAGES)).encode())
+    digest = hashlib.sha256(" ".join(program().values()).encode())
     files = [text for text in texts if text is not None]
     for text in files:
         check_file(text, f"text '{text}'", PointError, MAX_TEXT_BYTES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -11,10 +11,11 @@ from energy.compare.breakeven import Part
 from hwmodels import HardwareProfile, load_profiles
 from hwmodels.plain import several
 from neurt.closed_form.passes import check_positions
+from neurt.grid.cluster import on_ray, wherever
 from neurt.grid.grid import GridError, analog_source, work_through
 from neurt.grid.measuring import GIB, STAGES, Measurement, measure, memory_bytes, peak_bytes
 from neurt.grid.points import CountsStore, fingerprint, point_stem
-from neurt.grid.side_by_side import Task, cores, side_by_side, threads_of
+from neurt.grid.side_by_side import Task, by_process, cores, side_by_side, threads_of
 from neurt.loading.source import ModelSource
 from neurt.measure.planning import known_shape
 from neurt.measure.widths import stored_widths
@@ -29,6 +30,8 @@ from reports.run.run import Run
 #: Neurons whose spikes go into the projections; those of a product of attention are its own.
 _OF_PROJECTIONS = ("attn.encoder", "attn.mix_encoder", "attn.mix_neuron")
 _PRODUCTS = ("rotary", "scores", "softmax", "mix")
+
+_Tasks = Mapping[str, Task[Measurement | str]]
 
 
 def run_reproduce(
@@ -50,11 +53,15 @@ def run_reproduce(
     named = {point_stem(it, sources[it.model], decides[it.model]): it for it in points}
     tasks = {
         stem: Task(
-            _title(it), partial(measure, it, None), peak_bytes(known_shape(sources[it.model]), it)
+            _title(it),
+            partial(measure, it, None),
+            peak_bytes(known_shape(sources[it.model]), it),
+            STAGES,
         )
         for stem, it in named.items()
     }
-    engine = partial(_measured, request=request, points=named, progress=progress, say=say)
+    measured = _here if request.ray is None else _on_cluster
+    engine = partial(_heard, measured, request, named, progress, say)
     counts = work_through(tasks, store, engine, "measuring", request.out, progress, say)
     return Reproduction(
         tuple(
@@ -75,12 +82,54 @@ def _source(model: str, point: ProfileRequest) -> ModelSource:
     return source
 
 
-def _measured(
-    tasks: Mapping[str, Task[Measurement | str]],
+#: Measures runs: given what was asked, the requests by key, whom to tell, and tasks.
+_Way = Callable[
+    [ReproduceRequest, Mapping[str, ProfileRequest], Progress, Say, _Tasks],
+    Iterator[tuple[str, Measurement | str]],
+]
+
+
+def _heard(
+    way: _Way,
     request: ReproduceRequest,
     points: Mapping[str, ProfileRequest],
     progress: Progress,
     say: Say,
+    tasks: _Tasks,
+) -> Iterator[tuple[str, Measurement | str]]:
+    """Measure in one way or another, and say what the runs say, each line once."""
+    heard: set[str] = set()
+    for stem, measured in way(request, points, progress, say, tasks):
+        for line in () if isinstance(measured, str) else measured.said:
+            if line not in heard:
+                say(line)
+            heard.add(line)
+        yield stem, measured
+
+
+def _on_cluster(
+    request: ReproduceRequest,
+    points: Mapping[str, ProfileRequest],
+    progress: Progress,
+    _say: Say,
+    tasks: _Tasks,
+) -> Iterator[tuple[str, Measurement | str]]:
+    """Measure on a cluster, whose workers may have another working directory."""
+    there = {
+        key: replace(
+            it, work=partial(measure, wherever(points[key], request), request.cpus_per_point)
+        )
+        for key, it in tasks.items()
+    }
+    return on_ray(there, request, progress)
+
+
+def _here(
+    request: ReproduceRequest,
+    points: Mapping[str, ProfileRequest],
+    progress: Progress,
+    say: Say,
+    tasks: _Tasks,
 ) -> Iterator[tuple[str, Measurement | str]]:
     """Measure in this process, or in several that together take no more memory than allowed."""
     most = round(request.memory_gib * GIB) if request.memory_gib else memory_bytes() // 2
@@ -98,22 +147,12 @@ def _measured(
         f"{largest.peak_bytes / GIB:.1f} GiB."
     )
 
-    def inside(slot: int, stage: str, done: int, total: int) -> None:
-        if stage in STAGES:
-            share = (STAGES.index(stage) + done / max(1, total)) / len(STAGES)
-            progress(f"process {slot} (% of a run)", round(100 * share), 100)
-
-    heard: set[str] = set()
+    inside = by_process(progress, STAGES, "a run")
     threads = threads_of(processes)
     sharing = {
         key: replace(it, work=partial(measure, points[key], threads)) for key, it in tasks.items()
     }
-    for stem, measured in side_by_side(sharing, processes, most, alone=progress, progress=inside):
-        for line in () if isinstance(measured, str) else measured.said:
-            if line not in heard:
-                say(line)
-            heard.add(line)
-        yield stem, measured
+    yield from side_by_side(sharing, processes, most, alone=progress, progress=inside)
 
 
 def _title(point: ProfileRequest) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
@@ -38,6 +38,7 @@ class Task(Generic[Result]):
     title: str  #: what it is called
     work: Callable[[Progress], Result]  #: does it; given something to tell its progress to
     peak_bytes: int = 0  #: memory that it is expected to take at most
+    stages: tuple[str, ...] = ()  #: what it tells its progress of, one after the other
 
 
 @dataclass
@@ -58,6 +59,25 @@ def cores() -> int:
 def threads_of(processes: int) -> int | None:
     """Threads for each of several processes; None, for as many as there are, in a single one."""
     return None if processes == 1 else max(1, cores() // processes)
+
+
+def percent(stages: Sequence[str], stage: str, done: int, total: int) -> int | None:
+    """How much of a task is done, whose stages take equally long; None for what is no stage."""
+    if stage not in stages:
+        return None
+    return round(100 * (stages.index(stage) + done / max(1, total)) / len(stages))
+
+
+def by_process(
+    progress: Progress, stages: Sequence[str], of: str
+) -> Callable[[int, str, int, int], None]:
+    """How far each process is with its task, which is called `of`, in percent."""
+
+    def tell(slot: int, stage: str, done: int, total: int) -> None:
+        if (share := percent(stages, stage, done, total)) is not None:
+            progress(f"process {slot} (% of {of})", share, 100)
+
+    return tell
 
 
 def side_by_side(

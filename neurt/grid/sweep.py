@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from functools import partial
-from pathlib import Path
 
-from hwmodels.catalog import profile_names
 from hwmodels.errors import UserError
-from neurt.grid.grid import Engine, analog_source, on_ray, work_through
+from neurt.grid.cluster import on_ray, wherever
+from neurt.grid.grid import Engine, analog_source, work_through
+from neurt.grid.measuring import evaluation_bytes
 from neurt.grid.points import Rows, RowsStore, fingerprint
-from neurt.grid.side_by_side import Task, side_by_side, threads_of
+from neurt.grid.side_by_side import Task, by_process, side_by_side, threads_of
 from neurt.loading.source import ModelSource
+from neurt.measure.planning import known_shape
 from neurt.progress import Progress, Say, silent
 from neurt.requests.evaluate import EvaluateRequest, SweepRequest
 from neurt.spiking.config import Coded, stored_choices
 from reports.kit.files import prepare_directory
 from reports.quality.sweep import MEASURED, Sweep
+
+#: What an evaluation does, one after the other.
+STAGES = ("loading the model", "converting", "reading")
 
 
 def run_sweep(request: SweepRequest, progress: Progress = silent, say: Say = silent) -> Sweep:
@@ -27,21 +31,31 @@ def run_sweep(request: SweepRequest, progress: Progress = silent, say: Say = sil
     source = analog_source(request.model, "evaluate")
     decides = _decides(request, source)
     store = RowsStore(prepare_directory(request.out / "points"), MEASURED)
-    engine: Engine[Rows] = partial(side_by_side, processes=request.jobs, reuse=True)
+    inside = by_process(progress, STAGES, "a point")
+    engine: Engine[Rows] = partial(
+        side_by_side, processes=request.jobs, reuse=True, alone=progress, progress=inside
+    )
     threads = threads_of(request.jobs)
     if request.ray is not None:
-        engine, threads = partial(on_ray, address=request.ray), 1
+        engine = partial(on_ray, request=request, progress=progress)
+        threads = request.cpus_per_point
+    shape = known_shape(source)
     tasks: dict[str, Task[Rows | str]] = {}
     for point in request.points():
-        there = point if request.ray is None else _absolute(point, source)
-        tasks[_key(point, decides)] = Task(_title(point), partial(evaluate_point, there, threads))
+        there = point if request.ray is None else wherever(point, request)
+        tasks[_key(point, decides)] = Task(
+            _title(point),
+            partial(evaluate_point, there, threads),
+            evaluation_bytes(shape, point),
+            STAGES,
+        )
     workers = request.jobs if request.ray is None else None
     points = work_through(tasks, store, engine, "evaluating", request.out, progress, say, workers)
     return Sweep(tuple(row for rows in points for row in rows))
 
 
 def evaluate_point(
-    point: EvaluateRequest, threads: int | None, _progress: Progress = silent
+    point: EvaluateRequest, threads: int | None, progress: Progress = silent
 ) -> Rows | str:
     """Evaluate one point with so many threads, None for torch's own choice.
 
@@ -56,7 +70,7 @@ def evaluate_point(
     if threads is not None:
         torch.set_num_threads(threads)
     try:
-        evaluation = run_evaluate(point)
+        evaluation = run_evaluate(point, progress)
     except UserError as error:
         return str(error)
     chosen = stored_choices(evaluation.conversion)
@@ -74,20 +88,6 @@ def evaluate_point(
     }
     points = [row | extra for row in quality_table(evaluation).records()]
     return [*points, *map(dict, baseline_points(evaluation))]
-
-
-def _absolute(point: EvaluateRequest, source: ModelSource) -> EvaluateRequest:
-    """The same point for a process that may have another working directory."""
-    builtin = profile_names()
-    local = (source.directory or source.file) is not None and not source.shipped
-    return point.model_copy(
-        update={
-            "model": str(Path(point.model).resolve()) if local else point.model,
-            "hw": tuple(hw if hw in builtin else str(Path(hw).resolve()) for hw in point.hw),
-            "text": point.text and point.text.resolve(),
-            "calibration": point.calibration and point.calibration.resolve(),
-        }
-    )
 
 
 def _decides(request: SweepRequest, source: ModelSource) -> str:

@@ -22,6 +22,7 @@ from neurt.requests.base import (
     Text,
     named,
 )
+from neurt.requests.cluster import Clustered
 from neurt.requests.hardware import Executed
 from neurt.requests.loaded import Seeded
 from neurt.requests.objective import Aimed
@@ -114,7 +115,7 @@ def forms_and_codes(forms: Sequence[Form], codes: Sequence[Code]) -> list[tuple[
 _OTHERS = ("attention_threshold", "product_threshold", "head_threshold", "resolution", "coders")
 
 
-class SweepRequest(Reading):
+class SweepRequest(Reading, Clustered):
     """Every combination of the given choices, each evaluated as `evaluate` does."""
 
     group: ClassVar[str] = "conversion"
@@ -149,8 +150,6 @@ class SweepRequest(Reading):
     """output directory; points that are known there are not evaluated again"""
     jobs: Jobs = 1
     """processes side by side"""
-    ray: Annotated[str | None, Flag("ADDRESS")] = None
-    """run on a Ray cluster whose machines see the same files; `local` starts one here"""
 
     def idle(self) -> dict[str, str]:
         """See `Request.idle`."""

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from energy.formulas import Attention
 from neurt.requests.base import Amount, Count, Flag, Jobs, Output, Seed
+from neurt.requests.cluster import Clustered
 from neurt.requests.evaluate import CODES, Steps, forms_and_codes
 from neurt.requests.loaded import Placed
 from neurt.requests.passes import ProfileRequest
@@ -21,7 +22,7 @@ MODELS = ("gpt2-small", "gpt2-medium", "gpt2-large", "gpt2-nano")
 HARDWARE = ("45nm", "45nm-fp16", "45nm-int8")
 
 
-class ReproduceRequest(Placed, Output):
+class ReproduceRequest(Placed, Output, Clustered):
     """Every combination of the given models, conversions and conventions, each measured once."""
 
     group: ClassVar[str] = "grid"
@@ -60,6 +61,9 @@ class ReproduceRequest(Placed, Output):
         found = super().idle()
         if Form.SOFTMAX not in self.forms:
             found["key_values"] = "K and V of spikformer are spikes always; give --forms softmax"
+        if self.ray is not None:
+            own = "a Ray cluster has its own; leave out --ray"
+            found |= {"jobs": own, "memory_gib": own}
         return found
 
     def points(self) -> tuple[ProfileRequest, ...]:

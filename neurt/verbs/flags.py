@@ -22,7 +22,7 @@ from neurt.verbs.parser import Once, OnceOrNot
 #: The headings of help, in order; "options" has what stands under none of them.
 _GROUPS = (
     *("model", "device", "texts", "passes", "grid", "conversion", "training", "hardware"),
-    "output",
+    *("cluster", "output"),
     "options",
 )
 #: What stands for a value in help, by its type.

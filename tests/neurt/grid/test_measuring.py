@@ -6,20 +6,25 @@ from typing import Any
 import pytest
 import torch
 
-from neurt.families import ALIASES, Shape
+from neurt.families import ALIASES, Shape, read_shape
 from neurt.families.parameters import layer_parameters
 from neurt.grid.measuring import (
     GIB,
     STAGES,
     Measurement,
+    evaluation_bytes,
     measure,
     memory_bytes,
     peak_bytes,
 )
+from neurt.requests.evaluate import EvaluateRequest
 from neurt.requests.passes import ProfileRequest
-from neurt.spiking.config import SpikingConfig
+from neurt.spiking.config import Form, SpikingConfig
 
 pytestmark = pytest.mark.usefixtures("alone")
+
+
+SOFTMAX = Form.SOFTMAX
 
 
 def ask(model: str, **changes: Any) -> ProfileRequest:
@@ -88,6 +93,42 @@ def test_what_was_measured_is_less_than_expected(
     how = SpikingConfig(timesteps=timesteps, form=form)  # type: ignore[arg-type]
     expected = peak_bytes(ALIASES[model][1], ask(model, seq_len=tokens, spiking=how))
     assert measured_mib * 2**20 < expected < 2 * measured_mib * 2**20
+
+
+# The same of evaluations of SmolLM2-135M, converted with dead zones by loss, T = 4.
+@pytest.mark.parametrize(("window", "measured_mib"), [(256, 1671), (512, 2937)])
+def test_an_evaluation_takes_less_than_expected(window: int, measured_mib: int) -> None:
+    shape = read_shape(
+        {
+            **{"model_type": "llama", "hidden_size": 576, "intermediate_size": 1536},
+            **{"num_hidden_layers": 30, "num_attention_heads": 9, "num_key_value_heads": 3},
+            **{"vocab_size": 49152, "max_position_embeddings": 8192},
+            **{"hidden_act": "silu", "tie_word_embeddings": True},
+        },
+        "SmolLM2-135M",
+    )
+    asked = EvaluateRequest(
+        model="smollm2-135m", window=window, spiking=SpikingConfig(form=SOFTMAX)
+    )
+    expected = evaluation_bytes(shape, asked)
+    assert measured_mib * 2**20 < expected < 1.3 * measured_mib * 2**20
+
+
+def test_memory_of_an_evaluation_is_that_of_its_reading_or_of_the_loss() -> None:
+    # parameters 1,744 + 928 as above, windows of 16, two at a time: 2 x 16 x (3 x 50 logits
+    # + 4 x 4 x 32 hidden + 3 x 4 x 2 x 16 pairs) = 33,472, and 2 x (3 x 2 + 1) x 32 x 8 = 3,584;
+    # by loss, one sequence: 16 x (2 x (10 x 8 + 4 x 32 + 2 x 2 x 16) + 5 x 50) = 12,704
+    shape = Shape(layers=2, width=8, heads=2, inner=32, vocabulary=50, positions=16)
+    spiking = SpikingConfig(form=SOFTMAX)
+    asked = EvaluateRequest(model="tiny", batch=2, spiking=spiking)
+    assert evaluation_bytes(shape, asked) == 640 * 2**20 + 4 * (1744 + 928 + 33_472 + 3_584)
+    # At T = 1 and one window: 16 x (150 + 4 x 32 + 3 x 2 x 16) = 5,984 and 1,792 are less.
+    once = asked.model_copy(
+        update={"batch": 1, "spiking": spiking.model_copy(update={"timesteps": 1})}
+    )
+    assert evaluation_bytes(shape, once) == 640 * 2**20 + 4 * (1744 + 928 + 12_704)
+    random = once.model_copy(update={"weights": "random"})
+    assert evaluation_bytes(shape, random) == 640 * 2**20 + 4 * (1744 + 928 + 5_984 + 1_792)
 
 
 def test_large_fits_in_24_gib_with_room() -> None:

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from sweeps import Ask, Evaluations
 
-import neurt.grid.grid
+import neurt.grid.reaching
 from neurt.grid.grid import GridError
+from neurt.grid.reaching import ClusterError
 from neurt.grid.sweep import run_sweep
 from neurt.requests.evaluate import EvaluateRequest, SweepRequest
 from reports.quality.sweep import EQUAL, SWEEP
@@ -124,25 +125,11 @@ def test_two_workers_of_ray_find_the_same(
     assert not ray.is_initialized()
 
 
-@pytest.mark.skipif(find_spec("ray") is None, reason="the package ray is not installed")
-@pytest.mark.parametrize(
-    ("address", "why"),
-    [
-        ("127.0.0.1:9", "[Errno 111] Connection refused"),
-        ("nonsense", "Invalid address format: nonsense"),
-    ],
-)
-def test_a_cluster_that_is_not_there_is_said(ask: Ask, address: str, why: str) -> None:
-    with pytest.raises(GridError) as caught:
-        run_sweep(ask(ray=address))
-    assert str(caught.value).startswith(f"no Ray cluster at '{address}': {why}")
-
-
 def test_without_the_package_the_way_to_it_is_said(
     ask: Ask, evaluations: Evaluations, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(neurt.grid.grid, "find_spec", lambda _: None)
-    with pytest.raises(GridError) as caught:
+    monkeypatch.setattr(neurt.grid.reaching, "find_spec", lambda _: None)
+    with pytest.raises(ClusterError) as caught:
         run_sweep(ask(ray="local"))
     assert str(caught.value) == (
         "--ray needs the package ray; install it with pip install 'neurt-energy[cluster]'"
