@@ -114,6 +114,38 @@ TINY: dict[str, tuple[str, dict[str, Any]]] = {
     ),
 }
 
+#: Mixers of 8 heads of 8 channels with 6 entries of state.
+_MIXER = {
+    **{"mamba_n_heads": 8, "mamba_d_head": 8, "mamba_d_state": 6, "mamba_n_groups": 2},
+    "mamba_chunk_size": 4,
+}
+TINY |= {
+    "bamba": ("bamba", {**_MIXER, "attn_layer_indices": [1]}),
+    "bamba, biased": (
+        "bamba",
+        {
+            **{**_MIXER, "attn_layer_indices": [0], "mamba_proj_bias": True},
+            **{"mamba_conv_bias": False, "attention_bias": True, "mlp_bias": True},
+        },
+    ),
+    "falcon_h1": ("falcon_h1", {**_MIXER, "mamba_d_ssm": 64}),
+    "falcon_h1, normed and biased": (
+        "falcon_h1",
+        {
+            **{**_MIXER, "mamba_d_ssm": None, "mamba_rms_norm": True, "mlp_bias": True},
+            **{"mamba_proj_bias": True, "attention_bias": True, "projectors_bias": True},
+            **{"mlp_multipliers": [0.5, 2.0], "ssm_in_multiplier": 0.5},
+        },
+    ),
+    "granitemoehybrid, dense": (
+        "granitemoehybrid",
+        {
+            **{**_MIXER, "num_local_experts": 0, "shared_intermediate_size": 40},
+            "layer_types": ["linear_attention", "full_attention"],
+        },
+    ),
+}
+
 _EXPERTS = {"num_local_experts": 4, "num_experts": 4, "num_experts_per_tok": 2}
 
 _SHARED = {"moe_intermediate_size": 24, "shared_expert_intermediate_size": 40}
@@ -177,6 +209,13 @@ MIXTURES: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "qwen3_5_moe_text": ("qwen3_5_moe_text", {**_DELTA, **_EXPERTS, **_SHARED}),
+    "granitemoehybrid": (
+        "granitemoehybrid",
+        {
+            **{**_MIXER, **_EXPERTS, "shared_intermediate_size": 40, "attention_bias": True},
+            **{"layer_types": ["mamba", "attention"], "position_embedding_type": "rope"},
+        },
+    ),
     "nemotron_h, experts": (
         "nemotron_h",
         {

@@ -145,20 +145,31 @@ def _fused(act: str, mlp: Any, x: Tensor) -> Any:
     return mlp.down_proj(mlp.multiply(up, getattr(mlp, act)(gate)))
 
 
-_FORMS: dict[frozenset[str], Callable[[str, Any, Tensor], Any]] = {
-    frozenset(("gate_proj", "up_proj", "down_proj")): _separate,  # Llama
-    frozenset(("gate_up_proj", "down_proj")): _fused,  # Phi-3
+def _scaled(act: str, mlp: Any, x: Tensor) -> Any:
+    gate = getattr(mlp, act)(mlp.gate_proj(x) * mlp.gate_multiplier)
+    return mlp.down_proj(mlp.multiply(mlp.up_proj(x), gate)) * mlp.down_multiplier
+
+
+def _chunked(act: str, mlp: Any, x: Tensor) -> Any:
+    gate, up = mlp.input_linear(x).chunk(2, dim=-1)
+    return mlp.output_linear(mlp.multiply(getattr(mlp, act)(gate), up))
+
+
+_FORMS: dict[frozenset[str], tuple[Callable[[str, Any, Tensor], Any], ...]] = {
+    frozenset(("gate_proj", "up_proj", "down_proj")): (_separate, _scaled),  # Llama, Falcon-H1
+    frozenset(("gate_up_proj", "down_proj")): (_fused,),  # Phi-3
+    frozenset(("input_linear", "output_linear")): (_chunked,),  # Granite
 }
 
 
 def _form(module: nn.Module) -> Callable[[Any, Tensor], Any] | None:
     """The forward of a gated feed-forward with its product in a child; None for other modules."""
-    for act in ("act_fn", "activation_fn", "act"):
+    for act in ("act_fn", "activation_fn", "act", "activation"):
         known = _FORMS.get(frozenset(module._modules) - {act})
         if act in module._modules and known is not None:
-            form = partial(known, act)
             free = not hasattr(module, "multiply") and "forward" not in vars(module)
-            return form if free and _computes(module, form) else None
+            forms = (partial(form, act) for form in known)
+            return next((form for form in forms if free and _computes(module, form)), None)
     return None
 
 
@@ -171,6 +182,8 @@ def _computes(module: nn.Module, form: Callable[[Any, Tensor], Any]) -> bool:
             ("up_proj", 5, 3),
             ("gate_up_proj", 10, 3),
             ("down_proj", 3, 5),
+            ("input_linear", 10, 3),
+            ("output_linear", 3, 5),
         )
     }
     small = twin(module, {}, multiply=Multiply(), **stand_ins)

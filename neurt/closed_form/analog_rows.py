@@ -11,7 +11,7 @@ from neurt.closed_form.expert_rows import experts_of
 from neurt.closed_form.latent_rows import latent_attention
 from neurt.closed_form.passes import Pass
 from neurt.closed_form.row import Row
-from neurt.closed_form.scan_rows import delta_rule, state_space
+from neurt.closed_form.scan_rows import delta_rule, state_space, sum_of_mixers
 from neurt.families import (
     DeltaRule,
     Experts,
@@ -19,6 +19,7 @@ from neurt.families import (
     Layer,
     SelfAttention,
     Shape,
+    SideBySide,
     StateSpace,
     layout,
 )
@@ -42,6 +43,12 @@ def analog_layer(shape: Shape, kind: Layer, what: Pass, conventions: Conventions
 
 def _mixer(shape: Shape, kind: Layer, what: Pass, conventions: Conventions) -> list[Row]:
     mixer = kind.mixer
+    if isinstance(mixer, SideBySide):
+        return [
+            *_attention(shape, mixer.attention, what, conventions),
+            *state_space(shape, mixer.state, what),
+            *sum_of_mixers(shape, what),
+        ]
     if isinstance(mixer, StateSpace):
         return state_space(shape, mixer, what)
     if isinstance(mixer, DeltaRule):

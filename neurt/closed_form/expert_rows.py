@@ -78,7 +78,7 @@ def _shared(shape: Shape, block: Experts, tokens: int) -> list[Row]:
     if names.shared_gate is not None:
         weighed = formulas.linear(tokens, shape.width, 1, bias=False)
         rows.append((names.shared_gate, "Linear", weighed))
-    return [*rows, (f"{names.path}.residual.0", "Residual", added)]
+    return [*rows, (names.sum or f"{names.path}.residual.0", "Residual", added)]
 
 
 def _product(rows: int, fan_in: int, fan_out: int, used: float, bias: bool) -> Tally:

@@ -27,16 +27,33 @@ def state_space(shape: Shape, mixer: StateSpace, what: Pass) -> list[Row]:
         return f"{names.path}.{part}", kind, tally
 
     into = formulas.linear(rows, shape.width, scan.made, bias=mixer.bias)
-    from_ = formulas.linear(rows, scan.channels, shape.width, bias=mixer.bias)
+    from_ = formulas.linear(rows, scan.channels, shape.width, bias=mixer.out_bias)
     convolution = causal_convolution(*size, scan.convolved, mixer.kernel, bias=mixer.kernel_bias)
-    return [
+    found = [
         named("in_proj", family.linear, into),
         named("conv1d", names.kind, convolution),
         named("act", "SiLUActivation", nonlinear.silu(rows * scan.convolved)),
         named("scan", names.kind, selective_scan(*size, scan)),
-        named("norm", names.norm, gated_norm(rows, scan.channels, scan.groups)),
         named("out_proj", family.linear, from_),
     ]
+    if mixer.scaled:
+        scaled = nonlinear.row_scale(rows * (shape.width + scan.made))
+        found.append(named("multipliers", names.kind, scaled))
+    if mixer.normed:
+        found.append(named("norm", names.norm, gated_norm(rows, scan.channels, scan.groups)))
+    else:
+        elements = rows * scan.channels
+        gate = Tally.total((nonlinear.silu(elements), nonlinear.multiply(elements)))
+        found.append(named("gate", names.kind, gate))
+    return found
+
+
+def sum_of_mixers(shape: Shape, what: Pass) -> list[Row]:
+    """The addition of what an attention and the mixer of Mamba-2 beside it give."""
+    names, entries = layout(shape).recurrence, what.batch * what.queries * shape.width
+    assert names is not None
+    assert names.sum is not None
+    return [(names.sum, "Residual", nonlinear.residual(entries, entries))]
 
 
 def delta_rule(shape: Shape, mixer: DeltaRule, what: Pass) -> list[Row]:

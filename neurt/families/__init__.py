@@ -35,6 +35,7 @@ from neurt.families.shape import (
     Layer,
     SelfAttention,
     Shape,
+    SideBySide,
     StateSpace,
 )
 
@@ -55,6 +56,7 @@ __all__ = [
     "SelfAttention",
     "Shape",
     "ShapeError",
+    "SideBySide",
     "StateSpace",
     "analog_type",
     "family_of",

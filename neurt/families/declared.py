@@ -16,6 +16,7 @@ from neurt.families.gpt_neox import GPT_NEOX
 from neurt.families.gpt_oss import GPT_OSS
 from neurt.families.gptj import GPTJ
 from neurt.families.granite import GRANITE
+from neurt.families.hybrids import BAMBA, FALCON_H1, GRANITE_HYBRID, GRANITE_HYBRID_ROTATED
 from neurt.families.labels import Names
 from neurt.families.llama import LLAMA
 from neurt.families.llama4 import LLAMA4
@@ -51,6 +52,7 @@ FAMILIES = (
     ),
     *(COHERE, COHERE_NORMED, STABLELM, *STABLELM_OTHERS, STARCODER2, GPT_NEOX),
     *(GPTJ, BLOOM, *FALCON, MIXTRAL, QWEN2_MOE, QWEN3_MOE, OLMOE, GPT_OSS, DEEPSEEK2, DEEPSEEK3),
+    *(BAMBA, FALCON_H1, GRANITE_HYBRID, GRANITE_HYBRID_ROTATED),
     *(LLAMA4, QWEN3_NEXT, QWEN3_5, QWEN3_5_MOE, MAMBA2, NEMOTRON_H),
 )
 

@@ -84,6 +84,9 @@ class Recurrence:
     path: str  #: its name in the layer
     kind: str  #: its class
     norm: str  #: class of its norm, which has a gate
+    #: name in the layer of the addition of what it and an attention beside it give; None where
+    #: no layer has both
+    sum: str | None = None
 
 
 #: What a projection of such a mixer makes: a property of `Delta`.
@@ -147,6 +150,7 @@ class Mixture:
     group_best: int = 2  #: how many members speak for a group of experts
     gated: bool = True  #: whether the experts have a gate
     shared: FeedForward | None = None  #: the block that every token passes beside the chosen ones
+    sum: str | None = None  #: name in the layer of the addition of both; None for its own first
     shared_gate: str | None = None  #: the layer that makes one weight of that block for each token
     router_class: str = "TopKRouter"  #: class of the router, after the prefix of the family
     experts_class: str = "Experts"  #: that of what holds the experts

@@ -79,6 +79,8 @@ def _recurrence(family: Family) -> Mapping[str, Part]:
         if names is not None:
             parts = {f"{names.path}.{part}": what for part, what in OF_RECURRENCE.items()}
             found |= {part: ("attention", what) for part, what in parts.items()}
+    if family.recurrence is not None and family.recurrence.sum is not None:
+        found[family.recurrence.sum] = "attention", "residual"
     if family.delta is not None:
         inputs = (f"{family.delta.path}.{name}" for name, _ in family.delta.inputs)
         found |= dict.fromkeys(inputs, ("attention", "qkv"))
@@ -92,6 +94,7 @@ OF_RECURRENCE = {
     "act": "activation",
     "scan": "scan",
     "norm": "norm",
+    **dict.fromkeys(("gate", "multipliers"), "activation"),
     "out_proj": "proj",
 }
 
@@ -116,7 +119,7 @@ def _mixture(family: Family) -> Mapping[str, Part]:
     found = {f"{names.path}.{part}": ("ffn", what) for part, what in parts.items()}
     if names.shared is not None:
         found |= {names.shared.name(part): ("ffn", x) for part, x in _dense(names.shared).items()}
-        found[f"{names.path}.residual.0"] = "ffn", "residual"
+        found[names.sum or f"{names.path}.residual.0"] = "ffn", "residual"
         if names.shared_gate is not None:
             found[names.shared_gate] = "ffn", "router"
     return found

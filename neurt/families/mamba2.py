@@ -33,10 +33,12 @@ def read_state_space(
             f"model '{config.name}': '{heads}' (= {number}) must be divisible by 'n_groups' "
             f"(= {groups})"
         )
+    biased = config.flag("use_bias", default=False)
     return StateSpace(
         Scan(number, config.size(width, absent[1]), config.size(state, 128), groups),
         config.size("conv_kernel", 4),
-        bias=config.flag("use_bias", default=False),
+        bias=biased,
+        out_bias=biased,
         kernel_bias=config.flag("use_conv_bias", default=True),
     )
 

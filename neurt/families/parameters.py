@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import NamedTuple
 
 from neurt.families.declared import layout
@@ -13,6 +14,7 @@ from neurt.families.shape import (
     Layer,
     SelfAttention,
     Shape,
+    SideBySide,
     StateSpace,
 )
 
@@ -61,6 +63,9 @@ def layer_parameters(shape: Shape, kind: Layer, *, active: bool = False) -> int:
 
 
 def _mixer(shape: Shape, kind: Layer) -> int:
+    if isinstance(kind.mixer, SideBySide):
+        both = (kind.mixer.attention, kind.mixer.state)
+        return sum(_mixer(shape, replace(kind, mixer=mixer)) for mixer in both)
     if isinstance(kind.mixer, StateSpace):
         return _state_space(shape, kind.mixer)
     if isinstance(kind.mixer, DeltaRule):
@@ -72,10 +77,11 @@ def _mixer(shape: Shape, kind: Layer) -> int:
 
 def _state_space(shape: Shape, mixer: StateSpace) -> int:
     scan, width = mixer.scan, shape.width
-    products = width * (scan.made + scan.channels) + (scan.made + width) * mixer.bias
+    products = width * (scan.made + scan.channels)
+    products += scan.made * mixer.bias + width * mixer.out_bias
     convolution = scan.convolved * (mixer.kernel + mixer.kernel_bias)
     # A, D and the bias of the step; the scale of the norm.
-    return products + convolution + 3 * scan.heads + scan.channels
+    return products + convolution + 3 * scan.heads + scan.channels * mixer.normed
 
 
 def _delta_rule(shape: Shape, mixer: DeltaRule) -> int:

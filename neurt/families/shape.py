@@ -35,8 +35,19 @@ class StateSpace:
 
     scan: Scan  #: the sizes of its recurrence
     kernel: int  #: tokens that the convolution sees
-    bias: bool = False  #: whether its projections have one
+    bias: bool = False  #: whether the projection into it has one
+    out_bias: bool = False  #: whether the projection from it has one
     kernel_bias: bool = True  #: whether the convolution has one
+    normed: bool = True  #: whether a norm stands behind it, of which its gate is a part
+    scaled: bool = False  #: whether constants multiply what goes into it and what is made of that
+
+
+@dataclass(frozen=True)
+class SideBySide:
+    """An attention and a mixer of Mamba-2 that read the same, and whose results are added."""
+
+    attention: SelfAttention
+    state: StateSpace
 
 
 @dataclass(frozen=True)
@@ -72,7 +83,7 @@ class Experts:
 class Layer:
     """A layer: what mixes tokens, and what each token then passes by itself; None for neither."""
 
-    mixer: SelfAttention | StateSpace | DeltaRule | None
+    mixer: SelfAttention | StateSpace | SideBySide | DeltaRule | None
     feedforward: Dense | Experts | None
 
 
