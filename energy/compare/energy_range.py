@@ -10,10 +10,13 @@ import numpy as np
 from energy.bill.estimate import Estimate
 from energy.bill.layer import known_pj, relevant_ops
 from energy.compare.drawn import drawn_energies
+from energy.compare.ranges import UncertainConstant
 from energy.compare.sensitivity import PERCENTILES, SAMPLES
 from energy.compare.terms import Model
 from hwmodels import Evidence
 
+#: A constant that carries less of the energy than this does not move an interval to one side.
+LEAST_LEAN = 0.1
 #: A grade whose prices carry less of the energy than this does not decide how far to trust it.
 LEAST_SHARE = 0.01
 
@@ -33,6 +36,21 @@ class EnergyRange:
     high_pj: float  #: 5 % cost more
     #: share of the energy by the grade of the constant that it is proportional to
     grades: Mapping[Evidence, float]
+    #: constants that carry `LEAST_LEAN` of the energy and stand at the low end of their range
+    lowest: tuple[str, ...] = ()
+    highest: tuple[str, ...] = ()  #: the same of the high end
+
+    @property
+    def leans(self) -> str:
+        """Why the interval lies to one side of the energy, in words; empty where it does not."""
+        outside = not self.low_pj <= self.nominal_pj <= self.high_pj
+        how = "wholly" if outside else "mostly"
+        return ", and ".join(
+            f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} at the {end} end of what "
+            f"sources say, so that the interval lies {how} {side} the figure"
+            for names, end, side in ((self.lowest, "low", "above"), (self.highest, "high", "below"))
+            if names
+        )
 
     @property
     def weakest(self) -> Evidence:
@@ -46,7 +64,8 @@ def energy_range(
     """The energy of the whole model, its interval, and the grades of evidence behind it.
 
     Constants and assumptions are drawn as `sensitivity` draws them. A nominal value at one end of
-    its range moves the interval away from the nominal energy, which may then lie outside of it.
+    its range moves the interval away from the nominal energy, which may then lie outside of it:
+    `EnergyRange.leans` says so.
 
     Args:
         bill: Of one variant.
@@ -64,16 +83,30 @@ def energy_range(
         return None
     [drawn, _] = drawn_energies(bill, bill, accounting, None, samples, seed)
     low, high = (float(x) for x in np.percentile(drawn, (PERCENTILES[0], PERCENTILES[-1])))
-    return EnergyRange(nominal, low, high, _grades(bill, accounting))
+    shares = _shares(bill, accounting)
+    heavy = [constant for constant, share in shares.items() if share >= LEAST_LEAN]
+    return EnergyRange(
+        nominal,
+        low,
+        high,
+        _grades(shares),
+        tuple(it.name for it in heavy if it.low >= 1 < it.high),
+        tuple(it.name for it in heavy if it.low < 1 >= it.high),
+    )
 
 
-def _grades(bill: Estimate, accounting: str) -> dict[Evidence, float]:
-    """Share of the energy by grade; static energy counts by the power, and by each rate."""
+def _shares(bill: Estimate, accounting: str) -> dict[UncertainConstant, float]:
+    """Share of the energy by constant; static energy counts by the power, and by each rate."""
     model = Model(bill, bill, accounting, None)
     [carried, _] = model.involving()
+    found = dict(zip(model.constants, carried.tolist(), strict=True))
+    whole = sum(found.values())
+    return {constant: pj / whole for constant, pj in found.items() if pj}
+
+
+def _grades(shares: Mapping[UncertainConstant, float]) -> dict[Evidence, float]:
+    """The same by grade."""
     sums: dict[Evidence, float] = {}
-    for constant, pj in zip(model.constants, carried.tolist(), strict=True):
-        if pj:
-            sums[constant.evidence] = sums.get(constant.evidence, 0.0) + pj
-    whole = sum(sums.values())
-    return {grade: sums[grade] / whole for grade in Evidence if grade in sums}
+    for constant, share in shares.items():
+        sums[constant.evidence] = sums.get(constant.evidence, 0.0) + share
+    return {grade: sums[grade] for grade in Evidence if grade in sums}

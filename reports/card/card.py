@@ -41,6 +41,7 @@ class Entry(NamedTuple):
     grades: Mapping[str, float]  #: share of the energy by grade
     unpriced: tuple[str, ...]  #: operations that were counted and have no price, so are missing
     interval: str = DRAWS  #: what the interval is
+    leans: str = ""  #: why it lies to one side of the energy, in words; empty where it does not
 
     @property
     def token(self) -> str:
@@ -73,6 +74,7 @@ def entries_of(bill: Estimate, variant: str, phase: str, tokens: int) -> Iterato
             None if found is None else found.weakest.value,
             {} if found is None else {str(grade): x for grade, x in found.grades.items()},
             tuple(op.value for op in side.unpriced),
+            leans="" if found is None else found.leans,
         )
 
 

@@ -68,6 +68,7 @@ def _described(card: Card, entry: Entry) -> dict[str, Any]:
     """What a number depends on beside the conditions of all of them."""
     return {
         "interval": entry.interval,
+        "interval_leans": entry.leans or None,
         "hardware": entry.hardware,
         "variant": entry.variant,
         "bound": entry.bound,
@@ -120,6 +121,9 @@ def _notes(card: Card) -> Iterator[str]:
         f"In brackets: {intervals}. Evidence: the weakest grade of a price that carries 1 % of the "
         "energy or more."
     )
+    for hardware, leans in dict.fromkeys((entry.hardware, entry.leans) for entry in card.entries):
+        if leans:
+            yield f"On {escaped(hardware)} {escaped(leans)}."
     for note in card.notes:
         yield f"{escaped(note)}."
     for hardware, words in card.widths.items():

@@ -76,3 +76,48 @@ def test_another_seed_draws_others() -> None:
     assert first != other
     assert first is not None
     assert math.isfinite(first.low_pj)
+
+
+@pytest.mark.parametrize(
+    ("spread", "leans"),
+    [
+        ([1.0, 2.0], "is at the low end of what sources say, so that the interval lies wholly ab"),
+        ([0.5, 1.0], "is at the high end of what sources say, so that the interval lies wholly be"),
+        ([0.5, 2.0], ""),
+        ([1.0, 1.0], ""),
+    ],
+)
+def test_a_price_at_an_end_of_its_range_is_named(spread: list[float], leans: str) -> None:
+    # 100 MACs x 4 pJ: draws from 1 to 2 times of it cost 400 x 2^0.05 to 400 x 2^0.95 pJ, so that
+    # the interval of 5 to 95 % has not 400 pJ in it.
+    found = energy_range(bill({Op.MAC: 100}, prices={"mac": priced(spread)}), "compute")
+    assert found is not None
+    assert bool(leans) == (not found.low_pj <= found.nominal_pj <= found.high_pj)
+    assert found.leans.startswith(f"prices.mac {leans}" if leans else "")
+    assert bool(found.leans) == bool(leans)
+
+
+def test_what_carries_little_moves_no_interval() -> None:
+    # 5 of 405 pJ, of a price that may be twice as much
+    prices = {"mac": priced([0.9, 1.1]), "ac": {**priced([1.0, 2.0]), "pj": 1.0}}
+    found = energy_range(bill({Op.MAC: 100, Op.AC: 5}, prices=prices), "compute")
+    assert found is not None
+    assert (found.lowest, found.highest, found.leans) == ((), (), "")
+
+
+def test_inside_of_its_interval_a_figure_is_mostly_below_it() -> None:
+    found = EnergyRange(2.0, 1.9, 4.0, {}, ("memory.dram", "prices.mac"))
+    assert found.leans == (
+        "memory.dram and prices.mac are at the low end of what sources say, so that the interval "
+        "lies mostly above the figure"
+    )
+
+
+def test_bytes_from_dram_on_45nm_are_at_the_low_end() -> None:
+    # 1.3 to 2.6 nJ for 64 bits (Horowitz), of which the profile takes 1.3.
+    row = LayerCount("fc", "Linear", Label("ffn", "ffn_up", 0), 1, Tally({Op.WEIGHT_READ: 10**9}))
+    found = energy_range(estimate(Counts("asa", (row,)), load_profile("45nm")), "unfused")
+    assert found is not None
+    assert found.lowest == ("memory.dram",)
+    assert found.nominal_pj < found.low_pj
+    assert "wholly above the figure" in found.leans

@@ -146,3 +146,13 @@ def test_a_card_of_other_numbers_does_not_stay(tmp_path: Path) -> None:
 def test_random_weights_are_said() -> None:
     text = section(replace(card(), weights="random(seed=0)"))
     assert "Weights are random(seed=0)" in text
+
+
+def test_an_interval_beside_its_figure_is_explained_once_for_each_hardware() -> None:
+    leaning = entry()._replace(leans="memory.dram is at the low end")
+    found = section(card(leaning, leaning, entry()))
+    assert found.count("On 45nm memory.dram is at the low end.") == 1
+    args = eval_results(card(leaning))[0].metric_args
+    assert args is not None
+    assert args["interval_leans"] == "memory.dram is at the low end"
+    assert "interval_leans" not in (eval_results(card())[0].metric_args or {})
