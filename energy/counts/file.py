@@ -104,6 +104,14 @@ def read_csv(path: Path, say: Say = warn) -> list[Counts]:
     return counts
 
 
+def counts_bytes(path: Path) -> bool:
+    """Whether a table of others says what moves in bytes; CountsError if it cannot be read."""
+    with open_sheet(path, "counts", CountsError) as sheet:
+        understand(sheet)
+        header = {*sheet.header}
+    return not header >= _OWN and not header.isdisjoint(IN_BYTES)
+
+
 def _found(path: Path) -> tuple[dict[Key, Group], Sheet, list[str]]:
     """The rows of a table, the table, and what was understood of its header."""
     with open_sheet(path, "counts", CountsError) as sheet:

@@ -9,8 +9,9 @@ from typing import Any
 from rich.console import Console
 
 from energy import Counts, bill_of
-from energy.counts.file import by_variant, read_csv
+from energy.counts.file import by_variant, counts_bytes, read_csv
 from energy.table import Table
+from hwmodels import HardwareProfile, Room
 from neurt.requests.base import RequestError
 from neurt.requests.others import PriceRequest
 from neurt.verbs.console import Notes, check_free
@@ -35,6 +36,8 @@ def _bill(
 
     stored = StoredWidths(request.widths)
     profiles = request.profiles()
+    if request.room is None and counts_bytes(request.counts):
+        profiles = tuple(_as_given(profile, notes) for profile in profiles)
     variants = by_variant(list(map(stored.rows, counts)), request.counts)
     latency_s = {str(variant): s for variant, s in request.latency_s.items()}
     _check_variants(latency_s, variants, request.counts)
@@ -52,6 +55,21 @@ def _bill(
             )
     print_bills(bills, console)
     return energies(bills)
+
+
+def _as_given(profile: HardwareProfile, notes: Notes) -> HardwareProfile:
+    """The profile for a table that says how many bytes move, and not which parts of a buffer stay.
+
+    A profile that says who gets the room is taken at its word.
+    """
+    homes = max(map(len, profile.placement.values()), default=0)
+    if "room" in profile.model_fields_set or homes < 2:
+        return profile
+    notes(
+        f"a table of bytes says nothing of parts of a buffer that stay on {profile.name}, so each "
+        "is read from where it fits as a whole; --room by-need keeps there what fits"
+    )
+    return profile.model_copy(update={"room": Room.FIXED_ORDER})
 
 
 def _check_variants(latency_s: Iterable[str], variants: Iterable[str], path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -15,10 +16,14 @@ from reports.kit.files import OutputError
 from reports.kit.parquet import check_parquet, write_parquet
 from reports.kit.slugs import slugs
 from reports.measured.lines import beside
+from reports.measured.one_sided import is_one_sided, one_sided
 from reports.measured.table import beside_table, print_lines
 from reports.measured.table import lines_table as measured_table
+from reports.measured.write import write_beside
 from reports.read import read_run
 from reports.roofline.write import write_rooflines
+from reports.run.record import RunError
+from reports.shown import Run
 from reports.views.terminal import print_run
 from reports.write import write_report, write_run_parquet
 
@@ -36,37 +41,62 @@ def run(request: ReportRequest, console: Console) -> object:
     if request.parquet:
         check_parquet()
     names = slugs(directory.resolve().name or "run" for directory in request.runs)
+    directories = dict(zip(names, request.runs, strict=True))
+    single = {name: where for name, where in directories.items() if is_one_sided(where)}
+    _check_sides(request, single)
     notes = Notes(console)
-    read = [read_run(directory, notes) for directory in request.runs]
-    runs = dict(zip(names, read, strict=True))
-    files: list[Path] = []
+    runs = {name: read_run(x, notes) for name, x in directories.items() if name not in single}
     if request.compare:
+        return _compare(request, runs, single, console)
+    rooflines = {name: decode_rooflines(one) for name, one in runs.items()}
+    files: list[Path] = []
+    for name, one in runs.items():
+        out = request.out if len(runs) == 1 else request.out / name
+        with console.status(f"writing {name}"):
+            files += write_report(one, out, pictures=request.pictures, page=request.page)
+            files += write_rooflines(rooflines[name], out, pictures=request.pictures)
+            files += write_run_parquet(one, out) if request.parquet else []
+    for one in runs.values():
+        print_run(one, console, details=request.details)
+    print_files(files, request.out, console)
+    return files
+
+
+def _compare(
+    request: ReportRequest, runs: Mapping[str, Run], single: Mapping[str, Path], console: Console
+) -> dict[str, object]:
+    """Runs side by side, and beside what was measured; those of one side there alone."""
+    files: list[Path] = []
+    tables: dict[str, object] = {}
+    others = [line for name, where in single.items() for line in one_sided(name, where)]
+    lines = beside(runs, others) if request.measured else []
+    if runs:
         compared = compare_runs(runs, alone=request.measured)
-        lines = beside(runs) if request.measured else []
         files += write_comparison(
             compared, request.out, pictures=request.pictures, page=request.page, measured=lines
         )
         if request.parquet:
             files.append(write_parquet(compared.to_frame(), request.out / "compare.parquet"))
         print_comparison(compared, console)
-        if lines:
-            console.print()
-            print_lines(beside_table(lines), console)
+        tables["compare"] = lines_table(compared)
     else:
-        rooflines = {name: decode_rooflines(one) for name, one in runs.items()}
-        for name, one in runs.items():
-            out = request.out if len(runs) == 1 else request.out / name
-            with console.status(f"writing {name}"):
-                files += write_report(one, out, pictures=request.pictures, page=request.page)
-                files += write_rooflines(rooflines[name], out, pictures=request.pictures)
-                files += write_run_parquet(one, out) if request.parquet else []
-        for one in runs.values():
-            print_run(one, console, details=request.details)
+        files += write_beside(lines, request.out, request.pictures)
+    if lines:
+        console.print()
+        print_lines(beside_table(lines), console)
+        tables["measured"] = measured_table(lines)
     print_files(files, request.out, console)
-    if not request.compare:
-        return files
-    tables = {"compare": lines_table(compared)}
-    return tables | {"measured": measured_table(lines)} if lines else tables
+    return tables
+
+
+def _check_sides(request: ReportRequest, single: Mapping[str, Path]) -> None:
+    """Make sure that what has one side alone is asked for nothing that takes two."""
+    if single and not (request.compare and request.measured):
+        where = next(iter(single.values()))
+        raise RunError(
+            f"run '{where}' has one side alone, so nothing to save; put it beside measured systems "
+            "with --compare --measured, or price its counts.csv with `neurt-energy price`"
+        )
 
 
 def _check_out(request: ReportRequest) -> None:

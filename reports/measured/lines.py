@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from energy import Estimate
@@ -15,10 +15,13 @@ from reports.views.phases import PhaseBill, parts, phase_bills
 
 #: What stands in place of a boundary where nothing was measured.
 BILL = "bill"
+#: The same of what the prices of a whole chip as a server give.
+PREDICTED = "prediction"
 #: Said wherever runs stand beside measured systems.
 CAUTION = (
     "What is inside differs from line to line: a bill is the energy of what was counted, at prices "
-    "of single operations; a measured system has clocks, control, idle chips and, at the wall, "
+    "of single operations; a prediction has what the measured servers have on which it was fitted; "
+    "a measured system has clocks, control, idle chips and, at the wall, "
     "host, supplies and fans inside as well. Whole systems are never the bill of their operations, "
     "and models, widths, batches and contexts are not the same."
 )
@@ -37,7 +40,7 @@ class Line(NamedTuple):
     low_j: float | None  #: joules per token, the lower end; None where it is unpriced
     high_j: float | None  #: the upper end: of a bill the bound `unfused`
     tokens_per_second: float | None  #: of the whole system
-    boundary: str  #: one of `Boundary`, or `BILL`
+    boundary: str  #: one of `Boundary`, or `BILL`, or `PREDICTED`
     evidence: str  #: one of `Evidence`; of a bill where its counts come from
     source: str  #: a citation; of a bill the hardware whose prices it has
 
@@ -76,12 +79,17 @@ def _measured(one: Measured) -> Line:
     )
 
 
-def beside(runs: Mapping[str, Run]) -> list[Line]:
+def beside(runs: Mapping[str, Run], others: Iterable[Line] = ()) -> list[Line]:
     """Bills of runs and measured systems together, each kind of token by its energy.
 
     Tokens that are generated come first; what has no price comes last among its kind.
+
+    Args:
+        runs: By their names.
+        others: Lines of what has one side alone.
     """
-    lines = [*(line for name, run in runs.items() for line in _billed(name, run)), *shelf()]
+    billed = (line for name, run in runs.items() for line in _billed(name, run))
+    lines = [*billed, *others, *shelf()]
     return sorted(lines, key=lambda x: (x.of_prompt, x.low_j is None, x.low_j or 0.0))
 
 

@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from energy.words import energy
 from hwmodels.systems import Boundary
 from reports.kit.style import PAGE_WIDTH, SMALL, beside, lanes, styled, titled
-from reports.measured.lines import BILL, Line
+from reports.measured.lines import BILL, PREDICTED, Line
 
 #: A shape for each boundary.
 _MARKS = {
@@ -23,7 +23,7 @@ _MARKS = {
     Boundary.WALL: "^",
     Boundary.UNSAID: "X",
 }
-_MEASURED, _ANALOG, _SPIKING = "#000000", "#777777", "#D55E00"
+_MEASURED, _ANALOG, _SPIKING, _PREDICTION = "#000000", "#777777", "#D55E00", "#0072B2"
 _PANELS = (("token generated", False), ("token of the prompt", True))
 
 
@@ -75,7 +75,7 @@ def _look(line: Line) -> dict[str, Any]:
     """A mark at both ends, and a line between them."""
     if line.boundary == BILL:
         return _bill(_SPIKING if line.system.endswith("spiking") else _ANALOG)
-    return _system(Boundary(line.boundary))
+    return _bill(_PREDICTION) if line.boundary == PREDICTED else _system(Boundary(line.boundary))
 
 
 def _bill(colour: str) -> dict[str, Any]:
@@ -91,4 +91,6 @@ def _legend(lines: Sequence[Line]) -> list[Line2D]:
     marks = [(f"measured, {kind}", _system(kind)) for kind in Boundary if kind in there]
     if BILL in there:
         marks = [("bill, analog", _bill(_ANALOG)), ("bill, spiking", _bill(_SPIKING)), *marks]
+    if PREDICTED in there:
+        marks = [("prediction of a server", _bill(_PREDICTION)), *marks]
     return [Line2D([], [], label=name, **{**look, "linestyle": "none"}) for name, look in marks]

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from energy.table import Column, Table, attributes
 from reports.kit.table import escaped, print_sentence, print_table, to_markdown
-from reports.measured.lines import BILL, BOUNDARIES, CAUTION, Line
+from reports.measured.lines import BILL, BOUNDARIES, CAUTION, PREDICTED, Line
 
 _GENERATED, _PROMPT = "generated", "prompt"
 
@@ -60,7 +60,7 @@ def beside_table(lines: Sequence[Line]) -> Table[Line]:
         lines,
         "Beside measured systems, energy per token: generated, then of the prompt",
         group=lambda line: line.of_prompt,
-        strong=lambda line: line.boundary == BILL,
+        strong=lambda line: line.boundary in (BILL, PREDICTED),
     )
 
 

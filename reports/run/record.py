@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
@@ -13,6 +13,8 @@ from hwmodels.inputs import parse_json
 from hwmodels.inputs import read_bytes as read_at_most
 from reports.kit.closeness import Scored
 from reports.run.summary import FORMAT, IN_BYTES, sha256
+
+Kind = TypeVar("Kind", bound=BaseModel)
 
 #: The largest file of a run that is read; three million rows of counts are half of it.
 MAX_BYTES = 1_000_000_000
@@ -104,10 +106,17 @@ def read_record(directory: Path) -> Record:
         RunError: If it is missing, cut short, of another format, or lacks something.
     """
     name = f"run '{directory}': run.json"
-    content = _parsed(read_bytes(directory, "run.json"), name)
+    content = parsed(read_bytes(directory, "run.json"), name)
     _check_format(content, name)
+    record = validated(Record, content, name)
+    _check_consistent(record, name)
+    return record
+
+
+def validated(kind: type[Kind], content: dict[str, Any], name: str) -> Kind:
+    """What a file holds; raises RunError, which names the field, if it is not of this kind."""
     try:
-        record = Record.model_validate(content)
+        return kind.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -115,11 +124,10 @@ def read_record(directory: Path) -> Record:
         raise RunError(
             f"{name}, field '{where}': {rule}; run the command again that wrote it"
         ) from error
-    _check_consistent(record, name)
-    return record
 
 
-def _parsed(data: bytes, name: str) -> dict[str, Any]:
+def parsed(data: bytes, name: str) -> dict[str, Any]:
+    """The object in a JSON file, empty where it holds something else; raises RunError if broken."""
     try:
         content = parse_json(data, name, RunError)
     except RunError as error:

@@ -48,9 +48,9 @@ def priced(command: Callable[..., str], tmp_path: Path, monkeypatch: pytest.Monk
     """Prices a table; returns the row of its total."""
     monkeypatch.chdir(tmp_path)
 
-    def price(text: str, hw: str = "45nm") -> dict[str, str]:
+    def price(text: str, hw: str = "45nm", *words: str) -> dict[str, str]:
         Path("counts.csv").write_text(text, encoding="utf-8")
-        command("price", "counts.csv", "--hw", hw, "--out", "priced", "--force")
+        command("price", "counts.csv", "--hw", hw, "--out", "priced", "--force", *words)
         with Path("priced/energy.csv").open(encoding="utf-8") as file:
             return list(csv.DictReader(file))[-1]
 
@@ -80,14 +80,25 @@ def test_bytes_are_bytes_whatever_the_width_of_values(width: str, priced: Priced
     assert float(row["energy_pj"]) == pytest.approx(125_000 + 64_000_000 + 6_000 + 1_500)
 
 
-def test_what_fits_into_the_buffer_stays_there_unless_told_otherwise(priced: Priced) -> None:
+def test_bytes_are_read_from_where_they_fit_as_a_whole_unless_told_otherwise(
+    priced: Priced, command: Callable[..., str]
+) -> None:
+    # Neither the table nor the profile says that a part of the weights stays in the buffer.
+    said = CHIP.replace('room = "{room}"\n', "")
+    assert "room" not in said
+    Path("chip.toml").write_text(said.format(), encoding="utf-8")
+    table = f"{','.join(LAYER)}\n{','.join(map(str, LAYER.values()))}\n"
+    row = priced(table, "chip.toml")
+    assert float(row["weights_pj"]) == pytest.approx(64_000_000)
+    said = command("price", "counts.csv", "--hw", "chip.toml", "--out", "priced", "--force")
+    assert "so each is read from where it fits as a whole; --room by-need" in " ".join(said.split())
     # By need, the activations (4,000 bytes) have room, and 131,072 bytes less 4,000 of the weights:
     # these are read from the buffer, the others from DRAM.
-    Path("chip.toml").write_text(CHIP.format(room="by-need"), encoding="utf-8")
-    row = priced(f"{','.join(LAYER)}\n{','.join(map(str, LAYER.values()))}\n", "chip.toml")
     kept = 131_072 - 4_000
-    weights = kept * 2 + (1_000_000 - kept) * 64
-    assert float(row["weights_pj"]) == pytest.approx(weights)
+    by_need = pytest.approx(kept * 2 + (1_000_000 - kept) * 64)
+    assert float(priced(table, "chip.toml", "--room", "by-need")["weights_pj"]) == by_need
+    Path("chip.toml").write_text(CHIP.format(room="by-need"), encoding="utf-8")
+    assert float(priced(table, "chip.toml")["weights_pj"]) == by_need
 
 
 @pytest.mark.parametrize(
