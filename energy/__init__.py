@@ -38,5 +38,10 @@ if TYPE_CHECKING:
     from energy.meter.meter import counting as counting
     from energy.meter.spikes import DenseSpikesWarning as DenseSpikesWarning
     from energy.meter.tally import tally_call as tally_call
+    from energy.network.arrive import NetworkError as NetworkError
+    from energy.network.count import count_module as count_module
+    from energy.network.kind import NeuronKind as NeuronKind
+    from energy.network.neurons import NeuronError as NeuronError
+    from energy.network.neurons import neuron as neuron
 
 __getattr__, __dir__, __all__ = lazy_exports(__name__)

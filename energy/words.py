@@ -77,3 +77,8 @@ def op_names(ops: Iterable[Op]) -> str:
 def op_amounts(ops: Mapping[Any, float]) -> str:
     """Operations and how many there are of each, as part of a sentence."""
     return ", ".join(f"{op} x {amount:,}" for op, amount in ops.items())
+
+
+def unit_of(phase: str) -> str:
+    """What a phase takes in: tokens of a text, or the samples of an inference of any network."""
+    return "sample" if phase == "inference" else "token"

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from hwmodels.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from energy.network.count import count_module as count_module
     from neurt.loading.models import LoadedModel as LoadedModel
     from neurt.loading.models import ModelError as ModelError
     from neurt.loading.models import load_model as load_model
     from neurt.measure.in_memory import profile_model as profile_model
+    from neurt.measure.network import profile_module as profile_module
     from neurt.spiking.config import SpikingConfig as SpikingConfig
     from neurt.spiking.conversion import ConversionError as ConversionError
     from neurt.spiking.conversion import convert as convert

@@ -54,6 +54,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"counts"},
         {"bill", "formulas", "frames", "layers", "literature", "serving"},
         {"compare", "meter"},
+        {"network"},
     ),
     "reports": (
         {"kit"},

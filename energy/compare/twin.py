@@ -17,10 +17,12 @@ def activation_bits(timesteps: int, levels: Levels = Levels.BINARY) -> int:
     """Bits of an activation that holds what a neuron can say in `timesteps` time steps.
 
     Binary spikes have T + 1 sums: b = ceil(log2(T + 1)), as published. By the same rule signed
-    spikes have 2 T + 1 sums and bursts of up to 7 have 14 T + 1. Of signed powers of two the bits
+    spikes have 2 T + 1 sums and bursts of up to 7 have 14 T + 1, counts of up to
+    127 254 T + 1. Of signed powers of two the bits
     that are sent, T times those of a slot, are an upper bound.
     """
-    largest = {Levels.BINARY: 1, Levels.TERNARY: 2, Levels.BURST: 14}.get(levels)
+    sums = {Levels.BINARY: 1, Levels.TERNARY: 2, Levels.BURST: 14, Levels.COUNT: 254}
+    largest = sums.get(levels)
     if largest is None:
         return timesteps * levels.bits_per_slot
     return (largest * timesteps).bit_length()  # ceil(log2(n + 1)) of a whole n

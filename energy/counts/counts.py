@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypedDict
 from energy.counts.columns import EXACT, Columns, Floats, Rows, total, with_ops
 from energy.counts.layer import LOOKED, LayerCount, Tally
 from energy.table import Column, Table, at, attributes
-from energy.words import integer, number
+from energy.words import integer, number, unit_of
 from hwmodels import Op
 from hwmodels.plain import several
 
@@ -35,9 +35,9 @@ class Counts:
     layers: Sequence[LayerCount]  #: one record per counted layer, in the order of the model
     model: str = ""  #: what was run
     weights: str = ""  #: where its weights came from, for example `random(seed=0)`
-    phase: str = "prefill"  #: `prefill` or `decode`, with the context for the latter
+    phase: str = "prefill"  #: `prefill`, `decode` with its context, or `inference` of any network
     batch: int = 1  #: sequences side by side
-    tokens: int = 0  #: tokens processed, over batch and windows
+    tokens: int = 0  #: tokens processed, over batch and windows; samples of an inference
     timesteps: int = 1  #: spiking time steps; 1 for an analog model
     attention: str = "full"  #: `full` or `causal`: which query-key pairs are counted
     #: bits of each value that moves, where a table counts bytes and says no width (8); None for
@@ -140,7 +140,7 @@ class Counts:
     def title(self) -> str:
         """What was run, in one line."""
         about = [self.variant.upper(), self.model, self.weights and f"weights {self.weights}"]
-        about += [f"T = {self.timesteps}", self.phase, several(self.tokens, "token")]
+        about += [f"T = {self.timesteps}", self.phase, several(self.tokens, unit_of(self.phase))]
         return ", ".join(word for word in about if word)
 
     def scopes(self) -> Iterator[Scope]:

@@ -28,7 +28,7 @@ _LIMITS = {
 _DIGITS = 30
 #: Bits of the widest value.
 MAX_BITS = 64
-_PHASE = re.compile(r"(prefill|decode(@\d+(-\d+)?)?|request( \d+\+\d+)?)?", re.ASCII)
+_PHASE = re.compile(r"(prefill|inference|decode(@\d+(-\d+)?)?|request( \d+\+\d+)?)?", re.ASCII)
 
 #: Columns that describe a run, beside its variant; and those with a number beside the operations.
 ABOUT = (
@@ -208,7 +208,7 @@ class Reader:
             raise self.sheet.fault(
                 line,
                 f", column 'phase' (= {quoted(phase, 40)}) must be prefill, decode, decode@N (N "
-                "attended tokens), request, or empty",
+                "attended tokens), request, inference, or empty",
             )
         words: dict[str, str] = {x: row[self.at[x]] for x in ("model", "weights") if x in self.at}
         words = words | {"phase": phase, "attention": self._attention(line, row)}

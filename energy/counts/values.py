@@ -32,5 +32,9 @@ def in_values(tally: Tally, moved: Mapping[Op, float], value_bytes: int | None) 
 
 def _levels(bits: float) -> Levels | None:
     """What spikes may be that take so many bits of a slot; packed bytes are rounded up."""
-    known = [x for x in Levels if x is not Levels.ANALOG and bits > x.bits_per_slot - 0.5]
+    known = [x for x in _PACKED if bits > x.bits_per_slot - 0.5]
     return max(known, key=lambda x: x.bits_per_slot, default=None)
+
+
+#: What tables in bytes may hold: those that count bytes are older than counts of spikes.
+_PACKED = (Levels.BINARY, Levels.TERNARY, Levels.BURST, Levels.POWER)

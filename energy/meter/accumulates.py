@@ -64,7 +64,7 @@ def arriving(layer: MatMul, spikes: Tensor, name: str, conventions: Conventions)
 
 
 def _events_along(spikes: Tensor, dim: int, levels: Levels) -> Tensor:
-    if levels is Levels.BURST:  # as many events as units
+    if levels.in_units:  # as many events as units
         return spikes.abs().sum(dim, dtype=torch.int64).to("cpu")
     return torch.count_nonzero(spikes, dim=dim).to("cpu")
 
@@ -83,4 +83,4 @@ def _coincidences(layer: MatMul, left: Tensor, right: Tensor, *, causal: bool) -
 
 
 def _units(spikes: Tensor, levels: Levels) -> Tensor:
-    return (spikes.abs() if levels is Levels.BURST else spikes != 0).to(torch.int64)
+    return (spikes.abs() if levels.in_units else spikes != 0).to(torch.int64)

@@ -25,9 +25,10 @@ _ALLOWED = {
     Levels.BINARY: "0 or 1",
     Levels.TERNARY: "-1, 0 or 1",
     Levels.BURST: "whole numbers from -7 to 7",
+    Levels.COUNT: "whole numbers from -127 to 127",
     Levels.POWER: "0 or signed powers of two",
 }
-_MOST = 7  # units of a burst
+_MOST = {Levels.BURST: 7, Levels.COUNT: 127}  # units of one entry
 _PIECE = 1 << 16  # entries that stay in the cache
 _MOST_STEPS = 64  # as a first dimension; what is longer is none of time steps
 _MANTISSA, _MAGNITUDE, _INFINITE = 0x007FFFFF, 0x7FFFFFFF, 0x7F800000
@@ -80,8 +81,8 @@ def _look(operand: Tensor, levels: Levels, name: str) -> _Known:
 
 def _count(operand: Tensor, levels: Levels, name: str) -> tuple[int, Mask | None]:
     """The events, and the entries that are active."""
-    if levels is Levels.BURST:
-        return _count_bursts(_in_memory_order(operand), name), None
+    if levels in _MOST:
+        return _count_bursts(_in_memory_order(operand), levels, name), None
     if operand.device.type != "cpu" or operand.dtype is torch.bfloat16:
         return _count_anywhere(operand, levels, name), None
     return _count_in_cache(operand, levels, name)
@@ -144,11 +145,11 @@ def _level_mask(operand: Tensor, levels: Levels) -> Tensor:
     return (operand == 0) | (size == 1)
 
 
-def _count_bursts(operand: Tensor, name: str) -> int:
-    whole = operand.to(torch.int8)
-    is_level = (whole == operand) & (whole >= -_MOST) & (whole <= _MOST)
+def _count_bursts(operand: Tensor, levels: Levels, name: str) -> int:
+    whole, most = operand.to(torch.int8), _MOST[levels]
+    is_level = (whole == operand) & (whole >= -most) & (whole <= most)
     if not bool(is_level.all()):
-        raise _error(operand, is_level, Levels.BURST, name)
+        raise _error(operand, is_level, levels, name)
     return int(whole.abs().sum(dtype=torch.int64))
 
 

@@ -65,6 +65,10 @@ COMPONENT_COLOURS = {
     "ffn_down": "#7FD6B8",
     "projection": "#999999",
     "lm_head": "#D55E00",
+    "convolution": "#0072B2",
+    "linear": "#009E73",
+    "product": "#E69F00",
+    "recurrent": "#CC79A7",
 }
 GROUP_COLOURS = {
     "compute": "#0072B2",
@@ -112,8 +116,17 @@ COMPONENT_NAMES = {
     "embedding": "embeddings",
     "projection": "width of embeddings",
     "lm_head": "language-model head",
+    "convolution": "convolutions",
+    "linear": "linear layers",
+    "product": "products of activations",
+    "recurrent": "recurrent layers",
+    "pool": "pooling",
 }
-_BLOCK_NAMES = {None: "model", "attention": "attention block", "ffn": "feed-forward block"}
+_BLOCK_NAMES = {
+    None: "model",
+    "attention": "attention block",
+    "ffn": "feed-forward block",
+}
 
 
 def other_bound(profile: HardwareProfile) -> str:

@@ -10,6 +10,7 @@ from operator import add
 from energy import Counts, Estimate, estimate
 from energy.bill.request import sum_of
 from energy.compare.baselines import Baseline, baselines
+from energy.words import unit_of
 from hwmodels import Dataflow, HardwareProfile, load_profile, profile_names
 from hwmodels.catalog import load_sibling
 from hwmodels.plain import several
@@ -21,7 +22,7 @@ from reports.run.steps import StepCount
 class Phase:
     """A part of a run that is billed by itself."""
 
-    name: str  #: `prefill` or `decode`
+    name: str  #: `prefill`, `decode` or `inference`
     asa: Counts  #: counts of the analog model
     ssa: Counts  #: counts of the spiking model
     generated: int = 1  #: tokens that come out of it for each sequence of the batch
@@ -61,7 +62,9 @@ class Run:
     @property
     def phases(self) -> tuple[Phase, ...]:
         """Its phases, in the order in which they run; at least one."""
-        name = "decode" if self.asa.phase.startswith("decode") else "prefill"
+        phase = self.asa.phase
+        name = "decode" if phase.startswith("decode") else "prefill"
+        name = phase if phase == "inference" else name
         return self.request or (Phase(name, self.asa, self.ssa),)
 
     @cached_property
@@ -107,6 +110,8 @@ class Run:
     def subtitle(self) -> str:
         """What was run on it, in one line for tables and pictures."""
         asa = self.asa
+        if asa.phase == "inference":
+            return f"{asa.phase}, {several(asa.tokens, unit_of(asa.phase))}"
         return f"{asa.phase}, {several(asa.tokens, 'token')}, {asa.attention} attention"
 
     @cached_property

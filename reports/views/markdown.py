@@ -61,11 +61,12 @@ def summary_markdown(run: Run) -> str:
     if assumed := run.settings.get("assumed"):
         parts.append(escaped(f"Assumed: {assumed}."))
     low, high = (percent(share).removesuffix(" %") for share in PUBLISHED_SAVING)
-    parts += [
-        f"Published: {low}-{high} % of the attention block, MACs and ACs, for other weights and "
-        f"undisclosed settings ({escaped(PUBLISHED_SOURCE)}).",
-        f"Not modelled: {escaped('; '.join(NOT_MODELLED))}.",
-    ]
+    if run.asa.phase != "inference":
+        parts.append(
+            f"Published: {low}-{high} % of the attention block, MACs and ACs, for other weights "
+            f"and undisclosed settings ({escaped(PUBLISHED_SOURCE)})."
+        )
+    parts.append(f"Not modelled: {escaped('; '.join(NOT_MODELLED))}.")
     return "\n\n".join(parts) + "\n"
 
 

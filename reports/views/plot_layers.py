@@ -22,7 +22,16 @@ from reports.kit.parts import (
     GROUP_NAMES,
     other_bound,
 )
-from reports.kit.style import PAGE_WIDTH, SMALL, SPIKING_HATCH, bars, headline, layer_ticks, styled
+from reports.kit.style import (
+    PAGE_WIDTH,
+    SMALL,
+    SPIKING_HATCH,
+    bars,
+    headline,
+    layer_axis,
+    layer_ticks,
+    styled,
+)
 
 Sides = tuple[Estimate, Estimate]
 
@@ -51,11 +60,14 @@ def per_layer(asa: Estimate, ssa: Estimate, title: str, subtitle: str) -> Figure
         ("group", f"{ACCOUNTING_NAMES[asa.profile.fusion]}, by kind of operation"),
     )
     for row, (by, name) in zip(rows, panels, strict=True):
-        inside, outside = row.subplots(1, 2, width_ratios=(max(8, layers), 3 + layers / 12))
-        used = _stack(inside, sides, list(range(layers)), by)
-        used |= _stack(outside, sides, [None], by)
+        if None in depths:
+            inside, outside = row.subplots(1, 2, width_ratios=(max(8, layers), 3 + layers / 12))
+            used = _stack(outside, sides, [None], by)
+        else:
+            inside, used = row.subplots(1, 1), set()
+        used |= _stack(inside, sides, list(range(layers)), by)
         inside.set_title(name)
-        inside.set_xlabel("transformer layer")
+        inside.set_xlabel(layer_axis(asa.counts.phase))
         handles = _legend(by, used, other_bound(asa.profile))
         row.legend(handles=handles, loc="outside lower center", ncols=4)
     headline(figure, title, subtitle, asa, ssa)

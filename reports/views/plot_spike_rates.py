@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from energy import Counts
 from reports.kit.parts import COMPONENT_NAMES, ORDER
-from reports.kit.style import PAGE_WIDTH, SMALL, layer_ticks, styled, titled
+from reports.kit.style import PAGE_WIDTH, SMALL, layer_axis, layer_ticks, styled, titled
 from reports.run.steps import StepCount
 
 #: White is silence; darker is busier, in grey too.
@@ -60,7 +60,7 @@ def spike_rates(
         _write(axes, table, height, scale)
         axes.set_title(name)
     layer_ticks(grid[-1, 0], depths)
-    grid[-1, 0].set_xlabel("transformer layer")
+    grid[-1, 0].set_xlabel(layer_axis(ssa.phase))
     bar = figure.colorbar(scale, ax=list(grid[:, 0]), aspect=30, pad=0.015)
     bar.ax.yaxis.set_major_formatter(lambda rate, _: f"{100 * rate:.4g}")
     bar.set_label("spikes per 100 slots")

@@ -114,10 +114,10 @@ def _print_verdict(run: Run, console: Console) -> None:
     if run.command == "plan":
         rate = run.settings["spike_rate"]
         print_sentence(f"The spike rate {rate} is assumed, not measured.", console, "yellow")
-        if assumed := run.settings.get("assumed"):
-            print_sentence(f"Assumed: {assumed}.", console, "yellow")
     elif note := of_random_weights(run.asa.weights):
         print_sentence(note, console, "yellow")
+    if assumed := run.settings.get("assumed"):
+        print_sentence(f"Assumed: {assumed}.", console, "yellow")
 
 
 def print_written(written: Sequence[Path], console: Console, more: str = "") -> None:

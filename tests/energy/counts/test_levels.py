@@ -12,6 +12,7 @@ from hwmodels import Op
         (Levels.BINARY, 2, 1),
         (Levels.TERNARY, 3, 2),
         (Levels.BURST, 15, 4),  # -7 .. 7
+        (Levels.COUNT, 255, 8),  # -127 .. 127
         (Levels.POWER, 1 + 2 * 31, 6),  # nothing, or a sign and one of 31 exponents
     ],
 )
@@ -29,11 +30,13 @@ def test_an_event_is_added_shifted_and_added_or_multiplied() -> None:
         Levels.BINARY: Op.AC,
         Levels.TERNARY: Op.AC,
         Levels.BURST: Op.AC,
+        Levels.COUNT: Op.AC,
         Levels.POWER: Op.SHIFT_AC,
         Levels.ANALOG: Op.MAC,
     }
 
 
 def test_levels_are_written_as_words() -> None:
-    assert [str(levels) for levels in Levels] == ["binary", "ternary", "burst", "power", "analog"]
+    words = ["binary", "ternary", "burst", "count", "power", "analog"]
+    assert [str(levels) for levels in Levels] == words
     assert Levels("power") is Levels.POWER

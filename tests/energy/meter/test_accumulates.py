@@ -30,6 +30,7 @@ VALUES = {
     Levels.BINARY: [0.0, 1.0],
     Levels.TERNARY: [-1.0, 0.0, 1.0],
     Levels.BURST: [-7.0, -1.0, 0.0, 3.0],
+    Levels.COUNT: [-127.0, -1.0, 0.0, 20.0],
     Levels.POWER: [-0.25, 0.0, 1.0, 16.0],
     Levels.ANALOG: [-1.5, 0.0, 2.0],
 }
@@ -39,7 +40,7 @@ def size(levels: Levels, value: float) -> int:
     """Events that a value is: a burst of n units is n, and every analog value is multiplied."""
     if levels is Levels.ANALOG:
         return 1
-    return abs(int(value)) if levels is Levels.BURST else int(value != 0)
+    return abs(int(value)) if levels.in_units else int(value != 0)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,163 @@
+"""Says which module is running, and which of its outputs are spikes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from energy import formulas
+from energy.counts import Levels, Tally
+from energy.formulas import network, nonlinear
+from energy.network.arrive import NetworkError, count
+from energy.network.call import Call
+from energy.network.frame import Frame
+from energy.network.kind import NeuronKind
+from energy.network.time import Trace
+from energy.network.watch import Watch
+from hwmodels import Op
+
+
+class Hooks:
+    """The modules of a network, watched while they run."""
+
+    def __init__(
+        self,
+        watch: Watch,
+        root: nn.Module,
+        kinds: Mapping[str, NeuronKind],
+        names: Mapping[nn.Module, str],
+    ) -> None:
+        self.traces: dict[str, Trace] = {}  #: neuron layers that ran
+        self.passes = 0  #: calls of the network itself
+        self._watch, self._root, self._kinds, self._names = watch, root, kinds, names
+
+    def attach(self, stack: ExitStack) -> None:
+        """Put the hooks on, until the stack closes."""
+        stack.callback(self._clear)
+        for module in self._names:
+            stack.callback(module.register_forward_pre_hook(self._enter, with_kwargs=True).remove)
+            hook = module.register_forward_hook(self._leave, with_kwargs=True, always_call=True)
+            stack.callback(hook.remove)
+
+    def _clear(self) -> None:
+        for frame in self._watch.frames:  # of an interrupted pass
+            frame.pause = None
+        self._watch.frames.clear()
+
+    def _enter(self, module: nn.Module, args: tuple[Any, ...], words: dict[str, Any]) -> None:
+        frames, name = self._watch.frames, self._names[module]
+        outer = frames[-1].inside if frames else None
+        kind = self._kinds.get(name) if outer is None else None
+        x = _first((*args, *words.values()))
+        frame = Frame(name, module, kind, shape=() if x is None else tuple(x.shape))
+        frame.inside = outer if kind is None else frame
+        if module._modules and kind is None:
+            frame.shape = ()  # what runs in it by itself has operands of its own
+        frames.append(frame)
+        if module is self._root:
+            self.passes += 1
+        if kind is not None and not kind.assumed and not _multiplies(module):
+            frame.pause = torch._C._DisableTorchDispatch()
+
+    def _leave(
+        self, module: nn.Module, args: tuple[Any, ...], words: dict[str, Any], out: Any
+    ) -> None:
+        frames = self._watch.frames
+        while frames:
+            frame = frames.pop()
+            frame.pause = None
+            if frame.module is module:
+                break
+        if out is None:  # the forward raised, or gives nothing back
+            return
+        quiet = torch._C._DisableTorchDispatch()
+        try:
+            if frame.kind is not None:
+                self._neurons(frame, frame.kind, (*args, *words.values()), out)
+            elif frame.inside is None and (made := _first((out,))) is not None:
+                self._watch.note(made, frame.name, None)
+        finally:
+            del quiet
+
+    def _neurons(self, frame: Frame, kind: NeuronKind, args: Sequence[Any], out: Any) -> None:
+        sent, given = _first((out,)), _first(args)
+        if sent is None or given is None:
+            raise NetworkError(
+                f"neurons '{frame.name}' must take a tensor and return one; what they return "
+                f"first is {type(out).__name__}"
+            )
+        multi = kind.is_multi_step(frame.module)
+        if not kind.encodes:
+            trace = self.traces.setdefault(frame.name, Trace(multi, kind.remembers))
+            trace.calls += 1
+            trace.shapes.add(tuple(given.shape))
+        spikes = kind.sends(frame.module)
+        self._watch.note(sent, frame.name, spikes)
+        if spikes is None:
+            tally, analog = _analog(sent.numel(), given.numel(), kind), Tally()
+        else:
+            events = count(sent, spikes, frame.name)
+            levels = spikes.levels or kind.levels
+            vector = prod(sent.shape[2 if multi else 1 :])
+            tally = _spiking(frame.module, kind, levels, events, sent, given, vector)
+            analog = nonlinear.relu(sent.numel())
+        call = Call(tally, analog, shape=tuple(given.shape))
+        self._watch.add(frame.name, type(frame.module).__name__, "neuron", call)
+
+
+def _spiking(
+    module: nn.Module,
+    kind: NeuronKind,
+    levels: Levels,
+    events: int,
+    sent: Tensor,
+    given: Tensor,
+    vector: int,
+) -> Tally:
+    """Neurons that send spikes."""
+    updates, states = sent.numel(), kind.dynamics.states
+    own = (x.numel() for x in module._parameters.values() if x is not None and x.dim() < 2)
+    tally = formulas.neurons(
+        updates,
+        events,
+        sum(n for n in own if n > 1),
+        inputs=given.numel(),
+        levels=levels,
+        vector=vector,
+        arithmetic=kind.dynamics.ops(updates),
+    )
+    moved = dict.fromkeys((Op.STATE_READ, Op.STATE_WRITE), updates * states)
+    if kind.encodes:
+        moved[Op.NEURON_UPDATE] = 0
+    return tally._replace(ops={op: n for op, n in {**tally.ops, **moved}.items() if n})
+
+
+def _analog(updates: int, inputs: int, kind: NeuronKind) -> Tally:
+    """Neurons without a threshold, which are read out."""
+    states = dict.fromkeys((Op.STATE_READ, Op.STATE_WRITE), updates * kind.dynamics.states)
+    ops = {Op.NEURON_UPDATE: updates, **kind.dynamics.ops(updates), **states}
+    return network.passing(ops, inputs, updates)
+
+
+def _multiplies(module: nn.Module) -> bool:
+    """Whether neurons may hold synapses of their own."""
+    return any(parameter.dim() > 1 for parameter in module.parameters())
+
+
+def _first(values: Sequence[Any]) -> Tensor | None:
+    """The first tensor of what was given or returned, which may be a tuple or a dictionary."""
+    for value in values:
+        if isinstance(value, dict):
+            value = tuple(value.values())
+        if isinstance(value, (list, tuple)):
+            found = _first(value)
+            if found is not None:
+                return found
+        elif isinstance(value, Tensor):
+            return value
+    return None

@@ -1,0 +1,53 @@
+"""What is known of an operation of torch from its name and its schema."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+from energy.meter.audit import Audit
+from energy.network.products import is_product
+
+
+class Operation(NamedTuple):
+    """An operation of torch."""
+
+    name: str  #: without the underscore of one that writes into its first operand
+    product: bool  #: whether it is a product that is counted here
+    unknown: bool  #: whether it multiplies matrices in a way that is not
+    compares: bool  #: whether it says where its operand is above a threshold
+    moves: bool  #: whether it moves or describes data, without arithmetic
+    writes: tuple[int, ...]  #: which operands it writes into
+    views: bool  #: whether what comes out shares the memory of an operand
+
+
+_COMPARES = re.compile(r"gt|ge|lt|le|heaviside")
+_LSTM = "mkldnn_rnn_layer"
+
+
+def read_operation(function: Any) -> Operation:
+    """What is known of an operation of torch."""
+    called = function._overloadpacket.__name__
+    name = called.rstrip("_") if not called.startswith("__") else called.strip("_")
+    schema = function._schema
+    writes = tuple(
+        at
+        for at, argument in enumerate(schema.arguments)
+        if argument.alias_info is not None and argument.alias_info.is_write
+    )
+    shared = [x.alias_info for x in schema.returns]
+    contracts = bool(Audit.CONTRACTS.search(name)) and not Audit.HARMLESS.search(name)
+    contracts = contracts and name not in _NO_PRODUCTS and name != _LSTM
+    return Operation(
+        name,
+        is_product(name),
+        contracts and not is_product(name),
+        bool(_COMPARES.fullmatch(name)),
+        bool(Audit.MOVES.search(name)),
+        writes,
+        not writes and any(x is not None for x in shared),
+    )
+
+
+#: Match the pattern of products, but are none.
+_NO_PRODUCTS = {"dropout", "native_dropout", "feature_dropout", "alpha_dropout"}

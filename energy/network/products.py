@@ -1,0 +1,181 @@
+"""Products of matrices and convolutions: which operand streams, and what that costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from energy.formulas.convolution import Convolution, whole
+from energy.network.arrive import count, count_positions, levels_of
+from energy.network.call import Call, Moved, Streamed, product_call
+from energy.network.provenance import Constant, Origin
+from energy.network.spikes import Spikes
+
+Look = Callable[[Tensor], Origin]
+
+#: Where the left operand stands in the arguments; the right one follows, a bias is the first.
+_LEFT = {"mm": 0, "bmm": 0, "mv": 0, "dot": 0, "vdot": 0, "addmm": 1, "baddbmm": 1, "addmv": 1}
+
+
+class Operand(NamedTuple):
+    """One side of a product."""
+
+    tensor: Tensor
+    spikes: Spikes | None
+    constant: bool  #: whether it is made of parameters alone
+
+    @property
+    def undeclared(self) -> bool:
+        """Whether nobody said what its values are."""
+        return self.spikes is None and not self.constant
+
+
+class Product(NamedTuple):
+    """A product that ran."""
+
+    left: Operand
+    right: Operand
+    bias: Operand | None
+    results: int
+    macs: int
+    #: accumulators that one event of the left side reaches, and one of the right side
+    fan_out: tuple[int, int]
+    convolution: Convolution | None = None
+
+    @property
+    def weight(self) -> Operand | None:
+        """The side that is a weight."""
+        return next((x for x in (self.right, self.left) if x.constant), None)
+
+    @property
+    def sides(self) -> tuple[Operand, Operand]:
+        """Both sides."""
+        return self.left, self.right
+
+
+def is_product(name: str) -> bool:
+    """Whether an operation is one that is counted here."""
+    return name in _LEFT or name in ("linear", "convolution")
+
+
+def read_product(
+    name: str, args: Sequence[Any], out: Tensor, look: Look, *, padded: bool
+) -> Product:
+    """The product that an operation computed; with `padded`, its products with a border too."""
+    if name == "convolution":
+        return _convolution(args, out, look, padded)
+    if name == "linear":
+        left, right = args[0], args[1].t()
+        bias = args[2] if len(args) > 2 else None
+    else:
+        at = _LEFT[name]
+        left, right = args[at : at + 2]
+        bias = args[0] if at else None
+    inner = left.shape[-1]
+    columns = right.shape[-1] if right.dim() > 1 else 1
+    rows = left.shape[-2] if left.dim() > 1 else 1
+    if name == "linear":
+        rows = left.numel() // max(1, inner)
+    operands = operand(left, look), operand(right, look)
+    biased = operand(bias, look) if isinstance(bias, Tensor) else None
+    return Product(*operands, biased, out.numel(), out.numel() * inner, (columns, rows))
+
+
+def operand(tensor: Tensor, look: Look) -> Operand:
+    """What is known of one side."""
+    origin = look(tensor)
+    spikes = origin if isinstance(origin, Spikes) else None
+    return Operand(tensor, spikes, isinstance(origin, Constant))
+
+
+def _convolution(args: Sequence[Any], out: Tensor, look: Look, padded: bool) -> Product:
+    x, weight, bias, stride, padding, dilation, transposed, _, groups = args[:9]
+    dimensions = weight.dim() - 2
+    inputs = x.shape[1] // groups
+    shape = Convolution(
+        tuple(x.shape[2:]),
+        tuple(out.shape[2:]),
+        tuple(weight.shape[2:]),
+        whole(stride, dimensions),
+        whole(padding, dimensions),
+        whole(dilation, dimensions),
+        inputs,
+        out.shape[1] // groups,
+        groups,
+        transposed,
+    )
+    biased = operand(bias, look) if isinstance(bias, Tensor) else None
+    macs = shape.macs(x.shape[0], padded=padded)
+    return Product(
+        operand(x, look), operand(weight, look), biased, out.numel(), macs, (0, 0), shape
+    )
+
+
+def call_of(product: Product, name: str, *, padded: bool) -> Call:
+    """What a product costs, as it ran and as a product of analog values.
+
+    Raises:
+        EventError: If spikes hold something else.
+        NetworkError: If they have no values.
+    """
+    analog = product_call(product.macs, _moved(product, spiking=False), None)
+    streamed = [
+        _streamed(product, side, name, padded)
+        for side in (0, 1)
+        if product.sides[side].spikes is not None
+    ]
+    shape = tuple(_streaming(product).tensor.shape)
+    if not streamed:
+        return Call(analog, analog, shape=shape)
+    moved = _moved(product, spiking=True)
+    tallies = [product_call(product.macs, moved, events) for events in streamed]
+    blank = all(x.spikes is None or x.spikes.blank for x in product.sides)
+    return Call(tallies[0], analog, tallies[1] if len(tallies) > 1 else None, blank, shape)
+
+
+def _streaming(product: Product) -> Operand:
+    """The side that is no weight."""
+    return product.right if product.left.constant and not product.right.constant else product.left
+
+
+def _streamed(product: Product, side: int, name: str, padded: bool) -> Streamed:
+    which = product.sides[side]
+    tensor, spikes = which.tensor, which.spikes
+    assert spikes is not None
+    shape = product.convolution
+    if shape is None:
+        events = count(tensor, spikes, name)
+        reached = events * product.fan_out[side]
+        channels = tensor.shape[-1] if side == 0 or tensor.dim() < 2 else tensor.shape[-2]
+    elif side == 0:
+        found = count_positions(tensor, spikes, name)
+        events = int(found.sum())
+        fan_out = torch.from_numpy(shape.fan_out(padded=padded))
+        reached = int((found * fan_out).sum())
+        channels = prod(tensor.shape[1:])
+    else:  # a kernel that is spikes itself meets each entry of the input that it passes
+        events = count(tensor, spikes, name)
+        reached = events * (product.macs // max(1, tensor.numel()))
+        channels = prod(tensor.shape[1:])
+    return Streamed(events, reached, tensor.numel(), levels_of(spikes), channels)
+
+
+def _moved(product: Product, *, spiking: bool) -> Moved:
+    weights = values = slots = 0
+    for side in product.sides:
+        if side is product.weight:
+            weights += side.tensor.numel()
+        elif spiking and side.spikes is not None:
+            slots += side.tensor.numel()
+        else:
+            values += side.tensor.numel()
+    vector = 0
+    if product.bias is not None and product.bias.constant:
+        vector = product.bias.tensor.numel()
+    elif product.bias is not None:
+        values += product.bias.tensor.numel()
+    return Moved(weights, vector, values, slots, product.results)

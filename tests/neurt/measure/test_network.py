@@ -1,0 +1,132 @@
+"""`neurt.profile_module`: any network as a run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import neurt
+from energy import NetworkError, count_module, estimate
+from energy.counts.file import read_csv
+from hwmodels import Op, load_profile
+from reports import write_report
+from reports.read import read_run
+from reports.shown import Run
+
+
+class LIF(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("v", torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.v = self.v + (x - self.v) / 2
+        spike = (self.v > 0.2).to(x.dtype)
+        self.v = self.v * (1 - spike)
+        return spike
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.lif = nn.Conv2d(1, 2, 3), LIF()
+        self.pool, self.fc = nn.AvgPool2d(2), nn.Linear(18, 3)
+        self.out = nn.Linear(3, 3)
+        self.lif2 = LIF()
+        nn.init.constant_(self.fc.bias, 0.5)  # so that some of them fire
+
+    def forward(self, x: Tensor) -> Tensor:
+        current = self.conv(x)  # once, before the loop over time
+        rec = []
+        for _ in range(4):
+            pooled = self.pool(self.lif(current)).flatten(1)
+            rec.append(self.out(self.lif2(self.fc(pooled))))
+        return torch.stack(rec).mean(0)
+
+
+X = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+OWN: Any = {LIF: "binary"}
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    return neurt.profile_module(Net(), X, hw=("45nm", "loihi"), neurons=OWN)
+
+
+def test_the_analog_side_is_the_same_layers_at_one_step(run: Run) -> None:
+    asa, ssa = run.asa, run.ssa
+    assert (asa.timesteps, ssa.timesteps) == (1, 4)
+    assert [x.name for x in asa.layers] == [x.name for x in ssa.layers]
+    conv, fc, out = (asa.layer(x).tally for x in ("conv", "fc", "out"))
+    # The convolution ran once: 2 x 36 positions x 9 x 2 MACs, as in the spiking network.
+    assert conv.ops[Op.MAC] == ssa.layer("conv").tally.ops[Op.MAC] == 2 * 36 * 18
+    # The others ran in each of 4 steps: 2 x 18 x 3, 2 x 3 x 3.
+    assert (fc.ops[Op.MAC], ssa.layer("fc").tally.ops[Op.MAC]) == (2 * 54, 4 * 2 * 54)
+    assert out.ops[Op.MAC] == 2 * 9
+    assert ssa.layer("out").tally.ops[Op.AC] == 3 * ssa.layer("lif2").tally.spikes > 0
+    assert asa.layer("lif").kind == "ReLU"
+    assert asa.layer("lif").tally.ops[Op.CMP] == 2 * 72
+    assert "the same layers, every slot as a MAC at T = 1" in run.settings["assumed"]
+    assert "pool (avg_pool2d)" in str(run.settings["assumed"])
+    assert "a step of LIF is that of an LIF neuron" in str(run.settings["assumed"])
+
+
+def test_a_baseline_takes_the_place_of_it() -> None:
+    analog = nn.Sequential(nn.Flatten(), nn.Linear(64, 5))
+    run = neurt.profile_module(Net(), X, neurons=OWN, baseline=analog)
+    assert run.asa.total(Op.MAC) == 2 * 64 * 5
+    assert (run.asa.variant, run.asa.timesteps, run.asa.model) == ("asa", 1, "Net")
+    assert run.settings["baseline"] == "Sequential"
+
+
+def test_it_is_priced_written_and_read_as_any_other_run(run: Run, tmp_path: Path) -> None:
+    profile = load_profile("45nm")
+    asa, ssa = run.estimates["45nm"]
+    assert ssa.energy_pj() == estimate(run.ssa, profile).energy_pj() > 0
+    write_report(run, tmp_path)
+    again = read_run(tmp_path)
+    assert [x.tally for x in again.ssa.layers] == [x.tally for x in run.ssa.layers]
+    assert again.title == "Net, weights in memory, T = 4"
+    assert again.subtitle == "inference, 2 samples"
+    assert again.estimates["45nm"][0].energy_pj() == asa.energy_pj()
+    assert {side.variant for side in read_csv(tmp_path / "counts.csv")} == {"asa", "ssa"}
+    text = (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert "Assumed: the analog model is the same layers" in text
+    assert "Published" not in text  # nothing was, for a network of somebody's own
+
+
+def test_it_is_shown_in_a_notebook(run: Run) -> None:
+    assert set(run.to_frame("layers")["variant"]) == {"asa", "ssa"}
+    assert "inference, 2 samples" in run._repr_html_()
+    for picture in ("layers", "components", "phases", "spike_rates"):
+        assert run.plot(picture).svg().startswith("<?xml")
+    axes = [axes for axes in run.plot("layers").figure.axes if axes.get_xlabel()]
+    assert {axes.get_xlabel() for axes in axes} == {"layer"}
+    assert len(run.plot("layers").figure.axes) == 2  # nothing lies outside of the layers
+
+
+def test_a_network_without_known_neurons_is_one_line() -> None:
+    with pytest.raises(NetworkError, match="Sequential ran no spiking neurons that are known here"):
+        neurt.profile_module(nn.Sequential(nn.Flatten(), nn.Linear(64, 2)), X)
+    with pytest.raises(NetworkError, match="no hardware to price on"):
+        neurt.profile_module(Net(), X, neurons=OWN, hw=())
+
+
+def test_counts_alone_are_those_of_energy() -> None:
+    assert neurt.count_module is count_module
+    counts = neurt.count_module(Net(), X, neurons=OWN, model="mine", weights="trained")
+    assert (counts.model, counts.weights, counts.variant) == ("mine", "trained", "ssa")
+
+
+def test_the_ten_lines_of_the_documentation(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("snntorch", reason="needs snntorch")
+    page = (Path(__file__).parents[3] / "docs" / "networks.md").read_text(encoding="utf-8")
+    code, printed = re.findall(r"```python\n(.*?)```.*?It prints\n\n```\n(.*?)```", page, re.S)[0]
+    exec(compile(code, "networks.md", "exec"), {})
+    assert capsys.readouterr().out == printed
