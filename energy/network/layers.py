@@ -74,7 +74,7 @@ def _placed(watch: Watch) -> Iterator[tuple[int, str, Row]]:
         yield depth, name, row
 
 
-_PRODUCTS = frozenset({"convolution", "linear", "product", "recurrent"})
+_PRODUCTS = frozenset({"conv", "linear", "product", "recurrent"})
 _STORED = frozenset({Op.WEIGHT_READ, Op.VECTOR_READ})
 
 

@@ -185,7 +185,7 @@ class Watch(TorchDispatchMode):
         frame, weight = self._frame(), product.weight
         if weight is None:
             return frame.row("product"), "Product", "product"
-        component = operation.name if operation.name == "convolution" else "linear"
+        component = "conv" if operation.name == "convolution" else "linear"
         at = address(weight.tensor)
         own = ((x, key) for key, x in frame.module._parameters.items() if x is not None)
         key = next((key for x, key in own if address(x) == at), None)
