@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
-from transformers import PreTrainedModel
+from torch import Tensor
 
 from neurt.baselines.asked import check, parse_all
 from neurt.baselines.baselines import known, prepare
 from neurt.evaluation.quality import compare
+from neurt.evaluation.streamed import compare_streamed
+from neurt.families import Shape
 from neurt.loading.faults import explains_device
 from neurt.loading.models import LoadedModel, ModelError, Weights, load_model
 from neurt.loading.source import resolve
+from neurt.measure.layerwise import (
+    activation_bytes,
+    check_disk,
+    open_streamed,
+    stream_state,
+    streamed_version,
+)
 from neurt.measure.objective import aim_of
 from neurt.measure.pair import WINDOW, calibrate, load, spiking_version
 from neurt.measure.planning import now, versions
 from neurt.measure.widths import stored_widths
 from neurt.progress import Progress, Say, silent
 from neurt.requests.evaluate import EvaluateRequest
+from neurt.spiking.config import SpikingConfig
+from neurt.streaming.opened import OpenedModel, open_model
+from neurt.text.data import Calibration, read_text
 from neurt.text.data import calibration as calibrated_on
-from neurt.text.data import read_text
 from neurt.text.encoding import token_ids
 from neurt.text.windows import check_windows, plan_windows
-from reports.quality.evaluation import Evaluation
+from reports.quality.evaluation import Comparison, Evaluation
 
 
 @explains_device
@@ -37,18 +49,19 @@ def run_evaluate(
     profiles = request.profiles()
     source = resolve(request.model)
     conversion = source.conversion or request.spiking
-    asked = known(parse_all(request.baselines), conversion)
-    check(asked, conversion)
+    check(known(parse_all(request.baselines), conversion), conversion)
     text, text_name = read_text(request.text, source.directory, detokenise=request.detokenise)
-    loaded = load(
-        source,
-        request,
-        lambda shape: _windows(request, shape.span),
-        progress,
-        say,
-    )
+
+    def check_sizes(shape: Shape) -> None:
+        _windows(request, shape.span)
+
+    loaded: LoadedModel | OpenedModel
+    if request.stream:
+        loaded = open_streamed(source, request, check_sizes, progress, say)
+    else:
+        loaded = load(source, request, check_sizes, progress, say)
     window, stride = _windows(request, loaded.shape.span)
-    analog, analog_weights = _baseline(request, loaded, say)
+    analog = _baseline(request, loaded, say)
     ids = token_ids(loaded.tokenizer.encode, text, request.max_tokens)
     plan_windows(ids.numel(), window, stride)  # before minutes are spent on converting
     longest = min(loaded.shape.span, max(window, WINDOW))
@@ -56,25 +69,16 @@ def run_evaluate(
     progress("loading the model", 1, 1)
     stored = stored_widths(loaded.source, loaded.weights, request.widths)
     aim = aim_of(request, loaded.weights, loaded.shape, stored)
-    spiking = spiking_version(loaded, aim.spiking, calibration, progress, say)
-    of_layers = calibration
-    if loaded.spiking is not None and any(each.is_calibrated for each in asked):
-        of_layers = calibrated_on(loaded.tokenizer, tokens=longest, model=source.directory)
-    twins = tuple(prepare(asked, analog, spiking, of_layers.windows))
-    compared = compare(
-        analog,
-        spiking,
-        ids,
-        window=window,
-        stride=stride,
-        batch=request.batch,
-        conventions=request.conventions,
-        baselines=twins,
-        progress=lambda done, total: progress("reading", done, total),
-    )
+    rest = aim.spiking, calibration, ids, progress, say
+    if isinstance(loaded, OpenedModel):
+        assert isinstance(analog, OpenedModel)
+        compared, choices = _streamed(request, analog, loaded, *rest)
+    else:
+        assert isinstance(analog, LoadedModel)
+        compared, choices = _whole(request, analog, loaded, *rest)
     compared = replace(
         compared,
-        asa=replace(stored.rows(compared.asa), model=loaded.name, weights=analog_weights),
+        asa=replace(stored.rows(compared.asa), model=loaded.name, weights=analog.weights),
         ssa=replace(stored.rows(compared.ssa), model=loaded.name, weights=loaded.weights),
         baselines=tuple(replace(x, counts=stored.rows(x.counts)) for x in compared.baselines),
     )
@@ -82,7 +86,7 @@ def run_evaluate(
     settings = request.model_dump(mode="json", exclude={"out", "model", "hw", "spiking"})
     return Evaluation(
         compared,
-        spiking.config.spiking,
+        choices,
         text_name,
         machines,
         settings
@@ -106,10 +110,79 @@ def _windows(request: EvaluateRequest, positions: int) -> tuple[int, int]:
     return window, stride
 
 
+def _whole(
+    request: EvaluateRequest,
+    analog: LoadedModel,
+    loaded: LoadedModel,
+    chosen: SpikingConfig,
+    calibration: Calibration,
+    ids: Tensor,
+    progress: Progress,
+    say: Say,
+) -> tuple[Comparison, dict[str, Any]]:
+    """The comparison of models that are in memory, and the conversion of the spiking one."""
+    spiking = spiking_version(loaded, chosen, calibration, progress, say)
+    asked = known(parse_all(request.baselines), spiking.choices)
+    of_layers = calibration
+    if loaded.spiking is not None and any(each.is_calibrated for each in asked):
+        window, _ = _windows(request, loaded.shape.span)
+        longest = min(loaded.shape.span, max(window, WINDOW))
+        directory = loaded.source.directory
+        of_layers = calibrated_on(loaded.tokenizer, tokens=longest, model=directory)
+    window, stride = _windows(request, loaded.shape.span)
+    compared = compare(
+        analog.model,
+        spiking,
+        ids,
+        window=window,
+        stride=stride,
+        batch=request.batch,
+        conventions=request.conventions,
+        baselines=tuple(prepare(asked, analog.model, spiking, of_layers.windows)),
+        progress=lambda done, total: progress("reading", done, total),
+    )
+    return compared, spiking.config.spiking
+
+
+def _streamed(
+    request: EvaluateRequest,
+    analog: OpenedModel,
+    opened: OpenedModel,
+    chosen: SpikingConfig,
+    calibration: Calibration,
+    ids: Tensor,
+    progress: Progress,
+    say: Say,
+) -> tuple[Comparison, dict[str, Any]]:
+    """The same of models of which one transformer layer is in memory at a time."""
+    window, stride = _windows(request, opened.shape.span)
+    calibrated = sum(text.numel() for text in calibration.windows)
+    read = sum(part.tokens for part in plan_windows(ids.numel(), window, stride))
+    converts = None if opened.spiking else chosen
+    check_disk(request.out, activation_bytes(opened.shape, converts, calibrated, read))
+    facts = request.model_dump(mode="json", exclude={"out", "hw"})
+    models, texts = [opened, analog], [*calibration.windows, ids]
+    state = stream_state(request.out, facts, models, texts, say)
+    spiking = streamed_version(opened, chosen, calibration, state, progress, say)
+    compared = compare_streamed(
+        analog.model,
+        spiking,
+        ids,
+        window=window,
+        stride=stride,
+        batch=request.batch,
+        conventions=request.conventions,
+        state=state,
+        progress=lambda done, total: progress("reading", done, total),
+    )
+    state.remove()
+    return compared, spiking.model.config.spiking
+
+
 def _baseline(
-    request: EvaluateRequest, loaded: LoadedModel, say: Say
-) -> tuple[PreTrainedModel, str]:
-    """The analog model to compare with, and where its weights came from."""
+    request: EvaluateRequest, loaded: LoadedModel | OpenedModel, say: Say
+) -> LoadedModel | OpenedModel:
+    """The model whose analog side is compared with."""
     asked = request.baseline
     if loaded.spiking is None:
         if asked is not None:
@@ -117,19 +190,18 @@ def _baseline(
                 f"'{loaded.name}' is an analog model and its own baseline; leave --baseline out, "
                 "or give a converted model"
             )
-        return loaded.model, loaded.weights
+        return loaded
     directory = loaded.source.directory
     assert directory is not None  # converted models are only read from directories
     if asked is None and (directory / "analog" / "config.json").is_file():
         asked = directory / "analog"
     if asked is None:
         say(f"Baseline: the analog model with the parameters of {loaded.name} (no --baseline).")
-        return loaded.model, loaded.weights
+        return loaded
     if not asked.is_dir():
         raise ModelError(f"baseline '{asked}' is not a directory; give one with a config.json")
-    baseline = load_model(
-        str(asked), Weights.PRETRAINED, device=request.device, dtype=request.dtype
-    )
+    opens = open_model if isinstance(loaded, OpenedModel) else load_model
+    baseline = opens(str(asked), Weights.PRETRAINED, device=request.device, dtype=request.dtype)
     if baseline.spiking is not None:
         raise ModelError(f"baseline '{asked}' is a converted model; give an analog one")
     if baseline.tokenizer.get_vocab() != loaded.tokenizer.get_vocab():
@@ -138,4 +210,4 @@ def _baseline(
             "is other tokens to it; give the analog model that it was converted from"
         )
     say(f"Baseline: {asked}, weights={baseline.weights}.")
-    return baseline.model, baseline.weights
+    return baseline

@@ -139,6 +139,12 @@ class _Reading:
         self._done += len(part)
         self._progress(self._done, self._total)
 
+    def _given(self, step: str, at: int) -> dict[str, Tensor]:
+        """What both models made of a batch of windows in a finished step."""
+        device = self._analog.where.device
+        kept = self._state.get(step, window_name(at))
+        return {name: hidden.to(device) for name, hidden in kept.items()}
+
     def _inputs(self, part: list[Window]) -> Tensor:
         return inputs_of(self._analog.model, self._ids, part)
 
@@ -172,7 +178,7 @@ class _Reading:
         alone = {side.name: side.streamed.alone(depth) for side in self._sides}
         with self._analog.resident(depth, self._spiking), self._state.step(done) as step:
             for at, part in enumerate(self._parts):
-                before, made, states = self._state.get(given, window_name(at)), {}, {}
+                before, made, states = self._given(given, at), {}, {}
                 shape = self._inputs(part).shape
                 for side in self._sides:
                     call = side.calls[shape][depth]
@@ -199,7 +205,7 @@ class _Reading:
         given = f"read-{len(self._analog.depths)}"
         with self._analog.resident(None, self._spiking):
             for at, part in enumerate(self._parts):
-                self._score(sums, scores, counts, part, self._state.get(given, window_name(at)))
+                self._score(sums, scores, counts, part, self._given(given, at))
                 self._tell(part)
         return sums, scores, {name: found for name, [found] in counts.items()}
 

@@ -49,13 +49,7 @@ def from_pretrained(
             another shape or no place in it, or are whole numbers.
     """
     directory = source.directory or download_weights(source.where)
-    content = read_config(directory / "config.json")
-    if content.get("quantization_config"):
-        raise ModelError(
-            f"weights of '{source.where}' are quantised ('quantization_config' in its config.json),"
-            " and none but floating-point ones are read; use --weights random or `neurt-energy "
-            "plan`"
-        )
+    content = _floating(read_config(directory / "config.json"), source)
     config = config or _configuration(content, source.where)
     state = _read(weight_files(directory), directory)
     model: PreTrainedModel
@@ -86,6 +80,23 @@ def from_pretrained(
     model.to(where.device)  # type: ignore[arg-type]
     model.eval()
     return model
+
+
+def check_floating(source: ModelSource) -> None:
+    """Raise ModelError if the weights of a model directory are quantised."""
+    assert source.directory is not None
+    _floating(read_config(source.directory / "config.json"), source)
+
+
+def _floating(content: dict[str, Any], source: ModelSource) -> dict[str, Any]:
+    """The content of a `config.json`, which must not speak of quantised weights."""
+    if content.get("quantization_config"):
+        raise ModelError(
+            f"weights of '{source.where}' are quantised ('quantization_config' in its config.json),"
+            " and none but floating-point ones are read; use --weights random or `neurt-energy "
+            "plan`"
+        )
+    return content
 
 
 def unmade(source: ModelSource, error: Exception) -> ModelError:

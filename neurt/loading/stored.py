@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -127,7 +128,7 @@ class StoredGGUF(Stored):
         self._tensors = GGUFTensors.opened(path)
 
     @property
-    def config(self) -> Mapping[str, object]:
+    def config(self) -> dict[str, Any]:
         """The configuration that it holds."""
         return self._tensors.config
 

@@ -18,6 +18,7 @@ from neurt.spiking.config import Code, SpikingConfig
 from neurt.spiking.conversion import ConversionError, convert
 from neurt.spiking.foreseen import Foreseen
 from neurt.spiking.modeling import SpikingLanguageModel
+from neurt.streaming.opened import OpenedModel
 from neurt.text.data import Calibration, calibration, check_ids
 from reports.kit.caveats import are_random
 
@@ -65,7 +66,7 @@ def load(
 
 
 def calibrate(
-    loaded: LoadedModel, request: Calibrated, inputs: Iterable[Tensor], window: int
+    loaded: LoadedModel | OpenedModel, request: Calibrated, inputs: Iterable[Tensor], window: int
 ) -> Calibration:
     """Cut the calibration text of a model into windows of so many tokens, and check all its ids."""
     calibrated = Calibration()
@@ -82,9 +83,17 @@ def calibrate(
     return calibrated
 
 
-def _warn(say: Say, found: Foreseen) -> None:
+def warn(say: Say, found: Foreseen) -> None:
+    """Say what there is to say of what a conversion costs."""
     if found.warning:
         say(found.warning)
+
+
+def say_zones(asked: SpikingConfig, chosen: SpikingConfig, say: Say, *, random: bool) -> None:
+    """Say which dead zones `auto` means, where there are any."""
+    if Code.POW2 in (chosen.code, chosen.code_of_attention) and chosen != asked:
+        why = "random" if random else "trained"
+        say(f"Dead zones by {chosen.dead_zone}: the weights are {why}.")
 
 
 def spiking_version(
@@ -101,15 +110,13 @@ def spiking_version(
     if loaded.spiking is None:
         random = are_random(loaded.weights)
         chosen = spiking.resolved(trained=not random)
-        if Code.POW2 in (chosen.code, chosen.code_of_attention) and chosen != spiking:
-            why = "random" if random else "trained"
-            say(f"Dead zones by {chosen.dead_zone}: the weights are {why}.")
+        say_zones(spiking, chosen, say, random=random)
         return convert(
             loaded.model,
             chosen,
             calibration.windows,
             lambda done, total: progress("converting", done, total),
-            None if random or say is silent else partial(_warn, say),
+            None if random or say is silent else partial(warn, say),
         )
     timesteps = loaded.spiking.choices.timesteps
     say(f"{loaded.name} is a converted model: T = {timesteps}, as stored with it.")

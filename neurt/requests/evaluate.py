@@ -19,11 +19,13 @@ from neurt.requests.base import (
     Flag,
     Jobs,
     Output,
+    RequestError,
     Text,
     named,
 )
 from neurt.requests.cluster import Clustered
 from neurt.requests.hardware import Executed
+from neurt.requests.layered import Layered
 from neurt.requests.loaded import Seeded
 from neurt.requests.objective import Aimed
 from neurt.spiking.config import (
@@ -77,7 +79,7 @@ class Reading(Aimed, Output, Executed, Calibrated, Text, Seeded):
         return Conventions(self.attention)
 
 
-class EvaluateRequest(Reading):
+class EvaluateRequest(Layered, Reading):
     """An analog model, which is converted, or a converted one, beside its analog one."""
 
     group: ClassVar[str] = "model"
@@ -92,6 +94,15 @@ class EvaluateRequest(Reading):
     ] = None
     """analog model that a converted one is compared with"""
     spiking: Conversion = SpikingConfig()
+
+    def check(self) -> None:
+        """See `Request.check`."""
+        super().check()
+        if self.stream and self.baselines:
+            raise RequestError(
+                f"--baselines {' '.join(self.baselines)} change the whole model while it reads, "
+                "and --stream has one layer of it at a time; leave out one of the two"
+            )
 
 
 Steps = Annotated[int, Field(ge=1, le=64)]

@@ -144,11 +144,17 @@ def check_converted(model: SpikingLanguageModel) -> None:
 
 def _check_thresholds(model: SpikingLanguageModel) -> None:
     for name, module in model.named_modules():
-        if isinstance(module, SpikingNeuron) and not bool((module.threshold > 0).all()):
-            raise ConversionError(
-                f"'{name}.threshold' holds a threshold that is not above zero; convert the model "
-                "again, with a higher factor on thresholds"
-            )
+        if isinstance(module, SpikingNeuron):
+            check_threshold(f"{name}.threshold", module.threshold)
+
+
+def check_threshold(name: str, threshold: Tensor) -> None:
+    """Raise ConversionError if thresholds of this name are not all above zero."""
+    if not bool((threshold > 0).all()):
+        raise ConversionError(
+            f"'{name}' holds a threshold that is not above zero; convert the model again, with a "
+            "higher factor on thresholds"
+        )
 
 
 def _uncalibrated(model: PreTrainedModel, spiking: SpikingConfig) -> SpikingLanguageModel:

@@ -29,6 +29,8 @@ LARGE_NATS = 0.2
 FAR = 2.0
 #: Losses below are too small to be worth a word.
 SMALL_NATS = 1e-3
+#: Tokens whose predictions over the whole vocabulary are compared at a time.
+_ROWS = 64
 
 
 class Foreseen(NamedTuple):
@@ -77,9 +79,15 @@ def foreseen(analog: Tensor, spiking: Tensor, costs: Sequence[Tensor]) -> Forese
     Args:
         costs: Those of `costing`, while the second were made.
     """
-    p, q = (logits.flatten(0, 1).float().log_softmax(-1) for logits in (analog, spiking))
-    divergence = (p.exp() * (p - q)).sum(-1).mean()
-    return Foreseen(float(sum(costs)) / 2 / len(p), float(divergence))
+    pairs = zip(*(logits.flatten(0, 1).split(_ROWS) for logits in (analog, spiking)), strict=True)
+    divergence = torch.cat([_divergence(*pair) for pair in pairs])
+    return Foreseen(float(sum(costs)) / 2 / len(divergence), float(divergence.mean()))
+
+
+def _divergence(analog: Tensor, spiking: Tensor) -> Tensor:
+    """KL(analog || spiking) of each row of logits (tokens, vocabulary)."""
+    p, q = (logits.float().log_softmax(-1) for logits in (analog, spiking))
+    return (p.exp() * (p - q)).sum(-1)
 
 
 def _logits(model: SpikingLanguageModel, window: Tensor) -> Tensor:

@@ -13,7 +13,9 @@ from transformers import PretrainedConfig, PreTrainedModel
 
 from hwmodels.errors import UserError
 from neurt.families import family_of
+from neurt.loading.placement import ON_CPU, Placement
 from neurt.loading.stored import Stored
+from neurt.spiking.conversion import check_threshold
 from neurt.spiking.neuron import SpikingNeuron, all_finite
 
 
@@ -64,18 +66,27 @@ class Streamed:
     Args:
         model: A `skeleton`.
         stored: Its checkpoint.
+        where: Where its layers run, and in which precision; thresholds are in single precision.
         thresholds: Thresholds by name of a conversion that the checkpoint knows nothing of; those
             that are in neither are ones, to be calibrated.
     """
 
     def __init__(
-        self, model: PreTrainedModel, stored: Stored, thresholds: dict[str, Tensor] | None = None
+        self,
+        model: PreTrainedModel,
+        stored: Stored,
+        where: Placement = ON_CPU,
+        thresholds: dict[str, Tensor] | None = None,
     ) -> None:
         self.model = model
+        self.where = where
         self.stored = stored
         self.thresholds: dict[str, Tensor] = {} if thresholds is None else thresholds
         self._path = family_of(model.config.model_type).layers
         self._checked: set[str] = set()
+        for name, buffer in model.named_buffers():  # angles of rotary positions
+            owner, _, own = name.rpartition(".")
+            model.get_submodule(owner)._buffers[own] = buffer.to(where.device)
 
     @property
     def layers(self) -> tuple[nn.Module, ...]:
@@ -108,8 +119,13 @@ class Streamed:
                 raise StreamError(
                     f"parameter '{name}' holds NaN or infinity; check the checkpoint it came from"
                 )
+            found[name] = found[name].to(self.where.device, self.precision_of(name))
         self._checked.update(names)
         return found
+
+    def precision_of(self, name: str) -> torch.dtype:
+        """The precision of a parameter."""
+        return torch.float32 if name.endswith(".threshold") else self.where.dtype
 
     @contextmanager
     def resident(self, depth: int | None, *others: Streamed) -> Iterator[None]:
@@ -120,7 +136,8 @@ class Streamed:
             *others: Models of the same sizes; one with the same checkpoint shares the weights.
 
         Raises:
-            StreamError: If one is not finite, or a stored threshold is not above zero (names it).
+            StreamError: If one is not finite (names it).
+            ConversionError: If a threshold is not above zero (names it).
         """
         models, values = (self, *others), dict[str, Tensor]()
         for each in models:
@@ -141,11 +158,8 @@ class Streamed:
 
     def _give(self, values: Mapping[str, Tensor | None]) -> None:
         for name, value in values.items():
-            if name.endswith(".threshold") and value is not None and not bool((value > 0).all()):
-                raise StreamError(
-                    f"'{name}' holds a threshold that is not above zero; convert the model again, "
-                    "with a higher factor on thresholds"
-                )
+            if name.endswith(".threshold") and value is not None:
+                check_threshold(name, value)
         self.model.load_state_dict(values, strict=False, assign=True)
 
     def _take(self, depth: int | None) -> None:
@@ -182,7 +196,7 @@ class Streamed:
             return hidden
 
         with self._bypassed(pass_on):
-            self.model.base_model(input_ids=ids, use_cache=False)
+            self.model.base_model(input_ids=ids.to(self.where.device), use_cache=False)
         return Entered(seen[0], tuple(calls))
 
     def through(self, depth: int, hidden: Tensor, call: Call) -> Tensor:
@@ -206,7 +220,7 @@ class Streamed:
             return hidden if depth == last else before
 
         with self._bypassed(give):
-            logits: Tensor = self.model(input_ids=ids, use_cache=False).logits
+            logits: Tensor = self.model(input_ids=ids.to(self.where.device), use_cache=False).logits
         return logits
 
     @contextmanager

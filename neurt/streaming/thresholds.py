@@ -3,9 +3,8 @@
 They are those that `neurt.spiking.conversion.convert` finds: what a layer gives in a window depends
 on nothing but the layers before it in the same window, so it makes no difference whether all layers
 read one window after the other, or all windows pass one layer after the other. The curvature is
-that of the whole model, too: what each layer was given is kept, and on the way back each is run
-once more with the gradient of what it gave (Chen et al., "Training deep nets with sublinear memory
-cost", 2016, with the disk in the place of memory).
+that of the whole model, too: what each layer was given is kept, and on the way back each runs once
+more with the gradient of what it gave (Chen et al., 2016, with the disk in the place of memory).
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from torch import Tensor
 
 from neurt.spiking.coder import Coder
 from neurt.spiking.config import DeadZone, SpikingConfig
-from neurt.spiking.conversion import ConversionError, zones_by_output
+from neurt.spiking.conversion import ConversionError, check_threshold, zones_by_output
 from neurt.spiking.curvature import listening, set_zones_of, surprise
 from neurt.spiking.foreseen import Foreseen, costing, foreseen, uncoded
 from neurt.spiking.neuron import NeuronError, calibrating
@@ -66,9 +65,7 @@ class Calibration:
             They, by name.
 
         Raises:
-            ConversionError: If a value, a prediction or a gradient is not finite, or a threshold is
-                not above zero.
-            StreamError: If a weight is not finite.
+            ConversionError: If a value or a gradient is not finite, or a threshold not above zero.
         """
         try:
             self._enter()
@@ -103,13 +100,18 @@ class Calibration:
     def _given(self, step: str) -> Iterator[tuple[int, Tensor, Tensor]]:
         # Index, token ids and hidden states of each window.
         for at, ids in enumerate(self._windows):
-            yield at, ids, self._state.get(step, window(at))["hidden"]
+            yield at, ids, self._kept(step, window(at), "hidden")
             self._tell(1)
 
-    def _pass(self, depth: int) -> Iterator[tuple[int, Tensor]]:
-        # What a layer, which is resident, makes of each window, after the index of the window.
+    def _kept(self, step: str, name: str, tensor: str) -> Tensor:
+        """A tensor of a finished step, where the model runs."""
+        return self._state.get(step, name)[tensor].to(self._spiking.where.device)
+
+    def _pass(self, depth: int, step: Step) -> None:
+        """Let all windows pass a layer, which is resident."""
         for at, ids, hidden in self._given(f"given-{depth}"):
-            yield at, self._spiking.through(depth, hidden, self._calls[ids.shape][depth])
+            made = self._spiking.through(depth, hidden, self._calls[ids.shape][depth])
+            step.put(window(at), hidden=made)
 
     @torch.no_grad()
     def _through(self) -> None:
@@ -126,8 +128,7 @@ class Calibration:
                 zones_by_output(layer),
                 calibrating(model),
             ):
-                for at, hidden in self._pass(depth):
-                    step.put(window(at), hidden=hidden)
+                self._pass(depth, step)
                 self._keep(step, depth)
             self._state.forget(f"given-{depth}")
         if self._choices.head and not self._know(OUTSIDE):
@@ -157,11 +158,7 @@ class Calibration:
         """Keep the thresholds of the part that is resident, and the curvature behind them."""
         found = self._spiking.thresholds_of(depth)
         for name, threshold in found.items():
-            if not bool((threshold > 0).all()):
-                raise ConversionError(
-                    f"'{name}' holds a threshold that is not above zero; convert the model again, "
-                    "with a higher factor on thresholds"
-                )
+            check_threshold(name, threshold)
         step.put("thresholds", **found)
         self._spiking.thresholds.update(found)
         if felt is not None:
@@ -184,8 +181,7 @@ class Calibration:
                 self._state.step(f"given-{depth + 1}") as step,
                 uncoded(self._coders(depth)),
             ):
-                for at, hidden in self._pass(depth):
-                    step.put(window(at), hidden=hidden)
+                self._pass(depth, step)
 
     @contextmanager
     def _measuring(self, done: str, depth: int | None) -> Iterator[Step]:
@@ -219,9 +215,8 @@ class Calibration:
                     for at, ids, hidden in self._given(f"given-{depth}"):
                         if depth:
                             hidden.requires_grad_()
-                        call = self._calls[ids.shape][depth]
-                        made = self._spiking.through(depth, hidden, call)
-                        made.backward(self._state.get(before, window(at))["gradient"])
+                        made = self._spiking.through(depth, hidden, self._calls[ids.shape][depth])
+                        made.backward(self._kept(before, window(at), "gradient"))
                         if depth:
                             step.put(window(at), gradient=_gradient(hidden))
                 self._state.forget(before)
@@ -234,7 +229,7 @@ class Calibration:
         """Compare what the errors on the first window should cost with what they do."""
         ids = self._windows[0]
         calls = self._calls[ids.shape]
-        analog = spiking = self._state.get("given-0", window(0))["hidden"]
+        analog = spiking = self._kept("given-0", window(0), "hidden")
         costs: list[Tensor] = []
         for depth in self._spiking.depths:
             coders = self._coders(depth)
@@ -245,11 +240,12 @@ class Calibration:
                     spiking = self._spiking.through(depth, spiking, calls[depth])
             costs += of_layer
         coders = self._coders(None)
+        leave = self._spiking.leave
         with self._spiking.resident(None):
             with uncoded(coders):
-                expected = self._spiking.leave(ids, analog)
+                expected = leave(ids, analog)
             with costing(coders, self._felt) as of_head:
-                found = self._spiking.leave(ids, spiking)
+                found = leave(ids, spiking)
             return foreseen(expected, found, costs + of_head)
 
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from hwmodels.inputs import read_utf8
 from neurt.families import Shape
+from neurt.loading.source import ModelSource, resolve
+from neurt.progress import Progress
 from neurt.requests.others import ConvertRequest
 from neurt.verbs.console import say
+
+if TYPE_CHECKING:
+    from neurt.loading.models import LoadedModel
+    from neurt.measure.objective import Aim
+    from neurt.streaming.opened import OpenedModel
+    from neurt.text.data import Calibration
 
 #: What is asked for, while its files are written.
 UNFINISHED = "unfinished.json"
@@ -31,60 +41,144 @@ def run(request: ConvertRequest, console: Console) -> list[Path]:
 
 def _convert(request: ConvertRequest, console: Console) -> list[Path]:
     """The same, with errors of a device as torch words them."""
-    from neurt.loading.saving import save_model
-    from neurt.loading.source import resolve
-    from neurt.measure.objective import aim_of
-    from neurt.measure.pair import calibrate, load, spiking_version
-    from neurt.measure.planning import now, versions
-    from neurt.measure.widths import stored_widths
-    from neurt.spiking.conversion import ConversionError
-    from neurt.text.data import copy_texts
     from neurt.text.windows import check_windows
-    from reports.kit.files import OutputError, remove, write_json, write_text
+    from reports.kit.files import OutputError
     from reports.kit.progress import progress_bars
 
-    def window(shape: Shape) -> int:
-        return request.window or min(shape.span, 256)
-
     def check(shape: Shape) -> None:
-        check_windows(window(shape), window(shape), shape.span)
+        window = _window(request, shape)
+        check_windows(window, window, shape.span)
 
-    out, asked = request.out, request.model_dump_json(exclude={"out"})
+    out = request.out
     mark = out / UNFINISHED
-    begun = mark.is_file() and read_utf8(mark, f"'{mark}'", OutputError, 2**20) == asked
+    begun = mark.is_file() and read_utf8(mark, f"'{mark}'", OutputError, 2**20) == _asked(request)
     if any(out.iterdir()) and not begun:
         raise OutputError(f"output directory '{out}' is not empty; choose another --out")
     source = resolve(request.model)
+    convert = _layer_by_layer if request.stream else _whole
     with progress_bars(console) as progress:
-        loaded = load(source, request, check, progress, say(console))
-        if loaded.spiking is not None:
-            raise ConversionError(f"'{request.model}' is a converted model; give an analog one")
-        calibration = calibrate(loaded, request, (), window(loaded.shape))
-        progress("loading the model", 1, 1)
-        stored = stored_widths(source, loaded.weights, {})
-        aim = aim_of(request, loaded.weights, loaded.shape, stored)
-        spiking = spiking_version(loaded, aim.spiking, calibration, progress, say(console))
-        progress("writing", 0, 1)
-        record = {
-            "model": loaded.name,
-            "weights": loaded.weights,
-            "calibration": calibration.name,
-            "calibration_tokens": sum(ids.numel() for ids in calibration.windows),
-            "spiking": spiking.config.spiking,
-            **aim.facts,
-            **loaded.placement.facts,
-            "versions": dict(versions()),
-            "created": now(),
-        }
-        write_text(mark, asked)
-        copy_texts(source.directory, out)
-        save_model(spiking, loaded.tokenizer, out, loaded.placement.precision)
-        path = write_json(out / "convert.json", record)
-        remove(mark)
-        progress("writing", 1, 1)
+        path = convert(request, source, check, console, progress)
     console.print(
         f"\nWritten to {out}. Judge it:  neurt-energy evaluate --model {out}\n"
         "In Python, `import neurt.spiking.modeling`, then AutoModelForCausalLM.from_pretrained.",
         markup=False,
     )
     return [path]
+
+
+def _window(request: ConvertRequest, shape: Shape) -> int:
+    return request.window or min(shape.span, 256)
+
+
+def _asked(request: ConvertRequest) -> str:
+    """What decides the files."""
+    streamed = " layer by layer" if request.stream else ""
+    return request.model_dump_json(exclude={"out"}) + streamed
+
+
+def _whole(
+    request: ConvertRequest,
+    source: ModelSource,
+    check: Callable[[Shape], None],
+    console: Console,
+    progress: Progress,
+) -> Path:
+    """Convert a model that is in memory."""
+    from neurt.loading.saving import save_model
+    from neurt.measure.pair import load, spiking_version
+    from neurt.text.data import copy_texts
+    from reports.kit.files import remove, write_text
+
+    loaded = load(source, request, check, progress, say(console))
+    calibration, aim = _calibrated(request, loaded)
+    progress("loading the model", 1, 1)
+    spiking = spiking_version(loaded, aim.spiking, calibration, progress, say(console))
+    progress("writing", 0, 1)
+    write_text(request.out / UNFINISHED, _asked(request))
+    copy_texts(source.directory, request.out)
+    save_model(spiking, loaded.tokenizer, request.out, loaded.placement.precision)
+    path = _record(request, loaded, calibration, aim, spiking.config.spiking)
+    remove(request.out / UNFINISHED)
+    progress("writing", 1, 1)
+    return path
+
+
+def _layer_by_layer(
+    request: ConvertRequest,
+    source: ModelSource,
+    check: Callable[[Shape], None],
+    console: Console,
+    progress: Progress,
+) -> Path:
+    """Convert a model of which one transformer layer is in memory at a time."""
+    from neurt.measure.layerwise import (
+        activation_bytes,
+        check_disk,
+        model_bytes,
+        open_streamed,
+        stream_state,
+        streamed_version,
+    )
+    from neurt.streaming.shards import discard, write_model
+    from neurt.text.data import copy_texts
+    from reports.kit.files import remove, write_text
+
+    out, tell = request.out, say(console)
+    opened = open_streamed(source, request, check, progress, tell)
+    calibration, aim = _calibrated(request, opened)
+    tokens = sum(ids.numel() for ids in calibration.windows)
+    check_disk(out, activation_bytes(opened.shape, aim.spiking, tokens) + model_bytes(opened.shape))
+    write_text(out / UNFINISHED, _asked(request))
+    facts = request.model_dump(mode="json", exclude={"out"})
+    state = stream_state(out, facts, [opened], calibration.windows, tell)
+    if state.dropped:
+        discard(out)
+    spiking = streamed_version(opened, aim.spiking, calibration, state, progress, tell)
+    copy_texts(source.directory, out)
+    write_model(
+        spiking, opened.tokenizer, out, lambda done, total: progress("writing", done, total)
+    )
+    path = _record(request, opened, calibration, aim, spiking.model.config.spiking)
+    state.remove()
+    remove(out / UNFINISHED)
+    return path
+
+
+def _calibrated(
+    request: ConvertRequest, loaded: LoadedModel | OpenedModel
+) -> tuple[Calibration, Aim]:
+    """The calibration text of a model that is to be converted, and where its zones aim."""
+    from neurt.measure.objective import aim_of
+    from neurt.measure.pair import calibrate
+    from neurt.measure.widths import stored_widths
+    from neurt.spiking.conversion import ConversionError
+
+    if loaded.spiking is not None:
+        raise ConversionError(f"'{request.model}' is a converted model; give an analog one")
+    calibration = calibrate(loaded, request, (), _window(request, loaded.shape))
+    stored = stored_widths(loaded.source, loaded.weights, {})
+    return calibration, aim_of(request, loaded.weights, loaded.shape, stored)
+
+
+def _record(
+    request: ConvertRequest,
+    loaded: LoadedModel | OpenedModel,
+    calibration: Calibration,
+    aim: Aim,
+    spiking: dict[str, object],
+) -> Path:
+    from neurt.measure.planning import now, versions
+    from reports.kit.files import write_json
+
+    record = {
+        "model": loaded.name,
+        "weights": loaded.weights,
+        "calibration": calibration.name,
+        "calibration_tokens": sum(ids.numel() for ids in calibration.windows),
+        "spiking": spiking,
+        **aim.facts,
+        **loaded.placement.facts,
+        "versions": dict(versions()),
+        "created": now(),
+    }
+    return write_json(request.out / "convert.json", record)
