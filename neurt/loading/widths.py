@@ -19,7 +19,7 @@ from hwmodels import Op
 from hwmodels.plain import quoted
 from neurt.loading.gguf.contents import GGUFHeader
 from neurt.loading.gguf.header import read_header
-from neurt.loading.gguf.names import architecture
+from neurt.loading.gguf.names import names_of_file
 from neurt.loading.quantised.methods import quantisation_of
 from neurt.loading.quantised.scheme import Quantised
 from neurt.loading.source import ModelError, ModelSource, known_config, read_config
@@ -161,12 +161,17 @@ def _reads_parameters(row: LayerCount) -> bool:
 
 def _of_gguf(header: GGUFHeader, *, tied: bool) -> CheckpointWidths:
     """Bits of each tensor of a file, which may differ from layer to layer."""
-    arch, bits = architecture(header), {}
+    outside, named = names_of_file(header)
+    stored: dict[str, list[int]] = {}
     for name, tensor in header.tensors.items():
-        if parameter := arch.parameter(name):
-            bits[parameter] = 8 * tensor.n_bytes / prod(tensor.shape)
+        if parameter := named(name):
+            # Several tensors may be of one layer: those of a gate and of what it gates.
+            held = stored.setdefault(parameter, [0, 0])
+            held[0] += 8 * tensor.n_bytes
+            held[1] += prod(tensor.shape)
+    bits = {parameter: held[0] / held[1] for parameter, held in stored.items()}
     if tied:
-        bits.setdefault("lm_head.weight", bits[f"{arch.names['token_embd']}.weight"])
+        bits.setdefault("lm_head.weight", bits[f"{outside['token_embd']}.weight"])
 
     def of_row(row: LayerCount) -> RowBits:
         weight, bias = (bits.get(f"{row.name}.{kind}") for kind in ("weight", "bias"))

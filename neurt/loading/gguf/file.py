@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from hwmodels.plain import quoted
 from neurt.families import family_of
+from neurt.loading.gguf.architectures import Architecture
 from neurt.loading.gguf.contents import GGUFError, GGUFHeader
 from neurt.loading.gguf.header import read_header
-from neurt.loading.gguf.names import Architecture, architecture, config_of
+from neurt.loading.gguf.names import architecture, config_of
 from neurt.loading.gguf.rope import check_frequencies
 from neurt.loading.gguf.tensors import OUTPUT, ROPE_FREQS, part_of
 

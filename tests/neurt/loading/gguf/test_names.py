@@ -12,8 +12,10 @@ from builders import refused
 from transformers import AutoConfig, LlamaForCausalLM
 
 from neurt.families import read_shape
+from neurt.loading.gguf.architectures import ARCHITECTURES
 from neurt.loading.gguf.header import GGUFError, GGUFHeader, read_header
-from neurt.loading.gguf.names import ARCHITECTURES, architecture, config_of
+from neurt.loading.gguf.names import architecture, config_of
+from neurt.loading.gguf.planned import PLANNED
 
 Write = Callable[..., Path]
 
@@ -49,17 +51,15 @@ def test_another_architecture_is_an_error(given: object) -> None:
     header = GGUFHeader(Path("x.gguf"), {"general.architecture": given}, {})
     assert refused(GGUFError, architecture, header) == (
         f"model file 'x.gguf' is a {given!r}; the architectures that can be loaded from GGUF are "
-        "gpt2, llama, qwen2, qwen3"
+        f"gpt2, llama, qwen2, qwen3, and planned are {', '.join(PLANNED)} too"
     )
 
 
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        (
-            {"ARCH__expert_count": 8},
-            "sets 'llama.expert_count' to 8, which cannot be honoured; give",
-        ),
+        ({"ARCH__expert_count": 8}, "has no 'llama.expert_used_count'; it is not the GGUF"),
+        ({"ARCH__residual_scale": 0.5}, "to 0.5, which cannot be honoured; give"),
         ({"ARCH__logit_scale": 0.5}, "sets 'llama.logit_scale' to 0.5"),
         (
             {"ARCH__attention__head_count_kv": [2, 1]},
