@@ -52,8 +52,8 @@ def exposed_attention(
     """
     if not isinstance(model, PreTrainedModel):
         raise ExposeError(
-            f"{type(model).__name__} is not a Hugging Face model; build its attention from "
-            "energy.MatMul instead"
+            f"{type(model).__name__} is not a Hugging Face model; count it as it is with "
+            "energy.count_pass(..., loose=True), which counts products from their operands"
         )
     own = model.config._attn_implementation
     if own.startswith(_PREFIX):
@@ -62,8 +62,8 @@ def exposed_attention(
     if not attentions and not partial:
         raise ExposeError(
             f"{type(model).__name__} has no attention module that uses transformers' attention "
-            "interface; build its products from energy.MatMul, or count it with partial=True and "
-            "loose=True"
+            "interface; `neurt-energy count` counts it from the operands of its products, as "
+            "partial=True and energy.count_pass(..., loose=True) do"
         )
     name = _PREFIX + own
     AttentionInterface.register(name, _call_core)

@@ -121,9 +121,9 @@ class Audit(TorchDispatchMode):
             first = ", ".join(f"{op} in '{where}'" for op, where in list(self.loose)[:3])
             raise UncountedOperation(
                 f"{sum(self.loose.values())} matrix products ran outside any counted layer "
-                f"({first}); call layers as modules, build products from energy.MatMul, expose "
-                "attention with energy.exposed_attention, or register a rule with "
-                "energy.tally_call.register"
+                f"({first}); `neurt-energy count` counts them from their operands, as loose=True "
+                "does. Else call layers as modules, expose attention with "
+                "energy.exposed_attention, or register a rule with energy.tally_call.register"
             )
 
     def _running_module(self) -> str:
@@ -156,8 +156,9 @@ def refuse_opaque(modules: Named, *, loose: bool = False) -> None:
         if not loose and issubclass(kind, (nn.MultiheadAttention, nn.TransformerEncoderLayer)):
             raise UncountedOperation(
                 f"layer '{title}' is nn.{kind.__name__}, whose fused kernel hides its matrix "
-                "products; use a Hugging Face attention exposed with energy.exposed_attention, "
-                "or build it from nn.Linear and energy.MatMul"
+                "products; count it with loose=True after "
+                "torch.backends.mha.set_fastpath_enabled(False), or use a Hugging Face attention "
+                "exposed with energy.exposed_attention"
             )
         if not loose and is_counted(kind) and not is_known(kind):
             raise UncountedOperation(

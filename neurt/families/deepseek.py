@@ -11,7 +11,7 @@ from energy.formulas.experts import Scoring
 from neurt.families.config import Config
 from neurt.families.family import Attention, FeedForward, Mixture
 from neurt.families.llama import LLAMA
-from neurt.families.mixtral import read_chosen
+from neurt.families.mixtral import read_chosen, read_groups
 from neurt.families.shape import Dense, Experts, LatentAttention, Layer, Shape
 from neurt.families.sizes import read_positions
 
@@ -27,6 +27,9 @@ def _read(config: Config, model_type: str) -> Shape:
         rotary=config.size("qk_rope_head_dim", 64),
         value=config.size("v_head_dim", 128),
     )
+    if mixer.rotary % 2:
+        raise config.wrong("qk_rope_head_dim", mixer.rotary, "must be even: channels turn in pairs")
+    config.require("mlp_bias", False, None)
     layers, inner = config.layers("num_hidden_layers"), config.size("intermediate_size")
     dense = config.content.get("first_k_dense_replace", 3 if later else 0)
     first = config.size("first_k_dense_replace", 3) if dense else 0
@@ -64,22 +67,16 @@ def _experts(config: Config, *, later: bool) -> Experts:
     if method != "greedy" and config.content.get("n_group", 8 if later else None) is not None:
         groups = config.size("n_group", 8)
     grouped = groups > 1
-    if grouped and number % groups:
-        raise config.wrong("n_group", groups, f"must divide 'n_routed_experts' (= {number})")
-    taken = config.size("topk_group", 4 if later else 1) if grouped else 0
-    if taken > groups:
-        raise config.wrong("topk_group", taken, f"must be at most 'n_group' (= {groups})")
-    if grouped and chosen > taken * (number // groups):
-        in_reach = taken * (number // groups)
-        raise config.wrong(
-            "num_experts_per_tok", chosen, f"must be at most the {in_reach} of 'topk_group' groups"
-        )
+    taken = read_groups(config, number, chosen, groups, 4 if later else 1) if grouped else 0
+    # Null is none of them, as the models were published.
+    beside = config.content.get("n_shared_experts", 1 if later else 2)
+    shared = 0 if beside is None else config.size("n_shared_experts", beside)
     return Experts(
         number,
         chosen,
         inner,
         normalised=later and config.flag("norm_topk_prob", default=True),
-        shared=inner * config.size("n_shared_experts", 1 if later else 2),
+        shared=inner * shared,
         scaled=factor != 1.0,
         groups=groups if grouped else 0,
         groups_chosen=taken,

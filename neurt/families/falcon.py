@@ -22,6 +22,7 @@ def _read_falcon(config: Config, model_type: str) -> Shape:
     later = config.flag("new_decoder_architecture", default=False)
     kv_heads = heads
     if later:
+        config.require("parallel_attn", True)
         kv_heads = config.size("num_kv_heads", config.size("n_head_kv", heads))
         if heads % kv_heads:
             raise config.wrong(

@@ -49,6 +49,8 @@ def _read(config: Config, model_type: str) -> Shape:
     )
     width, factor = config.size("hidden_size", 4096), config.content.get("expand", 2)
     config.check_positive("expand", factor)
+    if factor is None:
+        raise config.wrong("expand", factor, "must be a number > 0")
     if width * factor != mixer.scan.channels:
         raise ShapeError(
             f"model '{config.name}': 'hidden_size' times 'expand' (= {width * factor}) must be "

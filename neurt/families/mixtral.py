@@ -23,10 +23,39 @@ def _read(config: Config, model_type: str) -> Shape:
 
 def read_chosen(config: Config, key: str, number: int, chosen: int) -> tuple[int, int]:
     """How many experts there are, and how many a token chooses: no more; else ShapeError."""
+    for other in (name for name in _NAMES if name != key):
+        config.check_synonyms({key: other})
     number, chosen = config.size(key, number), config.size("num_experts_per_tok", chosen)
     if chosen > number:
         raise config.wrong("num_experts_per_tok", chosen, f"must be at most '{key}' (= {number})")
     return number, chosen
+
+
+def read_groups(config: Config, number: int, chosen: int, groups: int, taken: int) -> int:
+    """How many groups of experts a token chooses first; ShapeError unless the experts are in reach.
+
+    Args:
+        config: What is read.
+        number: Experts.
+        chosen: Those that a token passes.
+        groups: Groups that they are in.
+        taken: Groups that a token chooses, where a configuration does not say.
+    """
+    if number % groups:
+        raise config.wrong("n_group", groups, f"must divide 'n_routed_experts' (= {number})")
+    taken = config.size("topk_group", taken)
+    if taken > groups:
+        raise config.wrong("topk_group", taken, f"must be at most 'n_group' (= {groups})")
+    in_reach = taken * (number // groups)
+    if chosen > in_reach:
+        raise config.wrong(
+            "num_experts_per_tok", chosen, f"must be at most the {in_reach} of 'topk_group' groups"
+        )
+    return taken
+
+
+#: Names of the number of experts, which transformers takes for each other.
+_NAMES = ("num_experts", "num_local_experts", "n_routed_experts")
 
 
 MIXTRAL = replace(
@@ -56,8 +85,11 @@ def read_sparse(config: Config) -> Callable[[int], bool]:
     """Whether the layer of an index has experts, in Qwen."""
     dense = config.content.get("mlp_only_layers") or []
     every = config.size("decoder_sparse_step", 1)
-    if not isinstance(dense, list) or any(type(depth) is not int for depth in dense):
-        raise config.wrong("mlp_only_layers", dense, "must be a list of the indices of layers")
+    layers = range(config.layers("num_hidden_layers"))
+    if not isinstance(dense, list) or any(type(x) is not int or x not in layers for x in dense):
+        raise config.wrong(
+            "mlp_only_layers", dense, f"must be a list of the indices of layers, 0 to {layers[-1]}"
+        )
     return lambda depth: depth not in dense and (depth + 1) % every == 0
 
 

@@ -13,7 +13,7 @@ from neurt.families.config import MAX_LAYERS, Config, ShapeError
 from neurt.families.family import Attention, FeedForward, Mixture, Norms, Recurrence
 from neurt.families.llama import LLAMA
 from neurt.families.mamba2 import read_state_space
-from neurt.families.mixtral import read_chosen
+from neurt.families.mixtral import read_chosen, read_groups
 from neurt.families.shape import Dense, Experts, Layer, SelfAttention, Shape
 
 #: Kinds of layers, by their letter in `hybrid_override_pattern` and words in `layers_block_type`.
@@ -102,8 +102,8 @@ def _experts(config: Config) -> Experts:
     config.require("moe_latent_size", None)
     number, chosen = read_chosen(config, "n_routed_experts", 8, 2)
     groups = config.size("n_group", 1)
-    if number % groups:
-        raise config.wrong("n_group", groups, f"must divide 'n_routed_experts' (= {number})")
+    # The block beside the experts would have biases, and the experts none.
+    config.require("mlp_bias", False, None)
     factor = config.content.get("routed_scaling_factor", 1.0)
     config.check_positive("routed_scaling_factor", factor)
     grouped = groups > 1
@@ -115,7 +115,7 @@ def _experts(config: Config) -> Experts:
         shared=config.size("moe_shared_expert_intermediate_size", 7688),
         scaled=factor != 1.0,
         groups=groups if grouped else 0,
-        groups_chosen=config.size("topk_group", 1) if grouped else 0,
+        groups_chosen=read_groups(config, number, chosen, groups, 1) if grouped else 0,
     )
 
 

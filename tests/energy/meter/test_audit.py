@@ -9,7 +9,7 @@ from networks import Chain, Wrapped, count
 from torch import Tensor, nn
 from transformers import GPT2LMHeadModel
 
-from energy import UncountedOperation, counting
+from energy import UncountedOperation, count_pass, counting
 from hwmodels import Op
 
 
@@ -35,7 +35,33 @@ def test_a_product_outside_a_counted_layer_is_refused_with_its_module(
     model = Wrapped(nn.Linear(4, 4), use)
     with pytest.raises(UncountedOperation, match=operation) as caught:
         count(model, torch.rand(4, 4))
-    assert "energy.MatMul" in str(caught.value)
+    assert "`neurt-energy count` counts them from their operands" in str(caught.value)
+
+
+class Heads(nn.Module):
+    """A multi-head attention of torch, which may run as one kernel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heads = nn.MultiheadAttention(8, 2, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.heads(x, x, x)[0]
+        return found
+
+
+def test_what_the_refusal_of_a_fused_kernel_names_counts_it() -> None:
+    model, x = Heads().eval(), torch.rand(2, 5, 8)
+    with pytest.raises(UncountedOperation, match=r"set_fastpath_enabled\(False\)"):
+        count(model, x)
+    enabled = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        counts = count_pass(model, lambda: model(x), variant="asa", loose=True)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(enabled)
+    # 10 tokens through Q, K, V and the output of 8 x 8; 2 products of 2 x 25 pairs of 8 channels
+    assert counts.dense_macs == 10 * 4 * 64 + 2 * 2 * 25 * 8
 
 
 def test_the_innermost_module_is_named() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tiny_models import MIXTURES, TINY
 from tiny_models import SIZES as OF_ALL
 
-from neurt.closed_form.passes import prefill
+from neurt.closed_form.passes import decode, prefill
 from neurt.closed_form.plan import plan_asa
 from neurt.families import Shape, ShapeError, read_shape
 from neurt.families.parameters import parameters
@@ -156,6 +156,7 @@ def test_no_count_depends_on_the_rotation(changed: dict[str, Any]) -> None:
 NONSENSE = (
     *(None, True, False, 0, -1, 1, 2, 3, 2.5, 1e30, 10**9, 10**400, float("inf"), float("nan")),
     *("", "8", "false", "gelu", "silu", "x" * 999, "\x1b[31m\u202e", [], [8], {}, {"type": "yarn"}),
+    *([0], [-1], [99], ["full_attention"], ["full_attention", "sliding_attention"], [[]], "M*", 5),
     *({"rope_type": 1, "factor": "2"}, {"rope_theta": None}, ["llama"], "spiking_llama"),
 )
 KEYS = sorted(
@@ -207,6 +208,12 @@ RARE = (
     *("num_kv_heads", "n_head", "n_layer", "ffn_hidden_size", "hidden_activation"),
     *("attn_logit_softcapping", "sliding_window_pattern", "no_rope_layers", "max_window_layers"),
     *("max_sequence_length", "routed_scaling_factor", "first_k_dense_replace", "topk_method"),
+    *("n_shared_experts", "qk_rope_head_dim", "qk_nope_head_dim", "kv_lora_rank", "v_head_dim"),
+    *("n_routed_experts", "moe_intermediate_size", "norm_topk_prob", "mlp_bias", "expand"),
+    *("num_heads", "state_size", "n_groups", "conv_kernel", "hybrid_override_pattern", "alibi"),
+    *("layers_block_type", "mamba_num_heads", "parallel_attn", "new_decoder_architecture"),
+    *("num_ln_in_parallel_attn", "multi_query", "use_parallel_residual", "tie_word_embeddings"),
+    *("attention_chunk_size", "moe_layers", "shared_expert_intermediate_size", "partial_rotary"),
 )
 
 
@@ -231,5 +238,6 @@ def test_nonsense_of_planned_families_is_planned_or_refused_in_one_line(
     assert len(said) <= 300
     assert said.isprintable()
     if shape is not None:
-        assert plan_asa(shape, prefill(4)).dense_macs > 0
+        for what in (prefill(4), decode(70)):
+            assert plan_asa(shape, what).dense_macs > 0
         assert parameters(shape).total >= parameters(shape).active > 0
