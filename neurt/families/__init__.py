@@ -67,6 +67,7 @@ __all__ = [
     "names_of",
     "not_converted",
     "read_shape",
+    "wrapper_of",
 ]
 
 
@@ -92,21 +93,43 @@ def read_shape(config: Mapping[str, Any], name: str) -> Shape:
     return family_of(kind).read(Config(config, name), kind)
 
 
-#: Models of text and images, and the `model_type` of the language model inside each.
-_WITH_IMAGES = {
+#: Language models inside of others that do not say their `model_type`, or are built like one that
+#: is known: positions of images alone are rotated in another way.
+_INSIDE = {
     "gemma3": "gemma3_text",
     "llama4": "llama4_text",
     **{x: f"{x}_text" for x in ("qwen3_5", "qwen3_5_moe")},
     "mistral3": "mistral",
+    "llava": "llama",
+    **dict.fromkeys(("qwen2_vl", "qwen2_5_vl", "qwen2_vl_text", "qwen2_5_vl_text"), "qwen2"),
+    **dict.fromkeys(("qwen3_vl", "qwen3_vl_text"), "qwen3"),
+    **dict.fromkeys(("qwen3_vl_moe", "qwen3_vl_moe_text"), "qwen3_moe"),
 }
 
 
-def _text_model(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The configuration of the language model inside one of text and images; others as they are."""
+def wrapper_of(config: Mapping[str, Any]) -> str:
+    """The `model_type` of a model with a known language model inside; empty of any other."""
     kind, inside = config.get("model_type"), config.get("text_config")
-    if not isinstance(kind, str) or kind not in _WITH_IMAGES or not isinstance(inside, Mapping):
+    if not isinstance(kind, str) or kind in TYPES:
+        return ""
+    if not isinstance(inside, Mapping):  # Qwen-VL says its sizes beside those of images
+        return kind if kind in _INSIDE and "hidden_size" in config else ""
+    return kind if _type_inside(kind, inside) in TYPES else ""
+
+
+def _type_inside(kind: str, inside: Mapping[str, Any]) -> str:
+    said = inside.get("model_type", _INSIDE.get(kind))
+    return _INSIDE.get(said, said) if isinstance(said, str) else ""
+
+
+def _text_model(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The configuration of the language model inside of one of text and images; others as is."""
+    kind, inside = wrapper_of(config), config.get("text_config")
+    if not kind:
         return config
-    whole = {"model_type": _WITH_IMAGES[kind], **inside}
+    if not isinstance(inside, Mapping):
+        return {**config, "model_type": _INSIDE[kind]}
+    whole = {**inside, "model_type": _type_inside(kind, inside)}
     if (tied := config.get("tie_word_embeddings")) is not None:
         whole.setdefault("tie_word_embeddings", tied)
     return whole

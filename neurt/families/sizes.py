@@ -30,7 +30,17 @@ ACTIVATIONS = (
     *("relu", "relu2", "swish"),
 )
 #: Ways of transformers to choose the frequencies of rotary positions.
-_ROTATIONS = ("default", "linear", "dynamic", "yarn", "longrope", "llama3", "proportional", "su")
+_ROTATIONS = (
+    "default",
+    "linear",
+    "dynamic",
+    "yarn",
+    "longrope",
+    "llama3",
+    "proportional",
+    "su",
+    "mrope",
+)
 #: Those whose `factor` makes sequences longer.
 _LONGER = ("linear", "dynamic", "yarn")
 

@@ -159,7 +159,7 @@ def load_foreign(
     where = find_placement(device, dtype, source)
     random, why_not = choose_weights(source, weights)
     try:
-        kind = MODEL_FOR_CAUSAL_LM_MAPPING[type(decoder.config)]
+        kind = _class_of(decoder)
         model = (
             random_model(kind, _of_text(kind, decoder.config), source, seed, where, weightless=True)
             if random
@@ -187,12 +187,22 @@ def load_foreign(
 
 def for_length(decoder: Foreign, longest: int) -> Foreign | None:
     """A decoder as it takes sequences of so many tokens; None where its learned positions end."""
-    kind: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(decoder.config)]
+    kind = _class_of(decoder)
     try:
         config = lengthened(lambda it: kind(_of_text(kind, it)), decoder.config, longest)
     except UNFIT as error:
         raise unmade(decoder.source, error) from error
     return None if config is None else decoder._replace(config=config)
+
+
+def _class_of(decoder: Foreign) -> Any:
+    """The class of transformers; ModelError where it has no language model of this type alone."""
+    if (kind := MODEL_FOR_CAUSAL_LM_MAPPING.get(type(decoder.config), None)) is None:
+        raise ModelError(
+            f"transformers has no language model of type {quoted(decoder.config.model_type)} that "
+            f"stands alone, to count '{decoder.source.asked}'; plan it with `neurt-energy plan`"
+        )
+    return kind
 
 
 def _is_ours(decoder: Foreign) -> bool:

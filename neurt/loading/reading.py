@@ -12,10 +12,10 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
-from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
+from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, PretrainedConfig, PreTrainedModel
 
 from hwmodels.plain import printable, quoted, several, shortened
-from neurt.families import UNREAD, is_converted
+from neurt.families import UNREAD, is_converted, wrapper_of
 from neurt.loading.directory import weight_files
 from neurt.loading.faults import sentence_of
 from neurt.loading.hub import download, download_weights
@@ -50,7 +50,13 @@ def from_pretrained(
     """
     directory = source.directory or download_weights(source.where)
     content = _floating(read_config(directory / "config.json"), source)
-    config = config or _configuration(content, source.where)
+    whole = _configuration(content, source.where)
+    if wrapper_of(content) and _inside(whole) is not whole:
+        raise ModelError(
+            f"'{source.where}' is a {quoted(whole.model_type)}, and of the language model inside "
+            "no weights are read; use --weights random or `neurt-energy plan`"
+        )
+    config = config or whole
     state = _read(weight_files(directory), directory)
     model: PreTrainedModel
     try:
@@ -179,7 +185,14 @@ def configuration(source: ModelSource) -> PretrainedConfig:
     directory = source.directory
     known = directory and directory / "config.json"
     path = known or published().get(source.where) or download(source.where, "config.json")
-    return _configuration(read_config(path), source.where)
+    content = read_config(path)
+    config = _configuration(content, source.where)
+    return _inside(config) if wrapper_of(content) else config
+
+
+def _inside(config: PretrainedConfig) -> PretrainedConfig:
+    """The language model inside, where transformers has none of the whole."""
+    return config if type(config) in MODEL_FOR_CAUSAL_LM_MAPPING else config.get_text_config()
 
 
 def _configuration(content: Mapping[str, Any], where: str) -> PretrainedConfig:

@@ -9,7 +9,7 @@ from typing import Any
 
 from hwmodels.errors import UserError, did_you_mean
 from hwmodels.inputs import parse_json, read_utf8
-from neurt.families import ALIASES, Shape, is_converted, read_shape
+from neurt.families import ALIASES, Shape, is_converted, read_shape, wrapper_of
 from neurt.loading.gguf.file import smollm2_file
 from neurt.loading.gguf.header import read_header
 from neurt.loading.gguf.names import config_of
@@ -165,6 +165,14 @@ def read_config(path: Path) -> dict[str, Any]:
 def known_config(hub_id: str) -> Path | None:
     """The `config.json` of a hub model: as the package ships it, else from the local cache."""
     return published().get(hub_id) or cached_file(hub_id, "config.json")
+
+
+def wrapped_in(source: ModelSource) -> str:
+    """The `model_type` of the model that a language model is inside of; empty where it is alone."""
+    path = source.directory and source.directory / "config.json"
+    if path is None and source.hub_id is not None:
+        path = known_config(source.hub_id)
+    return "" if path is None else wrapper_of(read_config(path))
 
 
 def cached_shape(hub_id: str) -> Shape | None:

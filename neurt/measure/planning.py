@@ -15,7 +15,7 @@ from neurt.closed_form.passes import PlanError, beyond, check_stages, longest_of
 from neurt.closed_form.plan import plan_passes
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import LatentAttention, Shape
-from neurt.loading.source import ModelSource, resolve
+from neurt.loading.source import ModelSource, resolve, wrapped_in
 from neurt.measure.conversion import conversion_of
 from neurt.measure.widths import StoredWidths, stored_widths
 from neurt.requests.base import RequestError
@@ -71,7 +71,7 @@ def run_plan(request: PlanRequest) -> Run:
         for stage in stages
     ]
     chosen = settings(request, spiking, shape) | {"spike_rate": rate}
-    said = beyond(longest_of(stages), shape.positions, request.model)
+    said = (*inside(source), *beyond(longest_of(stages), shape.positions, request.model))
     chosen["assumed"] = ". ".join((assumed_activity(rate, active, spiking.timesteps), *said))
     return assemble("plan", request, phases, profiles, chosen, stored)
 
@@ -85,6 +85,14 @@ def assumed_activity(rate: float, active: float | None, timesteps: int) -> str:
         f"({why}), and n tokens of a call need 1 - (1 - A)^n of the rows of weights (tokens "
         "independent; those of a text are not, and need fewer)"
     )
+
+
+def inside(source: ModelSource) -> tuple[str, ...]:
+    """Says that a language model is inside of another one, without a period; else nothing."""
+    whole = wrapped_in(source)
+    if not whole:
+        return ()
+    return (f"The language model inside of a '{whole}' is planned, and nothing that reads images",)
 
 
 def known_shape(source: ModelSource) -> Shape:

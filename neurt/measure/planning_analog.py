@@ -13,7 +13,7 @@ from neurt.closed_form.plan import plan_passes
 from neurt.families import Experts, layout
 from neurt.families.parameters import parameters
 from neurt.loading.source import resolve
-from neurt.measure.planning import CLOSED_FORM, check_mla, known_shape, now, versions
+from neurt.measure.planning import CLOSED_FORM, check_mla, inside, known_shape, now, versions
 from neurt.measure.widths import stored_widths
 from neurt.requests.base import RequestError
 from neurt.requests.passes import PlanRequest
@@ -72,6 +72,7 @@ def run_analog_plan(request: PlanRequest) -> CountRun:
     said = [f"{family.name} {alone}: the analog model, in closed form."]
     if any(isinstance(kind.feedforward, Experts) for kind in shape.each):
         said.append(ASSUMED)
+    said += (f"{x}." for x in inside(source))
     said += (f"{x}." for x in beyond(longest_of(stages), shape.positions, request.model))
     if request.mla is Mla.ABSORBED:
         said.append(
