@@ -21,6 +21,7 @@ from energy.meter.evaluating import evaluating
 from energy.meter.rules import tally_call
 from energy.meter.tally_elementwise import rotary_angles
 from energy.meter.tally_experts import repeated_experts
+from energy.meter.tally_recurrent import mamba1, mlstm
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,10 @@ def check_against_fvcore(model: nn.Module, input_ids: Tensor, counts: Counts) ->
     return [row for row in rows if row.ours != row.theirs]
 
 
+#: Rules of modules of which the products that run are others than those that are counted.
+_OTHERWISE = (repeated_experts, mamba1, mlstm)
+
+
 class Seen(NamedTuple):
     """Dense MACs of one pass by two counters, but for what is no work of the same."""
 
@@ -141,7 +146,7 @@ def macs_by_torch(model: PreTrainedModel, call: Callable[[], object], counts: Co
 def _runs_otherwise(module: nn.Module) -> bool:
     """Whether transformers runs a module otherwise than its rule counts it."""
     rule = tally_call.dispatch(type(module))
-    return rule is repeated_experts or (
+    return rule in _OTHERWISE or (
         rule.__module__ == tally_scan.__name__ and rule is not tally_scan.gated
     )
 

@@ -19,6 +19,7 @@ from transformers.pytorch_utils import Conv1D
 from energy.formulas import Conventions, nonlinear
 from energy.layers.trial import attempt, same, twin
 from energy.meter.recognise_experts import experts_rule, note_chosen
+from energy.meter.recognise_recurrent import recurrent_rule
 from energy.meter.recognise_router import router_rule
 from energy.meter.recognise_scan import scan_rule
 from energy.meter.rules import Rows, Rule, is_known, ruled, tally_call
@@ -46,7 +47,7 @@ def recognise(layers: Iterable[nn.Module]) -> None:
         # The classes of others are not run without being asked to.
         if not kind.__module__.startswith("transformers.") or is_known(kind):
             continue
-        rule = experts_rule(layer) or scan_rule(layer)
+        rule = experts_rule(layer) or scan_rule(layer) or recurrent_rule(layer)
         if rule is None and not layer._modules:
             rule = router_rule(layer) or _rule_of(layer)
         if rule is not None:
