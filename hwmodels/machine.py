@@ -31,7 +31,8 @@ class Widths(Record):
         vectors: Biases, norm scales, thresholds, and looked-up rows of embeddings; None as
             `activations`.
         kv: Entries of the cache that are analog.
-        accumulators: Partial sums and membrane potentials.
+        accumulators: Partial sums, membrane potentials, and states of recurrences (Mamba), which
+            are sums over all tokens.
     """
 
     weights: Bits | None = None

@@ -15,6 +15,8 @@ ADDRESS_BITS = 32
 #: Operations that move something, and those of them that move spikes.
 MOVED = frozenset(op for op in Op if op.buffer is not None)
 SPIKES = frozenset(op for op in MOVED if op.moves_spikes)
+#: What is cached and analog: entries of keys and values, or of the states of recurrences.
+_KEPT = (Op.KV_READ, Op.KV_WRITE)
 #: Spikes in the cache are found by their place, so that they lie packed in every encoding.
 _CACHED = (Op.KV_SPIKE_READ, Op.KV_SPIKE_WRITE)
 
@@ -30,6 +32,7 @@ class Bits:
         # Bytes that somebody counted are not encoded again.
         self._encoding = profile.encoding if stated_bits is None else Encoding.PACKED
         moved = (*MOVED, Op.DELIVERY)
+        self._stated = stated_bits
         self._arithmetic = profile.own_bits
         self._widths = {op: stated_bits or profile.width_bits(op) for op in moved}
 
@@ -50,6 +53,8 @@ class Bits:
             return self._own(rows.weight_bits, op)
         if op is Op.VECTOR_READ:
             return self._own(rows.vector_bits, op)
+        if op in _KEPT and self._stated is None and (scans := rows.scans).any():
+            return np.where(scans, self._widths[Op.STATE_READ], self._widths[op])
         return self._widths[op]
 
     def _own(self, bits: Floats, op: Op) -> Floats:

@@ -153,6 +153,12 @@ class Columns:
         """The rows in a block that have a component; None is any."""
         return self.labels.within(block, component)[self.label]
 
+    @property
+    def scans(self) -> Mask:
+        """The rows of recurrences, whose cache is a state."""
+        found = np.array([label.is_scan for label in self.labels.all], dtype=bool)
+        return found[self.label]
+
     def component(self, *components: str) -> Mask:
         """The rows that have one of some components."""
         having = [self.labels.within(None, component) for component in components]

@@ -23,6 +23,11 @@ class Label:
     component: str = ""
     depth: int | None = None  #: index of the transformer layer; None outside of one
 
+    @property
+    def is_scan(self) -> bool:
+        """Whether it is a recurrence, whose cache is a state in the width of accumulators."""
+        return self.component.rpartition(".")[2] == "scan"
+
     def within(self, block: str | None, component: str | None = None) -> bool:
         """Whether it is in a block and has a component; None is any."""
         return block in (None, self.block) and component in (None, self.component)

@@ -16,6 +16,7 @@ class Scoring(StrEnum):
     SOFTMAX = "softmax"  #: of all experts, before the choice (Mixtral, Qwen3, OLMoE)
     SOFTMAX_CHOSEN = "softmax_chosen"  #: of the chosen ones (gpt-oss, Granite)
     SIGMOID = "sigmoid"  #: of all experts, before the choice (DeepSeek-V3)
+    NEAR_BEST = "near_best"  #: of those near the largest, one choice after the other (Phi-3.5-MoE)
     SIGMOID_CHOSEN = "sigmoid_chosen"  #: of the chosen ones (Llama 4)
 
 
@@ -84,6 +85,8 @@ def routing(tokens: int, how: Routing) -> Tally:
     by the same rule (and their sum), then the best groups.
     """
     experts, chosen = how.experts, how.chosen
+    if how.scoring is Scoring.NEAR_BEST:
+        return _near_best(tokens, experts, chosen)
     over = chosen if how.scoring in (Scoring.SOFTMAX_CHOSEN, Scoring.SIGMOID_CHOSEN) else experts
     is_softmax = how.scoring in (Scoring.SOFTMAX, Scoring.SOFTMAX_CHOSEN)
     compared = _choice(experts, chosen) + (over - 1 if is_softmax else 0)
@@ -103,6 +106,28 @@ def routing(tokens: int, how: Routing) -> Tally:
             Op.DIV: tokens * (over + (chosen if how.normalised else 0)),
             Op.MUL: tokens * (chosen if how.scaled else 0),
             Op.VECTOR_READ: experts if how.corrected else 0,
+            Op.ACTIVATION_READ: tokens * experts,
+            Op.ACTIVATION_WRITE: tokens * chosen,
+        }
+    )
+
+
+def _near_best(tokens: int, experts: int, chosen: int) -> Tally:
+    """One choice after the other, each with a softmax of what lies near the largest score.
+
+    Per token and choice: the largest (E - 1 comparisons), the larger of it and each |s| (E), how
+    far each is below it (E subtractions and divisions), which are near (E comparisons), softmax
+    (E - 1 comparisons, 2 E - 1 additions, E exponentials and divisions).
+
+    Source: Liu, Gao and Chen, "SparseMixer", arXiv 2310.00811, as transformers runs it.
+    """
+    each = tokens * chosen
+    return Tally(
+        {
+            Op.CMP: each * (4 * experts - 2),
+            Op.ADD: each * (3 * experts - 1),
+            Op.EXP: each * experts,
+            Op.DIV: each * 2 * experts,
             Op.ACTIVATION_READ: tokens * experts,
             Op.ACTIVATION_WRITE: tokens * chosen,
         }

@@ -25,7 +25,7 @@ def attempt(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return None
 
 
-def twin(layer: nn.Module, tensors: Mapping[str, Tensor], **attributes: Any) -> Any:
+def twin(layer: nn.Module, tensors: Mapping[str, Tensor], /, **attributes: Any) -> Any:
     """A layer of the same type in evaluation mode, to be run through its class's forward.
 
     Args:

@@ -130,7 +130,12 @@ def macs_by_torch(model: PreTrainedModel, call: Callable[[], object], counts: Co
     with _plain(model), evaluating(model), torch.no_grad(), counter:
         call()
     found, root = counter.get_flop_counts(), type(model).__name__
-    linear = {name for name, module in model.named_modules() if isinstance(module, nn.Linear)}
+    # One whose weights a module around it takes itself is no part of the trace.
+    linear = {
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear) and f"{root}.{name}" in found
+    }
     left_out = tuple(name for name, module in model.named_modules() if _runs_otherwise(module))
     beneath = tuple(f"{name}." for name in left_out)
     theirs = counter.get_total_flops() - sum(

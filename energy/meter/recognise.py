@@ -48,8 +48,9 @@ def recognise(layers: Iterable[nn.Module]) -> None:
         if not kind.__module__.startswith("transformers.") or is_known(kind):
             continue
         rule = experts_rule(layer) or scan_rule(layer) or recurrent_rule(layer)
+        rule = rule or router_rule(layer)
         if rule is None and not layer._modules:
-            rule = router_rule(layer) or _rule_of(layer)
+            rule = _rule_of(layer)
         if rule is not None:
             tally_call.register(kind, rule)
     for layer in layers:

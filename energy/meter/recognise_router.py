@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -24,21 +25,23 @@ def _random(*shape: int, seed: int = 0) -> Tensor:
 
 
 def router_rule(layer: nn.Module) -> Rule | None:
-    """The rule of a router that holds its matrix and returns logits, weights and the choice.
+    """The rule of a router that returns logits, weights and the choice.
 
-    Or (Llama 4) the weights of all experts, 0 for those that were not chosen, and the logits.
+    It holds its matrix, or a dense layer that does. Or it returns (Llama 4) the weights of all
+    experts, 0 for those that were not chosen, and the logits.
     """
-    return None if _routing(layer) is None else router(_routing)
+    return None if _routing(layer) is None else router(_routing, matrix_of)
 
 
 def _routing(layer: nn.Module) -> Routing | None:
     """How a router chooses, but for its numbers; None for another module."""
-    weight = layer._parameters.get("weight")
+    matrix = matrix_of(layer)
     held = set(layer._parameters) | set(layer._buffers)
-    if weight is None or weight.dim() != 2 or not isinstance(getattr(layer, "top_k", None), int):
+    if matrix is None or not isinstance(getattr(layer, "top_k", None), int):
         return None
-    if not held <= {"weight", "bias", _CORRECTION} or layer._modules:
+    if not held <= {"weight", "bias", _CORRECTION}:
         return None
+    corrections = [name for name, child in layer.named_children() if _corrects(child)]
     grouped = int(getattr(layer, "num_group", None) or 0) > 1
     grouped = grouped and getattr(layer, "topk_method", "") != "greedy"
     tensors = {
@@ -48,35 +51,76 @@ def _routing(layer: nn.Module) -> Routing | None:
     }
     sizes = {"num_experts": _EXPERTS, "hidden_dim": _WIDTH, "top_k": _CHOSEN}
     sizes |= {"num_group": 2 if grouped else 1, "topk_group": 1}
-    small, x = twin(layer, tensors, **sizes), _random(_TOKENS, _WIDTH, seed=3)
-    with _Softmaxes() as softmaxes:
-        given = attempt(type(layer).forward, small, x)
-        told = given is None  # the bias for the choice, by whoever calls
-        if told:
-            given = attempt(type(layer).forward, small, x, tensors[_CORRECTION])
+    sizes |= {"n_routed_experts": _EXPERTS, "hidden_size": _WIDTH, "input_size": _WIDTH}
+    parts: dict[str, Any] = dict.fromkeys(corrections, partial(torch.add, tensors[_CORRECTION]))
+    if matrix:
+        child = nn.utils.skip_init(nn.Linear, _WIDTH, _EXPERTS, bias=_has_bias(layer, matrix))
+        child.weight.data = tensors["weight"]
+        if child.bias is not None:
+            child.bias.data = tensors["bias"]
+        parts[matrix] = child.requires_grad_(False)
+    small, x = twin(layer, tensors, **sizes, **parts), _random(_TOKENS, _WIDTH, seed=3)
+    # Some take tokens by sequence, and some the bias for the choice, from whoever calls.
+    for tokens, told in product((x, x[None]), (False, True)):
+        more = [tensors[_CORRECTION]] if told else []
+        softmaxes = _Softmaxes()
+        with softmaxes:
+            given = attempt(type(layer).forward, small, tokens, *more)
+        if given is not None:
+            break
     if isinstance(given, tuple) and len(given) == 2:
         return _dense_routing(small, x, *given)
     if not isinstance(given, tuple) or len(given) != 3:
         return None
     logits, weights, index = given
-    bias = small._parameters.get("bias")
-    expected = x @ tensors["weight"].T + (0 if bias is None else bias)
+    biased = _has_bias(layer, matrix)
+    expected = x @ tensors["weight"].T + (tensors["bias"] if biased else 0)
     if not same(logits, expected) or not isinstance(index, Tensor) or index.dim() != 2:
         return None
     for scoring, normalised in product(Scoring, (False, True)):
-        found = _weights(expected, index, scoring, normalised)
+        if scoring is Scoring.NEAR_BEST:
+            found = _near_best(expected, index, getattr(layer, "router_jitter_noise", 0.0))
+        else:
+            found = _weights(expected, index, scoring, normalised)
         ratio = (weights / found).mean()
         if same(weights, found * ratio) and softmaxes.agree(scoring):
             scaled = not same(ratio, torch.ones_like(ratio))
-            corrected = told or _CORRECTION in held
+            corrected = told or _CORRECTION in held or bool(corrections)
             best = 1 if hasattr(layer, "topk_method") else 2  # DeepSeek-V2 asks the best alone
             groups = 2 if grouped else 0
             return Routing(0, 0, scoring, normalised, corrected, scaled, groups, 1, best)
     return None
 
 
+def matrix_of(layer: nn.Module) -> str | None:
+    """The child that makes the logits, "" where a router holds its matrix; None where none does.
+
+    Other children may correct the choice or make scores of logits, with no weights of their own.
+    """
+    own = layer._parameters.get("weight")
+    dense = [name for name, child in layer.named_children() if isinstance(child, nn.Linear)]
+    others = (child for child in layer.children() if not isinstance(child, nn.Linear))
+    if any(any(True for _ in x.parameters()) and not _corrects(x) for x in others):
+        return None
+    if own is not None:
+        return "" if own.dim() == 2 and not dense else None
+    return dense[0] if len(dense) == 1 else None
+
+
+def _corrects(child: nn.Module) -> bool:
+    """Whether a module holds the bias for the choice, and nothing else."""
+    return {*dict(child.named_parameters()), *dict(child.named_buffers())} == {_CORRECTION}
+
+
+def _has_bias(layer: nn.Module, matrix: str) -> bool:
+    holder: Any = getattr(layer, matrix) if matrix else layer
+    return holder._parameters.get("bias") is not None
+
+
 def _dense_routing(small: Any, x: Tensor, weights: Any, logits: Any) -> Routing | None:
     """How a router chooses that gives the weights of all experts."""
+    if "weight" not in small._parameters:
+        return None
     expected = x @ small.weight.T
     best = expected.topk(_CHOSEN, 1)
     found = torch.zeros_like(expected).scatter(1, best.indices, best.values.sigmoid())
@@ -103,8 +147,25 @@ class _Softmaxes(TorchFunctionMode):
 
     def agree(self, scoring: Scoring) -> bool:
         """Whether a way of scoring takes such a softmax, or none."""
-        expected = {Scoring.SOFTMAX: [_EXPERTS], Scoring.SOFTMAX_CHOSEN: [_CHOSEN]}
+        expected = {
+            Scoring.SOFTMAX: [_EXPERTS],
+            Scoring.NEAR_BEST: [_EXPERTS],
+            Scoring.SOFTMAX_CHOSEN: [_CHOSEN],
+        }
         return self._widths[:1] == expected.get(scoring, [])
+
+
+def _near_best(logits: Tensor, index: Tensor, noise: object) -> Tensor:
+    """Of each choice the softmax of what lies within twice a share of the largest that is left."""
+    width = noise if isinstance(noise, float) else 0.0
+    left, found = logits, []
+    for chosen in index.unbind(1):
+        best = left.amax(1, keepdim=True)
+        far = (best - logits) / logits.abs().maximum(best) > 2 * width
+        near = left.masked_fill(far, -torch.inf).softmax(1)
+        found.append(near.gather(1, chosen[:, None]))
+        left = left.scatter(1, chosen[:, None], -torch.inf)
+    return torch.cat(found, 1)
 
 
 def _weights(logits: Tensor, index: Tensor, scoring: Scoring, normalised: bool) -> Tensor:

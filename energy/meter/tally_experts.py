@@ -65,20 +65,23 @@ def experts(*, transposed: bool, clamped: bool, shifted: bool) -> Rule:
     return rule
 
 
-def router(find: Callable[[Any], Routing | None]) -> Rule:
-    """The rule of a router that holds its matrix.
+def router(find: Callable[[Any], Routing | None], matrix_of: Callable[[Any], str | None]) -> Rule:
+    """The rule of a router.
 
     Args:
         find: How a router of the type chooses, but for its numbers of experts; configurations
             differ in it. Asked once for each.
+        matrix_of: The child that holds its matrix, "" where it does so itself.
     """
     found: WeakKeyDictionary[Any, Routing | None] = WeakKeyDictionary()
 
     def rule(layer: Any, name: str, args: Any, out: Any, conventions: Conventions) -> Rows:
-        experts, width = layer.weight.shape
+        matrix = matrix_of(layer) or ""
+        holder = getattr(layer, matrix) if matrix else layer
+        experts, width = holder.weight.shape
         tokens = args[0].numel() // width
-        bias = layer._parameters.get("bias") is not None
-        rows = {"": linear(tokens, width, experts, bias=bias)}
+        bias = holder._parameters.get("bias") is not None
+        rows = {matrix: linear(tokens, width, experts, bias=bias)}
         if layer not in found:
             found[layer] = find(layer)
         if (how := found[layer]) is not None:

@@ -13,6 +13,7 @@ from energy.formulas import Attention, Conventions, Mla
 from energy.formulas.experts import expected_experts
 from energy.serving.step import ACTIVATION_BYTES, Step
 from hwmodels import Op
+from hwmodels.machine import Widths
 from hwmodels.wholechip import Kind
 from neurt.closed_form.passes import Pass, decode, prefill
 from neurt.closed_form.plan import plan_asa
@@ -21,13 +22,12 @@ from neurt.families import Dense, Experts, LatentAttention, SelfAttention, Shape
 #: Bits of a weight, and of an entry of a cache, where no checkpoint says otherwise.
 BITS = 16
 
-#: The component of rows that hold the state of a recurrence, and bits of an entry of one: in FP32,
-#: as transformers and servers keep it.
-SCAN, STATE_BITS = "scan", 32
+#: Bits of an entry of the state of a recurrence: in FP32, as transformers and servers keep it.
+STATE_BITS = Widths().accumulators
 
 #: Parts of mixers whose operands a server keeps on the chip, but for the cache: between Q, K and V
 #: and the result of attention, and between the convolution and the result of a recurrence.
-_FUSED = ("scores", "softmax", "mix", SCAN)
+_FUSED = ("scores", "softmax", "mix")
 
 #: How a server decodes.
 _SERVED = Conventions(mla=Mla.ABSORBED)
@@ -150,7 +150,7 @@ class PlannedModel:
         for row in counts.layers:
             ops, share = row.tally.ops, head if row.label.component == "lm_head" else 1.0
             macs += share * ops.get(Op.MAC, 0)
-            cached[row.label.component == SCAN] += sum(ops.get(op, 0) for op in _CACHED)
+            cached[row.label.is_scan] += sum(ops.get(op, 0) for op in _CACHED)
             if not _is_fused(row.label):
                 moved = ops.get(Op.ACTIVATION_READ, 0) + ops.get(Op.ACTIVATION_WRITE, 0)
                 passed += share * moved
@@ -235,4 +235,4 @@ class PlannedModel:
 def _is_fused(label: Label) -> bool:
     """Whether no operand of a row leaves the chip; the activation in a mixer is such a one."""
     inside = label.block == "attention" and label.component == "activation"
-    return inside or label.component in _FUSED
+    return inside or label.is_scan or label.component in _FUSED

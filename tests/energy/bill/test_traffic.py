@@ -6,6 +6,7 @@ from builders import chip
 
 from energy import LayerCount, Levels, Tally
 from energy.bill.traffic import Bits, encoded_bits
+from energy.counts import Label
 from energy.counts.columns import Columns
 from hwmodels import Dataflow, Encoding, HardwareProfile, Op
 from hwmodels.dataflow import Rules
@@ -68,6 +69,19 @@ def test_widths_are_those_of_the_operand() -> None:
         Op.KV_WRITE: 8,
     }
     assert bits_of(machine, rules, row, Op.DELIVERY) == 4.156
+
+
+def test_a_state_of_a_recurrence_is_as_wide_as_accumulators() -> None:
+    machine = chip(widths={"kv": 8, "accumulators": 24}, value_bytes=2)
+    tally, rules = Tally({Op.KV_READ: 1, Op.KV_WRITE: 1}), Dataflow.LAYERWISE.rules
+    # In a family it has a name; elsewhere it is the end of one.
+    for component, bits in (("scan", 24), ("mamba.scan", 24), ("convolution", 8), ("scores", 8)):
+        row = LayerCount("a", "Mixer", Label("attention", component), tally=tally)
+        found = {bits_of(machine, rules, row, op) for op in (Op.KV_READ, Op.KV_WRITE)}
+        assert found == {bits}
+    # Bytes that somebody counted have no other width.
+    row = LayerCount("a", "Mixer", Label("other", "scan"), tally=tally)
+    assert Bits(machine, rules, 16).of(Columns.of([row]), Op.KV_READ) == 16
 
 
 def test_what_a_checkpoint_says_of_a_layer_comes_before_the_machine() -> None:

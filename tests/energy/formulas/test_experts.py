@@ -76,6 +76,14 @@ def test_routing_with_a_softmax_before_the_choice() -> None:
     }
 
 
+def test_routing_among_those_near_the_best() -> None:
+    # Of 8 experts 2, each choice: 7 CMP for the largest, 8 for the larger of it and |s|, 8 SUB and
+    # DIV, 8 CMP with a share; softmax 7 CMP, 15 ADD, 8 EXP, 8 DIV
+    tally = routing(3, Routing(8, 2, Scoring.NEAR_BEST))
+    each = {Op.CMP: 30, Op.ADD: 23, Op.EXP: 8, Op.DIV: 16}
+    assert {op: tally.ops[op] for op in each} == {op: 3 * 2 * n for op, n in each.items()}
+
+
 def test_routing_with_a_softmax_of_the_chosen() -> None:
     # Choice 7 + 6 CMP; softmax of 2: 1 CMP, 3 ADD, 2 EXP, 2 DIV
     tally = routing(1, Routing(8, 2, Scoring.SOFTMAX_CHOSEN))

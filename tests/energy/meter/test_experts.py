@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from energy import Counts, Tally, count_pass, exposed_attention
 from energy.formulas.experts import Routing, Scoring, expected_experts, gate, routing
 from energy.meter.recognise_experts import experts_rule
-from energy.meter.recognise_router import _routing, router_rule
+from energy.meter.recognise_router import _routing, matrix_of, router_rule
 from energy.meter.tally_experts import chosen_experts
 from hwmodels import Op
 
@@ -106,14 +106,26 @@ def test_shared_experts_are_layers_of_their_own() -> None:
             Routing(8, 2, Scoring.SIGMOID, True, True, True, 4, 2),
         ),
         ("deepseek_v2", {"topk_method": "greedy"}, Routing(EXPERTS, 2, Scoring.SOFTMAX)),
+        # A bias for the choice from a child, from whoever calls, of its own; matrices of children
+        ("ernie4_5_moe", {}, Routing(EXPERTS, 2, Scoring.SOFTMAX, True, True)),
+        ("afmoe", {"route_scale": 2.0}, Routing(EXPERTS, 2, Scoring.SIGMOID, True, True, True)),
+        ("hunyuan_v1_moe", {}, Routing(EXPERTS, 2, Scoring.SOFTMAX, True)),
+        (
+            "longcat_flash",
+            {"n_routed_experts": 6, "zero_expert_num": 2, "routed_scaling_factor": 1.5},
+            Routing(8, 2, Scoring.SOFTMAX, False, True, True),
+        ),
+        ("phimoe", {}, Routing(EXPERTS, 2, Scoring.NEAR_BEST)),
     ],
 )
 def test_how_a_router_chooses(kind: str, sizes: dict[str, Any], how: Routing) -> None:
     model = model_of(tiny(kind, **sizes))
-    name = next(x for x, y in model.named_modules() if router_rule(y) is not None)
+    name, router = next((x, y) for x, y in model.named_modules() if router_rule(y) is not None)
     counts = count(model)
     # The product of 10 tokens with a matrix
-    assert counts.layer(name).ops[Op.MAC] == TOKENS * WIDTH * how.experts
+    product = ".".join(filter(None, (name, matrix_of(router))))
+    assert counts.layer(product).ops[Op.MAC] == TOKENS * WIDTH * how.experts
+    assert not {"topk", "gather", "_softmax"} & {*counts.uncounted}
     assert counts.layer(f"{name}.choice").tally == Tally.total([routing(TOKENS, how)])
 
 
@@ -168,3 +180,21 @@ def test_another_module_with_such_parameters_gets_no_rule() -> None:
 
     assert experts_rule(Other()) is None
     assert router_rule(nn.Linear(3, 4)) is None
+
+
+def test_a_block_with_a_gate_and_other_weights_is_no_router() -> None:
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.top_k, self.num_experts = 2, 4
+            self.gate, self.act = nn.Linear(4, 4), nn.SiLU()
+
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            logits = self.act(self.gate(x))
+            return logits, *logits.topk(self.top_k, 1)
+
+    assert matrix_of(Block()) == "gate"
+    assert router_rule(Block()) is None  # its logits are no product
+    block = Block()
+    block.experts = nn.Linear(4, 4)
+    assert matrix_of(block) is None
