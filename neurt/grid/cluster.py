@@ -157,7 +157,7 @@ def wherever(point: Asked, request: Clustered) -> Asked:
     """
     builtin = profile_names()
     source = resolve(point.model)
-    local = (source.directory or source.file) is not None and not source.shipped
+    local = any((source.adapter, source.directory, source.file)) and not source.shipped
 
     def placed(name: str, value: Any) -> Any:
         if name == "device" and not request.gpus_per_point:

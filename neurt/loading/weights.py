@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 
 from neurt.loading.directory import why_no_weights
@@ -29,7 +30,7 @@ def choose_weights(source: ModelSource, weights: Weights) -> tuple[bool, str]:
     They are required of a directory that was named, unless random ones are asked for.
     """
     why_not = "" if weights is Weights.RANDOM else _why_not_pretrained(source)
-    named = source.directory is not None
+    named = source.directory is not None or source.adapter is not None
     if why_not and (named or weights is Weights.PRETRAINED):
         way_out = (
             "save it again"
@@ -38,8 +39,9 @@ def choose_weights(source: ModelSource, weights: Weights) -> tuple[bool, str]:
             if named
             else "download them elsewhere and give the directory, or use --weights random"
         )
+        base = "" if source.adapter is None else f" (its base is '{source.where}')"
         raise ModelError(
-            f"pretrained weights of '{source.asked}' cannot be had: {why_not}; {way_out}"
+            f"pretrained weights of '{source.asked}'{base} cannot be had: {why_not}; {way_out}"
         )
     return weights is Weights.RANDOM or bool(why_not), why_not
 
@@ -58,6 +60,8 @@ def _why_not_pretrained(source: ModelSource) -> str:
 
 def origin_of(source: ModelSource) -> str:
     """Where pretrained weights came from."""
+    if source.adapter is not None:
+        return f"{origin_of(replace(source, adapter=None))} + lora({source.adapter.resolve().name})"
     if source.file is not None:
         kind = read_header(source.file).quantisation
         if source.shipped:
