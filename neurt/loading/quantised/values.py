@@ -27,7 +27,8 @@ def unpacked(words: Tensor, bits: int) -> Tensor:
     wide = words.to(torch.int64) & 0xFFFFFFFF
     if 32 % bits == 0:
         shifts = torch.arange(0, 32, bits, device=words.device)
-        return ((wide.unsqueeze(-1) >> shifts) & (2**bits - 1)).flatten(-2)
+        digits: Tensor = (wide.unsqueeze(-1) >> shifts) & (2**bits - 1)
+        return digits.flatten(-2)
     # A number may begin in one word and end in the next.
     wide = torch.nn.functional.pad(wide, (0, -wide.shape[-1] % bits))
     blocks = wide.unflatten(-1, (-1, bits))
@@ -89,7 +90,8 @@ def awq(parts: Parts, group: int | None) -> Tensor:
     order = torch.tensor(_AWQ_ORDER, device=parts["qweight"].device).argsort()
 
     def columns(words: Tensor) -> Tensor:
-        return unpacked(words, 4).unflatten(-1, (-1, 8))[..., order].flatten(-2)
+        eights: Tensor = unpacked(words, 4).unflatten(-1, (-1, 8))[..., order]
+        return eights.flatten(-2)
 
     codes, scales = columns(parts["qweight"]), parts["scales"].float()
     zeros = columns(parts["qzeros"]) if "qzeros" in parts else torch.zeros_like(scales)
