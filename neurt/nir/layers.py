@@ -6,10 +6,12 @@ Shapes: (B, ...), a batch of one time step; NIR itself has no batch.
 from __future__ import annotations
 
 from collections import deque
+from itertools import product
 from typing import Any
 
 import numpy as np
 import torch
+from energy.network.neurons import neuron
 from torch import Tensor, nn
 
 from neurt.nir.conventions import Convention
@@ -26,6 +28,17 @@ class Pass(nn.Identity):
     """The input or output of the graph, or of a graph inside."""
 
 
+class Sum(nn.Module):
+    """The sum of what a node is given from several others."""
+
+    def forward(self, *parts: Tensor) -> Tensor:
+        """Add."""
+        total = parts[0]
+        for part in parts[1:]:
+            total = total + part
+        return total
+
+
 class Scale(nn.Module):
     """y = s x, entry by entry."""
 
@@ -33,6 +46,8 @@ class Scale(nn.Module):
 
     def __init__(self, scale: Tensor) -> None:
         super().__init__()
+        if scale.numel() and bool((scale == scale.flatten()[0]).all()):
+            scale = scale.flatten()[0].clone()  # spikes stay spikes, of another weight
         self.register_buffer("scale", scale)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -40,6 +55,7 @@ class Scale(nn.Module):
         return x * self.scale
 
 
+@neuron.register(dynamics="threshold", multi_step=False)
 class Threshold(nn.Module):
     """1 where the input is above the threshold, else 0."""
 
@@ -56,13 +72,37 @@ class Threshold(nn.Module):
         return above.to(x.dtype)
 
 
-class SumPool2d(nn.AvgPool2d):
-    """Sums of windows: averages without the division."""
+class SumPool2d(nn.Module):
+    """Sums of windows. Sums of spikes are spikes, each as many as arrived in its window."""
 
     def __init__(
-        self, kernel_size: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int]
+        self, window: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int]
     ) -> None:
-        super().__init__(kernel_size, stride, padding, divisor_override=1)
+        super().__init__()
+        self.window, self.stride, self.padding = window, stride, padding
+
+    def extra_repr(self) -> str:
+        """Arguments for `repr`."""
+        return f"{self.window}, stride={self.stride}, padding={self.padding}"
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Add one place of all windows after the other."""
+        (rows, columns), (down, right) = self.padding, self.stride
+        if rows or columns:
+            x = nn.functional.pad(x, (columns, columns, rows, rows))
+        height, width = (
+            (size - window) // stride + 1
+            for size, window, stride in zip(x.shape[-2:], self.window, self.stride, strict=True)
+        )
+        if min(height, width) < 1:
+            raise ValueError(f"a window of {self.window} does not fit into {tuple(x.shape[-2:])}")
+        total: Tensor | None = None
+        for i, j in product(*map(range, self.window)):
+            part = x[..., i : i + down * height : down, j : j + right * width : right]
+            part = part[..., :height, :width]
+            total = part if total is None else total + part
+        assert total is not None
+        return total
 
 
 class Delay(nn.Module):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -58,6 +58,8 @@ class NIRNetwork(nn.Module):
             self._layers[name] = layer_of(node, name, self.convention)
             _place(self, name, self._layers[name])
         self._schedule = Schedule(graph, self._layers)
+        for name, adder in self._schedule.sums.items():
+            _place(self, f"{name}_sum", adder)
         self.inputs = self._schedule.inputs
         self.outputs = {name: self._schedule.shapes[name] for name in of_kind(graph, "Output")}
 
@@ -78,11 +80,12 @@ class NIRNetwork(nn.Module):
         for layer in self._layers.values():
             forget(layer)
 
-    def forward(self, x: Tensor | Mapping[str, Tensor]) -> Tensor | dict[str, Tensor]:
+    def forward(self, *x: Tensor | Mapping[str, Tensor]) -> Tensor | dict[str, Tensor]:
         """Run all time steps, from a state of rest, which it leaves behind too.
 
         Args:
-            x: The input of all steps (T, B, ...), or one for each Input node.
+            *x: The input of all steps (T, B, ...), one for each Input node in the order of
+                `inputs`, or a mapping from their names.
 
         Raises:
             NIRError: If it does not fit the Input nodes.
@@ -101,8 +104,15 @@ class NIRNetwork(nn.Module):
         outputs = {name: torch.stack([step[name] for step in sent]) for name in self.outputs}
         return next(iter(outputs.values())) if len(outputs) == 1 else outputs
 
-    def _given(self, x: Tensor | Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        given = dict(x) if isinstance(x, Mapping) else dict.fromkeys(list(self.inputs)[:1], x)
+    def _given(self, x: Sequence[Tensor | Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
+        if len(x) == 1 and isinstance(x[0], Mapping):
+            given = {name: x[0][name] for name in x[0]}
+        else:
+            given = {
+                name: it
+                for name, it in zip(self.inputs, x, strict=False)
+                if not isinstance(it, Mapping)
+            }
         if set(given) != set(self.inputs):
             raise NIRError(
                 f"the network has {several(len(self.inputs), 'input')} "

@@ -2,13 +2,16 @@
 
 Shapes: x is (B, ...), a batch of what the layer is given in one time step; parameters have the
 shape of one sample, or none. Each class is one way to spend additions and multiplications on the
-same equation, so that the arithmetic of a class is that of each of its neurons (`neurt.nir.rules`).
+same equation, and declared as what it spends: additions, multiplications, comparisons, and values
+that are kept.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import torch
+from energy.formulas.dynamics import Dynamics
+from energy.network.neurons import neuron
 from torch import Tensor, nn
 
 from neurt.nir.conventions import Array, Convention, coefficients, synapse
@@ -77,8 +80,14 @@ class Membrane(nn.Module):
         """The membrane after a step, before it fires."""
         raise NotImplementedError
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Spikes (0 or 1) of one time step, or the membrane of those that do not fire."""
+    def forward(self, x: Tensor, *more: Tensor) -> Tensor:
+        """Spikes (0 or 1) of one time step, or the membrane of those that do not fire.
+
+        What arrives from several sources ends in the same accumulators, so its sum costs nothing
+        beside the accumulates.
+        """
+        for other in more:
+            x = x + other
         v = self.start(x) if self.v is None else self.v
         moved = self.move(v, self.current(x))
         if not self.fires:
@@ -95,6 +104,7 @@ class Membrane(nn.Module):
         return above.to(v.dtype)
 
 
+@neuron.register(dynamics="LIF", multi_step=False)
 class LIF(Membrane):
     """v + k ((v_leak - v) + I): a leaky neuron whose R is 1."""
 
@@ -103,6 +113,7 @@ class LIF(Membrane):
         return v + self.k * ((self.leak - v) + current)
 
 
+@neuron.register(dynamics="leaky", multi_step=False)
 class Leaky(Membrane):
     """(1 - k) v + I: a leaky neuron to whose membrane the input is added whole."""
 
@@ -111,6 +122,7 @@ class Leaky(Membrane):
         return (1 - self.k) * v + (self.k * self.leak + current)
 
 
+@neuron.register(dynamics=Dynamics(2, 2, 1), multi_step=False)
 class ScaledLIF(Membrane):
     """(1 - k) v + g I: a leaky neuron of any R."""
 
@@ -119,6 +131,7 @@ class ScaledLIF(Membrane):
         return (1 - self.k) * v + (self.k * self.leak + self.gain * current)
 
 
+@neuron.register(dynamics="IF", multi_step=False)
 class IF(Membrane):
     """v + I: a neuron without a leak."""
 
@@ -132,6 +145,7 @@ class IF(Membrane):
         return v + current
 
 
+@neuron.register(dynamics=Dynamics(2, 1, 1), multi_step=False)
 class ScaledIF(IF):
     """v + g I: a neuron without a leak, of any R."""
 
@@ -174,14 +188,17 @@ class _Current(Membrane):
         return x
 
 
+@neuron.register(dynamics="synaptic", multi_step=False)
 class Synaptic(_Current, Leaky):
     """i = (1 - k_syn) i + x, v = (1 - k) v + i."""
 
 
+@neuron.register(dynamics="current", multi_step=False)
 class Current(_Current, LIF):
     """i = (1 - k_syn) i + x, v + k ((v_leak - v) + i)."""
 
 
+@neuron.register(dynamics=Dynamics(3, 4, 1, 2), multi_step=False)
 class CubaLIF(_Current, ScaledLIF):
     """i = (1 - k_syn) i + w x, v = (1 - k) v + g i."""
 
@@ -190,48 +207,56 @@ class CubaLIF(_Current, ScaledLIF):
         return self.w * x
 
 
+@neuron.register(levels="analog", dynamics="analog LIF", multi_step=False)
 class LI(LIF):
     """`LIF` without a threshold: its membrane is what it sends."""
 
     fires = False
 
 
+@neuron.register(levels="analog", dynamics="analog leaky", multi_step=False)
 class AnalogLeaky(Leaky):
     """`Leaky` without a threshold."""
 
     fires = False
 
 
+@neuron.register(levels="analog", dynamics=Dynamics(1, 2, 0), multi_step=False)
 class ScaledLI(ScaledLIF):
     """`ScaledLIF` without a threshold."""
 
     fires = False
 
 
+@neuron.register(levels="analog", dynamics="analog IF", multi_step=False)
 class I(IF):  # noqa: E742 - its name in NIR
     """`IF` without a threshold."""
 
     fires = False
 
 
+@neuron.register(levels="analog", dynamics=Dynamics(1, 1, 0), multi_step=False)
 class ScaledI(ScaledIF):
     """`ScaledIF` without a threshold."""
 
     fires = False
 
 
+@neuron.register(levels="analog", dynamics=Dynamics(2, 2, 0, 2), multi_step=False)
 class AnalogSynaptic(Synaptic):
     """`Synaptic` without a threshold."""
 
     fires = False
 
 
+@neuron.register(levels="analog", dynamics="analog current", multi_step=False)
 class AnalogCurrent(Current):
     """`Current` without a threshold."""
 
     fires = False
 
 
+@neuron.register(levels="analog", dynamics=Dynamics(2, 4, 0, 2), multi_step=False)
 class CubaLI(CubaLIF):
     """`CubaLIF` without a threshold."""
 

@@ -10,9 +10,10 @@ solution in steps, and is refused.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from heapq import heapify, heappop, heappush
 
 from hwmodels.plain import shortened
 from neurt.nir.graph import STATEFUL, Graph, NIRError, Node, of_kind
@@ -54,7 +55,7 @@ def order_of(graph: Graph, holding: Collection[str]) -> Order:
         if (a, b) not in late:
             sorter.add(b, a)
     try:
-        return Order(tuple(sorter.static_order()), frozenset(late))
+        sorter.prepare()
     except CycleError as bad:
         names = [shortened(name, 40) for name in reversed(bad.args[1])]
         shown = " -> ".join(names if len(names) <= 6 else [*names[:5], "...", names[-1]])
@@ -62,6 +63,19 @@ def order_of(graph: Graph, holding: Collection[str]) -> Order:
             f"the loop {shown} holds neither a neuron nor a Delay of at least one time step, so "
             "its values have no order in time; put a Delay into it"
         ) from bad
+    return Order(tuple(_sorted(sorter, _depths(graph, after, every=True))), frozenset(late))
+
+
+def _sorted(sorter: TopologicalSorter[str], depth: Mapping[str, int]) -> Iterator[str]:
+    """The nodes in order; of those that could be next, the nearest to an input."""
+    ready = [(depth[name], name) for name in sorter.get_ready()]
+    heapify(ready)
+    while ready:
+        _, name = heappop(ready)
+        yield name
+        sorter.done(name)
+        for following in sorter.get_ready():
+            heappush(ready, (depth[following], following))
 
 
 def _stateful(graph: Graph, name: str) -> bool:
@@ -101,14 +115,14 @@ def _loops(graph: Graph, after: Mapping[str, list[str]]) -> dict[str, int]:
     return group
 
 
-def _depths(graph: Graph, after: Mapping[str, list[str]]) -> dict[str, int]:
-    """How many neurons lie on the shortest way from an input to each node, its own included."""
+def _depths(graph: Graph, after: Mapping[str, list[str]], *, every: bool = False) -> dict[str, int]:
+    """Neurons (or nodes) on the shortest way from an input to each node, itself too."""
     depth = dict.fromkeys(of_kind(graph, "Input"), 0)
     queue = deque(depth)
     while queue:
         name = queue.popleft()
         for following in after.get(name, ()):
-            found = depth[name] + _stateful(graph, following)
+            found = depth[name] + (every or _stateful(graph, following))
             if found < depth.get(following, found + 1):
                 depth[following] = found
                 queue.append(following)

@@ -12,7 +12,8 @@ from torch.func import functional_call
 
 from hwmodels.plain import shortened
 from neurt.nir.graph import Graph, NIRError, Node, of_kind
-from neurt.nir.layers import Delay, forget
+from neurt.nir.layers import Delay, Sum, forget
+from neurt.nir.neurons import Membrane
 from neurt.nir.order import order_of
 from neurt.nir.shapes import check_fits, sample_shape, without_batch
 
@@ -30,6 +31,7 @@ class Schedule:
         inputs: The shape of a sample, by Input node.
         shapes: The shape of what each node sends, of one sample.
         sources: What each node takes, and whether from the time step before.
+        sums: Modules that add, by node; neurons add what they are given themselves.
 
     Raises:
         NIRError: If a loop has no order, or shapes do not fit.
@@ -56,6 +58,11 @@ class Schedule:
         self.inputs = {
             name: sample_shape(self._nodes, name, [b for a, b in graph.edges if a == name])
             for name in of_kind(graph, "Input")
+        }
+        self.sums = {
+            name: Sum()
+            for name, given in self.sources.items()
+            if len(given) > 1 and not isinstance(layers[name], Membrane)
         }
         self.shapes: dict[str, tuple[int, ...]] = {}
         self._find_shapes()
@@ -84,25 +91,27 @@ class Schedule:
                 assert isinstance(layer, Delay)
                 now[name] = layer.take(self._silence(name, batch))
             else:
-                now[name] = layer(self._sum(name, batch, now, before))
+                now[name] = self._run(name, batch, now, before)
         for name in self._holding:  # after all others: the line may be a part of a loop
-            self._layers[name](self._sum(name, batch, now, before))
+            self._run(name, batch, now, before)
         return now
 
     def _silence(self, name: str, batch: Tensor) -> Tensor:
         return batch.new_zeros(len(batch), *self.shapes[name])
 
-    def _sum(self, name: str, batch: Tensor, now: Sent, before: Sent) -> Tensor:
-        """The sum of what a node is given."""
-        total: Tensor | None = None
+    def _run(self, name: str, batch: Tensor, now: Sent, before: Sent) -> Tensor:
+        """What a node makes of what it is given."""
+        parts = []
         for source, late in self.sources[name]:
             if not late:
-                part = now[source]
+                parts.append(now[source])
             else:
-                part = before[source] if source in before else self._silence(source, batch)
-            total = part if total is None else total + part
-        assert total is not None
-        return total
+                parts.append(before[source] if source in before else self._silence(source, batch))
+        layer = self._layers[name]
+        if len(parts) > 1 and not isinstance(layer, Membrane):
+            parts = [self.sums[name](*parts)]
+        found: Tensor = layer(*parts)
+        return found
 
     def _find_shapes(self) -> None:
         """Try nodes, where tensors have sizes and no memory, until the shapes of all are known.

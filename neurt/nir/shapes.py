@@ -75,7 +75,7 @@ def check_fits(node: Node, name: str, layer: nn.Module, shape: Shape) -> None:
             takes = f"{layer.in_channels} channels of {dims} dimensions"
         elif said is not None and len(said) == dims and said != shape[1:]:
             takes = f"{layer.in_channels} channels of {said}"
-    elif isinstance(layer, nn.AvgPool2d):
+    elif node.kind in ("SumPool2d", "AvgPool2d"):
         takes = None if len(shape) == 3 else "channels of 2 dimensions"
     elif node.kind == "Flatten":
         declared = node.fields["input_type"]
