@@ -71,6 +71,7 @@ CARD = trials(
 #: (test_devices), which on a machine without an accelerator is one place. `--page` is the default.
 EVERYWHERE = {"help", "out", "force", "json", "quiet", "page", "device"}
 
+NETWORK: Flags = {"model": "net.nir", "weights": None}
 MODEL = {"model": "model", "hw": "45nm", "pictures": "none"}
 #: A command, what it is called with, and its flags.
 COMMANDS: dict[str, tuple[Flags, dict[str, Trial]]] = {
@@ -115,6 +116,11 @@ COMMANDS: dict[str, tuple[Flags, dict[str, Trial]]] = {
             verify=Trial(shows="words"),
             details=Trial(shows="words"),
             weights=Trial("auto", {"model": "gpt2-nano"}, shows="words"),
+            timesteps=Trial("7", NETWORK, alone=IDLE),
+            input_rate=Trial("0.4", NETWORK, alone=IDLE),
+            input=Trial("events.npy", NETWORK, alone=IDLE),
+            exporter=Trial("snntorch", NETWORK, alone=IDLE),
+            dt=Trial("2e-5", NETWORK, alone=IDLE),
         ),
     ),
     "price run/counts.csv": (

@@ -68,7 +68,8 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
     "neurt": (
         {"assets", "families", "progress", "text", "version"},
         {"spiking"},
-        {"baselines", "closed_form", "loading", "nir"},
+        {"baselines", "closed_form", "loading"},
+        {"nir"},
         {"requests", "streaming"},
         {"measure"},
         {"evaluation", "learning"},

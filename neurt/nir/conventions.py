@@ -7,24 +7,15 @@ assume (forward Euler): x' = f(x) / tau becomes x + dt / tau f(x), with a dt of 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
 
 from hwmodels.plain import shortened
+from neurt.nir.exporter import Exporter
 from neurt.nir.graph import Graph, NIRError, Node
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
-
-
-class Exporter(StrEnum):
-    """Whose conventions a file follows beside those of NIR."""
-
-    NIR = "nir"
-    SNNTORCH = "snntorch"
-    SPIKINGJELLY = "spikingjelly"
-    NORSE = "norse"
 
 
 @dataclass(frozen=True)

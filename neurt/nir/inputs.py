@@ -13,12 +13,8 @@ from torch import Tensor
 from energy.counts import Levels
 from hwmodels.inputs import check_file
 from hwmodels.plain import quoted, shortened
+from neurt.nir.exporter import INPUT_RATE, TIMESTEPS
 from neurt.nir.graph import NIRError
-
-#: Time steps without a recording.
-TIMESTEPS = 100
-#: Spikes per input and time step without a recording.
-INPUT_RATE = 0.1
 
 
 def random_spikes(

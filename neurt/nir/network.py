@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from hwmodels.plain import printable, several, shortened
-from neurt.nir.conventions import Convention, Exporter, as_nir, convention_of
+from neurt.loading.memory import free_bytes
+from neurt.nir.conventions import Convention, as_nir, convention_of
+from neurt.nir.exporter import Exporter
 from neurt.nir.file import read_nir
 from neurt.nir.flat import flatten
 from neurt.nir.given import graph_of
 from neurt.nir.graph import Graph, NIRError, Node, of_kind
 from neurt.nir.layers import forget, layer_of
 from neurt.nir.schedule import Schedule
-
-__all__ = ["NIRNetwork", "graph_of", "read_nir"]
 
 
 class NIRNetwork(nn.Module):
@@ -50,6 +53,8 @@ class NIRNetwork(nn.Module):
         dt_s: float | None = None,
     ) -> None:
         super().__init__()
+        #: Is told how many time steps are done, and of how many.
+        self.progress: Callable[[int, int], None] = lambda *_: None
         self.convention: Convention = convention_of(exporter, dt_s)
         graph = flatten(as_nir(graph, self.convention))
         self._layers: dict[str, nn.Module] = {}
@@ -91,13 +96,15 @@ class NIRNetwork(nn.Module):
             NIRError: If it does not fit the Input nodes.
         """
         given = self._given(x)
+        steps = len(next(iter(given.values())))
         sent: list[dict[str, Tensor]] = []
         self.reset()
         try:
             before: dict[str, Tensor] = {}
-            for step in range(len(next(iter(given.values())))):
-                x = {name: values[step] for name, values in given.items()}
-                before = self._schedule.step(x, before)
+            for step in range(steps):
+                now = {name: values[step] for name, values in given.items()}
+                before = self._schedule.step(now, before)
+                self.progress(step + 1, steps)
                 sent.append({name: before[name] for name in self.outputs})
         finally:
             self.reset()
@@ -129,6 +136,25 @@ class NIRNetwork(nn.Module):
         if len(lengths) > 1:
             raise NIRError(f"inputs differ in their time steps or samples: {sorted(lengths)}")
         return given
+
+
+def nir_network(
+    given: Any, *, exporter: Exporter | str = Exporter.NIR, dt_s: float | None = None
+) -> NIRNetwork:
+    """The network that a NIR graph or file describes, ready to run.
+
+    Args:
+        given: A `nir.NIRGraph`, or the path of a `.nir` file.
+        exporter: Whose conventions it follows where NIR says nothing, or something else: `nir`,
+            `snntorch`, `spikingjelly` or `norse`.
+        dt_s: One time step, in seconds; None for that of the exporter.
+
+    Raises:
+        NIRError: If it cannot be read, or not be executed; the sentence names the node.
+    """
+    read = isinstance(given, (str, PathLike))
+    graph = read_nir(Path(given), free_bytes()) if read else graph_of(given)
+    return NIRNetwork(graph, exporter, dt_s)
 
 
 def _place(network: nn.Module, name: str, layer: nn.Module) -> None:

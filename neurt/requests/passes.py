@@ -27,6 +27,7 @@ from neurt.requests.base import (
 )
 from neurt.requests.hardware import Bound, Compared, Hardware
 from neurt.requests.loaded import Seeded
+from neurt.requests.networks import FromNIR
 from neurt.requests.objective import Aimed
 from neurt.spiking.config import SpikingConfig
 
@@ -203,8 +204,8 @@ class PlanRequest(Carded, PassRequest):
         return found
 
 
-class CountRequest(Carded, Kept, Bound, Text, Passes, Seeded):
-    """An analog model alone, measured."""
+class CountRequest(FromNIR, Carded, Kept, Bound, Text, Passes, Seeded):
+    """An analog model alone, or a spiking network, measured."""
 
     group: ClassVar[str] = "passes"
 

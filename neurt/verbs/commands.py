@@ -95,7 +95,11 @@ COMMANDS = tuple(
     for row in (
         ("profile", "measure a model and its spiking conversion", "passes.ProfileRequest"),
         ("plan", "the same table in closed form, without weights", "passes.PlanRequest"),
-        ("count", "count and price an analog model alone, of any family", "passes.CountRequest"),
+        (
+            "count",
+            "count and price an analog model alone, of any family, or a spiking network",
+            "passes.CountRequest",
+        ),
         (
             "convert",
             "write the spiking version of a model as a Hugging Face directory",

@@ -1,4 +1,4 @@
-"""`count`: an analog model alone."""
+"""`count`: an analog model alone, or the spiking network of a NIR file."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ def run(request: CountRequest, console: Console) -> list[Path]:
         raise OutputError(f"output directory '{out}' holds a run of profile; choose another --out")
     check_free(out, "count.json", "count", request.force)
     with progress_bars(console) as progress:
-        from neurt.measure.counting import run_count
-
-        counted = run_count(request, progress, say(console))
+        if request.is_network:
+            from neurt.measure.nir_file import count_nir as counts
+        else:
+            from neurt.measure.counting import run_count as counts
+        counted = counts(request, progress, say(console))
     return report_count(counted, request, console)
 
 

@@ -21,8 +21,8 @@ from neurt.verbs.parser import Once, OnceOrNot
 
 #: The headings of help, in order; "options" has what stands under none of them.
 _GROUPS = (
-    *("model", "device", "texts", "passes", "grid", "conversion", "training", "hardware"),
-    *("cluster", "output"),
+    *("model", "device", "texts", "passes", "grid", "conversion", "training", "networks"),
+    *("hardware", "cluster", "output"),
     "options",
 )
 #: What stands for a value in help, by its type.

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from energy import Counts, Estimate, estimate
 from energy.bill.layer import known_pj, relevant_ops
+from energy.words import unit_of
 from hwmodels import HardwareProfile, Op
 from hwmodels.plain import several
 
@@ -47,11 +48,11 @@ class CountRun:
     @property
     def subtitle(self) -> str:
         """What was run on it, in one line for tables and pictures."""
-        counts = self.counts
-        size = (
-            f"{several(counts.tokens, 'token')}, batch {counts.batch}, {counts.attention} attention"
-        )
-        return f"{counts.phase}, {size}"
+        counts, unit = self.counts, unit_of(self.counts.phase)
+        size = several(counts.tokens, unit)
+        if unit == "sample":
+            return f"{counts.phase}, {size}, T = {counts.timesteps}"
+        return f"{counts.phase}, {size}, batch {counts.batch}, {counts.attention} attention"
 
     @cached_property
     def unnamed(self) -> tuple[Unnamed, ...]:

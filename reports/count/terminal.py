@@ -12,7 +12,7 @@ from rich.console import Console
 from energy import Counts, Estimate
 from energy.bill.layer import ACCOUNTINGS
 from energy.table import Column, Table
-from energy.words import energy, integer, percent
+from energy.words import energy, integer, percent, unit_of
 from hwmodels import Op
 from reports.count.run import CountRun, part_pj
 from reports.kit.parts import BOUNDS, block_name, scopes
@@ -157,11 +157,15 @@ def amounts(counts: Counts) -> tuple[float, float]:
 def _verdict(bill: Estimate) -> str:
     counts, hw = bill.counts, bill.profile.name
     totals = {bound: part_pj(bill, bound) for bound in BOUNDS}
+    unit = unit_of(counts.phase)
+    events = sum(map(counts.total, (Op.AC, Op.SHIFT_AC))) / counts.tokens
     if None in totals.values():
-        return f"Per token on {hw}: unpriced, since its MACs have no price."
+        which = "MACs or accumulates have" if events else "MACs have"
+        return f"Per {unit} on {hw}: unpriced, since its {which} no price."
     macs = counts.total(Op.MAC) / counts.tokens
     ends = ", ".join(f"{energy((pj or 0) / counts.tokens)} {x}" for x, pj in totals.items())
-    return f"Per token on {hw}: {ends} ({macs:,.0f} MACs)."
+    accumulates = f", {events:,.0f} accumulates" if events else ""
+    return f"Per {unit} on {hw}: {ends} ({macs:,.0f} MACs{accumulates})."
 
 
 def _print_unnamed(run: CountRun, console: Console) -> None:

@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+import nir
+import numpy as np
 import pytest
 from flags import COMMANDS, EVERYWHERE, Flags
 
@@ -42,6 +44,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # 13 % above 4.6 pJ x 1e9 operations.
     (here / "claims.csv").write_text("model,true_macs,ann_energy_mj\na,1e9,5.2\n", "utf-8")
     (here / "text.txt").write_text("Another text. " * 200, encoding="utf-8")
+    full = np.ones(8)
+    graph = nir.NIRGraph.from_list(
+        nir.Affine(np.eye(8, 6), 0.3 * full),
+        nir.LIF(tau=1e-3 * full, r=10 * full, v_leak=0 * full, v_threshold=full),
+        nir.Linear(np.ones((2, 8))),
+    )
+    nir.write(here / "net.nir", graph)
+    np.save(here / "events.npy", np.ones((9, 6)))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(here)
         flags = "--model model --hw 45nm --hw loihi --seq-len 8 --pictures none --no-page --out run"

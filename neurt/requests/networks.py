@@ -1,0 +1,66 @@
+"""What may be asked of a spiking network from a NIR file. No torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from neurt.nir.exporter import INPUT_RATE, TIMESTEPS, Exporter
+from neurt.requests.base import Flag, Model, Seed
+
+#: Of a language model, or of weights that can be others.
+_OF_LANGUAGE = (
+    *("phase", "seq_len", "context", "windows", "attention", "text", "zeros", "verify"),
+    *("weights", "device", "dtype", "card"),
+)
+_OF_NETWORKS = ("timesteps", "input_rate", "input", "exporter", "dt")
+
+
+class FromNIR(Model):
+    """What a spiking network is given, and how its file is read."""
+
+    group: ClassVar[str] = "networks"
+
+    timesteps: Annotated[
+        int | None,
+        Field(ge=1, le=1_000_000),
+        Flag("T", f"those of --input, else {TIMESTEPS}"),
+    ] = None
+    """time steps that a spiking network runs"""
+    input_rate: Annotated[float, Field(ge=0, le=1), Flag("RATE")] = INPUT_RATE
+    """spikes per input and time step, each by chance (--seed)"""
+    input: Annotated[Path | None, Flag("FILE.npy")] = None
+    """recorded input instead: an array (time steps, ...) or (time steps, samples, ...)"""
+    exporter: Exporter = Exporter.NIR
+    """whose conventions the file follows where NIR says nothing, or something else: how neurons
+    reset, whether they fire at their threshold, units of time"""
+    dt: Annotated[
+        float | None,
+        Field(gt=0, le=1e6, allow_inf_nan=False),
+        Flag("SECONDS", "1e-4, 1e-3 of Norse"),
+    ] = None
+    """one time step"""
+    seed: Seed = 0
+    """seed of random weights, and of random input"""
+
+    @property
+    def is_network(self) -> bool:
+        """Whether the model is a NIR file."""
+        return self.model.lower().endswith(".nir")
+
+    def idle(self) -> dict[str, str]:
+        """See `Request.idle`."""
+        found = super().idle()
+        if not self.is_network:
+            return found | dict.fromkeys(
+                _OF_NETWORKS, "it is of a spiking network; give --model FILE.nir"
+            )
+        found.pop("seed", None)
+        found |= dict.fromkeys(_OF_LANGUAGE, "it is of a language model, and a NIR file is none")
+        if self.input is not None:
+            found |= dict.fromkeys(
+                ("input_rate", "seed", "batch"), "the input is recorded; leave out --input"
+            )
+        return found
