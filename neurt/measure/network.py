@@ -15,6 +15,8 @@ from energy.network.neurons import Declared
 from energy.sheet import listed
 from hwmodels import Dataflow, HardwareProfile, load_profile
 from neurt.measure.planning import now, versions
+from neurt.nir.given import is_nir
+from neurt.nir.network import nir_network
 from reports.shown import Run
 
 #: What the analog side is where nobody gives a baseline.
@@ -22,7 +24,7 @@ SAME_LAYERS = "the same layers, every slot as a MAC at T = 1, a ReLU for each ne
 
 
 def profile_module(
-    module: nn.Module,
+    module: Any,
     *inputs: Any,
     hw: str | HardwareProfile | Sequence[str | HardwareProfile] = ("45nm",),
     timesteps: int | None = None,
@@ -42,7 +44,9 @@ def profile_module(
     that are not listed here are. Both are left as they were.
 
     Args:
-        module: The network: of snnTorch, SpikingJelly, Norse, or your own.
+        module: The network: of snnTorch, SpikingJelly, Norse, or your own; or a `nir.NIRGraph`,
+            which runs with the conventions of NIR (`neurt.nir_network` knows others) and is called
+            with all time steps (T, batch, ...).
         *inputs: What it is called with.
         hw: Hardware, by name, file or profile; one or several.
         timesteps: The number of time steps; None for what its neurons took.
@@ -66,7 +70,10 @@ def profile_module(
             number of time steps is not theirs.
         NeuronError: If a declaration is wrong, or declared neurons never ran.
         ProfileError: If a hardware profile cannot be loaded.
+        NIRError: If a NIR graph cannot be executed, or the inputs do not fit it.
     """
+    if is_nir(module):
+        module, name = nir_network(module), name or "NIR graph"
     given = (hw,) if isinstance(hw, (str, HardwareProfile)) else tuple(hw)
     profiles = tuple(it if isinstance(it, HardwareProfile) else load_profile(it) for it in given)
     if not profiles:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from math import prod
 from pathlib import Path
 
-from energy.network.count import Asked, Counted, count_network
 from torch import Tensor
 
 from energy.counts import Levels
+from energy.network.count import Asked, Counted, count_network
 from energy.sheet import listed
 from hwmodels.plain import several
 from neurt.loading.memory import free_bytes

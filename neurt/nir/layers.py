@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from energy.network.neurons import neuron
 from torch import Tensor, nn
 
+from energy.network.neurons import neuron
 from neurt.nir.conventions import Convention
 from neurt.nir.graph import STATEFUL, NIRError, Node
 from neurt.nir.kinds import neuron_of
@@ -210,13 +210,14 @@ def _pool(node: Node, name: str) -> nn.Module:
 def _steps(node: Node, name: str, dt_s: float) -> np.ndarray[Any, np.dtype[np.int64]]:
     exact = node.array("delay") / dt_s
     steps = np.rint(exact)
-    if np.any(steps < 0) or not np.allclose(exact, steps, rtol=1e-6, atol=1e-6):
+    odd = (steps < 0) | ~np.isclose(exact, steps, rtol=1e-6, atol=1e-6)
+    if odd.any():
+        first = float(node.array("delay")[odd].flat[0])
         raise wrong(
             node,
             name,
-            f"a delay of {float(node.array('delay').flat[0]):.6g} s or "
-            f"others that are no whole number of time steps of {dt_s:.4g} s; give a --dt "
-            "that divides them",
+            f"a delay of {first:.6g} s, which is no whole number of time steps of {dt_s:.4g} s; "
+            "give a --dt that divides all delays",
         )
     if steps.max(initial=0) > MAX_DELAY_STEPS:
         raise wrong(

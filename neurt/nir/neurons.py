@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from energy.formulas.dynamics import Dynamics
-from energy.network.neurons import neuron
 from torch import Tensor, nn
 
+from energy.formulas.dynamics import Dynamics
+from energy.network.neurons import neuron
 from neurt.nir.conventions import Array, Convention, coefficients, synapse
 from neurt.nir.graph import Node
 

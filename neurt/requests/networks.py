@@ -23,6 +23,9 @@ class FromNIR(Model):
 
     group: ClassVar[str] = "networks"
 
+    model: Annotated[str, Flag(group="model")]
+    """a name (gpt2-nano, gpt2-small, gpt2-medium, gpt2-large, gpt2-xl, smollm2-135m), a directory
+    in Hugging Face format, a .gguf file, a hub id, or the .nir file of a spiking network"""
     timesteps: Annotated[
         int | None,
         Field(ge=1, le=1_000_000),

@@ -8,11 +8,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from energy.network.count import Asked, count_network
 from exported import Exported
 
 from energy import LayerCount, count_module
 from energy.counts import Counts, Levels
+from energy.network.count import Asked, count_network
 from hwmodels import Op
 from neurt.nir.network import NIRNetwork, nir_network
 
