@@ -58,7 +58,7 @@ class Activity:
                 for neuron, driven in drives
                 if neuron.activity is not None  # a code without events
             ]
-            none = drives[0][0].threshold.new_zeros(())  # where the others are, too
+            none = torch.zeros((), device=drives[0][0].threshold.device)  # where the others are
             rates[name] = torch.stack(events).sum() if events else none
         return rates
 
@@ -69,7 +69,7 @@ class Activity:
         """
         feeds = [feed for block in self.blocks for feed in block.weights_fed]
         total = sum(weights for _, weights in feeds)
-        one = feeds[0][0].threshold.new_ones(())
+        one = torch.ones((), device=feeds[0][0].threshold.device)
         shares = [
             (one if neuron.active is None else neuron.active) * (weights / total)
             for neuron, weights in feeds

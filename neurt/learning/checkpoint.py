@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from hwmodels.errors import UserError
 from hwmodels.inputs import parse_json
 from hwmodels.plain import printable, shortened
+from neurt.learning.sharding import as_part
 from neurt.loading.directory import MODEL
-from reports.kit.files import write_atomically
+from reports.kit.files import remove, write_atomically
 
 CHECKPOINT = "checkpoint.safetensors"
 FORMAT = "neurt-energy checkpoint"
 VERSION = "4"
+#: Before the step, the name of a folder.
+_SHARDS = "checkpoint-"
 
 
 class CheckpointError(UserError, ValueError):
@@ -34,6 +39,7 @@ def save_checkpoint(
     fingerprint: Mapping[str, str],
     tensors: Mapping[str, Tensor],
     metrics: str = "",
+    shards: Mapping[str, str] | None = None,
 ) -> Path:
     """Replace the checkpoint of a directory in one step; if that fails, the older one is whole.
 
@@ -42,6 +48,7 @@ def save_checkpoint(
         fingerprint: All that the result depends on, so that no other training continues it.
         tensors: Trainable parameters and the optimiser's state, by name.
         metrics: The table of all steps done, as each run of the training writes it.
+        shards: SHA-256 by the name of a file that holds tensors in its place, see `shards.py`.
     """
     metadata = {
         "format": FORMAT,
@@ -50,12 +57,14 @@ def save_checkpoint(
         "step": str(step),
         "fingerprint": json.dumps(dict(fingerprint)),
         "metrics": hashlib.sha256(metrics.encode()).hexdigest(),
+        **({"shards": json.dumps(dict(shards))} if shards else {}),
     }
-    metadata["sha256"] = _digest(metadata, tensors)
+    whole = {name: x.cpu().contiguous() for name, x in tensors.items()}
+    metadata["sha256"] = _digest(metadata, whole)
 
     def write(path: Path) -> None:
         try:
-            save_file({name: x.contiguous() for name, x in tensors.items()}, path, metadata)
+            save_file(whole, path, metadata)
         except SafetensorError as error:  # a full disk, say, which the library does not call so
             raise OSError(str(error)) from error
 
@@ -68,6 +77,7 @@ class Checkpoint(NamedTuple):
     step: int  #: steps done
     tensors: dict[str, Tensor]  #: trainable parameters and the optimiser's state, by name
     metrics: str  #: SHA-256 of the table of these steps
+    shards: dict[str, str]  #: SHA-256 by the name of each file that has tensors in its place
 
 
 def load_checkpoint(directory: Path, fingerprint: Mapping[str, str]) -> Checkpoint:
@@ -93,7 +103,8 @@ def load_checkpoint(directory: Path, fingerprint: Mapping[str, str]) -> Checkpoi
         raise _damaged(path, error) from error
     if _digest(metadata, tensors) != metadata.get("sha256"):
         raise _damaged(path, "its SHA-256 is another")
-    return Checkpoint(int(metadata["step"]), tensors, metadata["metrics"])
+    shards: dict[str, str] = json.loads(metadata.get("shards", "{}"))
+    return Checkpoint(int(metadata["step"]), tensors, metadata["metrics"], shards)
 
 
 def check_unused(directory: Path) -> None:
@@ -107,13 +118,30 @@ def check_unused(directory: Path) -> None:
         raise CheckpointError(f"'{directory}' holds a model ({MODEL}); choose another --out")
 
 
+def folder_of_shards(directory: Path, step: int) -> Path:
+    """Where the shards of the checkpoint after a step are."""
+    return directory / f"{_SHARDS}{step}"
+
+
+def folders_of_shards(directory: Path) -> list[Path]:
+    """All of them, those of checkpoints that were begun or replaced too."""
+    return [path for path in directory.glob(f"{_SHARDS}*") if path.is_dir()]
+
+
+def remove_checkpoint(directory: Path) -> None:
+    """Remove the checkpoint of a training that ended; what is left of it if that fails is none."""
+    remove(directory / CHECKPOINT)
+    for folder in folders_of_shards(directory):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def state_tensors(
     trained: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer
 ) -> dict[str, Tensor]:
-    """Parameters and what AdamW knows of each, on the CPU, named `kind/parameter`."""
-    tensors = {f"parameter/{name}": p.detach().cpu() for name, p in trained.items()}
+    """Parameters and what AdamW knows of each, where they are, named `kind/parameter`."""
+    tensors = {f"parameter/{name}": p.detach() for name, p in trained.items()}
     for name, p in trained.items():
-        tensors |= {f"{key}/{name}": value.cpu() for key, value in optimizer.state[p].items()}
+        tensors |= {f"{key}/{name}": value for key, value in optimizer.state[p].items()}
     return tensors
 
 
@@ -122,15 +150,18 @@ def restore(
     trained: Mapping[str, nn.Parameter],
     optimizer: torch.optim.Optimizer,
 ) -> None:
-    """Put back what `state_tensors` returned, in place."""
+    """Put back what `state_tensors` returned, in place; of sharded parameters their part of it."""
     for key, tensor in tensors.items():
         kind, _, name = key.partition("/")
+        if kind == "step":
+            optimizer.state[trained[name]][kind] = tensor
+            continue
+        part = tensor if isinstance(tensor, DTensor) else as_part(tensor, trained[name])
         if kind == "parameter":
             with torch.no_grad():
-                trained[name].copy_(tensor)
+                trained[name].copy_(part)
         else:
-            state: dict[str, Any] = optimizer.state[trained[name]]
-            state[kind] = tensor if kind == "step" else tensor.to(trained[name].device)
+            optimizer.state[trained[name]][kind] = part
 
 
 def _digest(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:

@@ -8,6 +8,7 @@ import torch
 from accelerate import PartialState
 from accelerate.state import AcceleratorState
 
+from neurt.learning.sharding import load_whole
 from neurt.loading.placement import DeviceError, find_device, find_dtype
 
 
@@ -17,6 +18,7 @@ def processes() -> PartialState:
     Where there is no GPU, Accelerate must be told to join the processes that `torchrun` starts:
     it would take each for the only one.
     """
+    load_whole()
     return PartialState(cpu=not torch.accelerator.is_available())
 
 
@@ -26,6 +28,7 @@ def training_device(asked: str) -> torch.device:
     Raises:
         DeviceError: If it is not there, or one accelerator is asked for by several processes.
     """
+    load_whole()
     several_share = int(os.environ.get("WORLD_SIZE", "1")) > 1
     if several_share and ":" in asked:
         raise DeviceError(

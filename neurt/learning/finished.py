@@ -6,11 +6,10 @@ import hashlib
 import shutil
 
 from hwmodels.inputs import parse_json, read_utf8
-from neurt.learning.checkpoint import CHECKPOINT, CheckpointError
+from neurt.learning.checkpoint import CheckpointError, remove_checkpoint
 from neurt.loading.directory import MODEL
 from neurt.requests.finetune import FinetuneRequest
 from neurt.requests.training import PretrainRequest, Trained
-from reports.kit.files import remove
 
 #: Sub-directory of a fine-tuning that holds a directory with the checkpoint of each stage until
 #: all is written.
@@ -33,7 +32,7 @@ def is_pretrained(request: PretrainRequest) -> bool:
     text = read_utf8(card, f"model card '{card}'", CheckpointError, 2**20)
     if f"    {request.command}\n" not in text:
         return False
-    remove(request.out / CHECKPOINT)
+    remove_checkpoint(request.out)
     return True
 
 

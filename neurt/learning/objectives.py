@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 from neurt.families import family_of
 from neurt.learning.activity import Activity
 from neurt.learning.pretrain import LanguageModelling
+from neurt.learning.sharding import blocks_of
 from neurt.spiking.modeling import SpikingLanguageModel
 
 
@@ -42,6 +43,11 @@ class _Imitation(_WithoutDropout):
         self.teacher: PreTrainedModel = copy.deepcopy(teacher, dict(kept))
         self.teacher.eval()
         self.teacher.requires_grad_(False)
+
+    @property
+    def gathered(self) -> list[type[nn.Module]]:
+        """See `blocks_of`."""
+        return [*blocks_of(self.student), *blocks_of(self.teacher)]
 
 
 class LayerMatch(_Imitation):

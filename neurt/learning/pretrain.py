@@ -17,9 +17,10 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 from transformers import logging as transformers_logging
 
 from hwmodels.plain import printable, several
-from neurt.learning.checkpoint import CHECKPOINT
+from neurt.learning.checkpoint import remove_checkpoint
 from neurt.learning.devices import processes, products_in, training_device
 from neurt.learning.finished import CARD
+from neurt.learning.sharding import blocks_of
 from neurt.learning.training import train
 from neurt.loading.faults import explains_device
 from neurt.loading.saving import round_weights, save_model
@@ -29,7 +30,7 @@ from neurt.spiking.precision import widest
 from neurt.text.corpus import HELD_OUT, Corpus, excerpt, read_corpus
 from neurt.text.data import CALIBRATION, HELDOUT
 from neurt.text.vocabulary import encode_documents, fast_tokenizer, train_tokenizer
-from reports.kit.files import remove, write_text
+from reports.kit.files import write_text
 from reports.kit.pictures import draw
 from reports.kit.table import escaped
 from reports.quality.evaluation import Quality
@@ -114,6 +115,11 @@ class LanguageModelling(nn.Module):
         super().__init__()
         self.model = model
 
+    @property
+    def gathered(self) -> list[type[nn.Module]]:
+        """See `blocks_of`."""
+        return blocks_of(self.model)
+
     def forward(self, ids: Tensor) -> dict[str, Tensor]:
         """Cross-entropy of windows (B, S), in nats per predicted token."""
         return {"loss": self.model(input_ids=ids, labels=ids, use_cache=False).loss}
@@ -193,7 +199,7 @@ def run_pretrain(
     files += save_model(
         model, fast_tokenizer(tokenizer, request.positions), out, request.save_dtype
     )
-    remove(out / CHECKPOINT)
+    remove_checkpoint(out)
     return Pretrained(held_out, files)
 
 

@@ -31,6 +31,16 @@ from neurt.learning.checkpoint import (
 )
 from neurt.learning.devices import processes
 from neurt.learning.optimizer import adamw, learning_rate
+from neurt.learning.sharding import (
+    accelerated,
+    as_whole,
+    gather,
+    is_sharded,
+    said_if_lost,
+    shardable,
+    trained_in,
+)
+from neurt.learning.shards import forget_other_shards, read_shards, write_shards
 from neurt.learning.windows import OwnText, digest_of, draw_windows, seed_of
 from neurt.progress import Progress, Say, silent
 from neurt.requests.training import TrainingSettings
@@ -46,6 +56,7 @@ class TrainingError(UserError, ValueError):
     """A training that cannot go on."""
 
 
+@said_if_lost()
 def train(
     objective: nn.Module,
     ids: Tensor,
@@ -85,30 +96,36 @@ def train(
         TrainingError: If a loss or a gradient is not finite, or the settings do not fit the ids
             or the number of processes.
         CheckpointError: If the directory holds another training, or none to resume.
+        LostProcessError: If another process that trains with this one is gone.
     """
     processes()
-    accelerator = Accelerator()
+    accelerator = accelerated()
     _check(ids, settings, accelerator)
-    trained = {name: p for name, p in objective.named_parameters() if p.requires_grad}
+    trained = whole = trained_in(objective)
     if not trained:
         raise TrainingError(f"{stage}: the objective has no parameter that requires a gradient")
     texts = [ids] if own is None else [ids, own.windows]
     halved = dtype is not torch.float32
     facts = {**(facts or {}), **({"precision": str(dtype)} if halved else {})}
     fingerprint = _fingerprint(trained, texts, settings, stage, facts)
-    optimizer = adamw(trained, settings, threshold_factor)
-    stored, rows = dict[str, Tensor](), list[MetricsRow]()
+    checkpoint, rows = None, list[MetricsRow]()
     if resume:
         checkpoint = load_checkpoint(directory, fingerprint)
-        stored, rows = checkpoint.tensors, _rows(directory, checkpoint)
+        rows = _rows(directory, checkpoint)
     else:
         check_unused(directory)
         if accelerator.is_main_process:
             prepare_directory(directory)
     accelerator.wait_for_everyone()
 
-    wrapped, stepper = accelerator.prepare(objective, optimizer)
-    restore(stored, trained, optimizer)
+    sharded = is_sharded(accelerator)
+    module = shardable(objective, accelerator) if sharded else objective
+    optimizer = adamw(trained_in(module), settings, threshold_factor)
+    wrapped, stepper = accelerator.prepare(module, optimizer)
+    trained = trained_in(module)  # now what this process has of them
+    if checkpoint is not None:
+        stored = read_shards(directory, checkpoint, trained, accelerator)
+        restore(stored, trained, optimizer)
     begin = len(rows)
     share = settings.batch // accelerator.num_processes
     mine = slice(accelerator.process_index * share, (accelerator.process_index + 1) * share)
@@ -124,27 +141,46 @@ def train(
         with torch.autocast(accelerator.device.type, dtype, enabled=halved):
             results = wrapped(windows)
         accelerator.backward(results["loss"])
-        norm = accelerator.clip_grad_norm_(list(trained.values()), settings.clip)
+        norm = float(as_whole(accelerator.clip_grad_norm_(list(trained.values()), settings.clip)))
         scalars = _means(results, accelerator)
-        _check_finite(scalars["loss"], float(norm), stage, step)
+        _check_finite(scalars["loss"], norm, stage, step)
         stepper.step()
         stepper.zero_grad()
         done, tokens = step + 1, settings.batch * settings.tokens
         speed = tokens / (time.perf_counter() - started)
         rate = learning_rate(settings, step)
-        rows.append(MetricsRow(done, stage, done * tokens, scalars, float(norm), rate, speed))
+        rows.append(MetricsRow(done, stage, done * tokens, scalars, norm, rate, speed))
         last = done == settings.steps
+        if last or done % settings.save_every == 0:
+            state = state_tensors(trained, optimizer)
+            _save(directory, rows, fingerprint, state, accelerator)
         if accelerator.is_main_process:
-            if last or done % settings.save_every == 0:
-                # In this order: rows that the checkpoint does not know are dropped on resuming.
-                write_metrics(rows, directory / METRICS)
-                state = state_tensors(trained, optimizer)
-                save_checkpoint(directory, done, fingerprint, state, _without_speed(rows))
             progress(stage, done, settings.steps)
             if last or done % max(1, settings.steps // LINES) == 0:
                 say(f"{stage} step {done}: loss {scalars['loss']:.4f}, {speed:,.0f} tokens/s")
     accelerator.wait_for_everyone()
+    if sharded:
+        gather(trained, whole)
     return rows
+
+
+def _save(
+    directory: Path,
+    rows: list[MetricsRow],
+    fingerprint: Mapping[str, str],
+    state: Mapping[str, Tensor],
+    accelerator: Accelerator,
+) -> None:
+    """Write the checkpoint after the last of the rows: by the main process, and shards by each."""
+    step, metrics = rows[-1].step, _without_speed(rows)
+    shards: dict[str, str] = {}
+    if is_sharded(accelerator):
+        shards, state = write_shards(directory, step, state, accelerator), {}
+    if accelerator.is_main_process:
+        # In this order: rows that the checkpoint does not know are dropped on resuming.
+        write_metrics(rows, directory / METRICS)
+        save_checkpoint(directory, step, fingerprint, state, metrics, shards)
+        forget_other_shards(directory, step)
 
 
 def _check(ids: Tensor, settings: TrainingSettings, accelerator: Accelerator) -> None:

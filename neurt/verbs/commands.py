@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from neurt.requests.base import Request
-from neurt.verbs.epilogs import EXAMPLES, MEASURED_COLUMNS, POINTS, PROCESSES
+from neurt.verbs.epilogs import EXAMPLES, FINETUNED, MEASURED_COLUMNS, POINTS, PRETRAINED
 from neurt.verbs.flags import add_flags, flag_fields
 from neurt.verbs.parser import Parser, PrintVersion
 from neurt.verbs.reading import read
@@ -116,12 +116,17 @@ COMMANDS = tuple(
             "evaluate.SweepRequest",
             POINTS,
         ),
-        ("pretrain", "train a small GPT-2 from scratch", "training.PretrainRequest"),
+        (
+            "pretrain",
+            "train a small GPT-2 from scratch",
+            "training.PretrainRequest",
+            PRETRAINED,
+        ),
         (
             "finetune",
             "convert a model and train its spiking version",
             "finetune.FinetuneRequest",
-            PROCESSES,
+            FINETUNED,
         ),
         ("price", "price a table of counts", "others.PriceRequest"),
         (

@@ -25,11 +25,14 @@ EXAMPLES = """examples:
   neurt-energy hw show 45nm
 """
 
-#: Of `finetune`.
-PROCESSES = (
+_PROCESSES = (
     "several processes, on GPUs or CPUs: accelerate launch --multi_gpu --num_processes N -m "
-    "neurt.cli finetune ... (its --cpu starts one process, whatever N)"
+    "neurt.cli {verb} ... (its --cpu starts one process, whatever N); each holds a part of the "
+    "parameters, gradients and optimiser with --use_fsdp --fsdp_version 2 in the place of "
+    "--multi_gpu. --resume goes on in another number of processes, sharded or not"
 )
+#: Of `finetune`, and of `pretrain`.
+FINETUNED, PRETRAINED = (_PROCESSES.format(verb=verb) for verb in ("finetune", "pretrain"))
 
 #: Of `sweep`.
 POINTS = (

@@ -37,7 +37,7 @@ def save(directory: Path, step: int = 4) -> Path:
 
 def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     assert save(tmp_path) == tmp_path / CHECKPOINT
-    step, tensors, _ = load_checkpoint(tmp_path, FINGERPRINT)
+    step, tensors, *_ = load_checkpoint(tmp_path, FINGERPRINT)
     assert step == 4
     assert tensors.keys() == TENSORS.keys()
     for name, tensor in TENSORS.items():

@@ -491,11 +491,12 @@ def test_other_settings_do_not_continue_a_training(
 # Several processes
 
 
+# --multi_gpu is the word for "several processes" on CPUs, too: --cpu would start only one.
+@pytest.mark.parametrize("how_many", ["--multi_gpu", "--use_fsdp --fsdp_version 2"])
 def test_two_processes_of_accelerate_find_what_one_finds(
-    ask: Ask, trained: Path, passages: Path, tmp_path: Path
+    ask: Ask, trained: Path, passages: Path, tmp_path: Path, how_many: str
 ) -> None:
-    # --multi_gpu is the word for "several processes" on CPUs, too: --cpu would start only one.
-    launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+    launch = ["-m", "accelerate.commands.launch", *how_many.split(), "--num_processes", "2"]
     launch += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
     launch += ["--main_process_port", "0"]
     flags = ["--model", str(trained), "--text", str(passages), "--out", "two", "--batch", "4"]
