@@ -95,3 +95,19 @@ def check_steps(plan: Counts, counts: Counts) -> None:
                 executed, planned = row.tally.ops[op], plan.layer(row.name).tally.ops[op]
                 rows = 2 * row.tally.slots  # and once for each row of softmax weights
                 assert executed <= planned <= rows
+
+
+def rows(counts: Counts) -> dict[str, LayerCount]:
+    """Those that ran, without operations of which there were none."""
+    return {row.name: row.with_ops(row.tally.ops) for row in counts.layers if row.calls}
+
+
+#: What is read once for each expert that somebody chose.
+OF_EXPERTS = (Op.WEIGHT_READ, Op.VECTOR_READ)
+
+
+def without_the_choice(row: LayerCount) -> LayerCount:
+    """A row without what depends on the experts that tokens chose."""
+    if not row.kind.endswith("Experts"):
+        return row
+    return row.with_ops({op: n for op, n in row.tally.ops.items() if op not in OF_EXPERTS})

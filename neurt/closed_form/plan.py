@@ -15,7 +15,7 @@ from hwmodels import Op
 from neurt.closed_form.analog_rows import analog_layer, norms_named
 from neurt.closed_form.passes import Pass
 from neurt.closed_form.row import Row
-from neurt.families import SelfAttention, Shape, layout, names_of
+from neurt.families import Head, SelfAttention, Shape, layout, names_of
 
 
 def plan_asa(
@@ -83,7 +83,6 @@ def whole_model(
         head: The language-model head where it is not the analog one.
     """
     family, rows = layout(shape), what.batch * what.queries
-    dense = formulas.linear(rows, shape.entries, shape.vocabulary, bias=shape.head_bias)
     into, out = _projections(shape, rows)
     prefixes = [f"{family.layers}.{depth}." for depth in range(shape.layers)]
     named = [
@@ -97,7 +96,7 @@ def whole_model(
         *norms_named(family.final_norm, shape, rows),
         *_positions_added(shape, what),
         *out,
-        *(head or [("lm_head", "Linear", dense)]),
+        *(head or [_head(shape, rows)]),
     ]
     whole: About = {**about, "batch": what.batch}
     label = names_of(shape.model_type).label
@@ -121,6 +120,15 @@ def whole_model(
         attention=str(conventions.attention),
         **whole,
     )
+
+
+def _head(shape: Shape, rows: int) -> Row:
+    """What the model ends in, which transformers runs on every token."""
+    tokens = shape.head is Head.TOKENS
+    made = shape.vocabulary if tokens else shape.labels
+    tally = formulas.linear(rows, shape.entries, made, bias=shape.head_bias)
+    scores = {Head.TOKENS: "lm_head", Head.SEQUENCE: "score"}
+    return scores.get(shape.head, layout(shape).token_scores), "Linear", tally
 
 
 def _projections(shape: Shape, rows: int) -> tuple[list[Row], list[Row]]:

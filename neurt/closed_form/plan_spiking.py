@@ -19,7 +19,7 @@ from neurt.closed_form.passes import Pass, PlanError
 from neurt.closed_form.plan import whole_model
 from neurt.closed_form.plan_rows import ARRIVING, Rows
 from neurt.closed_form.row import Row
-from neurt.families import Shape, family_of, not_converted
+from neurt.families import Shape, has_conversion, not_converted
 from neurt.spiking.config import Code, Coded, DeadZone, Form, SpikingConfig
 
 
@@ -52,8 +52,7 @@ def plan_ssa(
         )
     if spiking.conflict:
         raise PlanError(spiking.conflict)
-    family = family_of(shape.model_type)
-    if not family.converted:
+    if not has_conversion(shape):
         raise PlanError(not_converted(shape))
 
     def rows(prefix: str) -> _Layer:

@@ -18,6 +18,7 @@ from neurt.families.declared import (
     TYPES,
     analog_type,
     family_of,
+    has_conversion,
     is_converted,
     is_own,
     label,
@@ -27,10 +28,12 @@ from neurt.families.declared import (
 )
 from neurt.families.family import Family
 from neurt.families.gpt2 import ALIASES
+from neurt.families.heads import with_head
 from neurt.families.shape import (
     DeltaRule,
     Dense,
     Experts,
+    Head,
     LatentAttention,
     Layer,
     SelfAttention,
@@ -51,6 +54,7 @@ __all__ = [
     "Dense",
     "Experts",
     "Family",
+    "Head",
     "LatentAttention",
     "Layer",
     "SelfAttention",
@@ -60,6 +64,7 @@ __all__ = [
     "StateSpace",
     "analog_type",
     "family_of",
+    "has_conversion",
     "is_converted",
     "is_own",
     "label",
@@ -80,7 +85,7 @@ def read_shape(config: Mapping[str, Any], name: str) -> Shape:
     Raises:
         ShapeError: If it is of no known family, or a size is missing or impossible.
     """
-    config = _text_model(config)
+    whole, config = config, _text_model(config)
     given = config.get("model_type")
     kind = analog_type(given) if isinstance(given, str) else ""
     if kind not in TYPES:
@@ -90,7 +95,7 @@ def read_shape(config: Mapping[str, Any], name: str) -> Shape:
             "`neurt-energy count` counts any of transformers, and converted to spikes are "
             f"{converted}"
         )
-    return family_of(kind).read(Config(config, name), kind)
+    return with_head(family_of(kind).read(Config(config, name), kind), Config(whole, name))
 
 
 #: Language models inside of others that do not say their `model_type`, or are built like one that

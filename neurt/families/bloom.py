@@ -46,6 +46,7 @@ def _read(config: Config, model_type: str) -> Shape:
 BLOOM = Family(
     name="Bloom",
     classes={"bloom": "Bloom"},
+    token_scores="classifier",
     read=_read,
     layers="transformer.h",
     attention=_ATTENTION,

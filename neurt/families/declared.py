@@ -28,7 +28,7 @@ from neurt.families.opt import OPT, OTHERS
 from neurt.families.phi import PHI, PHI3, PHI_NORMED
 from neurt.families.qwen3 import QWEN3
 from neurt.families.qwen3_next import QWEN3_5, QWEN3_5_MOE, QWEN3_NEXT
-from neurt.families.shape import Shape
+from neurt.families.shape import Head, Shape
 from neurt.families.stablelm import STABLELM, STABLELM_OTHERS, STARCODER2
 
 #: All of them; of a family with several layouts the one that most of its models have comes first.
@@ -112,9 +112,20 @@ def is_own(model_type: object) -> bool:
     return any(kind in family.classes for family in OWN)
 
 
+def has_conversion(shape: Shape) -> bool:
+    """Whether a model can be converted to spikes: one of tokens, of a family that can be."""
+    return layout(shape).converted and shape.head is Head.TOKENS
+
+
 def not_converted(shape: Shape) -> str:
-    """Why a model of a family that is not converted has no spiking side, in a sentence."""
+    """Why a model that is not converted has no spiking side, in a sentence."""
     family = layout(shape)
+    if shape.head is not Head.TOKENS:
+        return (
+            f"a model that ends in {shape.labels} labels of a {shape.head} is planned, and not "
+            "converted to spikes, as those that predict tokens are; `neurt-energy plan` gives its "
+            "analog side"
+        )
     known = ", ".join(kind for one in CONVERTED for kind in one.classes)
     return (
         f"a model of type '{shape.model_type}' ({family.name}) is counted and planned, and not "

@@ -190,6 +190,7 @@ class Family:
     embedding_scaled: bool = False  #: whether the look-up of tokens multiplies them by a constant
     #: names in a layer of the additions of what attention and the feed-forward block give
     residuals: tuple[str, str] = ("residual.0", "residual.1")
+    token_scores: str = "score"  #: name of the head where it labels tokens
     model: str = "ForCausalLM"  #: what transformers appends to the prefix for the language model
     variant: str = ""  #: which of the layouts of these classes it is; see `Shape.variant`
     converted: bool = (

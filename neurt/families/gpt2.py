@@ -54,6 +54,7 @@ def _score_scale(config: Any, layer: int) -> float:
 GPT2 = Family(
     name="GPT-2",
     classes={"gpt2": "GPT2"},
+    token_scores="classifier",
     read=_read,
     layers="transformer.h",
     attention=Attention("attn", ("c_attn",), "c_proj", score_scale=_score_scale),

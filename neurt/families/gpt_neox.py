@@ -29,6 +29,7 @@ def _read(config: Config, model_type: str) -> Shape:
 GPT_NEOX = Family(
     name="GPT-NeoX",
     classes={"gpt_neox": "GPTNeoX"},
+    token_scores="classifier",
     read=_read,
     layers="gpt_neox.layers",
     attention=Attention("attention", ("query_key_value",), "dense", rotary=True),

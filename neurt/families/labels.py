@@ -157,6 +157,7 @@ _CODERS_OF_FEEDFORWARD = ("encoder", "hidden_encoder")
 def _outside(family: Family) -> dict[str, Part]:
     """What is beside the transformer layers, but for the head."""
     found = {name: ("embedding", "embedding") for name, _ in family.embeddings}
+    found |= dict.fromkeys(("score", family.token_scores), ("head", "score"))
     if family.final_norm is not None:
         found[family.final_norm] = "head", "norm"
     if family.projections is not None:

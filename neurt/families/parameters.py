@@ -10,6 +10,7 @@ from neurt.families.declared import layout
 from neurt.families.shape import (
     DeltaRule,
     Dense,
+    Head,
     LatentAttention,
     Layer,
     SelfAttention,
@@ -34,6 +35,7 @@ def parameters(shape: Shape) -> Parameters:
     """Count the parameters of a model."""
     family, kinds = layout(shape), Counter(shape.each)
     table = shape.vocabulary * shape.entries
+    made = shape.vocabulary if shape.head is Head.TOKENS else shape.labels
     learned = (
         (shape.positions + family.positions_unused) * shape.width
         if len(family.embeddings) > 1
@@ -42,9 +44,10 @@ def parameters(shape: Shape) -> Parameters:
     norms = sum(name is not None for name in (family.embedding_norm, family.final_norm))
     projected = 2 * shape.width * shape.table_width
     outside = (
-        table * (1 if shape.tied else 2)
+        table
+        + (0 if shape.tied else made * shape.entries)
         + learned
-        + shape.vocabulary * shape.head_bias
+        + made * shape.head_bias
         + norms * family.norm.parameters(shape.width)
         + projected
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
 from itertools import groupby
 
 from energy.formulas.conventions import Window
@@ -87,6 +88,14 @@ class Layer:
     feedforward: Dense | Experts | None
 
 
+class Head(StrEnum):
+    """What a model ends in."""
+
+    TOKENS = "tokens"  #: logits of the next token
+    SEQUENCE = "sequence"  #: labels of a sequence: a classification, or a reward
+    TOKEN = "token"  #: labels of each token
+
+
 @dataclass(frozen=True)
 class Shape:
     """The sizes that decide every dense count. What is left out is as in GPT-2."""
@@ -109,6 +118,8 @@ class Shape:
     head_bias: bool = False  #: whether the language-model head has a bias
     rotated: int = 0  #: channels of a head that are rotated by positions, if any are; 0 for all
     table_width: int = 0  #: channels of the table of tokens and of the head; 0 for `width`
+    head: Head = Head.TOKENS  #: what it ends in
+    labels: int = 0  #: what it scores where that is no token
     capped: bool = False  #: whether a tanh bounds the scores of attention
     variant: str = ""  #: which layout of its family it has, where there are several
     #: its layers one by one; empty where all have full attention and a dense block of width `inner`
@@ -171,4 +182,4 @@ class Shape:
 
 
 #: Fields that a file leaves out where they are as in GPT-2.
-_RARE = ("head_bias", "rotated", "table_width", "capped", "variant", "kinds")
+_RARE = ("head_bias", "rotated", "table_width", "head", "labels", "capped", "variant", "kinds")

@@ -39,6 +39,7 @@ from neurt.loading.source import (
     ModelError,
     ModelSource,
     cached_file,
+    check_head,
     read_config,
     resolve,
     why_unreachable,
@@ -75,6 +76,7 @@ def foreign(model: str) -> Foreign | None:
         if source.file is not None:
             return None
         if source.shape is not None and not is_own(source.shape.model_type):
+            check_head(source.shape, source.name)
             plain = replace(source, shape=None)
             return Foreign(plain, configuration(source), None, source.shape)
         if source.shape is not None or source.hub_id is None or why_unreachable(source.hub_id):
@@ -82,6 +84,7 @@ def foreign(model: str) -> Foreign | None:
         config = configuration(source)
         shape = read_shape(config.to_dict(), model)
         if not is_own(shape.model_type):
+            check_head(shape, source.name)
             return Foreign(source, config, None, shape)
     except ContradictionError:  # which transformers settles by the order of the keys
         raise

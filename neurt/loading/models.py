@@ -17,7 +17,7 @@ from neurt.loading.gguf.header import read_header
 from neurt.loading.gguf.names import config_of
 from neurt.loading.placement import Placement, find_placement, place, placement_of
 from neurt.loading.reading import configuration, from_pretrained
-from neurt.loading.source import ModelError, ModelSource, cached_revision, resolve
+from neurt.loading.source import ModelError, ModelSource, cached_revision, check_head, resolve
 from neurt.loading.tokenizer import check_vocabulary, gpt2_tokenizer, tokenizer_for
 from neurt.loading.weights import Weights, choose_weights, origin_of
 from neurt.spiking.conversion import ConversionError, analog_of, check_converted
@@ -93,6 +93,7 @@ def load_model(
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     source = model if isinstance(model, ModelSource) else resolve(str(model))
+    check_head(source.shape, source.name)
     where = find_placement(device, dtype, source)
     random, why_not = choose_weights(source, weights)
     if source.is_converted:
@@ -135,6 +136,7 @@ def _pretrained(
     shape = source.shape
     if shape is None:  # of the hub, which answers: refuse other architectures before the weights
         shape = read_shape(configuration(source).to_dict(), source.name)
+        check_head(shape, source.name)
     asks = f"is it a {family_of(shape.model_type).name} language model?"
     return from_pretrained(class_of(shape.model_type), source, asks, where)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from hwmodels.errors import did_you_mean
 from hwmodels.plain import quoted
-from neurt.families import ALIASES, Shape, is_converted, read_shape, wrapper_of
+from neurt.families import ALIASES, Head, Shape, is_converted, read_shape, wrapper_of
 from neurt.loading.configured import ModelError as ModelError
 from neurt.loading.configured import read_config as read_config
 from neurt.loading.gguf.file import smollm2_file
@@ -173,6 +173,15 @@ def _on_the_hub(model: str) -> ModelSource | None:
 def _of_file(name: str, file: Path, *, shipped: bool = False) -> ModelSource:
     shape = read_shape(config_of(read_header(file)), str(file))
     return ModelSource(name, None, None, shape, shipped, file)
+
+
+def check_head(shape: Shape | None, name: str) -> None:
+    """Raise ModelError if a model that is to be run ends in labels, and not in tokens."""
+    if shape is not None and shape.head is not Head.TOKENS:
+        raise ModelError(
+            f"'{name}' ends in {shape.labels} labels of a {shape.head}, and only models that "
+            "predict tokens are run; `neurt-energy plan` plans it"
+        )
 
 
 def known_config(hub_id: str) -> Path | None:

@@ -20,7 +20,7 @@ from neurt.closed_form.passes import Pass, PlanError, check_length
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_rows import Rows
 from neurt.closed_form.plan_spiking import plan_ssa
-from neurt.families import Shape, layout, not_converted
+from neurt.families import Shape, has_conversion, not_converted
 from neurt.loading.source import resolve
 from neurt.measure.conversion import conversion_of
 from neurt.measure.planning import CLOSED_FORM, known_shape
@@ -142,7 +142,7 @@ def _model(request: BreakEvenRequest) -> Iterator[_Sides]:
     source = resolve(request.model)
     spiking, shape = conversion_of(source, request), known_shape(source)
     what, conventions = request.what, Conventions(request.attention)
-    if not layout(shape).converted:
+    if not has_conversion(shape):
         raise PlanError(not_converted(shape))
     check_length(what.keys, shape, request.model)
     about: About = {"model": source.name, "weights": CLOSED_FORM}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from neurt.families import Shape, layout, not_converted
+from neurt.families import Shape, has_conversion, not_converted
 from neurt.families.parameters import parameters
 from neurt.loading.models import Weights
 from neurt.loading.source import ModelSource
@@ -45,7 +45,7 @@ def open_streamed(
     """
 
     def fits(shape: Shape) -> None:
-        if not layout(shape).converted:
+        if not has_conversion(shape):
             raise ConversionError(not_converted(shape))
         check(shape)
 

@@ -7,7 +7,7 @@ from functools import partial
 
 from torch import Tensor
 
-from neurt.families import Shape, layout, not_converted
+from neurt.families import Shape, has_conversion, not_converted
 from neurt.loading.models import LoadedModel, Weights, load_model
 from neurt.loading.source import ModelSource
 from neurt.progress import Progress, Say, silent
@@ -44,7 +44,7 @@ def load(
     """
 
     def fits(shape: Shape) -> None:
-        if not analog and not layout(shape).converted:
+        if not analog and not has_conversion(shape):
             raise ConversionError(not_converted(shape))
         check(shape)
 

@@ -10,7 +10,7 @@ from energy.formulas import Mla
 from neurt.closed_form.expert_rows import ASSUMED
 from neurt.closed_form.passes import beyond, check_stages, longest_of
 from neurt.closed_form.plan import plan_passes
-from neurt.families import Experts, layout
+from neurt.families import Experts, Head, has_conversion, layout
 from neurt.families.parameters import parameters
 from neurt.loading.source import resolve
 from neurt.measure.planning import CLOSED_FORM, check_mla, inside, known_shape, now, versions
@@ -33,7 +33,7 @@ _RECORDED = {
 def is_analog_alone(request: PlanRequest) -> bool:
     """Whether a plan has no spiking side: nobody wants it, or nothing converts its family."""
     shape = resolve(request.model).shape
-    return request.analog or (shape is not None and not layout(shape).converted)
+    return request.analog or (shape is not None and not has_conversion(shape))
 
 
 def run_analog_plan(request: PlanRequest) -> CountRun:
@@ -46,7 +46,7 @@ def run_analog_plan(request: PlanRequest) -> CountRun:
     source = resolve(request.model)
     shape = known_shape(source)
     family = layout(shape)
-    alone = "is not converted to spikes" if not family.converted else "is planned alone"
+    alone = "is planned alone" if has_conversion(shape) else "is not converted to spikes"
     given = request.model_fields_set & set(_OF_SPIKES) - {"spiking"}
     given |= request.spiking.model_fields_set
     if given:
@@ -70,6 +70,11 @@ def run_analog_plan(request: PlanRequest) -> CountRun:
         "widths_used": {it.name: stored.used(counts, it) for it in machines},
     }
     said = [f"{family.name} {alone}: the analog model, in closed form."]
+    if shape.head is not Head.TOKENS:
+        said.append(
+            f"It ends in {shape.labels} labels of each {shape.head}: a score of every token, as "
+            "transformers runs it, and no logits of a vocabulary."
+        )
     if any(isinstance(kind.feedforward, Experts) for kind in shape.each):
         said.append(ASSUMED)
     said += (f"{x}." for x in inside(source))

@@ -13,7 +13,7 @@ from hwmodels.wholechip import WholeChip
 from neurt.closed_form.passes import beyond, check_length, decode
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.closed_form.serving import BITS
-from neurt.families import layout
+from neurt.families import has_conversion
 from neurt.measure.conversion import conversion_of
 from neurt.measure.served_models import ServedModel, served_model
 from neurt.requests.base import RequestError
@@ -64,7 +64,7 @@ def _server(
     assert prompt is not None
     assert generate is not None
     variants: tuple[Variant, ...] = ()
-    if model.shape is not None and layout(model.shape).converted:
+    if model.shape is not None and has_conversion(model.shape):
         alone = model.served.step(1, prompt, generate, step.gpus)
         variants = tuple(_variants(request, model, chip, step, alone))
     notes = tuple(
@@ -128,7 +128,7 @@ def _notes(
 ) -> Iterator[str]:
     if step.gpus == 1 and not said:
         yield "One GPU is taken to hold the model; give --gpus for several"
-    if model.shape is None or not layout(model.shape).converted:
+    if model.shape is None or not has_conversion(model.shape):
         yield (
             "No spiking side: a model of this type is not converted here. On a GPU an event is a "
             "multiply-accumulate in any case, so that spikes save nothing there by themselves"

@@ -25,7 +25,7 @@ ORDER = {
         "residual",
     ),
     "ffn": ("norm", "neuron", "router", "ffn_up", "activation", "ffn_down", "residual"),
-    "head": ("norm", "projection", "neuron", "lm_head"),
+    "head": ("norm", "projection", "neuron", "lm_head", "score"),
 }
 
 #: Blocks whose saving is looked at; None is the whole model.
@@ -65,6 +65,7 @@ COMPONENT_COLOURS = {
     "ffn_down": "#7FD6B8",
     "projection": "#999999",
     "lm_head": "#D55E00",
+    "score": "#D55E00",
     "conv": "#0072B2",
     "linear": "#009E73",
     "product": "#E69F00",
@@ -116,6 +117,7 @@ COMPONENT_NAMES = {
     "embedding": "embeddings",
     "projection": "width of embeddings",
     "lm_head": "language-model head",
+    "score": "scores of labels",
     "conv": "convolutions",
     "linear": "linear layers",
     "product": "products of activations",

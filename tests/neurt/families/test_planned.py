@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import cache
 
 import pytest
-from plans import measured
+from plans import measured, rows, without_the_choice
 from tiny_models import MIXTURES, TINY, tiny_model
 from transformers import PreTrainedModel
 
-from energy import Attention, Conventions, Counts, LayerCount, exposed_attention
+from energy import Attention, Conventions, Counts, exposed_attention
 from energy.formulas import Mla
 from hwmodels import Op
 from neurt.closed_form.passes import Pass, PlanError, decode, prefill
@@ -21,11 +21,6 @@ from neurt.spiking.config import SpikingConfig
 from reports.kit.parts import COMPONENT_COLOURS, COMPONENT_NAMES, ORDER
 
 made = cache(tiny_model)
-
-
-def rows(counts: Counts) -> dict[str, LayerCount]:
-    """Those that ran, without operations of which there were none."""
-    return {row.name: row.with_ops(row.tally.ops) for row in counts.layers if row.calls}
 
 
 def hooks(model: PreTrainedModel, what: Pass, conventions: Conventions) -> Counts:
@@ -71,17 +66,6 @@ def test_decode_that_absorbs_the_expansion_of_latents_by_hand() -> None:
         assert not [row.name for row in forms[1].layers if row.label.block == "other"]
     # Keys and values of a whole prompt are made in both.
     assert plan_asa(shape, prefill(9), convention) == plan_asa(shape, prefill(9))
-
-
-#: What is read once for each expert that somebody chose.
-OF_EXPERTS = (Op.WEIGHT_READ, Op.VECTOR_READ)
-
-
-def without_the_choice(row: LayerCount) -> LayerCount:
-    """A row without what depends on the experts that tokens chose."""
-    if not row.kind.endswith("Experts"):
-        return row
-    return row.with_ops({op: n for op, n in row.tally.ops.items() if op not in OF_EXPERTS})
 
 
 @pytest.mark.parametrize("kind", MIXTURES)
