@@ -177,6 +177,13 @@ def _source(args: Sequence[Any], words: Mapping[str, Any], look: Look) -> Spikes
     return spikes_of(look(args[1]))
 
 
+def _alone(args: Sequence[Any], words: Mapping[str, Any], look: Look) -> Spikes | None:
+    """A sum, mean or maximum over dimensions of one entry each."""
+    x, over = args[0], args[1] if len(args) > 1 else words.get("dim")
+    dimensions = range(x.dim()) if over is None else [over] if isinstance(over, int) else over
+    return spikes_of(look(x)) if all(x.shape[at] == 1 for at in dimensions) else None
+
+
 def _constant(args: Sequence[Any], words: Mapping[str, Any], look: Look) -> Spikes | None:
     """A tensor that is filled with one number."""
     return BLANK if _number(args[1], look) == 0 else None
@@ -208,6 +215,8 @@ RULES: Mapping[str, Carry] = {
     "select_scatter": partial(_written, 1),
     "scatter": partial(_written, 3),
     "fill": _constant,
+    "mean": _alone,
+    "sum": _alone,
     "relu": _positive,
     "abs": _positive,
 }

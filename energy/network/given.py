@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from energy.counts import Tally
+from energy.network.arrive import Events
 from energy.network.carry import spikes_of
 from energy.network.provenance import Origin
 from energy.network.spikes import Spikes
@@ -33,6 +34,7 @@ class Given(NamedTuple):
     out: Tensor
     look: Look
     where: str  #: for errors
+    events: Events
 
     def spikes(self, at: int) -> Spikes | None:
         """What is known of an operand that holds spikes."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from energy import formulas
 from energy.counts import Levels, Tally
 from energy.formulas import network, nonlinear
-from energy.network.arrive import NetworkError, count
+from energy.network.arrive import NetworkError
 from energy.network.call import Call
 from energy.network.frame import Frame
 from energy.network.kind import NeuronKind
@@ -101,7 +101,7 @@ class Hooks:
         if spikes is None:
             tally, analog = _analog(sent.numel(), given.numel(), kind), Tally()
         else:
-            events = count(sent, spikes, frame.name)
+            events = self._watch.events.count(sent, spikes, frame.name)
             levels = spikes.levels or kind.levels
             vector = prod(sent.shape[2 if multi else 1 :])
             tally = _spiking(frame.module, kind, levels, events, sent, given, vector)

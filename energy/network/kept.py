@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
@@ -12,6 +12,10 @@ from torch import Tensor, nn
 _OWN = {"_parameters", "_modules", "training", "_compiled_call_impl"} | {
     key for key in vars(nn.Module()) if "hooks" in key
 }
+
+
+#: Types of values that nothing changes in place.
+_PLAIN = {bool, int, float, complex, str, bytes, type(None)}
 
 
 @contextmanager
@@ -25,46 +29,48 @@ def kept(model: nn.Module) -> Iterator[None]:
             _restore(module, state)
 
 
-def _state(module: nn.Module) -> dict[str, Any]:
-    return {key: _copy(value) for key, value in vars(module).items() if key not in _OWN}
+class _State(NamedTuple):
+    """The attributes of a module, and what is in those that may be changed in place."""
+
+    own: dict[str, Any]
+    tensors: list[tuple[Tensor, int, Tensor]]  #: with their version and their values
+    contents: list[tuple[Any, Any]]  #: of dictionaries, lists and sets
 
 
-def _copy(value: Any) -> Any:
-    """A value, with the contents of what may be changed in place."""
+def _state(module: nn.Module) -> _State:
+    own = {key: value for key, value in vars(module).items() if key not in _OWN}
+    state = _State(own, [], [])
+    for value in own.values():
+        if type(value) not in _PLAIN:
+            _look(value, state)
+    return state
+
+
+def _look(value: Any, state: _State) -> None:
+    """Note what a value holds, and what that holds in turn."""
     if isinstance(value, Tensor):
-        return value, (value.detach().clone(), _version(value))
-    if isinstance(value, dict):
-        return value, {key: _copy(x) for key, x in value.items()}
-    if isinstance(value, list):
-        return value, [_copy(x) for x in value]
-    if isinstance(value, set):
-        return value, set(value)
-    return value, None
+        state.tensors.append((value, _version(value), value.detach().clone()))
+    elif isinstance(value, (dict, list, set)):
+        state.contents.append((value, value.copy()))
+        for part in value.values() if isinstance(value, dict) else value:
+            if type(part) not in _PLAIN:
+                _look(part, state)
 
 
-def _restore(module: nn.Module, state: dict[str, Any]) -> None:
+def _restore(module: nn.Module, state: _State) -> None:
+    for tensor, version, values in state.tensors:
+        if _version(tensor) != version:  # it was written into
+            tensor.detach().copy_(values)
+    for value, contents in state.contents:
+        if isinstance(value, list):
+            value[:] = contents
+        else:
+            value.clear()
+            value.update(contents)
     own = vars(module)
-    for key in [key for key in own if key not in _OWN and key not in state]:
+    for key in [key for key in own if key not in _OWN and key not in state.own]:
         del own[key]
-    for key, copied in state.items():
-        own[key] = _original(copied)
-
-
-def _original(copied: tuple[Any, Any]) -> Any:
-    value, contents = copied
-    if isinstance(value, Tensor):
-        clone, version = contents
-        if _version(value) != version:  # it was written into
-            value.detach().copy_(clone)
-    elif isinstance(value, dict):
-        value.clear()
-        value.update({key: _original(x) for key, x in contents.items()})
-    elif isinstance(value, list):
-        value[:] = [_original(x) for x in contents]
-    elif isinstance(value, set):
-        value.clear()
-        value.update(contents)
-    return value
+    own.update(state.own)
 
 
 def _version(tensor: Tensor) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple
 
 from energy.counts import Levels
@@ -150,6 +151,7 @@ _LIBRARIES = (
 )
 
 
+@lru_cache(maxsize=4096)
 def known(kind: type) -> NeuronKind | None:
     """What the modules of a class of one of the libraries are, if it is one of their neurons."""
     home = f"{kind.__module__}."

@@ -10,7 +10,6 @@ from torch import Tensor
 from energy.counts import Tally
 from energy.formulas import network
 from energy.formulas.convolution import Convolution, whole
-from energy.network.arrive import count, count_positions
 from energy.network.given import Given, Work, free
 from hwmodels import Op
 
@@ -21,9 +20,11 @@ def total(given: Given) -> Work:
     inputs, outputs, scaled = x.numel(), given.out.numel(), given.name == "mean"
     analog = network.mean_of(inputs, outputs, inputs - outputs, scaled=scaled)
     spikes = given.spikes(0)
+    if spikes is not None and inputs == outputs:  # of one entry each
+        return Work("pool", free(given), analog)
     if spikes is None:
         return Work("pool", analog, analog)
-    events = count(x, spikes, given.where)
+    events = given.events.count(x, spikes, given.where)
     return Work("pool", _of_spikes(events, outputs if scaled else 0, inputs, outputs), analog)
 
 
@@ -56,7 +57,7 @@ def average(given: Given) -> Work:
     if spikes is None:
         return Work("pool", analog, analog)
     flat = x.reshape(1, -1, *shape.size)
-    found = count_positions(flat, spikes, given.where)
+    found = given.events.positions(flat, spikes, given.where)
     added = int((found * torch.from_numpy(shape.fan_out())).sum())
     return Work("pool", _of_spikes(added, outputs, inputs, outputs), analog)
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from energy.formulas.convolution import Convolution, whole
-from energy.network.arrive import count, count_positions, levels_of
+from energy.network.arrive import Events, levels_of
 from energy.network.call import Call, Moved, Streamed, product_call
 from energy.network.provenance import Constant, Origin
 from energy.network.spikes import Spikes
@@ -115,7 +115,7 @@ def _convolution(args: Sequence[Any], out: Tensor, look: Look, padded: bool) -> 
     )
 
 
-def call_of(product: Product, name: str, *, padded: bool) -> Call:
+def call_of(product: Product, name: str, events: Events, *, padded: bool) -> Call:
     """What a product costs, as it ran and as a product of analog values.
 
     Raises:
@@ -123,16 +123,16 @@ def call_of(product: Product, name: str, *, padded: bool) -> Call:
         NetworkError: If they have no values.
     """
     analog = product_call(product.macs, _moved(product, spiking=False), None)
-    streamed = [
-        _streamed(product, side, name, padded)
+    streams = [
+        _streamed(product, side, name, events, padded)
         for side in (0, 1)
         if product.sides[side].spikes is not None
     ]
     shape = tuple(_streaming(product).tensor.shape)
-    if not streamed:
+    if not streams:
         return Call(analog, analog, shape=shape)
     moved = _moved(product, spiking=True)
-    tallies = [product_call(product.macs, moved, events) for events in streamed]
+    tallies = [product_call(product.macs, moved, streamed) for streamed in streams]
     blank = all(x.spikes is None or x.spikes.blank for x in product.sides)
     return Call(tallies[0], analog, tallies[1] if len(tallies) > 1 else None, blank, shape)
 
@@ -142,23 +142,23 @@ def _streaming(product: Product) -> Operand:
     return product.right if product.left.constant and not product.right.constant else product.left
 
 
-def _streamed(product: Product, side: int, name: str, padded: bool) -> Streamed:
+def _streamed(product: Product, side: int, name: str, known: Events, padded: bool) -> Streamed:
     which = product.sides[side]
     tensor, spikes = which.tensor, which.spikes
     assert spikes is not None
     shape = product.convolution
     if shape is None:
-        events = count(tensor, spikes, name)
+        events = known.count(tensor, spikes, name)
         reached = events * product.fan_out[side]
         channels = tensor.shape[-1] if side == 0 or tensor.dim() < 2 else tensor.shape[-2]
     elif side == 0:
-        found = count_positions(tensor, spikes, name)
+        found = known.positions(tensor, spikes, name)
         events = int(found.sum())
         fan_out = torch.from_numpy(shape.fan_out(padded=padded))
         reached = int((found * fan_out).sum())
         channels = prod(tensor.shape[1:])
     else:  # a kernel that is spikes itself meets each entry of the input that it passes
-        events = count(tensor, spikes, name)
+        events = known.count(tensor, spikes, name)
         reached = events * (product.macs // max(1, tensor.numel()))
         channels = prod(tensor.shape[1:])
     return Streamed(events, reached, tensor.numel(), levels_of(spikes), channels)

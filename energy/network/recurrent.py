@@ -9,7 +9,7 @@ from torch import Tensor
 
 from energy.counts import Tally
 from energy.formulas import network
-from energy.network.arrive import count, levels_of
+from energy.network.arrive import Events, levels_of
 from energy.network.call import Call, Moved, Streamed, product_call
 from energy.network.provenance import Origin
 from energy.network.spikes import Spikes
@@ -21,7 +21,7 @@ def is_lstm(name: str) -> bool:
 
 
 def lstm_calls(
-    args: Sequence[Any], out: Tensor, look: Callable[[Tensor], Origin], name: str
+    args: Sequence[Any], out: Tensor, look: Callable[[Tensor], Origin], name: str, known: Events
 ) -> Iterator[tuple[str, Call]]:
     """The products with the input and with the state of all time steps, and the gates."""
     x, inputs, states = args[0], args[1], args[2]
@@ -37,7 +37,7 @@ def lstm_calls(
         moved = Moved(weight.numel(), bias, slots, 0, gates)
         analog = tally = product_call(macs, moved, None)
         if spikes is not None:
-            events = count(x, spikes, name)
+            events = known.count(x, spikes, name)
             streamed = Streamed(events, events * 4 * hidden, slots, levels_of(spikes), inner)
             tally = product_call(macs, moved._replace(values=0, slots=slots), streamed)
         yield part, Call(tally, analog, shape=shape)

@@ -13,6 +13,7 @@ from energy.counts import Tally
 from energy.formulas import network
 from energy.meter.audit import UncountedOperation
 from energy.meter.spikes import Arrivals
+from energy.network.arrive import Events
 from energy.network.call import Call, Row
 from energy.network.carry import carried, ends_spikes, tensors_of
 from energy.network.elementwise import work
@@ -47,6 +48,7 @@ class Watch(TorchDispatchMode):
         """Watch modules, by name; the buffers of those that are neurons are states."""
         super().__init__()  # type: ignore[no-untyped-call]
         self.choices = choices
+        self.events = Events()
         self.rows: dict[str, Row] = {}
         self.uncounted: Counter[str] = Counter()
         #: Where spikes became analog values: module and operation, with the number of calls.
@@ -148,7 +150,9 @@ class Watch(TorchDispatchMode):
         if operation.name in _BATCH_NORMS:
             self._batch_norm(frame, args, out)
             return
-        found = work(Given(operation.name, args, words, out, self.known.of, frame.name))
+        found = work(
+            Given(operation.name, args, words, out, self.known.of, frame.name, self.events)
+        )
         if found is not None:
             call = Call(found.tally, found.analog, shape=frame.shape or _shape(args))
             kind = type(frame.module).__name__ if not frame.module._modules else operation.name
@@ -175,7 +179,7 @@ class Watch(TorchDispatchMode):
         for side in product.sides:
             if side.undeclared and side.tensor.is_floating_point():
                 self.arrive(row, side.tensor)
-        call = call_of(product, row, padded=choices.padded)
+        call = call_of(product, row, self.events, padded=choices.padded)
         shape = self._frame().shape
         self.add(row, kind, component, call._replace(shape=shape) if shape else call)
         self._sums.put(out, product.bias is not None)
@@ -208,7 +212,7 @@ class Watch(TorchDispatchMode):
 
     def _lstm(self, args: Sequence[Any], out: Tensor) -> None:
         frame = self._frame()
-        for part, call in lstm_calls(args, out, self.known.of, frame.name):
+        for part, call in lstm_calls(args, out, self.known.of, frame.name, self.events):
             row = ".".join(word for word in (frame.name, part) if word)
             self.add(row, type(frame.module).__name__, "recurrent", call)
 
