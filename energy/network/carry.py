@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from energy.network.provenance import CONSTANT, Constant, Origin
+from energy.network.provenance import CONSTANT, Analog, Constant, Origin
 from energy.network.spikes import BLANK, Spikes
 
 Look = Callable[[Tensor], Origin]
@@ -59,8 +59,9 @@ def carried(name: str, args: Sequence[Any], words: Mapping[str, Any], look: Look
             return found
     elif _MOVES.fullmatch(name):
         first = args[0] if args and isinstance(args[0], Tensor) else None
-        if first is not None and (found := spikes_of(look(first))) is not None:
-            return found
+        origin = None if first is None else look(first)
+        if isinstance(origin, (Spikes, Analog)):
+            return origin
     elif _BLANKS.fullmatch(name):
         return BLANK
     tensors = list(tensors_of(args))
@@ -184,6 +185,12 @@ def _alone(args: Sequence[Any], words: Mapping[str, Any], look: Look) -> Spikes 
     return spikes_of(look(x)) if all(x.shape[at] == 1 for at in dimensions) else None
 
 
+def _as_large(args: Sequence[Any], words: Mapping[str, Any], look: Look) -> Spikes | None:
+    """A pooling to the size that its input has."""
+    x, size = args[:2]
+    return spikes_of(look(x)) if tuple(x.shape[-len(size) :]) == tuple(size) else None
+
+
 def _constant(args: Sequence[Any], words: Mapping[str, Any], look: Look) -> Spikes | None:
     """A tensor that is filled with one number."""
     return BLANK if _number(args[1], look) == 0 else None
@@ -215,6 +222,8 @@ RULES: Mapping[str, Carry] = {
     "select_scatter": partial(_written, 1),
     "scatter": partial(_written, 3),
     "fill": _constant,
+    "_adaptive_avg_pool2d": _as_large,
+    "_adaptive_avg_pool3d": _as_large,
     "mean": _alone,
     "sum": _alone,
     "relu": _positive,

@@ -12,7 +12,7 @@ from torch import Tensor
 from energy.formulas.convolution import Convolution, whole
 from energy.network.arrive import Events, levels_of
 from energy.network.call import Call, Moved, Streamed, product_call
-from energy.network.provenance import Constant, Origin
+from energy.network.provenance import Analog, Constant, Origin
 from energy.network.spikes import Spikes
 
 Look = Callable[[Tensor], Origin]
@@ -27,11 +27,12 @@ class Operand(NamedTuple):
     tensor: Tensor
     spikes: Spikes | None
     constant: bool  #: whether it is made of parameters alone
+    analog: bool  #: whether it is known to be no spikes
 
     @property
     def undeclared(self) -> bool:
         """Whether nobody said what its values are."""
-        return self.spikes is None and not self.constant
+        return self.spikes is None and not (self.constant or self.analog)
 
 
 class Product(NamedTuple):
@@ -89,7 +90,7 @@ def operand(tensor: Tensor, look: Look) -> Operand:
     """What is known of one side."""
     origin = look(tensor)
     spikes = origin if isinstance(origin, Spikes) else None
-    return Operand(tensor, spikes, isinstance(origin, Constant))
+    return Operand(tensor, spikes, isinstance(origin, Constant), isinstance(origin, Analog))
 
 
 def _convolution(args: Sequence[Any], out: Tensor, look: Look, padded: bool) -> Product:

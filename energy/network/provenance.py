@@ -20,9 +20,14 @@ class Constant:
     """The mark of a parameter, a buffer, or what is made of nothing else."""
 
 
+class Analog:
+    """The mark of what arithmetic has made of spikes."""
+
+
 CONSTANT: Final = Constant()
+ANALOG: Final = Analog()
 #: What is known of a tensor; None is any value.
-Origin = Spikes | Constant | None
+Origin = Spikes | Constant | Analog | None
 _MANY = 4096  # storages that are remembered before those that are gone are forgotten
 
 
@@ -56,7 +61,7 @@ class Provenance:
     """What is known of the tensors that one pass has used."""
 
     def __init__(self, constants: Iterable[Tensor] = ()) -> None:
-        self._known: Storages[Spikes | Constant] = Storages()
+        self._known: Storages[Spikes | Constant | Analog] = Storages()
         self.of = self._known.get  #: what is known of the values of a tensor
         for tensor in constants:
             self._known.put(tensor, CONSTANT)

@@ -21,7 +21,7 @@ from energy.network.frame import Frame
 from energy.network.given import Given
 from energy.network.operation import Operation, read_operation
 from energy.network.products import Product, call_of, read_product
-from energy.network.provenance import CONSTANT, Origin, Provenance, Storages, address
+from energy.network.provenance import ANALOG, CONSTANT, Origin, Provenance, Storages, address
 from energy.network.recurrent import is_lstm, lstm_calls
 
 
@@ -85,6 +85,8 @@ class Watch(TorchDispatchMode):
             origin = carried(operation.name, args, words, self.known.of)
         ends = origin is None and not operation.product
         ends = ends and ends_spikes(operation.name, args, self.known.of)
+        if ends:
+            origin = ANALOG
         # Those that write change what they were given, so they are counted before.
         written = args[operation.writes[0]] if operation.writes and args else None
         if isinstance(written, Tensor) and origin is not CONSTANT:
@@ -96,7 +98,7 @@ class Watch(TorchDispatchMode):
         elif first is not None and not _shares(first, args):
             if origin is not CONSTANT:
                 self._count(operation, args, words, first, ends)
-            if origin is None and operation.compares and (frame := self._neuron()) is not None:
+            if operation.compares and (frame := self._neuron()) is not None:
                 origin = frame.kind.sends(frame.module) if frame.kind is not None else None
             if origin is not None:
                 self.known.tell(first, origin)
