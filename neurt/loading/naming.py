@@ -51,7 +51,8 @@ def naming(model: PreTrainedModel) -> Callable[[str], Label]:
                 parts[name] = part
 
     def name_of(name: str) -> Label:
-        known = label(name)
+        # In a model of text and images it is one part beside others.
+        known = label(name.replace("model.language_model.", "model.", 1))
         if known.block != "other":
             return known
         block, component = parts.get(name, ("other", known.component))

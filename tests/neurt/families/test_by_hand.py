@@ -13,14 +13,20 @@ from energy import Attention, Conventions, Counts
 from hwmodels import Op
 from neurt.closed_form.passes import decode, prefill
 from neurt.closed_form.plan import plan_asa
-from neurt.families import Shape, read_shape
+from neurt.families import TYPES, Shape, read_shape
 from neurt.families.parameters import parameters
+from neurt.loading.published import published
+from neurt.loading.source import read_config
 
 FORMS = tomllib.loads((Path(__file__).with_name("by_hand.toml")).read_text(encoding="utf-8"))
 CAUSAL = Conventions(Attention.CAUSAL)
 #: Past every window of the table, and past the positions that most of the models were trained with:
 #: no count depends on them.
 TOKENS = 5000
+
+
+#: Expected weights are whole in each row, half of one off: two rows in each of 26 layers at most.
+ROUNDED = 26
 
 
 def planned(name: str) -> tuple[Shape, dict[str, Any]]:
@@ -40,6 +46,15 @@ def weights_read(form: dict[str, Any], tokens: int) -> float:
         return alike
     number, chosen, expert = form["experts"]
     return alike - chosen * expert + number * (1 - (1 - chosen / number) ** tokens) * expert
+
+
+#: Families without a closed form, here or beside.
+WITHOUT = {"falcon_h1", "granitemoehybrid", "qwen3_5_text", "qwen3_5_moe_text"}
+
+
+def test_each_family_has_a_closed_form_or_is_named() -> None:
+    shipped = {read_shape(read_config(path), "m").model_type for path in published().values()}
+    assert set(TYPES) - FORMS.keys() - shipped <= WITHOUT  # of those that are shipped: see beside
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -63,7 +78,9 @@ def test_prefill_by_hand(name: str) -> None:
     once = TOKENS * (form["linear"] + form["key"] + form["state"])
     assert counts.dense_macs == 2 * (once + pairs)
     assert of_head(counts) == 2 * TOKENS * form["head"]
-    assert counts.total(Op.WEIGHT_READ) == pytest.approx(weights_read(form, 2 * TOKENS), rel=1e-9)
+    assert counts.total(Op.WEIGHT_READ) == pytest.approx(
+        weights_read(form, 2 * TOKENS), abs=ROUNDED
+    )
     # Without the mask of causality, as fvcore and torch count: S^2 pairs in every layer.
     local = form["local"] or {"pair": 0}
     counts = plan_asa(shape, prefill(TOKENS))
@@ -83,6 +100,6 @@ def test_decode_by_hand(name: str) -> None:
         form["linear"] + form["state"] + form["key"] * TOKENS + attended
     )
     assert of_head(counts) == 3 * form["head"]
-    assert counts.total(Op.WEIGHT_READ) == pytest.approx(weights_read(form, 3), rel=1e-9)
+    assert counts.total(Op.WEIGHT_READ) == pytest.approx(weights_read(form, 3), abs=ROUNDED)
     assert counts.total(Op.KV_READ) == 3 * (held + form["fixed"])
     assert counts.total(Op.KV_WRITE) == 3 * (written + form["fixed"])

@@ -69,15 +69,19 @@ def test_what_is_inside_and_not_known_is_refused(kind: str) -> None:
         read_shape(config, "m")
 
 
+#: What reads images in the tiny models.
+_IMAGES = {"mistral3": "pixtral", "llava": "clip_vision_model", "gemma3": "siglip_vision_model"}
+
+
 @pytest.fixture
 def directory(tmp_path: Path) -> Callable[..., str]:
     def make(kind: str, said: str) -> str:
         (tmp_path / kind).mkdir()
         sizes = {"num_hidden_layers": 1, "hidden_size": 32, "num_attention_heads": 2}
         sizes |= {"intermediate_size": 48, "image_size": 28, "patch_size": 14}
-        images = {"mistral3": "pixtral", "llava": "clip_vision_model"}.get(kind)
+        images = _IMAGES.get(kind)
         of_images = {**sizes, "model_type": images} if images else {"depth": 1}
-        config = whole(kind, said, vision_config=of_images)
+        config = whole(kind, said, vision_config=of_images, mm_tokens_per_image=4)
         (tmp_path / kind / "config.json").write_text(json.dumps(config))
         return str(tmp_path / kind)
 
@@ -96,6 +100,18 @@ def test_the_count_of_random_weights_is_the_plan(
     (Path(model) / "model.safetensors").touch()
     with pytest.raises(ModelError, match=rf"is a '{kind}', and of the language model inside no"):
         load_model(model)
+
+
+def test_a_whole_model_that_transformers_counts_is_named_as_its_language_model(
+    directory: Callable[..., str],
+) -> None:
+    model = directory("gemma3", "gemma3_text")
+    request = CountRequest(model=model, hw=("45nm",), weights="random", seq_len=9)
+    rows = [row for row in run_count(request).counts.layers if row.calls]
+    planned = plan_asa(read_shape({**TEXT, "model_type": "gemma3_text"}, "m"), prefill(9))
+    found = [(row.label, row.tally.ops) for row in rows]
+    assert all((row.label, row.tally.ops) in found for row in planned.layers)
+    assert not [row.name for row in rows if row.label.block == "other"]
 
 
 def test_a_language_model_that_never_stands_alone_is_planned_and_not_counted(
