@@ -1,7 +1,7 @@
 """What a spiking forward pass costs beyond its matrix products, and beside SpikingJelly.
 
     python benchmarks/spiking_speed.py [--width 768 --heads 12 --tokens 128 --layers 2]
-                                       [--timesteps 4] [--rounds 21]
+                                       [--timesteps 4] [--rounds 21] [--compile-codes]
 
 Needs SpikingJelly: pip install --no-deps loguru==0.7.3 spikingjelly==2.0.0
 
@@ -154,6 +154,7 @@ def arguments() -> argparse.Namespace:
         "width": 768, "heads": 12, "tokens": 128, "layers": 2, "timesteps": 4, "rounds": 21
     }.items():  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--compile-codes", action="store_true", help="ours as fused kernels")
     parser.add_argument("--form", default="spikformer", help="form of our attention")
     parser.add_argument("--code", default="signed_if", help="code of both blocks")
     parser.add_argument(
@@ -183,7 +184,8 @@ def main() -> None:
     }  # fmt: skip
     ids = torch.randint(config.vocab_size, (1, ask.tokens))
     analog = GPT2LMHeadModel(config).eval()
-    spiking = convert(analog, SpikingConfig.model_validate(choices), [ids])
+    asked = SpikingConfig.model_validate(choices)
+    spiking = convert(analog, asked, [ids], fused=ask.compile_codes)
     hidden = torch.randn(1, ask.tokens, ask.width)
 
     def ours() -> None:

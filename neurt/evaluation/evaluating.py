@@ -121,7 +121,9 @@ def _whole(
     say: Say,
 ) -> tuple[Comparison, dict[str, Any]]:
     """The comparison of models that are in memory, and the conversion of the spiking one."""
-    spiking = spiking_version(loaded, chosen, calibration, progress, say)
+    spiking = spiking_version(
+        loaded, chosen, calibration, progress, say, fused=request.compile_codes
+    )
     asked = known(parse_all(request.baselines), spiking.choices)
     of_layers = calibration
     if loaded.spiking is not None and any(each.is_calibrated for each in asked):

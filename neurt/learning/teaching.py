@@ -74,7 +74,9 @@ def student_of(
         check_finite(loaded.spiking)
     stored = stored_widths(loaded.source, loaded.weights, {})
     aim = aim_of(request, loaded.weights, loaded.shape, stored)
-    spiking = spiking_version(loaded, aim.spiking, calibration, progress, say)
+    spiking = spiking_version(
+        loaded, aim.spiking, calibration, progress, say, fused=request.compile_codes
+    )
     return copy_for_training(spiking, request.train, whole=request.save_dtype != "float32")
 
 

@@ -15,7 +15,7 @@ from neurt.requests.base import Calibrated
 from neurt.requests.loaded import Seeded
 from neurt.requests.loaded import Weights as Asked
 from neurt.spiking.config import Code, SpikingConfig
-from neurt.spiking.conversion import ConversionError, convert
+from neurt.spiking.conversion import ConversionError, convert, fuse
 from neurt.spiking.foreseen import Foreseen
 from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.streaming.opened import OpenedModel
@@ -102,11 +102,15 @@ def spiking_version(
     calibration: Calibration,
     progress: Progress = silent,
     say: Say = silent,
+    *,
+    fused: bool = False,
 ) -> SpikingLanguageModel:
     """Convert a model, sharing its parameters; one that is converted already stays what it is.
 
-    Dead zones `auto` are decided here, and said.
+    Dead zones `auto` are decided here, and said. `fused` is that of `convert`.
     """
+    if fused:
+        say("Codes and neurons run as compiled kernels; each takes some seconds to make, once.")
     if loaded.spiking is None:
         random = are_random(loaded.weights)
         chosen = spiking.resolved(trained=not random)
@@ -117,7 +121,10 @@ def spiking_version(
             calibration.windows,
             lambda done, total: progress("converting", done, total),
             None if random or say is silent else partial(warn, say),
+            fused=fused,
         )
+    if fused:
+        fuse(loaded.spiking)
     timesteps = loaded.spiking.choices.timesteps
     say(f"{loaded.name} is a converted model: T = {timesteps}, as stored with it.")
     return loaded.spiking

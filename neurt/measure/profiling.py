@@ -66,7 +66,9 @@ def measure(
     say: Say = silent,
 ) -> Run:
     """Count both variants of a model that is loaded on token ids (batch, tokens) per window."""
-    stages, verify = request.stages, isinstance(request, ProfileRequest) and request.verify
+    stages, verify, fused = request.stages, False, False
+    if isinstance(request, ProfileRequest):
+        verify, fused = request.verify, request.compile_codes
     shape, conventions = loaded.shape, request.conventions
     counting: CountSettings = {
         "conventions": conventions,
@@ -77,7 +79,7 @@ def measure(
     }
     stored = stored_widths(loaded.source, loaded.weights, request.widths)
     aim = aim_of(request, loaded.weights, shape, stored)
-    spiking = spiking_version(loaded, aim.spiking, calibration, progress, say)
+    spiking = spiking_version(loaded, aim.spiking, calibration, progress, say, fused=fused)
     chosen, steps = spiking.choices, StepMeter(spiking)
     witnesses: tuple[Witness, Witness] = (silent, silent)
     if verify:

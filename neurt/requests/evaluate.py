@@ -26,7 +26,7 @@ from neurt.requests.base import (
 from neurt.requests.cluster import Clustered
 from neurt.requests.hardware import Executed
 from neurt.requests.layered import Layered
-from neurt.requests.loaded import Seeded
+from neurt.requests.loaded import Compiled, Seeded
 from neurt.requests.objective import Aimed
 from neurt.spiking.config import (
     Calibrate,
@@ -40,7 +40,7 @@ from neurt.spiking.config import (
 )
 
 
-class Reading(Aimed, Output, Executed, Calibrated, Text, Seeded):
+class Reading(Aimed, Output, Executed, Calibrated, Text, Compiled, Seeded):
     """Which models read which text, and on which hardware the result is priced."""
 
     group: ClassVar[str] = "passes"

@@ -19,7 +19,7 @@ from neurt.requests.base import (
     RequestError,
     Seed,
 )
-from neurt.requests.loaded import PlacedTraining, Weights
+from neurt.requests.loaded import Compiled, PlacedTraining, Weights
 from neurt.requests.objective import Aimed
 from neurt.requests.training import CORPUS, Corpus, Trained, TrainingSettings
 from neurt.spiking.config import SpikingConfig
@@ -44,7 +44,7 @@ def _each_once(parts: Any) -> Any:
     return tuple(part for part in Part if part in parts) if {*parts} <= {*Part} else parts
 
 
-class FinetuneRequest(Aimed, Trained, Calibrated, PlacedTraining, Weights):
+class FinetuneRequest(Aimed, Trained, Calibrated, Compiled, PlacedTraining, Weights):
     """An analog model, which is converted, or a converted one, and how to train it."""
 
     group: ClassVar[str] = "training"

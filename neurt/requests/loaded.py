@@ -59,6 +59,23 @@ class PlacedTraining(Placed):
             )
 
 
+class Compiled(Request):
+    """How the neurons of a conversion run."""
+
+    group: ClassVar[str] = "device"
+
+    compile_codes: bool = False
+    """run all time steps of a code or neuron as one kernel made by torch.compile: the same events,
+    sooner in long runs; each kernel takes some seconds to make, once"""
+
+    def idle(self) -> dict[str, str]:
+        """See `Request.idle`."""
+        found = super().idle()
+        if getattr(self, "stream", False):
+            found["compile_codes"] = "layers of --stream run step by step; leave one of them out"
+        return found
+
+
 class Weights(Placed, Model):
     """Which model, with which weights."""
 

@@ -26,7 +26,7 @@ from neurt.requests.base import (
     dated,
 )
 from neurt.requests.hardware import Bound, Compared, Hardware
-from neurt.requests.loaded import Seeded
+from neurt.requests.loaded import Compiled, Seeded
 from neurt.requests.networks import FromNIR
 from neurt.requests.objective import Aimed
 from neurt.spiking.config import SpikingConfig
@@ -106,7 +106,7 @@ class PassRequest(Reported, Compared, Passes, Model):
         return found
 
 
-class ProfileRequest(Aimed, PassRequest, Calibrated, Text, Seeded):
+class ProfileRequest(Aimed, PassRequest, Calibrated, Text, Compiled, Seeded):
     """A measured run."""
 
     group: ClassVar[str] = "passes"

@@ -12,7 +12,7 @@ from energy.formulas import Attention
 from neurt.requests.base import Amount, Count, Flag, Jobs, Output, Seed
 from neurt.requests.cluster import Clustered
 from neurt.requests.evaluate import CODES, Steps, forms_and_codes
-from neurt.requests.loaded import Placed
+from neurt.requests.loaded import Compiled, Placed
 from neurt.requests.passes import ProfileRequest
 from neurt.spiking.config import Code, Form, KeyValue, SpikingConfig
 
@@ -22,7 +22,7 @@ MODELS = ("gpt2-small", "gpt2-medium", "gpt2-large", "gpt2-nano")
 HARDWARE = ("45nm", "45nm-fp16", "45nm-int8")
 
 
-class ReproduceRequest(Placed, Output, Clustered):
+class ReproduceRequest(Compiled, Placed, Output, Clustered):
     """Every combination of the given models, conversions and conventions, each measured once."""
 
     group: ClassVar[str] = "grid"
@@ -88,6 +88,7 @@ class ReproduceRequest(Placed, Output, Clustered):
                 seed=self.seed,
                 device=self.device,
                 dtype=self.dtype,
+                compile_codes=self.compile_codes,
                 text=self.text,
                 out=self.out,
             )

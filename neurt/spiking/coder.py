@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from energy import Levels, tally_call
+from neurt.spiking.fused import Call, run
 from neurt.spiking.neuron import SpikingNeuron, ordered, tally_neurons
 from neurt.spiking.precision import wide
 
@@ -76,6 +77,16 @@ class Coder(SpikingNeuron):
         """Events (T, ..., C) of an input (..., C)."""
         raise NotImplementedError
 
+    def kernel(self, x: Tensor, threshold: Tensor) -> Call | None:
+        """What gives the events of `encode` in one kernel; None for codes without one."""
+        return None
+
+    def encoded(self, x: Tensor, threshold: Tensor) -> Tensor:
+        """Events (T, ..., C) of an input (..., C), in one kernel if they are `fused`."""
+        call = self.kernel(x, threshold) if self.fused and x.dtype is torch.float32 else None
+        events = None if call is None else run(call)
+        return self.encode(x, threshold) if events is None else events
+
     def forward(self, x: Tensor) -> Tensor:
         """Code an analog input (..., C) as events (T, ..., C) of its precision, made in FP32."""
         if self.stand_in is not None:
@@ -88,7 +99,7 @@ class Coder(SpikingNeuron):
         threshold = self.threshold.to(x.dtype)
         threshold = threshold if self.arranged is None else threshold.view(self.arranged)
         if not torch.is_grad_enabled():
-            events = self.encode(x, threshold)
+            events = self.encoded(x, threshold)
             if self.levels is not Levels.ANALOG:
                 # A comparison with NaN is false, and so would be silence: let it pass on.
                 events[-1].add_(x, alpha=0)
@@ -104,7 +115,7 @@ class Coder(SpikingNeuron):
                 preserve_rng_state=False,
             )
         else:
-            coded = self._measured(self.encode(x.detach(), threshold))
+            coded = self._measured(self.encoded(x.detach(), threshold))
         if self.watched:
             self._keep(coded)
         # Zero in the forward pass; in the backward pass the sum of the events is x / scale.
@@ -117,7 +128,7 @@ class Coder(SpikingNeuron):
         The number of events, and the share of values with any, have the gradient of
         log2(1 + |x| / threshold): a value of twice the size needs a digit more.
         """
-        made = self._measured(self.encode(x, threshold.detach()))
+        made = self._measured(self.encoded(x, threshold.detach()))
         digits = torch.log2(1 + x.abs() / threshold).mean()
         slope = digits - digits.detach()
         return Firing(made.events, made.per_value + slope, made.active + slope)
@@ -147,7 +158,7 @@ class Coder(SpikingNeuron):
         best, least = largest, torch.full_like(largest, float("inf"))
         for candidate in CANDIDATES:
             threshold = largest * candidate / self.range_in_thresholds
-            total = self.encode(samples, threshold).sum(0) * threshold
+            total = self.encoded(samples, threshold).sum(0) * threshold
             coded = total / self.timesteps if self.averages else total
             error = (coded - samples).square().sum(0)
             best = torch.where(error < least, threshold, best)

@@ -10,8 +10,10 @@ from torch import Tensor
 from energy import Levels, Tally, tally_call
 from energy.formulas import Conventions
 from energy.formulas.arithmetic import ARITHMETIC
+from neurt.spiking import fused
 from neurt.spiking.coder import Coder
 from neurt.spiking.config import Calibrate, Coded, SpikingConfig
+from neurt.spiking.fused import Call
 from neurt.spiking.pow2 import PowerOfTwo, power_below_
 
 
@@ -27,6 +29,10 @@ class SignedIF(Coder):
     levels = Levels.TERNARY
     arithmetic = ARITHMETIC["SignedIF"]
     range_in_thresholds = 1.0  # a spike in every time step
+
+    def kernel(self, x: Tensor, threshold: Tensor) -> Call:
+        """See `Coder.kernel`."""
+        return Call(fused.signed_if, (x, threshold, self.timesteps))
 
     def encode(self, x: Tensor, threshold: Tensor) -> Tensor:
         """Integrate the constant input x from a membrane potential of zero."""
@@ -49,6 +55,10 @@ class Burst(Coder):
     levels = Levels.BURST
     arithmetic = ARITHMETIC["Burst"]
     range_in_thresholds = 7.0  # so many units in every time step
+
+    def kernel(self, x: Tensor, threshold: Tensor) -> Call:
+        """See `Coder.kernel`."""
+        return Call(fused.burst, (x, threshold, self.timesteps, self.range_in_thresholds))
 
     def encode(self, x: Tensor, threshold: Tensor) -> Tensor:
         """Integrate the constant input x / threshold."""
@@ -77,6 +87,10 @@ class MultiThreshold(Coder):
         if self.quantile is None:
             return super().find_threshold(samples)
         return self.factor * samples.abs().amax(0) / self.range_in_thresholds
+
+    def kernel(self, x: Tensor, threshold: Tensor) -> Call:
+        """See `Coder.kernel`."""
+        return Call(fused.multi_threshold, (x, threshold, self.timesteps, self.range_in_thresholds))
 
     def encode(self, x: Tensor, threshold: Tensor) -> Tensor:
         """Integrate the constant input x / threshold."""

@@ -85,6 +85,8 @@ def convert(
     calibration: Sequence[Tensor],
     progress: Callable[[int, int], None] = lambda _done, _total: None,
     judge: Callable[[Foreseen], object] | None = None,
+    *,
+    fused: bool = False,
 ) -> SpikingLanguageModel:
     """Convert a language model and calibrate the thresholds of its neurons on text.
 
@@ -98,6 +100,7 @@ def convert(
             judge the result.
         progress: Called with windows done and windows in all.
         judge: Told what dead zones by loss cost on the first window, and what they should.
+        fused: Whether its codes and neurons run as compiled kernels; see `fuse`.
 
     Raises:
         ConversionError: If the model is of a class that cannot be converted, there is no
@@ -114,6 +117,8 @@ def convert(
     check_finite(model)
     calibration = [window.to(model.device) for window in calibration]
     spiking_model = _uncalibrated(model, spiking)
+    if fused:
+        fuse(spiking_model)
     try:
         if spiking.dead_zone is DeadZone.LOSS:
             felt = set_dead_zones(spiking_model, calibration, progress)
@@ -125,6 +130,17 @@ def convert(
         raise ConversionError(f"cannot convert: {error}") from error
     _check_thresholds(spiking_model)
     return spiking_model
+
+
+def fuse(model: SpikingLanguageModel) -> None:
+    """Run all time steps of each code and neuron as one kernel, which torch compiles when needed.
+
+    Events are the same bit for bit; what torch cannot compile runs step by step (warns once with
+    `fused.NotFusedWarning`).
+    """
+    for module in model.modules():
+        if isinstance(module, SpikingNeuron):
+            module.fused = True
 
 
 def check_finite(model: nn.Module) -> None:

@@ -9,14 +9,14 @@ kept by torch in its cache), and give the events of `Coder.encode` and `integrat
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch._dynamo.exc import TorchDynamoException
-from torch._inductor.exc import InductorError
+from torch.utils._python_dispatch import _disable_current_modes
 
 #: Rump, Ogita and Oishi 2008, algorithm 3.5: the unit in the first place of FP32, by two products.
 _PHI, _BELOW_ONE = 2.0**23 + 1, 1 - 2.0**-24
@@ -25,6 +25,13 @@ _LARGE, _SHRINK = 2.0**100, 2.0**-30
 _SMALLEST = 2.0**-126  #: what is smaller has no digit of its own
 
 Kernel = Callable[..., Tensor]
+
+
+class Call(NamedTuple):
+    """A kernel, and what it is given."""
+
+    kernel: Kernel
+    args: tuple[Any, ...]
 
 
 class NotFusedWarning(UserWarning):
@@ -109,23 +116,45 @@ def _compiled(kernel: Kernel) -> Kernel:
     return torch.compile(kernel, dynamic=True, fullgraph=True)
 
 
-def run(kernel: Kernel, *args: Any) -> Tensor | None:
-    """What a kernel makes of its arguments; None where torch can compile none of it.
+@contextmanager
+def _unwatched() -> Iterator[None]:
+    """Without modes that audit and count: torch compiles nothing below one, nor in its pauses.
+
+    A code has no product that they could see, and its events are counted from what it returns.
+    """
+    with _disable_current_modes():
+        paused = torch._C._dispatch_tls_local_exclude_set()
+        for key in (torch._C.DispatchKey.Python, torch._C.DispatchKey.PythonTLSSnapshot):
+            paused = paused.remove(key)
+        included = torch._C._dispatch_tls_local_include_set()
+        with torch._C._ForceDispatchKeyGuard(included, paused):
+            yield
+
+
+@torch.no_grad()
+def run(call: Call) -> Tensor | None:
+    """What a kernel makes of its arguments; None where torch cannot compile it.
 
     Warns (NotFusedWarning), once, if it cannot: without a compiler for C++ on a CPU, without
     Triton on an accelerator.
     """
-    if kernel in _REFUSED:
+    # Half of a second that only those pay who ask for kernels.
+    from torch._dynamo.exc import TorchDynamoException
+    from torch._inductor.exc import InductorError
+
+    kernel, args = call
+    if kernel in _REFUSED or torch._C._is_tracing():  # as a second witness of counts does
         return None
     try:
-        return _compiled(kernel)(*args)
+        with _unwatched():
+            return _compiled(kernel)(*args)
     except (TorchDynamoException, InductorError) as error:
         _REFUSED.add(kernel)
         reason = str(error).strip().splitlines()
         warnings.warn(
             f"{kernel.__name__} runs step by step, since torch cannot compile it here "
             f"({reason[0] if reason else type(error).__name__}); install a C++ compiler, or leave "
-            "out --compile",
+            "out --compile-codes",
             NotFusedWarning,
             stacklevel=2,
         )

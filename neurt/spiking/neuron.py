@@ -17,6 +17,7 @@ from energy import Levels, Tally, count_events, tally_call
 from energy.formulas import Conventions, neurons
 from energy.formulas.arithmetic import ARITHMETIC, Arithmetic
 from hwmodels.errors import UserError
+from neurt.spiking.fused import Call, leaky, run
 from neurt.spiking.precision import wide
 from neurt.spiking.surrogate import lif_over_time, spike
 
@@ -86,6 +87,7 @@ class SpikingNeuron(nn.Module):
     Attributes:
         threshold: Firing threshold per channel, (C,), in FP32 in a model of any precision; 1 until
             calibrated. A parameter, so that it can be trained, but frozen unless somebody does.
+        fused: Whether all time steps run as one compiled kernel (`neurt.spiking.fused`).
         activity: Events per input value of the last pass, as a differentiable scalar; kept only
             while `watched`.
         active: Share of its input values with any event, likewise.
@@ -104,6 +106,7 @@ class SpikingNeuron(nn.Module):
         self.alpha = alpha
         self.threshold = nn.Parameter(torch.ones(channels), requires_grad=False)
         self.watched = False
+        self.fused = False
         self.activity: Tensor | None = None
         self.active: Tensor | None = None
         self.calibrations = -1  #: inputs seen while calibrating; -1 when not calibrating
@@ -159,7 +162,12 @@ class LIF(SpikingNeuron):
             self.calibrate(x)
         currents = wide(x)
         threshold = self.threshold.to(currents.dtype)
-        spikes = lif_over_time(currents, threshold, self.tau, self.alpha).to(x.dtype)
+        spikes = None
+        if self.fused and not torch.is_grad_enabled() and currents.dtype is torch.float32:
+            spikes = run(Call(leaky, (currents, threshold, self.tau)))
+        if spikes is None:
+            spikes = lif_over_time(currents, threshold, self.tau, self.alpha)
+        spikes = spikes.to(x.dtype)
         if self.watched:
             self.activity = spikes.mean() * len(x)
             self.active = spikes.amax(0).mean()

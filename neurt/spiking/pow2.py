@@ -10,6 +10,7 @@ from torch import Tensor
 from energy import Levels
 from energy.formulas.arithmetic import ARITHMETIC
 from neurt.spiking.coder import Coder, Firing
+from neurt.spiking.fused import Call, power_of_two
 from neurt.spiking.precision import wide
 from neurt.spiking.surrogate import spike
 
@@ -115,6 +116,11 @@ class PowerOfTwo(Coder):
     def find_threshold(self, samples: Tensor) -> Tensor:
         """Dead zones (C,) for samples (n, C) of the input."""
         return self.factor * self.dead_zone(samples)
+
+    def kernel(self, x: Tensor, threshold: Tensor) -> Call:
+        """See `Coder.kernel`."""
+        zone = self._zone(x, threshold)
+        return Call(power_of_two, (x, zone, self.timesteps, float(self.resolution)))
 
     def encode(self, x: Tensor, threshold: Tensor) -> Tensor:
         """Greedy events of x."""

@@ -92,7 +92,9 @@ def _whole(
     loaded = load(source, request, check, progress, say(console))
     calibration, aim = _calibrated(request, loaded)
     progress("loading the model", 1, 1)
-    spiking = spiking_version(loaded, aim.spiking, calibration, progress, say(console))
+    spiking = spiking_version(
+        loaded, aim.spiking, calibration, progress, say(console), fused=request.compile_codes
+    )
     progress("writing", 0, 1)
     write_text(request.out / UNFINISHED, _asked(request))
     copy_texts(source.directory, request.out)

@@ -112,6 +112,15 @@ def test_counts_of_the_analog_side_do_not_depend_on_the_precision(
     )
 
 
+def test_kernels_change_no_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = f"profile {COMMAND_LINES['profile']} --pictures none"
+    for name, flags in (("steps", ()), ("kernels", ("--compile-codes",))):
+        assert main([*line.split(), *flags, "--out", str(tmp_path / name)]) == 0
+    assert "Codes and neurons run as compiled kernels" in capsys.readouterr().out
+    steps, kernels = ((tmp_path / x / "counts.csv").read_bytes() for x in ("steps", "kernels"))
+    assert steps == kernels
+
+
 REFUSED = {
     "--device gpu": (2, "must be auto, cpu, cuda, cuda:1, mps or xpu, not 'gpu'"),
     "--device cuda:-1": (2, "must be auto, cpu, cuda, cuda:1, mps or xpu"),
