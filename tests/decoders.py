@@ -67,9 +67,20 @@ OVERRIDES: dict[str, dict[str, Any]] = {
         _ROBERTA,
     ),
     **dict.fromkeys(
-        ("qwen3_next", "qwen3_5_text", "qwen3_5_moe_text", "qwen4_exp_text", "olmo_hybrid"),
+        ("qwen3_next", "qwen3_5_text", "qwen3_5_moe_text", "olmo_hybrid"),
         _LINEAR,
     ),
+    "qwen4_exp_text": {
+        **_LINEAR,
+        **{"indexer_n_heads": 2, "indexer_kv_heads": 1, "indexer_head_dim": 8},
+        **{"indexer_budget": 4, "indexer_compress_ratio": 2},
+    },
+    "cohere_compass_text": {
+        "rope_parameters": {
+            name: {"rope_theta": 1e4, "rope_type": "default"}
+            for name in ("full_attention", "sliding_attention")
+        }
+    },
     "gemma3n_text": _UNSHARED,
     **{kind: {**_UNSHARED, "pad_token_id": 0} for kind in ("gemma4_text", "gemma4_unified_text")},
     "blt": {"encoder_hash_byte_group_vocab": 101},
@@ -104,8 +115,12 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     },
     "xlm": {"pad_token_id": 2},
     "xmod": {**_ROBERTA, "languages": ["en_XX"], "default_language": "en_XX"},
-    "zamba": _ZAMBA,
-    "zamba2": _ZAMBA,
+    # Attention over the states and the embeddings beside them: twice the width.
+    "zamba": {
+        **{"layers_block_type": ["mamba", "hybrid"] * 2, "num_hidden_layers": 4},
+        **{"attention_hidden_size": 64, "attention_head_dim": 16},
+    },
+    "zamba2": {**_ZAMBA, "hybrid_layer_ids": [1, 3]},
     "zaya": {"num_experts_per_tok": 1},
 }
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -98,13 +99,20 @@ class Fit:
         return Off(timed.models, energy.ratios[both] / timed.ratios)
 
 
-def fit(points: Sequence[Point], *, seed: int = 0, repeats: int = REPEATS) -> Fit:
+def fit(
+    points: Sequence[Point],
+    *,
+    seed: int = 0,
+    repeats: int = REPEATS,
+    tell: Callable[[int, int], object] = lambda _done, _total: None,
+) -> Fit:
     """Fit prices to points.
 
     Args:
         points: What was measured.
         seed: Of the bootstrap.
         repeats: Its draws.
+        tell: Called with how many fits without a model are done, and how many there are.
 
     Raises:
         FitError: If there are too few points, or all are of one model.
@@ -121,12 +129,14 @@ def fit(points: Sequence[Point], *, seed: int = 0, repeats: int = REPEATS) -> Fi
         )
     rng, amounts = np.random.default_rng(seed), amounts_of(points)
     samples = [Sample.of(target, points, amounts) for target in Target]
-    energy, latency, step = (
-        _target(sample, rng, repeats)
-        if sample.target is Target.ENERGY or _is_enough(sample)
-        else None
-        for sample in samples
-    )
+    fitted = [x for x in samples if x.target is Target.ENERGY or _is_enough(x)]
+    total, done = sum(len(sample.models) for sample in fitted), itertools.count(1)
+    tell(0, total)
+    found = {
+        sample.target: _target(sample, rng, repeats, lambda: tell(next(done), total))
+        for sample in fitted
+    }
+    energy, latency, step = (found.get(target) for target in Target)
     assert energy is not None
     return Fit(tuple(points), energy, latency, step)
 
@@ -135,7 +145,9 @@ def _is_enough(sample: Sample) -> bool:
     return len(sample.points) >= LEAST_POINTS and len(sample.models) > 1
 
 
-def _target(sample: Sample, rng: np.random.Generator, repeats: int) -> FittedTarget:
+def _target(
+    sample: Sample, rng: np.random.Generator, repeats: int, tell: Callable[[], object]
+) -> FittedTarget:
     tried = choose(sample)
     works = tried[-1].works
     return FittedTarget(
@@ -144,5 +156,5 @@ def _target(sample: Sample, rng: np.random.Generator, repeats: int) -> FittedTar
         sample.fit(works),
         spreads(sample, works, rng, repeats),
         sample.predicted_left_out(works),
-        unseen(sample),
+        unseen(sample, tell),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -22,15 +23,23 @@ class Unseen(NamedTuple):
     held: float  #: share of its points inside the interval that follows from the others
 
 
-def unseen(sample: Sample) -> tuple[Unseen, ...]:
+def unseen(sample: Sample, tell: Callable[[], object] = lambda: None) -> tuple[Unseen, ...]:
     """Each model left out of everything: the choice of works, prices and intervals.
 
     Those that were left out of prices alone helped to choose what has a price, so that errors on
     them are a little too small. None where only one model would be left.
+
+    Args:
+        sample: The points.
+        tell: Called when a model is done.
     """
     if len(sample.models) < 3:
         return ()
-    return tuple(_one(sample, model) for model in sample.models)
+    found = []
+    for model in sample.models:
+        found.append(_one(sample, model))
+        tell()
+    return tuple(found)
 
 
 def _one(sample: Sample, model: str) -> Unseen:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from math import ceil
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from hwmodels.wholechip import Work
 from neurt.closed_form.serving import BITS
 from neurt.closed_form.sized import SizedModel
 from neurt.measure.served_models import ServedModel, served_model
+from neurt.progress import Progress, silent
 from neurt.requests.measured import OTHERS, PROMPT, PROMPTS, FitRequest
 from reports.serving.profile_text import About
 
@@ -39,7 +41,7 @@ class Fitted(NamedTuple):
     otherwise: tuple[Otherwise, ...]  #: the same with one thing that was assumed otherwise
 
 
-def run_fit(request: FitRequest, say: Say) -> Fitted:
+def run_fit(request: FitRequest, say: Say, progress: Progress = silent) -> Fitted:
     """Read a table and fit prices.
 
     Raises:
@@ -47,8 +49,10 @@ def run_fit(request: FitRequest, say: Say) -> Fitted:
         FitError: If its points are too few, or all of one model.
     """
     request.check()
+    progress("reading points", 0, 1)
     rows = _thinned(_of_one_gpu(read_measured(request.measured, say), request), say)
     prompts = _prompts(rows, request, say)
+    progress("reading points", 1, 1)
     known = _models(rows, request.measured)
     points = _points(rows, known, prompts)
     narrow = {name: x for (name, *_), x in known.items() if x.narrowest < BITS}
@@ -62,7 +66,7 @@ def run_fit(request: FitRequest, say: Say) -> Fitted:
         for (model, *_), found in known.items()
         if found.active is not None and found.total is not None
     }
-    found = fit(points, seed=request.seed)
+    found = fit(points, seed=request.seed, tell=partial(progress, "fitting"))
     return Fitted(found, sizes, prompts, tuple(_otherwise(rows, known, prompts, found)))
 
 

@@ -91,6 +91,7 @@ def fit_(request: FitRequest, console: Console) -> object:
     """Fit the prices of a whole chip, and write a profile; OutputError if it is there already."""
     from neurt.measure.fitting import about_fit, run_fit
     from reports.kit.files import OutputError, check_output
+    from reports.kit.progress import progress_bars
     from reports.serving.fitted import errors_table, otherwise_table, prices_table, print_fit
     from reports.serving.profile_text import profile_text
     from reports.serving.write import write_fit
@@ -99,7 +100,8 @@ def fit_(request: FitRequest, console: Console) -> object:
     if path.exists() and not request.force:
         raise OutputError(f"'{path}' exists; choose another --out, or replace it with --force")
     notes = Notes(console)
-    fitted = run_fit(request, notes)
+    with progress_bars(console) as progress:
+        fitted = run_fit(request, notes, progress)
     about = about_fit(request, fitted, path)
     text = profile_text(fitted.fit, fitted.parameters, about)
     files = write_fit(fitted.fit, text, path, about.title, about.source, request.pictures)
