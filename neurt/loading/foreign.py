@@ -146,8 +146,9 @@ def load_foreign(
     *,
     device: str = "auto",
     dtype: str = "auto",
+    values: bool = True,
 ) -> LoadedModel:
-    """Load a decoder that no family declares; device and precision as in `models.load_model`.
+    """Load a decoder that no family declares; the rest as in `models.load_model`.
 
     Raises:
         DeviceError: If the device is not there, or there is no such precision.
@@ -167,7 +168,15 @@ def load_foreign(
     try:
         kind = _class_of(decoder)
         model = (
-            random_model(kind, _of_text(kind, decoder.config), source, seed, where, weightless=True)
+            random_model(
+                kind,
+                _of_text(kind, decoder.config),
+                source,
+                seed,
+                where,
+                weightless=True,
+                values=values,
+            )
             if random
             else from_pretrained(kind, source, _ASKS, where, decoder.config)
         )

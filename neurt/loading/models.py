@@ -69,6 +69,7 @@ def load_model(
     device: str = "auto",
     dtype: str = "auto",
     any_ids: bool = False,
+    values: bool = True,
 ) -> LoadedModel:
     """Load a language model of a known family.
 
@@ -82,6 +83,7 @@ def load_model(
             the checkpoint says on an accelerator and FP32 on the CPU. Random weights are drawn in
             FP32 on the CPU, so that a seed means the same ones everywhere.
         any_ids: See `tokenizer.tokenizer_for`.
+        values: Whether what it computes matters; see `drawn.random_model`.
 
     Raises:
         DeviceError: If the device is not there, or there is no such precision.
@@ -104,7 +106,7 @@ def load_model(
         check_vocabulary(tokenizer, analog.config.vocab_size, source.name)
         return LoadedModel(source, analog, tokenizer, origin_of(source))
     if random:
-        analog = _random(source, seed, why_not, where, weightless=any_ids)
+        analog = _random(source, seed, why_not, where, weightless=any_ids, values=values)
         origin = origin_of_random(analog, seed)
     else:
         analog, origin = _pretrained(source, analog_class, where), origin_of(source)
@@ -142,7 +144,13 @@ def _pretrained(
 
 
 def _random(
-    source: ModelSource, seed: int, why_not: str, where: Placement, *, weightless: bool
+    source: ModelSource,
+    seed: int,
+    why_not: str,
+    where: Placement,
+    *,
+    weightless: bool,
+    values: bool,
 ) -> PreTrainedModel:
     if source.file is not None:
         config = AutoConfig.for_model(**config_of(read_header(source.file)))
@@ -164,4 +172,4 @@ def _random(
             f"{f' and {why_not}' if why_not else ''}; download it elsewhere and give the directory"
         )
     kind = analog_class(config.model_type)
-    return random_model(kind, config, source, seed, where, weightless=weightless)
+    return random_model(kind, config, source, seed, where, weightless=weightless, values=values)

@@ -124,6 +124,7 @@ def _load(
 ) -> tuple[LoadedModel, Shape | None, bool]:
     """The model, its sizes where its family declares them, and whether transformers loads it."""
     other, longest = foreign(request.model), stage.passes[-1].keys
+    values = request.zeros or request.verify
     if other is None:
         source = resolve(request.model)
         fits = partial(check_stages, [stage], name=request.model, analog=True)
@@ -135,6 +136,7 @@ def _load(
             say,
             any_ids=True,
             analog=True,
+            values=values,
         )
         if loaded.spiking is not None:
             raise ModelError(
@@ -154,6 +156,7 @@ def _load(
         request.seed,
         device=request.device,
         dtype=request.dtype,
+        values=values,
     )
     say(loaded.announcement)
     _say_beyond(longest, positions, request, say)
@@ -176,8 +179,8 @@ def _without_weights(request: CountRequest) -> str:
                 "memory; count without it"
             )
     return (
-        "The weights do not fit into memory and no dense count depends on them: counted from sizes "
-        "alone; of experts, the number that is expected if tokens choose evenly."
+        "No weights are made, as no dense count depends on random ones: counted from sizes alone; "
+        "of experts, the number that is expected if tokens choose evenly."
     )
 
 

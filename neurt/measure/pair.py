@@ -35,6 +35,7 @@ def load(
     *,
     any_ids: bool = False,
     analog: bool = False,
+    values: bool = True,
 ) -> LoadedModel:
     """Load the model of a request and say whose weights it has; see `models.load_model`.
 
@@ -59,6 +60,7 @@ def load(
         device=request.device,
         dtype=request.dtype,
         any_ids=any_ids,
+        values=values,
     )
     say(loaded.announcement)
     fits(loaded.shape)

@@ -13,7 +13,7 @@ from hwmodels import Op
 from neurt.closed_form.passes import Pass, PlanError
 from neurt.closed_form.plan import plan_asa
 from neurt.families import read_shape
-from neurt.loading import foreign, memory, models, reading
+from neurt.loading import drawn, foreign, memory, models, reading
 from neurt.loading.source import ModelError
 from neurt.measure import verification
 from neurt.measure.counting import run_count
@@ -305,6 +305,36 @@ def test_random_weights_are_counted_without_a_tokenizer(tmp_path: Path, kind: st
     assert run.settings["text"].endswith(", ids of GPT-2 modulo 101")
     with pytest.raises(ModelError, match=r"has no model\.safetensors; put them there"):
         run_count(CountRequest(**asked, seq_len=7))
+
+
+@pytest.mark.parametrize("kind", ["llama", "phi"])
+def test_large_weights_of_which_no_value_is_asked_are_not_drawn(
+    kind: str, count: Callable[..., CountRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = count(kind).counts
+    monkeypatch.setattr(drawn, "LARGE_BYTES", 1000)
+    found = count(kind).counts
+    assert found.layers == expected.layers
+    assert (found.weights, expected.weights) == ("none", "random(seed=0)")
+    for flag in ("zeros", "verify"):
+        assert count(kind, **{flag: True}).counts.weights == "random(seed=0)"
+
+
+@pytest.mark.parametrize(
+    ("kind", "sizes"),
+    [
+        ("mixtral", {"num_local_experts": 4, "num_experts_per_tok": 2, "num_key_value_heads": 2}),
+        ("jetmoe", {"num_local_experts": 4, "kv_channels": 8}),  # whose code looks at values
+    ],
+)
+def test_what_values_choose_is_drawn(
+    kind: str,
+    sizes: dict[str, Any],
+    count: Callable[..., CountRun],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(drawn, "LARGE_BYTES", 1000)
+    assert count(kind, sizes).counts.weights == "random(seed=0)"
 
 
 @pytest.mark.parametrize("kind", ["llama", "phi", "gemma"])
