@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from energy.counts import Counts
@@ -110,22 +110,20 @@ def count_network(module: nn.Module, inputs: Sequence[Any], asked: Asked) -> Cou
     choices = choices_of(asked.padding, asked.batch_norm)
     module = network_of(module, timesteps)
     declared = declarations(asked.neurons)
-    levels = None if asked.input_levels is None else kind_of(asked.input_levels)
     named = list(module.named_modules())
     kinds = {
         name: kind for name, x in named if (kind := neuron.find(type(x), declared)) is not None
     }
     watch = Watch(named, kinds, choices)
     hooks = Hooks(watch, module, kinds, {x: name for name, x in named})
+    if asked.input_levels is not None:
+        hooks.inputs = kind_of(asked.input_levels)
     with ExitStack() as stack:
         for manager in (kept(module), evaluating(module), _plainly(), torch.no_grad()):
             stack.enter_context(manager)
         _rest(named, kinds)
         hooks.attach(stack)
         stack.enter_context(watch)
-        if levels is not None:
-            for tensor in _tensors(inputs):
-                watch.known.tell(tensor, levels.sends(module))
         if run is not None:
             run(module)
         else:
@@ -134,13 +132,13 @@ def count_network(module: nn.Module, inputs: Sequence[Any], asked: Asked) -> Cou
                 for _ in range(timesteps - 1):
                     module(*inputs)
     check_ran(declared, named, hooks)
-    time = time_of(hooks.traces, hooks.passes, timesteps)
+    time = time_of(hooks.traces, hooks.entered, timesteps)
     warn_of_spikes(watch, dict(named))
     about: Ran = {
         "model": asked.model,
         "weights": asked.weights,
-        "batch": time.batch,
-        "tokens": time.batch * time.inferences,
+        "batch": max(time.batches),
+        "tokens": time.samples,
     }
     return Counted(
         as_ran(watch, time, about),
@@ -174,11 +172,3 @@ def _rest(named: Sequence[tuple[str, nn.Module]], kinds: Mapping[str, NeuronKind
         method = getattr(module, kinds[name].rest, None) if name in kinds else None
         if callable(method):  # neurons without a state have none
             method()
-
-
-def _tensors(inputs: Sequence[Any]) -> Iterator[Tensor]:
-    for value in inputs:
-        if isinstance(value, Tensor):
-            yield value
-        elif isinstance(value, (list, tuple)):
-            yield from _tensors(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from math import prod
 from typing import Any
@@ -33,7 +33,8 @@ class Hooks:
         names: Mapping[nn.Module, str],
     ) -> None:
         self.traces: dict[str, Trace] = {}  #: neuron layers that ran
-        self.passes = 0  #: calls of the network itself
+        self.entered = Trace(False)  #: calls of the network itself
+        self.inputs: NeuronKind | None = None  #: what it is given, if that is spikes
         self._watch, self._root, self._kinds, self._names = watch, root, kinds, names
 
     def attach(self, stack: ExitStack) -> None:
@@ -60,7 +61,10 @@ class Hooks:
             frame.shape = ()  # what runs in it by itself has operands of its own
         frames.append(frame)
         if module is self._root:
-            self.passes += 1
+            self.entered.add(frame.shape or (() if x is None else tuple(x.shape)))
+            if self.inputs is not None:
+                for tensor in tensors_in((*args, *words.values())):
+                    self._watch.known.tell(tensor, self.inputs.sends(module))
         if kind is not None and not kind.assumed and not _multiplies(module):
             frame.pause = torch._C._DisableTorchDispatch()
 
@@ -94,8 +98,7 @@ class Hooks:
         multi = kind.is_multi_step(frame.module)
         if not kind.encodes:
             trace = self.traces.setdefault(frame.name, Trace(multi, kind.remembers))
-            trace.calls += 1
-            trace.shapes.add(tuple(given.shape))
+            trace.add(tuple(given.shape))
         spikes = kind.sends(frame.module)
         self._watch.note(sent, frame.name, spikes)
         if spikes is None:
@@ -149,15 +152,16 @@ def _multiplies(module: nn.Module) -> bool:
     return any(parameter.dim() > 1 for parameter in module.parameters())
 
 
-def _first(values: Sequence[Any]) -> Tensor | None:
-    """The first tensor of what was given or returned, which may be a tuple or a dictionary."""
+def tensors_in(values: Iterable[Any]) -> Iterator[Tensor]:
+    """The tensors of what was given or returned, in tuples, lists and dictionaries too."""
     for value in values:
-        if isinstance(value, dict):
-            value = tuple(value.values())
-        if isinstance(value, (list, tuple)):
-            found = _first(value)
-            if found is not None:
-                return found
-        elif isinstance(value, Tensor):
-            return value
-    return None
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from tensors_in(value)
+        elif isinstance(value, dict):
+            yield from tensors_in(value.values())
+
+
+def _first(values: Iterable[Any]) -> Tensor | None:
+    return next(tensors_in(values), None)

@@ -42,17 +42,20 @@ _SPIKINGJELLY: Mapping[str, str | tuple[str, Levels]] = {
     "EIFNode": "exponential",
     "AdaptBaseNode": "adaptive",
     "IzhikevichNode": "izhikevich",
-    "PSN": "threshold",
     "MaskedPSN": "threshold",
     "SlidingPSN": "threshold",
-    "ILCIFNode": "IF",
-    "ILCLIFNode": "LIF",
-    "ILCCUBALIFNode": "current",
     "TernaryIFNode": ("IF", _TERNARY),
     "TernaryLIFNode": ("LIF", _TERNARY),
     "LIAFNode": ("LIF", _ANALOG),
     "NonSpikingIFNode": ("analog IF", _ANALOG),
     "NonSpikingLIFNode": ("analog LIF", _ANALOG),
+}
+#: Those that take all time steps at once, and no other way.
+_MULTI_STEP: Mapping[str, str] = {
+    "PSN": "threshold",
+    "ILCIFNode": "IF",
+    "ILCLIFNode": "LIF",
+    "ILCCUBALIFNode": "current",
 }
 #: Bases whose other subclasses are spiking neurons of which nobody here read the equation.
 _SPIKINGJELLY_BASES = (
@@ -62,9 +65,8 @@ _SPIKINGJELLY_BASES = (
     "GatedLIFNode",
     "ActivationAwareIFNode",
     "STBIFNode",
-    "ILCBaseNode",
-    "NoisyBaseNode",
 )
+_MULTI_STEP_BASES = ("ILCBaseNode", "NoisyBaseNode")
 _NORSE: Mapping[str, str | tuple[str, Levels]] = {
     "IAF": "IF",
     "LIF": "current",
@@ -130,7 +132,9 @@ _LIBRARIES = (
         "spikingjelly.activation_based.neuron.",
         _kinds(_SPIKINGJELLY, _STEPS)
         | {"ILIFNode": replace(_of(_STEPS, "leaky"), most="surrogate_function.max_spike_count")}
-        | dict.fromkeys(_SPIKINGJELLY_BASES, _ASSUMED),
+        | _kinds(_MULTI_STEP, replace(_STEPS, multi_step=True))
+        | dict.fromkeys(_SPIKINGJELLY_BASES, _ASSUMED)
+        | dict.fromkeys(_MULTI_STEP_BASES, replace(_ASSUMED, multi_step=True)),
     ),
     _Library(
         "spikingjelly.activation_based.encoding",

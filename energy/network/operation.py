@@ -17,7 +17,7 @@ class Operation(NamedTuple):
     unknown: bool  #: whether it multiplies matrices in a way that is not
     compares: bool  #: whether it says where its operand is above a threshold
     moves: bool  #: whether it moves or describes data, without arithmetic
-    writes: tuple[int, ...]  #: which operands it writes into
+    writes: tuple[int, str] | None  #: which operand it writes into: its place, and its name
     views: bool  #: whether what comes out shares the memory of an operand
 
 
@@ -30,22 +30,24 @@ def read_operation(function: Any) -> Operation:
     called = function._overloadpacket.__name__
     name = called.rstrip("_") if not called.startswith("__") else called.strip("_")
     schema = function._schema
-    writes = tuple(
-        at
+    places = (
+        (at, argument.name)
         for at, argument in enumerate(schema.arguments)
         if argument.alias_info is not None and argument.alias_info.is_write
     )
+    writes = next(places, None)
     shared = [x.alias_info for x in schema.returns]
     contracts = bool(Audit.CONTRACTS.search(name)) and not Audit.HARMLESS.search(name)
     contracts = contracts and name not in _NO_PRODUCTS and name != _LSTM
+    product = is_product(name) and function.namespace == "aten"
     return Operation(
         name,
-        is_product(name),
-        contracts and not is_product(name),
+        product,
+        contracts and not product,
         bool(_COMPARES.fullmatch(name)),
         bool(Audit.MOVES.search(name)),
         writes,
-        not writes and any(x is not None for x in shared),
+        writes is None and any(x is not None for x in shared),
     )
 
 

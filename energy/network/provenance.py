@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, Generic, TypeVar
 
+import torch
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 
@@ -46,6 +47,8 @@ class Storages(Generic[Note]):
 
     def put(self, tensor: Tensor, note: Note) -> None:
         """Note something, in place of what was noted before."""
+        if not address(tensor):
+            return
         storage = tensor.untyped_storage()
         self._notes[storage._cdata] = StorageWeakRef(storage), note
         if len(self._notes) > self._limit:
@@ -76,7 +79,9 @@ class Provenance:
     def write(self, tensor: Tensor, origin: Origin) -> None:
         """Say what was written into a tensor, which may be a part of its storage."""
         before = self.of(tensor)
-        whole = tensor.numel() * tensor.element_size() >= tensor.untyped_storage().nbytes()
+        strided = tensor.layout is torch.strided
+        size = tensor.untyped_storage().nbytes() if strided else 0
+        whole = tensor.numel() * tensor.element_size() >= size
         if not whole and before != origin:
             both = isinstance(before, Spikes) and isinstance(origin, Spikes)
             origin = before.union(origin) if both else None  # type: ignore[union-attr, arg-type]
@@ -84,5 +89,5 @@ class Provenance:
 
 
 def address(tensor: Tensor) -> int:
-    """What a tensor has in common with its views."""
-    return int(tensor.untyped_storage()._cdata)
+    """What a tensor has in common with its views; 0 for one that has no storage, as sparse ones."""
+    return int(tensor.untyped_storage()._cdata) if tensor.layout is torch.strided else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -18,7 +19,19 @@ class Trace:
     multi_step: bool | None  #: whether the first dimension of its input is time
     remembers: bool = True  #: whether it keeps its state itself
     calls: int = 0
-    shapes: set[tuple[int, ...]] = field(default_factory=set)  #: of its inputs
+    shapes: Counter[tuple[int, ...]] = field(default_factory=Counter)  #: of its inputs, by calls
+
+    def add(self, shape: tuple[int, ...]) -> None:
+        """Add a call."""
+        self.calls += 1
+        self.shapes[shape] += 1
+
+    def batches(self, at: int) -> Counter[int]:
+        """Samples side by side, which are the dimension `at` of inputs of vectors; with calls."""
+        found: Counter[int] = Counter()
+        for shape, calls in self.shapes.items():
+            found[shape[at] if len(shape) > at + 1 else 1] += calls
+        return found
 
 
 class Time(NamedTuple):
@@ -26,7 +39,8 @@ class Time(NamedTuple):
 
     steps: int = 1
     inferences: int = 1  #: how often the network ran through all of them
-    batch: int = 1  #: samples side by side
+    batches: tuple[int, ...] = (1,)  #: samples side by side, of each size that there was
+    samples: int = 1  #: of all inferences
     multi_step: bool = False  #: whether time is the first dimension of some tensors
 
     def executions(self, calls: list[Call], *, spiking: bool) -> int:
@@ -45,10 +59,10 @@ class Time(NamedTuple):
 
     def _has_time(self, shape: tuple[int, ...]) -> bool:
         """Whether a tensor holds all time steps: (T, batch, ...), or (T x batch, ...)."""
-        rows = self.steps * self.batch
-        if shape[:2] == (self.steps, self.batch) or shape[:1] == (rows,):
-            return True
-        return shape[:1] != (self.batch,) and bool(shape) and shape[0] % rows == 0
+        if not shape or shape[0] in self.batches:
+            return shape[:2] in [(self.steps, batch) for batch in self.batches]
+        rows = [self.steps * batch for batch in self.batches]
+        return shape[0] == self.steps or any(shape[0] % n == 0 for n in rows)
 
 
 def one_step_each(traces: Mapping[str, Trace], given: int) -> bool:
@@ -73,20 +87,20 @@ def one_step_each(traces: Mapping[str, Trace], given: int) -> bool:
     return once
 
 
-def time_of(traces: Mapping[str, Trace], passes: int, given: int | None) -> Time:
+def time_of(traces: Mapping[str, Trace], entered: Trace, given: int | None) -> Time:
     """The time steps that all neurons agree on.
 
     Args:
         traces: The neuron layers that ran, by name.
-        passes: How often the network itself was called.
+        entered: The calls of the network itself.
         given: The number of time steps, where somebody said it.
 
     Raises:
         NetworkError: If neurons disagree with each other or with what was given, or if only the
             caller can know.
     """
-    passes = max(1, passes)
-    found = {name: _steps(name, trace, passes) for name, trace in traces.items()}
+    passes = max(1, entered.calls)
+    found = {name: _steps(name, trace, passes, given) for name, trace in traces.items()}
     sure = {name: steps for name, steps in found.items() if steps is not None}
     if not sure:
         steps = given or _unsure(traces)
@@ -99,7 +113,9 @@ def time_of(traces: Mapping[str, Trace], passes: int, given: int | None) -> Time
             if steps is None
         }
     if not sure:
-        return Time(given or 1)
+        batches = entered.batches(0) or Counter({1: 1})
+        samples = sum(size * calls for size, calls in batches.items())
+        return Time(given or 1, passes, tuple(batches), samples)
     steps = min(sure.values())
     odd = next((name for name, n in sure.items() if n % steps), None)
     if odd is not None:
@@ -113,15 +129,18 @@ def time_of(traces: Mapping[str, Trace], passes: int, given: int | None) -> Time
             f"timesteps (= {given}) was given, but neurons '{next(iter(sure))}' took "
             f"{several(steps, 'time step')}; leave timesteps out, or run the network for as many"
         )
-    multi = [trace for trace in traces.values() if _is_multi(trace, steps)]
+    multi = [trace for trace in traces.values() if _is_multi(trace, steps, passes)]
     some = (multi or [*traces.values()])[0]
-    shape = next(iter(some.shapes), ())
-    batch = shape[1] if multi and len(shape) > 2 else 1 if multi or len(shape) < 2 else shape[0]
-    inferences = min(_runs(trace, steps) for trace in traces.values())
-    return Time(steps, max(1, inferences), batch, bool(multi))
+    batches = some.batches(1 if multi else 0)
+    inferences = max(1, min(_runs(trace, steps, passes) for trace in traces.values()))
+    # Of neurons that are used several times in a step, each use has all samples.
+    each = some.calls if multi else some.calls // steps
+    samples = sum(size * calls for size, calls in batches.items())
+    samples = samples * inferences // (each * (1 if multi else steps))
+    return Time(steps, inferences, tuple(batches), samples, bool(multi))
 
 
-def _steps(name: str, trace: Trace, passes: int) -> int | None:
+def _steps(name: str, trace: Trace, passes: int, given: int | None) -> int | None:
     """The steps of one inference; None where nobody can tell."""
     if trace.multi_step:
         lengths = {shape[0] for shape in trace.shapes if shape}
@@ -132,8 +151,13 @@ def _steps(name: str, trace: Trace, passes: int) -> int | None:
                 "different time steps apart"
             )
         return next(iter(lengths), 1)
+    if given is not None and _may_be_axis(trace, given, passes):
+        return given
     if trace.calls == passes:
-        return None if trace.multi_step is None and passes == 1 else passes
+        if trace.multi_step is None and passes == 1:
+            return None
+        # Several inferences, of which each call is one step.
+        return given if given is not None and passes % given == 0 else passes
     return max(1, trace.calls // passes)
 
 
@@ -141,9 +165,15 @@ def _first(trace: Trace) -> int:
     return next((shape[0] for shape in trace.shapes if shape), 1)
 
 
-def _is_multi(trace: Trace, steps: int) -> bool:
-    unsure = trace.multi_step is None and trace.calls == 1 and steps > 1
-    return bool(trace.multi_step) or (unsure and _first(trace) == steps)
+def _is_multi(trace: Trace, steps: int, passes: int) -> bool:
+    return bool(trace.multi_step) or _may_be_axis(trace, steps, passes)
+
+
+def _may_be_axis(trace: Trace, steps: int, passes: int) -> bool:
+    """Whether neurons of which nobody said it took all steps at once."""
+    firsts = {shape[:1] for shape in trace.shapes}
+    unsure = trace.multi_step is None and trace.calls == passes != steps
+    return unsure and steps > 1 and firsts == {(steps,)}
 
 
 def _with(trace: Trace, steps: int, passes: int) -> int:
@@ -162,5 +192,5 @@ def _unsure(traces: Mapping[str, Trace]) -> int:
     return 1
 
 
-def _runs(trace: Trace, steps: int) -> int:
-    return trace.calls if _is_multi(trace, steps) else max(1, trace.calls // steps)
+def _runs(trace: Trace, steps: int, passes: int) -> int:
+    return trace.calls if _is_multi(trace, steps, passes) else max(1, trace.calls // steps)

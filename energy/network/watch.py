@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -50,6 +51,7 @@ class Watch(TorchDispatchMode):
         self.choices = choices
         self.events = Events()
         self.rows: dict[str, Row] = {}
+        self._neurons = neurons
         self.uncounted: Counter[str] = Counter()
         #: Where spikes became analog values: module and operation, with the number of calls.
         self.ends: Counter[tuple[str, str]] = Counter()
@@ -88,7 +90,7 @@ class Watch(TorchDispatchMode):
         if ends:
             origin = ANALOG
         # Those that write change what they were given, so they are counted before.
-        written = args[operation.writes[0]] if operation.writes and args else None
+        written = None if operation.writes is None else _operand(operation.writes, args, words)
         if isinstance(written, Tensor) and origin is not CONSTANT:
             self._count(operation, args, words, written, ends)
         out = func(*args, **words)
@@ -105,7 +107,9 @@ class Watch(TorchDispatchMode):
         return out
 
     def add(self, row: str, kind: str, component: str, call: Call) -> None:
-        """Add a call to a row."""
+        """Add a call to a row; what is of another kind than the rest of it has a row of its own."""
+        if row in self.rows and self.rows[row].component != component:
+            row = f"{row}.{component}"
         self.rows.setdefault(row, Row(kind, component)).calls.append(call)
 
     def note(self, tensor: Tensor, name: str, origin: Origin) -> None:
@@ -130,15 +134,15 @@ class Watch(TorchDispatchMode):
         out: Tensor,
         ends: bool,
     ) -> None:
-        if operation.product:
+        if operation.product and all(x.layout is torch.strided for x in tensors_of(args)):
             self._product(operation, args, out)
         elif is_lstm(operation.name):
             self._lstm(args, out)
-        elif operation.unknown:
+        elif operation.unknown or operation.product:
             raise UncountedOperation(
                 f"layer '{self._frame().name or 'the model itself'}' multiplies with "
-                f"{operation.name}, which has no counting rule here; build it from nn.Linear, "
-                "convolutions or matmul"
+                f"{operation.name}, which has no counting rule here (for such operands); build it "
+                "from nn.Linear, convolutions or matmul of dense tensors"
             )
         elif self.frames and self._neuron() is None and out.is_floating_point():
             self._elementwise(operation, args, words, out)
@@ -200,7 +204,7 @@ class Watch(TorchDispatchMode):
             if key is not None or at not in self._owners
             else self._owners[at]
         )
-        words = [where, "" if key == "weight" else key]
+        words = [where, "" if key == "weight" and where not in self._neurons else key]
         return ".".join(word for word in words if word) or component, kind, component
 
     def arrive(self, row: str, tensor: Tensor) -> None:
@@ -223,6 +227,11 @@ _BATCH_NORMS = ("native_batch_norm", "_native_batch_norm_legit_no_training", "cu
 _OUTSIDE = Frame("", nn.Module())
 
 
+def _operand(place: tuple[int, str], args: Sequence[Any], words: Mapping[str, Any]) -> Any:
+    at, name = place
+    return args[at] if at < len(args) else words.get(name)
+
+
 def _first(out: Any) -> Tensor | None:
     found = tensors_of((out,)) if isinstance(out, (tuple, list)) else ()
     return found[0] if found else None
@@ -231,7 +240,7 @@ def _first(out: Any) -> Tensor | None:
 def _shares(out: Tensor, args: Sequence[Any]) -> bool:
     """Whether a result lies where an operand does, as a view that says it is none."""
     at = address(out)
-    return any(address(x) == at for x in tensors_of(args))
+    return bool(at) and any(address(x) == at for x in tensors_of(args))
 
 
 def _shape(args: Sequence[Any]) -> tuple[int, ...]:

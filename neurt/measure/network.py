@@ -89,6 +89,10 @@ def profile_module(
             'as neurons={MyLIF: "binary"}, or count it alone with energy.count_module'
         )
     asa = counted.asa
+    if baseline is not None and run is not None and not inputs:
+        raise NetworkError(
+            "a baseline is called with the inputs, and there are none; give them beside `run`"
+        )
     if baseline is not None:
         same = Asked(padding=padding, batch_norm=batch_norm, model=title, weights=weights)
         analog = count_network(baseline, inputs, same)

@@ -263,6 +263,8 @@ def test_what_cannot_be_counted_is_one_line() -> None:
 
     with pytest.raises(UncountedOperation, match="layer 'layer' multiplies with _trilinear, wh"):
         count_module(Twice(), X)
+    with pytest.raises(UncountedOperation, match="the model itself' multiplies with addmm, which"):
+        count_module(nn.Linear(6, 2), X.to_sparse())
     with pytest.raises(NoModelError, match="is none; give the network itself"):
         count_module(lambda x: x, X)  # type: ignore[arg-type]
     for key in ("padding", "batch_norm"):
@@ -362,3 +364,79 @@ def test_an_embedding_is_looked_up() -> None:
     counts = count_module(net, torch.tensor([[1, 2, 8]]))
     assert counts.layer("0").tally.ops[Op.VECTOR_READ] == 3 * 4
     assert counts.layer("1").tally.ops[Op.MAC] == 3 * 8
+
+
+def test_a_layer_of_ones_own_has_a_row_for_each_thing_that_it_does() -> None:
+    class Own(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.rand(8, 6))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return nn.functional.linear(x.relu(), self.weight).relu()
+
+    counts = count_module(nn.Sequential(Own()), X)
+    macs = {row.name: row.tally.ops.get(Op.MAC, 0) for row in counts.layers}
+    assert macs == {"0": 0, "0.linear": 4 * 48, "0.relu.2": 0}
+    assert counts.total(Op.CMP) == 4 * (6 + 8)
+
+
+def test_samples_of_several_batches_are_added() -> None:
+    net = Net()
+
+    def both(net: Any) -> None:
+        for x in (X, X[:3]):
+            net.lif.v = torch.zeros(1)
+            net(x)
+
+    counts = count_module(net, run=both, neurons=OWN)
+    assert (counts.timesteps, counts.batch, counts.tokens) == (5, 4, 7)
+    assert counts.layer("fc1").tally.ops[Op.MAC] == 5 * 7 * 48
+    step = nn.Sequential(nn.Linear(6, 8), LIF())
+    loop = lambda net: [net(x) for x in (X, X, X)]  # noqa: E731
+    assert count_module(step, run=loop, neurons=OWN).timesteps == 3
+    # Each call is a step: three inferences of one step, if the caller says so.
+    one = count_module(step, run=loop, neurons=OWN, timesteps=1)
+    assert (one.timesteps, one.tokens) == (1, 12)
+    over = nn.Sequential(OverTime(), nn.Linear(6, 2))
+    how: Any = {"neurons": {OverTime: "binary"}, "timesteps": 5}
+    axis = count_module(over, run=lambda net: [net(torch.rand(5, n, 6)) for n in (2, 3)], **how)
+    assert (axis.timesteps, axis.tokens) == (5, 5)
+    assert count_module(nn.Linear(6, 2), X).tokens == 4
+
+
+def test_inputs_that_are_spikes_in_a_loop_outside() -> None:
+    net = nn.Sequential(nn.Linear(6, 8), LIF())
+    frames = (torch.rand(3, 4, 6) < 0.4).float()
+    counts = count_module(
+        net, run=lambda net: [net(x) for x in frames], neurons=OWN, input_levels="binary"
+    )
+    assert counts.layer("0").tally.ops[Op.AC] == 8 * int(frames.sum())
+
+
+def test_what_is_written_into_a_tensor_of_somebody_else_is_followed() -> None:
+    class Writes(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.neuron, self.fc = OverTime(), nn.Linear(6, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            spikes = self.neuron(x)
+            both = torch.empty(4, 6)
+            torch.add(spikes, spikes, out=both)
+            first = self.fc(both)
+            torch.mul(spikes, x, out=both)
+            out: Tensor = self.fc(both) + first
+            return out
+
+    counts = count_module(Writes(), X, neurons={OverTime: "binary"}, timesteps=1)
+    tally = counts.layer("fc").tally
+    assert tally.ops[Op.AC] == 2 * 2 * int((X > 0.3).sum())  # once, with 2 events in each
+    assert tally.ops[Op.MAC] == 4 * 12
+
+
+def test_in_inference_mode_too() -> None:
+    net = Net()
+    expected = [row.tally for row in count_module(net, X, neurons=OWN).layers]
+    with torch.inference_mode():
+        assert [row.tally for row in count_module(net, X, neurons=OWN).layers] == expected

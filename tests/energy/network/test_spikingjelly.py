@@ -191,6 +191,16 @@ def test_every_kind_of_neuron(make: Any, adds: int, muls: int, levels: str, mode
     assert counts.layer("1").tally.ops[Op.AC] == 3 * tally.spikes > 0
 
 
+def test_neurons_that_multiply_over_time() -> None:
+    net = nn.Sequential(neuron.PSN(T=T), layer.Linear(6, 3, step_mode="m"))
+    counts = count_module(net, 4 * torch.rand(T, 2, 6) - 1)
+    assert counts.timesteps == T
+    assert counts.layer("0.weight").tally.ops[Op.MAC] == T * T * 2 * 6  # a product over time
+    neurons = counts.layer("0").tally
+    assert neurons.ops[Op.NEURON_CMP] == neurons.slots == T * 2 * 6
+    assert counts.layer("1").tally.ops[Op.AC] == 3 * neurons.spikes > 0
+
+
 def test_sums_of_spikes_are_small_whole_numbers() -> None:
     class Block(nn.Module):
         """A block of SEW-ResNet: spikes are added to spikes."""
