@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from decoders import tiny
 
 from energy.counts.file import read_csv
 from neurt.cli import main
@@ -154,3 +155,42 @@ def test_what_needs_a_spiking_model_says_what_there_is_instead(
     said = fails(verb, "--model", written(OPT), "--hw", "45nm", "--out", "out")
     assert said.startswith("a model of type 'opt' (OPT) is counted and planned, and not converted")
     assert said.endswith("`neurt-energy plan` gives its analog side")
+
+
+def latent(place: Path) -> str:
+    """The directory of a small model whose cache holds latent vectors."""
+    place.mkdir()
+    tiny("deepseek_v3", vocab_size=50257).save_pretrained(place)
+    return str(place)
+
+
+def test_a_form_of_latent_attention_shows_and_is_refused_where_it_changes_nothing(
+    tmp_path: Path, fails: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = latent(tmp_path / "latent")
+    macs = []
+    for form in ("expanded", "absorbed"):
+        assert plan(model, "--phase", "decode", "--context", "20", "--mla", form, out=form) == 0
+        said = " ".join(capsys.readouterr().out.split())
+        assert ("W_UK absorbed in the queries" in said) == (form == "absorbed")
+        macs.append(sum(row.dense_macs for row in read_csv(Path(form) / "counts.csv")))
+        chosen = json.loads((Path(form) / "count.json").read_text(encoding="utf-8"))
+        assert chosen["settings"]["mla"] == form
+    assert macs[0] > macs[1]
+    words = ("--hw", "45nm", "--out", "none")
+    assert "a prefill expands in both" in fails(
+        "plan", "--model", model, "--mla", "absorbed", *words
+    )
+    decode = ("--model", "gpt2-small", "--phase", "decode", "--mla", "absorbed")
+    assert "whose cache holds keys and values and no latent vectors" in fails(
+        "plan", *decode, *words
+    )
+
+
+def test_a_count_of_latent_attention_names_the_other_form(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = latent(tmp_path / "latent")
+    words = ["--phase", "decode", "--context", "9", "--hw", "45nm", "--pictures", "none"]
+    assert main(["count", "--model", model, "--weights", "random", "--out", "c", *words]) == 0
+    assert "`plan --mla absorbed`" in " ".join(capsys.readouterr().out.split())
