@@ -15,6 +15,8 @@ from neurt.closed_form.passes import PlanError, beyond, check_stages, longest_of
 from neurt.closed_form.plan import plan_passes
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import LatentAttention, Shape
+from neurt.loading.gguf.header import read_header
+from neurt.loading.gguf.tensors import part_of
 from neurt.loading.source import ModelSource, resolve, wrapped_in
 from neurt.measure.conversion import conversion_of
 from neurt.measure.widths import StoredWidths, stored_widths
@@ -88,7 +90,11 @@ def assumed_activity(rate: float, active: float | None, timesteps: int) -> str:
 
 
 def inside(source: ModelSource) -> tuple[str, ...]:
-    """Says that a language model is inside of another one, without a period; else nothing."""
+    """Says that a model is inside of another one, or its file a part, without a period."""
+    if source.file is not None:
+        part, parts = part_of(read_header(source.file))
+        known = f"'{source.file}' is part {part} of {parts}: its header has the sizes of all"
+        return (known,) if parts > 1 else ()
     whole = wrapped_in(source)
     if not whole:
         return ()

@@ -19,6 +19,8 @@ from neurt.loading.gguf import file as gguf_file
 from neurt.loading.gguf.file import GGUFError, load_gguf, smollm2_file
 from neurt.loading.gguf.header import QUANTISATIONS, read_header
 from neurt.loading.models import LoadedModel
+from neurt.loading.source import resolve
+from neurt.measure.planning import inside
 
 Write = Callable[..., Path]
 
@@ -154,6 +156,14 @@ def test_a_tensor_without_a_place_is_an_error(write_gguf: Write) -> None:
         GGUFError, match=r"'blk.0.attn_\w+.bias' of '.*' has no place in a llama of"
     ):
         load_gguf(path)
+
+
+def test_a_plan_of_a_part_says_so(write_gguf: Write) -> None:
+    split = {"split__no": 0, "split__count": 2, "split__tensors__count": 20}
+    path = write_gguf(tiny(), drop=("blk.1.ffn_up.weight",), **split)
+    said = f"'{path}' is part 1 of 2: its header has the sizes of all"
+    assert inside(resolve(str(path))) == (said,)
+    assert inside(resolve(str(write_gguf(tiny())))) == ()
 
 
 def test_a_part_of_a_model_is_not_run(write_gguf: Write) -> None:
