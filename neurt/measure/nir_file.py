@@ -10,6 +10,7 @@ from torch import Tensor
 from energy.counts import Levels
 from energy.network.count import Asked, Counted, count_network
 from energy.sheet import listed
+from energy.words import percent
 from hwmodels.plain import several
 from neurt.loading.memory import free_bytes
 from neurt.measure.planning import now, versions
@@ -75,7 +76,7 @@ def inputs_of(request: FromNIR, network: NIRNetwork) -> dict[str, Tensor]:
             request.input, network.inputs, timesteps=request.timesteps, limit_bytes=free
         )
     timesteps = request.timesteps or TIMESTEPS
-    # Draws and spikes of all steps, and what all nodes hold in one or two of them.
+    # Draws and spikes of all steps; what nodes hold, twice while it is replaced.
     values = sum(prod(shape) for shape in network.inputs.values()) * timesteps * 2
     needed = 4 * samples * (values + 2 * network.values)
     if free is not None and needed > free:
@@ -135,6 +136,8 @@ def said(
         f"{several(timesteps, 'time step')} of {dt:g} s, {several(samples, 'sample')}, {what}; "
         f"conventions of {request.exporter}."
     ]
+    if (rate := counted.ssa.spike_rate) is not None:
+        sentences.append(f"Spikes in {percent(rate)} of the slots of layers that take or send any.")
     if levels is Levels.ANALOG:
         sentences.append(
             "The input holds values that are no spikes: what takes them is counted as MACs."

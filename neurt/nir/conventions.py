@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from hwmodels.plain import shortened
 from neurt.nir.exporter import Exporter
-from neurt.nir.graph import Graph, NIRError, Node
+from neurt.nir.graph import Graph, NIRError, Node, named
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -63,17 +62,20 @@ def convention_of(exporter: Exporter | str = Exporter.NIR, dt_s: float | None = 
 
 
 def as_nir(graph: Graph, convention: Convention) -> Graph:
-    """The graph with the parameters that NIR means by it: those of Norse are rewritten.
+    """A graph without graphs inside, with the parameters that NIR means by them.
+
+    Those of Norse are rewritten.
 
     Norse exports tau as dt / tau_inv, where NIR has 1 / tau_inv; and it adds inputs to the current
     of a CubaLIF, or the membrane of an IF, in one step and whole, where NIR integrates them.
     """
     if not convention.norse:
         return graph
-    nodes = {
-        name: _of_norse(node, convention.dt_s) if isinstance(node, Node) else node
-        for name, node in graph.nodes.items()
-    }
+    with np.errstate(over="ignore"):  # what overflows is refused with its node
+        nodes = {
+            name: _of_norse(node, convention.dt_s) if isinstance(node, Node) else node
+            for name, node in graph.nodes.items()
+        }
     return Graph(nodes, graph.edges)
 
 
@@ -101,7 +103,7 @@ def check_times(node: Node, name: str, dt_s: float) -> None:
         least = float(node.array(field).min(initial=float("inf")))
         if least < dt_s * (1 - 1e-6):
             raise NIRError(
-                f"node '{shortened(name)}' ({node.kind}) has {field} = {least:.4g} s, shorter than "
+                f"node '{named(name)}' ({node.kind}) has {field} = {least:.4g} s, shorter than "
                 f"the time step of {dt_s:.4g} s; give a shorter --dt, or --exporter norse if Norse "
                 "wrote the file"
             )

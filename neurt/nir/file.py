@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from hwmodels.inputs import check_file
-from hwmodels.plain import quoted, shortened
+from hwmodels.plain import printable, quoted, shortened
 from neurt.nir.given import MAX_DEPTH
-from neurt.nir.graph import Graph, NIRError, Node, check_edges, node_of
+from neurt.nir.graph import Graph, NIRError, Node, check_edges, named, node_of
 
 #: Versions of the format that are read, by what stands before the first dot.
 VERSIONS = ("0", "1")
@@ -51,7 +51,7 @@ def read_nir(path: Path, limit_bytes: int | None = None) -> Graph:
             graph = _Reader(called, limit_bytes).whole(file)
     except (OSError, RuntimeError, KeyError, UnicodeDecodeError, MemoryError) as bad:
         # h5py says so of a truncated file, of damaged blocks and of a filter that is not there
-        fault = shortened(str(bad).strip("'\""))
+        fault = shortened(printable(str(bad).strip("'\"")))
         raise NIRError(f"{called} is cut short or damaged ({fault}); copy it again") from bad
     check_edges(graph)
     return graph
@@ -101,7 +101,7 @@ class _Reader:
                 nodes[name] = self._graph(node, f"{called}.", depth + 1)
             else:
                 fields = {
-                    key: self._value(node, key, f"{key} of node '{shortened(called)}'")
+                    key: self._value(node, key, f"{key} of node '{named(called)}'")
                     for key in node
                     if key not in ("type", "metadata")
                 }
@@ -125,7 +125,7 @@ class _Reader:
 
         found = self._own(parent, name)
         if not isinstance(found, h5py.Group):
-            raise NIRError(f"{self._called} holds no group at '{shortened(name)}'; write it again")
+            raise NIRError(f"{self._called} holds no group at '{named(name)}'; write it again")
         return found
 
     def _dataset(self, parent: Any, name: str, called: str) -> Any:
@@ -147,10 +147,10 @@ class _Reader:
 
         link = parent.get(name, getlink=True)
         if link is None:
-            raise NIRError(f"{self._called} holds nothing at '{shortened(name)}'; write it again")
+            raise NIRError(f"{self._called} holds nothing at '{named(name)}'; write it again")
         if not isinstance(link, h5py.HardLink):
             raise NIRError(
-                f"{self._called} has a link at '{shortened(name)}', which is not followed; write "
+                f"{self._called} has a link at '{named(name)}', which is not followed; write "
                 "the graph without links"
             )
         return parent[name]
@@ -176,9 +176,9 @@ class _Reader:
             )
 
     def _word(self, parent: Any, name: str) -> str:
-        data = self._dataset(parent, name, f"'{shortened(name)}'")
+        data = self._dataset(parent, name, f"'{named(name)}'")
         if data.shape != () or data.dtype.kind not in "OS":
-            raise NIRError(f"{self._called} holds no word at '{shortened(name)}'; write it again")
+            raise NIRError(f"{self._called} holds no word at '{named(name)}'; write it again")
         if data.dtype.itemsize > _MAX_WORD_BYTES:
             raise NIRError(f"{self._called} holds a word of {data.dtype.itemsize:,} bytes")
         return _text(data[()])

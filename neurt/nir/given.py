@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from hwmodels.plain import quoted, shortened
-from neurt.nir.graph import Graph, NIRError, Node, check_edges, node_of
+from hwmodels.plain import quoted
+from neurt.nir.graph import Graph, NIRError, Node, check_edges, named, node_of
 
 #: Graphs that may stand inside one another.
 MAX_DEPTH = 32
@@ -47,7 +47,7 @@ def _graph(given: Any, where: str, depth: int) -> Graph:
             continue
         if node is None:
             raise NIRError(
-                f"node '{shortened(called)}' is None: the library that exported the graph has no "
+                f"node '{named(called)}' is None: the library that exported the graph has no "
                 "primitive for that layer; leave the layer out, or replace it"
             )
         kind = type(node).__name__

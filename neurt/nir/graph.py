@@ -14,7 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hwmodels.errors import UserError, did_you_mean
-from hwmodels.plain import quoted, shortened
+from hwmodels.plain import printable, quoted, shortened
+
+
+def named(name: str) -> str:
+    """How an error shows the name of a node, which may be any text."""
+    return shortened(printable(name), 60)
 
 
 class NIRError(UserError, ValueError):
@@ -100,23 +105,23 @@ def node_of(kind: object, name: str, given: Mapping[str, Any]) -> Node:
     if primitive is None or not isinstance(kind, str):
         near = did_you_mean(kind, PRIMITIVES) if isinstance(kind, str) else ""
         raise NIRError(
-            f"node '{shortened(name)}' is of type {quoted(kind)}, for which there is no rule; "
+            f"node '{named(name)}' is of type {quoted(kind, 30)}, for which there is no rule; "
             f"there are rules for {', '.join(PRIMITIVES)}{near}"
         )
     missing = [field for field in primitive.needed if given.get(field) is None]
     if missing:
         raise NIRError(
-            f"node '{shortened(name)}' ({kind}) lacks {', '.join(missing)}; write the graph again"
+            f"node '{named(name)}' ({kind}) lacks {', '.join(missing)}; write the graph again"
         )
     known = {*primitive.needed, *primitive.optional}
     unknown = sorted(set(given) - known - _BESIDE)
     if unknown:
         raise NIRError(
-            f"node '{shortened(name)}' ({kind}) has the field {quoted(unknown[0])}, which this "
+            f"node '{named(name)}' ({kind}) has the field {quoted(unknown[0], 30)}, which this "
             f"version does not know; known are {', '.join(sorted(known))}"
         )
     fields = dict(primitive.optional) | {
-        field: _checked(given[field], f"{field} of node '{shortened(name)}' ({kind})", field)
+        field: _checked(given[field], f"{field} of node '{named(name)}' ({kind})", field)
         for field in known & set(given)
         if given[field] is not None
     }
@@ -148,20 +153,20 @@ def check_edges(graph: Graph, inside: str = "") -> None:
     Raises:
         NIRError: If they do not, or the graph has no Input or no Output.
     """
-    where = f" of '{shortened(inside)}'" if inside else ""
+    where = f" of '{named(inside)}'" if inside else ""
     for edge in graph.edges:
         for end in edge:
             if end not in graph.nodes:
                 raise NIRError(
-                    f"an edge{where} goes from {quoted(edge[0])} to {quoted(edge[1])}, and there "
-                    f"is no node {quoted(end)}" + did_you_mean(end, graph.nodes)
+                    f"an edge{where} goes from {quoted(edge[0], 40)} to {quoted(edge[1], 40)}, and "
+                    f"there is no node {quoted(end, 40)}" + did_you_mean(end, graph.nodes)
                 )
     seen: set[tuple[str, str]] = set()
     for edge in graph.edges:
         if edge in seen:
             raise NIRError(
-                f"the edge{where} from {quoted(edge[0])} to {quoted(edge[1])} is there twice; say "
-                "it once, or double a weight"
+                f"the edge{where} from {quoted(edge[0], 40)} to {quoted(edge[1], 40)} is there "
+                "twice; say it once, or double a weight"
             )
         seen.add(edge)
     for kind in ("Input", "Output"):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 import torch
@@ -15,6 +17,12 @@ from hwmodels.inputs import check_file
 from hwmodels.plain import quoted, shortened
 from neurt.nir.exporter import INPUT_RATE, TIMESTEPS
 from neurt.nir.graph import NIRError
+
+#: What numpy raises for a header that is none, or a file that is not as long as it says.
+_UNREADABLE = (
+    *(ValueError, OSError, EOFError, SyntaxError, TokenError, struct.error),
+    *(TypeError, OverflowError, RecursionError),
+)
 
 
 def random_spikes(
@@ -84,7 +92,7 @@ def read_events(
     try:
         # A map of the file: it is checked against the header, and refused if it holds objects.
         events = np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, OSError, EOFError, SyntaxError) as bad:
+    except _UNREADABLE as bad:
         fault = shortened(" ".join(str(bad).split()))
         raise NIRError(
             f"{called} is cut short, or no .npy file of numbers ({fault}); write it with numpy.save"
@@ -108,7 +116,8 @@ def read_events(
             f"{called} takes {4 * events.size:,} bytes in single precision, and {limit_bytes:,} "
             "bytes of memory are free; give fewer time steps or samples"
         )
-    values = torch.from_numpy(events.astype(np.float32))
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused
+        values = torch.from_numpy(events.astype(np.float32))
     if not bool(values.isfinite().all()):
         raise NIRError(f"{called} holds a value that is not finite; write it again")
     samples = prod(events.shape) // (len(events) * prod(shape))

@@ -120,6 +120,7 @@ class Delay(nn.Module):
         self.most, self.least = int(steps.max(initial=0)), int(steps.min(initial=0))
         if steps.size:
             self.least = int(steps.min())
+        self._kinds = sorted({int(x) for x in steps.flat})
         self._line: deque[Tensor] = deque(maxlen=max(1, self.most))
 
     def reset(self) -> None:
@@ -143,7 +144,7 @@ class Delay(nn.Module):
         if self.most == self.least:
             return self._sent(self.most, like)
         found = torch.zeros_like(like)
-        for steps in range(self.least, self.most + 1):
+        for steps in self._kinds:
             found = torch.where(self.steps == steps, self._sent(steps, like), found)
         return found
 
@@ -164,9 +165,20 @@ def layer_of(node: Node, name: str, convention: Convention) -> nn.Module:
     """The module that does what a node says.
 
     Raises:
-        NIRError: If its parameters do not fit each other, a time constant is shorter than a time
-            step, or a delay is no whole number of steps.
+        NIRError: If its parameters do not fit each other or single precision, a time constant is
+            shorter than a time step, or a delay is no whole number of steps.
     """
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused below
+        layer = _layer(node, name, convention)
+    for tensors in (layer.parameters(), layer.buffers()):
+        for tensor in tensors:
+            if not bool(tensor.isfinite().all()):
+                raise wrong(node, name, f"a parameter that is too large for {tensor.dtype}")
+    return layer
+
+
+def _layer(node: Node, name: str, convention: Convention) -> nn.Module:
+    """The module, its numbers unchecked."""
     if node.kind in STATEFUL:
         try:
             return neuron_of(node, name, convention)
@@ -223,7 +235,7 @@ def _steps(node: Node, name: str, dt_s: float) -> np.ndarray[Any, np.dtype[np.in
         raise wrong(
             node,
             name,
-            f"a delay of {int(steps.max()):,} time steps; at most "
+            f"a delay of {steps.max():,.0f} time steps; at most "
             f"{MAX_DELAY_STEPS:,} are held, so give a longer --dt",
         )
     return steps.astype(np.int64)

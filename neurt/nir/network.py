@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hwmodels.plain import printable, several, shortened
+from hwmodels.plain import printable, quoted, several
 from neurt.loading.memory import free_bytes
 from neurt.nir.conventions import Convention, as_nir, convention_of
 from neurt.nir.exporter import Exporter
 from neurt.nir.file import read_nir
 from neurt.nir.flat import flatten
 from neurt.nir.given import graph_of
-from neurt.nir.graph import Graph, NIRError, Node, of_kind
-from neurt.nir.layers import forget, layer_of
+from neurt.nir.graph import Graph, NIRError, Node, named, of_kind
+from neurt.nir.layers import Delay, forget, layer_of
 from neurt.nir.schedule import Schedule
 
 
@@ -56,7 +57,7 @@ class NIRNetwork(nn.Module):
         #: Is told how many time steps are done, and of how many.
         self.progress: Callable[[int, int], None] = lambda *_: None
         self.convention: Convention = convention_of(exporter, dt_s)
-        graph = flatten(as_nir(graph, self.convention))
+        graph = as_nir(flatten(graph), self.convention)
         self._layers: dict[str, nn.Module] = {}
         for name, node in graph.nodes.items():
             assert isinstance(node, Node)
@@ -72,13 +73,22 @@ class NIRNetwork(nn.Module):
     def late(self) -> dict[str, list[str]]:
         """What each node takes from the time step before, where it does."""
         sources = self._schedule.sources
-        found = {name: [a for a, late in given if late] for name, given in sources.items()}
+        found = {
+            printable(name): [printable(a) for a, late in given if late]
+            for name, given in sources.items()
+        }
         return {name: given for name, given in found.items() if given}
 
     @property
     def values(self) -> int:
-        """The values that all nodes together send of one sample in one time step."""
-        return self._schedule.values
+        """The values of one sample that are held at once: what all nodes send, and delays keep."""
+        shapes = self._schedule.shapes
+        kept = (
+            prod(shapes[name]) * layer.most
+            for name, layer in self._layers.items()
+            if isinstance(layer, Delay)
+        )
+        return sum(map(prod, shapes.values())) + sum(kept)
 
     def reset(self) -> None:
         """Forget the state of all nodes."""
@@ -113,26 +123,28 @@ class NIRNetwork(nn.Module):
 
     def _given(self, x: Sequence[Tensor | Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
         if len(x) == 1 and isinstance(x[0], Mapping):
-            given = {name: x[0][name] for name in x[0]}
+            given = dict(x[0])
         else:
-            given = {
-                name: it
-                for name, it in zip(self.inputs, x, strict=False)
-                if not isinstance(it, Mapping)
-            }
+            names = [*self.inputs, *(f"number {at + 1}" for at in range(len(self.inputs), len(x)))]
+            given = dict(zip(names, x, strict=False))
         if set(given) != set(self.inputs):
             raise NIRError(
                 f"the network has {several(len(self.inputs), 'input')} "
-                f"({', '.join(self.inputs)}), and is given {', '.join(given)}"
+                f"({', '.join(map(named, self.inputs))}), and is given {', '.join(given) or 'none'}"
             )
+        for name, values in given.items():
+            if not isinstance(values, Tensor):
+                raise NIRError(f"input '{named(name)}' is {quoted(values)}, and must be a tensor")
         lengths = {values.shape[:2] for values in given.values()}
         for name, values in given.items():
             if tuple(values.shape[2:]) != self.inputs[name] or not values.numel():
                 expected = ", ".join(map(str, self.inputs[name]))
                 raise NIRError(
-                    f"input '{shortened(name)}' is of the shape {tuple(values.shape)}; it must be "
+                    f"input '{named(name)}' is of the shape {tuple(values.shape)}; it must be "
                     f"(time steps, samples, {expected})"
                 )
+            if not values.is_floating_point():
+                given[name] = values.to(torch.get_default_dtype())
         if len(lengths) > 1:
             raise NIRError(f"inputs differ in their time steps or samples: {sorted(lengths)}")
         return given
@@ -168,7 +180,7 @@ def _place(network: nn.Module, name: str, layer: nn.Module) -> None:
         parent = parent.get_submodule(part)
     last = _free(parent, last)
     if last in parent._modules:
-        raise NIRError(f"two nodes are called '{shortened(name)}' as names of modules; rename one")
+        raise NIRError(f"two nodes are called '{named(name)}' as names of modules; rename one")
     parent.add_module(last, layer)
 
 

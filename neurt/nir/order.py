@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from heapq import heapify, heappop, heappush
 
-from hwmodels.plain import shortened
+from hwmodels.plain import printable, shortened
 from neurt.nir.graph import STATEFUL, Graph, NIRError, Node, of_kind
 
 Edge = tuple[str, str]
@@ -57,7 +57,7 @@ def order_of(graph: Graph, holding: Collection[str]) -> Order:
     try:
         sorter.prepare()
     except CycleError as bad:
-        names = [shortened(name, 40) for name in reversed(bad.args[1])]
+        names = [shortened(printable(name), 20) for name in reversed(bad.args[1])]
         shown = " -> ".join(names if len(names) <= 6 else [*names[:5], "...", names[-1]])
         raise NIRError(
             f"the loop {shown} holds neither a neuron nor a Delay of at least one time step, so "

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from hwmodels.plain import shortened
-from neurt.nir.graph import Graph, NIRError, Node, of_kind
+from hwmodels.plain import printable, shortened
+from neurt.nir.graph import Graph, NIRError, Node, named, of_kind
 from neurt.nir.layers import Delay, Sum, forget
 from neurt.nir.neurons import Membrane
 from neurt.nir.order import order_of
@@ -52,7 +51,7 @@ class Schedule:
         for name, node in self._nodes.items():
             if node.kind != "Input" and not self.sources[name]:
                 raise NIRError(
-                    f"node '{shortened(name)}' ({node.kind}) is given nothing; add an edge to it, "
+                    f"node '{named(name)}' ({node.kind}) is given nothing; add an edge to it, "
                     "or an Input node before it"
                 )
         self.inputs = {
@@ -68,11 +67,6 @@ class Schedule:
         self._find_shapes()
         for name in of_kind(graph, "Output"):
             self._check_output(name)
-
-    @property
-    def values(self) -> int:
-        """The values that all nodes together send of one sample in one time step."""
-        return sum(prod(shape) for shape in self.shapes.values())
 
     def step(self, x: Sent, before: Sent) -> dict[str, Tensor]:
         """What each node sends in one step.
@@ -130,8 +124,7 @@ class Schedule:
                 if len(set(given)) > 1:
                     shapes = ", ".join(map(str, sorted(set(given))))
                     raise NIRError(
-                        f"node '{shortened(name)}' is given the shapes {shapes}, which cannot be "
-                        "added"
+                        f"node '{named(name)}' is given the shapes {shapes}, which cannot be added"
                     )
                 if given:
                     known[name] = self._sent(name, given[0])
@@ -140,7 +133,7 @@ class Schedule:
         unknown = [name for name in self._nodes if name not in known]
         if unknown:
             raise NIRError(
-                f"node '{shortened(unknown[0])}' ({self._nodes[unknown[0]].kind}) is not behind "
+                f"node '{named(unknown[0])}' ({self._nodes[unknown[0]].kind}) is not behind "
                 "any Input node; connect it, or take it out"
             )
 
@@ -153,9 +146,9 @@ class Schedule:
                 layer, dict(_meta(layer)), (torch.empty(1, *shape, device="meta"),)
             )
         except (RuntimeError, ValueError, IndexError) as bad:
-            fault = shortened(str(bad).partition("\n")[0])
+            fault = shortened(printable(str(bad).partition("\n")[0]))
             raise NIRError(
-                f"node '{shortened(name)}' ({node.kind}) cannot take the shape {shape}: {fault}"
+                f"node '{named(name)}' ({node.kind}) cannot take the shape {shape}: {fault}"
             ) from bad
         finally:
             forget(layer)
@@ -168,7 +161,7 @@ class Schedule:
         said = tuple(int(x) for x in declared.reshape(-1))
         if without_batch(said) != without_batch(self.shapes[name]):
             raise NIRError(
-                f"the Output node '{shortened(name)}' says that it has the shape {said}, and is "
+                f"the Output node '{named(name)}' says that it has the shape {said}, and is "
                 f"given {self.shapes[name]}"
             )
 

@@ -7,8 +7,8 @@ from math import prod
 
 from torch import nn
 
-from hwmodels.plain import quoted, shortened
-from neurt.nir.graph import STATEFUL, NIRError, Node
+from hwmodels.plain import quoted
+from neurt.nir.graph import STATEFUL, NIRError, Node, named
 
 Shape = tuple[int, ...]
 
@@ -35,7 +35,7 @@ def sample_shape(nodes: Mapping[str, Node], name: str, behind: Sequence[str]) ->
     shape = tuple(int(x) for x in said)
     if any(x < 1 or x != int(x) for x in said) or prod(shape) > MAX_VALUES:
         raise NIRError(
-            f"the Input node '{shortened(name)}' has the shape {quoted(said)}; sizes are "
+            f"the Input node '{named(name)}' has the shape {quoted(said)}; sizes are "
             f"whole numbers from 1, {MAX_VALUES:,} values at most"
         )
     ranks = {dims for x in behind if (dims := _dimensions(nodes[x])) is not None}
@@ -87,7 +87,7 @@ def check_fits(node: Node, name: str, layer: nn.Module, shape: Shape) -> None:
             takes = f"the shape {max(own, key=len)}"
     if takes is not None:
         raise NIRError(
-            f"node '{shortened(name)}' ({node.kind}) takes {takes}, and is given the shape {shape}"
+            f"node '{named(name)}' ({node.kind}) takes {takes}, and is given the shape {shape}"
         )
 
 

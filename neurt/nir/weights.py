@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hwmodels.plain import quoted, shortened
-from neurt.nir.graph import NIRError, Node
+from hwmodels.plain import quoted
+from neurt.nir.graph import NIRError, Node, named
 
 
 def linear_of(node: Node, name: str) -> nn.Module:
@@ -114,4 +114,4 @@ def pair_of(node: Node, name: str, field: str) -> tuple[int, int]:
 
 def wrong(node: Node, name: str, what: str) -> NIRError:
     """The error of a node that has what makes no sense."""
-    return NIRError(f"node '{shortened(name)}' ({node.kind}) has {what}")
+    return NIRError(f"node '{named(name)}' ({node.kind}) has {what}")

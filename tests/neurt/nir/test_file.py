@@ -97,9 +97,9 @@ def test_a_file_is_the_graph_that_was_written(tmp_path: Path) -> None:
     read = read_nir(tmp_path / "all.nir")
     assert same(read, graph_of(every_primitive()))
     assert same(read, graph_of(nir.read(tmp_path / "all.nir", type_check=False)))
-    # 2 x 4 x 4 values pass eleven nodes, 2 x 2 x 2 three, 8 one, 3 seven (in, w, out of the graph
-    # inside too): 10 * 32 + 2 * 8 + 8 + 6 * 3
-    assert NIRNetwork(read).values == 10 * 32 + 2 * 8 + 8 + 6 * 3
+    # Ten nodes send 2 x 4 x 4 values, two pools and the flattened 8, six 3 (in, w, out of the graph
+    # inside too); and a delay of 2 ms keeps 32 values for 20 steps of 0.1 ms.
+    assert NIRNetwork(read).values == 10 * 32 + 3 * 8 + 6 * 3 + 20 * 32
 
 
 def refused(file: Path, *parts: str) -> None:

@@ -73,6 +73,11 @@ def test_files_that_hold_no_events_are_refused(tmp_path: Path) -> None:
     refused(path, "holds '<U1', and must hold numbers")
     np.save(path, np.full((4, 2, 3), np.nan))
     refused(path, "not finite")
+    np.save(path, np.full((4, 2, 3), 1e300))  # more than single precision holds
+    refused(path, "not finite")
+    head = b"\x93NUMPY\x01\x00\x76\x00{'descr': '<f8', 'fortran_order': False, 'shape': (4,\n"
+    path.write_bytes(head.ljust(128))
+    refused(path, "cut short")
     np.save(path, np.ones((4, 2, 3)))
     path.write_bytes(path.read_bytes()[:-8])
     refused(path, "cut short")

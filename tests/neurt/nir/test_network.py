@@ -236,6 +236,17 @@ def test_a_graph_inside_is_the_same_as_its_nodes() -> None:
     assert "middle.inner.lif" in dict(outer.named_modules())
 
 
+def test_conventions_hold_in_graphs_inside_too() -> None:
+    # As Norse writes them: a tau of 10 ms times a dt of 1 ms.
+    lif = nir.LIF(*(np.full(3, x) for x in (1e-5, 1.0, 0.0, 0.3, 0.0)))
+    inner = graph({**ENDS, "lif": lif}, "input>lif lif>output")
+    outer = graph({**ENDS, "inner": inner}, "input>inner inner>output")
+    x = RANDOM.random(size=(30, 2, 3))
+    inside = run(NIRNetwork(graph_of(outer), exporter="norse"), x)
+    assert np.array_equal(inside, run(NIRNetwork(graph_of(inner), exporter="norse"), x))
+    assert inside.any()
+
+
 def test_several_inputs_are_added_and_several_outputs_named() -> None:
     nodes = {
         "a": nir.Input(np.array([3])),
@@ -250,8 +261,19 @@ def test_several_inputs_are_added_and_several_outputs_named() -> None:
     assert isinstance(sent, dict)
     torch.testing.assert_close(sent["whole"], 2 * (a + b))
     assert torch.equal(sent["first"], a)
-    with pytest.raises(NIRError, match=r"has 2 inputs \(a, b\), and is given a"):
-        network(a)
+    both = network(a, b)  # in the order of `inputs`
+    assert isinstance(both, dict)
+    assert torch.equal(both["whole"], sent["whole"])
+    for wrongly in ((a,), (a, b, b), ()):
+        with pytest.raises(NIRError, match=r"has 2 inputs \(a, b\), and is given"):
+            network(*wrongly)
+
+
+def test_whole_numbers_are_an_input_too() -> None:
+    x = torch.tensor([[[0, 1, 1]], [[1, 0, 1]]], dtype=torch.uint8)
+    assert torch.equal(net(nir.Scale(np.full(3, 2.0)))(x), 2.0 * x)
+    with pytest.raises(NIRError, match="must be a tensor"):
+        net(nir.Scale(np.ones(3)))([1, 0, 1])  # type: ignore[arg-type]
 
 
 def test_a_batch_of_one_that_an_exporter_left_is_no_part_of_the_sample() -> None:
@@ -294,6 +316,7 @@ THREE = np.ones(3)
         (nir.Delay(np.full(3, 0.00015)), "no whole number of time steps of 0.0001 s"),
         (nir.Delay(np.full(3, -1e-4)), "no whole number of time steps"),
         (nir.Delay(np.full(3, 1e6)), "10,000,000,000 time steps; at most 100,000"),
+        (nir.Delay(np.full(3, 1e308)), "no whole number|time steps; at most 100,000"),
         (nir.Conv1d(3, np.ones((1, 1, 3)), 1, 0, 1, 1, np.ones(1)), "takes 1 channels of 1 dim"),
         (
             nir.SumPool2d(*[np.array([1, 1])] * 2, np.array([0, 0])),
@@ -307,6 +330,20 @@ THREE = np.ones(3)
 )
 def test_parameters_that_do_not_fit_are_refused(node: Any, sentence: str) -> None:
     wrong({"n": node}, ALONG, sentence)
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        nir.Linear(np.full((3, 3), 1e300)),
+        nir.Scale(np.full(3, 1e300)),
+        nir.IF(np.full(3, 1e300), np.ones(3)),
+        nir.LIF(np.ones(3), np.ones(3), np.zeros(3), np.full(3, 1e300)),
+    ],
+    ids=lambda x: type(x).__name__,
+)
+def test_what_single_precision_cannot_hold_is_refused(node: Any) -> None:
+    wrong({"n": node}, ALONG, r"has a parameter that is too large for torch\.float32")
 
 
 def test_parameters_of_several_shapes_are_refused() -> None:
