@@ -123,7 +123,7 @@ class NIRNetwork(nn.Module):
 
     def _given(self, x: Sequence[Tensor | Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
         if len(x) == 1 and isinstance(x[0], Mapping):
-            given = dict(x[0])
+            given: dict[str, Any] = dict(x[0])
         else:
             names = [*self.inputs, *(f"number {at + 1}" for at in range(len(self.inputs), len(x)))]
             given = dict(zip(names, x, strict=False))
