@@ -146,6 +146,23 @@ TINY |= {
     ),
 }
 
+_ZAMBA = {
+    **{"n_mamba_heads": 8, "mamba_d_state": 6, "mamba_ngroups": 2, "chunk_size": 4},
+    "layers_block_type": ["mamba", "hybrid", "mamba", "hybrid", "hybrid"],
+    "num_hidden_layers": 5,
+}
+TINY |= {
+    "zamba2": ("zamba2", {**_ZAMBA, "num_mem_blocks": 2, "adapter_rank": 3}),
+    "zamba2, adapters and positions": (
+        "zamba2",
+        {
+            **{**_ZAMBA, "use_shared_attention_adapter": True, "adapter_rank": 3},
+            **{"use_mem_rope": True, "num_key_value_heads": 4},
+            **{"use_conv_bias": False, "add_bias_linear": True},
+        },
+    ),
+}
+
 _EXPERTS = {"num_local_experts": 4, "num_experts": 4, "num_experts_per_tok": 2}
 
 _SHARED = {"moe_intermediate_size": 24, "shared_expert_intermediate_size": 40}

@@ -8,12 +8,8 @@ from typing import Any, Unpack
 
 from energy.counts import About, Counts, Levels, Tally
 from energy.formulas import Conventions, nonlinear
-from neurt.closed_form.analog_rows import (
-    norms_named,
-    projections,
-    residuals,
-    rotary,
-)
+from neurt.closed_form.analog_rows import norms_named, residuals
+from neurt.closed_form.attention_rows import projections, rotary
 from neurt.closed_form.dense_rows import activation
 from neurt.closed_form.passes import Pass, PlanError
 from neurt.closed_form.plan import whole_model

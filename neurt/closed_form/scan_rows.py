@@ -32,7 +32,7 @@ def state_space(shape: Shape, mixer: StateSpace, what: Pass) -> list[Row]:
     found = [
         named("in_proj", family.linear, into),
         named("conv1d", names.kind, convolution),
-        named("act", "SiLUActivation", nonlinear.silu(rows * scan.convolved)),
+        named("act", names.activation, nonlinear.silu(rows * scan.convolved)),
         named("scan", names.kind, selective_scan(*size, scan)),
         named("out_proj", family.linear, from_),
     ]

@@ -38,6 +38,7 @@ from neurt.families.shape import (
     Layer,
     SelfAttention,
     Shape,
+    SharedBlock,
     SideBySide,
     StateSpace,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "SelfAttention",
     "Shape",
     "ShapeError",
+    "SharedBlock",
     "SideBySide",
     "StateSpace",
     "analog_type",

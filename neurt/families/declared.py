@@ -30,6 +30,7 @@ from neurt.families.qwen3 import QWEN3
 from neurt.families.qwen3_next import QWEN3_5, QWEN3_5_MOE, QWEN3_NEXT
 from neurt.families.shape import Head, Shape
 from neurt.families.stablelm import STABLELM, STABLELM_OTHERS, STARCODER2
+from neurt.families.zamba2 import ZAMBA2
 
 #: All of them; of a family with several layouts the one that most of its models have comes first.
 FAMILIES = (
@@ -52,7 +53,7 @@ FAMILIES = (
     ),
     *(COHERE, COHERE_NORMED, STABLELM, *STABLELM_OTHERS, STARCODER2, GPT_NEOX),
     *(GPTJ, BLOOM, *FALCON, MIXTRAL, QWEN2_MOE, QWEN3_MOE, OLMOE, GPT_OSS, DEEPSEEK2, DEEPSEEK3),
-    *(BAMBA, FALCON_H1, GRANITE_HYBRID, GRANITE_HYBRID_ROTATED),
+    *(BAMBA, FALCON_H1, GRANITE_HYBRID, GRANITE_HYBRID_ROTATED, *ZAMBA2),
     *(LLAMA4, QWEN3_NEXT, QWEN3_5, QWEN3_5_MOE, MAMBA2, NEMOTRON_H),
 )
 

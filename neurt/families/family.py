@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from energy.formulas.experts import Scoring
@@ -87,6 +87,7 @@ class Recurrence:
     #: name in the layer of the addition of what it and an attention beside it give; None where
     #: no layer has both
     sum: str | None = None
+    activation: str = "SiLUActivation"  #: class of the activation behind its convolution
 
 
 #: What a projection of such a mixer makes: a property of `Delta`.
@@ -191,6 +192,8 @@ class Family:
     #: names in a layer of the additions of what attention and the feed-forward block give
     residuals: tuple[str, str] = ("residual.0", "residual.1")
     token_scores: str = "score"  #: name of the head where it labels tokens
+    #: block and component of other parts of a layer, by name, without the numbers in it
+    parts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     model: str = "ForCausalLM"  #: what transformers appends to the prefix for the language model
     variant: str = ""  #: which of the layouts of these classes it is; see `Shape.variant`
     converted: bool = (

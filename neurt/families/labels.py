@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 
@@ -32,7 +33,7 @@ class Names:
                 depth, _, part = name.removeprefix(layers).partition(".")
                 if depth.isdecimal():
                     # Layers of one kind, one for each head, are told apart by a number.
-                    kind = part.rstrip("0123456789")
+                    kind = re.sub(r"\d+", "", part)
                     block, component = parts.get(part) or parts.get(kind) or ("other", part)
                     return Label(block, component, int(depth))
         block, component = self._outside.get(name, ("other", name.rpartition(".")[2]))
@@ -61,6 +62,7 @@ def _in_layer(family: Family) -> dict[str, Part]:
     if attention.rotary:
         of_attention["core.rotary"] = "rotary"
     return {
+        **family.parts,
         **_recurrence(family),
         **_mixture(family),
         **_norms(family),

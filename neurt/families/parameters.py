@@ -15,6 +15,7 @@ from neurt.families.shape import (
     Layer,
     SelfAttention,
     Shape,
+    SharedBlock,
     SideBySide,
     StateSpace,
 )
@@ -51,6 +52,7 @@ def parameters(shape: Shape) -> Parameters:
         + norms * family.norm.parameters(shape.width)
         + projected
     )
+    outside += _shared(shape)
     total, active = (
         outside + sum(n * layer_parameters(shape, kind, active=active) for kind, n in kinds.items())
         for active in (False, True)
@@ -58,9 +60,30 @@ def parameters(shape: Shape) -> Parameters:
     return Parameters(total, active, 0 if shape.tied else table)
 
 
+def _shared(shape: Shape) -> int:
+    """Those of the blocks that several layers share, without adapters, each once."""
+    mixer = next((x.mixer for x in shape.each if isinstance(x.mixer, SharedBlock)), None)
+    if mixer is None:
+        return 0
+    calls = sum(isinstance(kind.mixer, SharedBlock) for kind in shape.each)
+    width, made = shape.width, shape.query_width + 2 * shape.kv_width
+    attention = 2 * width * made + shape.query_width * width
+    dense = 3 * width * mixer.inner + (2 * mixer.inner + width) * shape.ffn_bias
+    return min(calls, mixer.blocks) * (attention + dense + 3 * width)
+
+
+def _adapted(shape: Shape, mixer: SharedBlock) -> int:
+    """What a layer that shares a block has of its own: adapters, a projection, a mixer, a norm."""
+    width, rank = shape.width, mixer.rank
+    adapters = rank * (width + 2 * mixer.inner) + mixer.adapted * 3 * rank * 4 * width
+    return adapters + width * width + _state_space(shape, mixer.state) + width
+
+
 def layer_parameters(shape: Shape, kind: Layer, *, active: bool = False) -> int:
     """Weights, biases and scales of a transformer layer; active: those that one token passes."""
     family = layout(shape)
+    if isinstance(kind.mixer, SharedBlock):
+        return _adapted(shape, kind.mixer)
     norms = sum(family.norm.parameters(shape.width) for name in family.norms.of(kind) if name)
     return _mixer(shape, kind) + norms + _feedforward(shape, kind, active=active)
 
@@ -75,7 +98,7 @@ def _mixer(shape: Shape, kind: Layer) -> int:
         return _delta_rule(shape, kind.mixer)
     if isinstance(kind.mixer, LatentAttention):
         return _latent(shape, kind.mixer)
-    return 0 if kind.mixer is None else _attention(shape, kind.mixer)
+    return _attention(shape, kind.mixer) if isinstance(kind.mixer, SelfAttention) else 0
 
 
 def _state_space(shape: Shape, mixer: StateSpace) -> int:

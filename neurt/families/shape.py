@@ -52,6 +52,23 @@ class SideBySide:
 
 
 @dataclass(frozen=True)
+class SharedBlock:
+    """A mixer of Mamba-2 behind a transformer block that several layers share (Zamba2).
+
+    The block reads the residual stream beside the embedded tokens, and each call of it has adapters
+    of its own.
+    """
+
+    attention: SelfAttention
+    state: StateSpace
+    inner: int  #: width of the hidden layer of the block
+    call: int  #: how many layers before it share a block
+    blocks: int  #: how many different blocks there are
+    rank: int  #: width of the adapters
+    adapted: bool = False  #: whether Q, K and V have adapters, too
+
+
+@dataclass(frozen=True)
 class DeltaRule:
     """A mixer of gated delta networks: a short convolution, and a state of keys and values."""
 
@@ -84,7 +101,7 @@ class Experts:
 class Layer:
     """A layer: what mixes tokens, and what each token then passes by itself; None for neither."""
 
-    mixer: SelfAttention | StateSpace | SideBySide | DeltaRule | None
+    mixer: SelfAttention | StateSpace | SideBySide | SharedBlock | DeltaRule | None
     feedforward: Dense | Experts | None
 
 
