@@ -68,8 +68,8 @@ CARD = trials(
     carbon_intensity=Trial("350", {"card": ""}, shows="card", alone=IDLE),
 )
 #: What is tested by itself: where a command writes, how it talks, and where a model runs
-#: (test_devices), which on a machine without an accelerator is one place. `--page` is the default.
-EVERYWHERE = {"help", "out", "force", "json", "quiet", "page", "device"}
+#: (test_devices, test_spread), which changes no count. `--page` is the default.
+EVERYWHERE = {"help", "out", "force", "json", "quiet", "page", "device", "device-map"}
 
 NETWORK: Flags = {"model": "net.nir", "weights": None}
 MODEL = {"model": "model", "hw": "45nm", "pictures": "none"}

@@ -124,16 +124,24 @@ def counted_gates(model: nn.Module) -> Iterator[None]:
     the same to the bit, and other feed-forwards as they are.
     """
     gated = [(module, form) for module in model.modules() if (form := _form(module)) is not None]
+    owns = [(module, vars(module).get(_slot(module))) for module, _ in gated]
     try:
         for module, form in gated:
             module.multiply = Multiply().train(module.training)
-            module.forward = MethodType(form, module)
+            vars(module)[_slot(module)] = MethodType(form, module)
         yield
     finally:
-        for module, _ in gated:
+        for module, own in owns:
             if "multiply" in module._modules:
                 del module.multiply
-            vars(module).pop("forward", None)
+            vars(module).pop(_slot(module), None)
+            if own is not None:
+                vars(module)[_slot(module)] = own
+
+
+def _slot(module: nn.Module) -> str:
+    """Where the forward of a module is exchanged: a hook of Accelerate calls the one it found."""
+    return "_old_forward" if "_hf_hook" in vars(module) else "forward"
 
 
 def _separate(act: str, mlp: Any, x: Tensor) -> Any:
@@ -167,7 +175,9 @@ def _form(module: nn.Module) -> Callable[[Any, Tensor], Any] | None:
     for act in ("act_fn", "activation_fn", "act", "activation"):
         known = _FORMS.get(frozenset(module._modules) - {act})
         if act in module._modules and known is not None:
-            free = not hasattr(module, "multiply") and "forward" not in vars(module)
+            own = vars(module).get(_slot(module))
+            plain = own is None or getattr(own, "__func__", None) is type(module).forward
+            free = plain and not hasattr(module, "multiply")
             forms = (partial(form, act) for form in known)
             return next((form for form in forms if free and _computes(module, form)), None)
     return None

@@ -26,8 +26,8 @@ from neurt.families import (
 )
 from neurt.loading.drawn import origin_of_random, random_model
 from neurt.loading.lengths import lengthened
-from neurt.loading.models import LoadedModel
-from neurt.loading.placement import find_placement
+from neurt.loading.models import LoadedModel, spread_later
+from neurt.loading.placement import Placement, find_placement
 from neurt.loading.reading import (
     UNFIT,
     configuration,
@@ -44,6 +44,7 @@ from neurt.loading.source import (
     resolve,
     why_unreachable,
 )
+from neurt.loading.spread import DeviceMap
 from neurt.loading.tokenizer import tokenizer_for
 from neurt.loading.weights import Weights, choose_weights, origin_of
 
@@ -146,6 +147,7 @@ def load_foreign(
     *,
     device: str = "auto",
     dtype: str = "auto",
+    device_map: DeviceMap | None = None,
     values: bool = True,
 ) -> LoadedModel:
     """Load a decoder that no family declares; the rest as in `models.load_model`.
@@ -164,6 +166,8 @@ def load_foreign(
             f"model '{source.asked}' has more than {MAX_LAYERS:,} layers, as no model has: {stated}"
         )
     where = find_placement(device, dtype, source)
+    if device_map is not None:
+        where = Placement(torch.device("cpu"), where.dtype, spread=True)
     random, why_not = choose_weights(source, weights)
     try:
         kind = _class_of(decoder)
@@ -197,7 +201,8 @@ def load_foreign(
         raise unmade(source, error) from error
     tokenizer = tokenizer_for(source, model.config.get_text_config(), random=random, any_ids=True)
     origin = origin_of_random(model, seed) if random else origin_of(source)
-    return LoadedModel(source, model, tokenizer, origin, why_not)
+    loaded = LoadedModel(source, model, tokenizer, origin, why_not)
+    return loaded if device_map is None else spread_later(loaded, device_map)
 
 
 def for_length(decoder: Foreign, longest: int) -> Foreign | None:

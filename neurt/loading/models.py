@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import torch
 from transformers import AutoConfig, GPT2Config, PreTrainedModel
 from transformers import logging as transformers_logging
 
@@ -18,6 +19,7 @@ from neurt.loading.gguf.names import config_of
 from neurt.loading.placement import Placement, find_placement, place, placement_of
 from neurt.loading.reading import configuration, from_pretrained
 from neurt.loading.source import ModelError, ModelSource, cached_revision, check_head, resolve
+from neurt.loading.spread import DeviceMap, Spread, spread_over
 from neurt.loading.tokenizer import check_vocabulary, gpt2_tokenizer, tokenizer_for
 from neurt.loading.weights import Weights, choose_weights, origin_of
 from neurt.spiking.conversion import ConversionError, analog_of, check_converted
@@ -37,6 +39,8 @@ class LoadedModel:
     why_random: str = ""  #: why pretrained weights were not used, where they were asked for
     #: the converted model, where a directory holds one; `model` then shares its parameters
     spiking: SpikingLanguageModel | None = None
+    #: puts it on several devices, where that was asked for; whoever converts it does so before
+    spread: Spread | None = None
 
     @property
     def name(self) -> str:
@@ -50,8 +54,14 @@ class LoadedModel:
 
     @property
     def placement(self) -> Placement:
-        """On which device it is, and in which precision."""
-        return placement_of(self.model)
+        """On which device it is, and in which precision; of one that is spread, the first one."""
+        return placement_of(self.model) if self.spread is None else self.spread.where
+
+    @property
+    def placed(self) -> dict[str, object]:
+        """What records say of where it runs."""
+        parts = {} if self.spread is None else {"device_map": dict(self.spread.parts)}
+        return {**self.placement.facts, **parts}
 
     @property
     def announcement(self) -> str:
@@ -68,6 +78,7 @@ def load_model(
     *,
     device: str = "auto",
     dtype: str = "auto",
+    device_map: DeviceMap | None = None,
     any_ids: bool = False,
     values: bool = True,
 ) -> LoadedModel:
@@ -82,6 +93,8 @@ def load_model(
         dtype: Of its weights and activations: `float32`, `bfloat16`, `float16`, or `auto`, what
             the checkpoint says on an accelerator and FP32 on the CPU. Random weights are drawn in
             FP32 on the CPU, so that a seed means the same ones everywhere.
+        device_map: Where its parts go instead, see `spread.spread_over`; it is put there by
+            `loaded.spread(loaded.model)`.
         any_ids: See `tokenizer.tokenizer_for`.
         values: Whether what it computes matters; see `drawn.random_model`.
 
@@ -97,6 +110,32 @@ def load_model(
     source = model if isinstance(model, ModelSource) else resolve(str(model))
     check_head(source.shape, source.name)
     where = find_placement(device, dtype, source)
+    if device_map is not None:
+        here = Placement(torch.device("cpu"), where.dtype, spread=True)
+        loaded = _loaded(source, weights, seed, progress, here, any_ids=any_ids, values=values)
+        return spread_later(loaded, device_map)
+    return _loaded(source, weights, seed, progress, where, any_ids=any_ids, values=values)
+
+
+def spread_later(loaded: LoadedModel, device_map: DeviceMap) -> LoadedModel:
+    """A loaded model that knows where its parts are to go; see `spread.spread_over`."""
+    if loaded.model.device.type == "meta":  # sizes alone are nowhere
+        return loaded
+    drawn = loaded.weights.startswith("random")
+    spread = spread_over(device_map, loaded.model, loaded.source, drawn=drawn)
+    return replace(loaded, spread=spread)
+
+
+def _loaded(
+    source: ModelSource,
+    weights: Weights,
+    seed: int,
+    progress: Callable[[str, int, int], None] | None,
+    where: Placement,
+    *,
+    any_ids: bool,
+    values: bool,
+) -> LoadedModel:
     random, why_not = choose_weights(source, weights)
     if source.is_converted:
         return _converted(source, random, where)

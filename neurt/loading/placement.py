@@ -32,6 +32,8 @@ class Placement:
 
     device: torch.device
     dtype: torch.dtype  #: of its weights and activations
+    #: whether it is spread over devices once it is loaded, so that it need not fit into one
+    spread: bool = False
 
     @property
     def precision(self) -> Precision:
@@ -139,6 +141,11 @@ def placement_of(model: nn.Module) -> Placement:
 
 def compute_device(model: nn.Module) -> torch.device:
     """Where a model wants its inputs; `meta` for one without weights."""
+    hook = vars(model).get("_hf_hook")  # of Accelerate: some parameters may be elsewhere
+    for each in getattr(hook, "hooks", (hook,)):
+        device = getattr(each, "execution_device", None)
+        if device is not None:
+            return torch.device(device)
     return next((parameter.device for parameter in model.parameters()), _CPU)
 
 

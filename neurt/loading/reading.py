@@ -21,7 +21,7 @@ from neurt.loading.directory import weight_files
 from neurt.loading.faults import sentence_of
 from neurt.loading.hub import download, download_weights
 from neurt.loading.memory import check_fits, free_bytes
-from neurt.loading.placement import ON_CPU, Placement
+from neurt.loading.placement import ON_CPU, Placement, compute_device
 from neurt.loading.published import published
 from neurt.loading.quantised.unpack import unpacked
 from neurt.loading.source import ModelError, ModelSource, read_config
@@ -54,8 +54,7 @@ def from_pretrained(
             another shape or no place in it, or are whole numbers.
     """
     directory = source.directory or download_weights(source.where)
-    content = read_config(directory / "config.json")
-    quantised = is_quantised(content)
+    quantised = is_quantised(content := read_config(directory / "config.json"))
     whole = _configuration(content, source.where)
     if wrapper_of(content) and _inside(whole) is not whole:
         raise ModelError(
@@ -66,9 +65,10 @@ def from_pretrained(
     state = _read(weight_files(directory), directory)
     model: PreTrainedModel
     try:
-        build, away = partial(kind, config), where.device if where.device.type != "cpu" else None
+        build, away = partial(kind, config), None if where.device.type == "cpu" else where.device
         halved = "" if where.dtype.itemsize < 4 else " --dtype bfloat16,"
-        check_fits(build, source.name, ModelError, dtype=where.dtype, device=away, other=halved)
+        if not where.spread or any(x.dtype is not where.dtype for x in state.values()):
+            check_fits(build, source.name, ModelError, dtype=where.dtype, device=away, other=halved)
         if quantised:
             state = unpacked(state, content, source.where, where.dtype)
         if source.adapter is not None:
@@ -146,7 +146,7 @@ def unrun(model: PreTrainedModel, name: str, ids: Tensor) -> ModelError | None:
     except UNFIT as error:
         if isinstance(error, RuntimeError) and sentence_of(error):  # it is about the device
             raise
-        if model.device.type != "meta":
+        if compute_device(model).type != "meta":
             return ModelError(
                 f"model '{name}' cannot run {several(ids.shape[1], 'token')}: {_reason(error)}"
             )

@@ -18,6 +18,7 @@ from neurt.loading.foreign import for_length, foreign, load_foreign
 from neurt.loading.lengths import positions_of
 from neurt.loading.models import LoadedModel, ModelError, Weights
 from neurt.loading.naming import naming
+from neurt.loading.placement import compute_device
 from neurt.loading.reading import UNFIT, unrun
 from neurt.loading.source import resolve
 from neurt.loading.tokenizer import Folded
@@ -56,8 +57,11 @@ def run_count(request: CountRequest, progress: Progress = silent, say: Say = sil
     profiles = request.profiles()
     loaded, shape, others = _load(request, stage, progress, say)
     model = loaded.model
-    if model.device.type == "meta":
+    weightless = model.device.type == "meta"
+    if weightless:
         say(_without_weights(request))
+    elif loaded.spread is not None:
+        loaded.spread(model)
     text, text_name = read_text(request.text, loaded.source.directory)
     if isinstance(loaded.tokenizer, Folded):
         text_name += f", ids of GPT-2 modulo {loaded.tokenizer.entries}"
@@ -66,7 +70,7 @@ def run_count(request: CountRequest, progress: Progress = silent, say: Say = sil
         loaded.tokenizer, text, tokens=longest, batch=request.batch, count=request.windows
     )
     check_ids(inputs, model.config.get_text_config().vocab_size)
-    inputs = [ids.to(model.device) for ids in inputs]
+    inputs = [ids.to(compute_device(model)) for ids in inputs]
     if shape is None and stage.passes[0].queries < longest:
         check_cache(model, request.model)
     progress("loading the model", 1, 1)
@@ -112,7 +116,7 @@ def run_count(request: CountRequest, progress: Progress = silent, say: Say = sil
         "phase": stage.name,
         "text": text_name,
         "model_type": model.config.model_type,
-        **loaded.placement.facts,
+        **loaded.placed,
         "shape": shape and shape.as_dict(),
         "widths_used": {it.name: stored.used(counts, it) for it in machines},
     }
@@ -157,6 +161,7 @@ def _load(
         device=request.device,
         dtype=request.dtype,
         values=values,
+        device_map=request.device_map,
     )
     say(loaded.announcement)
     _say_beyond(longest, positions, request, say)
@@ -187,7 +192,8 @@ def _without_weights(request: CountRequest) -> str:
 def check_cache(model: PreTrainedModel, name: str) -> None:
     """Make sure that a model whose code nobody tried remembers tokens in the cache it is given."""
     [cache, _] = (given := cached(model)).values()
-    attempt(model, input_ids=torch.zeros(1, 1, dtype=torch.long, device=model.device), **given)
+    first = torch.zeros(1, 1, dtype=torch.long, device=compute_device(model))
+    attempt(model, input_ids=first, **given)
     # A layer without attention keeps a state instead.
     if attempt(cache.get_seq_length) != 1 and not attempt(cache.has_previous_state):
         raise PlanError(

@@ -12,7 +12,7 @@ from neurt.loading.models import LoadedModel, Weights, load_model
 from neurt.loading.source import ModelSource
 from neurt.progress import Progress, Say, silent
 from neurt.requests.base import Calibrated
-from neurt.requests.loaded import Seeded
+from neurt.requests.loaded import Mapped, Seeded
 from neurt.requests.loaded import Weights as Asked
 from neurt.spiking.config import Code, SpikingConfig
 from neurt.spiking.conversion import ConversionError, convert, fuse
@@ -59,6 +59,7 @@ def load(
         progress,
         device=request.device,
         dtype=request.dtype,
+        device_map=request.device_map if isinstance(request, Mapped) else None,
         any_ids=any_ids,
         values=values,
     )
@@ -124,7 +125,11 @@ def spiking_version(
             lambda done, total: progress("converting", done, total),
             None if random or say is silent else partial(warn, say),
             fused=fused,
+            spread=loaded.spread,
         )
+    if loaded.spread is not None:
+        loaded.spread(loaded.model)
+        loaded.spread(loaded.spiking)
     if fused:
         fuse(loaded.spiking)
     timesteps = loaded.spiking.choices.timesteps

@@ -101,7 +101,7 @@ def measure(
         for stage, analog, events in zip(stages, asa.counts, ssa.counts, strict=True)
     ]
     facts = {"text": text_name, "calibration": calibration.name, **aim.facts}
-    facts |= loaded.placement.facts
+    facts |= loaded.placed
     about = settings(request, chosen, shape) | facts
     run = assemble("profile", request, phases, profiles, about, stored, steps.counts())
     return replace(run, quality=quality)

@@ -18,6 +18,7 @@ from energy.layers.trial import attempt
 from energy.meter import CountSettings
 from neurt.closed_form.passes import Pass, Stage
 from neurt.families import label as label_of_model
+from neurt.loading.placement import compute_device
 from neurt.progress import silent
 from neurt.spiking.neuron import SpikingNeuron
 from reports.run.run import merged
@@ -98,7 +99,7 @@ class Counting:
 
         Without a cache, transformers looks for several texts in one sequence.
         """
-        if self._model.device.type != "meta":
+        if compute_device(self._model).type != "meta":
             return False
         return attempt(self._model, input_ids=ids[:, :1], **cached(self._model)) is not None
 

@@ -100,3 +100,20 @@ class Seeded(Weights):
             own = f"it is that of random weights, and {shortened(self.model)} has its own"
             found["seed"] = f"{own}; give --weights random for others"
         return found
+
+
+class Mapped(Seeded):
+    """Which model, maybe over several devices."""
+
+    device_map: Annotated[str | None, Flag("MAP", group="device")] = None
+    """parts of the model over several devices, by Accelerate: auto (accelerators, then memory, then
+    the disk), or a JSON file that says for modules where they are, as in {"": "cuda:0",
+    "model.layers.7": "cpu", "lm_head": "disk"}. What is on the disk is read from the files of the
+    checkpoint when it is needed"""
+
+    def idle(self) -> dict[str, str]:
+        """See `Request.idle`."""
+        found = super().idle()
+        if self.device_map is not None:
+            found["device"] = "the map says where each part is; leave out --device-map"
+        return found

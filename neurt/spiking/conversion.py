@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -87,6 +87,7 @@ def convert(
     judge: Callable[[Foreseen], object] | None = None,
     *,
     fused: bool = False,
+    spread: Callable[[PreTrainedModel], torch.device] | None = None,
 ) -> SpikingLanguageModel:
     """Convert a language model and calibrate the thresholds of its neurons on text.
 
@@ -101,6 +102,8 @@ def convert(
         progress: Called with windows done and windows in all.
         judge: Told what dead zones by loss cost on the first window, and what they should.
         fused: Whether its codes and neurons run as compiled kernels; see `fuse`.
+        spread: Puts each of both models on several devices before it runs, and says on which one
+            it takes its inputs.
 
     Raises:
         ConversionError: If the model is of a class that cannot be converted, there is no
@@ -115,17 +118,24 @@ def convert(
     if not calibration:
         raise ConversionError("thresholds are calibrated on text: give at least one window")
     check_finite(model)
-    calibration = [window.to(model.device) for window in calibration]
     spiking_model = _uncalibrated(model, spiking)
     if fused:
         fuse(spiking_model)
+    by_loss = spiking.dead_zone is DeadZone.LOSS
     try:
-        if spiking.dead_zone is DeadZone.LOSS:
-            felt = set_dead_zones(spiking_model, calibration, progress)
-            if judge is not None:
-                judge(foresee(spiking_model, felt, calibration[0]))
-        else:
-            _calibrate(spiking_model, calibration, progress)
+        with nullcontext() if by_loss else zones_by_output(spiking_model):  # which needs weights
+            device = model.device
+            if spread is not None:
+                spread(model)
+                _share(model, spiking_model)
+                device = spread(spiking_model)
+            windows = [window.to(device) for window in calibration]
+            if by_loss:
+                felt = set_dead_zones(spiking_model, windows, progress)
+                if judge is not None:
+                    judge(foresee(spiking_model, felt, windows[0]))
+            else:
+                _calibrate(spiking_model, windows, progress)
     except NeuronError as error:
         raise ConversionError(f"cannot convert: {error}") from error
     _check_thresholds(spiking_model)
@@ -189,7 +199,7 @@ def _uncalibrated(model: PreTrainedModel, spiking: SpikingConfig) -> SpikingLang
 def _calibrate(
     model: SpikingLanguageModel, windows: Sequence[Tensor], progress: Callable[[int, int], None]
 ) -> None:
-    with torch.no_grad(), zones_by_output(model), calibrating(model):
+    with torch.no_grad(), calibrating(model):
         for done, window in enumerate(windows):
             model(window, use_cache=False)
             progress(done + 1, len(windows))

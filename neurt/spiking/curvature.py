@@ -53,15 +53,16 @@ def set_dead_zones(
         windows: Token ids (batch, tokens) of calibration text.
     """
     key = _decides(model, windows)
-    if key not in _LAST:
+    measured = _LAST.get(key)
+    if measured is None:
         measured = curvature(model, windows, progress)
         _LAST.clear()
-        _LAST[key] = measured
+        _LAST.update({key: measured} if key else {})
     names = {coder: name for name, coder in coders(model)}
     tokens = max(window.shape[1] for window in windows)
     for block in model.modules():
-        set_zones_of(block, {it: _LAST[key][name] for it, name in names.items()}, tokens)
-    return _LAST[key]
+        set_zones_of(block, {it: measured[name] for it, name in names.items()}, tokens)
+    return measured
 
 
 @torch.no_grad()
@@ -84,6 +85,9 @@ def set_zones_of(block: nn.Module, felt: Mapping[Coder, Tensor], tokens: int) ->
 
 
 def _decides(model: SpikingLanguageModel, windows: Sequence[Tensor]) -> str:
+    """Digest of what decides the curvature; empty where weights lie elsewhere."""
+    if any(parameter.device.type == "meta" for parameter in model.parameters()):
+        return ""
     # The sizes of a model are in it too: angles and norms follow from them, and no parameter tells.
     config = model.config.to_dict() | {"spiking": len(coders(model))}
     digest = hashlib.sha256(f"{torch.get_num_threads()} {model.device} {config}".encode())

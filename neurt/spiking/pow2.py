@@ -38,7 +38,7 @@ def output_dead_zone(weight: Tensor) -> DeadZone:
     """
 
     def dead_zone(samples: Tensor) -> Tensor:
-        fan_out = weight.detach().to(samples.dtype)
+        fan_out = weight.detach().to(samples)
         signal = (samples @ fan_out).square().sum(-1).mean()
         norms = fan_out.norm(dim=1).clamp(min=torch.finfo(fan_out.dtype).tiny ** 0.5)
         zones: Tensor = DEAD_SHARE * (3 * signal / len(fan_out)).sqrt() / norms

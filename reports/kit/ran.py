@@ -22,6 +22,9 @@ def ran_on(settings: Mapping[str, Any], versions: Mapping[str, str]) -> str:
         return ""
     name = f" ({settings['device_name']})" if settings.get("device_name") else ""
     place = "sizes alone" if device == "meta" else f"{device}{name}"
+    if isinstance(parts := settings.get("device_map"), Mapping):
+        others = sorted({*map(str, parts.values())} - {device})
+        place = " and ".join([place, ", ".join(others)]) if others else place
     return f"{place} in {dtype}, torch {versions.get('torch', 'unknown')}"
 
 

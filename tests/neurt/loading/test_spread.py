@@ -1,0 +1,183 @@
+"""A model over several devices is counted as one on a single device; Accelerate moves its parts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from accelerate import dispatch_model
+from builders import refused
+from devices import DEVICES
+from safetensors.torch import load_file
+from tiny_models import tiny_model
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaForCausalLM, PreTrainedModel
+
+from energy import count_pass, exposed_attention
+from hwmodels.errors import UserError
+from neurt.cli import main
+from neurt.loading.models import load_model
+from neurt.loading.naming import naming
+from neurt.loading.placement import compute_device, find_device
+from neurt.loading.source import resolve
+from neurt.loading.spread import spread_over
+
+#: Maps of a Llama of one layer, and of a GPT-2 of two.
+LLAMA = {"": "cpu", "model.layers.0.mlp": "disk", "lm_head": "disk", "model.embed_tokens": "disk"}
+GPT2 = {"transformer": "cpu", "transformer.h.1": "disk", "lm_head": "disk"}
+
+
+def store(model: PreTrainedModel, at: Path, words: Callable[..., Any]) -> Path:
+    model.save_pretrained(at)
+    vocabulary = model.config.vocab_size
+    words(*(f"w{number}" for number in range(vocabulary - 1))).save_pretrained(at)
+    return at
+
+
+@pytest.fixture
+def llama_at(tmp_path: Path, llama: LlamaForCausalLM, words: Callable[..., Any]) -> Path:
+    return store(llama, tmp_path / "llama", words)
+
+
+@pytest.fixture
+def gpt2_at(tmp_path: Path, words: Callable[..., Any]) -> Path:
+    torch.manual_seed(0)
+    sizes = {"n_layer": 2, "n_embd": 16, "n_head": 2, "vocab_size": 60, "n_positions": 16}
+    return store(GPT2LMHeadModel(GPT2Config(**sizes)), tmp_path / "gpt2", words)
+
+
+def written(command: str, model: Path, out: Path, placed: Mapping[str, str] | None) -> bytes:
+    line = f"{command} --model {model} --hw 45nm --pictures none --quiet".split()
+    if placed is not None:
+        out.parent.mkdir(exist_ok=True)
+        asked = out.parent / f"{out.name}.json"
+        asked.write_text(json.dumps(placed), encoding="utf-8")
+        line += ["--device-map", str(asked)]
+    assert main([*line, "--out", str(out)]) == 0
+    return (out / "counts.csv").read_bytes()
+
+
+COUNTS = {
+    "prefill": "count --seq-len 8",
+    "decode": "count --phase decode --context 8",
+    "verified": "count --seq-len 8 --verify",
+    "converted by loss": "profile --seq-len 8 --calibration-tokens 32 --no-page --dead-zone loss",
+    "by output": "profile --seq-len 8 --calibration-tokens 32 --no-page --dead-zone output",
+    "Spikformer": "profile --seq-len 8 --calibration-tokens 32 --no-page --form spikformer",
+    "a request": "profile --prompt 4 --generate 3 --calibration-tokens 32 --no-page --head",
+}
+
+
+@pytest.mark.parametrize("command", COUNTS.values(), ids=list(COUNTS))
+def test_counts_over_cpu_and_disk_are_those_of_one_place(
+    command: str, llama_at: Path, gpt2_at: Path, tmp_path: Path
+) -> None:
+    for model, placed in ((llama_at, LLAMA), (gpt2_at, GPT2), (gpt2_at, {"": "disk"})):
+        one = written(command, model, tmp_path / f"one-{model.name}-{len(placed)}", None)
+        spread = written(command, model, tmp_path / f"spread-{model.name}-{len(placed)}", placed)
+        assert spread == one
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_counts_over_an_accelerator_cpu_and_disk_too(
+    device: str, llama_at: Path, tmp_path: Path
+) -> None:
+    placed = {"": device, "model.layers.0.mlp": "cpu", "lm_head": "disk"}
+    one = written("count --seq-len 8", llama_at, tmp_path / "one", None)
+    assert written("count --seq-len 8", llama_at, tmp_path / "spread", placed) == one
+
+
+def test_auto_is_where_there_is_room(llama_at: Path, tmp_path: Path) -> None:
+    one = written("count --seq-len 8", llama_at, tmp_path / "one", None)
+    line = f"count --seq-len 8 --model {llama_at} --hw 45nm --pictures none --quiet"
+    line += f" --device-map auto --out {tmp_path / 'auto'}"
+    assert main(line.split()) == 0
+    assert (tmp_path / "auto" / "counts.csv").read_bytes() == one
+
+
+def test_the_record_says_where_each_part_was(llama_at: Path, tmp_path: Path) -> None:
+    written("count --seq-len 8", llama_at, tmp_path / "spread", LLAMA)
+    record = json.loads((tmp_path / "spread" / "count.json").read_text(encoding="utf-8"))
+    assert record["settings"]["device_map"] == LLAMA
+    assert record["settings"]["device"] == "cpu"
+
+
+def test_logits_are_those_of_the_whole_and_what_is_on_the_disk_takes_no_memory(
+    llama_at: Path, llama: LlamaForCausalLM
+) -> None:
+    ids = torch.arange(8).unsqueeze(0)
+    expected = llama.eval()(ids).logits
+    loaded = load_model(str(llama_at), device="cpu", device_map=LLAMA)
+    assert loaded.spread is not None
+    assert loaded.spread(loaded.model) == compute_device(loaded.model) == torch.device("cpu")
+    elsewhere = {n for n, p in loaded.model.named_parameters() if p.device.type == "meta"}
+    assert {f"model.layers.0.mlp.{name}_proj.weight" for name in ("gate", "up", "down")} < elsewhere
+    assert torch.equal(loaded.model(ids).logits, expected)
+
+
+@pytest.mark.parametrize("kind", ["qwen3", "phi3", "gemma2", "mixtral"])
+def test_other_decoders_are_exposed_beside_hooks_of_accelerate(kind: str) -> None:
+    # Those that a user of Python has dispatched: attention, gates, experts and the audit.
+    ids = torch.arange(8).unsqueeze(0)
+
+    def run(model: PreTrainedModel) -> None:
+        model(ids, use_cache=False)
+
+    def count(model: PreTrainedModel) -> object:
+        with exposed_attention(model):
+            return count_pass(model, lambda: run(model), variant="asa", label=naming(model))
+
+    model = tiny_model(kind)
+    expected = count(model)
+    state = {name: x.clone() for name, x in model.state_dict().items()}
+    names = [name for name, _ in model.model.named_children()]
+    parts = {**{f"model.{name}": "cpu" for name in names}, "lm_head": "disk", "model.norm": "disk"}
+    dispatch_model(model, parts, "cpu", state, offload_index={})
+    assert model.model.norm.weight.device.type == "meta"
+    assert count(model) == expected
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "a part left out": (  # 4 + 3 matrices and 2 norms of the layer, the last norm, the head
+        {"model.embed_tokens": "cpu"},
+        "does not say where 11 tensors of the model are, first 'model.layers.0.self_attn.q_proj",
+    ),
+    "no such part": ({"": "cpu", "model.layers.7": "cpu"}, "places 'model.layers.7', and Llama"),
+    "no such device": ({"": "cuda:99"}, "device 'cuda:99' is not there"),
+    "no device": ({"": "somewhere"}, "device 'somewhere' is none that torch knows"),
+    "no word": ({"": 1.5}, "the device map has 1.5 for ''; give cuda:0, cpu, disk"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_map_that_does_not_fit_is_one_line(case: str, llama_at: Path) -> None:
+    placed, sentence = REFUSED[case]
+    error = refused(UserError, load_model, str(llama_at), device="cpu", device_map=placed)
+    assert sentence in error
+
+
+def test_weights_that_are_in_no_file_cannot_wait_on_the_disk(llama_at: Path) -> None:
+    loaded = load_model(str(llama_at), device="cpu")
+    for drawn, why in ((True, "are random"), (False, "are unpacked")):
+        if not drawn:
+            config = json.loads((llama_at / "config.json").read_text(encoding="utf-8"))
+            config["quantization_config"] = {"quant_method": "fp8"}
+            (llama_at / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        spread = spread_over(LLAMA, loaded.model, resolve(str(llama_at)), drawn=drawn)
+        assert f"{why}; leave 'disk' out of the device map" in refused(
+            UserError, spread, loaded.model
+        )
+
+
+def test_nothing_is_written(llama_at: Path) -> None:
+    before = sorted(llama_at.iterdir())
+    loaded = load_model(str(llama_at), device="cpu", device_map={"": "disk"})
+    assert loaded.spread is not None
+    loaded.spread(loaded.model)
+    loaded.model(torch.zeros(1, 2, dtype=torch.long))
+    assert sorted(llama_at.iterdir()) == before
+    assert load_file(llama_at / "model.safetensors")
+    assert find_device("cpu") == torch.device("cpu")
