@@ -9,8 +9,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from energy import Counts
-from neurt.baselines.baselines import Baseline
 from neurt.evaluation.hidden import FINAL
+from neurt.evaluation.read import Twin
 from neurt.evaluation.sums import Scores, Sums
 from neurt.families import Shape, read_shape
 from neurt.text.windows import QualityError, Window, check_windows
@@ -56,7 +56,7 @@ def compared(
     sums: Sums,
     scores: Scores,
     counts: Sequence[Counts],
-    baselines: Sequence[Baseline],
+    baselines: Sequence[Twin],
     layers: int,
     windows: tuple[int, int, int],
 ) -> Comparison:
@@ -66,7 +66,7 @@ def compared(
         sums: Those of similarities, by name and place.
         scores: Of the spiking model and of each baseline, by name.
         counts: Of the analog model, of the spiking one, and of each baseline.
-        baselines: The twins of the analog model.
+        baselines: What the twins of the analog model are called.
         layers: Transformer layers.
         windows: Tokens of one, tokens from one to the next, how many there are.
     """

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
 
 from neurt.baselines.asked import check, parse_all
-from neurt.baselines.baselines import known, prepare
-from neurt.evaluation.quality import compare
+from neurt.baselines.baselines import Baseline, known, prepare
+from neurt.evaluation.comparison import check_pair
+from neurt.evaluation.describing import described, share_of
+from neurt.evaluation.quality import read_windows
+from neurt.evaluation.read import Facts, Read, Twin
 from neurt.evaluation.streamed import compare_streamed
 from neurt.families import Shape
 from neurt.loading.faults import explains_device
@@ -24,16 +26,16 @@ from neurt.measure.layerwise import (
 )
 from neurt.measure.objective import aim_of
 from neurt.measure.pair import WINDOW, calibrate, load, spiking_version
-from neurt.measure.planning import now, versions
 from neurt.measure.widths import stored_widths
 from neurt.progress import Progress, Say, silent
 from neurt.requests.evaluate import EvaluateRequest
 from neurt.spiking.config import SpikingConfig
+from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.streaming.opened import OpenedModel, open_model
 from neurt.text.data import Calibration, read_text
 from neurt.text.data import calibration as calibrated_on
 from neurt.text.encoding import token_ids
-from neurt.text.windows import check_windows, plan_windows
+from neurt.text.windows import batches, check_windows, plan_windows
 from reports.quality.evaluation import Comparison, Evaluation
 
 
@@ -46,7 +48,26 @@ def run_evaluate(
     Raises:
         ModelError: If the model or its baseline cannot be loaded, or is not what it must be.
     """
-    profiles = request.profiles()
+    return described(request, *measured(request, progress, say))
+
+
+@explains_device
+def measured(
+    request: EvaluateRequest,
+    progress: Progress = silent,
+    say: Say = silent,
+    part: tuple[int, int] = (0, 1),
+) -> tuple[Facts, Read | Comparison]:
+    """What `run_evaluate` describes, or a part of it.
+
+    Args:
+        part: Which part of the windows is read, counted from 0, and how many there are. Several
+            give `Read` each; the sum of all is that of one.
+
+    Raises:
+        QualityError: If there are more parts than batches of windows.
+    """
+    request.profiles()  # they are what they must be, before anything is loaded
     source = resolve(request.model)
     conversion = source.conversion or request.spiking
     check(known(parse_all(request.baselines), conversion), conversion)
@@ -63,45 +84,43 @@ def run_evaluate(
     window, stride = _windows(request, loaded.shape.span)
     analog = _baseline(request, loaded, say)
     ids = token_ids(loaded.tokenizer.encode, text, request.max_tokens)
-    plan_windows(ids.numel(), window, stride)  # before minutes are spent on converting
+    plan = plan_windows(ids.numel(), window, stride)  # before minutes are spent on converting
+    parts = share_of(list(batches(plan, request.batch)), *part)
     longest = min(loaded.shape.span, max(window, WINDOW))
     calibration = calibrate(loaded, request, [ids], longest)
     progress("loading the model", 1, 1)
     stored = stored_widths(loaded.source, loaded.weights, request.widths)
     aim = aim_of(request, loaded.weights, loaded.shape, stored)
-    rest = aim.spiking, calibration, ids, progress, say
+    read: Read | Comparison
     if isinstance(loaded, OpenedModel):
         assert isinstance(analog, OpenedModel)
-        compared, choices = _streamed(request, analog, loaded, *rest)
+        rest = aim.spiking, calibration, ids, progress, say
+        read, choices = _streamed(request, analog, loaded, *rest)
+        twins: tuple[Twin, ...] = ()
     else:
         assert isinstance(analog, LoadedModel)
-        compared, choices = _whole(request, analog, loaded, *rest)
-    compared = replace(
-        compared,
-        asa=replace(stored.rows(compared.asa), model=loaded.name, weights=analog.weights),
-        ssa=replace(stored.rows(compared.ssa), model=loaded.name, weights=loaded.weights),
-        baselines=tuple(replace(x, counts=stored.rows(x.counts)) for x in compared.baselines),
+        spiking = spiking_version(
+            loaded, aim.spiking, calibration, progress, say, fused=request.compile_codes
+        )
+        check_pair(analog.model, spiking, ids, window, stride)
+        prepared = _prepared(request, analog, loaded, spiking, calibration)
+        read = read_windows(
+            analog.model,
+            spiking,
+            ids,
+            parts,
+            request.conventions,
+            prepared,
+            lambda done, total: progress("reading", done, total),
+        )
+        choices = spiking.config.spiking
+        twins = tuple(Twin(each.name, each.kind, each.number) for each in prepared)
+    facts = Facts(
+        *(loaded.name, loaded.weights, analog.weights, choices, text_name, calibration.name),
+        *(loaded.placement.facts, aim.facts, (window, stride, len(plan)), loaded.shape.layers),
+        twins,
     )
-    machines = stored.machines(profiles)
-    settings = request.model_dump(mode="json", exclude={"out", "model", "hw", "spiking"})
-    return Evaluation(
-        compared,
-        choices,
-        text_name,
-        machines,
-        settings
-        | loaded.placement.facts
-        | {"window": window, "stride": stride, "calibration": calibration.name, **aim.facts}
-        | {"widths_used": {it.name: stored.used(compared.asa, it) for it in machines}},
-        versions(),
-        now(),
-        request.dataflow,
-        {
-            (name, precision): stored.machine(it)
-            for precision in ("int8", "fp16")
-            for name, it in request.siblings(precision).items()
-        },
-    )
+    return facts, read
 
 
 def _windows(request: EvaluateRequest, positions: int) -> tuple[int, int]:
@@ -110,40 +129,21 @@ def _windows(request: EvaluateRequest, positions: int) -> tuple[int, int]:
     return window, stride
 
 
-def _whole(
+def _prepared(
     request: EvaluateRequest,
     analog: LoadedModel,
     loaded: LoadedModel,
-    chosen: SpikingConfig,
+    spiking: SpikingLanguageModel,
     calibration: Calibration,
-    ids: Tensor,
-    progress: Progress,
-    say: Say,
-) -> tuple[Comparison, dict[str, Any]]:
-    """The comparison of models that are in memory, and the conversion of the spiking one."""
-    spiking = spiking_version(
-        loaded, chosen, calibration, progress, say, fused=request.compile_codes
-    )
+) -> tuple[Baseline, ...]:
+    """The twins of the analog model that are asked for."""
     asked = known(parse_all(request.baselines), spiking.choices)
-    of_layers = calibration
     if loaded.spiking is not None and any(each.is_calibrated for each in asked):
         window, _ = _windows(request, loaded.shape.span)
         longest = min(loaded.shape.span, max(window, WINDOW))
         directory = loaded.source.directory
-        of_layers = calibrated_on(loaded.tokenizer, tokens=longest, model=directory)
-    window, stride = _windows(request, loaded.shape.span)
-    compared = compare(
-        analog.model,
-        spiking,
-        ids,
-        window=window,
-        stride=stride,
-        batch=request.batch,
-        conventions=request.conventions,
-        baselines=tuple(prepare(asked, analog.model, spiking, of_layers.windows)),
-        progress=lambda done, total: progress("reading", done, total),
-    )
-    return compared, spiking.config.spiking
+        calibration = calibrated_on(loaded.tokenizer, tokens=longest, model=directory)
+    return tuple(prepare(asked, analog.model, spiking, calibration.windows))
 
 
 def _streamed(
@@ -156,7 +156,7 @@ def _streamed(
     progress: Progress,
     say: Say,
 ) -> tuple[Comparison, dict[str, Any]]:
-    """The same of models of which one transformer layer is in memory at a time."""
+    """The comparison of models of which one transformer layer is in memory, and the conversion."""
     window, stride = _windows(request, opened.shape.span)
     calibrated = sum(text.numel() for text in calibration.windows)
     read = sum(part.tokens for part in plan_windows(ids.numel(), window, stride))
@@ -166,7 +166,7 @@ def _streamed(
     models, texts = [opened, analog], [*calibration.windows, ids]
     state = stream_state(request.out, facts, models, texts, say)
     spiking = streamed_version(opened, chosen, calibration, state, progress, say)
-    compared = compare_streamed(
+    found = compare_streamed(
         analog.model,
         spiking,
         ids,
@@ -178,7 +178,7 @@ def _streamed(
         progress=lambda done, total: progress("reading", done, total),
     )
     state.remove()
-    return compared, spiking.model.config.spiking
+    return found, spiking.model.config.spiking
 
 
 def _baseline(

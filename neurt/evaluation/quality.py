@@ -22,13 +22,14 @@ from neurt.evaluation.hidden import (
     hidden_states,
     layer_places,
 )
+from neurt.evaluation.read import Batch, Read, Twin
 from neurt.evaluation.sums import Scores, Sums, add_scores
 from neurt.families import label
 from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.text.windows import QualityError, Window, batches, plan_windows
 from reports.quality.evaluation import Comparison
 
-__all__ = ["QualityError", "compare"]
+__all__ = ["QualityError", "compare", "read_windows"]
 
 
 @dataclass(frozen=True)
@@ -73,23 +74,48 @@ def compare(
     """
     shape = check_pair(analog, spiking, ids, window, stride)
     plan = plan_windows(ids.numel(), window, stride)
-    sums: Sums = defaultdict(float)
-    scores: Scores = defaultdict(list)
-    counts: list[tuple[Counts, ...]] = []
-    done = 0
+    read = read_windows(
+        analog, spiking, ids, list(batches(plan, batch)), conventions, baselines, progress
+    )
+    twins = [Twin(each.name, each.kind, each.number) for each in baselines]
+    windows = window, stride, len(plan)
+    return compared(read.sums, read.scores, read.counts, twins, shape.layers, windows)
+
+
+def read_windows(
+    analog: PreTrainedModel,
+    spiking: PreTrainedModel,
+    ids: Tensor,
+    parts: Sequence[list[Window]],
+    conventions: Conventions,
+    baselines: Sequence[Baseline] = (),
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Read:
+    """What two models make of some windows of a text; see `compare`.
+
+    Args:
+        parts: Windows that are read at once, in the order of the text; at least one.
+
+    Raises:
+        QualityError: If a prediction is not finite.
+    """
+    found, counts = list[Batch](), list[tuple[Counts, ...]]()
+    done, windows = 0, sum(map(len, parts))
     with ExitStack() as stack:
         for model in (analog, spiking):
             if not isinstance(model, SpikingLanguageModel):
                 stack.enter_context(exposed_attention(model))
-        for part in batches(plan, batch):
-            progress(done, len(plan))
+        for part in parts:
+            progress(done, windows)
+            sums: Sums = defaultdict(float)
+            scores: Scores = defaultdict(list)
             counts.append(
                 _add_batch(sums, scores, analog, spiking, baselines, ids, part, conventions)
             )
+            found.append(Batch(sums, scores))
             done += len(part)
-    progress(done, len(plan))
-    summed = [reduce(add, side) for side in zip(*counts, strict=True)]
-    return compared(sums, scores, summed, baselines, shape.layers, (window, stride, len(plan)))
+    progress(done, windows)
+    return Read(tuple(found), tuple(reduce(add, side) for side in zip(*counts, strict=True)))
 
 
 def _add_batch(

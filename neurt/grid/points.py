@@ -15,6 +15,7 @@ from hwmodels.errors import UserError
 from hwmodels.inputs import check_file, read_bytes
 from neurt.grid.measuring import Measurement
 from neurt.loading.source import ModelSource, cached_revision, is_cached
+from neurt.requests.evaluate import EvaluateRequest, Reading
 from neurt.requests.passes import ProfileRequest
 from neurt.text.windows import MAX_TEXT_BYTES
 from reports.kit.files import json_text, write_text
@@ -82,6 +83,25 @@ class RowsStore:
         return _keep(self.directory, key, ".json", json_text(rows, f"point '{key}'", 1))
 
 
+@dataclass(frozen=True)
+class PlainStore:
+    """What JSON can hold: files `KEY.CONTENT.json`, named as above, each an object."""
+
+    directory: Path  #: where they are
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """What is kept, None if there is nothing yet; raises PointError for what was cut."""
+        path = _kept(self.directory, key, ".json")
+        if path is None:
+            return None
+        content: dict[str, Any] = json.loads(path.read_bytes())
+        return content
+
+    def put(self, key: str, content: dict[str, Any]) -> Path:
+        """Keep it."""
+        return _keep(self.directory, key, ".json", json_text(content, f"point '{key}'", None))
+
+
 def _keep(directory: Path, stem: str, suffix: str, text: str) -> Path:
     return write_text(directory / f"{stem}.{_digest(text.encode())}{suffix}", text)
 
@@ -146,6 +166,20 @@ def fingerprint(source: ModelSource, *texts: Path | None) -> str:
     for path in files:
         digest.update(f"{path.name} ".encode() + _digest_of(path))
     return digest.hexdigest()
+
+
+def evaluation_decides(request: Reading, source: ModelSource) -> str:
+    """What decides evaluations beside the request: model, texts, prices, this program."""
+    digest = hashlib.sha256(fingerprint(source, request.text, request.calibration).encode())
+    for profile in request.profiles():
+        digest.update(profile.model_dump_json().encode())
+    return digest.hexdigest()
+
+
+def evaluation_key(point: EvaluateRequest, decides: str) -> str:
+    """The name of an evaluation, or of its parts; `decides` is its `evaluation_decides`."""
+    asked = point.model_dump_json(exclude={"out", "text", "calibration"})
+    return hashlib.sha256((asked + decides).encode()).hexdigest()[:24]
 
 
 def _digest_of(path: Path) -> bytes:

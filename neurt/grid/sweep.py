@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import partial
 
 from hwmodels.errors import UserError
 from neurt.grid.cluster import on_ray, wherever
 from neurt.grid.grid import Engine, analog_source, work_through
 from neurt.grid.measuring import evaluation_bytes
-from neurt.grid.points import Rows, RowsStore, fingerprint
+from neurt.grid.points import Rows, RowsStore, evaluation_decides, evaluation_key
 from neurt.grid.side_by_side import Task, by_process, side_by_side, threads_of
-from neurt.loading.source import ModelSource
 from neurt.measure.planning import known_shape
 from neurt.progress import Progress, Say, silent
 from neurt.requests.evaluate import EvaluateRequest, SweepRequest
@@ -29,7 +27,7 @@ def run_sweep(request: SweepRequest, progress: Progress = silent, say: Say = sil
     Results are kept in `points/` of the output directory, one file per point.
     """
     source = analog_source(request.model, "evaluate")
-    decides = _decides(request, source)
+    decides = evaluation_decides(request, source)
     store = RowsStore(prepare_directory(request.out / "points"), MEASURED)
     inside = by_process(progress, STAGES, "a point")
     engine: Engine[Rows] = partial(
@@ -43,7 +41,7 @@ def run_sweep(request: SweepRequest, progress: Progress = silent, say: Say = sil
     tasks: dict[str, Task[Rows | str]] = {}
     for point in request.points():
         there = point if request.ray is None else wherever(point, request)
-        tasks[_key(point, decides)] = Task(
+        tasks[evaluation_key(point, decides)] = Task(
             _title(point),
             partial(evaluate_point, there, threads),
             evaluation_bytes(shape, point),
@@ -88,19 +86,6 @@ def evaluate_point(
     }
     points = [row | extra for row in quality_table(evaluation).records()]
     return [*points, *map(dict, baseline_points(evaluation))]
-
-
-def _decides(request: SweepRequest, source: ModelSource) -> str:
-    """What decides the results beside the request: model, texts, prices, this program."""
-    digest = hashlib.sha256(fingerprint(source, request.text, request.calibration).encode())
-    for profile in request.profiles():
-        digest.update(profile.model_dump_json().encode())
-    return digest.hexdigest()
-
-
-def _key(point: EvaluateRequest, decides: str) -> str:
-    asked = point.model_dump_json(exclude={"out", "text", "calibration"})
-    return hashlib.sha256((asked + decides).encode()).hexdigest()[:24]
 
 
 def _title(point: EvaluateRequest) -> str:

@@ -10,16 +10,16 @@ from neurt.requests.base import Count, Flag, Request, RequestError
 
 
 class Clustered(Request):
-    """Where points are worked on, and what of a machine each of them has."""
+    """Where points are worked on, and what of a machine each has; no record keeps that."""
 
     group: ClassVar[str] = "cluster"
 
-    ray: Annotated[str | None, Flag("ADDRESS")] = None
+    ray: Annotated[str | None, Field(exclude=True), Flag("ADDRESS")] = None
     """run on a Ray cluster whose machines see the same files; `local` starts one here"""
-    cpus_per_point: Count = 1
+    cpus_per_point: Annotated[Count, Field(exclude=True)] = 1
     """cores that a point has on the cluster, and threads that it runs"""
     gpus_per_point: Annotated[
-        float, Field(ge=0, le=1024, allow_inf_nan=False), Flag("N", "none")
+        float, Field(ge=0, le=1024, allow_inf_nan=False, exclude=True), Flag("N", "none")
     ] = 0.0
     """GPUs that a point has on the cluster; below 1, points share one"""
 

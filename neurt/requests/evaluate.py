@@ -79,7 +79,7 @@ class Reading(Aimed, Output, Executed, Calibrated, Text, Compiled, Seeded):
         return Conventions(self.attention)
 
 
-class EvaluateRequest(Layered, Reading):
+class EvaluateRequest(Layered, Reading, Clustered):
     """An analog model, which is converted, or a converted one, beside its analog one."""
 
     group: ClassVar[str] = "model"
@@ -94,10 +94,27 @@ class EvaluateRequest(Layered, Reading):
     ] = None
     """analog model that a converted one is compared with"""
     spiking: Conversion = SpikingConfig()
+    windows_in_parallel: Annotated[
+        Count | None, Field(exclude=True), Flag("N", "one process reads all", group="cluster")
+    ] = None
+    """read the windows in N parts side by side: in as many processes, or on --ray ADDRESS. Parts
+    are kept in DIR/points, where the same command goes on if it was interrupted"""
+
+    def idle(self) -> dict[str, str]:
+        """See `Request.idle`."""
+        found = super().idle()
+        if self.windows_in_parallel is None:
+            found["ray"] = "one process reads all windows; give --windows-in-parallel"
+        return found
 
     def check(self) -> None:
         """See `Request.check`."""
         super().check()
+        if self.stream and self.windows_in_parallel is not None:
+            raise RequestError(
+                "--stream passes all windows through one layer after the other, and "
+                "--windows-in-parallel reads some of them elsewhere; leave out one of the two"
+            )
         if self.stream and self.baselines:
             raise RequestError(
                 f"--baselines {' '.join(self.baselines)} change the whole model while it reads, "

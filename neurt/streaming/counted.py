@@ -23,7 +23,10 @@ def to_facts(counts: Counts) -> dict[str, Any]:
     return {"rows": rows, "uncounted": dict(counts.uncounted)}
 
 
-def _row(name: str, kind: str, label: Sequence[Any], calls: float, tally: dict[str, Any]) -> Any:
+def row_of(
+    name: str, kind: str, label: Sequence[Any], calls: float, tally: dict[str, Any]
+) -> LayerCount:
+    """A row of `to_facts` as it was counted."""
     levels = tally["levels"]
     about = {
         "ops": {Op(op): number for op, number in tally["ops"].items()},
@@ -47,7 +50,7 @@ def whole(outside: Counts, layers: Mapping[str, Mapping[str, Any]]) -> Counts:
             rows.append(row)
         elif inside not in placed:
             placed.add(inside)
-            rows += [_row(*each) for each in layers[inside]["rows"]]
+            rows += [row_of(*each) for each in layers[inside]["rows"]]
     uncounted = Counter(outside.uncounted)
     for each in layers.values():
         uncounted.update(each["uncounted"])

@@ -18,10 +18,12 @@ def run(request: EvaluateRequest, console: Console) -> list[Path]:
     check_conversion(request)
     with progress_bars(console) as progress:
         from neurt.evaluation.evaluating import run_evaluate
+        from neurt.grid.windows import evaluate_in_parallel
         from reports.quality.table import print_quality
         from reports.quality.write import write_quality
 
-        evaluation = run_evaluate(request, progress, say=say(console))
+        run = run_evaluate if request.windows_in_parallel is None else evaluate_in_parallel
+        evaluation = run(request, progress, say=say(console))
     files = write_quality(evaluation, request.out, pictures=request.pictures)
     print_quality(evaluation, console)
     print_files(files, request.out, console)

@@ -251,6 +251,7 @@ def test_words_that_make_no_sense_are_one_line(
         ("sweep --model m --codes pow2", "--calibrate mse"),
         ("sweep --model m --ray local", "--jobs 2"),
         ("sweep --model m", "--gpus-per-point 1"),
+        ("evaluate --model m", "--ray local"),
         ("reproduce --ray local", "--jobs 2"),
         ("reproduce --ray local", "--memory-gib 2"),
         ("reproduce", "--cpus-per-point 2"),
