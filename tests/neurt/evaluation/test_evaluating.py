@@ -232,9 +232,9 @@ def calibrated(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
     # The windows that conversions were given.
     found: list[list[int]] = []
 
-    def watched(model: Any, spiking: Any, windows: Any, *rest: Any) -> Any:
+    def watched(model: Any, spiking: Any, windows: Any, *rest: Any, **how: Any) -> Any:
         found.extend(ids.flatten().tolist() for ids in windows)
-        return convert(model, spiking, windows, *rest)
+        return convert(model, spiking, windows, *rest, **how)
 
     monkeypatch.setattr(neurt.measure.pair, "convert", watched)
     return found
