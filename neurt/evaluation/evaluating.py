@@ -18,12 +18,12 @@ from neurt.loading.faults import explains_device
 from neurt.loading.models import LoadedModel, ModelError, Weights, load_model
 from neurt.loading.source import resolve
 from neurt.measure.layerwise import (
-    activation_bytes,
     check_disk,
     open_streamed,
     stream_state,
     streamed_version,
 )
+from neurt.measure.memory import activation_bytes
 from neurt.measure.objective import aim_of
 from neurt.measure.pair import WINDOW, calibrate, load, spiking_version
 from neurt.measure.widths import stored_widths

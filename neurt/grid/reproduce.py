@@ -13,10 +13,11 @@ from hwmodels.plain import several
 from neurt.closed_form.passes import check_positions
 from neurt.grid.cluster import on_ray, wherever
 from neurt.grid.grid import GridError, analog_source, work_through
-from neurt.grid.measuring import GIB, STAGES, Measurement, measure, memory_bytes, peak_bytes
+from neurt.grid.measuring import GIB, STAGES, Measurement, measure, memory_bytes
 from neurt.grid.points import CountsStore, fingerprint, point_stem
 from neurt.grid.side_by_side import Task, by_process, cores, side_by_side, threads_of
 from neurt.loading.source import ModelSource
+from neurt.measure.memory import peak_bytes
 from neurt.measure.planning import known_shape
 from neurt.measure.widths import stored_widths
 from neurt.progress import Progress, Say, silent

@@ -7,9 +7,9 @@ from functools import partial
 from hwmodels.errors import UserError
 from neurt.grid.cluster import on_ray, wherever
 from neurt.grid.grid import Engine, analog_source, work_through
-from neurt.grid.measuring import evaluation_bytes
 from neurt.grid.points import Rows, RowsStore, evaluation_decides, evaluation_key
 from neurt.grid.side_by_side import Task, by_process, side_by_side, threads_of
+from neurt.measure.memory import evaluation_bytes
 from neurt.measure.planning import known_shape
 from neurt.progress import Progress, Say, silent
 from neurt.requests.evaluate import EvaluateRequest, SweepRequest

@@ -10,14 +10,13 @@ from pathlib import Path
 from torch import Tensor
 
 from neurt.families import Shape, has_conversion, not_converted
-from neurt.families.parameters import parameters
 from neurt.loading.models import Weights
 from neurt.loading.source import ModelSource
 from neurt.measure.pair import say_zones, warn
 from neurt.measure.planning import versions
 from neurt.progress import Progress, Say, silent
 from neurt.requests.loaded import Weights as Asked
-from neurt.spiking.config import DeadZone, SpikingConfig
+from neurt.spiking.config import SpikingConfig
 from neurt.spiking.conversion import ConversionError
 from neurt.spiking.foreseen import Foreseen
 from neurt.streaming.opened import OpenedModel, open_model
@@ -128,32 +127,6 @@ def streamed_version(
         lambda done, total: progress("converting", done, total),
     ).run(None if say is silent else judge)
     return model
-
-
-def activation_bytes(
-    shape: Shape, spiking: SpikingConfig | None, calibrated: int, read: int = 0
-) -> int:
-    """Bytes that the activations of a stream take on the disk at most.
-
-    A hidden state has `width` values of 4 bytes. By output norm, those in front of a layer and
-    behind it are kept; by loss those in front of all layers, and two gradients. Two models that
-    read a text keep two each.
-
-    Args:
-        spiking: The conversion; None where there is none to calibrate.
-        calibrated: Tokens of calibration text.
-        read: Tokens of all windows that are read.
-    """
-    kept = 0
-    if spiking is not None:
-        by_loss = spiking.resolved(trained=True).dead_zone is DeadZone.LOSS
-        kept = shape.layers + 3 if by_loss else 2
-    return 4 * shape.width * (kept * calibrated + 4 * read)
-
-
-def model_bytes(shape: Shape) -> int:
-    """Bytes of the weights of a model in single precision."""
-    return 4 * parameters(shape).total
 
 
 def check_disk(out: Path, needed: int) -> None:

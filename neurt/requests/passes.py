@@ -179,6 +179,9 @@ class PlanRequest(Carded, PassRequest):
     step, as transformers does, or their matrices absorbed in query and result, as servers do"""
     gpus: Annotated[int | None, Field(ge=1, le=4096), Flag("N", "1", group="hardware")] = None
     """GPUs that share the model, on hardware with the prices of a whole chip"""
+    memory: Annotated[bool, Field(exclude=True), Flag(group="output")] = False
+    """print and write, too, the memory and the disk that each command needs for the model
+    (memory.csv)"""
     whole_chips: ClassVar[bool] = True
 
     @property

@@ -17,6 +17,7 @@ from neurt.loading.placement import ON_CPU, Placement
 from neurt.loading.stored import Stored
 from neurt.spiking.conversion import check_threshold
 from neurt.spiking.neuron import SpikingNeuron, all_finite
+from neurt.streaming.heap import give_back
 
 
 class StreamError(UserError, ValueError):
@@ -155,6 +156,7 @@ class Streamed:
         finally:
             for each in models:
                 each._take(depth)
+            give_back()
 
     def _give(self, values: Mapping[str, Tensor | None]) -> None:
         for name, value in values.items():

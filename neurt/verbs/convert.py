@@ -10,6 +10,7 @@ from rich.console import Console
 
 from hwmodels.inputs import read_utf8
 from neurt.families import Shape
+from neurt.families.parameters import parameters
 from neurt.loading.source import ModelSource, resolve
 from neurt.progress import Progress
 from neurt.requests.others import ConvertRequest
@@ -114,13 +115,12 @@ def _layer_by_layer(
 ) -> Path:
     """Convert a model of which one transformer layer is in memory at a time."""
     from neurt.measure.layerwise import (
-        activation_bytes,
         check_disk,
-        model_bytes,
         open_streamed,
         stream_state,
         streamed_version,
     )
+    from neurt.measure.memory import activation_bytes
     from neurt.streaming.shards import discard, write_model
     from neurt.text.data import copy_texts
     from reports.kit.files import remove, write_text
@@ -129,7 +129,8 @@ def _layer_by_layer(
     opened = open_streamed(source, request, check, progress, tell)
     calibration, aim = _calibrated(request, opened)
     tokens = sum(ids.numel() for ids in calibration.windows)
-    check_disk(out, activation_bytes(opened.shape, aim.spiking, tokens) + model_bytes(opened.shape))
+    weights = 4 * parameters(opened.shape).total
+    check_disk(out, activation_bytes(opened.shape, aim.spiking, tokens) + weights)
     write_text(out / UNFINISHED, _asked(request))
     facts = request.model_dump(mode="json", exclude={"out"})
     state = stream_state(out, facts, [opened], calibration.windows, tell)

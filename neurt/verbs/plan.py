@@ -19,8 +19,24 @@ def run(request: PlanRequest, console: Console) -> list[Path]:
 
     profiles = request.profiles()
     if profiles[0].whole_chip is not None:
-        return _serve(request, profiles, console)
-    return (_analog if is_analog_alone(request) else _both)(request, console)
+        files = _serve(request, profiles, console)
+    else:
+        files = (_analog if is_analog_alone(request) else _both)(request, console)
+    return files + (_memory(request, console) if request.memory else [])
+
+
+def _memory(request: PlanRequest, console: Console) -> list[Path]:
+    """What each command needs for the model."""
+    from neurt.loading.source import resolve
+    from neurt.measure.needs import needs_table
+    from neurt.measure.planning import known_shape
+    from reports.kit.files import write_text
+    from reports.kit.table import print_table
+
+    table = needs_table(request, known_shape(resolve(request.model)))
+    console.print()
+    print_table(table, console)
+    return [write_text(request.out / "memory.csv", table.to_csv())]
 
 
 def _both(request: PlanRequest, console: Console) -> list[Path]:

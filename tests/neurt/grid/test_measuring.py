@@ -12,11 +12,10 @@ from neurt.grid.measuring import (
     GIB,
     STAGES,
     Measurement,
-    evaluation_bytes,
     measure,
     memory_bytes,
-    peak_bytes,
 )
+from neurt.measure.memory import evaluation_bytes, peak_bytes
 from neurt.requests.evaluate import EvaluateRequest
 from neurt.requests.passes import ProfileRequest
 from neurt.spiking.config import Form, SpikingConfig

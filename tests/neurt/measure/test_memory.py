@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from neurt.cli import main
+from neurt.families import Shape
+from neurt.measure.memory import (
+    IDLE_BYTES,
+    activation_bytes,
+    conversion_bytes,
+    count_bytes,
+    finetuning_bytes,
+    streamed_bytes,
+)
+from neurt.spiking.config import DeadZone, SpikingConfig
+
+LOSS = SpikingConfig(dead_zone=DeadZone.LOSS)
+OUTPUT = SpikingConfig(dead_zone=DeadZone.OUTPUT)
+
+#: A layer has 4 x 8^2 + 2 x 8 x 32 + 9 x 8 + 32 = 872 parameters; see `test_measuring.py`.
+TINY = Shape(layers=2, width=8, heads=2, inner=32, vocabulary=50, positions=16)
+LARGE = Shape(layers=2, width=8, heads=2, inner=32, vocabulary=5000, positions=16)
+
+
+def test_a_count_holds_one_pass_of_one_model() -> None:
+    # 2 x 872 and (2 x 50 + 16) x 8 = 928; 2 x 16 x (50 + 4 x 32 + 8 x 8) = 7,744
+    assert count_bytes(TINY, 16, 2) == IDLE_BYTES + 4 * (1744 + 928 + 7744)
+
+
+def test_a_conversion_holds_a_pass_or_what_the_loss_needs() -> None:
+    # 16 x (3 x 50 + 4 x 4 x 32 + 3 x 4 x 2 x 16) = 16,736; by loss
+    # 16 x (2 x (10 x 8 + 4 x 32 + 2 x 2 x 16) + 5 x 50) = 12,704
+    for spiking in (OUTPUT, LOSS):
+        assert conversion_bytes(TINY, spiking, 16) == IDLE_BYTES + 4 * (1744 + 928 + 16736)
+    # (2 x 5,000 + 16) x 8 = 80,128; 16 x (2 x 272 + 5 x 5,000) = 408,704
+    assert conversion_bytes(LARGE, LOSS, 16) == IDLE_BYTES + 4 * (1744 + 80128 + 408704)
+
+
+def test_a_stream_holds_a_layer_or_the_head() -> None:
+    # A token takes 4 x 4 x 32 + 3 x 4 x 2 x 16 + 8 x 8 = 960 in a layer.
+    assert streamed_bytes(TINY, LOSS, 16) == IDLE_BYTES + 4 * (872 + 16 * 960)
+    assert streamed_bytes(TINY, OUTPUT, 16) == IDLE_BYTES + 4 * (2 * 872 + 16 * 960)
+    read = streamed_bytes(TINY, OUTPUT, 16, 2, converts=False)
+    assert read == IDLE_BYTES + 4 * (872 + 2 * 16 * 960)
+    # (5,000 + 16) x 8 = 40,128, and 16 x 5 x 5,000 or 16 x 4 x 5,000 predictions
+    assert streamed_bytes(LARGE, LOSS, 16) == IDLE_BYTES + 4 * (40128 + 400000)
+    assert streamed_bytes(LARGE, LOSS, 16, converts=False) == IDLE_BYTES + 4 * (40128 + 320000)
+
+
+def test_activations_on_the_disk_are_hidden_states() -> None:
+    # 100 tokens of 8 values of 4 bytes: in front of 2 layers and behind, and 2 gradients; or 2.
+    assert activation_bytes(TINY, LOSS, 100) == 5 * 100 * 32
+    assert activation_bytes(TINY, OUTPUT, 100) == 2 * 100 * 32
+    assert activation_bytes(TINY, None, 100, read=50) == 4 * 50 * 32
+
+
+def test_a_training_has_two_models_and_moments() -> None:
+    # 2 x (1,744 + 66 x 8 + 16) parameters; of attention 2 x 4 x 64, four times. A token keeps
+    # 4 x (3 x 8 + 2 x 32 + 2 x 2 x 16) = 608 and 12 x 8 + 6 x 32 + 4 x 2 x 16 = 416 in each layer.
+    values = 2 * (1744 + 528 + 16) + 4 * 512 + 3 * 16 * (2 * (608 + 416) + 8 * 50)
+    assert finetuning_bytes(TINY, OUTPUT, 16, 3) == IDLE_BYTES + 4 * values
+
+
+def table(out: Path) -> dict[str, dict[str, str]]:
+    text = (out / "memory.csv").read_text(encoding="utf-8")
+    return {row["command"]: row for row in csv.DictReader(io.StringIO(text))}
+
+
+#: Peaks of whole processes in MiB on Linux with 1 thread, by `benchmarks/peak_memory.py`.
+MEASURED = {
+    "smollm2-135m": {},
+}
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_plan_says_what_each_command_needs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--hw", "45nm", "--pictures", "none", "--no-page", "--memory"]
+    assert main(["plan", "--model", "gpt2-small", *words, "--out", "out"]) == 0
+    assert "Memory at most, 124,439,808 parameters in FP32" in capsys.readouterr().out
+    found = table(tmp_path / "out")
+    assert [*found] == [
+        "count",
+        "profile",
+        "convert",
+        "convert --stream",
+        "evaluate",
+        "evaluate --stream, of a converted one",
+        "finetune",
+    ]
+    assert {row["model_bytes"] for row in found.values()} == {str(4 * 124_439_808)}
+    # 512 tokens of 768 values, 12 + 3 times, beside the model
+    assert int(found["convert --stream"]["disk_bytes"]) == 4 * (124_439_808 + 15 * 512 * 768)
+    sizes = {name: int(row["memory_bytes"]) for name, row in found.items()}
+    assert sizes["convert --stream"] < sizes["convert"]
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_model_that_is_not_converted_is_counted_alone(tmp_path: Path) -> None:
+    words = ["--hw", "45nm", "--pictures", "none", "--memory", "--out", "out"]
+    assert main(["plan", "--model", "Qwen3-8B", *words]) == 0
+    assert [*table(tmp_path / "out")] == ["count"]
