@@ -22,10 +22,13 @@ def peak_bytes(shape: Shape, point: ProfileRequest) -> int:
 
     Parameters, and an embedding more while random ones are made; logits as they are and twice as
     they are compared; the two largest operands of a layer over all time steps: the hidden layer of
-    the feed-forward block, and the pairs of attention. A benchmark compares it with measured peaks.
+    the feed-forward block, and the pairs of attention. Dead zones by loss need a backward pass over
+    the calibration text before, through all that its layers keep for it.
     """
     longest = _longest(shape, point.seq_len)
     held = _read(shape, longest, point.batch, point.spiking.timesteps)
+    if _by_loss(point.spiking.resolved(trained=point.weights != "random")):
+        held = max(held, _felt(shape, longest))
     return IDLE_BYTES + 4 * (_parameters(shape) + held)
 
 
@@ -33,8 +36,7 @@ def evaluation_bytes(shape: Shape, point: EvaluateRequest) -> int:
     """Memory that the process of an evaluation takes at most, from sizes alone.
 
     As `peak_bytes`, with as many windows as are read at a time, and what both models have between
-    their layers: the residual stream and what two blocks add to it. Dead zones by loss need a
-    backward pass over the calibration text before, through all that its layers keep for it.
+    their layers: the residual stream and what two blocks add to it.
     """
     window, _ = point.windows(shape.span)
     longest, spiking = _longest(shape, window), point.spiking

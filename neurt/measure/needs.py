@@ -36,7 +36,7 @@ class Need(NamedTuple):
     command: str  #: its name and the flag that matters
     reads: str  #: what it runs on
     memory_bytes: int  #: of its process, at most
-    disk_bytes: int  #: that it writes
+    disk_bytes: int | None  #: that it writes, but for tables; None where nobody has counted
     model_bytes: int  #: of the model itself, in single precision
 
     @property
@@ -98,5 +98,4 @@ def _needs(request: PlanRequest, shape: Shape) -> Iterator[Need]:
     batch, tokens = (FinetuneRequest.model_fields[name].default for name in ("batch", "tokens"))
     tokens = min(shape.span, tokens)
     trained = finetuning_bytes(shape, spiking, tokens, batch)
-    # What is saved: parameters of both models, gradients are not, moments of what learns.
-    yield Need("finetune", f"{batch} x {tokens} tokens", trained, 2 * model, model)
+    yield Need("finetune", f"{batch} x {tokens} tokens", trained, None, model)

@@ -133,7 +133,7 @@ def test_memory_of_an_evaluation_is_that_of_its_reading_or_of_the_loss() -> None
 def test_large_fits_in_24_gib_with_room() -> None:
     how = SpikingConfig(timesteps=8)
     peak = peak_bytes(ALIASES["gpt2-large"][1], ask("gpt2-large", seq_len=128, spiking=how))
-    assert peak < 4.5 * GIB
+    assert peak < 4.6 * GIB  # with trained weights, whose zones by loss need a backward pass
 
 
 def test_this_machine_has_memory() -> None:

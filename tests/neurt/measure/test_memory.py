@@ -70,12 +70,6 @@ def table(out: Path) -> dict[str, dict[str, str]]:
     return {row["command"]: row for row in csv.DictReader(io.StringIO(text))}
 
 
-#: Peaks of whole processes in MiB on Linux with 1 thread, by `benchmarks/peak_memory.py`.
-MEASURED = {
-    "smollm2-135m": {},
-}
-
-
 @pytest.mark.usefixtures("alone")
 def test_a_plan_says_what_each_command_needs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
