@@ -10,10 +10,10 @@ from hwmodels.errors import UserError
 from neurt.families.parameters import parameters
 from neurt.grid.cluster import on_ray, wherever
 from neurt.grid.grid import Engine, GridError, work_through
-from neurt.grid.measuring import evaluation_bytes
 from neurt.grid.points import PlainStore, evaluation_decides, evaluation_key, fingerprint
 from neurt.grid.side_by_side import Task, by_process, side_by_side, threads_of
 from neurt.loading.source import ModelSource, resolve
+from neurt.measure.memory import evaluation_bytes
 from neurt.measure.planning import known_shape
 from neurt.progress import Progress, Say, silent
 from neurt.requests.evaluate import EvaluateRequest
