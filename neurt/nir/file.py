@@ -15,6 +15,7 @@ from hwmodels.inputs import check_file
 from hwmodels.plain import printable, quoted, shortened
 from neurt.nir.given import MAX_DEPTH
 from neurt.nir.graph import Graph, NIRError, Node, check_edges, named, node_of
+from neurt.nir.trial import gets_through
 
 #: Versions of the format that are read, by what stands before the first dot.
 VERSIONS = ("0", "1")
@@ -37,24 +38,35 @@ def read_nir(path: Path, limit_bytes: int | None = None) -> Graph:
             be read; or if the package `h5py` is not installed.
     """
     called = f"NIR file '{path}'"
-    check_file(path, called, NIRError, None)
+    size_bytes = check_file(path, called, NIRError, None)
     if find_spec("h5py") is None:
         raise NIRError(
             f"{called} needs the package h5py, which is missing; pip install 'neurt-energy[nir]'"
         )
+    if not gets_through(path, limit_bytes, size_bytes):
+        raise NIRError(
+            f"{called} is damaged so that the library for HDF5 crashes or does not end; copy it "
+            "again"
+        )
+    graph = walk(path, limit_bytes)
+    check_edges(graph)
+    return graph
+
+
+def walk(path: Path, limit_bytes: int | None) -> Graph:
+    """The graph of a file that can be read; `read_nir` is for any."""
     import h5py
 
+    called = f"NIR file '{path}'"
     if not h5py.is_hdf5(path):
         raise NIRError(f"{called} is no HDF5 file, or its beginning is damaged; write it again")
     try:
         with h5py.File(path, "r") as file:
-            graph = _Reader(called, limit_bytes).whole(file)
+            return _Reader(called, limit_bytes).whole(file)
     except (OSError, RuntimeError, KeyError, UnicodeDecodeError, MemoryError) as bad:
         # h5py says so of a truncated file, of damaged blocks and of a filter that is not there
         fault = shortened(printable(str(bad).strip("'\"")))
         raise NIRError(f"{called} is cut short or damaged ({fault}); copy it again") from bad
-    check_edges(graph)
-    return graph
 
 
 class _Reader:

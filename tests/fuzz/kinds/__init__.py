@@ -33,7 +33,7 @@ KINDS: dict[str, tuple[int, Callable[[Draw, Seeds], Case]]] = {
     "servers": (8, servers.case),
     "configs": (14, configs.case),
     "gguf": (12, ggufs.case),
-    "nir": (8, nirs.case),
+    "nir": (4, nirs.case),
     "safetensors": (6, safetensors.case),
     "tokenizers": (4, tokenizers.case),
     "runs": (10, runs.case),

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from neurt.nir import trial
 from neurt.nir.file import read_nir
 from neurt.nir.given import graph_of
 from neurt.nir.graph import Graph, NIRError, Node
@@ -131,8 +132,9 @@ def test_a_truncated_file_is_refused(path: Path, share: float) -> None:
 
 
 def test_a_damaged_file_is_refused_or_read_and_nothing_else(path: Path) -> None:
+    # Some of these let the library for HDF5 crash or hang, in the process where it is tried.
     whole, chance = path.read_bytes(), random.Random(0)
-    for _ in range(150):
+    for _ in range(15):
         damaged = bytearray(whole)
         for _ in range(4):
             damaged[chance.randrange(len(damaged))] = chance.randrange(256)
@@ -141,6 +143,17 @@ def test_a_damaged_file_is_refused_or_read_and_nothing_else(path: Path) -> None:
             NIRNetwork(read_nir(path, limit_bytes=10_000_000))
         except NIRError as refusal:
             assert "\n" not in str(refusal)  # noqa: PT017
+
+
+@pytest.mark.parametrize("way", ["os.abort()", "exec('while 1: pass')"])
+def test_a_library_that_crashes_or_hangs_is_one_line(
+    path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    # What damage does to libhdf5 depends on its version; here it is done on purpose, in the try.
+    monkeypatch.setattr("neurt.nir.trial._SECONDS", 1)
+    script = "neurt.nir.trial._SCRIPT"
+    monkeypatch.setattr(script, f"{trial._SCRIPT.partition('from pathlib')[0]}import os; {way}")
+    refused(path, "is damaged so that the library for HDF5 crashes or does not end")
 
 
 @pytest.mark.parametrize("version", ["2.0", "10.1", "new"])
