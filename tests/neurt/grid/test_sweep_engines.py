@@ -101,6 +101,8 @@ def test_a_process_that_is_killed_is_said(
 # Ray
 
 
+# Older Rays leave their log files open.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.skipif(find_spec("ray") is None, reason="the package ray is not installed")
 def test_two_workers_of_ray_find_the_same(
     alone_in_process: tuple[SweepRequest, dict[str, Any]],
