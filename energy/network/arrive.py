@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from energy.counts import Levels
 from energy.meter.events import count_events
+from energy.network.planes import Plane, count_planes
 from energy.network.provenance import Storages
 from energy.network.spikes import Spikes
 from hwmodels.errors import UserError
@@ -25,6 +27,7 @@ class _Seen(NamedTuple):
     version: int  #: of the tensor
     entries: int
     events: int
+    planes: Plane | None  #: at each position of feature maps, if they are any
 
 
 class Events:
@@ -48,15 +51,24 @@ class Events:
             EventError: If a value is not one of the levels.
             NetworkError: If the tensor has no values.
         """
+        return self._look(tensor, spikes, name).events
+
+    def _look(self, tensor: Tensor, spikes: Spikes, name: str) -> _Seen:
         version = -1 if tensor.is_inference() else int(tensor._version)
         seen = self._seen.get(tensor)
         if seen is not None and seen[:3] == (spikes, version, tensor.numel()):
-            return seen.events
-        events = count_events(in_units(tensor, spikes, name), levels_of(spikes), name)
+            return seen
+        units, levels = in_units(tensor, spikes, name), levels_of(spikes)
+        planes = count_planes(units, levels)
+        if planes is not None:
+            events = int(planes.sum(dtype=np.float64))
+        else:  # of something else, or with a stranger that is named
+            events = count_events(units, levels, name)
+        seen = _Seen(spikes, version, tensor.numel(), events, planes)
         whole = tensor.numel() * tensor.element_size() == tensor.untyped_storage().nbytes()
         if whole and version >= 0:
-            self._seen.put(tensor, _Seen(spikes, version, tensor.numel(), events))
-        return events
+            self._seen.put(tensor, seen)
+        return seen
 
     def positions(self, tensor: Tensor, spikes: Spikes, name: str) -> Tensor:
         """The events at each position of (batch, channels, ...), over batch and channels.
@@ -64,7 +76,10 @@ class Events:
         Returns:
             Whole numbers (...) of 64 bits; arguments and errors are those of `count`.
         """
-        self.count(tensor, spikes, name)
+        planes = self._look(tensor, spikes, name).planes
+        same = tensor.dim() == 4 and tensor.is_contiguous()  # the order in which they were counted
+        if planes is not None and same and planes.size == tensor.shape[2:].numel():
+            return torch.from_numpy(planes.astype(np.int64)).reshape(tensor.shape[2:])
         units, levels = in_units(tensor, spikes, name), levels_of(spikes)
         units = units.flatten(0, 1).detach()
         if levels is not Levels.BINARY:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
@@ -16,7 +18,7 @@ from energy.network.checks import check_ran, choices_of, network_of, warn_of_spi
 from energy.network.hooks import Hooks
 from energy.network.kept import kept
 from energy.network.kind import NeuronKind
-from energy.network.layers import Ran, as_analog, as_ran
+from energy.network.layers import Ran, Settled, as_analog, as_ran, settled
 from energy.network.neurons import Declared, declarations, kind_of, neuron
 from energy.network.time import Time, one_step_each, time_of
 from energy.network.watch import Watch
@@ -37,17 +39,29 @@ class Asked(NamedTuple):
     weights: str = ""
 
 
-class Counted(NamedTuple):
+@dataclass(frozen=True)
+class Counted:
     """A network that was counted."""
 
-    ssa: Counts  #: as it ran
-    asa: Counts  #: the same layers with every slot as a multiply-accumulate, at one time step
+    rows: Sequence[Settled]
     time: Time
+    about: Ran  #: what was run
+    uncounted: Mapping[str, int]  #: operations without a rule
     #: where spikes became analog values: module and operation
     ends: tuple[tuple[str, str], ...]
     #: neurons of which nobody said what a step is made of, by class
     assumed: tuple[str, ...]
     neurons: bool  #: whether there are any
+
+    @cached_property
+    def ssa(self) -> Counts:
+        """The network as it ran."""
+        return as_ran(self.rows, self.time, self.about, self.uncounted)
+
+    @cached_property
+    def asa(self) -> Counts:
+        """The same layers with every slot as a multiply-accumulate, at one time step."""
+        return as_analog(self.rows, self.time, self.about, self.uncounted)
 
 
 def count_module(
@@ -141,9 +155,10 @@ def count_network(module: nn.Module, inputs: Sequence[Any], asked: Asked) -> Cou
         "tokens": time.samples,
     }
     return Counted(
-        as_ran(watch, time, about),
-        as_analog(watch, time, about),
+        settled(watch.rows),
         time,
+        about,
+        watch.uncounted,
         tuple(watch.ends),
         tuple(sorted({type(x).__name__ for name, x in named if _is_assumed(kinds.get(name))})),
         bool(hooks.traces),

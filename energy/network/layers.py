@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TypedDict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, TypedDict
 
 from energy.counts import Counts, Label, LayerCount, Tally
 from energy.network.call import Call, Row
 from energy.network.time import Time
-from energy.network.watch import Watch
 from hwmodels import Op
 
 #: The block of every layer: of a network of any kind nobody says more.
@@ -24,67 +23,78 @@ class Ran(TypedDict):
     tokens: int
 
 
-def as_ran(watch: Watch, time: Time, about: Ran) -> Counts:
+class Settled(NamedTuple):
+    """A row whose calls are what they will be counted as."""
+
+    name: str
+    row: Row
+    calls: list[Call]
+    depth: int  #: its place: a product begins a new layer, what follows belongs to it
+
+
+def settled(rows: Mapping[str, Row]) -> list[Settled]:
+    """The rows of a pass."""
+    found, depth = [], -1
+    for name, row in rows.items():
+        if row.component in _PRODUCTS or depth < 0:
+            depth += 1
+        found.append(Settled(name, row, row.settle(), depth))
+    return found
+
+
+def as_ran(rows: Iterable[Settled], time: Time, about: Ran, uncounted: Mapping[str, int]) -> Counts:
     """The counts of a network over all time steps.
 
     Weights and biases are read once for all steps of an inference, whether these are calls of
     their own or not.
     """
     layers = []
-    for depth, name, row in _placed(watch):
-        calls = row.settle()
-        tally = Tally.total(call.tally for call in calls)
-        if time.by_calls(calls):
-            once = time.executions(calls, spiking=bool(tally.slots))
+    for row in rows:
+        tally = _total([call.tally for call in row.calls])
+        if time.by_calls(row.calls):
+            once = time.executions(row.calls, spiking=bool(tally.slots))
             tally = _scaled(tally, once, only=_STORED)
-        layers.append(_layer(name, row, calls, tally, depth))
+        layers.append(_layer(row, tally))
     return Counts(
         "ssa",
         tuple(layers),
         timesteps=time.steps,
-        uncounted=dict(watch.uncounted),
+        uncounted=dict(uncounted),
         phase="inference",
         **about,
     )
 
 
-def as_analog(watch: Watch, time: Time, about: Ran) -> Counts:
+def as_analog(
+    rows: Iterable[Settled], time: Time, about: Ran, uncounted: Mapping[str, int]
+) -> Counts:
     """The counts of the same layers, each slot as a multiply-accumulate, at one time step.
 
     A ReLU takes the place of each spiking neuron.
     """
     layers = []
-    for depth, name, row in _placed(watch):
-        calls = row.settle()
-        spiking = any(call.tally.slots for call in calls)
-        once = time.executions(calls, spiking=spiking)
-        tally = Tally.total(call.analog for call in calls)
-        kept = frozenset[Op]() if time.by_calls(calls) else _STORED
-        tally = _scaled(tally, once, but=kept)
-        layers.append(_layer(name, row, calls, tally, depth, analog=True))
-    return Counts("asa", tuple(layers), uncounted=dict(watch.uncounted), phase="inference", **about)
+    for row in rows:
+        spiking = any(call.tally.slots for call in row.calls)
+        once = time.executions(row.calls, spiking=spiking)
+        tally = _total([call.analog for call in row.calls])
+        kept = frozenset[Op]() if time.by_calls(row.calls) else _STORED
+        layers.append(_layer(row, _scaled(tally, once, but=kept), analog=True))
+    return Counts("asa", tuple(layers), uncounted=dict(uncounted), phase="inference", **about)
 
 
-def _placed(watch: Watch) -> Iterator[tuple[int, str, Row]]:
-    """The rows, each with its place: a product begins a new layer, what follows belongs to it."""
-    depth = -1
-    for name, row in watch.rows.items():
-        if row.component in _PRODUCTS or depth < 0:
-            depth += 1
-        yield depth, name, row
+def _total(tallies: Sequence[Tally]) -> Tally:
+    return tallies[0] if len(tallies) == 1 else Tally.total(tallies)
 
 
 _PRODUCTS = frozenset({"conv", "linear", "product", "recurrent"})
 _STORED = frozenset({Op.WEIGHT_READ, Op.VECTOR_READ})
 
 
-def _layer(
-    name: str, row: Row, calls: list[Call], tally: Tally, depth: int, *, analog: bool = False
-) -> LayerCount:
-    kind, component = row.kind, row.component
+def _layer(of: Settled, tally: Tally, *, analog: bool = False) -> LayerCount:
+    kind, component = of.row.kind, of.row.component
     if analog and component == "neuron":
         kind = "ReLU" if tally.ops else "Identity"
-    return LayerCount(name, kind, Label(BLOCK, component, depth), len(calls), tally)
+    return LayerCount(of.name, kind, Label(BLOCK, component, of.depth), len(of.calls), tally)
 
 
 def _scaled(

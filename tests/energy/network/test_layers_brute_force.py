@@ -108,7 +108,8 @@ def test_accumulates_of_a_convolution(
     layer, shape = case
     spikes = drawn(data, shape)
     expected, everywhere = by_ones(layer, spikes), by_ones(layer, torch.ones(shape))
-    tally = count(layer, spikes.double()).layer("1").tally
+    dtype = data.draw(st.sampled_from([torch.float32, torch.float64]))  # counted in two ways
+    tally = count(layer.to(dtype), spikes.to(dtype)).layer("1").tally
     assert tally.ops.get(Op.AC, 0) == expected
     assert tally.ops.get(Op.MAC, 0) == 0
     assert tally.dense_macs == everywhere  # a machine blind to spikes, borders left out too
@@ -180,3 +181,32 @@ def test_an_event_reaches_what_the_formula_of_lemaire_says() -> None:
     # Without the border: rows of odd index are read once or twice.
     assert shape.fan_out()[0, 0] == 5
     assert shape.fan_out()[1, 1] == 20
+
+
+@pytest.mark.parametrize(
+    "turned",
+    [
+        lambda x: x.transpose(2, 3),
+        lambda x: x.permute(0, 2, 3, 1),
+        lambda x: x.view(2, 6, 4, 3),
+        lambda x: x.contiguous(memory_format=torch.channels_last),
+        lambda x: x.flip(3),
+    ],
+    ids=["transposed", "permuted", "viewed", "channels last", "flipped"],
+)
+@pytest.mark.parametrize("high", [1, 3])
+def test_positions_are_those_of_the_tensor_that_arrives(turned: Any, high: int) -> None:
+    class Turns(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = turned(x)
+            return out
+
+    spikes = torch.zeros(2, 4, 6, 3)
+    spikes[:, :, 0, 1] = high  # in one corner, where borders matter
+    arriving = turned(spikes)
+    layer = nn.Conv2d(arriving.shape[1], 5, (3, 1), padding=(1, 0), stride=(2, 1))
+    expected = by_ones(layer.double(), arriving)
+    net = nn.Sequential(Sends(), Turns(), layer.float())
+    levels = "binary" if high == 1 else "burst"
+    counts = count_module(net, spikes, timesteps=1, neurons={Sends: levels})
+    assert counts.layer("2").tally.ops[Op.AC] == expected
