@@ -126,6 +126,8 @@ def _by_path(model: str) -> ModelSource | None:
         config = path if path.name == "config.json" else path / "config.json"
         shape = read_shape(read_config(config), model)
         return ModelSource(config.resolve().parent.name, None, config.parent, shape)
+    if path.suffix.lower() == ".nir":
+        raise ModelError(f"model '{model}' is no language model; use `neurt-energy count` for NIR")
     if path.is_file():
         raise ModelError(
             f"model '{model}' is a file, and neither a config.json nor a .gguf; give the directory "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 
@@ -51,7 +52,9 @@ def count_nir(request: CountRequest, progress: Progress = silent, say: Say = sil
         "late": network.late,
     }
     sentences = tuple(said(request, network, counted, levels, timesteps, samples))
-    return CountRun(counted.ssa, profiles, chosen, versions(), now(), said=sentences)
+    # A network without neurons has no time steps of its own.
+    counts = replace(counted.ssa, timesteps=timesteps, batch=samples, tokens=samples)
+    return CountRun(counts, profiles, chosen, versions(), now(), said=sentences)
 
 
 def load_network(request: FromNIR, progress: Progress = silent) -> NIRNetwork:

@@ -122,6 +122,22 @@ def test_what_cannot_be_is_one_line(
     assert not (here / "out" / "count.json").exists()
 
 
+def test_a_network_without_neurons_has_its_samples_too(here: Path) -> None:
+    weights = nir.NIRGraph.from_list(nir.Scale(np.arange(1.0, 7)), nir.Linear(np.ones((2, 6))))
+    nir.write("plain.nir", weights)
+    assert count("--model plain.nir --timesteps 10 --batch 3") == 0
+    [counts] = read_csv(here / "out" / "counts.csv")
+    assert (counts.timesteps, counts.batch, counts.tokens) == (10, 3, 3)
+    assert counts.total(Op.MAC) == 10 * 3 * 6 * 2
+
+
+def test_other_commands_name_the_one_that_counts_it(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["profile", "--model", "net.nir", "--hw", "45nm", "--out", "out"]) == 1
+    assert "use `neurt-energy count` for NIR" in capsys.readouterr().err
+
+
 def test_a_graph_in_memory_is_profiled_beside_its_analog_layers() -> None:
     x = (torch.rand(10, 3, 6, generator=torch.Generator().manual_seed(0)) < 0.3).float()
     run = neurt.profile_module(looped(), x, input_levels="binary")
