@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from neurt.cli import main
-from neurt.families import Shape
+from neurt.families import Shape, read_shape
 from neurt.measure.memory import (
     IDLE_BYTES,
     activation_bytes,
@@ -16,6 +16,8 @@ from neurt.measure.memory import (
     finetuning_bytes,
     streamed_bytes,
 )
+from neurt.measure.needs import needs_table
+from neurt.requests.passes import PlanRequest
 from neurt.spiking.config import DeadZone, SpikingConfig
 
 LOSS = SpikingConfig(dead_zone=DeadZone.LOSS)
@@ -63,6 +65,36 @@ def test_a_training_has_two_models_and_moments() -> None:
     # 4 x (3 x 8 + 2 x 32 + 2 x 2 x 16) = 608 and 12 x 8 + 6 x 32 + 4 x 2 x 16 = 416 in each layer.
     values = 2 * (1744 + 528 + 16) + 4 * 512 + 3 * 16 * (2 * (608 + 416) + 8 * 50)
     assert finetuning_bytes(TINY, OUTPUT, 16, 3) == IDLE_BYTES + 4 * values
+
+
+SMOLLM2 = read_shape(
+    {
+        **{"model_type": "llama", "hidden_size": 576, "intermediate_size": 1536},
+        **{"num_hidden_layers": 30, "num_attention_heads": 9, "num_key_value_heads": 3},
+        **{"vocab_size": 49152, "max_position_embeddings": 8192},
+        **{"hidden_act": "silu", "tie_word_embeddings": True},
+    },
+    "SmolLM2-135M",
+)
+
+
+# Peaks of whole processes in MiB on Linux with 1 thread, by `benchmarks/peak_memory.py`.
+@pytest.mark.parametrize(
+    ("command", "measured_mib"),
+    [
+        ("count", 1004),
+        ("profile", 1461),
+        ("convert", 1697),
+        ("convert --stream", 885),
+        ("evaluate --stream, of a converted one", 778),
+    ],
+)
+def test_what_was_measured_is_a_little_less_than_expected(command: str, measured_mib: int) -> None:
+    request = PlanRequest(model="smollm2-135m", hw=(), out=Path("x"))
+    [expected] = [
+        need.memory_bytes for need in needs_table(request, SMOLLM2).rows if need.command == command
+    ]
+    assert measured_mib * 2**20 < expected < 1.3 * measured_mib * 2**20
 
 
 def table(out: Path) -> dict[str, dict[str, str]]:
