@@ -143,7 +143,8 @@ def _prepared(
         longest = min(loaded.shape.span, max(window, WINDOW))
         directory = loaded.source.directory
         calibration = calibrated_on(loaded.tokenizer, tokens=longest, model=directory)
-    return tuple(prepare(asked, analog.model, spiking, calibration.windows))
+    seen = [ids.to(analog.model.device) for ids in calibration.windows]
+    return tuple(prepare(asked, analog.model, spiking, seen))
 
 
 def _streamed(

@@ -15,6 +15,7 @@ from neurt.closed_form.passes import check_stages
 from neurt.families import label
 from neurt.loading.faults import explains_device
 from neurt.loading.models import LoadedModel
+from neurt.loading.placement import compute_device
 from neurt.loading.source import resolve
 from neurt.measure.objective import aim_of
 from neurt.measure.pair import WINDOW, calibrate, load, spiking_version
@@ -80,6 +81,7 @@ def measure(
     stored = stored_widths(loaded.source, loaded.weights, request.widths)
     aim = aim_of(request, loaded.weights, shape, stored)
     spiking = spiking_version(loaded, aim.spiking, calibration, progress, say, fused=fused)
+    inputs = [ids.to(compute_device(loaded.model)) for ids in inputs]
     chosen, steps = spiking.choices, StepMeter(spiking)
     witnesses: tuple[Witness, Witness] = (silent, silent)
     if verify:
