@@ -1,0 +1,26 @@
+"""Commands move all that they give to a model, also where no accelerator is at hand."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from torch.utils import backend_registration
+
+TITLES = ("count", "decode", "by loss", "by output", "streamed", "Spikformer", "evaluate")
+
+
+@pytest.mark.skipif(
+    not hasattr(backend_registration, "_setup_privateuseone_for_python_backend"),
+    reason="this torch makes no device in Python",
+)
+def test_counts_on_an_accelerator_that_refuses_what_was_not_moved(tmp_path: Path) -> None:
+    # In a process of its own: a device of torch cannot be taken away again.
+    script = Path(__file__).parents[2] / "pretended.py"
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.splitlines() == [f"{title}: same" for title in TITLES]

@@ -1,0 +1,145 @@
+"""An accelerator that is none, in a process of its own: `python tests/pretended.py OUT`.
+
+Its tensors say that they are on a device of their own, and hold their values in memory. An
+operation on tensors of both is an error, as it is on a GPU, and so is a look at values that were
+not brought back: what forgets to move something is found out on a machine without one.
+
+Each command line runs on the CPU and there; prints whether the counts are the same file.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
+
+from energy.meter.audit import Audit
+from neurt.cli import main
+from neurt.loading import placement, spread
+
+NANO = "--model gpt2-nano --hw 45nm --pictures none --quiet --dtype float32"
+CALIBRATED = f"{NANO} --calibration-tokens 64"
+LINES = {
+    "count": f"count {NANO} --seq-len 8 --verify --zeros",
+    "decode": f"count {NANO} --phase decode --context 8",
+    "by loss": f"profile {CALIBRATED} --seq-len 8 --no-page",
+    "by output": f"profile {CALIBRATED} --seq-len 8 --no-page --dead-zone output --head "
+    "--attention causal --coincidences",
+    "streamed": f"profile {CALIBRATED} --prompt 4 --generate 3 --no-page --code burst "
+    "--key-value streamed",
+    "Spikformer": f"profile {CALIBRATED} --seq-len 8 --no-page --form spikformer",
+    "evaluate": f"evaluate {CALIBRATED} --max-tokens 48 --window 16 --baselines zones teal wina",
+}
+#: What may read one device and write the other, or take an index from the CPU.
+BETWEEN = {"copy_", "_to_copy", "_local_scalar_dense", "index", "index_put_"}
+
+
+class Pretended(Tensor):
+    """A tensor on the device; its values are in `held`."""
+
+    held: Tensor
+    __torch_function__ = torch._C._disabled_torch_function_impl
+
+    @staticmethod
+    def __new__(cls, held: Tensor) -> Pretended:
+        """Wrap values."""
+        made: Pretended = Tensor._make_wrapper_subclass(
+            cls,
+            held.shape,
+            strides=held.stride(),
+            storage_offset=held.storage_offset(),
+            dtype=held.dtype,
+            device=DEVICE,
+        )
+        made.held = held
+        return made
+
+    @classmethod
+    def __torch_dispatch__(
+        cls, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run an operation where its tensors are."""
+        return run(func, args, kwargs or {})
+
+
+class There(TorchDispatchMode):
+    """Inside the block, tensors can be made on the device."""
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run an operation where it is asked for."""
+        return run(func, args, kwargs or {})
+
+
+def run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    name, asked = func._overloadpacket.__name__, kwargs.get("device")
+    tensors = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
+    there = any(isinstance(x, Pretended) for x in tensors)
+    others = [x for x in tensors if not isinstance(x, Pretended) and x.dim()]
+    if there and others and name not in BETWEEN:
+        raise RuntimeError(f"{name}: tensors on {DEVICE} and on the CPU")
+    if asked is not None:
+        there = torch.device(asked).type == DEVICE.type
+        kwargs = kwargs | {"device": torch.device("cpu") if there else asked}
+    if name in ("copy_", "index_put_"):
+        there = isinstance(args[0], Pretended)
+    held = tree_map(lambda x: x.held if isinstance(x, Pretended) else x, (args, kwargs))
+    out = func(*held[0], **held[1])
+    if not there:
+        return out
+    if name.endswith("_") and not name.endswith("__") and isinstance(args[0], Pretended):
+        return args[0]
+    if "out" in kwargs:
+        return kwargs["out"]
+    return tree_map(lambda x: Pretended(x) if isinstance(x, Tensor) else x, out)
+
+
+def copy_from(source: Tensor, target: Tensor, non_blocking: bool = False) -> Tensor:
+    for_copy = [x.held if isinstance(x, Pretended) else x for x in (target, source)]
+    for_copy[0].copy_(for_copy[1])
+    return target
+
+
+def empty(size: Any, stride: Any, *, dtype: torch.dtype | None = None, **_: object) -> Tensor:
+    return Pretended(torch.empty_strided(size, stride, dtype=dtype))
+
+
+def audited(self: Audit, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    # In a counted layer torch's switch would turn these tensors off, too.
+    return func(*args, **(kwargs or {})) if self.pauses else OWN(self, func, types, args, kwargs)
+
+
+if __name__ == "__main__":
+    _setup_privateuseone_for_python_backend("pretended")
+    DEVICE = torch.device("pretended", 0)
+    library = torch.library.Library("aten", "IMPL")
+    library.impl("_copy_from", copy_from, "PrivateUse1")
+    library.impl("empty_strided", empty, "PrivateUse1")
+    OWN, find = Audit.__torch_dispatch__, placement.find_device
+
+    def find_device(asked: str = "auto") -> torch.device:
+        return DEVICE if asked == "cuda" else find(asked)
+
+    with (
+        patch.object(torch._C, "_DisableTorchDispatch", object),
+        patch.object(Audit, "__torch_dispatch__", audited),
+        patch.object(placement, "find_device", find_device),
+        patch.object(spread, "find_device", find_device),
+        patch.object(placement, "device_name", lambda _device: ""),
+        There(),
+    ):
+        for title, line in LINES.items():
+            files = []
+            for word in ("cpu", "cuda"):
+                out = Path(sys.argv[1]) / f"{title} {word}".replace(" ", "-")
+                assert main([*line.split(), "--device", word, "--out", str(out)]) == 0, title
+                files.append((out / "counts.csv").read_bytes())
+            print(f"{title}: {'same' if files[0] == files[1] else 'other'}")
