@@ -176,9 +176,13 @@ def verdict_table(run: Run) -> Table[Each]:
 
 def compute_in_words(run: Run) -> str:
     """What is saved where only MACs and ACs are counted, as most papers do."""
+    blocks = (None,) if run.asa.phase == "inference" else ("attention", None)
     saved = [
-        f"{hw} {Headline(*pair, COMPUTE_ONLY, 'attention').saved} of attention, "
-        f"{Headline(*pair, COMPUTE_ONLY).saved} of the model"
+        f"{hw} "
+        + ", ".join(
+            f"{Headline(*pair, COMPUTE_ONLY, block).saved} of {block or 'the model'}"
+            for block in blocks
+        )
         for hw, pair in run.estimates.items()
     ]
     return f"MACs and ACs alone, as most papers count: {'; '.join(saved)}."

@@ -102,12 +102,10 @@ def _print_verdict(run: Run, console: Console) -> None:
     print_table(verdict_table(run), console)
     print_sentence(quality_sentence(run), console, "bold")
     low, high = PUBLISHED_SAVING
-    print_sentence(
-        f"{compute_in_words(run)} Published: {100 * low:.2f} to {100 * high:.2f} % of attention, "
-        "other weights.",
-        console,
-        "dim",
-    )
+    published = f" Published: {100 * low:.2f} to {100 * high:.2f} % of attention, other weights."
+    if run.asa.phase == "inference":  # of a network of somebody's own
+        published = ""
+    print_sentence(f"{compute_in_words(run)}{published}", console, "dim")
     for sentence in touched_sentences(run):
         print_sentence(sentence, console)
     print_ran(run.settings, run.versions, console)

@@ -14,6 +14,7 @@ import neurt
 from energy import NetworkError, count_module, estimate
 from energy.counts.file import read_csv
 from hwmodels import Op, load_profile
+from neurt.cli import main
 from reports import write_report
 from reports.read import read_run
 from reports.shown import Run
@@ -99,6 +100,24 @@ def test_it_is_priced_written_and_read_as_any_other_run(run: Run, tmp_path: Path
     text = (tmp_path / "summary.md").read_text(encoding="utf-8")
     assert "Assumed: the analog model is the same layers" in text
     assert "Published" not in text  # nothing was, for a network of somebody's own
+
+
+def test_the_commands_read_what_was_written(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_report(run, tmp_path / "run")
+    where, out = str(tmp_path / "run"), str(tmp_path / "out")
+    for command in (
+        ["report", where, "--out", out, "--pictures", "none", "--no-page"],
+        ["report", where, where, "--compare", "--out", f"{out}-compare", "--no-page"],
+        ["price", f"{where}/counts.csv", "--hw", "45nm", "--out", f"{out}.csv"],
+        ["sensitivity", where, "--hw", "45nm", "--block", "model", "--out", f"{out}-sensitivity"],
+        ["breakeven", "--hw", "45nm", "--run", where, "--out", f"{out}-breakeven"],
+    ):
+        assert main(command) == 0, capsys.readouterr().err
+    text = capsys.readouterr().out
+    assert "Assumed: the analog model is the same layers" in text
+    assert "of attention" not in text  # there is none, and nothing was published of it
 
 
 def test_it_is_shown_in_a_notebook(run: Run) -> None:
