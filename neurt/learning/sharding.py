@@ -25,7 +25,8 @@ from transformers import PreTrainedModel
 from hwmodels.errors import UserError
 from neurt.families import family_of
 
-_ASKED = "ACCELERATE_USE_FSDP"
+#: What `accelerate launch` tells the processes that it starts.
+_ASKED, _VERSION = "ACCELERATE_USE_FSDP", "FSDP_VERSION"
 
 
 class ShardingError(UserError, ValueError):
@@ -71,17 +72,17 @@ def accelerated() -> Accelerator:
         ShardingError: If FSDP of version 1 is asked for.
     """
     load_whole()
+    if _asked() and os.environ.get(_VERSION, "1") != "2":  # before Accelerate tries it
+        raise ShardingError(
+            "FSDP of version 1 knows no parameter by its own name, which checkpoints need; give "
+            "accelerate launch --fsdp_version 2"
+        )
     accelerator = Accelerator()
     if accelerator.distributed_type is DistributedType.MULTI_CPU and _asked():
         accelerator.state.fsdp_plugin = FullyShardedDataParallelPlugin()
         # Both have it, and the one is read into the other.
         for state in (accelerator.state, PartialState()):
             state.distributed_type = DistributedType.FSDP
-    if accelerator.distributed_type is DistributedType.FSDP and not accelerator.is_fsdp2:
-        raise ShardingError(
-            "FSDP of version 1 knows no parameter by its own name, which checkpoints need; give "
-            "accelerate launch --fsdp_version 2"
-        )
     return accelerator
 
 

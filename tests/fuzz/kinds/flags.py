@@ -38,7 +38,7 @@ _WORK = {
     *("--steps", "--layer-steps", "--tokens", "--seq-len", "--batch", "--windows", "--max-tokens"),
     *("--context", "--prompt", "--generate", "--calibration-tokens", "--held-out-tokens"),
     *("--samples", "--layers", "--width", "--vocabulary", "--positions", "--jobs", "--window"),
-    *("--batches", "--contexts"),
+    *("--batches", "--contexts", "--windows-in-parallel"),
     *("--timesteps", "--models", "--model", "--ray", "--codes", "--forms", "--thresholds"),
 }
 _FILES = ("model", "run", "counts.csv", "my.toml", "text.txt", "claims.csv", "nothing", ".", "/")

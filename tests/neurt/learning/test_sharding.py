@@ -260,9 +260,13 @@ class Stub:
         self.state = type("State", (), {"fsdp_plugin": type("Plugin", (), {})()})()
 
 
-def test_fsdp_of_version_1_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    kind = type("Kind", (), {"distributed_type": sharding.DistributedType.FSDP, "is_fsdp2": False})
-    monkeypatch.setattr(sharding, "Accelerator", kind)
+@pytest.mark.parametrize("version", [None, "1"])
+def test_fsdp_of_version_1_is_refused(monkeypatch: pytest.MonkeyPatch, version: str | None) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    monkeypatch.delenv("FSDP_VERSION", raising=False)
+    monkeypatch.setenv("FSDP_CPU_RAM_EFFICIENT_LOADING", "true")  # to have it back afterwards
+    if version is not None:
+        monkeypatch.setenv("FSDP_VERSION", version)
     assert refused(ShardingError, accelerated).endswith("give accelerate launch --fsdp_version 2")
 
 
