@@ -24,6 +24,7 @@ from energy.network.operation import Operation, read_operation
 from energy.network.products import Product, call_of, read_product
 from energy.network.provenance import ANALOG, CONSTANT, Origin, Provenance, Storages, address
 from energy.network.recurrent import is_lstm, lstm_calls
+from energy.network.sites import Sites
 
 
 class Choices(NamedTuple):
@@ -56,6 +57,7 @@ class Watch(TorchDispatchMode):
         #: Where spikes became analog values: module and operation, with the number of calls.
         self.ends: Counter[tuple[str, str]] = Counter()
         self.frames: list[Frame] = []
+        self._sites = Sites()
         #: What arrived at products from nothing declared, by row.
         self.arrived: dict[str, tuple[Arrivals, str]] = {}
         #: Modules that made a tensor.
@@ -162,7 +164,7 @@ class Watch(TorchDispatchMode):
         if found is not None:
             call = Call(found.tally, found.analog, shape=frame.shape or _shape(args))
             kind = type(frame.module).__name__ if not frame.module._modules else operation.name
-            self.add(frame.row(operation.name), kind, found.component, call)
+            self.add(self._sites.row(frame, operation.name), kind, found.component, call)
         elif not operation.moves:
             self.uncounted[operation.name] += 1
 
@@ -173,7 +175,7 @@ class Watch(TorchDispatchMode):
         if folded and biased:  # it changes a bias that is there
             tally = Tally()
         call = Call(tally, tally, shape=frame.shape or _shape(args))
-        self.add(frame.row("batch_norm"), type(frame.module).__name__, "norm", call)
+        self.add(self._sites.row(frame, "batch_norm"), type(frame.module).__name__, "norm", call)
 
     def _product(self, operation: Operation, args: Sequence[Any], out: Tensor) -> None:
         choices = self.choices
@@ -194,7 +196,7 @@ class Watch(TorchDispatchMode):
         """Row, kind and component of a product."""
         frame, weight = self._frame(), product.weight
         if weight is None:
-            return frame.row("product"), "Product", "product"
+            return self._sites.row(frame, "product"), "Product", "product"
         component = "conv" if operation.name == "convolution" else "linear"
         at = address(weight.tensor)
         own = ((x, key) for key, x in frame.module._parameters.items() if x is not None)
