@@ -12,7 +12,8 @@ from typing import Any
 
 from torch import Tensor
 
-from energy.network.provenance import CONSTANT, Analog, Constant, Origin
+from energy.network.logic import LOGIC
+from energy.network.provenance import CONSTANT, Analog, Constant, Origin, number_of, spikes_of
 from energy.network.spikes import BLANK, Spikes
 
 Look = Callable[[Tensor], Origin]
@@ -25,7 +26,7 @@ _MOVES = re.compile(
     r"(adaptive_)?max_pool[123]d(_with_indices)?|amax|amin|max|min|cummax|median|mode|"
     r"upsample_nearest[123]d|_upsample_nearest_exact[123]d|(reflection|replication)_pad[123]d|"
     r"im2col|pixel_(un)?shuffle|channel_shuffle|native_channel_shuffle|tril|triu|diag_embed|"
-    r"lift(_fresh)?|native_dropout|round|floor|ceil|trunc|.+_copy"
+    r"lift(_fresh)?|native_dropout|_pack_padded_sequence|_pad_packed_sequence|round|floor|ceil|trunc|.+_copy"
 )
 _BLANKS = re.compile(r"zeros|zeros_like|new_zeros|empty.*|new_empty.*|zero")
 _CONSTANTS = re.compile(
@@ -33,14 +34,9 @@ _CONSTANTS = re.compile(
 )
 #: Look at values, or say something about them; what comes out are none of a synapse.
 _LOOKS = re.compile(
-    r"(eq|ne|lt|le|gt|ge|is.*|any|all|equal|allclose|arg.*|count_nonzero|nonzero|bernoulli|"
+    r"(eq|ne|lt|le|gt|ge|is.*|any|all|equal|allclose|arg.*|count_nonzero|nonzero|"
     r"_local_scalar_dense|item|.*like|new_.*|bincount|unique.*|_unique2|histc|size|stride|sign)$"
 )
-
-
-def spikes_of(origin: Any) -> Spikes | None:
-    """Spikes, where it is known of a tensor that it holds them."""
-    return origin if isinstance(origin, Spikes) else None
 
 
 def carried(name: str, args: Sequence[Any], words: Mapping[str, Any], look: Look) -> Origin:
@@ -89,14 +85,6 @@ def tensors_of(args: Sequence[Any]) -> Sequence[Tensor]:
     return found
 
 
-def _number(value: Any, look: Look) -> float | None:
-    """A constant of one entry, given as a number or as a tensor."""
-    if isinstance(value, (int, float)):
-        return float(value)
-    single = isinstance(value, Tensor) and value.numel() == 1 and not value.is_meta
-    return float(value) if single and isinstance(look(value), Constant) else None
-
-
 def _joined(args: Sequence[Any], words: Mapping[str, Any], look: Look) -> Spikes | None:
     found: Spikes | None = BLANK
     for tensor in args[0]:
@@ -115,7 +103,7 @@ def _sum(sign: int, args: Sequence[Any], words: Mapping[str, Any], look: Look) -
         a, b = spikes_of(look(left)), spikes_of(look(right))
         if a is not None and b is not None:
             return a.plus(b, sign)
-    if isinstance(left, Tensor) and (number := _number(right, look)) is not None:
+    if isinstance(left, Tensor) and (number := number_of(right, look)) is not None:
         a = spikes_of(look(left))
         return None if a is None else a.shifted(sign * number)
     return None
@@ -123,7 +111,7 @@ def _sum(sign: int, args: Sequence[Any], words: Mapping[str, Any], look: Look) -
 
 def _reversed(args: Sequence[Any], words: Mapping[str, Any], look: Look) -> Spikes | None:
     """The difference of a number and spikes: 1 - x."""
-    found, number = spikes_of(look(args[0])), _number(args[1], look)
+    found, number = spikes_of(look(args[0])), number_of(args[1], look)
     if found is None or number is None or words.get("alpha", 1) != 1:
         return None
     negative = BLANK.plus(found, -1)
@@ -139,9 +127,9 @@ def _product(
     a, b = (spikes_of(look(x)) if isinstance(x, Tensor) else None for x in (left, right))
     if a is not None and b is not None and not divide:
         return a.times(b)
-    if a is not None and (number := _number(right, look)) is not None:
+    if a is not None and (number := number_of(right, look)) is not None:
         return a.scaled(1 / number if divide and number else number)
-    if b is not None and not divide and (number := _number(left, look)) is not None:
+    if b is not None and not divide and (number := number_of(left, look)) is not None:
         return b.scaled(number)
     return None
 
@@ -151,12 +139,23 @@ def _either(at: int, args: Sequence[Any], words: Mapping[str, Any], look: Look) 
     found: Spikes | None = BLANK
     for value in (args[at], args[at + 1]):
         part = spikes_of(look(value)) if isinstance(value, Tensor) else None
-        if part is None and _number(value, look) == 0:
+        if part is None and number_of(value, look) == 0:
             part = BLANK
         if part is None or found is None:
             return None
         found = found.union(part)
     return found
+
+
+def _chosen(args: Sequence[Any], words: Mapping[str, Any], look: Look) -> Spikes | None:
+    """Entries of two operands; or, where a spike is, one number, and zero elsewhere."""
+    found = _either(1, args, words, look)
+    condition = spikes_of(look(args[0]))
+    if condition is None or condition.blank or not (found is None or found.blank):
+        return found
+    numbers = [number_of(x, look) for x in args[1:3]]
+    ends = [x for x in numbers if x]
+    return Spikes(0, 1, ends[0]) if None not in numbers and 0 in numbers and ends else found
 
 
 def _filled(args: Sequence[Any], words: Mapping[str, Any], look: Look) -> Spikes | None:
@@ -193,13 +192,7 @@ def _as_large(args: Sequence[Any], words: Mapping[str, Any], look: Look) -> Spik
 
 def _constant(args: Sequence[Any], words: Mapping[str, Any], look: Look) -> Spikes | None:
     """A tensor that is filled with one number."""
-    return BLANK if _number(args[1], look) == 0 else None
-
-
-def _positive(args: Sequence[Any], words: Mapping[str, Any], look: Look) -> Spikes | None:
-    """A function that leaves what is not negative as it is."""
-    found = spikes_of(look(args[0]))
-    return found if found is not None and found.low >= 0 and found.unit > 0 else None
+    return BLANK if number_of(args[1], look) == 0 else None
 
 
 #: What comes out of operations that are more than a move.
@@ -213,7 +206,7 @@ RULES: Mapping[str, Carry] = {
     "div": partial(_product, True),
     "maximum": partial(_either, 0),
     "minimum": partial(_either, 0),
-    "where": partial(_either, 1),
+    "where": _chosen,
     "constant_pad_nd": _filled,
     "masked_fill": _filled,
     "copy": _source,
@@ -226,6 +219,5 @@ RULES: Mapping[str, Carry] = {
     "_adaptive_avg_pool3d": _as_large,
     "mean": _alone,
     "sum": _alone,
-    "relu": _positive,
-    "abs": _positive,
+    **LOGIC,
 }

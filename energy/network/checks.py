@@ -69,6 +69,12 @@ def check_ran(
                 "leave the class out, or name that of its neurons"
             )
         if not any(name in hooks.traces for name in own) and not declared[kind].encodes:
+            silent = next((name for name in own if name in hooks.began), None)
+            if silent is not None:
+                raise NeuronError(
+                    f"neurons '{silent}' ({kind.__name__}) were declared, but they return nothing; "
+                    "return the spikes, or declare the layer that does"
+                )
             raise NeuronError(
                 f"neurons of class {kind.__name__} were declared, but none of them ran: "
                 f"'{own[0]}' was not called as a module, on its own"

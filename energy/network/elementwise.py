@@ -42,6 +42,26 @@ def _relu(given: Given) -> Work:
     return Work("activation", Tally() if spiking else analog, analog)
 
 
+def _limited(given: Given) -> Work:
+    """No less than one number and no more than another one; of spikes an OR."""
+    analog = network.each(Op.CMP, given.out.numel(), given.out.numel(), 2)
+    return Work("activation", free(given) if given.spikes(0) is not None else analog, analog)
+
+
+def _leaky(given: Given) -> Work:
+    elements = given.out.numel()
+    ops = {Op.CMP: elements, Op.MUL: elements}
+    analog = network.passing(ops, elements, elements)
+    spikes = given.spikes(0)
+    same = spikes is not None and spikes.low >= 0  # of what is not negative it is no work at all
+    return Work("activation", Tally() if same else analog, analog)
+
+
+def _negative(given: Given) -> Work:
+    """A sign, which belongs to what is added or multiplied next."""
+    return Work("activation", Tally(), Tally())
+
+
 def _softmax(given: Given) -> Work:
     elements, width = given.out.numel(), given.out.shape[given.args[1]] if given.out.dim() else 1
     tally = network.softmax_alone(elements, elements // max(1, width))
@@ -123,9 +143,11 @@ _RULES: Mapping[str, Callable[[Given], Work | None]] = {
     "silu": _activation(nonlinear.silu),
     "sigmoid": _activation(network.sigmoid),
     "tanh": _activation(network.tanh),
-    "leaky_relu": _activation(lambda n: network.passing({Op.CMP: n, Op.MUL: n}, n, n)),
-    "hardtanh": partial(_each, Op.CMP, 2),
-    "clamp": partial(_each, Op.CMP, 2),
+    "leaky_relu": _leaky,
+    "_prelu_kernel": _leaky,
+    "hardtanh": _limited,
+    "clamp": _limited,
+    "neg": _negative,
     "exp": partial(_each, Op.EXP, 1),
     "sqrt": partial(_each, Op.SQRT, 1),
     "_softmax": _softmax,

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from energy.counts import Tally
 from energy.network.arrive import Events
-from energy.network.carry import spikes_of
-from energy.network.provenance import Origin
+from energy.network.provenance import Origin, spikes_of
 from energy.network.spikes import Spikes
 from hwmodels import Op
 

@@ -13,10 +13,12 @@ from torch import Tensor, nn
 from energy import formulas
 from energy.counts import Levels, Tally
 from energy.formulas import network, nonlinear
+from energy.meter.events import EventError
 from energy.network.arrive import NetworkError
 from energy.network.call import Call
 from energy.network.frame import Frame
 from energy.network.kind import NeuronKind
+from energy.network.spikes import Spikes
 from energy.network.time import Trace
 from energy.network.watch import Watch
 from hwmodels import Op
@@ -34,6 +36,7 @@ class Hooks:
     ) -> None:
         self.traces: dict[str, Trace] = {}  #: neuron layers that ran
         self.entered = Trace(False)  #: calls of the network itself
+        self.began: set[str] = set()  #: neuron layers that were called
         self.inputs: NeuronKind | None = None  #: what it is given, if that is spikes
         self._watch, self._root, self._kinds, self._names = watch, root, kinds, names
 
@@ -55,6 +58,13 @@ class Hooks:
         outer = frames[-1].inside if frames else None
         kind = self._kinds.get(name) if outer is None else None
         x = _first((*args, *words.values()))
+        if x is not None and torch._C._functorch.is_functorch_wrapped_tensor(x):
+            raise NetworkError(
+                f"layer '{name or 'the network itself'}' runs inside of torch.func (vmap or grad), "
+                "which shows no values; give it the whole batch, without the transformation"
+            )
+        if kind is not None:
+            self.began.add(name)
         frame = Frame(name, module, kind, shape=() if x is None else tuple(x.shape))
         frame.inside = outer if kind is None else frame
         if module._modules and kind is None:
@@ -104,13 +114,26 @@ class Hooks:
         if spikes is None:
             tally, analog = _analog(sent.numel(), given.numel(), kind), Tally()
         else:
-            events = self._watch.events.count(sent, spikes, frame.name)
+            events = self._sent(frame, sent, spikes)
             levels = spikes.levels or kind.levels
             vector = prod(sent.shape[2 if multi else 1 :])
             tally = _spiking(frame.module, kind, levels, events, sent, given, vector)
             analog = nonlinear.relu(sent.numel())
         call = Call(tally, analog, shape=tuple(given.shape))
         self._watch.add(frame.name, type(frame.module).__name__, "neuron", call)
+
+    def _sent(self, frame: Frame, sent: Tensor, spikes: Spikes) -> int:
+        """The events that neurons sent."""
+        try:
+            return self._watch.events.count(sent, spikes, frame.name)
+        except EventError as error:
+            low, high = sent.min().item(), sent.max().item()
+            raise EventError(
+                f"neurons '{frame.name}' ({type(frame.module).__name__}) are {spikes.levels}, but "
+                f"the first tensor that they return goes from {low:.4g} to {high:.4g} and is none "
+                "of such spikes; return the spikes first, or declare what they send "
+                f"({', '.join(Levels)})"
+            ) from error
 
 
 def _spiking(

@@ -45,7 +45,7 @@ def read_operation(function: Any) -> Operation:
         product,
         contracts and not product,
         bool(_COMPARES.fullmatch(name)),
-        bool(Audit.MOVES.search(name)),
+        bool(Audit.MOVES.search(name)) or name in _MOVES,
         writes,
         writes is None and any(x is not None for x in shared),
     )
@@ -53,3 +53,8 @@ def read_operation(function: Any) -> Operation:
 
 #: Match the pattern of products, but are none.
 _NO_PRODUCTS = {"dropout", "native_dropout", "feature_dropout", "alpha_dropout"}
+#: Move entries, and are missing in the pattern of those that do.
+_MOVES = {
+    *("im2col", "flip", "roll", "rot90", "gather", "pixel_shuffle", "pixel_unshuffle"),
+    *("_pack_padded_sequence", "_pad_packed_sequence", "constant_pad_nd"),
+}

@@ -5,8 +5,8 @@ It is known of a storage, so that each view of a tensor has it without being fol
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final, Generic, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -29,6 +29,21 @@ CONSTANT: Final = Constant()
 ANALOG: Final = Analog()
 #: What is known of a tensor; None is any value.
 Origin = Spikes | Constant | Analog | None
+
+
+def spikes_of(origin: Any) -> Spikes | None:
+    """Spikes, where it is known of a tensor that it holds them."""
+    return origin if isinstance(origin, Spikes) else None
+
+
+def number_of(value: Any, look: Callable[[Tensor], Origin]) -> float | None:
+    """A constant of one entry, given as a number or as a tensor."""
+    if isinstance(value, (int, float)):
+        return float(value)
+    single = isinstance(value, Tensor) and value.numel() == 1 and not value.is_meta
+    return float(value) if single and isinstance(look(value), Constant) else None
+
+
 _MANY = 4096  # storages that are remembered before those that are gone are forgotten
 
 

@@ -127,7 +127,8 @@ def time_of(traces: Mapping[str, Trace], entered: Trace, given: int | None) -> T
     if given is not None and given != steps:
         raise NetworkError(
             f"timesteps (= {given}) was given, but neurons '{next(iter(sure))}' took "
-            f"{several(steps, 'time step')}; leave timesteps out, or run the network for as many"
+            f"{several(steps, 'time step')}; leave timesteps out, run the network for as many, or, "
+            "if one module stands for several layers, give each of them one of its own"
         )
     multi = [trace for trace in traces.values() if _is_multi(trace, steps, passes)]
     some = (multi or [*traces.values()])[0]

@@ -146,8 +146,9 @@ class Watch(TorchDispatchMode):
                 f"{operation.name}, which has no counting rule here (for such operands); build it "
                 "from nn.Linear, convolutions or matmul of dense tensors"
             )
-        elif self.frames and self._neuron() is None and out.is_floating_point():
-            self._elementwise(operation, args, words, out)
+        elif self.frames and self._neuron() is None:
+            if out.is_floating_point():
+                self._elementwise(operation, args, words, out)
             if ends:
                 self.ends[self._frame().name or "the model itself", operation.name] += 1
 
@@ -158,9 +159,8 @@ class Watch(TorchDispatchMode):
         if operation.name in _BATCH_NORMS:
             self._batch_norm(frame, args, out)
             return
-        found = work(
-            Given(operation.name, args, words, out, self.known.of, frame.name, self.events)
-        )
+        look = self.known.of
+        found = work(Given(operation.name, args, words, out, look, frame.name, self.events))
         if found is not None:
             call = Call(found.tally, found.analog, shape=frame.shape or _shape(args))
             kind = type(frame.module).__name__ if not frame.module._modules else operation.name

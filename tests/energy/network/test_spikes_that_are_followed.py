@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from energy import Counts, DenseSpikesWarning, EventError, Levels, count_module
+from energy.network.arrive import NetworkError
 from energy.network.count import Asked, count_network
+from energy.network.neurons import NeuronError
 from hwmodels import Op
 
 
@@ -84,6 +86,25 @@ CARRY: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], int]] = {
     "a mean of one": (lambda a, b: a.unsqueeze(2).mean(2), 8),
     "pooling to its size": (lambda a, b: nn.AdaptiveAvgPool2d((4, 8))(a), 8),
     "tril": (lambda a, b: a.tril(), 8),
+    "logical and": (lambda a, b: torch.logical_and(a.bool(), b.roll(1, 0).bool()).float(), 8),
+    "logical or": (lambda a, b: torch.logical_or(a, b.roll(1, 0)).float(), 8),
+    "bits and": (lambda a, b: (a.bool() & b.roll(1, 0).bool()).float(), 8),
+    "bits or": (lambda a, b: (a.bool() | b.roll(1, 0).bool()).float(), 8),
+    "bits not": (lambda a, b: (~a.bool()).float(), 8),
+    "xor": (lambda a, b: (a.bool() ^ b.roll(1, 0).bool()).float(), 8),
+    "not zero": (lambda a, b: (a != 0).float(), 8),
+    "both": (lambda a, b: (a + b.roll(1, 0) >= 2).float(), 8),
+    "or by clamp": (lambda a, b: (a + b.roll(1, 0)).clamp(0, 1), 8),
+    "or by a limit": (lambda a, b: (a + b.roll(1, 0)).clamp(max=1), 8),
+    "or by hardtanh": (lambda a, b: nn.functional.hardtanh(a + b, 0, 1), 8),
+    "relu6": (lambda a, b: nn.functional.relu6(a + b), 8),
+    "leaky relu": (lambda a, b: nn.functional.leaky_relu(a), 8),
+    "prelu": (lambda a, b: nn.PReLU()(a), 8),
+    "negative": (lambda a, b: b - (-a), 8),
+    "sign": (lambda a, b: (a - b).sign(), 8),
+    "square": (lambda a, b: (a - b) ** 2, 8),
+    "where it spikes": (lambda a, b: torch.where(a > 0, 1.0, 0.0), 8),
+    "dropout that goes on": (lambda a, b: nn.functional.dropout(a, 0.5, training=True), 8),
 }
 
 
@@ -94,12 +115,15 @@ def _recorded(a: Tensor) -> Tensor:
     return rec
 
 
+UNITS = {"scale": 0.125, "both scaled": 0.25, "dropout that goes on": 2}
+
+
 @pytest.mark.parametrize("name", CARRY)
 def test_spikes_are_carried_on(name: str) -> None:
     use, fan_in = CARRY[name]
     counts, arrived, ends = through(use, fan_in)
     tally = counts.layer("fc").tally
-    unit = {"scale": 0.125, "both scaled": 0.25}.get(name, 1)
+    unit = UNITS.get(name, 1)
     # A value of n units is n events, each added to 3 accumulators.
     assert tally.ops.get(Op.AC, 0) == 3 * float(arrived.abs().sum()) / unit
     assert tally.ops.get(Op.MAC, 0) == 0
@@ -117,6 +141,12 @@ ENDS: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], str]] = {
     "a shift": (lambda a, b: a + 0.5, "add"),
     "mean over time": (lambda a, b: a.mean(0), "mean"),
     "different units": (lambda a, b: a + 0.3 * b, "add"),
+    "a limit between": (lambda a, b: (a + b).clamp(0, 0.5), "clamp"),
+    "a choice of values": (
+        lambda a, b: torch.where(a > 0, torch.linspace(0, 1, 8).sin(), 0.0),
+        "where",
+    ),
+    "whole numbers": (lambda a, b: a.long().cumsum(0).float(), "cumsum"),
 }
 
 
@@ -165,7 +195,7 @@ def test_spikes_are_verified_where_they_are_sent(levels: str) -> None:
             return 0.5 * (x > 0).float()
 
     net = nn.Sequential(Lies(), nn.Linear(8, 2))
-    with pytest.raises(EventError, match=r"layer '0' takes spikes, but .* are not "):
+    with pytest.raises(EventError, match=rf"neurons '0' \(Lies\) are {levels}, but .* 0 to 0.5 "):
         count_module(net, torch.randn(3, 8), timesteps=1, neurons={Lies: levels})
 
 
@@ -213,3 +243,59 @@ def test_a_state_of_zeros_is_analog_where_later_states_are() -> None:
     counts = count_module(Recurrent(), torch.rand(2, 4))
     assert counts.layer("states").tally.ops[Op.MAC] == 3 * 2 * 36
     assert counts.layer("states").tally.ops.get(Op.AC, 0) == 0
+
+
+def test_a_state_that_is_compared_is_no_spike() -> None:
+    """A function that keeps a state of zeros, and compares it, has been declared by nobody."""
+
+    class Functional(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(8, 3)
+
+        def forward(self, x: Tensor) -> None:
+            state = torch.zeros(4, 8)
+            for _ in range(3):
+                self.fc((state > 0.5).float())
+                state = state + x
+
+    with pytest.warns(DenseSpikesWarning, match="layer 'fc'"):
+        counts = count_module(Functional(), torch.rand(4, 8))
+    assert counts.layer("fc").tally.ops[Op.MAC] == 3 * 4 * 8 * 3
+    assert counts.layer("fc").tally.ops.get(Op.AC, 0) == 0
+
+
+def test_what_torch_draws_is_spikes() -> None:
+    class Encoded(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(8, 3)
+
+        def forward(self, x: Tensor) -> None:
+            for _ in range(3):
+                self.fc(torch.bernoulli(x))
+
+    # A probability of one spikes always: 3 steps x 4 x 8 entries, 3 accumulators each.
+    counts = count_module(Encoded(), torch.ones(4, 8))
+    assert counts.layer("fc").tally.ops[Op.AC] == 3 * 4 * 8 * 3
+
+
+def test_transformations_of_torch_func_are_refused_in_one_line() -> None:
+    class Mapped(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(8, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.vmap(self.fc)(x)
+
+    with pytest.raises(NetworkError, match=r"layer 'fc' runs inside of torch.func"):
+        count_module(Mapped(), torch.rand(4, 8))
+
+
+def test_neurons_that_return_nothing_are_named() -> None:
+    class Silent(nn.Module):
+        def forward(self, x: Tensor) -> None: ...
+
+    with pytest.raises(NeuronError, match=r"neurons '0' \(Silent\) .* return nothing"):
+        count_module(nn.Sequential(Silent()), torch.rand(4, 8), neurons={Silent: "binary"})
