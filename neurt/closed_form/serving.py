@@ -180,8 +180,9 @@ class PlannedModel:
 
     def _on_line(self, start: int, context: float) -> Moved:
         """What a token at a context does, on the line of the stretch behind a window."""
-        first, second = self._at(start + 1), self._at(start + 2)
-        return first.mixed(second, context - start - 1)
+        # A plan of one token alone has nothing cached: a latent vector is expanded there.
+        base = max(start + 1, 2) if self._is_latent else start + 1
+        return self._at(base).mixed(self._at(base + 1), context - base)
 
     def _weights(self, sequences: float) -> float:
         """Bytes of weights that so many tokens need."""

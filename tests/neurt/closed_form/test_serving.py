@@ -140,6 +140,21 @@ def test_latent_attention_is_decoded_without_its_expansion() -> None:
     assert near.macs == plan.total(Op.MAC) + 2 * (absorbed - expanded - core)
 
 
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 40), st.integers(2, 30))
+def test_an_answer_of_latent_attention_is_absorbed_at_every_context(
+    prompt: int, output: int
+) -> None:
+    # A plan of one token without a past expands its latent vector, and must not bend the line.
+    model = PlannedModel(read_shape(LATENT, "tiny"))
+    step = model.step(output, prompt, output, 1)
+    passes = [model._at(context) for context in range(prompt + 1, prompt + output)]
+    first = model._prompt(prompt)
+    for name in ("macs", "cache_bytes", "activation_bytes"):
+        each = sum(getattr(one, name) for one in passes) + getattr(first, name)
+        assert getattr(step, name) == pytest.approx(each)
+
+
 def test_every_gpu_holds_the_latent_vectors() -> None:
     one, four = (PlannedModel(read_shape(LATENT, "tiny")).step(5, 10, 4, n) for n in (1, 4))
     assert four.cache_bytes == pytest.approx(4 * one.cache_bytes)
