@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import NamedTuple
 
 WH_J, KWH_J = 3600.0, 3.6e6
@@ -107,13 +108,16 @@ NAMES: dict[str, Known] = {
 }
 
 
-def describe() -> str:
-    """All columns in one paragraph: the names of each, the first to be preferred, and what it is.
+def named() -> list[tuple[tuple[str, ...], str]]:
+    """The names of each column, the first to be preferred, and what it is."""
+    known = [(tuple(WORDS.get(field) or NUMBERS[field]), said) for field, said in MEANINGS.items()]
+    return [*known, (("gpu0_energy", "gpu1_energy", "..."), "joules of each GPU (Zeus), added up")]
 
-    Joules of `gpu0_energy`, `gpu1_energy` and so on (Zeus) are added up.
-    """
-    said = []
-    for field, meaning in MEANINGS.items():
-        names = " or ".join(WORDS.get(field) or NUMBERS[field])
-        said.append(f"{names}: {meaning}")
-    return f"{'; '.join(said)}; gpu0_energy, gpu1_energy, ... (Zeus): joules, added up."
+
+def describe(width: int = 79) -> str:
+    """All columns in lines: the names of each, and below them what it is."""
+    lines: list[str] = []
+    for names, meaning in named():
+        lines += wrap(", ".join(names), width, initial_indent="  ", subsequent_indent="    ")
+        lines += wrap(meaning, width, initial_indent="      ", subsequent_indent="      ")
+    return "\n".join(lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 
 from energy.serving.columns import NAMES, NUMBERS, SIZES, WORDS
@@ -20,6 +21,9 @@ _UNITLESS = frozenset(("energy", "energy_per_token", "total_energy"))
 
 #: The most that may be: 1 MJ for a token, an hour between two.
 _MOST = {"energy_j": 1e6, "latency_s": 3600.0, "batch": 1e6, "output": 1e7, "prompt": 1e8}
+
+#: What one chip can draw in watts, from the smallest board to a wafer.
+_POWER_W = (0.1, 30e3)
 
 
 class MeasuredError(UserError, ValueError):
@@ -186,6 +190,13 @@ def _measured(
     rate = numbers.get("rate")
     if rate is None and tokens and "duration_s" in numbers:
         rate = tokens / numbers["duration_s"]
+    made = rate or numbers["batch"] / numbers.get("latency_s", inf)
+    power = numbers["energy_j"] * made / gpus
+    if made and not _POWER_W[0] <= power <= _POWER_W[1]:
+        raise sheet.fault(
+            line,
+            f" makes {power:.3g} W for each GPU, which none draws; check units of energy and time",
+        )
     if numbers.get("replicas", 1.0) != 1:
         raise sheet.fault(
             line, " is of several replicas; give batch and GPUs of one, and data_parallel 1"

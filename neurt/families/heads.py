@@ -28,7 +28,7 @@ def with_head(shape: Shape, config: Config) -> Shape:
         ShapeError: If it is one that has no plan, or its labels are none.
     """
     named = config.content.get("architectures")
-    kind = named[0] if isinstance(named, list) and named else None
+    kind = named[0] if isinstance(named, list) and named else named
     if not isinstance(kind, str):
         return shape
     if kind.endswith(_OTHERS):

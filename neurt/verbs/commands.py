@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from neurt.requests.base import Request
 from neurt.verbs.epilogs import EXAMPLES, FINETUNED, MEASURED_COLUMNS, POINTS, PRETRAINED
 from neurt.verbs.flags import add_flags, flag_fields
-from neurt.verbs.parser import Parser, PrintVersion
+from neurt.verbs.parser import Help, Parser, PrintVersion
 from neurt.verbs.reading import read
 
 if TYPE_CHECKING:
@@ -213,7 +212,7 @@ def parser(words: Sequence[str] | None = None) -> Parser:
         prog="neurt-energy",
         description="How much energy a language model costs, and what a spiking version saves.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     top.add_argument("--version", action=PrintVersion, help="print the version")
     rooms = {"": top.add_subparsers(title="commands", required=True, metavar="COMMAND")}
@@ -224,7 +223,11 @@ def parser(words: Sequence[str] | None = None) -> Parser:
             below = rooms[""].add_parser(room, help="hardware profiles")
             rooms[room] = below.add_subparsers(title="commands", required=True, metavar="COMMAND")
         sub = rooms[room].add_parser(
-            name, help=command.help, description=command.help, epilog=command.epilog
+            name,
+            help=command.help,
+            description=command.help,
+            epilog=command.epilog,
+            formatter_class=Help,
         )
         if words is None or named[: command.name.count(" ") + 1] == command.name.split():
             command.fill(sub)

@@ -41,4 +41,12 @@ POINTS = (
 )
 
 #: Of `hw fit`.
-MEASURED_COLUMNS = f"columns of MEASURED.csv: {describe()}"
+MEASURED_COLUMNS = f"""columns of MEASURED.csv, by any of their names; needed are model, batch,
+output_tokens, and energy_per_token_j or, with requests, energy_j:
+{describe()}
+
+such as:
+  model,gpus,batch,prompt_tokens,output_tokens,energy_per_token_j,itl_ms
+  Llama-3.1-8B,1,8,200,500,0.466,8.9
+  ./my-model/config.json,1,8,200,500,0.471,9.1
+"""

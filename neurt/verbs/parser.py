@@ -18,6 +18,13 @@ class UsageError(UserError):
         self.way_out = f" (see {program} --help)"
 
 
+class Help(argparse.HelpFormatter):
+    """Fills what stands above and below the flags, but for a text that has lines of its own."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if "\n" in text else super()._fill_text(text, width, indent)
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that knows what a misspelt command or flag may have meant."""
 

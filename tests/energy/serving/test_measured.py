@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from servers import measured_csv
 
-from energy.serving.columns import MEANINGS, NUMBERS, WORDS, describe
+from energy.serving.columns import MEANINGS, NUMBERS, WORDS, describe, named
 from energy.serving.measured import MeasuredError, read_measured
 
 HEADER = "model,batch,output_tokens,energy_per_token_j"
@@ -126,4 +126,28 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(
 
 def test_every_column_is_described() -> None:
     assert set(MEANINGS) == set(WORDS) | set(NUMBERS)
-    assert "batch or avg_batch_size or batch_size" in describe()
+    assert "  batch, avg_batch_size, batch_size, concurrency\n      mean sequences" in describe()
+
+
+def test_the_document_lists_every_column() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "validation.md").read_text(encoding="utf-8")
+    for names, meaning in named():
+        assert f"| {', '.join(f'`{name}`' for name in names)} | {meaning} |\n" in page
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "watts"),
+    [
+        # 100 J for a token, 8 sequences of a token in 8 ms each, 2 GPUs: 100 x 8 / 0.008 / 2 W.
+        ("itl_ms,gpus", "m,8,2,100,8,2", "5e+04"),
+        # The same of tokens per second, and a joule that was said in Wh: 0.5 / 3600 x 600 W.
+        ("tokens_per_s", "m,8,2,0.000139,600", "0.0834"),
+    ],
+)
+def test_a_power_that_no_gpu_draws_is_a_wrong_unit(
+    tmp_path: Path, header: str, row: str, watts: str
+) -> None:
+    with pytest.raises(MeasuredError, match="line 2 makes ") as refused:
+        read(tmp_path, f"{HEADER},{header}", row)
+    assert f"{watts} W for each GPU" in str(refused.value)
+    assert "check units" in str(refused.value)

@@ -132,6 +132,13 @@ def test_a_configuration_of_a_language_model_is_one() -> None:
     assert not {"head", "labels"} & plain.as_dict().keys()
 
 
+def test_one_class_that_is_named_without_a_list_is_that_class() -> None:
+    named = "LlamaForSequenceClassification"
+    listed = read_shape({**LLAMA, "architectures": [named]}, "mine")
+    assert listed.head is Head.SEQUENCE
+    assert read_shape({**LLAMA, "architectures": named}, "mine") == listed
+
+
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
