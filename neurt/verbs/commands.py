@@ -185,10 +185,11 @@ COMMANDS = tuple(
 
 def _elsewhere(flag: str) -> str:
     """The end of a sentence about a flag that a command lacks: the commands that have it."""
+    meant = (flag, flag.replace("--no-", "--", 1))
     having = [
         command.name
         for command in COMMANDS
-        if flag in (field.option for field in flag_fields(command.request_type))
+        if any(field.option in meant for field in flag_fields(command.request_type))
     ]
     return f", which is a flag of {', '.join(having)}" if having else ""
 

@@ -159,6 +159,7 @@ PLAN = ["plan", "--model", "gpt2-small", "--hw", "45nm"]
         ("plan --model m --hw a --calibrate mse", "unrecognized arguments: --calibrate"),
         ("count --model m --hw a --form softmax", "unrecognized arguments: --form, which is "),
         ("plan --model m --hw a --coincidences", "--coincidences, which is a flag of profile"),
+        ("count --model m --hw a --no-page", "--no-page, which is a flag of profile, plan, report"),
         ("plan --model m --hw a --seq-len 1_0", "--seq-len: must be an integer, not '1_0'"),
         ("plan --model m --hw a --seq-len 10.0", "--seq-len: must be an integer, not '10.0'"),
         ("plan --model m --hw a --seq-len ７", "--seq-len: must be an integer, not '７'"),
