@@ -440,3 +440,27 @@ def test_in_inference_mode_too() -> None:
     expected = [row.tally for row in count_module(net, X, neurons=OWN).layers]
     with torch.inference_mode():
         assert [row.tally for row in count_module(net, X, neurons=OWN).layers] == expected
+
+
+def test_operations_in_a_loop_over_time_are_one_row_for_all_steps() -> None:
+    class Loops(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lif, self.fc = LIF(), nn.Linear(6, 6)
+
+        def forward(self, x: Tensor) -> Tensor:
+            total = (x * x).sum(0)  # before the loop
+            for _ in range(5):
+                spikes = self.lif(self.fc(x * 2))
+                total = total + (spikes.mT @ spikes).tanh().sum(0) + (x.mT @ x).sum(0)
+            return total
+
+    counted = count_network(Loops(), (X,), Asked(neurons=OWN))
+    names = [row.name for row in counted.ssa.layers]
+    assert [name for name in names if "product" in name] == ["product", "product.2"]
+    spiking, analog = (counted.ssa.layer(name).tally for name in ("product", "product.2"))
+    # 6 x 4 @ 4 x 6 in each of 5 steps; the analog network does each once.
+    assert spiking.dense_macs == analog.ops[Op.MAC] == 5 * 144
+    assert counted.asa.layer("product").tally.ops[Op.MAC] == 144
+    assert counted.asa.layer("product.2").tally.ops[Op.MAC] == 144
+    assert counted.asa.layer("tanh").tally.ops[Op.EXP] == 36
