@@ -88,7 +88,7 @@ def new_(request: NewRequest, console: Console) -> object:
 
 
 def fit_(request: FitRequest, console: Console) -> object:
-    """Fit the prices of a whole chip, and write a profile; OutputError if it is there already."""
+    """Fit the prices of a whole chip and write a profile; OutputError if a file is there."""
     from neurt.measure.fitting import about_fit, run_fit
     from reports.kit.files import OutputError, check_output
     from reports.kit.progress import progress_bars
@@ -97,8 +97,15 @@ def fit_(request: FitRequest, console: Console) -> object:
     from reports.serving.write import write_fit
 
     path = check_output(request.out or Path(request.measured.with_suffix(".toml").name))
-    if path.exists() and not request.force:
-        raise OutputError(f"'{path}' exists; choose another --out, or replace it with --force")
+    beside = [path.with_suffix(f".{suffix}") for suffix in request.pictures.suffixes]
+    there = [file for file in (path, *beside) if file.exists()]
+    if request.measured.exists() and any(map(request.measured.samefile, there)):
+        raise OutputError(
+            f"'{request.measured}' is the table of measured points itself, which a fit never "
+            "replaces; choose another --out, such as my-gpu.toml"
+        )
+    if there and not request.force:
+        raise OutputError(f"'{there[0]}' exists; choose another --out, or replace it with --force")
     notes = Notes(console)
     with progress_bars(console) as progress:
         fitted = run_fit(request, notes, progress)

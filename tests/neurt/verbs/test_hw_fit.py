@@ -187,8 +187,20 @@ def test_several_gpus_need_a_choice_and_a_file_is_not_replaced(
         tmp_path / "m.csv", "model,gpu,batch,generate,j_per_token", "m,A,1,2,3", "m,B,1,2,3"
     )
     assert "are of several GPUs (A, B)" in refusal(capsys, "hw", "fit", "m.csv")
+    (tmp_path / "m.svg").write_text("my own picture", encoding="utf-8")
+    assert "'m.svg' exists; choose another --out" in refusal(capsys, "hw", "fit", "m.csv")
     (tmp_path / "m.toml").write_text("", encoding="utf-8")
     assert "'m.toml' exists; choose another --out" in refusal(capsys, "hw", "fit", "m.csv")
+
+
+def test_the_table_of_points_is_never_replaced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = table(tmp_path / "m.csv")
+    before = path.read_bytes()
+    words = ("hw", "fit", "m.csv", "--out", "./m.csv", "--force")
+    assert "'m.csv' is the table of measured points itself" in refusal(capsys, *words)
+    assert path.read_bytes() == before
 
 
 def model(tmp_path: Path, **changed: object) -> str:
