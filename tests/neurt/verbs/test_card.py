@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from subprocess import run
 
 import pytest
 from huggingface_hub import ModelCard
@@ -33,6 +35,23 @@ def test_a_plan_writes_the_card_of_each_phase(words: list[str], tmp_path: Path) 
     assert len(results) == 3 * 2 * 2  # phases x variants x bounds
     assert main(["plan", *words, *request, "--hw", "45nm", "--force"]) == 0
     assert not (tmp_path / "out" / "card.md").exists()  # of numbers that are no longer there
+
+
+def test_the_document_says_how_a_card_goes_into_a_readme(words: list[str], tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "measured.md").read_text(encoding="utf-8")
+    script = tmp_path / "add_energy.py"
+    script.write_text(page.split("```python\n")[1].split("```")[0], encoding="utf-8")
+    assert main(["plan", *words, "--analog", "--hw", "45nm", "--card", "--no-page", "--quiet"]) == 0
+    readme = tmp_path / "README.md"
+    readme.write_text("---\nlicense: mit\n---\n# Mine\n", encoding="utf-8")
+    run([sys.executable, str(script), "out/card.md", "README.md"], check=True, cwd=tmp_path)
+    card = ModelCard.load(readme)
+    assert (card.data.license, card.data.model_name) == ("mit", "tiny")
+    assert len(card.data.eval_results) == 2  # both bounds
+    assert [x for x in card.text.splitlines() if x.startswith("#")] == [
+        "# Mine",
+        "## Energy per token",
+    ]
 
 
 def test_a_count_writes_the_card_of_the_analog_model(
