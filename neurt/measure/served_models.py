@@ -11,7 +11,7 @@ from hwmodels.plain import quoted, several
 from neurt.closed_form.passes import decode
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.serving import BITS, PlannedModel, Served
-from neurt.families import Shape
+from neurt.families import Head, Shape
 from neurt.families.parameters import parameters
 from neurt.loading.source import ModelSource, resolve
 from neurt.measure.planning import CLOSED_FORM, known_shape
@@ -28,6 +28,10 @@ _KNOWN = f"known are {', '.join(FORMATS)}"
 
 class FormatError(UserError, ValueError):
     """A number format of weights that is not known, or not that of the checkpoint."""
+
+
+class GenerationError(UserError, ValueError):
+    """A model that gives labels where answers were asked for."""
 
 
 class ServedModel(NamedTuple):
@@ -76,9 +80,16 @@ def served_model(
 
     Raises:
         UserError: If the model is not known, or has another number format.
+        GenerationError: If it labels a text and answers with none.
     """
     source = resolve(model)
     shape = known_shape(source)
+    if shape.head is not Head.TOKENS:
+        raise GenerationError(
+            f"model '{source.name}' gives {several(shape.labels, 'label')} and generates no "
+            "tokens, so that it has no energy per token of an answer; plan its pass over a text "
+            "with --seq-len on prices of operations, such as --hw 45nm"
+        )
     stored = stored_widths(source, CLOSED_FORM, widths or {})
     served = _served(source, shape, stored, precision)
     count = parameters(shape)

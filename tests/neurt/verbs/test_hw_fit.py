@@ -193,6 +193,16 @@ def test_several_gpus_need_a_choice_and_a_file_is_not_replaced(
     assert "'m.toml' exists; choose another --out" in refusal(capsys, "hw", "fit", "m.csv")
 
 
+def test_a_model_that_labels_texts_has_no_tokens_of_answers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kind = {"architectures": ["LlamaForSequenceClassification"], "num_labels": 3}
+    words = ("plan", "--model", model(tmp_path, **kind), "--hw", "h100")
+    said = refusal(capsys, *words, "--prompt", "9", "--generate", "4")
+    assert "gives 3 labels and generates no tokens" in said
+    assert "--seq-len on prices of operations" in said
+
+
 def test_the_table_of_points_is_never_replaced(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
