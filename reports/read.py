@@ -24,7 +24,7 @@ _SAME = 1e-9
 _Found = dict[tuple[str, str], Counts]
 
 
-def read_run(directory: Path, say: Say = warn) -> Run:
+def read_run(directory: Path | str, say: Say = warn) -> Run:
     """Make the run again that a directory holds.
 
     A run of format 2, which counted bytes, is billed by the model of memory of this version.
@@ -41,6 +41,7 @@ def read_run(directory: Path, say: Say = warn) -> Run:
         RunError: If a file is missing, cut short or of another format, if the counts are not those
             that `run.json` describes, or if their energies are not those it states.
     """
+    directory = Path(directory)
     if not directory.is_dir():
         raise RunError(
             f"run '{directory}' is no directory; give one that `neurt-energy profile` or `plan` "

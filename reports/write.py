@@ -27,7 +27,7 @@ _DRAWN = ("layers", "components", "phases", "roofline", "batch")
 
 def write_report(
     run: Run,
-    out: Path,
+    out: Path | str,
     *,
     pictures: Pictures = Pictures.ALL,
     page: bool = True,
@@ -48,6 +48,7 @@ def write_report(
     Raises:
         OutputError: If a file cannot be written.
     """
+    out = Path(out)
     progress("tables")
     files = write_tables(run, out)
     return files + write_views(run, out, pictures=pictures, page=page, progress=progress)

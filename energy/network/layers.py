@@ -46,15 +46,15 @@ def as_ran(rows: Iterable[Settled], time: Time, about: Ran, uncounted: Mapping[s
     """The counts of a network over all time steps.
 
     Weights and biases are read once for all steps of an inference, whether these are calls of
-    their own or not.
+    their own or not: a call of a layer is one of all steps, and where its operands fit follows.
     """
     layers = []
     for row in rows:
-        tally = _total([call.tally for call in row.calls])
+        tally, once = _total([call.tally for call in row.calls]), 1
         if time.by_calls(row.calls):
             once = time.executions(row.calls, spiking=bool(tally.slots))
             tally = _scaled(tally, once, only=_STORED)
-        layers.append(_layer(row, tally))
+        layers.append(_layer(row, tally, once))
     return Counts(
         "ssa",
         tuple(layers),
@@ -77,8 +77,10 @@ def as_analog(
         spiking = any(call.tally.slots for call in row.calls)
         once = time.executions(row.calls, spiking=spiking)
         tally = _total([call.analog for call in row.calls])
-        kept = frozenset[Op]() if time.by_calls(row.calls) else _STORED
-        layers.append(_layer(row, _scaled(tally, once, but=kept), analog=True))
+        apart = time.by_calls(row.calls)
+        kept = frozenset[Op]() if apart else _STORED
+        tally = _scaled(tally, once, but=kept)
+        layers.append(_layer(row, tally, once if apart else 1, analog=True))
     return Counts("asa", tuple(layers), uncounted=dict(uncounted), phase="inference", **about)
 
 
@@ -90,11 +92,13 @@ _PRODUCTS = frozenset({"conv", "linear", "product", "recurrent"})
 _STORED = frozenset({Op.WEIGHT_READ, Op.VECTOR_READ})
 
 
-def _layer(of: Settled, tally: Tally, *, analog: bool = False) -> LayerCount:
+def _layer(of: Settled, tally: Tally, once: int, *, analog: bool = False) -> LayerCount:
+    """A layer, of whose calls `once` are a single one of all time steps."""
     kind, component = of.row.kind, of.row.component
     if analog and component == "neuron":
         kind = "ReLU" if tally.ops else "Identity"
-    return LayerCount(of.name, kind, Label(BLOCK, component, of.depth), len(of.calls), tally)
+    calls = max(1, round(len(of.calls) / once))
+    return LayerCount(of.name, kind, Label(BLOCK, component, of.depth), calls, tally)
 
 
 def _scaled(

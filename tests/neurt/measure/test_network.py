@@ -90,8 +90,8 @@ def test_it_is_priced_written_and_read_as_any_other_run(run: Run, tmp_path: Path
     profile = load_profile("45nm")
     asa, ssa = run.estimates["45nm"]
     assert ssa.energy_pj() == estimate(run.ssa, profile).energy_pj() > 0
-    write_report(run, tmp_path)
-    again = read_run(tmp_path)
+    write_report(run, str(tmp_path))  # as the documentation writes it
+    again = read_run(str(tmp_path))
     assert [x.tally for x in again.ssa.layers] == [x.tally for x in run.ssa.layers]
     assert again.title == "Net, weights in memory, T = 4"
     assert again.subtitle == "inference, 2 samples"
@@ -149,3 +149,24 @@ def test_the_ten_lines_of_the_documentation(capsys: pytest.CaptureFixture[str]) 
     code, printed = re.findall(r"```python\n(.*?)```.*?It prints\n\n```\n(.*?)```", page, re.S)[0]
     exec(compile(code, "networks.md", "exec"), {})
     assert capsys.readouterr().out == printed
+
+
+def test_steps_that_are_calls_cost_what_steps_that_are_an_axis_cost() -> None:
+    """What a call holds decides where it fits, and a call is one of all time steps."""
+    neurons = pytest.importorskip("spikingjelly.activation_based.neuron")
+
+    def network(mode: str) -> nn.Module:
+        torch.manual_seed(0)
+        first, last = nn.Linear(784, 1000), nn.Linear(1000, 10)
+        return nn.Sequential(first, neurons.IFNode(step_mode=mode), last)
+
+    x = torch.rand(1, 784) * 4
+    calls = neurt.profile_module(network("s"), x, timesteps=8)
+    axis = neurt.profile_module(network("m"), x.repeat(8, 1, 1))
+    for one, other in zip(calls.estimates["45nm"], axis.estimates["45nm"], strict=True):
+        assert one.energy_pj() == pytest.approx(other.energy_pj())
+    # 794,000 weights of 4 bytes, which no array of 1 MiB holds: the same share on both sides.
+    analog, spiking = (x.to_frame("layers").set_index("variant") for x in (calls, axis))
+    first = analog[analog.layer == "0"]
+    assert first.loc["asa", "weights_pj"] == first.loc["ssa", "weights_pj"]
+    assert first.loc["asa", "weights_pj"] == spiking[spiking.layer == "0"].loc["ssa", "weights_pj"]
