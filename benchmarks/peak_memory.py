@@ -13,13 +13,13 @@ parameters in single precision, and what `plan --memory` expects.
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 import tempfile
 import time
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
+
+from peak import peak_mib
 
 from neurt.families.parameters import parameters
 from neurt.loading.source import resolve
@@ -49,14 +49,6 @@ COMMANDS = {
     ),
 }
 MIB = 2**20
-
-
-def peak_mib(code: str) -> float:
-    report = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-    done = subprocess.run(
-        [sys.executable, "-c", f"{code}\n{report}"], capture_output=True, text=True, check=True
-    )
-    return int(done.stdout.split()[-1]) / 1024
 
 
 def command_mib(words: list[str]) -> float:

@@ -9,12 +9,11 @@ process of its own for each row, and prints the peak resident size over that of 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import torch
+from peak import peak_mib
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from neurt.loading.tokenizer import gpt2_tokenizer
@@ -38,15 +37,6 @@ ROWS = (
     ("float32", "float32", "disk"),
     ("bfloat16", "bfloat16", "disk"),
 )
-
-
-def peak_mib(code: str) -> float:
-    # Not ru_maxrss, which begins with that of the process that started this one.
-    report = "print(open('/proc/self/status').read().partition('VmHWM:')[2].split()[0])"
-    done = subprocess.run(
-        [sys.executable, "-c", f"{code}\n{report}"], capture_output=True, text=True, check=True
-    )
-    return int(done.stdout.split()[-1]) / 1024
 
 
 def main() -> None:
