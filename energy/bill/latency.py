@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from energy.bill.layer import COMPUTE, LayerTime
-from energy.counts.columns import Floats, Ints, row_sums
+from energy.counts.columns import Floats, Ints
+from energy.counts.row_sums import row_sums
 from hwmodels import HardwareProfile, Op
 
 #: What bounds a layer whose arithmetic takes longest.

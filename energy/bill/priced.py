@@ -17,7 +17,8 @@ from energy.bill.latency import Times, layer_times
 from energy.bill.layer import ALL, COMPUTE, GROUPS, IN_GROUP, LayerEnergy
 from energy.bill.pricing import Work, terms
 from energy.counts import Counts, LayerCount
-from energy.counts.columns import Floats, Ints, Mask, row_sums
+from energy.counts.columns import Floats, Ints, Mask
+from energy.counts.row_sums import row_sums
 from energy.counts.views import Views
 from energy.table import Column, at, attributes
 from energy.words import op_names

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from neurt.nir import neurons
+from neurt.nir import neurons, readouts
 from neurt.nir.conventions import Array, Convention, check_times, coefficients, synapse
 from neurt.nir.graph import Node
 
@@ -23,9 +23,9 @@ _KINDS: Mapping[str, tuple[type[neurons.Membrane], ...]] = {
     "IF": _PLAIN,
     "LIF": _LEAKY,
     "CubaLIF": _CURRENT,
-    "I": (neurons.I, neurons.ScaledI, neurons.ScaledI),
-    "LI": (neurons.AnalogLeaky, neurons.LI, neurons.ScaledLI),
-    "CubaLI": (neurons.AnalogSynaptic, neurons.AnalogCurrent, neurons.CubaLI),
+    "I": (readouts.I, readouts.ScaledI, readouts.ScaledI),
+    "LI": (readouts.AnalogLeaky, readouts.LI, readouts.ScaledLI),
+    "CubaLI": (readouts.AnalogSynaptic, readouts.AnalogCurrent, readouts.CubaLI),
 }
 
 

@@ -1,10 +1,9 @@
 """Thresholds of a conversion, found layer by layer.
 
 They are those that `neurt.spiking.conversion.convert` finds: what a layer gives in a window depends
-on nothing but the layers before it in the same window, so it makes no difference whether all layers
-read one window after the other, or all windows pass one layer after the other. The curvature is
-that of the whole model, too: what each layer was given is kept, and on the way back each runs once
-more with the gradient of what it gave (Chen et al., 2016, with the disk in the place of memory).
+on nothing but the layers before it in that window, so windows may pass one layer after the other.
+The curvature is that of the whole model, too: what each layer was given is kept, and on the way
+back each runs once more with the gradient of what it gave (Chen et al., 2016, from the disk).
 """
 
 from __future__ import annotations
@@ -199,11 +198,10 @@ class Calibration:
 
     def _backwards(self) -> None:
         """Carry the gradient of the loss back, and set the zones of each layer."""
-        last = len(self._spiking.depths)
         if not self._know(OUTSIDE):
             draw = torch.Generator().manual_seed(0)
             with self._measuring(OUTSIDE, None) as step:
-                for at, ids, hidden in self._given(f"given-{last}"):
+                for at, ids, hidden in self._given(f"given-{len(self._spiking.depths)}"):
                     hidden.requires_grad_()
                     surprise(self._spiking.leave(ids, hidden).flatten(0, 1), draw).backward()
                     step.put(window(at), gradient=_gradient(hidden))
@@ -228,9 +226,8 @@ class Calibration:
     def _foresee(self) -> Foreseen:
         """Compare what the errors on the first window should cost with what they do."""
         ids = self._windows[0]
-        calls = self._calls[ids.shape]
+        calls, costs = self._calls[ids.shape], list[Tensor]()
         analog = spiking = self._kept("given-0", window(0), "hidden")
-        costs: list[Tensor] = []
         for depth in self._spiking.depths:
             coders = self._coders(depth)
             with self._spiking.resident(depth):
@@ -240,12 +237,11 @@ class Calibration:
                     spiking = self._spiking.through(depth, spiking, calls[depth])
             costs += of_layer
         coders = self._coders(None)
-        leave = self._spiking.leave
         with self._spiking.resident(None):
             with uncoded(coders):
-                expected = leave(ids, analog)
+                expected = self._spiking.leave(ids, analog)
             with costing(coders, self._felt) as of_head:
-                found = leave(ids, spiking)
+                found = self._spiking.leave(ids, spiking)
             return foreseen(expected, found, costs + of_head)
 
 
