@@ -260,9 +260,9 @@ def test_a_student_is_calibrated_on_the_users_text(
 ) -> None:
     given: list[Any] = []
 
-    def watched(model: Any, spiking: Any, windows: Any, *rest: Any) -> Any:
+    def watched(model: Any, spiking: Any, windows: Any, *rest: Any, **how: Any) -> Any:
         given.extend(windows)
-        return convert(model, spiking, windows, *rest)
+        return convert(model, spiking, windows, *rest, **how)
 
     monkeypatch.setattr(neurt.measure.pair, "convert", watched)
     student(trained, calibration=own, calibration_tokens=70)

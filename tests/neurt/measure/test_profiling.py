@@ -133,9 +133,9 @@ def test_a_conversion_is_calibrated_on_the_users_text(
     given: list[list[int]] = []
     convert = pair.convert
 
-    def watched(model: Any, spiking: Any, windows: Any, *rest: Any) -> Any:
+    def watched(model: Any, spiking: Any, windows: Any, *rest: Any, **how: Any) -> Any:
         given.extend(ids.flatten().tolist() for ids in windows)
-        return convert(model, spiking, windows, *rest)
+        return convert(model, spiking, windows, *rest, **how)
 
     monkeypatch.setattr(pair, "convert", watched)
     own, text = tmp_path / "own.txt", tmp_path / "text.txt"
