@@ -115,7 +115,7 @@ def page(run: Run) -> str:
             operations=list(Op),
             random_weights=of_random_weights(run.asa.weights),
             not_modelled=NOT_MODELLED,
-            published=PUBLISHED_SAVING,
+            published=None if run.of_network else PUBLISHED_SAVING,
             published_source=PUBLISHED_SOURCE,
             licences=[(name, _asset(f"vendor/{name}.LICENSE")) for name in ("plotly", "tabulator")],
         )

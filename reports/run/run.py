@@ -60,11 +60,16 @@ class Run:
     quality: Closeness | None = None
 
     @property
+    def of_network(self) -> bool:
+        """Whether it is an inference of any network, and no pass of a language model."""
+        return self.asa.phase == "inference"
+
+    @property
     def phases(self) -> tuple[Phase, ...]:
         """Its phases, in the order in which they run; at least one."""
         phase = self.asa.phase
         name = "decode" if phase.startswith("decode") else "prefill"
-        name = phase if phase == "inference" else name
+        name = phase if self.of_network else name
         return self.request or (Phase(name, self.asa, self.ssa),)
 
     @cached_property
@@ -110,7 +115,7 @@ class Run:
     def subtitle(self) -> str:
         """What was run on it, in one line for tables and pictures."""
         asa = self.asa
-        if asa.phase == "inference":
+        if self.of_network:
             return f"{asa.phase}, {several(asa.tokens, unit_of(asa.phase))}"
         return f"{asa.phase}, {several(asa.tokens, 'token')}, {asa.attention} attention"
 

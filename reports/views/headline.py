@@ -176,7 +176,7 @@ def verdict_table(run: Run) -> Table[Each]:
 
 def compute_in_words(run: Run) -> str:
     """What is saved where only MACs and ACs are counted, as most papers do."""
-    blocks = (None,) if run.asa.phase == "inference" else ("attention", None)
+    blocks = (None,) if run.of_network else ("attention", None)
     saved = [
         f"{hw} "
         + ", ".join(

@@ -61,7 +61,7 @@ def summary_markdown(run: Run) -> str:
     if assumed := run.settings.get("assumed"):
         parts.append(escaped(f"Assumed: {assumed}."))
     low, high = (percent(share).removesuffix(" %") for share in PUBLISHED_SAVING)
-    if run.asa.phase != "inference":
+    if not run.of_network:
         parts.append(
             f"Published: {low}-{high} % of the attention block, MACs and ACs, for other weights "
             f"and undisclosed settings ({escaped(PUBLISHED_SOURCE)})."

@@ -23,6 +23,8 @@ def quality_sentence(run: Run) -> str:
     if run.quality is not None:
         text = str(run.settings.get("text", ""))
         return f"Quality: {quality_in_words(run.quality)}{text and f' of {text}'}."
+    if run.of_network:
+        return "Quality: not measured; compare how often the two networks are right."
     if run.command == "plan":
         return "Quality: unknown, a plan reads no text; `neurt-energy profile` measures it."
     if are_random(run.asa.weights):

@@ -103,7 +103,7 @@ def _print_verdict(run: Run, console: Console) -> None:
     print_sentence(quality_sentence(run), console, "bold")
     low, high = PUBLISHED_SAVING
     published = f" Published: {100 * low:.2f} to {100 * high:.2f} % of attention, other weights."
-    if run.asa.phase == "inference":  # of a network of somebody's own
+    if run.of_network:
         published = ""
     print_sentence(f"{compute_in_words(run)}{published}", console, "dim")
     for sentence in touched_sentences(run):

@@ -100,6 +100,9 @@ def test_it_is_priced_written_and_read_as_any_other_run(run: Run, tmp_path: Path
     text = (tmp_path / "summary.md").read_text(encoding="utf-8")
     assert "Assumed: the analog model is the same layers" in text
     assert "Published" not in text  # nothing was, for a network of somebody's own
+    assert "Quality: not measured; compare how often the two networks are right." in text
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Published for the attention block" not in page
 
 
 def test_the_commands_read_what_was_written(
