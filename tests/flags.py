@@ -87,6 +87,7 @@ COMMANDS: dict[str, tuple[Flags, dict[str, Trial]]] = {
             spike_rate="0.3",
             active_rate="0.3",
             analog=Trial(shows="names"),
+            memory=Trial(shows="names"),
             mla=Trial(
                 "absorbed",
                 {"model": "deepseek-ai/DeepSeek-V3", "phase": "decode"},

@@ -150,13 +150,14 @@ class Streamed:
             each._give({name: shared.get(name, own.get(name)) for name in names})
             if depth is None:
                 each.model.tie_weights()
+        held = sum(value.nbytes for value in values.values())
         del values, own, shared
         try:
             yield
         finally:
             for each in models:
                 each._take(depth)
-            give_back()
+            give_back(held)
 
     def _give(self, values: Mapping[str, Tensor | None]) -> None:
         for name, value in values.items():

@@ -53,7 +53,7 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))  # Ray writes a token there
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), *_paths()]))
+        patch.setenv("PYTHONPATH", os.pathsep.join([*_paths_of_tests(), *_paths()]))
         made = Cluster(
             initialize_head=True,
             head_node_args={"num_cpus": 0, "memory": GIB, "include_dashboard": False},
@@ -62,6 +62,11 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
             yield made
         finally:
             made.shutdown()
+
+
+def _paths_of_tests() -> list[str]:
+    # What a worker is given lives in this file, which it imports by its whole name.
+    return [str(Path(__file__).parents[3]), str(Path(__file__).parent)]
 
 
 def _paths() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,9 +19,13 @@ TITLES = ("count", "decode", "by loss", "by output", "streamed", "Spikformer", "
 )
 def test_counts_on_an_accelerator_that_refuses_what_was_not_moved(tmp_path: Path) -> None:
     # In a process of its own: a device of torch cannot be taken away again.
-    script = Path(__file__).parents[2] / "pretended.py"
+    root = Path(__file__).parents[3]  # before the folder of the script, which has an `energy` too
     done = subprocess.run(
-        [sys.executable, str(script), str(tmp_path)], capture_output=True, text=True, check=False
+        [sys.executable, str(root / "tests" / "pretended.py"), str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.splitlines() == [f"{title}: same" for title in TITLES]
