@@ -41,13 +41,17 @@ SHAPES = {
 MOST_S = 200
 
 
+def _wait(device: torch.device) -> None:
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
+
+
 def finished(run: Callable[[], object], device: torch.device) -> float:
     """Seconds of a run, to the end of what it left to the device."""
-    wait = partial(getattr(torch, device.type).synchronize) if device.type != "cpu" else int
-    wait()
+    _wait(device)
     begun = time.perf_counter()
     run()
-    wait()
+    _wait(device)
     return time.perf_counter() - begun
 
 

@@ -109,15 +109,20 @@ def _read_qwen2(config: Config, model_type: str) -> Shape:
     first = config.size("max_window_layers", 28) if slides else 0
     window = read_window(config, 4096) if slides else None
     shape = with_windows(shape, config, window, lambda depth: depth % 2 == 0 and depth < first)
-    number, chosen = read_chosen(config, "num_experts", 60, 4)
-    experts = Experts(
+    experts = read_experts_of_qwen(config, Experts(60, 4, 1408, normalised=False, shared=5632))
+    return with_experts(shape, experts, read_sparse(config))
+
+
+def read_experts_of_qwen(config: Config, absent: Experts) -> Experts:
+    """The experts of a configuration of Qwen, one beside them; `absent` has what it leaves out."""
+    number, chosen = read_chosen(config, "num_experts", absent.number, absent.chosen)
+    return Experts(
         number,
         chosen,
-        config.size("moe_intermediate_size", 1408),
-        normalised=config.flag("norm_topk_prob", default=False),
-        shared=config.size("shared_expert_intermediate_size", 5632),
+        config.size("moe_intermediate_size", absent.inner),
+        normalised=config.flag("norm_topk_prob", default=absent.normalised),
+        shared=config.size("shared_expert_intermediate_size", absent.shared),
     )
-    return with_experts(shape, experts, read_sparse(config))
 
 
 #: The block beside the experts of Qwen, which a weight of each token multiplies.

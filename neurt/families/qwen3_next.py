@@ -12,7 +12,12 @@ from energy.formulas.scan import Delta
 from neurt.families.config import Config
 from neurt.families.family import DeltaNet, Made, Norm
 from neurt.families.llama import ATTENTION, LLAMA
-from neurt.families.mixtral import MIXTURE_OF_QWEN, read_chosen, read_sparse
+from neurt.families.mixtral import (
+    MIXTURE_OF_QWEN,
+    read_chosen,
+    read_experts_of_qwen,
+    read_sparse,
+)
 from neurt.families.shape import DeltaRule, Dense, Experts, Layer, SelfAttention, Shape
 from neurt.families.sizes import Absent, read_layer_types, read_sizes, with_experts
 
@@ -21,14 +26,7 @@ _LINEAR = "linear_attention"
 
 def _read(config: Config, model_type: str) -> Shape:
     shape = _read_mixers(config, model_type, Absent(2, 256, 16, 151_936, 32_768, rotary_share=0.25))
-    number, chosen = read_chosen(config, "num_experts", 512, 10)
-    experts = Experts(
-        number,
-        chosen,
-        config.size("moe_intermediate_size", 512),
-        normalised=config.flag("norm_topk_prob", default=True),
-        shared=config.size("shared_expert_intermediate_size", 512),
-    )
+    experts = read_experts_of_qwen(config, Experts(512, 10, 512, normalised=True, shared=512))
     return with_experts(shape, experts, read_sparse(config))
 
 

@@ -55,7 +55,7 @@ def free_on(device: torch.device) -> int | None:
     """Memory of an accelerator that is free; None where torch cannot say."""
     try:
         free, _ = torch.accelerator.get_memory_info(device)
-    except (AttributeError, NotImplementedError, RuntimeError):
+    except (AttributeError, NotImplementedError, RuntimeError):  # torch's words for: not known here
         return None
     return free
 

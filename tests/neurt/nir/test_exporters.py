@@ -47,7 +47,7 @@ def test_a_file_gives_the_spikes_of_the_graph(exported: Exported, tmp_path: Path
 def test_another_convention_gives_other_spikes(exported: Exported) -> None:
     # Resets of snnTorch, thresholds of SpikingJelly, units of Norse: each is needed.
     if exported.exporter == "nir":
-        pytest.skip("what NIR says itself")
+        pytest.skip("written by hand in the convention of NIR, so that no other one is left out")
     theirs = torch.stack(exported.loop(exported.net, exported.x))
     dt_s = 1e-8 if exported.exporter == "norse" else None  # at the usual one it is refused
     other = nir_network(exported.graph, exporter="nir", dt_s=dt_s)
