@@ -19,8 +19,14 @@ from reports.measured.lines import shelf
 from reports.measured.table import shelf_table
 
 DOCS = Path(__file__).parents[1] / "docs"
-MACHINE = (DOCS / "machine.md").read_text(encoding="utf-8")
-PAGES = {page.name: page.read_text(encoding="utf-8") for page in DOCS.glob("*.md")}
+PAGES = {
+    page.relative_to(DOCS).as_posix(): page.read_text(encoding="utf-8")
+    for page in sorted(DOCS.rglob("*.md"))
+}
+MACHINE, TIME = PAGES["method/machine.md"], PAGES["method/time.md"]
+MEASURED = PAGES["results/measured.md"]
+#: Columns of text, as of code; what cannot be broken is a row, a heading, a picture, a block.
+WIDTH = 100
 NANO = (
     "profile --model gpt2-nano --dead-zone output --resolution 1 --threshold 0.25 "
     "--attention causal --hw 45nm"
@@ -55,14 +61,14 @@ def test_the_example_of_a_machine_is_valid_and_all_of_it_is_used() -> None:
 def test_the_shelf_of_measured_systems_is_that_of_the_package() -> None:
     table = shelf_table(shelf())
     shown = replace(table, columns=tuple(x for x in table.columns if x.name != "source"))
-    assert to_markdown(shown) in PAGES["measured.md"]
+    assert to_markdown(shown) in MEASURED
 
 
 def test_idle_power_explains_what_24_chips_cost() -> None:
     # 405 mJ on 24 chips and 59 mJ on one, both at 41.5 tokens/s
     many, _, one = (x.value / 1e3 for x in (y.figure for y in measured()) if "370M" in str(x.model))
     idle = (many - one) * 41.5 / 23
-    page = PAGES["measured.md"]
+    page = MEASURED
     assert f"| {idle:.2f} W per further chip |" in page
     assert (
         f"| {1e3 * 24 * idle / 41.5:.0f} mJ, {24 * idle / 41.5 / many:.0%}".replace("%", " %")
@@ -86,8 +92,22 @@ def test_links_lead_somewhere(page: str) -> None:
     links = re.findall(r"\]\(((?!http)[^)]+)\)", PAGES[page])
     for link in links:
         file, _, heading = link.partition("#")
-        assert (DOCS / (file or page)).exists(), link
-        assert not heading or heading in headings(file or page), link
+        target = ((DOCS / page).parent / file).resolve() if file else DOCS / page
+        assert target.exists(), link
+        if heading:
+            assert heading in headings(target.relative_to(DOCS).as_posix()), link
+
+
+def prose(text: str) -> Iterator[str]:
+    """Lines that can be broken: of paragraphs and lists, with a blank in their last half."""
+    for line in re.sub(r"^( *)(`{3,}).*?^\1\2", "", text, flags=re.M | re.S).splitlines():
+        if not line.lstrip().startswith(("|", "#", "![", "<")) and " " in line[WIDTH // 2 :]:
+            yield line
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_text_is_as_wide_as_code(page: str) -> None:
+    assert [line for line in prose(PAGES[page]) if len(line) > WIDTH] == []
 
 
 def said(command: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> str:
@@ -110,9 +130,9 @@ def test_the_table_of_placement_is_printed(
 
 
 def test_the_table_of_times_is_printed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert f"`neurt-energy {TIMED}`" in MACHINE
+    assert f"`neurt-energy {TIMED}`" in " ".join(TIME.split())
     text = " ".join(said(TIMED, capsys, tmp_path).split())
-    rows = re.findall(r"^\| (?:FP32|BF16), .*?\| (.*)\|$", MACHINE, re.M)
+    rows = re.findall(r"^\| (?:FP32|BF16), .*?\| (.*)\|$", TIME, re.M)
     assert len(rows) == 4
     for row in rows:
         for cell in row.split("|"):
@@ -125,7 +145,7 @@ def test_the_table_of_delivery_is_printed(
     reuse: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     command = f"{NANO} --hw 45nm-int8"
-    assert f"`neurt-energy {command}`" in MACHINE
+    assert f"`neurt-energy {command}`" in " ".join(MACHINE.split())
     text = said(f"{command} {reuse}", capsys, tmp_path)
     mark = f"`{reuse}`" if reuse else "default: both sides"
     [row] = [line for line in MACHINE.splitlines() if mark in line and line.count("|") == 6]

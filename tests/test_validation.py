@@ -19,7 +19,7 @@ from reports.serving.profile_text import profile_text
 
 #: The points that the profiles were fitted on are not in this package.
 MEASURED = os.environ.get("NEURT_MEASURED", "")
-PAGE = (Path(__file__).parents[1] / "docs" / "validation.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[1] / "docs/results/validation.md").read_text(encoding="utf-8")
 
 pytestmark = pytest.mark.skipif(
     not MEASURED, reason="NEURT_MEASURED does not name the ML.ENERGY points that were fitted"

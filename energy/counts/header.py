@@ -47,7 +47,7 @@ def understand(sheet: Sheet) -> list[str]:
         hint = "; a MAC is two FLOPs, and one in fvcore" if flops else ""
         raise sheet.error(
             f"{sheet.called} need the column 'layer' and at least one of mac, ac, ... (see "
-            f"docs/method.md); the header is: {listed(sheet.header) or 'empty'}{hint}"
+            f"docs/method/memory.md); the header is: {listed(sheet.header) or 'empty'}{hint}"
         )
     for name, op in IN_BYTES.items():
         if name in sheet.header and op in sheet.header:

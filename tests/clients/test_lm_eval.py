@@ -127,7 +127,7 @@ def test_perplexity_is_that_of_our_own_protocol(
 def test_the_documented_command_gives_the_documented_scores(
     tmp_path: Path, offline: pytest.MonkeyPatch
 ) -> None:
-    text = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/how-to/clients.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```\nHF_HUB_OFFLINE=1 (python -c \".*?)\n```", text, flags=re.DOTALL)
     _, flag, code, *words = shlex.split(block.replace("\\\n", " "))
     offline.setattr(sys, "argv", [flag, *words, "--output_path", str(tmp_path / "scores.json")])

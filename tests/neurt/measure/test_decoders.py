@@ -1,6 +1,6 @@
 """All decoder classes of the installed transformers, counted by hooks and by torch's own counter.
 
-The table of them stands in docs/decoders.md; `pytest --rewrite-golden` writes it.
+The table of them stands in docs/results/decoders.md; `pytest --rewrite-golden` writes it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from neurt.loading.naming import naming
 from neurt.measure.counting import check_cache
 from neurt.measure.stages import cached
 
-TABLE = Path(__file__).parents[3] / "docs/decoders.md"
+TABLE = Path(__file__).parents[3] / "docs/results/decoders.md"
 #: Those of transformers; this package registers types of its own.
 KINDS = sorted(
     kind.model_type
@@ -120,9 +120,10 @@ eager attention and experts. {both} are exact in both; the others say why in a l
 `pytest --rewrite-golden tests/neurt/measure/test_decoders.py` writes this table.
 
 *Outside of modules*: products that no module of a known kind multiplies, which are counted from
-their operands ([method](method.md#architectures)): `attention` of the model's own, or operations
-of torch. *Runs otherwise*: modules that are counted as what they do and not as transformers runs it
-(the experts of Llama 4 on all tokens, a recurrence in chunks); their own products are not compared.
+their operands ([method](../method/counting.md#architectures)): `attention` of the model's own, or
+operations of torch. *Runs otherwise*: modules that are counted as what they do and not as
+transformers runs it (the experts of Llama 4 on all tokens, a recurrence in chunks); their own
+products are not compared.
 
 | `model_type` | prefill | decode | outside of modules |
 |---|---|---|---|

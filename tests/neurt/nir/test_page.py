@@ -1,4 +1,4 @@
-"""`docs/nir.md` says what the code does."""
+"""`docs/how-to/nir.md` says what the code does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from neurt.nir.conventions import CONVENTIONS
 from neurt.nir.exporter import Exporter
 from neurt.nir.graph import PRIMITIVES
 
-PAGE = (Path(__file__).parents[3] / "docs" / "nir.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs/how-to/nir.md").read_text(encoding="utf-8")
 
 
 def rows(heading: str) -> dict[str, str]:

@@ -38,7 +38,7 @@ def test_a_plan_writes_the_card_of_each_phase(words: list[str], tmp_path: Path) 
 
 
 def test_the_document_says_how_a_card_goes_into_a_readme(words: list[str], tmp_path: Path) -> None:
-    page = (Path(__file__).parents[3] / "docs" / "measured.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs/results/measured.md").read_text(encoding="utf-8")
     script = tmp_path / "add_energy.py"
     script.write_text(page.split("```python\n")[1].split("```")[0], encoding="utf-8")
     assert main(["plan", *words, "--analog", "--hw", "45nm", "--card", "--no-page", "--quiet"]) == 0
