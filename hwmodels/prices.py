@@ -15,8 +15,17 @@ from pydantic import (
 )
 
 from hwmodels.defined import Defined
+from hwmodels.each import ENERGY_EACH
 from hwmodels.plain import checked_name, one_line
-from hwmodels.units import DATA, ENERGY, ENERGY_PER_BYTE, LENGTH, POWER, RATE, Magnitude
+from hwmodels.units import (
+    DATA,
+    DATA_RATE,
+    ENERGY_PER_BYTE,
+    LENGTH,
+    POWER,
+    RATE,
+    Magnitude,
+)
 
 # Texts: on one line, without characters that command a terminal, and of a length that tables and
 # pictures have room for.
@@ -37,7 +46,7 @@ _Count = Annotated[int, Field(strict=True)]
 # An operation or a byte: 1 aJ is 350 times the least that erasing one bit costs at 300 K (Landauer,
 # kT ln 2), and a 7,000th of the INT8 addition of 7nm.toml; 1 mJ is 100,000 times a MAC of a CPU
 # (8,600 pJ, kerasspiking-cpu.toml). 0.5 pJ are 5e-7 µJ and 5e-13 J.
-Picojoule = Annotated[_Number, Magnitude(1e-6, 1e9, ENERGY, zero=True, mistaken=("µJ", "J"))]
+Picojoule = Annotated[_Number, Magnitude(1e-6, 1e9, ENERGY_EACH, zero=True, mistaken=("µJ", "J"))]
 PicojoulePerByte = Annotated[
     _Number,
     Magnitude(1e-6, 1e9, ENERGY_PER_BYTE, zero=True, mistaken=("µJ/byte", "J/byte")),
@@ -46,6 +55,7 @@ PicojoulePerByte = Annotated[
 Watt = Annotated[_Number, Magnitude(1e-12, 1e8, POWER, zero=True)]
 # Throughput: 1e22 a second are 10,000 exascale machines.
 PerSecond = Annotated[_Number, Magnitude(1, 1e22, RATE)]
+BytesPerSecond = Annotated[_Number, Magnitude(1, 1e22, DATA_RATE)]
 # Technology node: 0.1 nm is less than an atom of silicon; 0.1 mm is more than the first chips had.
 Nanometre = Annotated[_Number, Magnitude(0.1, 1e5, LENGTH, mistaken=("µm", "m"))]
 # A value: from one bit to the 128 bits of the widest floating-point number of IEEE 754.
@@ -197,7 +207,7 @@ class Bandwidth(Cited):
         bytes_per_second: Bytes read and written per second.
     """
 
-    bytes_per_second: PerSecond
+    bytes_per_second: BytesPerSecond
 
 
 class Core(Cited):

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from hwmodels.dataflow import Dataflow
+from hwmodels.each import check_units
 from hwmodels.errors import UserError
 from hwmodels.machine import Delivery, Encoding, Fusion, Room, Widths
 from hwmodels.ops import Buffer, Op
@@ -79,8 +80,7 @@ class HardwareProfile(Record):
         delivery: The buffer beside the adders; None where a fetch from it is in the prices.
         included: Operations paid for by another price, each with the reason.
         static_power: Static power of the chip; None where unknown.
-        throughput: Operations per second of the whole chip, from which latency, and with it
-            static energy, follows.
+        throughput: Operations per second of the whole chip; latency, static energy follow.
         bandwidth: How fast memory levels are; with `throughput` it bounds the latency.
         core: What one core holds; with it and a price of `spike_hop`, spikes are routed.
         system: Measured figures of a whole system, for comparison.
@@ -118,6 +118,8 @@ class HardwareProfile(Record):
         if not isinstance(value, dict):
             return value
         return {k: [v] if isinstance(v, str) else v for k, v in value.items()}
+
+    _units_fit_their_keys = model_validator(mode="before")(check_units)
 
     @model_validator(mode="after")
     def _keys_fit_each_other(self) -> HardwareProfile:

@@ -8,7 +8,8 @@ WHOLE = """\
 # what you do not know. An operation without a price is reported as unpriced, never taken for zero.
 #   neurt-energy hw validate FILE     checks it
 #   neurt-energy plan --model gpt2-small --hw FILE     uses it
-# Numbers are in the unit that their key names, or strings with a unit: pj = "81e-12 J".
+# Numbers are in the unit that their key names, or strings with a unit: pj = "81e-12 J", or
+# "0.9 pJ/SOP"; of memory "20.3 pJ/bit", or "512 pJ / 64 bit"; "34 GB/s".
 # To change a few prices of a profile that exists, put `extends` here and delete all that stays:
 #extends = "45nm"
 
@@ -122,7 +123,7 @@ state = "sram"
 
 # How fast a memory level is. With throughput, the slowest of both gives the latency.
 #[bandwidth.dram]
-#bytes_per_second = "34e9/s"
+#bytes_per_second = "34 GB/s"
 #source = "A citation"
 #evidence = "measured"
 

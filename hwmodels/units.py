@@ -1,4 +1,4 @@
-"""Numbers with a unit, as a data sheet prints them: "81e-12 J", "20.3 pJ/bit", "1 MiB".
+"""Numbers with a unit, as a data sheet prints them: "81e-12 J", "512 pJ / 64 bit", "0.9 pJ/SOP".
 
 A plain number is in the unit that its key names. Only a string costs the import of pint.
 """
@@ -25,7 +25,17 @@ if TYPE_CHECKING:
 _NUMBER = r"[+-]?(?:[0-9]{1,30}\.?[0-9]{0,30}|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,3})?"
 _NAME = r"[A-Za-zµμ]{1,30}(?:\s?(?:\^|\*\*)\s?-?[0-9])?"
 #: Names of units joined by * and /. Narrower than what pint reads, which is arithmetic at will.
-_QUANTITY = re.compile(rf"\s*({_NUMBER})\s*((?:1?\s?/\s?)?{_NAME}(?:\s?[*/]\s?{_NAME}){{0,4}})\s*")
+_UNIT = rf"(?:1?\s?/\s?)?{_NAME}(?:\s?[*/]\s?{_NAME}){{0,4}}"
+#: An amount, and what it is for: `512 pJ / 64 bit`, `512 pJ per 64 bit`.
+_QUANTITY = re.compile(
+    rf"\s*({_NUMBER})\s*({_UNIT})(?:\s*(?:/|\bper\b)\s*({_NUMBER})\s*({_NAME}))?\s*"
+)
+#: What an energy is for, where that is an operation: `0.9 pJ/SOP`, `4.6 pJ per MAC`.
+_EACH = re.compile(
+    r"(?<=[A-Za-z0-9])\s*(?:/|\bper\b)\s*(?:1\s?)?([A-Za-z][A-Za-z_ ]{0,30}?)s?\s*\Z"
+)
+#: What an access of a memory is called; none of them says how many bits it has.
+_ACCESSES = re.compile(r"(?i)(?:/|\bper\b)\s*(access|word|line|read|write|transaction)\b")
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,10 @@ class Quantity:
     unit: str  #: the unit that the key of a plain number names
     kind: str  #: the quantity in words, with an article
     example: str  #: a string that may be written
+    #: a further unit that says the same, such as 1/s of what else is in bytes/s
+    also: str = ""
+    #: operations by which it may be divided, in small letters; which of them fit, its key says
+    each: frozenset[str] = frozenset()
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -50,34 +64,58 @@ class Quantity:
         return _amount(self, value) if isinstance(value, str) else value
 
 
+def operation_of(text: str) -> str:
+    """The operation that an energy is divided by, in small letters: `sop` of `0.9 pJ/SOP`."""
+    found = _EACH.search(text)
+    return "" if found is None else found[1].lower()
+
+
 @lru_cache(maxsize=10_000)  # the precisions of a file repeat what it says
 def _amount(quantity: Quantity, text: str) -> int | float:
     """The number of a text, in the unit of a quantity; errors as those of `Quantity.read`."""
     rule = f'must be a number, or {quantity.kind} with its unit such as "{quantity.example}"'
+    if operation_of(text) in quantity.each:
+        text = _EACH.sub("", text)
+    elif (access := _ACCESSES.search(text)) is not None:
+        raise ValueError(f"one {access[1]} may have any number of bits; it {rule}")
     match = _QUANTITY.fullmatch(text)
     if match is None:
         raise ValueError(rule)
-    number, unit = match.groups()
-    registry = _registry()
-    try:
-        parsed = registry.parse_units(f"1{unit}" if unit.startswith("/") else unit)
-    except (AttributeError, ValueError) as error:  # not defined, or a number like "nan"
-        raise ValueError(f"its unit '{unit}' is not known; it {rule}") from error
-    given = registry.Quantity(Decimal(number), parsed)
-    if not given.is_compatible_with(quantity.unit):
+    number, unit, count, counted = match.groups()
+    given = _with_unit(number, unit, rule)
+    if count is not None:
+        share = _with_unit(count, counted, rule)
+        if share.magnitude <= 0:
+            raise ValueError(rule)
+        given = given / share
+    wanted = quantity.unit
+    if quantity.also and given.is_compatible_with(quantity.also):
+        wanted = quantity.also
+    if not given.is_compatible_with(wanted):
         raise ValueError(rule)
-    amount: Decimal = given.to(quantity.unit).magnitude
+    amount: Decimal = given.to(wanted).magnitude
     whole = amount == amount.to_integral_value() and abs(amount) < 1 << 63
     if amount and not float(amount):  # 1e-400 is no zero
         raise ValueError(rule)
     return int(amount) if whole else float(amount)
 
 
+def _with_unit(number: str, unit: str, rule: str) -> Any:
+    """A number of a unit, as pint has it."""
+    registry = _registry()
+    try:
+        parsed = registry.parse_units(f"1{unit}" if unit.startswith("/") else unit)
+    except (AttributeError, ValueError) as error:  # not defined, or a number like "nan"
+        raise ValueError(f"its unit '{unit}' is not known; it {rule}") from error
+    return registry.Quantity(Decimal(number), parsed)
+
+
 ENERGY = Quantity("pJ", "an energy", "0.9 pJ")
-ENERGY_PER_BYTE = Quantity("pJ/byte", "an energy per byte", "20.3 pJ/bit")
+ENERGY_PER_BYTE = Quantity("pJ/byte", "an energy per byte", "512 pJ / 64 bit")
 DATA = Quantity("bytes", "an amount of data", "1 MiB")
 POWER = Quantity("W", "a power", "104 mW")
 RATE = Quantity("1/s", "a rate", "1e12/s")
+DATA_RATE = Quantity("bytes/s", "an amount of data per second", "34 GB/s", also="1/s")
 LENGTH = Quantity("nm", "a length", "45 nm")
 
 

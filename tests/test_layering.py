@@ -39,6 +39,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
             "template_text",
             "units",
         },
+        {"each"},
         {"dataflow", "inputs", "prices"},
         {"machine", "systems", "wholechip"},
         {"components", "profile"},

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from energy.numerals import MAX_NUMBER, MAX_TIMESTEPS
 from energy.sheet import Say, Sheet, open_sheet, warn
+from hwmodels.each import energy_of
 from hwmodels.errors import UserError
+from hwmodels.ops import Op
 from hwmodels.plain import quoted
 
 
@@ -66,12 +68,15 @@ CLAIM_COLUMNS = tuple(field.name for field in fields(Claim))
 #: Fields of a claim that are numbers, in order.
 NUMBERS = CLAIM_COLUMNS[2:]
 
+#: Those that are prices, which may stand with a unit.
+_PRICED = {"mac_pj": Op.MAC, "ac_pj": Op.AC}
+
 
 def read_claims(path: Path, say: Say = warn) -> list[Claim]:
     """Read claims, in the order of the file.
 
     The header is out of `CLAIM_COLUMNS`, in any case; an empty cell is a number that the paper does
-    not print. Operations may be given as `22.46e9` or `22.46G`.
+    not print. Operations may be given as `22.46e9` or `22.46G`, prices as `4.6 pJ/MAC`.
 
     Args:
         path: A CSV file with a header.
@@ -108,7 +113,7 @@ def _understand(sheet: Sheet) -> list[str]:
 
 def _parse(row: Mapping[str, str], sheet: Sheet, line: int) -> Claim:
     numbers = {
-        column: float(sheet.number(line, column, text))
+        column: _number(sheet, line, column, text)
         for column in NUMBERS
         if (text := row.get(column, "").strip())
     }
@@ -124,3 +129,14 @@ def _parse(row: Mapping[str, str], sheet: Sheet, line: int) -> Claim:
         return Claim(row["model"].strip(), row.get("hw", "").strip(), **numbers)
     except ClaimError as error:
         raise sheet.fault(line, f": {error}") from error
+
+
+def _number(sheet: Sheet, line: int, column: str, text: str) -> float:
+    """The number in a cell; a price may have its unit, as 0.9 pJ/SOP."""
+    op = _PRICED.get(column)
+    if op is None or "J" not in text:
+        return float(sheet.number(line, column, text))
+    try:
+        return energy_of(op, text)
+    except ValueError as bad:
+        raise sheet.fault(line, f", column '{column}' (= {quoted(text, 40)}) {bad}") from bad

@@ -118,3 +118,13 @@ def test_a_price_comes_from_the_precision_that_set_it(tmp_path: Path) -> None:
     for checked in (default, int4):
         assert "priced as in 'fp32'" in checked.doubts[0]
     assert fp32.doubts == ()
+
+
+def test_a_price_is_of_the_operation_that_its_unit_names(
+    good: str, written: Callable[[str], Path]
+) -> None:
+    said = good.replace("pj = 2.0", 'pj = "2 pJ/MAC"')
+    assert load_profile(written(said)).prices[Op.MAC].pj == 2
+    with pytest.raises(ProfileError, match=r"key 'prices.mac.pj' .* another operation, ac") as bad:
+        load_profile(written(said.replace("pJ/MAC", "pJ/SOP")))
+    assert "\n" not in str(bad.value)

@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwmodels.units import DATA, ENERGY, ENERGY_PER_BYTE, LENGTH, POWER, RATE, Quantity
+from hwmodels.each import EACH, ENERGY_EACH, energy_of
+from hwmodels.ops import Op
+from hwmodels.units import (
+    DATA,
+    DATA_RATE,
+    ENERGY,
+    ENERGY_PER_BYTE,
+    LENGTH,
+    POWER,
+    RATE,
+    Quantity,
+)
 
 QUANTITIES = (DATA, ENERGY, ENERGY_PER_BYTE, LENGTH, POWER, RATE)
 FINITE = st.floats(min_value=0, allow_nan=False, allow_infinity=False)
@@ -52,6 +63,17 @@ def test_an_energy_per_bit_is_eight_times_as_much_per_byte(value: float, unit: s
         (RATE, "3 1/s", 3),
         (RATE, "3 s^-1", 3),
         (RATE, "1.4 GHz", 1.4e9),
+        (ENERGY_PER_BYTE, "512 pJ / 64 bit", 64),  # 512 x 8 / 64
+        (ENERGY_PER_BYTE, "1.2 nJ per 32 B", 37.5),  # 1200 / 32
+        (ENERGY_PER_BYTE, "200 fJ/bit", 1.6),
+        (DATA_RATE, "34 GB/s", 34 * 10**9),
+        (DATA_RATE, "400 Gbit/s", 5 * 10**10),
+        (DATA_RATE, "34e9/s", 34 * 10**9),
+        (ENERGY_EACH, "0.9 pJ/SOP", 0.9),
+        (ENERGY_EACH, "4.6pJ per MAC", 4.6),
+        (ENERGY_EACH, "23.6 pJ / synaptic operations", 23.6),
+        (ENERGY_EACH, "81 fJ/neuron_update", 0.081),
+        (ENERGY_EACH, "5 pJ/1 MAC", 5),
         (LENGTH, "45 nm", 45),
         (LENGTH, "0.18 µm", 180),
     ],
@@ -69,6 +91,13 @@ def test_what_is_no_string_is_passed_on(value: object) -> None:
     ("what", "text"),
     [
         (ENERGY, "0.9 pJ/bit"),  # pint's own bit is a pure number
+        (ENERGY_EACH, "0.9 pJ/bit"),
+        (ENERGY_EACH, "5 pJ / 8 bit"),
+        (ENERGY_EACH, "0.5 pJ/FLOP"),  # of which a MAC is one, or two
+        (ENERGY, "0.9 pJ/SOP"),
+        (ENERGY_PER_BYTE, "0.9 pJ/SOP"),
+        (ENERGY_PER_BYTE, "512 pJ/access"),
+        (ENERGY_PER_BYTE, "512 pJ / 0 bit"),
         (ENERGY_PER_BYTE, "0.9 pJ"),
         (ENERGY, "0.9 W"),
         (RATE, "1 Gbit/s"),
@@ -117,3 +146,20 @@ def test_numbers_without_a_unit_do_not_load_pint() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, cwd=root, check=True
     )
     assert run.stdout.split() == ["False"]
+
+
+def test_an_access_of_unknown_width_is_no_price_of_a_byte() -> None:
+    with pytest.raises(ValueError, match="one word may have any number of bits"):
+        ENERGY_PER_BYTE.read("512 pJ/word")
+
+
+def test_an_energy_of_another_operation_is_refused() -> None:
+    assert energy_of(Op.AC, "0.9 pJ/SOP") == energy_of(Op.SHIFT_AC, "0.9 pJ per event") == 0.9
+    with pytest.raises(ValueError, match="is the energy of another operation, ac; mac is one"):
+        energy_of(Op.MAC, "0.9 pJ/SOP")
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_each_name_of_an_operation_is_understood_in_the_plural_and_in_capitals(name: str) -> None:
+    op = EACH[name][0]
+    assert {energy_of(op, f"2 pJ/{x}") for x in (name, f"{name}s", name.upper())} == {2}

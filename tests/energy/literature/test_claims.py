@@ -36,6 +36,13 @@ def test_other_forms_are_understood_and_said(written: Write) -> None:
     ]
 
 
+def test_a_price_may_have_its_unit(written: Write) -> None:
+    [claim] = read_claims(written("model,mac_pj,ac_pj\na,4.6 pJ/MAC,900 fJ/SOP\n"))
+    assert (claim.mac_pj, claim.ac_pj) == (4.6, 0.9)
+    with pytest.raises(ClaimError, match=r"line 2, column 'mac_pj' .* another operation, ac"):
+        read_claims(written("model,mac_pj\na,0.9 pJ/SOP\n"))
+
+
 def test_a_byte_order_mark_is_no_part_of_the_header(written: Write) -> None:
     assert read_claims(written("\ufeffmodel\nx\n")) == [Claim("x")]
 
