@@ -131,6 +131,11 @@ _BLOCK_NAMES = {
 }
 
 
+def layer_axis(phase: str) -> str:
+    """What the layers of a phase are called, below an axis and in headings."""
+    return "layer" if phase == "inference" else "transformer layer"
+
+
 def other_bound(profile: HardwareProfile) -> str:
     """The bound that is not that of a profile."""
     return next(bound for bound in BOUNDS if bound != profile.fusion)

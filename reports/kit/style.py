@@ -178,11 +178,6 @@ def layer_ticks(axes: Axes, depths: Sequence[int | None]) -> None:
     axes.set_xticks(ticks, ["outside" if depths[i] is None else f"{depths[i]}" for i in ticks])
 
 
-def layer_axis(phase: str) -> str:
-    """What the layers of a phase are called below an axis."""
-    return "layer" if phase == "inference" else "transformer layer"
-
-
 def lanes(axes: Axes, names: Sequence[str]) -> None:
     """A lane for each name, downwards: in the order of the forward pass."""
     axes.set_yticks(range(len(names)), names)

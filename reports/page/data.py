@@ -34,6 +34,7 @@ from reports.kit.parts import (
     COMPONENT_NAMES,
     GROUP_COLOURS,
     GROUP_NAMES,
+    layer_axis,
     present,
 )
 from reports.page.as_run import intervals
@@ -76,8 +77,12 @@ def page_data(run: Run) -> dict[str, Any]:
             "components": COMPONENT_NAMES,
             "groups": GROUP_NAMES,
             "accountings": ACCOUNTING_NAMES,
+            "layer": layer_axis(run.asa.phase),
         },
-        "published": {"range": PUBLISHED_SAVING, "source": PUBLISHED_SOURCE},
+        # Of the attention of language models.
+        "published": None
+        if run.of_network
+        else {"range": PUBLISHED_SAVING, "source": PUBLISHED_SOURCE},
     }
 
 

@@ -10,10 +10,12 @@ from typing import Any
 from markupsafe import Markup
 
 from energy.formulas import Attention
+from energy.words import unit_of
 from hwmodels import Op
 from reports.kit.caveats import NOT_MODELLED, PUBLISHED_SAVING, PUBLISHED_SOURCE, of_random_weights
 from reports.kit.files import json_text
 from reports.kit.html import content_policy, environment, plain_values
+from reports.kit.parts import layer_axis
 from reports.kit.ran import ran_on
 from reports.kit.widths import widths_in_words
 from reports.page.as_run import as_run
@@ -104,6 +106,7 @@ def page(run: Run) -> str:
             styles=styles,
             data=embedded(page_data(run)),
             facts=_facts(run),
+            layer=layer_axis(run.asa.phase),
             groups=GROUPS,
             as_run=list(as_run(run)),
             settings=_settings(run.settings),
@@ -137,6 +140,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     """What was run, a line each."""
     asa, ssa = run.asa, run.ssa
     pairs = "all query-key pairs" if asa.attention == Attention.FULL else "causal pairs"
+    batch = f", batch {asa.batch}" if asa.batch > 1 else ""
     spikes = sum(row.tally.spikes for row in ssa.layers)
     slots = sum(row.tally.slots for row in ssa.layers)
     facts = [
@@ -144,8 +148,8 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("Weights", asa.weights),
         ("Time steps", f"T = {ssa.timesteps}"),
         ("Phase", ", then ".join(phase.asa.phase for phase in run.phases)),
-        ("Tokens", f"{asa.tokens:,}" + (f", batch {asa.batch}" if asa.batch > 1 else "")),
-        ("Attention", pairs),
+        (f"{unit_of(asa.phase)}s".capitalize(), f"{asa.tokens:,}" + batch),
+        *(() if run.of_network else (("Attention", pairs),)),
         ("Hardware", ", ".join(profile.name for profile in run.profiles)),
     ]
     if words := ran_on(run.settings, run.versions):

@@ -20,6 +20,7 @@ from reports.kit.parts import (
     COMPONENT_NAMES,
     GROUP_COLOURS,
     GROUP_NAMES,
+    layer_axis,
     other_bound,
 )
 from reports.kit.style import (
@@ -28,7 +29,6 @@ from reports.kit.style import (
     SPIKING_HATCH,
     bars,
     headline,
-    layer_axis,
     layer_ticks,
     styled,
 )

@@ -14,8 +14,8 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
 from energy import Counts
-from reports.kit.parts import COMPONENT_NAMES, ORDER
-from reports.kit.style import PAGE_WIDTH, SMALL, layer_axis, layer_ticks, styled, titled
+from reports.kit.parts import COMPONENT_NAMES, ORDER, layer_axis
+from reports.kit.style import PAGE_WIDTH, SMALL, layer_ticks, styled, titled
 from reports.run.steps import StepCount
 
 #: White is silence; darker is busier, in grey too.

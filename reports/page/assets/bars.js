@@ -126,6 +126,7 @@ const bars = (() => {
     };
     const labels = Array.from({ length: size }, (_, i) => String(i));
     const { traces, shapes, axis: energies, note } = stacked(data, view, bins, labels, false);
+    const without = SIDES.some(([side]) => bins[side].includes(-1));
     const outside = SIDES.map(([side, title]) => {
       const column = view.accounting !== "compute" ? view[side].total : view[side].groups.compute;
       const rows = bins[side].flatMap((depth, i) => (depth < 0 ? [i] : []));
@@ -134,15 +135,15 @@ const bars = (() => {
     });
     const gap = lacking(view);
     byId("picture-note").textContent =
-      `${named(data, view)}. Left: analog (ASA). Right, hatched: spiking (SSA).${note} Outside of the layers ` +
-      `(embeddings, final norm, head): ${outside.join(", ")}.` +
+      `${named(data, view)}. Left: analog (ASA). Right, hatched: spiking (SSA).${note}` +
+      (without ? ` Outside of the layers (embeddings, final norm, head): ${outside.join(", ")}.` : "") +
       (gap.length ? ` MACs or ACs of ${gap.join(" and ")} have no price and are missing.` : "");
     Plotly.react(
       "plot-layers",
       traces,
       layout({
         xaxis: axis({
-          title: { text: "transformer layer" },
+          title: { text: data.names.layer },
           type: "category",
           showgrid: false,
           tickmode: size > 24 ? "linear" : "auto",

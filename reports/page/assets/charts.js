@@ -124,15 +124,15 @@ const charts = (() => {
       marker: { size: 10, color: blocks.map(([, , tone]) => colour(tone)) },
     });
     const known = now.some((value) => value !== null);
-    const [low, high] = data.published.range.map((share) => 100 * share);
-    // What was published counts MACs and ACs.
-    const published = view.accounting === "compute" ? [low, high] : [];
+    // What was published counts MACs and ACs of the attention of language models.
+    const isPublished = data.published !== null && view.accounting === "compute";
+    const published = isPublished ? data.published.range.map((share) => 100 * share) : [];
     const highest = Math.max(...published, ...values.filter((value) => value !== null), 0);
     byId("rate-note").textContent =
       (known ? `Dots: the current setting${shown.length > 1 ? `; thin lines: ${shown[1]}` : ""}. ` : "No saving is known: MACs or ACs have no price. ") +
       (published.length
         ? "The band is what was published for the attention block of other weights, " +
-          `${low.toFixed(2)}–${high.toFixed(2)} %. `
+          `${published.map((share) => share.toFixed(2)).join("–")} %. `
         : "") +
       "Below zero, spikes cost more.";
     Plotly.react(
@@ -146,7 +146,7 @@ const charts = (() => {
           },
           range: [Math.max(-150, Math.min(0, ...values) - 5), highest + 5],
         }),
-        ...(published.length ? band(low, high) : {}),
+        ...(published.length ? band(...published) : {}),
       }),
       CONFIG,
     );

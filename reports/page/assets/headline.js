@@ -59,7 +59,7 @@ const headline = (() => {
   }
 
   function cards(data, view, usual) {
-    const range = data.published.range.map((share) => (100 * share).toFixed(2)).join("–");
+    const range = data.published?.range.map((share) => (100 * share).toFixed(2)).join("–");
     const intervals = data.run.intervals[view.chosen.hw] ?? {};
     byId("cards").replaceChildren(
       ...parts(data).map(([block, title]) =>
@@ -73,7 +73,7 @@ const headline = (() => {
               settings.saved(data, usual, accounting, block),
               capital(data.names.accountings[accounting]),
               intervals[accounting]?.[block ?? ""],
-              block === "attention" && accounting === "compute"
+              range && block === "attention" && accounting === "compute"
                 ? `published for other weights ${range} %`
                 : null,
             ),

@@ -88,6 +88,14 @@ def test_it_says_what_was_run_and_what_is_missing(make_run: Callable[..., Run]) 
     assert "A plan" not in text
 
 
+def test_an_inference_has_samples_and_layers_and_no_attention(network_run: Run) -> None:
+    text = Seen(page(network_run)).text
+    assert "Samples 3" in text  # a batch of three
+    assert "Energy of each layer" in text
+    for words in ("Attention", "attention block", "transformer layer", "Published", "Tokens"):
+        assert words not in text, words
+
+
 def test_widths_are_a_line_for_each_hardware(run: Run) -> None:
     used = {"weights": {"bits": [4.156, 16.0], "from": "checkpoint"}}
     settings = {**run.settings, "widths_used": {"45nm": used}}
