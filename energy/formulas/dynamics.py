@@ -39,8 +39,10 @@ DYNAMICS = {
     "LIF": Dynamics(3, 1, 1),
     #: beta v + x; threshold; reset (a learned tau is a constant once it is learned)
     "leaky": Dynamics(2, 1, 1),
-    #: k v + x, of which what is negative is cut; threshold; reset: KLIF
+    #: LIF, times k; what is negative is cut; threshold; reset
     "KLIF": Dynamics(3, 2, 2),
+    #: leaky, times k; what is negative is cut; threshold; reset
+    "whole KLIF": Dynamics(2, 2, 2),
     #: i = alpha i + x, v = beta v + i; threshold; reset
     "synaptic": Dynamics(3, 2, 1, 2),
     #: i = i + x, v = v + a (i - v), i = b i; threshold; reset

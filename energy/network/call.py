@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import torch
+from torch import Tensor
+
 from energy.counts import Levels, Tally
 from hwmodels import Op
 
@@ -18,6 +21,8 @@ class Call(NamedTuple):
     other: Tally | None = None
     blank: bool = False  #: whether the only spikes were a state of zeros, which says nothing
     shape: tuple[int, ...] = ()  #: of the operand that streams
+    tick: int = 0  #: calls of the neurons that are the clock, before this one
+    part: tuple[int, int] = (0, 1)  #: which of how many equal parts of a tensor that operand is
 
 
 @dataclass
@@ -65,6 +70,16 @@ class Moved(NamedTuple):
     values: int = 0  #: entries of analog operands
     slots: int = 0  #: entries of operands that are spikes
     results: int = 0
+
+
+def part_of(tensor: Tensor) -> tuple[int, int]:
+    """Which of how many equal parts of a tensor a view is, such as one step of all."""
+    own = tensor.numel()
+    if tensor.layout is not torch.strided or not own or not tensor.is_contiguous():
+        return 0, 1
+    whole = tensor.untyped_storage().nbytes() // tensor.element_size()
+    at = tensor.storage_offset()
+    return (at // own, whole // own) if whole > own and whole % own == at % own == 0 else (0, 1)
 
 
 def product_call(macs: int, moved: Moved, streamed: Streamed | None) -> Tally:

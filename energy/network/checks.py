@@ -14,9 +14,17 @@ from energy.meter.spikes import DenseSpikesWarning
 from energy.network.arrive import NetworkError
 from energy.network.hooks import Hooks
 from energy.network.kind import NeuronKind
+from energy.network.layers import Settled
 from energy.network.neurons import NeuronError
-from energy.network.watch import Choices, Watch
+from energy.network.products import Choices
+from energy.network.time import Time
+from energy.network.watch import Watch
+from hwmodels.errors import Caution
 from hwmodels.plain import quoted
+
+
+class TimeWarning(Caution):
+    """Calls of a layer were taken for time steps because they are as many."""
 
 
 def choices_of(padding: str, batch_norm: str) -> Choices:
@@ -79,6 +87,25 @@ def check_ran(
                 f"neurons of class {kind.__name__} were declared, but none of them ran: "
                 f"'{own[0]}' was not called as a module, on its own"
             )
+
+
+def warn_of_time(rows: Sequence[Settled], time: Time) -> None:
+    """Warn of the first row that may have been called for something else than time steps."""
+    guessed = [
+        x.name
+        for x in rows
+        if x.row.component != "neuron"
+        and time.guessed(x.calls, spiking=any(call.tally.slots for call in x.calls))
+    ]
+    if guessed:
+        others = f" (and {len(guessed) - 1:,} more)" if len(guessed) > 1 else ""
+        warnings.warn(
+            f"layer '{guessed[0]}'{others} ran as often as there are time steps ({time.steps}), on "
+            "tensors without them, so its calls were taken for steps that the analog network makes "
+            "once; if they are none, give that network as `baseline`",
+            TimeWarning,
+            stacklevel=4,
+        )
 
 
 def warn_of_spikes(watch: Watch, modules: Mapping[str, nn.Module]) -> None:

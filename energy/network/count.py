@@ -14,7 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from energy.counts import Counts
 from energy.meter.evaluating import evaluating
-from energy.network.checks import check_ran, choices_of, network_of, warn_of_spikes
+from energy.network.checks import check_ran, choices_of, network_of, warn_of_spikes, warn_of_time
 from energy.network.hooks import Hooks
 from energy.network.kept import kept
 from energy.network.kind import NeuronKind
@@ -146,7 +146,9 @@ def count_network(module: nn.Module, inputs: Sequence[Any], asked: Asked) -> Cou
                 for _ in range(timesteps - 1):
                     module(*inputs)
     check_ran(declared, named, hooks)
-    time = time_of(hooks.traces, hooks.entered, timesteps)
+    time = time_of(hooks.traces, hooks.entered, timesteps, hooks.clock)
+    rows = settled(watch.rows)
+    warn_of_time(rows, time)
     warn_of_spikes(watch, dict(named))
     about: Ran = {
         "model": asked.model,
@@ -155,7 +157,7 @@ def count_network(module: nn.Module, inputs: Sequence[Any], asked: Asked) -> Cou
         "tokens": time.samples,
     }
     return Counted(
-        settled(watch.rows),
+        rows,
         time,
         about,
         watch.uncounted,

@@ -18,8 +18,10 @@ from energy.network.arrive import NetworkError
 from energy.network.call import Call
 from energy.network.frame import Frame
 from energy.network.kind import NeuronKind
+from energy.network.provenance import Storages
+from energy.network.sites import site
 from energy.network.spikes import Spikes
-from energy.network.time import Trace
+from energy.network.trace import Trace, Use
 from energy.network.watch import Watch
 from hwmodels import Op
 
@@ -37,6 +39,8 @@ class Hooks:
         self.traces: dict[str, Trace] = {}  #: neuron layers that ran
         self.entered = Trace(False)  #: calls of the network itself
         self.began: set[str] = set()  #: neuron layers that were called
+        self.clock = ""  #: neurons whose calls are ticks: the first that take a step in each
+        self._states: Storages[tuple[str, int]] = Storages()  #: with neurons and chain of each
         self.inputs: NeuronKind | None = None  #: what it is given, if that is spikes
         self._watch, self._root, self._kinds, self._names = watch, root, kinds, names
 
@@ -108,7 +112,11 @@ class Hooks:
         multi = kind.is_multi_step(frame.module)
         if not kind.encodes:
             trace = self.traces.setdefault(frame.name, Trace(multi, kind.remembers))
-            trace.add(tuple(given.shape))
+            made = self._watch.made.get(given)
+            use = Use(site(2, 1), False) if made is None else Use(made, True)
+            trace.add(tuple(given.shape), use)
+            if not multi:
+                self._chain(frame.name, trace, args, out)
         spikes = kind.sends(frame.module)
         self._watch.note(sent, frame.name, spikes)
         if spikes is None:
@@ -121,6 +129,19 @@ class Hooks:
             analog = nonlinear.relu(sent.numel())
         call = Call(tally, analog, shape=tuple(given.shape))
         self._watch.add(frame.name, type(frame.module).__name__, "neuron", call)
+        if not (kind.encodes or multi):
+            self.clock = self.clock or frame.name
+            self._watch.tick += frame.name == self.clock
+
+    def _chain(self, name: str, trace: Trace, args: Sequence[Any], out: Any) -> None:
+        """Note the state that neurons were given and gave back, which says whose step it was."""
+        _, *states = tensors_in(args)
+        known = (self._states.get(x) for x in states)
+        chain = next((x[1] for x in known if x is not None and x[0] == name), len(trace.chains))
+        trace.chains[chain] += 1
+        _, *states = tensors_in((out,))
+        for tensor in states:
+            self._states.put(tensor, (name, chain))
 
     def _sent(self, frame: Frame, sent: Tensor, spikes: Spikes) -> int:
         """The events that neurons sent."""
@@ -146,7 +167,7 @@ def _spiking(
     vector: int,
 ) -> Tally:
     """Neurons that send spikes."""
-    updates, states = sent.numel(), kind.dynamics.states
+    updates, step = sent.numel(), kind.step(module)
     own = (x.numel() for x in module._parameters.values() if x is not None and x.dim() < 2)
     tally = formulas.neurons(
         updates,
@@ -155,9 +176,9 @@ def _spiking(
         inputs=given.numel(),
         levels=levels,
         vector=vector,
-        arithmetic=kind.dynamics.ops(updates),
+        arithmetic=step.ops(updates),
     )
-    moved = dict.fromkeys((Op.STATE_READ, Op.STATE_WRITE), updates * states)
+    moved = dict.fromkeys((Op.STATE_READ, Op.STATE_WRITE), updates * step.states)
     if kind.encodes:
         moved[Op.NEURON_UPDATE] = 0
     return tally._replace(ops={op: n for op, n in {**tally.ops, **moved}.items() if n})

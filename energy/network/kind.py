@@ -24,6 +24,8 @@ class NeuronKind:
     encodes: bool = False  #: whether it makes spikes of an input, and has no say in the time steps
     remembers: bool = True  #: whether a module keeps its state itself, and does not return it
     stepped: bool = False  #: whether a module says so itself, by `step_mode` ('s' or 'm')
+    #: what a step is made of where a module says that its input does not decay (`decay_input`)
+    undecayed: Dynamics | None = None
     rest: str = ""  #: method that brings it to rest
     unit: str = ""  #: attribute with the value of one spike
     most: str = ""  #: attribute with the largest number of them that is sent at once, none below 0
@@ -32,6 +34,11 @@ class NeuronKind:
         """Whether the first dimension of what this module takes is time."""
         mode = getattr(module, "step_mode", None)
         return mode == "m" if self.stepped and mode in ("s", "m") else self.multi_step
+
+    def step(self, module: nn.Module) -> Dynamics:
+        """What one step of a neuron of this module is made of."""
+        whole = self.undecayed is not None and getattr(module, "decay_input", True) is False
+        return self.undecayed if whole and self.undecayed is not None else self.dynamics
 
     def sends(self, module: nn.Module) -> Spikes | None:
         """What comes out of this module; None for analog values."""

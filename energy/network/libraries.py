@@ -29,6 +29,8 @@ _SNNTORCH: Mapping[str, str] = {
     "SConv2dLSTM": "LSTM",
     "LeakyParallel": "threshold",
 }
+#: `CUBALIFNode` and the ILC neurons decay first and add the input whole, as snnTorch does; those of
+#: Norse add it to the current, and move the membrane by a share of the difference.
 _SPIKINGJELLY: Mapping[str, str | tuple[str, Levels]] = {
     "IFNode": "IF",
     "SimpleIFNode": "IF",
@@ -37,7 +39,7 @@ _SPIKINGJELLY: Mapping[str, str | tuple[str, Levels]] = {
     "SimpleLIFNode": "LIF",
     "ParametricLIFNode": "LIF",
     "KLIFNode": "KLIF",
-    "CUBALIFNode": "current",
+    "CUBALIFNode": "synaptic",
     "QIFNode": "quadratic",
     "EIFNode": "exponential",
     "AdaptBaseNode": "adaptive",
@@ -54,9 +56,11 @@ _SPIKINGJELLY: Mapping[str, str | tuple[str, Levels]] = {
 _MULTI_STEP: Mapping[str, str] = {
     "PSN": "threshold",
     "ILCIFNode": "IF",
-    "ILCLIFNode": "LIF",
-    "ILCCUBALIFNode": "current",
+    "ILCLIFNode": "leaky",
+    "ILCCUBALIFNode": "synaptic",
 }
+#: What those of SpikingJelly do whose input does not decay (`decay_input=False`).
+_UNDECAYED: Mapping[str, str] = {"LIF": "leaky", "KLIF": "whole KLIF"}
 #: Bases whose other subclasses are spiking neurons of which nobody here read the equation.
 _SPIKINGJELLY_BASES = (
     "BaseNode",
@@ -102,7 +106,9 @@ def _kinds(
 
 
 def _of(base: NeuronKind, dynamics: str, levels: Levels = Levels.BINARY) -> NeuronKind:
-    return replace(base, levels=levels, dynamics=DYNAMICS[dynamics])
+    undecayed = _UNDECAYED.get(dynamics) if base.stepped else None
+    kind = replace(base, levels=levels, dynamics=DYNAMICS[dynamics])
+    return replace(kind, undecayed=None if undecayed is None else DYNAMICS[undecayed])
 
 
 def _norse() -> dict[str, NeuronKind]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from energy.formulas.convolution import Convolution, whole
 from energy.network.arrive import Events, levels_of
-from energy.network.call import Call, Moved, Streamed, product_call
+from energy.network.call import Call, Moved, Streamed, part_of, product_call
 from energy.network.provenance import Analog, Constant, Origin
 from energy.network.spikes import Spikes
 
@@ -19,6 +19,13 @@ Look = Callable[[Tensor], Origin]
 
 #: Where the left operand stands in the arguments; the right one follows, a bias is the first.
 _LEFT = {"mm": 0, "bmm": 0, "mv": 0, "dot": 0, "vdot": 0, "addmm": 1, "baddbmm": 1, "addmv": 1}
+
+
+class Choices(NamedTuple):
+    """Choices that change what a network counts as."""
+
+    padded: bool = False  #: whether products with a padded border are charged
+    folded: bool = True  #: whether a BatchNorm behind a product is folded into its weights
 
 
 class Operand(NamedTuple):
@@ -31,8 +38,9 @@ class Operand(NamedTuple):
 
     @property
     def undeclared(self) -> bool:
-        """Whether nobody said what its values are."""
-        return self.spikes is None and not (self.constant or self.analog)
+        """Whether nobody said what its values are, and they may be spikes."""
+        known = self.spikes is not None or self.constant or self.analog
+        return not known and self.tensor.is_floating_point()
 
 
 class Product(NamedTuple):
@@ -129,13 +137,15 @@ def call_of(product: Product, name: str, events: Events, *, padded: bool) -> Cal
         for side in (0, 1)
         if product.sides[side].spikes is not None
     ]
-    shape = tuple(_streaming(product).tensor.shape)
+    tensor = _streaming(product).tensor
+    shape, part = tuple(tensor.shape), part_of(tensor)
     if not streams:
-        return Call(analog, analog, shape=shape)
+        return Call(analog, analog, shape=shape, part=part)
     moved = _moved(product, spiking=True)
     tallies = [product_call(product.macs, moved, streamed) for streamed in streams]
     blank = all(x.spikes is None or x.spikes.blank for x in product.sides)
-    return Call(tallies[0], analog, tallies[1] if len(tallies) > 1 else None, blank, shape)
+    other = tallies[1] if len(tallies) > 1 else None
+    return Call(tallies[0], analog, other, blank, shape, part=part)
 
 
 def _streaming(product: Product) -> Operand:

@@ -30,7 +30,7 @@ class Sites:
 
     def row(self, frame: Frame, operation: str) -> str:
         """What the row of the operation that is running is called."""
-        key = frame.name, operation, _site()
+        key = frame.name, operation, site(1)
         found = self._rows.get(key)
         if found is None:
             found = self._rows[key] = self._new(frame, operation)
@@ -47,10 +47,20 @@ class Sites:
         return f"{name}.{times}" if times > 1 else name
 
 
-def _site() -> Site:
-    found = []
-    at = sys._getframe(2)
-    while at is not None and at.f_code is not _CALLS:
-        found.append((at.f_code, at.f_lasti))
+def site(above: int, modules: int = 0) -> Site:
+    """Where in the code something stands.
+
+    Args:
+        above: Frames between that code and this function.
+        modules: Modules that are running inside of the one whose code it is.
+    """
+    found: list[tuple[CodeType, int]] = []
+    at = sys._getframe(above + 1)
+    while at is not None and (modules or at.f_code is not _CALLS):
+        if at.f_code is _CALLS:
+            modules -= 1
+            found.clear()
+        else:
+            found.append((at.f_code, at.f_lasti))
         at = at.f_back  # type: ignore[assignment]
     return tuple(found)

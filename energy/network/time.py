@@ -3,35 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from energy.network.arrive import NetworkError
 from energy.network.call import Call
+from energy.network.trace import Trace
 from hwmodels.plain import several
-
-
-@dataclass
-class Trace:
-    """The calls of one neuron layer."""
-
-    multi_step: bool | None  #: whether the first dimension of its input is time
-    remembers: bool = True  #: whether it keeps its state itself
-    calls: int = 0
-    shapes: Counter[tuple[int, ...]] = field(default_factory=Counter)  #: of its inputs, by calls
-
-    def add(self, shape: tuple[int, ...]) -> None:
-        """Add a call."""
-        self.calls += 1
-        self.shapes[shape] += 1
-
-    def batches(self, at: int) -> Counter[int]:
-        """Samples side by side, which are the dimension `at` of inputs of vectors; with calls."""
-        found: Counter[int] = Counter()
-        for shape, calls in self.shapes.items():
-            found[shape[at] if len(shape) > at + 1 else 1] += calls
-        return found
 
 
 class Time(NamedTuple):
@@ -42,20 +20,39 @@ class Time(NamedTuple):
     batches: tuple[int, ...] = (1,)  #: samples side by side, of each size that there was
     samples: int = 1  #: of all inferences
     multi_step: bool = False  #: whether time is the first dimension of some tensors
+    ticks: int = 0  #: calls of the neurons that are the clock, in one step; 0 where none are
 
     def executions(self, calls: list[Call], *, spiking: bool) -> int:
         """How many of the calls of a row, or of their steps, an analog network does once."""
         if self.steps == 1:
             return 1
+        if self.multi_step and (spiking or self._timed(calls)):
+            return self.steps
+        if (ticked := self._ticked(calls)) > 1 or (self.ticks and not self.multi_step):
+            return ticked
         each = len(calls) / self.inferences
-        if not self.multi_step or each >= self.steps:
+        if not self.multi_step:
             return max(1, min(round(each), self.steps))
-        timed = spiking or any(self._has_time(call.shape) for call in calls)
-        return self.steps if timed else 1
+        return self.steps if each >= self.steps else 1
 
     def by_calls(self, calls: list[Call]) -> bool:
         """Whether each time step of a row is a call of its own."""
-        return not self.multi_step or len(calls) / self.inferences >= self.steps
+        if not self.multi_step:
+            return True
+        return len(calls) / self.inferences >= self.steps and not self._timed(calls)
+
+    def guessed(self, calls: list[Call], *, spiking: bool) -> bool:
+        """Whether the calls of a row are taken for time steps because they are as many."""
+        if not self.multi_step or self.steps == 1 or spiking:
+            return False
+        return self.by_calls(calls) and self._ticked(calls) == 1 and not _parts(calls, self.steps)
+
+    def _ticked(self, calls: list[Call]) -> int:
+        """The time steps in which a row was called, by the clock; what is outside of all is one."""
+        return len({call.tick // self.ticks % self.steps for call in calls}) if self.ticks else 1
+
+    def _timed(self, calls: list[Call]) -> bool:
+        return any(self._has_time(call.shape) for call in calls)
 
     def _has_time(self, shape: tuple[int, ...]) -> bool:
         """Whether a tensor holds all time steps: (T, batch, ...), or (T x batch, ...)."""
@@ -65,6 +62,11 @@ class Time(NamedTuple):
         return shape[0] == self.steps or any(shape[0] % n == 0 for n in rows)
 
 
+def _parts(calls: list[Call], steps: int) -> bool:
+    """Whether a row took one tensor after the other of as many as there are steps."""
+    return {call.part for call in calls} == {(at, steps) for at in range(steps)}
+
+
 def one_step_each(traces: Mapping[str, Trace], given: int) -> bool:
     """Whether one call of the network was one time step, so that it has to be called again.
 
@@ -72,9 +74,10 @@ def one_step_each(traces: Mapping[str, Trace], given: int) -> bool:
         NetworkError: If neurons return their state, which nobody would give back to them.
     """
     once = bool(traces) and all(
-        trace.calls == 1
+        trace.calls == trace.each
         and not trace.multi_step
-        and not (trace.multi_step is None and _first(trace) == given)
+        and not (trace.multi_step is None and trace.first == given)
+        and not (trace.unclear and trace.calls % given == 0)
         for trace in traces.values()
     )
     forgetful = next((name for name, trace in traces.items() if not trace.remembers), None)
@@ -87,13 +90,14 @@ def one_step_each(traces: Mapping[str, Trace], given: int) -> bool:
     return once
 
 
-def time_of(traces: Mapping[str, Trace], entered: Trace, given: int | None) -> Time:
+def time_of(traces: Mapping[str, Trace], entered: Trace, given: int | None, clock: str) -> Time:
     """The time steps that all neurons agree on.
 
     Args:
         traces: The neuron layers that ran, by name.
         entered: The calls of the network itself.
         given: The number of time steps, where somebody said it.
+        clock: The neurons whose calls were ticks, if there were any.
 
     Raises:
         NetworkError: If neurons disagree with each other or with what was given, or if only the
@@ -133,37 +137,43 @@ def time_of(traces: Mapping[str, Trace], entered: Trace, given: int | None) -> T
     multi = [trace for trace in traces.values() if _is_multi(trace, steps, passes)]
     some = (multi or [*traces.values()])[0]
     batches = some.batches(1 if multi else 0)
-    inferences = max(1, min(_runs(trace, steps, passes) for trace in traces.values()))
+    inferences = min(
+        trace.runs(steps, multi=_is_multi(trace, steps, passes)) for trace in traces.values()
+    )
     # Of neurons that are used several times in a step, each use has all samples.
     each = some.calls if multi else some.calls // steps
     samples = sum(size * calls for size, calls in batches.items())
     samples = samples * inferences // (each * (1 if multi else steps))
-    return Time(steps, inferences, tuple(batches), samples, bool(multi))
+    ticks = _ticks(traces.get(clock), inferences * steps, multi)
+    return Time(steps, inferences, tuple(batches), samples, bool(multi), ticks)
+
+
+def _ticks(clock: Trace | None, steps: int, multi: Sequence[Trace]) -> int:
+    """The calls of the clock in one step; 0 if it is none."""
+    if clock is None or any(clock is trace for trace in multi) or clock.calls % steps:
+        return 0
+    return clock.calls // steps
 
 
 def _steps(name: str, trace: Trace, passes: int, given: int | None) -> int | None:
     """The steps of one inference; None where nobody can tell."""
     if trace.multi_step:
-        lengths = {shape[0] for shape in trace.shapes if shape}
-        if len(lengths) > 1:
-            listed = " and ".join(map(str, sorted(lengths)))
-            raise NetworkError(
-                f"neurons '{name}' took {listed} time steps in different calls; count passes of "
-                "different time steps apart"
-            )
-        return next(iter(lengths), 1)
+        return trace.axis(name)
+    each_pass = trace.calls // passes
+    passed_on = trace.passed_on
+    if passed_on is not None and (passed_on <= each_pass or each_pass == trace.each):
+        return passed_on
     if given is not None and _may_be_axis(trace, given, passes):
         return given
-    if trace.calls == passes:
+    if trace.unclear:
+        return given if given is not None and trace.calls % given == 0 else None
+    calls = trace.calls // trace.each
+    if calls == passes:
         if trace.multi_step is None and passes == 1:
             return None
         # Several inferences, of which each call is one step.
         return given if given is not None and passes % given == 0 else passes
-    return max(1, trace.calls // passes)
-
-
-def _first(trace: Trace) -> int:
-    return next((shape[0] for shape in trace.shapes if shape), 1)
+    return max(1, calls // passes)
 
 
 def _is_multi(trace: Trace, steps: int, passes: int) -> bool:
@@ -173,25 +183,28 @@ def _is_multi(trace: Trace, steps: int, passes: int) -> bool:
 def _may_be_axis(trace: Trace, steps: int, passes: int) -> bool:
     """Whether neurons of which nobody said it took all steps at once."""
     firsts = {shape[:1] for shape in trace.shapes}
-    unsure = trace.multi_step is None and trace.calls == passes != steps
+    unsure = trace.multi_step is None and trace.calls // trace.each == passes != steps
     return unsure and steps > 1 and firsts == {(steps,)}
 
 
 def _with(trace: Trace, steps: int, passes: int) -> int:
     """The steps of neurons of which nobody can tell, if others took so many."""
-    return steps if _first(trace) == steps else max(1, trace.calls // passes)
+    whole = trace.first == steps or (trace.unclear and trace.calls % steps == 0)
+    return steps if whole else max(1, trace.calls // passes)
 
 
 def _unsure(traces: Mapping[str, Trace]) -> int:
     for name, trace in traces.items():
-        if (first := _first(trace)) > 1:
+        if trace.unclear:
+            raise NetworkError(
+                f"neurons '{name}' ran from {trace.each} places in the code, equally often, and "
+                "nobody said whether these are time steps or layers that share them; give "
+                "timesteps, or each layer neurons of its own"
+            )
+        if (first := trace.first) > 1:
             raise NetworkError(
                 f"neurons '{name}' ran once, on an input whose first dimension is {first}, and "
                 f"nobody said whether that is time; give timesteps={first} if it is, and "
                 "timesteps=1 if it is not"
             )
     return 1
-
-
-def _runs(trace: Trace, steps: int, passes: int) -> int:
-    return trace.calls if _is_multi(trace, steps, passes) else max(1, trace.calls // steps)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,23 +15,16 @@ from energy.formulas import network
 from energy.meter.audit import UncountedOperation
 from energy.meter.spikes import Arrivals
 from energy.network.arrive import Events
-from energy.network.call import Call, Row
+from energy.network.call import Call, Row, part_of
 from energy.network.carry import carried, ends_spikes, tensors_of
 from energy.network.elementwise import work
 from energy.network.frame import Frame
 from energy.network.given import Given
 from energy.network.operation import Operation, read_operation
-from energy.network.products import Product, call_of, read_product
+from energy.network.products import Choices, Product, call_of, read_product
 from energy.network.provenance import ANALOG, CONSTANT, Origin, Provenance, Storages, address
 from energy.network.recurrent import is_lstm, lstm_calls
 from energy.network.sites import Sites
-
-
-class Choices(NamedTuple):
-    """Choices that change what a network counts as."""
-
-    padded: bool = False  #: whether products with a padded border are charged
-    folded: bool = True  #: whether a BatchNorm behind a product is folded into its weights
 
 
 class Watch(TorchDispatchMode):
@@ -57,6 +50,7 @@ class Watch(TorchDispatchMode):
         #: Where spikes became analog values: module and operation, with the number of calls.
         self.ends: Counter[tuple[str, str]] = Counter()
         self.frames: list[Frame] = []
+        self.tick = 0  #: calls of the neurons that are the clock
         self._sites = Sites()
         #: What arrived at products from nothing declared, by row.
         self.arrived: dict[str, tuple[Arrivals, str]] = {}
@@ -112,7 +106,7 @@ class Watch(TorchDispatchMode):
         """Add a call to a row; what is of another kind than the rest of it has a row of its own."""
         if row in self.rows and self.rows[row].component != component:
             row = f"{row}.{component}"
-        self.rows.setdefault(row, Row(kind, component)).calls.append(call)
+        self.rows.setdefault(row, Row(kind, component)).calls.append(call._replace(tick=self.tick))
 
     def note(self, tensor: Tensor, name: str, origin: Origin) -> None:
         """Note what a module made; one that hands on what another one made has not made it."""
@@ -123,7 +117,7 @@ class Watch(TorchDispatchMode):
 
     def _neuron(self) -> Frame | None:
         """The outermost neuron that is running."""
-        return self.frames[-1].inside if self.frames else None
+        return self._frame().inside
 
     def _frame(self) -> Frame:
         return self.frames[-1] if self.frames else _OUTSIDE
@@ -159,11 +153,11 @@ class Watch(TorchDispatchMode):
         if operation.name in _BATCH_NORMS:
             self._batch_norm(frame, args, out)
             return
-        look = self.known.of
-        found = work(Given(operation.name, args, words, out, look, frame.name, self.events))
+        given = Given(operation.name, args, words, out, self.known.of, frame.name, self.events)
+        found = work(given)
         if found is not None:
-            call = Call(found.tally, found.analog, shape=frame.shape or _shape(args))
-            kind = type(frame.module).__name__ if not frame.module._modules else operation.name
+            call = _called(frame, args, found.tally, found.analog)
+            kind = operation.name if frame.module._modules else type(frame.module).__name__
             self.add(self._sites.row(frame, operation.name), kind, found.component, call)
         elif not operation.moves:
             self.uncounted[operation.name] += 1
@@ -174,20 +168,20 @@ class Watch(TorchDispatchMode):
         tally = network.batch_norm(out.numel(), channels, folded=folded)
         if folded and biased:  # it changes a bias that is there
             tally = Tally()
-        call = Call(tally, tally, shape=frame.shape or _shape(args))
+        call = _called(frame, args, tally, tally)
         self.add(self._sites.row(frame, "batch_norm"), type(frame.module).__name__, "norm", call)
 
     def _product(self, operation: Operation, args: Sequence[Any], out: Tensor) -> None:
-        choices = self.choices
-        product = read_product(operation.name, args, out, self.known.of, padded=choices.padded)
+        padded = self.choices.padded
+        product = read_product(operation.name, args, out, self.known.of, padded=padded)
         if product.left.constant and product.right.constant:
             self.known.tell(out, CONSTANT)
             return
         row, kind, component = self._name(operation, product)
         for side in product.sides:
-            if side.undeclared and side.tensor.is_floating_point():
+            if side.undeclared:
                 self.arrive(row, side.tensor)
-        call = call_of(product, row, self.events, padded=choices.padded)
+        call = call_of(product, row, self.events, padded=padded)
         shape = self._frame().shape
         self.add(row, kind, component, call._replace(shape=shape) if shape else call)
         self._sums.put(out, product.bias is not None)
@@ -221,8 +215,9 @@ class Watch(TorchDispatchMode):
     def _lstm(self, args: Sequence[Any], out: Tensor) -> None:
         frame = self._frame()
         for part, call in lstm_calls(args, out, self.known.of, frame.name, self.events):
-            row = ".".join(word for word in (frame.name, part) if word)
-            self.add(row, type(frame.module).__name__, "recurrent", call)
+            self.add(
+                f"{frame.name}.{part}".lstrip("."), type(frame.module).__name__, "recurrent", call
+            )
 
 
 _BATCH_NORMS = ("native_batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm")
@@ -230,13 +225,11 @@ _OUTSIDE = Frame("", nn.Module())
 
 
 def _operand(place: tuple[int, str], args: Sequence[Any], words: Mapping[str, Any]) -> Any:
-    at, name = place
-    return args[at] if at < len(args) else words.get(name)
+    return args[place[0]] if place[0] < len(args) else words.get(place[1])
 
 
 def _first(out: Any) -> Tensor | None:
-    found = tensors_of((out,)) if isinstance(out, (tuple, list)) else ()
-    return found[0] if found else None
+    return next(iter(tensors_of((out,))), None)
 
 
 def _shares(out: Tensor, args: Sequence[Any]) -> bool:
@@ -245,6 +238,8 @@ def _shares(out: Tensor, args: Sequence[Any]) -> bool:
     return bool(at) and any(address(x) == at for x in tensors_of(args))
 
 
-def _shape(args: Sequence[Any]) -> tuple[int, ...]:
+def _called(frame: Frame, args: Sequence[Any], tally: Tally, analog: Tally) -> Call:
     first = next(iter(tensors_of(args)), None)
-    return () if first is None else tuple(first.shape)
+    if first is None:
+        return Call(tally, analog, shape=frame.shape)
+    return Call(tally, analog, shape=frame.shape or tuple(first.shape), part=part_of(first))

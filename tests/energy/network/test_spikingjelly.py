@@ -170,8 +170,18 @@ def test_of_two_operands_of_spikes_it_counts_those_that_meet() -> None:
         (lambda: neuron.KLIFNode(), 3, 2, "binary"),
         (lambda: neuron.TernaryIFNode(), 2, 0, "ternary"),
         (lambda: neuron.ILIFNode(), 2, 1, "burst"),
+        # With an input that is added whole, (1 - 1 / tau) v + x: one addition less.
+        (lambda: neuron.LIFNode(decay_input=False), 2, 1, "binary"),
+        (lambda: neuron.ParametricLIFNode(decay_input=False), 2, 1, "binary"),
+        (lambda: neuron.KLIFNode(decay_input=False), 2, 2, "binary"),
+        (lambda: neuron.TernaryLIFNode(decay_input=False), 2, 1, "ternary"),
+        # c = a c + x, v = b v + c, and a reset.
+        (lambda: neuron.CUBALIFNode(c_decay=0.5, v_decay=0.5), 3, 2, "binary"),
     ],
-    ids=["IF", "LIF", "PLIF", "QIF", "EIF", "Izhikevich", "KLIF", "TernaryIF", "ILIF"],
+    ids=[
+        *("IF", "LIF", "PLIF", "QIF", "EIF", "Izhikevich", "KLIF", "TernaryIF", "ILIF"),
+        *("whole LIF", "whole PLIF", "whole KLIF", "whole TernaryLIF", "CUBALIF"),
+    ],
 )
 @pytest.mark.parametrize("mode", ["s", "m"])
 def test_every_kind_of_neuron(make: Any, adds: int, muls: int, levels: str, mode: str) -> None:
@@ -199,6 +209,17 @@ def test_neurons_that_multiply_over_time() -> None:
     neurons = counts.layer("0").tally
     assert neurons.ops[Op.NEURON_CMP] == neurons.slots == T * 2 * 6
     assert counts.layer("1").tally.ops[Op.AC] == 3 * neurons.spikes > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "adds", "muls"), [("ILCIFNode", 2, 0), ("ILCLIFNode", 2, 1), ("ILCCUBALIFNode", 3, 2)]
+)
+def test_neurons_with_connections_inside_of_a_layer(name: str, adds: int, muls: int) -> None:
+    # v + x; v_decay v + x; c = c_decay c + x, v = v_decay v + c: and a reset each.
+    counts = count_module(getattr(neuron, name)(3, 2), torch.rand(T, 5, 6))
+    (tally,) = (x.tally for x in counts.layers if x.tally.ops.get(Op.NEURON_UPDATE))
+    assert tally.ops[Op.NEURON_ADD] == adds * T * 5 * 6
+    assert tally.ops.get(Op.NEURON_MUL, 0) == muls * T * 5 * 6
 
 
 def test_sums_of_spikes_are_small_whole_numbers() -> None:

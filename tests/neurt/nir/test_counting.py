@@ -28,10 +28,6 @@ def works(rows: Sequence[LayerCount]) -> list[tuple[int, dict[Op, float], int, i
     return sorted(found, key=str)
 
 
-def is_neuron(row: LayerCount) -> bool:
-    return bool(row.tally.ops.get(Op.NEURON_UPDATE))
-
-
 def both(exported: Exported) -> tuple[Counts, Counts]:
     """Of the graph, and of the network that it was exported from."""
     x = exported.x
@@ -50,10 +46,6 @@ def both(exported: Exported) -> tuple[Counts, Counts]:
 def test_rows_are_those_of_the_network_itself(exported: Exported) -> None:
     ours, theirs = both(exported)
     rows = [list(side.layers) for side in (ours, theirs)]
-    if exported.exporter == "spikingjelly":
-        # The additions of two of its neurons are counted in the form in which they run there:
-        # CUBALIFNode as i = i + x, v + a (i - v), LIFNode without decay_input as v + (x - v) / tau.
-        rows = [[row for row in side if not is_neuron(row)] for side in rows]
     if repeats(exported):
         # It computes its next state twice, its recurrent layer too, and takes one of the two.
         [twice] = [x for x in rows[1] if x.name == "spiking.recurrent"]
