@@ -1,0 +1,148 @@
+"""The site of the documentation: built strictly, once, without network; looked at in a browser."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from exported import witness
+
+from neurt.verbs.commands import COMMANDS
+from neurt.verbs.flags import flag_fields
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+ROOT = Path(__file__).parents[1]
+AXE = (ROOT / "tests/vendor/axe.min.js").read_text(encoding="utf-8")
+CHROMIUM = shutil.which("chromium")
+#: One page of each kind, for what takes a second each.
+LOOKED_AT = ("index.html", "method/counting.html", "reference/commands.html", "search.html")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    for module in ("sphinx", "myst_parser", "furo"):
+        witness(module)
+    out = tmp_path_factory.mktemp("site")
+    build = [sys.executable, "-m", "sphinx", "-n", "-W", "--keep-going", "-q", "docs", str(out)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+    made = subprocess.run(build, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    return out
+
+
+class Tags(HTMLParser):
+    """What a page names: its ids, its links, and what a browser fetches to show it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: set[str] = set()
+        self.links: list[str] = []
+        self.fetched: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.ids.add(found.get("id") or "")
+        if tag == "a":
+            self.links.append(found.get("href") or "")
+        elif tag in ("script", "img", "source", "iframe"):
+            self.fetched.append(found.get("src") or "")
+        elif tag == "link" and found.get("rel") in ("stylesheet", "icon", "preload"):
+            self.fetched.append(found.get("href") or "")
+
+
+def test_every_link_inside_leads_to_a_page_and_its_anchor(site: Path) -> None:
+    pages = {
+        path.relative_to(site).as_posix(): Tags(path.read_text(encoding="utf-8"))
+        for path in site.rglob("*.html")
+    }
+    assert len(pages) > 20
+    lost = []
+    for name, page in pages.items():
+        for link in page.links:
+            parts = urlsplit(link)
+            if parts.scheme or not link:
+                continue
+            target = (site / name).parent / unquote(parts.path) if parts.path else site / name
+            key = os.path.relpath(target, site)
+            anchors = pages[key].ids if key in pages else None
+            if not target.exists() or (parts.fragment and parts.fragment not in (anchors or ())):
+                lost.append((name, link))
+    assert lost == []
+
+
+def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
+    for path in site.rglob("*.html"):
+        for source in Tags(path.read_text(encoding="utf-8")).fetched:
+            assert not urlsplit(source).netloc, (path.name, source)
+    for path in site.rglob("*.css"):
+        assert not re.findall(r"url\(['\"]?(?:https?:)?//", path.read_text(encoding="utf-8"))
+
+
+def test_every_command_has_a_section_with_its_flags(site: Path) -> None:
+    text = (site / "reference/commands.html").read_text(encoding="utf-8")
+    sections = re.split(r"<h2>neurt-energy ", text)[1:]
+    found = {re.split(r"<", section)[0]: section for section in sections}
+    assert [*found] == [command.name for command in COMMANDS]
+    for command in COMMANDS:
+        for field in flag_fields(command.request_type):
+            assert field.option in found[command.name], (command.name, field.option)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if find_spec("playwright") is None:
+        pytest.skip("needs the package playwright: pip install 'neurt-energy[test]'")
+    if CHROMIUM is None:
+        pytest.skip("needs the browser chromium: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+def test_the_search_works_from_disk(site: Path, browser: Browser) -> None:
+    tab = browser.new_page()
+    tab.goto(f"{(site / 'search.html').as_uri()}?q=dataflow")
+    tab.wait_for_selector("#search-results li a")
+    links = [one.get_attribute("href") or "" for one in tab.locator("#search-results li a").all()]
+    assert any("method/memory" in link for link in links)
+    tab.close()
+
+
+def grave(tab: Page) -> list[object]:
+    tab.evaluate(AXE)
+    found = tab.evaluate("() => axe.run({ resultTypes: ['violations'] })")
+    return [
+        (violation["id"], [node["html"][:150] for node in violation["nodes"]][:3])
+        for violation in found["violations"]
+    ]
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nobody_is_kept_out(site: Path, browser: Browser, scheme: str, width: int) -> None:
+    context = browser.new_context(
+        color_scheme="dark" if scheme == "dark" else "light",
+        viewport={"width": width, "height": 900},
+    )
+    tab = context.new_page()
+    for name in LOOKED_AT:
+        tab.goto((site / name).as_uri())
+        assert grave(tab) == [], name
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width, name
+    context.close()
