@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from energy.table import Table
 from reports.kit.files import write_atomically
+from reports.kit.latex_float import Fit
 from reports.run import run as data
 from reports.views.baselines import baselines
 from reports.views.blocks import blocks
@@ -116,6 +117,23 @@ class Run(data.Run):
         if figure is None:
             raise ValueError(f"picture '{picture}' is empty: nothing in this run sends events")
         return Picture(figure)
+
+    def to_latex(self, fit: Fit | str = Fit.ONE) -> str:
+        r"""A `table` for a paper, to `\input`: what each part costs, and what is saved.
+
+        It needs the packages booktabs and siunitx. What is the same in all rows stands in the
+        caption, beside model, weights, hardware, time steps, phase and tokens; an energy that is
+        not known is `unpriced`.
+
+        Args:
+            fit: `one` column of 8.5 cm, or the width of `two`, 17.8 cm.
+
+        Raises:
+            ValueError: If `fit` is neither.
+        """
+        from reports.views.latex import run_latex
+
+        return run_latex(self, Fit(fit))
 
     def _repr_html_(self) -> str:
         from reports.views.headline import run_html

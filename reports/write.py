@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reports.kit.files import prepare_directory, write_json, write_text
+from reports.kit.latex_float import Fit
 from reports.kit.pictures import Pictures, draw
 from reports.kit.slugs import slugs
 from reports.run.run import Run
 from reports.run.summary import counted, summary
 from reports.shown import TABLES
+from reports.views.latex import run_latex
 from reports.views.markdown import summary_markdown
 from reports.views.phases import phase_bills
 from reports.views.times import times
@@ -107,7 +109,7 @@ def views_of(out: Path) -> set[Path]:
     stems = [f"{kind}_{slug}" for kind in _DRAWN for slug in slugs(hardware)]
     pictures = {f"{stem}.{x}" for stem in ("spike_rates", *stems) for x in Pictures.ALL.suffixes}
     made = pictures | {"report.html", "roofline.csv", "batch.csv", "steps.csv", "times.csv"}
-    made |= {"card.md", "card.json"}
+    made |= {"card.md", "card.json", "table.tex"}
     return {out / name for name in made}
 
 
@@ -127,6 +129,11 @@ def _pictures(run: Run) -> Iterator[tuple[str, Callable[[], Figure]]]:
         yield f"components_{slug}", partial(per_component, *sides, *about)
         if len(run.phases) > 1:
             yield f"phases_{slug}", partial(per_phase, phase_bills(run, hw), *about)
+
+
+def write_run_latex(run: Run, out: Path, fit: Fit) -> Path:
+    """Write `table.tex`, a table of a run for a paper; raises OutputError if it cannot."""
+    return write_text(out / "table.tex", run_latex(run, fit))
 
 
 def write_run_parquet(run: Run, out: Path) -> list[Path]:

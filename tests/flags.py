@@ -168,6 +168,8 @@ COMMANDS: dict[str, tuple[Flags, dict[str, Trial]]] = {
         | trials(
             compare=Trial(shows="names"),
             parquet=Trial(shows="names"),
+            latex=Trial(shows="names"),
+            latex_fit=Trial("two", {"latex": ""}, shows="words", alone=IDLE),
             measured=Trial("", {"compare": ""}, shows="names", alone="put it beside others"),
         ),
     ),

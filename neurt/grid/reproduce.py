@@ -22,7 +22,7 @@ from neurt.measure.planning import known_shape
 from neurt.measure.widths import stored_widths
 from neurt.progress import Progress, Say, silent
 from neurt.requests.passes import ProfileRequest
-from neurt.requests.reproduce import ReproduceRequest
+from neurt.requests.reproduce import VARIED, ReproduceRequest
 from neurt.spiking.config import Code, Form, KeyValue, SpikingConfig
 from reports.kit.files import prepare_directory
 from reports.reproduce.rows import Measured, Reproduction
@@ -171,7 +171,22 @@ def described(
     run = Run("profile", asa, ssa, profiles, {}, {}, "")
     spiking = point.spiking
     return Measured(
-        run, str(spiking.form), str(spiking.code), _streams(spiking), _scopes(run, spiking)
+        run,
+        str(spiking.form),
+        str(spiking.code),
+        _streams(spiking),
+        _scopes(run, spiking),
+        _choices(spiking),
+    )
+
+
+def _choices(spiking: SpikingConfig) -> str:
+    """Choices of a conversion that have no column and are not what they are by default."""
+    usual = SpikingConfig(form=spiking.form)
+    return ", ".join(
+        f"{name} = {value}"
+        for name, value in spiking
+        if name not in VARIED and value != getattr(usual, name)
     )
 
 

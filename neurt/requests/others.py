@@ -26,6 +26,7 @@ from neurt.requests.layered import Layered
 from neurt.requests.loaded import Compiled, Seeded
 from neurt.requests.objective import Aimed
 from neurt.spiking.config import SpikingConfig
+from reports.kit.latex_float import Fit
 
 _PROFILE = "a name from the list, or a .toml file (FILE.toml:int8 for one of its precisions)"
 
@@ -112,6 +113,10 @@ class ReportRequest(Reported):
     --measured`); one run will do"""
     parquet: bool = False
     """tables as Parquet too (pip install 'neurt-energy[parquet]')"""
+    latex: bool = False
+    """a table for a paper too: table.tex of each run, or compare.tex; needs booktabs and siunitx"""
+    latex_fit: Fit = Fit.ONE
+    """how wide that table may be: one column of 8.5 cm, or the 17.8 cm of two"""
     out: Annotated[Path, Flag("DIR", "runs/TIME-report")] = Field(
         default_factory=lambda: dated("report")
     )
@@ -122,6 +127,8 @@ class ReportRequest(Reported):
     def idle(self) -> dict[str, str]:
         """See `Request.idle`."""
         found = super().idle()
+        if not self.latex:
+            found["latex_fit"] = "it is the width of the table of --latex; give --latex too"
         if self.compare:
             return found | {"details": "a comparison is one table"}
         return found | {"measured": "a report is of one run; put it beside others with --compare"}

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from energy.formulas import Attention
-from neurt.requests.base import Amount, Count, Flag, Jobs, Output, Seed
+from neurt.requests.base import MEASURED, Amount, Count, Flag, Jobs, Output, RequestError, Seed
 from neurt.requests.cluster import Clustered
 from neurt.requests.evaluate import CODES, Steps, forms_and_codes
 from neurt.requests.loaded import Compiled, Placed
@@ -20,6 +20,10 @@ from neurt.spiking.config import Code, Form, KeyValue, SpikingConfig
 MODELS = ("gpt2-small", "gpt2-medium", "gpt2-large", "gpt2-nano")
 #: Constants at three precisions, 45 nm.
 HARDWARE = ("45nm", "45nm-fp16", "45nm-int8")
+
+#: Choices of a conversion that the grid varies; all others are the same in all of its runs.
+VARIED = {"timesteps", "form", "code", "key_value"}
+_SHARED = tuple(name for name in MEASURED if name not in VARIED)
 
 
 class ReproduceRequest(Compiled, Placed, Output, Clustered):
@@ -39,6 +43,7 @@ class ReproduceRequest(Compiled, Placed, Output, Clustered):
     """codes of both blocks"""
     key_values: Annotated[tuple[KeyValue, ...], Field(min_length=1)] = (KeyValue.STORED,)
     """softmax attention finds K and V stored as analog values, or streams their events too"""
+    spiking: Annotated[SpikingConfig, Flag(only=_SHARED)] = SpikingConfig()
     attention: Annotated[tuple[Attention, ...], Field(min_length=1)] = (Attention.FULL,)
     """count all query-key pairs, or the causal half"""
     tokens: Count = 128
@@ -59,6 +64,13 @@ class ReproduceRequest(Compiled, Placed, Output, Clustered):
     def idle(self) -> dict[str, str]:
         """See `Request.idle`."""
         found = super().idle()
+        for choice in _SHARED:  # what changes nothing in any run
+            found.pop(choice, None)
+            whys = [asked.idle.get(choice) for asked in self.conversions]
+            if (why := whys[0]) is not None and None not in whys:
+                found[choice] = why
+        for choice in VARIED:  # each is a flag of its own, in the plural
+            found.pop(choice, None)
         if Form.SOFTMAX not in self.forms:
             found["key_values"] = "K and V of spikformer are spikes always; give --forms softmax"
         if self.ray is not None:
@@ -66,24 +78,49 @@ class ReproduceRequest(Compiled, Placed, Output, Clustered):
             found |= {"jobs": own, "memory_gib": own}
         return found
 
+    def check(self) -> None:
+        """See `Request.check`."""
+        super().check()
+        for asked in self.conversions:
+            if asked.conflict:
+                raise RequestError(asked.conflict)
+
+    @property
+    def conversions(self) -> list[SpikingConfig]:
+        """How models are converted, with choices that change nothing in some of them."""
+        return [
+            self._converted(coded, key_value, steps)
+            for coded, key_value, steps in product(self._coded, self.key_values, self.timesteps)
+        ]
+
+    @property
+    def _coded(self) -> list[tuple[Form, Code]]:
+        return forms_and_codes(self.forms, self.codes)
+
+    def _converted(
+        self, coded: tuple[Form, Code], key_value: KeyValue, steps: int
+    ) -> SpikingConfig:
+        form, code = coded
+        shared = self.spiking.model_dump(include=set(_SHARED))
+        return SpikingConfig(timesteps=steps, form=form, code=code, key_value=key_value, **shared)
+
     def points(self) -> tuple[ProfileRequest, ...]:
         """One run to measure per combination, without those that differ in nothing.
 
         No hardware is named in them: prices decide no count.
         """
         found: dict[str, ProfileRequest] = {}
-        coded = forms_and_codes(self.forms, self.codes)
-        for model, (form, code), key_value, pairs, steps in product(
-            self.models, coded, self.key_values, self.attention, self.timesteps
+        for model, coded, key_value, pairs, steps in product(
+            self.models, self._coded, self.key_values, self.attention, self.timesteps
         ):
-            # Spikformer's K and V are spikes whatever is asked for.
-            streamed = key_value if form is Form.SOFTMAX else KeyValue.STORED
+            asked = self._converted(coded, key_value, steps)
             point = ProfileRequest(
                 model=model,
                 hw=(),
                 seq_len=self.tokens,
                 attention=pairs,
-                spiking=SpikingConfig(timesteps=steps, form=form, code=code, key_value=streamed),
+                # What changes nothing, as K and V of spikformer, is as it is by default.
+                spiking=SpikingConfig(**asked.model_dump(exclude=set(asked.idle))),
                 weights=self.weights,
                 seed=self.seed,
                 device=self.device,

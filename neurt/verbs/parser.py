@@ -41,6 +41,13 @@ class Parser(argparse.ArgumentParser):
                 self.error(f"unrecognized arguments: {shortened(word)}{hint}")
         return super().parse_known_args(args, namespace)
 
+    def _get_option_tuples(self, option_string: str) -> list[Any]:
+        """What a shortened flag may mean; the singular of a flag is that flag."""
+        flag, equals, value = option_string.partition("=")
+        if f"{flag}s" in self._option_string_actions:
+            option_string = f"{flag}s{equals}{value}"
+        return super()._get_option_tuples(option_string)
+
     def error(self, message: str) -> NoReturn:
         """Raise UsageError."""
         raise UsageError(message, self.prog)

@@ -25,7 +25,7 @@ from reports.roofline.write import write_rooflines
 from reports.run.record import RunError
 from reports.shown import Run
 from reports.views.terminal import print_run
-from reports.write import write_report, write_run_parquet
+from reports.write import write_report, write_run_latex, write_run_parquet
 
 
 def run(request: ReportRequest, console: Console) -> object:
@@ -56,6 +56,7 @@ def run(request: ReportRequest, console: Console) -> object:
             files += write_report(one, out, pictures=request.pictures, page=request.page)
             files += write_rooflines(rooflines[name], out, pictures=request.pictures)
             files += write_run_parquet(one, out) if request.parquet else []
+            files += [write_run_latex(one, out, request.latex_fit)] if request.latex else []
     for one in runs.values():
         print_run(one, console, details=request.details)
     print_files(files, request.out, console)
@@ -73,7 +74,12 @@ def _compare(
     if runs:
         compared = compare_runs(runs, alone=request.measured)
         files += write_comparison(
-            compared, request.out, pictures=request.pictures, page=request.page, measured=lines
+            compared,
+            request.out,
+            pictures=request.pictures,
+            page=request.page,
+            measured=lines,
+            latex=request.latex_fit if request.latex else None,
         )
         if request.parquet:
             files.append(write_parquet(compared.to_frame(), request.out / "compare.parquet"))

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwmodels.errors import UserError
+from reports.compare.latex import comparison_latex
 from reports.compare.page import comparison_page
 from reports.compare.row import Rows
 from reports.compare.table import comparison_table, lines_table
 from reports.kit.files import prepare_directory, write_text
+from reports.kit.latex_float import Fit
 from reports.kit.pictures import Pictures, draw
 from reports.kit.table import escaped, to_markdown
 from reports.measured.lines import Line
@@ -38,6 +40,17 @@ class Comparison(Rows):
         """The table in Markdown, after what is the same in all rows."""
         table = comparison_table(self)
         return f"{escaped(table.title)}.\n\n{to_markdown(table)}\n"
+
+    def to_latex(self, fit: Fit | str = Fit.ONE) -> str:
+        r"""A `table` for a paper, to `\input`; it needs the packages booktabs and siunitx.
+
+        Args:
+            fit: `one` column of 8.5 cm, or the width of `two`, 17.8 cm, with energies per token.
+
+        Raises:
+            ValueError: If `fit` is neither.
+        """
+        return comparison_latex(self, Fit(fit))
 
     def plot(self) -> Picture:
         """Energy per token and savings, one line per row."""
@@ -79,16 +92,19 @@ def write_comparison(
     pictures: Pictures = Pictures.ALL,
     page: bool = True,
     measured: Sequence[Line] = (),
+    latex: Fit | None = None,
 ) -> list[Path]:
     """Write `compare.csv`, `compare.md`, the picture and `compare.html`, which has it inside.
 
-    With lines of `reports.measured.lines.beside` also `measured.csv`, `.md` and their picture.
+    With lines of `reports.measured.lines.beside` also `measured.csv`, `.md` and their picture; with
+    a width of `latex` also `compare.tex`.
     """
     prepare_directory(out)
     plot = cache(comparison.plot)
     files = [
         write_text(out / "compare.csv", lines_table(comparison).to_csv()),
         write_text(out / "compare.md", comparison.to_markdown()),
+        *([write_text(out / "compare.tex", comparison.to_latex(latex))] if latex else []),
         *draw(lambda: plot().figure, out / "compare", pictures),
     ]
     if measured:

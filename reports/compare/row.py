@@ -66,7 +66,9 @@ class Row:
             "tokens": f"{counts.tokens:,}",
             "attention": counts.attention,
             "dataflow": str(self.ssa.dataflow),
-            "counts": "measured" if self.run.command == "profile" else "planned",
+            "counts": "measured"
+            if self.run.command == "profile"
+            else f"planned at spike rate {self.run.settings['spike_rate']}",
         }
 
     @cached_property

@@ -33,6 +33,8 @@ class Measured:
     streams: str  #: operands of the products of attention whose events are counted
     #: what `attention block` may mean; the names say whether it is with projections
     scopes: tuple[Part, ...]
+    #: other choices of the conversion than those by default, in words
+    choices: str = ""
 
 
 class Events(NamedTuple):
@@ -83,6 +85,7 @@ COLUMNS: tuple[Column[Line], ...] = (
     *attributes("ssa", "dataflow"),
     *attributes("measured.run.asa", "phase", "batch", "tokens"),
     *attributes("part", "includes"),
+    *attributes("measured", "choices"),
 )
 
 #: One line of the table, by column.
@@ -109,7 +112,10 @@ class Reproduction:
     def facts(self) -> str:
         """What holds for all rows, in words."""
         asa = self.measured[0].run.asa
-        return f"{asa.phase}, {several(asa.tokens, 'token')}, batch {asa.batch}"
+        # A choice that changes nothing in a form of attention is missing there.
+        chosen = max((x.choices for x in self.measured), key=len)
+        facts = f"{asa.phase}, {several(asa.tokens, 'token')}, batch {asa.batch}"
+        return f"{facts}; where it has an effect {chosen}" if chosen else facts
 
 
 def stands(share: float | None) -> str:

@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from neurt.requests.reproduce import ReproduceRequest
+from neurt.requests.base import MEASURED, RequestError
+from neurt.requests.reproduce import VARIED, ReproduceRequest
+from neurt.spiking.config import Form, SpikingConfig
+from neurt.verbs.flags import flag_fields
 
 OUT = Path("out")
 
@@ -51,3 +54,38 @@ def test_an_empty_list_is_refused(field: str) -> None:
 def test_a_number_that_is_none_is_refused(field: str, value: int) -> None:
     with pytest.raises(ValidationError, match=field):
         ReproduceRequest(**{field: value}, out=OUT)
+
+
+def test_other_choices_of_the_conversion_are_those_of_all_runs() -> None:
+    chosen = SpikingConfig(threshold=2, head=True, lif_quantile=0.7)
+    request = ReproduceRequest(models=("a",), timesteps=(2,), spiking=chosen, out=OUT)
+    literal, usual = (point.spiking for point in request.points())
+    assert (literal.form, usual.form) == (Form.SPIKFORMER, Form.SOFTMAX)
+    assert {(x.threshold, x.head) for x in (literal, usual)} == {(2, True)}
+    # Softmax attention has no LIF neurons: there the quantile is as it is by default.
+    assert (literal.lif_quantile, usual.lif_quantile) == (0.7, SpikingConfig().lif_quantile)
+
+
+@pytest.mark.parametrize(
+    ("forms", "idle"),
+    [
+        (("spikformer", "softmax"), False),
+        (("softmax",), True),
+    ],
+)
+def test_a_choice_is_idle_where_it_changes_no_run(forms: tuple[str, ...], idle: bool) -> None:
+    asked = ReproduceRequest(spiking=SpikingConfig(lif_quantile=0.7), forms=forms, out=OUT)
+    assert ("lif_quantile" in asked.idle()) is idle
+
+
+def test_choices_that_exclude_each_other_in_any_run_are_refused() -> None:
+    spiking = SpikingConfig(dead_zone="loss")
+    ReproduceRequest(forms=("softmax",), spiking=spiking, out=OUT).check()
+    with pytest.raises(RequestError, match="signed_if in spikformer attention"):
+        ReproduceRequest(spiking=spiking, out=OUT).check()
+
+
+def test_every_choice_of_a_conversion_is_a_flag() -> None:
+    flags = {field.path[-1] for field in flag_fields(ReproduceRequest)}
+    plural = {"timesteps", "forms", "codes", "key_values"}
+    assert {x for x in MEASURED if x not in VARIED} | plural <= flags

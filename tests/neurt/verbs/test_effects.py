@@ -106,6 +106,7 @@ def run(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
             if name.endswith(".csv")
         }
         shown = said.getvalue().replace(str(out), "OUT")
+        shown += "".join(x.read_text(encoding="utf-8") for x in out.rglob("*.tex"))
         card = files["card.md"].read_text(encoding="utf-8") if "card.md" in files else ""
         return Ran(status, tables, {*files}, shown, error.getvalue(), card)
 

@@ -182,3 +182,17 @@ def test_nothing_is_written_of_a_run_that_was_edited(runs: list[Path], asked: As
     with pytest.raises(ShapeError, match="describe no known model"):
         asked(*runs, "--out", "out")
     assert not Path("out").exists()
+
+
+@pytest.mark.parametrize("fit", ["one", "two"])
+def test_latex_writes_a_table_for_a_paper(runs: list[Path], asked: Ask, fit: str) -> None:
+    quick = ["--pictures", "none", "--no-page", "--latex", "--latex-fit", fit]
+    asked(runs[0], "--out", "alone", *quick)
+    asked(*runs, "--compare", "--out", "both", *quick)
+    star = "" if fit == "one" else "*"
+    for path in ("alone/table.tex", "both/compare.tex"):
+        assert f"\\begin{{table{star}}}" in Path(path).read_text(encoding="utf-8")
+
+
+def test_the_width_of_no_table_is_refused(runs: list[Path]) -> None:
+    assert main(["report", str(runs[0]), "--latex-fit", "two"]) == 2

@@ -20,7 +20,9 @@ def test_what_was_run_in_words() -> None:
     )
 
 
-@pytest.mark.parametrize(("command", "counts"), [("profile", "measured"), ("plan", "planned")])
+@pytest.mark.parametrize(
+    ("command", "counts"), [("profile", "measured"), ("plan", "planned at spike rate 0.125")]
+)
 def test_a_row_says_whether_it_was_measured(
     make_run: Callable[..., Run], command: str, counts: str
 ) -> None:
