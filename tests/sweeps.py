@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from neurt.requests.evaluate import EvaluateRequest, SweepRequest
+from neurt.requests.evaluate import EvaluateRequest
+from neurt.requests.sweep import SweepRequest
 from reports.quality.sweep import MEASURED
 
 Ask = Callable[..., SweepRequest]

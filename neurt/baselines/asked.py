@@ -70,6 +70,11 @@ class Asked:
         return self.kind in (Kind.TEAL, Kind.WINA, Kind.TWIN)
 
     @property
+    def reads_weights(self) -> bool:
+        """Whether it is made of the weights of the analog model before it reads."""
+        return self.kind in (Kind.W8A8, Kind.W4A16, Kind.WINA)
+
+    @property
     def is_of_conversion(self) -> bool:
         """Whether it follows from the conversion, and not from the analog model alone."""
         return self.kind in (Kind.ZONES, Kind.TWIN)

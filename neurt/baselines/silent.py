@@ -47,9 +47,8 @@ def zones_of(
 
 def _measure(zones: dict[Asked, Zones], name: str, layer: nn.Module, x: Tensor) -> Tensor:
     """Find the threshold of a layer for each baseline; its input passes on unchanged."""
-    norms = out_by_in(layer).norm(dim=0)
     for asked, found in zones.items():
-        weight = norms if asked.kind is Kind.WINA else None
+        weight = out_by_in(layer).norm(dim=0) if asked.kind is Kind.WINA else None
         assert asked.number is not None
         found[name] = partial(_silenced, weight, threshold(_sizes(weight, x), asked.number))
     return x

@@ -13,6 +13,7 @@ from neurt.evaluation.hidden import FINAL
 from neurt.evaluation.read import Twin
 from neurt.evaluation.sums import Scores, Sums
 from neurt.families import Shape, read_shape
+from neurt.loading.placement import compute_device
 from neurt.text.windows import QualityError, Window, check_windows
 from reports.kit.closeness import Closeness
 from reports.quality.evaluation import (
@@ -49,7 +50,9 @@ def check_pair(
 
 def inputs_of(model: PreTrainedModel, ids: Tensor, part: list[Window]) -> Tensor:
     """Token ids (batch, tokens) of windows of a text, where the model is."""
-    return torch.stack([ids[window.start : window.stop] for window in part]).to(model.device)
+    return torch.stack([ids[window.start : window.stop] for window in part]).to(
+        compute_device(model)
+    )
 
 
 def compared(

@@ -16,6 +16,7 @@ from neurt.evaluation.streamed import compare_streamed
 from neurt.families import Shape
 from neurt.loading.faults import explains_device
 from neurt.loading.models import LoadedModel, ModelError, Weights, load_model
+from neurt.loading.placement import compute_device
 from neurt.loading.source import resolve
 from neurt.measure.layerwise import (
     check_disk,
@@ -117,7 +118,7 @@ def measured(
         twins = tuple(Twin(each.name, each.kind, each.number) for each in prepared)
     facts = Facts(
         *(loaded.name, loaded.weights, analog.weights, choices, text_name, calibration.name),
-        *(loaded.placement.facts, aim.facts, (window, stride, len(plan)), loaded.shape.layers),
+        *(loaded.placed, aim.facts, (window, stride, len(plan)), loaded.shape.layers),
         twins,
     )
     return facts, read
@@ -143,7 +144,7 @@ def _prepared(
         longest = min(loaded.shape.span, max(window, WINDOW))
         directory = loaded.source.directory
         calibration = calibrated_on(loaded.tokenizer, tokens=longest, model=directory)
-    seen = [ids.to(analog.model.device) for ids in calibration.windows]
+    seen = [ids.to(compute_device(analog.model)) for ids in calibration.windows]
     return tuple(prepare(asked, analog.model, spiking, seen))
 
 
@@ -203,8 +204,20 @@ def _baseline(
         return loaded
     if not asked.is_dir():
         raise ModelError(f"baseline '{asked}' is not a directory; give one with a config.json")
-    opens = open_model if isinstance(loaded, OpenedModel) else load_model
-    baseline = opens(str(asked), Weights.PRETRAINED, device=request.device, dtype=request.dtype)
+    device, dtype = request.device, request.dtype
+    baseline: LoadedModel | OpenedModel
+    if isinstance(loaded, OpenedModel):
+        baseline = open_model(str(asked), Weights.PRETRAINED, device=device, dtype=dtype)
+    else:
+        baseline = load_model(
+            str(asked),
+            Weights.PRETRAINED,
+            device=device,
+            dtype=dtype,
+            device_map=request.device_map,
+        )
+        if baseline.spread is not None:
+            baseline.spread(baseline.model)
     if baseline.spiking is not None:
         raise ModelError(f"baseline '{asked}' is a converted model; give an analog one")
     if baseline.tokenizer.get_vocab() != loaded.tokenizer.get_vocab():

@@ -78,7 +78,7 @@ class Facts:
     choices: dict[str, Any]  #: of the conversion
     text: str  #: what is read
     calibration: str  #: what was converted on
-    ran: dict[str, str]  #: device and precision
+    ran: dict[str, Any]  #: device and precision
     aim: dict[str, Any]  #: what dead zones are to spare
     windows: tuple[int, int, int]  #: tokens of one, tokens from one to the next, how many
     layers: int  #: transformer layers

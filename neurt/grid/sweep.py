@@ -12,7 +12,8 @@ from neurt.grid.side_by_side import Task, by_process, side_by_side, threads_of
 from neurt.measure.memory import evaluation_bytes
 from neurt.measure.planning import known_shape
 from neurt.progress import Progress, Say, silent
-from neurt.requests.evaluate import EvaluateRequest, SweepRequest
+from neurt.requests.evaluate import EvaluateRequest
+from neurt.requests.sweep import SweepRequest
 from neurt.spiking.config import Coded, stored_choices
 from reports.kit.files import prepare_directory
 from reports.quality.sweep import MEASURED, Sweep

@@ -85,6 +85,28 @@ class Spread:
                 add_hook_to_module(module, AlignDevicesHook(first))
         return self.where.device
 
+    def gather(self, model: PreTrainedModel) -> None:
+        """Bring a model that was put there into the memory of the CPU; files stay mapped."""
+        remove_hook_from_module(model, recurse=True)
+        vars(model).pop("hf_device_map", None)
+        opened: dict[tuple[str, str], nn.Parameter] = {}  # tied weights stay one
+        for name, parameter in [*model.named_parameters(remove_duplicate=False)]:
+            if parameter.device.type != "meta":
+                continue
+            owner, _, own = name.rpartition(".")
+            if name in self.waiting:
+                held = nn.Parameter(self.waiting[name], requires_grad=False)
+            else:
+                place = self.files[name]["safetensors_file"], self.files[name]["weight_name"]
+                if place not in opened:
+                    with safe_open(place[0], "pt") as file:
+                        read = file.get_tensor(place[1]).to(parameter.dtype)
+                    opened[place] = nn.Parameter(read, requires_grad=False)
+                held = opened[place]
+            setattr(model.get_submodule(owner), own, held)
+        model.to("cpu")  # type: ignore[arg-type]
+        model.tie_weights()
+
     def _index(self, model: PreTrainedModel) -> dict[str, dict[str, str]]:
         """In which file each parameter on the disk is, as Accelerate asks for it."""
         if why := "are random" if self.drawn else _why_not_in_files(self.source):

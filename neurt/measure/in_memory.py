@@ -17,6 +17,7 @@ from hwmodels.errors import UserError
 from hwmodels.plain import quoted
 from neurt.closed_form.passes import check_stages
 from neurt.loading.models import LoadedModel
+from neurt.loading.placement import compute_device
 from neurt.loading.source import ModelSource
 from neurt.measure.profiling import measure
 from neurt.requests.passes import PassRequest
@@ -139,4 +140,4 @@ def _token_ids(given: Any, model: PreTrainedModel) -> Tensor:
             f"token ids must be whole numbers (batch, tokens), at least one, not {ids.dtype} of "
             f"shape {tuple(ids.shape)}"
         )
-    return ids.to(device=model.device, dtype=torch.long)
+    return ids.to(device=compute_device(model), dtype=torch.long)

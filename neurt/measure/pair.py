@@ -12,7 +12,7 @@ from neurt.loading.models import LoadedModel, Weights, load_model
 from neurt.loading.source import ModelSource
 from neurt.progress import Progress, Say, silent
 from neurt.requests.base import Calibrated
-from neurt.requests.loaded import Mapped, Seeded
+from neurt.requests.loaded import Seeded
 from neurt.requests.loaded import Weights as Asked
 from neurt.spiking.config import Code, SpikingConfig
 from neurt.spiking.conversion import ConversionError, convert, fuse
@@ -59,7 +59,7 @@ def load(
         progress,
         device=request.device,
         dtype=request.dtype,
-        device_map=request.device_map if isinstance(request, Mapped) else None,
+        device_map=getattr(request, "device_map", None),
         any_ids=any_ids,
         values=values,
     )

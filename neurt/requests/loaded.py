@@ -102,8 +102,8 @@ class Seeded(Weights):
         return found
 
 
-class Mapped(Seeded):
-    """Which model, maybe over several devices."""
+class Mapped(Placed):
+    """Where a model runs, maybe over several devices."""
 
     device_map: Annotated[str | None, Flag("MAP", group="device")] = None
     """parts of the model over several devices, by Accelerate: auto (accelerators, then memory, then
@@ -117,3 +117,21 @@ class Mapped(Seeded):
         if self.device_map is not None:
             found["device"] = "the map says where each part is; leave out --device-map"
         return found
+
+    def check(self) -> None:
+        """See `Request.check`."""
+        super().check()
+        if self.device_map is None:
+            return
+        if getattr(self, "stream", False):
+            raise RequestError(
+                "--stream has one transformer layer in memory, and --device-map says where all of "
+                "them are; leave out one of the two"
+            )
+        gpus: float = getattr(self, "gpus_per_point", 0)
+        if getattr(self, "ray", None) is not None and (self.device_map != "auto" or gpus < 1):
+            raise RequestError(
+                "--ray gives each point devices of its own, over which --device-map auto can "
+                "spread a model; give that with --gpus-per-point 1 or more, or leave out one of "
+                "the two"
+            )

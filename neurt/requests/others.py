@@ -23,7 +23,7 @@ from neurt.requests.base import (
 )
 from neurt.requests.hardware import Bound, Timed, check_both_sides
 from neurt.requests.layered import Layered
-from neurt.requests.loaded import Compiled, Seeded
+from neurt.requests.loaded import Compiled, Mapped, Seeded
 from neurt.requests.objective import Aimed
 from neurt.spiking.config import SpikingConfig
 from reports.kit.latex_float import Fit
@@ -31,7 +31,7 @@ from reports.kit.latex_float import Fit
 _PROFILE = "a name from the list, or a .toml file (FILE.toml:int8 for one of its precisions)"
 
 
-class ConvertRequest(Aimed, Calibrated, Layered, Compiled, Seeded):
+class ConvertRequest(Aimed, Calibrated, Layered, Compiled, Mapped, Seeded):
     """A model to convert and write as any Hugging Face tool loads it."""
 
     spiking: Conversion = SpikingConfig()

@@ -26,7 +26,7 @@ from neurt.requests.base import (
     dated,
 )
 from neurt.requests.hardware import Bound, Compared, Hardware
-from neurt.requests.loaded import Compiled, Mapped
+from neurt.requests.loaded import Compiled, Mapped, Seeded
 from neurt.requests.networks import FromNIR
 from neurt.requests.objective import Aimed
 from neurt.spiking.config import SpikingConfig
@@ -106,7 +106,7 @@ class PassRequest(Reported, Compared, Passes, Model):
         return found
 
 
-class ProfileRequest(Aimed, PassRequest, Calibrated, Text, Compiled, Mapped):
+class ProfileRequest(Aimed, PassRequest, Calibrated, Text, Compiled, Mapped, Seeded):
     """A measured run."""
 
     group: ClassVar[str] = "passes"
@@ -207,7 +207,7 @@ class PlanRequest(Carded, PassRequest):
         return found
 
 
-class CountRequest(FromNIR, Carded, Kept, Bound, Text, Passes, Mapped):
+class CountRequest(FromNIR, Carded, Kept, Bound, Text, Passes, Mapped, Seeded):
     """An analog model alone, or a spiking network, measured."""
 
     group: ClassVar[str] = "passes"

@@ -11,9 +11,9 @@ from pydantic import Field
 from energy.formulas import Attention
 from neurt.requests.base import MEASURED, Amount, Count, Flag, Jobs, Output, RequestError, Seed
 from neurt.requests.cluster import Clustered
-from neurt.requests.evaluate import CODES, Steps, forms_and_codes
-from neurt.requests.loaded import Compiled, Placed
+from neurt.requests.loaded import Compiled, Mapped
 from neurt.requests.passes import ProfileRequest
+from neurt.requests.sweep import CODES, Steps, forms_and_codes
 from neurt.spiking.config import Code, Form, KeyValue, SpikingConfig
 
 #: The sizes that the published range speaks of, and the trained model that the package ships.
@@ -26,7 +26,7 @@ VARIED = {"timesteps", "form", "code", "key_value"}
 _SHARED = tuple(name for name in MEASURED if name not in VARIED)
 
 
-class ReproduceRequest(Compiled, Placed, Output, Clustered):
+class ReproduceRequest(Compiled, Mapped, Output, Clustered):
     """Every combination of the given models, conversions and conventions, each measured once."""
 
     group: ClassVar[str] = "grid"
@@ -125,6 +125,7 @@ class ReproduceRequest(Compiled, Placed, Output, Clustered):
                 seed=self.seed,
                 device=self.device,
                 dtype=self.dtype,
+                device_map=self.device_map,
                 compile_codes=self.compile_codes,
                 text=self.text,
                 out=self.out,

@@ -55,6 +55,11 @@ class OpenedModel:
         return self.model.where
 
     @property
+    def placed(self) -> dict[str, object]:
+        """What records say of where it runs."""
+        return {**self.placement.facts}
+
+    @property
     def stored(self) -> Stored:
         """Its checkpoint."""
         return self.model.stored

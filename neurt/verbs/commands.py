@@ -112,7 +112,7 @@ COMMANDS = tuple(
         (
             "sweep",
             "many conversions of one model: what each saves and costs in quality",
-            "evaluate.SweepRequest",
+            "sweep.SweepRequest",
             POINTS,
         ),
         (

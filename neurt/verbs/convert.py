@@ -99,6 +99,8 @@ def _whole(
     progress("writing", 0, 1)
     write_text(request.out / UNFINISHED, _asked(request))
     copy_texts(source.directory, request.out)
+    if loaded.spread is not None:
+        loaded.spread.gather(spiking)
     save_model(spiking, loaded.tokenizer, request.out, loaded.placement.precision)
     path = _record(request, loaded, calibration, aim, spiking.config.spiking)
     remove(request.out / UNFINISHED)
@@ -180,7 +182,7 @@ def _record(
         "calibration_tokens": sum(ids.numel() for ids in calibration.windows),
         "spiking": spiking,
         **aim.facts,
-        **loaded.placement.facts,
+        **loaded.placed,
         "versions": dict(versions()),
         "created": now(),
     }

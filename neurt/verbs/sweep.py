@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from neurt.requests.evaluate import SweepRequest
+from neurt.requests.sweep import SweepRequest
 from neurt.verbs.console import print_files, say
 
 

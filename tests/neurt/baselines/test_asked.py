@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurt.baselines.asked import Asked, BaselineError, Kind, parse, parse_all
-from neurt.requests.evaluate import EvaluateRequest, SweepRequest
+from neurt.requests.evaluate import EvaluateRequest
+from neurt.requests.sweep import SweepRequest
 
 
 @pytest.mark.parametrize(

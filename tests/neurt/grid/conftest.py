@@ -8,7 +8,7 @@ import pytest
 from sweeps import Ask, Evaluations
 
 import neurt.grid.sweep
-from neurt.requests.evaluate import SweepRequest
+from neurt.requests.sweep import SweepRequest
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ def test_points_that_are_known_need_no_torch(
     script = (
         "import sys\n"
         "from neurt.grid.sweep import run_sweep\n"
-        "from neurt.requests.evaluate import SweepRequest\n"
+        "from neurt.requests.sweep import SweepRequest\n"
         "found = run_sweep(SweepRequest.model_validate_json(sys.argv[1]))\n"
         "print(len(found.points), *sorted({'torch', 'transformers', 'pandas'} & set(sys.modules)))"
     )

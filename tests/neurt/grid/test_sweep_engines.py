@@ -15,7 +15,8 @@ import neurt.grid.reaching
 from neurt.grid.grid import GridError
 from neurt.grid.reaching import ClusterError
 from neurt.grid.sweep import run_sweep
-from neurt.requests.evaluate import EvaluateRequest, SweepRequest
+from neurt.requests.evaluate import EvaluateRequest
+from neurt.requests.sweep import SweepRequest
 from reports.quality.sweep import EQUAL, SWEEP
 
 pytestmark = pytest.mark.usefixtures("alone")

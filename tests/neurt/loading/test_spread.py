@@ -50,14 +50,18 @@ def gpt2_at(tmp_path: Path, words: Callable[..., Any]) -> Path:
 
 
 def written(command: str, model: Path, out: Path, placed: Mapping[str, str] | None) -> bytes:
-    line = f"{command} --model {model} --hw 45nm --pictures none --quiet".split()
-    if placed is not None:
-        out.parent.mkdir(exist_ok=True)
-        asked = out.parent / f"{out.name}.json"
-        asked.write_text(json.dumps(placed), encoding="utf-8")
-        line += ["--device-map", str(asked)]
-    assert main([*line, "--out", str(out)]) == 0
+    ran(f"{command} --model {model} --hw 45nm --pictures none", out, placed)
     return (out / "counts.csv").read_bytes()
+
+
+def ran(line: str, out: Path, placed: Mapping[str, str] | None) -> None:
+    asked = []
+    if placed is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        file = out.parent / f"{out.name}.json"
+        file.write_text(json.dumps(placed), encoding="utf-8")
+        asked = ["--device-map", str(file)]
+    assert main([*line.split(), *asked, "--quiet", "--out", str(out)]) == 0
 
 
 COUNTS = {
@@ -181,3 +185,73 @@ def test_nothing_is_written(llama_at: Path) -> None:
     assert sorted(llama_at.iterdir()) == before
     assert load_file(llama_at / "model.safetensors")
     assert find_device("cpu") == torch.device("cpu")
+
+
+READ = "--max-tokens 24 --window 12 --calibration-tokens 32 --hw 45nm --pictures none"
+
+
+@pytest.mark.parametrize("form", ["softmax", "spikformer"])
+def test_a_conversion_over_cpu_and_disk_is_written_and_read_as_one_of_one_place(
+    form: str, llama_at: Path, gpt2_at: Path, tmp_path: Path
+) -> None:
+    for model, placed in ((llama_at, LLAMA), (gpt2_at, {"": "disk"})):
+        made = {}
+        for where, given in {"one": None, "spread": placed}.items():
+            out = tmp_path / where / model.name
+            ran(f"convert --model {model} --calibration-tokens 32 --form {form}", out, given)
+            made[where] = load_file(out / "model.safetensors")
+            read = READ.replace("--calibration-tokens 32", "")
+            ran(f"evaluate --model {out} {read}", out / "read", given)
+        assert made["one"].keys() == made["spread"].keys()
+        assert all(torch.equal(x, made["spread"][name]) for name, x in made["one"].items())
+        one, spread = (tmp_path / where / model.name for where in made)
+        for file in ("counts.csv", "quality.csv", "quality_layers.csv"):
+            assert (spread / "read" / file).read_bytes() == (one / "read" / file).read_bytes()
+        assert json.loads((spread / "convert.json").read_bytes())["device_map"] == placed
+
+
+def test_evaluations_and_grids_over_cpu_and_disk_are_those_of_one_place(
+    llama_at: Path, tmp_path: Path
+) -> None:
+    baselines = "--baselines teal zones twin"
+    grid = "--hw 45nm --pictures none --forms softmax --timesteps 2"
+    for command, tables in {
+        f"evaluate --model {llama_at} {READ} {baselines}": (
+            "counts.csv",
+            "quality.csv",
+            "quality_baselines.csv",
+            "quality_layers.csv",
+        ),
+        f"sweep --model {llama_at} {READ} {grid} --thresholds 1 --resolutions 1": ("sweep.csv",),
+        f"reproduce --models {llama_at} {grid} --tokens 8 --jobs 1": ("reproduce.csv",),
+    }.items():
+        one, spread = (tmp_path / f"{where}-{command[:5]}" for where in ("one", "spread"))
+        ran(command, one, None)
+        ran(command, spread, LLAMA)
+        for table in tables:
+            assert (spread / table).read_bytes() == (one / table).read_bytes(), (command, table)
+
+
+CANNOT = {
+    "evaluate --model gpt2-nano --stream --device-map auto": "--stream has one transformer layer",
+    "convert --model gpt2-nano --out x --stream --device-map auto": "--stream has one transformer",
+    "evaluate --model gpt2-nano --baselines wina --device-map auto": "baseline 'wina=0.4' is made",
+    "sweep --model gpt2-nano --ray local --device-map auto": "give that with --gpus-per-point 1",
+    "reproduce --ray local --gpus-per-point 1 --device-map map.json": "leave out one of the two",
+    "sweep --model gpt2-nano --device cpu --device-map auto": "leave out --device-map",
+    "finetune --model gpt2-nano --text sotu --device-map auto": "unrecognized arguments",
+    "pretrain --text sotu --device-map auto": "unrecognized arguments",
+}
+
+
+@pytest.mark.parametrize("line", CANNOT)
+def test_what_cannot_be_spread_is_one_line(
+    line: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        raise SystemExit(main(line.split()))
+    said = capsys.readouterr().err.strip().splitlines()
+    assert stopped.value.code == 2
+    assert CANNOT[line] in said[-1]
+    assert not list(tmp_path.iterdir())

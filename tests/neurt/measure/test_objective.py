@@ -16,9 +16,9 @@ from neurt.cli import main
 from neurt.families import Shape
 from neurt.measure.objective import FINEST, TOUCHED, Prices, aim_of, prices_of, resolution_at
 from neurt.measure.widths import StoredWidths
-from neurt.requests.evaluate import SweepRequest
 from neurt.requests.others import ConvertRequest
 from neurt.requests.passes import ProfileRequest
+from neurt.requests.sweep import SweepRequest
 from neurt.spiking.config import SpikingConfig
 
 ZONES: dict[str, Any] = {"form": "softmax", "code": "pow2", "dead_zone": "loss"}

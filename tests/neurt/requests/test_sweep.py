@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from neurt.requests.evaluate import EvaluateRequest, SweepRequest
+from neurt.requests.evaluate import EvaluateRequest
+from neurt.requests.sweep import SweepRequest
 from neurt.spiking.config import Code, DeadZone, Form, SpikingConfig
 
 
