@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hwmodels.catalog import profile_names as profile_names
     from hwmodels.catalog import siblings as siblings
     from hwmodels.compose import with_prices as with_prices
+    from hwmodels.constants import with_constants as with_constants
     from hwmodels.dataflow import Dataflow as Dataflow
     from hwmodels.machine import Delivery as Delivery
     from hwmodels.machine import Encoding as Encoding

@@ -88,6 +88,16 @@ def load_sibling(name_or_path: str | Path, precision: str) -> HardwareProfile | 
     return None if sibling is None else load_profile(sibling)
 
 
+def parse_profile(text: str, path: Path) -> HardwareProfile:
+    """The profile that the text of a file says, before it is written; errors as of `load_profile`.
+
+    Args:
+        text: TOML.
+        path: Where the file will be; what it extends is looked for from there.
+    """
+    return _composed(Document.parse(text, str(path), path), None)
+
+
 class Checked(NamedTuple):
     """What is to be said of a profile at one precision."""
 

@@ -8,6 +8,11 @@ from typing import Any
 from hwmodels.ops import Buffer, Op
 from hwmodels.profile import HardwareProfile
 
+#: The dialect that pydantic writes, and a name for the schema, which is to be had from the command
+#: line and nowhere else.
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+SCHEMA_ID = "urn:neurt-energy:hardware-profile"
+
 
 def file_schema() -> dict[str, Any]:
     """The schema of a file: that of a profile, and the keys by which files are composed.
@@ -35,4 +40,5 @@ def file_schema() -> dict[str, Any]:
         "type": "object",
         "additionalProperties": part,
     }
-    return schema | {"anyOf": [{"required": required}, {"required": ["extends"]}]}
+    head = {"$schema": DIALECT, "$id": SCHEMA_ID}
+    return head | schema | {"anyOf": [{"required": required}, {"required": ["extends"]}]}

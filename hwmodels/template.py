@@ -12,7 +12,7 @@ from hwmodels.plain import quoted
 from hwmodels.prices import Evidence, Name
 from hwmodels.profile import HardwareProfile, ProfileError
 from hwmodels.systems import Boundary
-from hwmodels.template_text import EXTENDING, WHOLE
+from hwmodels.template_text import EXTENDING, SCHEMA_FILE, WHOLE
 
 #: Operations that have a price of their own: traffic and fetches are charged by the byte.
 PRICED = [op for op in Op if op.buffer is None and op is not Op.DELIVERY]
@@ -25,6 +25,7 @@ def template(name: str) -> str:
         ProfileError: If the name cannot be the name of a file.
     """
     words = {
+        "schema": SCHEMA_FILE,
         "name": _checked(name),
         "operations": _listed(f"{op:<14} {op.definition}" for op in PRICED),
         "buffers": _listed(f"{b:<14} {_traffic(b)}" for b in Buffer),
@@ -53,6 +54,7 @@ def extension_template(name: str, reference: str, parent: HardwareProfile) -> st
     op = next((op for op in (Op.MAC, Op.AC) if op in parent.prices), Op.AC)
     before = parent.prices.get(op)
     words = {
+        "schema": SCHEMA_FILE,
         "name": _checked(name),
         "parent": reference,
         "reference": _quoted(reference),

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+#: The schema that new profiles point editors to, in the folder of the profile.
+SCHEMA_FILE = "hardware.schema.json"
+
 #: Of `hw new NAME`.
 WHOLE = """\
+#:schema ./{schema}
 # A hardware profile. It is valid as it stands: replace the numbers and the citations, and delete
 # what you do not know. An operation without a price is reported as unpriced, never taken for zero.
 #   neurt-energy hw validate FILE     checks it
@@ -161,6 +165,7 @@ state = "sram"
 
 #: Of `hw new NAME --extends`.
 EXTENDING = """\
+#:schema ./{schema}
 # A hardware profile that starts from another. It is valid as it stands.
 #   neurt-energy hw diff {parent} FILE     shows what it changes
 # `neurt-energy hw new NAME` without --extends explains every key.

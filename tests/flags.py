@@ -52,7 +52,12 @@ CONVERSION = trials(
     head=Trial(),
     coders=Trial("layer", {"model": "smollm2-135m"}),  # GPT-2 has one layer where others have three
 )
-STORED = trials(hw="7nm", widths="weights=8", room=Trial("fixed-order", {"hw": "small.toml"}))
+STORED = trials(
+    hw="7nm",
+    set="prices.mac=0.5pJ",
+    widths="weights=8",
+    room=Trial("fixed-order", {"hw": "small.toml"}),
+)
 BOUND = trials(fusion="unfused")
 EXECUTED = STORED | trials(dataflow="stepwise", encoding="packed", reuse="event=1")
 TIMED = EXECUTED | trials(
@@ -175,6 +180,6 @@ COMMANDS: dict[str, tuple[Flags, dict[str, Trial]]] = {
     ),
     "check claims.csv": (
         {},
-        trials(hw="45nm-int8", tolerance="0.2"),
+        trials(hw="45nm-int8", set="prices.mac=5.2pJ", tolerance="0.2"),
     ),
 }

@@ -130,7 +130,7 @@ def _edited(path: Path) -> PointError:
 
 def point_stem(point: ProfileRequest, source: ModelSource, decides: str) -> str:
     """The name of a run, without the digest of its content; `decides` is its `fingerprint`."""
-    asked = point.model_dump_json(exclude={"out", "text", "hw", "dataflow", "latency_s"})
+    asked = point.model_dump_json(exclude={"out", "text", "hw", "set", "dataflow", "latency_s"})
     spiking = point.spiking
     words = (source.name, f"T{spiking.timesteps}", spiking.form, spiking.code, point.attention)
     [slug] = slugs(["-".join(words)])

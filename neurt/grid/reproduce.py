@@ -46,7 +46,8 @@ def run_reproduce(
         GridError: If a model is a converted one, a run needs more memory than it may have, or
             fails (all others are still measured).
     """
-    profiles = load_profiles(request.hw)
+    load_profiles(request.hw)  # no two of one name
+    profiles = tuple(request.loaded(request.hw).values())
     points = request.points()
     sources = {model: _source(model, points[0]) for model in request.models}
     decides = {name: fingerprint(source, request.text) for name, source in sources.items()}

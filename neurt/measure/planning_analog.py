@@ -26,7 +26,7 @@ _OF_SPIKES = (
 )
 _RECORDED = {
     *("phase", "seq_len", "context", "batch", "windows", "prompt", "generate"),
-    *("attention", "fusion", "widths", "room", "mla"),
+    *("attention", "fusion", "widths", "room", "mla", "set"),
 }
 
 

@@ -18,14 +18,15 @@ from hwmodels import (
     load_sibling,
 )
 from hwmodels.machine import MAX_BITS, MIN_BITS, Operand, Widths
-from neurt.requests.base import Amount, Flag, Request, RequestError
+from neurt.requests.base import Amount, Flag, RequestError
+from neurt.requests.constants import Changed
 from neurt.requests.effects import check_effect
 
 Bits = Annotated[float, Field(ge=MIN_BITS, le=MAX_BITS, allow_inf_nan=False)]
 Uses = Annotated[float, Field(ge=1, le=1e9, allow_inf_nan=False)]
 
 
-class Hardware(Request):
+class Hardware(Changed):
     """What counts are priced on."""
 
     group: ClassVar[str] = "hardware"
@@ -44,7 +45,8 @@ class Hardware(Request):
             RequestError: If one has the prices of a whole chip, where operations are priced or
                 beside one that prices them.
         """
-        found = load_profiles(self.hw)
+        load_profiles(self.hw)  # no two of one name
+        found = tuple({it.name: it for it in self.loaded(self.hw).values()}.values())
         whole = [profile.name for profile in found if profile.whole_chip is not None]
         if whole and not self.whole_chips:
             raise RequestError(
@@ -163,8 +165,11 @@ class Executed(Stored):
 
     def siblings(self, precision: str) -> dict[str, HardwareProfile]:
         """The hardware that was asked for at another precision, by the name of the profile."""
-        found = {load_profile(words).name: load_sibling(words, precision) for words in self.hw}
-        return {name: self.narrowed(profile) for name, profile in found.items() if profile}
+        found = {}
+        for words, profile in self.loaded(self.hw).items():
+            if (other := load_sibling(words, precision)) is not None:
+                found[profile.name] = self.narrowed(self.sibling(words, self.hw, other))
+        return found
 
 
 class Timed(Executed):

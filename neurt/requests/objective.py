@@ -68,7 +68,14 @@ class Aimed(Request):
         Raises:
             RequestError: If no hardware is named, or more than one.
         """
-        profile = load_profile(self._named_hardware())
+        name = self._named_hardware()
+        hw: tuple[str, ...] = getattr(self, "hw", ())
+        loaded: Callable[[tuple[str, ...]], dict[str, HardwareProfile]] | None = getattr(
+            self, "loaded", None
+        )
+        # Constants are set of the hardware that counts are priced on.
+        known = loaded(hw) if loaded is not None and name in hw else {}
+        profile = known.get(name) or load_profile(name)
         changed: Callable[[HardwareProfile], HardwareProfile] | None = getattr(
             self, "changed", None
         )

@@ -21,6 +21,7 @@ from neurt.requests.base import (
     Seed,
     dated,
 )
+from neurt.requests.constants import Changed
 from neurt.requests.hardware import Bound, Timed, check_both_sides
 from neurt.requests.layered import Layered
 from neurt.requests.loaded import Compiled, Mapped, Seeded
@@ -58,7 +59,7 @@ class PriceRequest(Bound, Timed, Forced):
         """See `Request.idle`."""
         own = "the accounting of Lemaire et al. has a machine of its own, of which --hw prices two "
         own += "operations; leave it out, or use --accounting bill"
-        machine = {*Bound.model_fields, *Timed.model_fields} - {"hw"}
+        machine = {*Bound.model_fields, *Timed.model_fields} - {"hw", "set"}
         return super().idle() | (dict.fromkeys(machine, own) if self.accounting != "bill" else {})
 
 
@@ -134,7 +135,7 @@ class ReportRequest(Reported):
         return found | {"measured": "a report is of one run; put it beside others with --compare"}
 
 
-class CheckRequest(Forced):
+class CheckRequest(Changed, Forced):
     """Claims of a paper to check."""
 
     group: ClassVar[str] = "options"
@@ -179,10 +180,25 @@ class NewRequest(Request):
     extends: Annotated[str | None, Flag("NAME")] = Field(
         default=None, description=f"start from {_PROFILE}"
     )
+    from_: Annotated[Path | None, Flag("FILE.csv")] = None
+    """a table of costs, a row for each action of a component, to make the prices of: columns
+    component (or name), action, energy, and maybe class, unit, bits (of an access), capacity, key
+    (what it prices), source, evidence"""
+    precision: Annotated[str | None, Flag("FORMAT")] = None
+    """number format of the arithmetic of that table, with its bits, as int8 or fp32"""
     out: Annotated[Path | None, Flag("FILE", "NAME.toml")] = None
     """the file"""
     force: bool = False
     """replace FILE if there is one"""
+
+    def idle(self) -> dict[str, str]:
+        """See `Request.idle`."""
+        found = super().idle()
+        if self.from_ is None:
+            found["precision"] = "it is that of a table of costs; give --from FILE.csv"
+        elif self.extends is not None:
+            found["precision"] = "it is that of the profile that --extends names"
+        return found
 
 
 class ValidateRequest(Request):

@@ -11,6 +11,7 @@ from pydantic import Field
 from energy.formulas import Attention
 from neurt.requests.base import MEASURED, Amount, Count, Flag, Jobs, Output, RequestError, Seed
 from neurt.requests.cluster import Clustered
+from neurt.requests.constants import Changed
 from neurt.requests.loaded import Compiled, Mapped
 from neurt.requests.passes import ProfileRequest
 from neurt.requests.sweep import CODES, Steps, forms_and_codes
@@ -26,7 +27,7 @@ VARIED = {"timesteps", "form", "code", "key_value"}
 _SHARED = tuple(name for name in MEASURED if name not in VARIED)
 
 
-class ReproduceRequest(Compiled, Mapped, Output, Clustered):
+class ReproduceRequest(Changed, Compiled, Mapped, Output, Clustered):
     """Every combination of the given models, conversions and conventions, each measured once."""
 
     group: ClassVar[str] = "grid"

@@ -8,7 +8,6 @@ from rich.console import Console
 
 from energy.literature.claims import read_claims
 from energy.literature.review import review
-from hwmodels import load_profile
 from neurt.requests.others import CheckRequest
 from neurt.verbs.console import Notes, check_free
 from reports.kit.files import check_output, prepare_directory, write_text
@@ -25,7 +24,7 @@ def run(request: CheckRequest, console: Console) -> object:
     claims = read_claims(request.claims, notes)
     # A claim names the prices it rests on; profiles are loaded once, before anything is printed.
     names = dict.fromkeys(claim.hw or request.hw for claim in claims)
-    profiles = {name: load_profile(name) for name in names}
+    profiles = request.loaded(names)
     reviews = [
         review(claim, profiles[claim.hw or request.hw], tolerance=request.tolerance)
         for claim in claims

@@ -82,11 +82,18 @@ class Asked(NamedTuple):
         """
         field = type(self.request).model_fields.get("out")
         if field is None or field.annotation is not Path or os.environ.get("RANK", "0") != "0":
-            return self.command.handler(self.request, console)
+            return self._answered(console)
         from reports.kit.files import output_directory  # late: hw and completion write none
 
         with output_directory(vars(self.request)["out"]):
-            return self.command.handler(self.request, console)
+            return self._answered(console)
+
+    def _answered(self, console: Console) -> object:
+        """The result, and below it which constants of the hardware are not its own."""
+        result = self.command.handler(self.request, console)
+        if changed := getattr(self.request, "set", ()):
+            console.print(f"Set on the command line, for this run: {', '.join(changed)}")
+        return result
 
 
 COMMANDS = tuple(

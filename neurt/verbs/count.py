@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from rich.console import Console
@@ -43,6 +44,8 @@ def report_count(
     files = write_count(counted, out, pictures=request.pictures)
     files += write_card(card, out)
     print_count(counted, console, details=request.details, written=files)
-    words = " ".join(f"--hw {hw}" for hw in request.hw)
+    words = " ".join(
+        [f"--hw {hw}" for hw in request.hw] + [f"--set {shlex.quote(it)}" for it in request.set]
+    )
     console.print(f"Price it again:  neurt-energy price {out / 'counts.csv'} {words}", markup=False)
     return files

@@ -48,7 +48,7 @@ class FlagField(typing.NamedTuple):
     @property
     def option(self) -> str:
         """As it is written on the command line."""
-        name = self.path[-1]
+        name = self.path[-1].rstrip("_")  # a word of Python's own has one behind it
         return name if self.flag.positional else f"--{name.replace('_', '-')}"
 
 

@@ -71,20 +71,62 @@ def new_(request: NewRequest, console: Console) -> object:
     """Write a profile to fill in; raises OutputError or ProfileError if it is there already."""
     from hwmodels import ProfileError, load_profile, profile_names
     from hwmodels.template import extension_template, template
-    from reports.kit.files import OutputError, check_output, write_text
+    from reports.kit.files import OutputError, check_output
 
     if request.name in profile_names():
         raise ProfileError(f"hardware profile '{request.name}' is there already; take another name")
     path = check_output(request.out or Path(f"{request.name}.toml"))
-    text = template(request.name)
-    if request.extends is not None:
-        parent = load_profile(request.extends)
-        text = extension_template(request.name, _from(path, request.extends), parent)
     if path.exists() and not request.force:
         raise OutputError(f"'{path}' exists; choose another --out, or replace it with --force")
-    write_text(path, text)
+    extends = None if request.extends is None else _from(path, request.extends)
+    if request.from_ is not None:
+        return _new_from_table(request, path, extends, console)
+    text = template(request.name)
+    if request.extends is not None and extends is not None:
+        text = extension_template(request.name, extends, load_profile(request.extends))
+    files = _written(text, path)
     say(console)(f"Written to {path}; it is valid as it is, and its numbers are placeholders")
-    return {"file": str(path)}
+    return {"file": str(path), "files": files}
+
+
+def _new_from_table(
+    request: NewRequest, path: Path, extends: str | None, console: Console
+) -> object:
+    """Write the profile that a table of costs makes, and say what became of each row."""
+    from hwmodels.catalog import parse_profile
+    from hwmodels.usage import unpriced
+    from reports.hardware.costs import read_costs
+    from reports.hardware.costs_text import Frame, costs_table, costs_text, notes
+    from reports.kit.files import OutputError
+    from reports.kit.table import print_table
+
+    assert request.from_ is not None
+    if path.exists() and request.from_.exists() and path.samefile(request.from_):
+        raise OutputError(f"'{path}' is the table of costs itself; choose another --out")
+    costs = read_costs(request.from_)
+    text = costs_text(costs, Frame(request.name, extends, request.precision))
+    profile = parse_profile(text, path)
+    files, table, said = _written(text, path), costs_table(costs), Notes(console)
+    print_table(table, console)
+    for sentence in notes(costs):
+        said(sentence.rstrip("."))
+    if missing := unpriced(profile):
+        said(f"Without a price, so in no sum: {', '.join(missing)}")
+    say(console)(f"Written to {path}; neurt-energy plan --model gpt2-small --hw {path} uses it")
+    return {"file": str(path), "files": files, "costs": table, "notes": said}
+
+
+def _written(text: str, path: Path) -> list[str]:
+    """Write a profile, and beside it, unless it is there, the schema that editors check it by."""
+    from hwmodels.schema import file_schema
+    from hwmodels.template_text import SCHEMA_FILE
+    from reports.kit.files import json_text, write_text
+
+    files = [write_text(path, text)]
+    schema = path.with_name(SCHEMA_FILE)
+    if not schema.exists():
+        files.append(write_text(schema, json_text(file_schema(), "the JSON Schema")))
+    return [str(file) for file in files]
 
 
 def fit_(request: FitRequest, console: Console) -> object:

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from hwmodels import load_profile
-from hwmodels.schema import file_schema
+from hwmodels.schema import DIALECT, SCHEMA_ID, file_schema
 from hwmodels.template import extension_template, template
 
 CITED = {"source": "a bench", "evidence": "measured"}
@@ -33,6 +33,19 @@ def validator() -> Any:
 @pytest.mark.parametrize("entry", BUILTIN, ids=lambda entry: entry.name)
 def test_every_builtin_file_follows_it(validator: Any, entry: Any) -> None:
     validator.validate(tomllib.loads(entry.read_text(encoding="utf-8")))
+
+
+def test_it_says_its_dialect_and_its_name() -> None:
+    head = list(file_schema().items())[:2]
+    assert head == [("$schema", DIALECT), ("$id", SCHEMA_ID)]
+    assert jsonschema.Draft202012Validator.META_SCHEMA["$id"] == DIALECT
+
+
+@pytest.mark.parametrize("extends", [False, True])
+def test_the_templates_point_editors_to_it(extends: bool) -> None:
+    text = extension_template("a", "45nm", load_profile("45nm")) if extends else template("a")
+    # Taplo reads the directive in a comment at the head of a file, relative to it.
+    assert text.splitlines()[0] == "#:schema ./hardware.schema.json"
 
 
 def test_the_templates_follow_it(validator: Any) -> None:

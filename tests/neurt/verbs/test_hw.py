@@ -179,7 +179,8 @@ def test_a_file_that_is_there_is_replaced_only_by_force(tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8") == "precious"
     run("new", "mine", "--force")
     assert load_profile(path).name == "mine"
-    assert [entry.name for entry in tmp_path.iterdir()] == ["mine.toml"]
+    names = sorted(entry.name for entry in tmp_path.iterdir())
+    assert names == ["hardware.schema.json", "mine.toml"]
 
 
 @pytest.mark.parametrize(
