@@ -1,0 +1,44 @@
+"""The page on a chip of one's own: its table, its commands and its code, as a reader runs them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from hwmodels import load_profile
+from neurt.cli import main
+
+PAGE = (Path(__file__).parents[1] / "docs/how-to/my-chip.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", PAGE, flags=re.M | re.S)
+
+
+def test_from_a_table_to_an_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    [table] = [text for language, text in BLOCKS if language == "text"]
+    Path("costs.csv").write_text(table, encoding="utf-8")
+    lines = [line for language, text in BLOCKS if not language for line in text.splitlines()]
+    assert len(lines) > 2
+    for number, line in enumerate(lines):
+        _, *words = shlex.split(line)
+        if words[0] in ("plan", "price"):
+            words += ["--out", f"run{number}", "--force"]
+        if words[0] == "plan":
+            words += ["--pictures", "none", "--no-page"]
+        assert main(words) == 0, line
+    assert load_profile("my-chip.toml").prices["mac"].pj == 0.21
+    records = [
+        json.loads(path.read_text(encoding="utf-8"))["hardware"]
+        for path in sorted(Path().rglob("run.json"))
+    ]
+    assert [*records[0]] == ["my-chip"]
+    assert [*records[1]] == ["my-chip+set"]
+
+
+def test_its_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    [code] = [text for language, text in BLOCKS if language == "python"]
+    exec(code, {})
+    assert capsys.readouterr().out == "45nm+set 0.5 set for one run\n"
