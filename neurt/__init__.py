@@ -7,11 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from neurt.hidden import check_beside
-
-check_beside(__file__)
-
-from hwmodels.lazy import lazy_exports  # noqa: E402 - which may be what is hidden
+from hwmodels.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from energy.network.count import count_module as count_module

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
+import torch
 from torch import Tensor
 
 from energy.counts import Tally
@@ -57,7 +58,7 @@ def average(given: Given) -> Work:
         return Work("pool", analog, analog)
     flat = x.reshape(1, -1, *shape.size)
     found = given.events.positions(flat, spikes, given.where)
-    added = shape.reached(found)
+    added = int((found * torch.from_numpy(shape.fan_out())).sum())
     return Work("pool", _of_spikes(added, outputs, inputs, outputs), analog)
 
 

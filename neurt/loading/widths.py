@@ -33,11 +33,15 @@ class RowBits(NamedTuple):
     vectors: float | None = None  #: of its biases or scales, or of a row that it looks up
 
 
+def _nothing(_row: LayerCount) -> RowBits:
+    return RowBits()
+
+
 @dataclass(frozen=True)
 class CheckpointWidths:
     """Bits of the values of a model as its checkpoint has them; None where it does not say."""
 
-    of_row: Callable[[LayerCount], RowBits] = lambda _row: RowBits()  #: of what a layer reads
+    of_row: Callable[[LayerCount], RowBits] = _nothing  #: of what a layer reads
     activations: float | None = None  #: of what products read
     kv: float | None = None  #: of entries of the cache
 

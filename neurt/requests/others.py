@@ -63,6 +63,13 @@ class PriceRequest(Bound, Timed, Forced):
         return super().idle() | (dict.fromkeys(machine, own) if self.accounting != "bill" else {})
 
 
+class PageRequest(Forced):
+    """The page that prices a pasted configuration."""
+
+    out: Annotated[Path, Flag("DIR", "site", group="output")] = Path("site")
+    """directory of index.html, which needs no file beside it"""
+
+
 class Counted(Request):
     """A run to read."""
 

@@ -165,6 +165,11 @@ COMMANDS = tuple(
             "do the energies that a paper prints agree with its own numbers?",
             "others.CheckRequest",
         ),
+        (
+            "page",
+            "write one HTML file that prices a pasted config.json, without install or network",
+            "others.PageRequest",
+        ),
         ("hw list", "the profiles at hand, or the measured systems", "others.ListRequest"),
         ("hw show", "every number of a profile, with its source", "others.ShowRequest"),
         ("hw diff", "what differs between two profiles, with both sources", "others.DiffRequest"),

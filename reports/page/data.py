@@ -54,10 +54,10 @@ def page_data(run: Run) -> dict[str, Any]:
     """Everything that the scripts of the page need, as plain JSON values."""
     profiles, families = _hardware(run.profiles)
     return {
-        "world": _world(),
+        "world": world(),
         "run": {
             "phases": [
-                {"name": phase.name, "asa": _columns(phase.asa), "ssa": _columns(phase.ssa)}
+                {"name": phase.name, "asa": columns(phase.asa), "ssa": columns(phase.ssa)}
                 for phase in run.phases
             ],
             "dataflow": run.dataflow,
@@ -86,7 +86,7 @@ def page_data(run: Run) -> dict[str, Any]:
     }
 
 
-def _world() -> dict[str, Any]:
+def world() -> dict[str, Any]:
     """The vocabulary of the bill: what each operation and each dataflow means."""
     return {
         "ops": [
@@ -134,15 +134,15 @@ _LAYER = {"name": "layer"} | {
 }
 
 
-def _columns(counts: Counts) -> dict[str, Any]:
+def columns(counts: Counts) -> dict[str, Any]:
     """Counts of one variant, a column for each field and operation, in the order of the layers."""
     rows = counts.layers
     occurring = [op for op in Op if counts.total(op)]
     records = [CountRow(counts, row) for row in rows]
-    columns = {column.name: column.value for column in COUNT_COLUMNS}
+    values = {column.name: column.value for column in COUNT_COLUMNS}
     return {
         **{name: getattr(counts, name) for name in _ABOUT},
-        **{name: list(map(columns[column], records)) for name, column in _LAYER.items()},
+        **{name: list(map(values[column], records)) for name, column in _LAYER.items()},
         "ops": {op: [row.tally.ops.get(op, 0) for row in rows] for op in occurring},
         "steps": _steps(counts, occurring),
     }

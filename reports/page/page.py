@@ -93,11 +93,11 @@ def page(run: Run) -> str:
     Raises:
         OutputError: If the run holds an infinity or NaN.
     """
-    scripts = [Markup(_asset(name)) for name in SCRIPTS]
-    styles = [Markup(_asset(name)) for name in STYLES]
+    scripts = [Markup(asset(name)) for name in SCRIPTS]
+    styles = [Markup(asset(name)) for name in STYLES]
     return (
         environment()
-        .from_string(_asset("template.html.j2"))
+        .from_string(asset("template.html.j2"))
         .render(
             run=run,
             # Plotly makes an empty style element, which it fills by rules.
@@ -120,7 +120,7 @@ def page(run: Run) -> str:
             not_modelled=NOT_MODELLED,
             published=None if run.of_network else PUBLISHED_SAVING,
             published_source=PUBLISHED_SOURCE,
-            licences=[(name, _asset(f"vendor/{name}.LICENSE")) for name in ("plotly", "tabulator")],
+            licences=[(name, asset(f"vendor/{name}.LICENSE")) for name in ("plotly", "tabulator")],
         )
     )
 
@@ -131,7 +131,8 @@ def embedded(value: object) -> Markup:
     return Markup(text.replace("<", "\\u003c"))
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """A script or style of the page, which others may have too."""
     # A map of the source would be asked of the network.
     return _SOURCE_MAP.sub("", (_ASSETS / name).read_text(encoding="utf-8"))
 

@@ -127,10 +127,10 @@ const documents = (() => {
   /* counts.csv at the time steps and spike rates of some settings, before any dataflow.
 
      Phases are priced one by one, so where there are several each is a variant of its own. */
-  function counts(world, columns, run, chosen) {
+  function counts(world, columns, run, chosen, sides = ["asa", "ssa"]) {
     const phases = chosen.phase === null ? run.phases : [run.phases[chosen.phase]];
     const rows = [];
-    for (const side of ["asa", "ssa"]) {
+    for (const side of sides) {
       for (const phase of phases) {
         const found = side === "ssa" ? execution.scaled(world, phase.ssa, chosen.timesteps, chosen.rate) : phase.asa;
         found.name.forEach((layer, i) => {

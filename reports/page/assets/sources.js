@@ -158,7 +158,7 @@ const sources = (() => {
       return lines.length ? [`${side.counts.variant.toUpperCase()}: ${lines.join(", ")}`] : [];
     });
     byId("unpriced").replaceChildren(
-      found.length ? list(found) : element("p", {}, "Everything counted has a price."),
+      found.length ? list([...new Set(found)]) : element("p", {}, "Everything counted has a price."),
     );
   }
 

@@ -102,17 +102,19 @@ const traffic = (() => {
     const uses = held.map((column, j) => column.map((bytes, i) => (bytes > 0 ? moved[j][i] / bytes : 0)));
     const working = held.map((_, j) => j).slice(PERSISTENT);
     const stacks = [];
-    const changes = [];
+    // What begins and ends at a depth, added up: layers that are alike share their depths.
+    const at = new Map();
+    const change = (depth, worth) => at.set(depth, (at.get(depth) ?? 0) + worth);
     for (let i = 0; i < size; i++) {
       let start = 0;
       for (const j of [...working].sort((a, b) => uses[b][i] - uses[a][i])) {
         stacks.push([j, i, start]);
-        changes.push([start, uses[j][i]]);
+        change(start, uses[j][i]);
         start += asked[j][i];
-        changes.push([start, -uses[j][i]]);
+        change(start, -uses[j][i]);
       }
     }
-    changes.sort((a, b) => a[0] - b[0]);
+    const changes = [...at].sort((a, b) => a[0] - b[0]);
     const pieces = [];
     let worth = 0;
     changes.forEach(([depth, change], k) => {
@@ -153,7 +155,7 @@ const traffic = (() => {
   /* Bytes of the buffer that a byte is in: of persistent ones, that of the whole model. */
   function whole(held) {
     return held.map((column, j) =>
-      j < PERSISTENT ? column.map(() => execution.sum(column)) : column,
+      j < PERSISTENT ? column.slice().fill(execution.sum(column)) : column,
     );
   }
 

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from browsers import browser as browser
 
 from reports import Run
 from reports.run.run import Phase, merged
@@ -15,25 +14,7 @@ from reports.run.run import Phase, merged
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = shutil.which("chromium")
 ASSETS = Path(__file__).parents[4] / "reports" / "page" / "assets"
-
-# One browser for each file: while it is open, nothing else may run an event loop.
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if find_spec("playwright") is None:
-        pytest.skip("needs the package playwright: pip install 'neurt-energy[test]'")
-    if CHROMIUM is None:
-        pytest.skip("needs the browser chromium: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        # The sandbox needs rights that a container does not give.
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""The page that prices a pasted configuration: one HTML file without install and network."""

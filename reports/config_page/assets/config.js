@@ -1,0 +1,97 @@
+/* The page: what is asked changes, and the answer is made again at once. */
+const config = (() => {
+  "use strict";
+
+  const { element, byId } = format;
+  document.documentElement.classList.add("scripted");
+  const embedded = JSON.parse(byId("data").textContent);
+  const data = { ...embedded, models: Object.fromEntries(embedded.models) };
+  let state = asked.standard(data);
+  let answer = null;
+
+  const said = (text) => {
+    byId("said").textContent = text;
+  };
+
+  function update(next, source = null) {
+    state = next;
+    show(state, source);
+    try {
+      answer = priced.answer(data, state);
+      results.show(answer);
+      form.offer(answer.spiking, !answer.why, state);
+      byId("fault").textContent = "";
+    } catch (error) {
+      if (!(error instanceof py.UserError)) throw error;
+      answer = null;
+      byId("fault").textContent = error.message;
+    }
+    byId("results").hidden = answer === null;
+    for (const name of ["save-csv", "save-toml", "save-counts"]) byId(name).disabled = answer === null;
+  }
+
+  const show = form.build(data, (change) => {
+    update({ ...state, ...change }, document.activeElement);
+    history.replaceState(null, "", `#${asked.link(data, state)}`);
+    said("");
+  });
+
+  function follow() {
+    const text = location.hash.slice(1);
+    if (text && !text.includes("=")) return;
+    const { state: next, unknown } = asked.parsed(data, text);
+    update(next);
+    said(unknown.length ? `The link names ${unknown.join(", ")}, which this page does not have or cannot take; that part is left out.` : "");
+  }
+
+  function save(name, text, type) {
+    const link = element("a", { href: URL.createObjectURL(new Blob([text], { type })), download: name });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+    said(`${name} downloaded.`);
+  }
+
+  async function copy() {
+    try {
+      await navigator.clipboard.writeText(location.href);
+      said("Link copied.");
+    } catch {
+      said("The browser does not let this page copy; the address bar has the link.");
+    }
+  }
+
+  const sides = () => (answer.spiking ? [answer.view.asa, answer.view.ssa] : [answer.view.asa]);
+  const text = {
+    energy: () => documents.energy(data.world, data.columns.energy, sides()),
+    toml: () => documents.toml(answer.view.profile),
+    counts: () => documents.counts(data.world, data.columns.counts, settings.counted(answer.data, answer.chosen), answer.chosen, answer.spiking ? ["asa", "ssa"] : ["asa"]),
+  };
+
+  const THEMES = ["auto", "light", "dark"];
+  function theme() {
+    const root = document.documentElement;
+    root.dataset.theme = THEMES[(THEMES.indexOf(root.dataset.theme ?? "auto") + 1) % THEMES.length];
+    byId("theme").textContent = `Theme: ${root.dataset.theme}`;
+  }
+
+  byId("form").addEventListener("submit", (event) => event.preventDefault());
+  byId("reset").addEventListener("click", () => {
+    update(asked.standard(data));
+    history.replaceState(null, "", "#");
+    said("As at first.");
+  });
+  byId("copy").addEventListener("click", copy);
+  byId("print").addEventListener("click", () => print());
+  byId("save-csv").addEventListener("click", () => save("energy.csv", text.energy(), "text/csv"));
+  byId("save-toml").addEventListener("click", () => save(`${answer.view.profile.name}.toml`, text.toml(), "application/toml"));
+  byId("save-counts").addEventListener("click", () => save("counts.csv", text.counts(), "text/csv"));
+  byId("theme").addEventListener("click", theme);
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault(); // the part of the link after # keeps what is asked
+    byId("main").focus();
+  });
+  addEventListener("hashchange", follow);
+  follow();
+
+  return { data, update, state: () => state, answer: () => answer, text };
+})();

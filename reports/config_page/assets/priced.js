@@ -1,0 +1,78 @@
+/* From what is asked to bills: the configuration is read, counted in closed form, and priced. */
+const priced = (() => {
+  "use strict";
+
+  /* The last answer to a question is kept: who moves the price does not count again. */
+  function remembered(made) {
+    let last = [];
+    return (key, ...given) => {
+      if (last[0] !== key) last = [key, made(...given)];
+      return last[1];
+    };
+  }
+
+  const read = remembered((text, name) => {
+    let content;
+    try {
+      content = py.json(text);
+    } catch (error) {
+      throw new py.UserError(`This is no JSON: ${error.message}.`);
+    }
+    const shape = plan.read(content, name);
+    return { shape, checkpoint: closed.checkpoint(content, name, shape.tied), parameters: closed.parameters(shape) };
+  });
+
+  const count = remembered((model, question, name) =>
+    plan.counted(model.shape, question, name, model.checkpoint.of_row));
+
+  /* A machine with activations and cache as narrow as the checkpoint has them. */
+  function machine(profile, checkpoint) {
+    const said = Object.entries({ activations: checkpoint.activations, kv: checkpoint.kv });
+    const narrower = said.filter(([, width]) => width && Number(width) < 8 * profile.value_bytes);
+    return { ...profile, widths: { ...profile.widths, ...Object.fromEntries(narrower) } };
+  }
+
+  /* The whole answer. Throws a `py.UserError` where there is none, whose message says why. */
+  function answer(data, state) {
+    for (const name of ["batch", "timesteps", "rate", ...asked.WIDTHS, ...asked.LENGTHS[state.phase]]) {
+      const fault = asked.fault(name, state[name]);
+      if (fault) throw new py.UserError(`${format.capital(fault)}.`);
+    }
+    const text = state.model ? data.models[state.model] : state.config;
+    if (!text.trim()) throw new py.UserError("Paste a config.json, or choose a model.");
+    const name = state.model || "config.json";
+    const model = read(text, text, name);
+    const convertible = closed.has_conversion(model.shape);
+    const spiking = convertible && state.spiking === "on";
+    const question = { ...state, spiking };
+    const counting = ["phase", "batch", "seq_len", "context", "prompt", "generate", "attention", "timesteps", "rate"];
+    const key = JSON.stringify([text, spiking, ...counting.map((one) => state[one])]);
+    const { phases, said } = count(key, model, question, name);
+    const base = data.profiles.find((profile) => profile.name === state.hw);
+    const run = { phases, dataflow: null, latency_s: {}, intervals: {} };
+    const whole = { ...data, run, profiles: [machine(base, model.checkpoint)] };
+    const chosen = { ...settings.standard(whole), changes: changes(whole, state) };
+    const view = settings.view(whole, chosen);
+    const why = convertible ? "" : closed.not_converted(model.shape);
+    return { model, spiking, said, why, data: whole, chosen, view, name, generated: generated(state) };
+  }
+
+  /* Tokens that come out, which energy is said for: those of a request; else those that go in. */
+  const generated = ({ phase, batch, generate }) => (phase === "request" ? batch * generate : null);
+
+  /* Widths that were given, as changes of the machine. */
+  function changes(data, state) {
+    const known = new Map(knobs.of(data, data.profiles[0]).map((knob) => [knob.key, knob]));
+    const found = {};
+    for (const name of asked.WIDTHS.filter((one) => state[one] !== null)) {
+      const knob = known.get(`widths.${name}`);
+      if (!knob) throw new py.UserError(`The widths have no effect on ${data.profiles[0].name}, which moves nothing that has a price; empty them.`);
+      if (!knobs.allows(knob, state[name]))
+        throw new py.UserError(`${format.capital(asked.NUMBERS[name].label)}: from ${knob.low} to ${knob.high}, the width of the arithmetic of ${data.profiles[0].name}.`);
+      found[knob.key] = state[name];
+    }
+    return found;
+  }
+
+  return { answer };
+})();

@@ -1,1 +1,0 @@
-"""The sources of the numbers in a report, as BibTeX."""

@@ -1,0 +1,280 @@
+"""`page`: what the page of configurations says is what `plan` says, and anyone can use it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from browsers import browser as browser
+
+from energy import Estimate
+from hwmodels import Fusion, Op, load_profile, load_profiles, profile_names
+from hwmodels.profile import HardwareProfile
+from neurt.browser.models import models
+from neurt.cli import main
+from neurt.measure.planning import run_plan
+from neurt.measure.planning_analog import is_analog_alone, run_analog_plan
+from neurt.requests.passes import PlanRequest
+from reports.config_page.data import config_data
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+AXE = (Path(__file__).parents[2] / "vendor" / "axe.min.js").read_text(encoding="utf-8")
+WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+Opened = Callable[..., "Page"]
+
+TINY = {"hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 2}
+TINY |= {"intermediate_size": 48, "vocab_size": 101, "max_position_embeddings": 64}
+MANY = {"num_local_experts": 4, "num_experts_per_tok": 2}
+CONFIGS: dict[str, dict[str, Any]] = {
+    "llama": {"model_type": "llama", "num_hidden_layers": 2, **TINY},
+    "gpt2": {
+        **{"model_type": "gpt2", "n_layer": 3, "n_embd": 24, "n_head": 2, "n_positions": 64},
+        **{"vocab_size": 53, "dtype": "bfloat16"},
+    },
+    "mixtral": {"model_type": "mixtral", "num_hidden_layers": 3, **TINY, **MANY},
+}
+#: Whole chips have prices of a server and of no operation.
+HARDWARE = [x.name for x in load_profiles(profile_names()) if x.whole_chip is None]
+PASSES: tuple[dict[str, Any], ...] = (
+    {"phase": "prefill", "seq_len": 9, "batch": 2},
+    {"phase": "decode", "context": 17, "attention": "causal"},
+    {"phase": "request", "prompt": 5, "generate": 7, "timesteps": 2, "rate": 0.05},
+)
+
+ANSWERS = """(cases) => cases.map((given) => {
+  const state = { ...asked.standard(config.data), ...given };
+  const { view, spiking } = priced.answer(config.data, state);
+  const of = (side) => ({
+    total: [...side.total].reduce((a, b) => a + b, 0),
+    static: side.static,
+    latency: side.latency,
+    lacks: side.lacks.some(Boolean),
+    unpriced: Object.keys(side.unpriced).sort(),
+  });
+  const sides = ({ asa, ssa }) => (spiking ? [of(asa), of(ssa)] : [of(asa)]);
+  return Object.fromEntries(Object.entries(view.bounds).map(([name, both]) => [name, sides(both)]));
+})"""
+OPTIONS = """() => ['hw', 'model'].map((id) =>
+  [...document.getElementById(id).options].map((x) => x.value))"""
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> str:
+    out = tmp_path_factory.mktemp("site")
+    assert main(["page", "--out", str(out), "--force"]) == 0
+    return (out / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def opened(browser: Browser, text: str, tmp_path: Path) -> Iterator[Opened]:
+    """Open the page from disk; console messages and requests fail the test."""
+    heard: list[str] = []
+    contexts = []
+    path = tmp_path / "index.html"
+    path.write_text(text, encoding="utf-8")
+
+    def show(link: str = "", **how: Any) -> Page:
+        context = browser.new_context(**({"viewport": WIDE} | how))
+        contexts.append(context)
+        tab = context.new_page()
+        tab.on("console", lambda message: heard.append(f"console: {message.text}"))
+        tab.on("pageerror", lambda error: heard.append(f"error: {error}"))
+        tab.on("request", lambda request: heard.append(request.url))
+        tab.goto(path.as_uri() + link)
+        return tab
+
+    yield show
+    for context in contexts:
+        context.close()
+    local = path.as_uri()
+    assert [line for line in heard if not line.startswith((local, "data:", "blob:"))] == []
+
+
+def cases() -> Iterator[dict[str, Any]]:
+    for number, hw in enumerate(HARDWARE):
+        for at, passes in enumerate(PASSES):
+            name = [*CONFIGS][(number + at) % len(CONFIGS)]
+            yield {"model": "", "config": json.dumps(CONFIGS[name]), "hw": hw, **passes}
+    narrow = {"weights": 4.5, "kv": 8, "activations": 12}
+    for config in CONFIGS.values():
+        yield {"model": "", "config": json.dumps(config), "hw": "45nm", **PASSES[2], **narrow}
+    yield {"model": "", "config": json.dumps(CONFIGS["llama"]), "hw": "45nm", "spiking": "off"}
+
+
+def bills(path: Path, case: dict[str, Any], fusion: Fusion) -> list[Estimate]:
+    """The bills that `plan` makes."""
+    named = ("batch", "attention")
+    lengths = {"prefill": ("phase", "seq_len"), "decode": ("phase", "context")}
+    phase = case.get("phase", "prefill")
+    named += lengths.get(phase, ("prompt", "generate"))
+    given = {name: case[name] for name in named if name in case}
+    widths = {name: case[name] for name in ("weights", "kv", "activations") if name in case}
+    more: dict[str, Any] = {"hw": (case["hw"],), "widths": widths}
+    path.write_text(case["config"], encoding="utf-8")
+    request = PlanRequest(model=str(path), **given, **more)
+    if case.get("spiking") == "off" or is_analog_alone(request):
+        count = run_analog_plan(request)
+        return [*replace(count, profiles=bound(count.profiles, fusion)).estimates.values()]
+    spiking = {"timesteps": case.get("timesteps", 4)}
+    rate = {"spike_rate": case.get("rate", 0.2)}
+    request = PlanRequest(model=str(path), **given, **more, spiking=spiking, **rate)
+    run = run_plan(request)
+    return [*replace(run, profiles=bound(run.profiles, fusion)).estimates[case["hw"]]]
+
+
+def bound(profiles: tuple[HardwareProfile, ...], fusion: Fusion) -> tuple[HardwareProfile, ...]:
+    return tuple(profile.model_copy(update={"fusion": fusion}) for profile in profiles)
+
+
+def close(found: float | None, expected: float | None) -> bool:
+    return found == expected or (
+        None not in (found, expected) and math.isclose(found or 0, expected or 0)
+    )
+
+
+def test_bills_are_those_of_plan(opened: Opened, tmp_path: Path) -> None:
+    tab, drawn = opened(), [*cases()]
+    for case, page in zip(drawn, tab.evaluate(ANSWERS, drawn), strict=True):
+        for bound, sides in page.items():
+            made = bills(tmp_path / "config.json", case, Fusion(bound))
+            for mine, bill in zip(sides, made, strict=True):
+                where = (case, bound)
+                assert close(mine["total"], sum(row.total_pj for row in bill.layers)), where
+                assert close(mine["latency"], bill.latency_s), where
+                assert close(mine["static"], bill.static_pj), where
+                lacking = {Op.MAC, Op.AC, Op.SHIFT_AC} & bill.unpriced.keys()
+                assert mine["lacks"] == bool(lacking), where
+                assert mine["unpriced"] == sorted(bill.unpriced), where
+
+
+def test_all_hardware_but_whole_chips_and_all_models_are_offered(opened: Opened) -> None:
+    assert opened().evaluate(OPTIONS) == [HARDWARE, ["", *models()]]
+    assert {x["name"] for x in config_data({})["profiles"]} == {*profile_names()} - {"h100", "b200"}
+
+
+def answer(tab: Page) -> str:
+    return tab.locator("#cards").inner_text()
+
+
+def test_a_configuration_is_pasted_and_a_link_keeps_it(opened: Opened) -> None:
+    tab = opened()
+    first = answer(tab)
+    tab.get_by_label("config.json").first.fill(json.dumps(CONFIGS["mixtral"]))
+    tab.get_by_label("Phase").select_option("request")
+    tab.get_by_label("Prompt").fill("20")
+    tab.get_by_label("Weights, bits").fill("4.5")
+    tab.get_by_label("Hardware").select_option("7nm")
+    assert tab.locator("#fault").inner_text() == ""
+    changed = answer(tab)
+    assert changed != first
+    again = opened(tab.evaluate("location.hash"))
+    assert answer(again) == changed
+    assert again.get_by_label("Prompt").input_value() == "20"
+    tab.get_by_role("button", name="Reset").click()
+    assert answer(tab) == first
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        ("{", "This is no JSON"),
+        ("[]", "a configuration is an object"),
+        ('{"model_type": "t5"}', "is no decoder of a known family"),
+        (json.dumps(CONFIGS["llama"] | {"hidden_size": 0}), "'hidden_size' (= 0) must be an"),
+        ("", "Paste a config.json"),
+    ],
+)
+def test_what_cannot_be_planned_is_refused_in_a_sentence(
+    opened: Opened, config: str, sentence: str
+) -> None:
+    tab = opened()
+    tab.get_by_label("config.json").first.fill(config)
+    assert sentence in tab.locator("#fault").inner_text()
+    assert not tab.locator("#results").is_visible()  # nothing old stands there
+    assert tab.get_by_role("button", name="Download CSV").is_disabled()
+    tab.get_by_label("Model", exact=True).select_option("gpt2-small")
+    assert tab.locator("#results").is_visible()
+
+
+def test_numbers_out_of_bounds_are_refused_and_nothing_old_is_shown(opened: Opened) -> None:
+    tab = opened()
+    tab.get_by_label("Batch").fill("0")
+    assert "from 1 to" in tab.locator("#fault").inner_text()
+    assert tab.get_by_label("Batch").get_attribute("aria-invalid") == "true"
+    assert not tab.locator("#results").is_visible()
+    tab.get_by_label("Batch").fill("2")
+    tab.get_by_label("Weights, bits").fill("33")  # the arithmetic of 45nm has 32
+    assert "the width of the arithmetic of 45nm" in tab.locator("#fault").inner_text()
+    tab = opened("#batch=1.5&hw=abacus&rate=0.1")
+    assert "names batch, hw" in tab.locator("#said").inner_text()
+    assert tab.get_by_label("Spikes per slot").input_value() == "0.1"
+
+
+def test_downloads_are_read_by_price_with_the_same_totals(opened: Opened, tmp_path: Path) -> None:
+    tab = opened("#weights=8&model=gpt2-small")
+    files = {}
+    for button, name in (("counts", "counts.csv"), ("CSV", "energy.csv"), ("TOML", "chip.toml")):
+        with tab.expect_download() as download:
+            tab.get_by_role("button", name=f"Download {button}").click()
+        files[name] = tmp_path / name
+        download.value.save_as(files[name])
+    profile = HardwareProfile.model_validate(tomllib.loads(files["chip.toml"].read_text()))
+    assert profile.widths.weights == 8
+    assert profile.prices == load_profile("45nm").prices
+    out = tmp_path / "priced"
+    words = [str(files["counts.csv"]), "--hw", str(files["chip.toml"]), "--out", str(out)]
+    assert main(["price", *words, "--quiet"]) == 0
+    totals = [
+        [float(row["energy_pj"]) for row in rows_of(path) if row["layer"] == "TOTAL"]
+        for path in (files["energy.csv"], out / "energy.csv")
+    ]
+    assert len(totals[0]) == 2
+    assert all(map(math.isclose, *totals))
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return [*csv.DictReader(file)]
+
+
+@pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nobody_is_kept_out(opened: Opened, scheme: str, viewport: dict[str, int]) -> None:
+    tab = opened(color_scheme=scheme, viewport=viewport)
+    tab.evaluate("() => document.querySelectorAll('details').forEach((x) => { x.open = true; })")
+    tab.evaluate(AXE)
+    found = tab.evaluate("() => axe.run({ resultTypes: ['violations'] })")["violations"]
+    assert [(x["id"], [node["html"][:200] for node in x["nodes"]]) for x in found] == []
+    assert tab.evaluate("document.documentElement.scrollWidth") == viewport["width"]
+
+
+def test_every_control_is_reached_by_keyboard(opened: Opened) -> None:
+    tab = opened()
+    order = []
+    for _ in range(40):
+        tab.keyboard.press("Tab")
+        order.append(tab.evaluate("document.activeElement.id || document.activeElement.className"))
+    wanted = ["model", "config", "file", "phase", "batch", "seq_len", "attention", "hw", "weights"]
+    wanted += ["activations", "kv", "spiking", "timesteps", "rate", "copy", "save-csv"]
+    assert [name for name in order if name in wanted][: len(wanted)] == wanted
+    tab.get_by_label("Phase").focus()
+    tab.keyboard.press("ArrowDown")
+    assert "decode" in tab.locator("#facts").inner_text()
+
+
+def test_a_page_that_is_there_is_not_replaced_unasked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "index.html").write_text("mine")
+    assert main(["page", "--out", str(tmp_path)]) == 1
+    assert "--force" in capsys.readouterr().err
+    assert (tmp_path / "index.html").read_text() == "mine"
