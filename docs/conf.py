@@ -9,6 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from generated import as_written, before_napoleon, filled
+from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
 
 from neurt.version import __version__
@@ -47,6 +48,7 @@ html_show_sourcelink = html_copy_source = False
 
 def setup(app: Sphinx) -> None:
     """What a page says between its own words is made when it is read."""
+    app.add_lexer("csv", TextLexer)  # has no lexer of its own
     app.connect("source-read", filled)
     app.connect("autodoc-process-docstring", before_napoleon, priority=400)
     app.connect("autodoc-process-docstring", as_written, priority=600)

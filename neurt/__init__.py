@@ -7,7 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hwmodels.lazy import lazy_exports
+from neurt.hidden import check_beside
+
+check_beside(__file__)
+
+from hwmodels.lazy import lazy_exports  # noqa: E402 - which may be what is hidden
 
 if TYPE_CHECKING:
     from energy.network.count import count_module as count_module

@@ -15,6 +15,7 @@ from reports.kit.slugs import slugs
 from reports.run.run import Run
 from reports.run.summary import counted, summary
 from reports.shown import TABLES
+from reports.sources.run import sources_bib
 from reports.views.latex import run_latex
 from reports.views.markdown import summary_markdown
 from reports.views.phases import phase_bills
@@ -78,7 +79,7 @@ def write_views(
     page: bool = True,
     progress: Callable[[str], None] = lambda _: None,
 ) -> list[Path]:
-    """Write the pictures, the page and, as a sign that all is there, `run.json`.
+    """Write the pictures, the page, the sources and, as a sign that all is there, `run.json`.
 
     See `write_report`; the directory is one that exists.
     """
@@ -92,6 +93,7 @@ def write_views(
 
         progress("page")
         files.append(write_text(out / "report.html", page_text(run)))
+    files.append(write_text(out / "sources.bib", sources_bib([run])))
     files.append(write_json(out / "run.json", summary(run)))
     return files
 
@@ -109,7 +111,7 @@ def views_of(out: Path) -> set[Path]:
     stems = [f"{kind}_{slug}" for kind in _DRAWN for slug in slugs(hardware)]
     pictures = {f"{stem}.{x}" for stem in ("spike_rates", *stems) for x in Pictures.ALL.suffixes}
     made = pictures | {"report.html", "roofline.csv", "batch.csv", "steps.csv", "times.csv"}
-    made |= {"card.md", "card.json", "table.tex"}
+    made |= {"card.md", "card.json", "table.tex", "sources.bib"}
     return {out / name for name in made}
 
 

@@ -24,7 +24,7 @@ TABLES = (
 )
 FILES = {
     *TABLES,
-    *("summary.md", "report.html", "run.json", "roofline.csv", "batch.csv"),
+    *("summary.md", "report.html", "sources.bib", "run.json", "roofline.csv", "batch.csv"),
     *("spike_rates.png", "spike_rates.svg"),
     *("roofline_45nm.png", "roofline_45nm.svg"),  # Loihi has no prices of memory
     *("batch_45nm.png", "batch_45nm.svg"),

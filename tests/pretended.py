@@ -4,25 +4,35 @@ Its tensors say that they are on a device of their own, and hold their values in
 operation on tensors of both is an error, as it is on a GPU, and so is a look at values that were
 not brought back: what forgets to move something is found out on a machine without one.
 
-Each command line runs on the CPU and there; prints whether the counts are the same file.
+Each command line runs on the CPU and there; prints whether the counts are the same file, and what
+waits for the device while a model is counted: on a GPU, that stops all that it was given to do.
 """
 
 from __future__ import annotations
 
 import sys
+import traceback
+import warnings
+from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
+from energy import MatMul, count_pass
 from energy.meter.audit import Audit
+from energy.meter.events import EventError
+from energy.meter.spikes import DenseSpikesWarning
 from neurt.cli import main
+from neurt.evaluation import quality
 from neurt.loading import placement, spread
+from neurt.measure import stages
 
 NANO = "--model gpt2-nano --hw 45nm --pictures none --quiet --dtype float32"
 CALIBRATED = f"{NANO} --calibration-tokens 64"
@@ -79,8 +89,16 @@ class There(TorchDispatchMode):
         return run(func, args, kwargs or {})
 
 
+#: Operations that wait for the device, while a counted model runs.
+WAITED = Counter[str]()
+RUNNING: list[str] = []
+
+
 def run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     name, asked = func._overloadpacket.__name__, kwargs.get("device")
+    # transformers looks once a pass, without a cache, for several texts in one sequence.
+    if RUNNING and waits(name, args, kwargs) and (asking := caller()) != "masking_utils.py":
+        WAITED[f"{RUNNING[-1]}: {name} in {asking}"] += 1
     tensors = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
     there = any(isinstance(x, Pretended) for x in tensors)
     others = [x for x in tensors if not isinstance(x, Pretended) and x.dim()]
@@ -100,6 +118,37 @@ def run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     if "out" in kwargs:
         return kwargs["out"]
     return tree_map(lambda x: Pretended(x) if isinstance(x, Tensor) else x, out)
+
+
+def waits(name: str, args: Any, kwargs: dict[str, Any]) -> bool:
+    """Whether the host has to wait for a number, or for values, of the device."""
+    if not args or not isinstance(args[0], Pretended):
+        return name == "copy_" and isinstance(args[1], Pretended)
+    leaves = name in ("_to_copy", "copy_") and torch.device(kwargs.get("device", DEVICE)) != DEVICE
+    return leaves or name in ("_local_scalar_dense", "nonzero", "equal", "is_nonzero")
+
+
+def caller() -> str:
+    """The file that asked, of this project or of transformers."""
+    files = [Path(frame.filename) for frame in traceback.extract_stack()]
+    asking = [file for file in files if "torch" not in file.parts]
+    return [file.name for file in asking if file.name not in ("pretended.py", "audit.py")][-1]
+
+
+def watched(count: Any) -> Any:
+    """`count_pass`, told while the model runs."""
+
+    def counting(model: Any, call: Any, /, **settings: Any) -> Any:
+        def told() -> None:
+            RUNNING.append(settings["variant"])
+            try:
+                call()
+            finally:
+                RUNNING.pop()
+
+        return count(model, told, **settings)
+
+    return counting
 
 
 def copy_from(source: Tensor, target: Tensor, non_blocking: bool = False) -> Tensor:
@@ -133,6 +182,8 @@ if __name__ == "__main__":
         patch.object(Audit, "__torch_dispatch__", audited),
         patch.object(placement, "find_device", find_device),
         patch.object(spread, "find_device", find_device),
+        patch.object(stages, "count_pass", watched(stages.count_pass)),
+        patch.object(quality, "count_pass", watched(quality.count_pass)),
         patch.object(placement, "device_name", lambda _device: ""),
         There(),
     ):
@@ -143,3 +194,18 @@ if __name__ == "__main__":
                 assert main([*line.split(), "--device", word, "--out", str(out)]) == 0, title
                 files.append((out / "counts.csv").read_bytes())
             print(f"{title}: {'same' if files[0] == files[1] else 'other'}")
+            for line, times in sorted(WAITED.items()):
+                print(f"{title}, {line}, {times} times")
+            WAITED.clear()
+        strange = torch.tensor([[0.0, 1.0, 0.5]])
+        layers = MatMul("left"), nn.Linear(3, 3, bias=False)
+        for layer, given in zip(layers, (strange, strange.round()), strict=True):
+            layer.to(DEVICE)
+            there = given.to(DEVICE), torch.eye(3).to(DEVICE)
+            told = partial(layer, *there[: 2 if layer is layers[0] else 1])
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("error")
+                    count_pass(layer, told, variant="ssa")
+            except (EventError, DenseSpikesWarning) as error:
+                print(str(error).partition(";")[0])

@@ -61,13 +61,13 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"kit"},
         {"breakeven", "hardware", "literature", "map", "quality", "roofline", "run"}
         | {"sensitivity", "serving", "training"},
-        {"reproduce", "views"},
+        {"reproduce", "sources", "views"},
         {"card"},
         {"count", "measured", "page", "shown"},
         {"compare", "config_page", "read", "write"},
     ),
     "neurt": (
-        {"assets", "families", "progress", "text", "version"},
+        {"assets", "families", "hidden", "progress", "text", "version"},
         {"spiking"},
         {"baselines", "closed_form", "loading"},
         {"browser", "nir"},

@@ -8,12 +8,15 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+GROUPS: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
 PACKAGES = ("hwmodels", "energy", "reports", "neurt")
 
 
@@ -66,3 +69,32 @@ def test_whatever_is_imported_is_declared() -> None:
             for top in {name.partition(".")[0] for name in names} - {*PACKAGES}:
                 if top not in sys.stdlib_module_names:
                     assert canonicalize_name(top) in known, f"{path.relative_to(ROOT)}: {top}"
+
+
+def test_the_citation_is_that_of_this_version() -> None:
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    # What the format (1.2.0) requires, and what it says twice.
+    assert {"cff-version", "message", "title", "authors"} <= set(cited)
+    assert cited["cff-version"] == "1.2.0"
+    for key in ("version", "license"):
+        assert str(cited[key]) == PROJECT[key]
+    assert [x["name"] for x in cited["authors"]] == [x["name"] for x in PROJECT["authors"]]
+
+
+def expanded(group: str) -> set[str]:
+    found: set[str] = set()
+    for one in GROUPS[group]:
+        found |= {one} if isinstance(one, str) else expanded(one["include-group"])
+    return found
+
+
+@pytest.mark.parametrize("name", ["test", "docs"])
+def test_a_group_is_the_extra_of_its_name(name: str) -> None:
+    extras = PROJECT["optional-dependencies"]
+    own = {f"neurt-energy[{extra}]": set(extras[extra]) for extra in extras}
+    wanted = set[str]().union(*(own.get(one, {one}) for one in extras[name]))
+    assert expanded(name) == wanted
+
+
+def test_developers_have_what_tests_and_benchmarks_need() -> None:
+    assert expanded("dev") > expanded("test") | {*PROJECT["optional-dependencies"]["bench"]}

@@ -41,6 +41,15 @@ class Convolution(NamedTuple):
         )
         return [_taps(self.transposed, *row) for row in rows]
 
+    def reached(self, events: Map, *, padded: bool = False) -> int:
+        """The accumulates of so many events at each position of the input; see `fan_out`."""
+        if padded:
+            return int(events.sum()) * int(self.fan_out(padded=True).flat[0])
+        found = events
+        for taps in reversed(self.taps):  # how far events reach is a product over dimensions
+            found = found @ taps
+        return int(found) * self.outputs
+
     def fan_out(self, *, padded: bool = False) -> Map:
         """Accumulators that an event at each position of the input reaches, in all channels.
 

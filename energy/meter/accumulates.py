@@ -8,6 +8,7 @@ from torch import Tensor
 from energy.counts import Levels, Tally
 from energy.formulas import Attention, Conventions
 from energy.layers.matmul import MatMul
+from energy.meter.awaited import whole
 from energy.meter.events import count_events
 from hwmodels import Op
 
@@ -27,13 +28,13 @@ def accumulates(
     if layer.streaming == "left" and layer.role == "scores":
         # Query i is token past + i and sees the past + i + 1 keys up to itself.
         per_query = _events_along(left, -1, layer.levels).flatten(0, -2).sum(0)
-        return int(per_query @ torch.arange(past + 1, keys + 1))
+        return _weighed(per_query, torch.arange(past + 1, keys + 1))
     if layer.streaming == "right":
         # The keys are the rows of V, but the columns of K^T. Key j is seen by every query at or
         # after it: queries - max(0, j - past).
         features = -1 if layer.role == "mix" else -2
         per_key = _events_along(right, features, layer.levels).flatten(0, -2).sum(0)
-        return int(per_key @ (queries - (torch.arange(keys) - past).clamp(min=0)))
+        return _weighed(per_key, queries - (torch.arange(keys) - past).clamp(min=0))
     # mix, the weights stream: the mask has already zeroed what a query may not see
     return events * right.shape[-1]
 
@@ -53,7 +54,7 @@ def arriving(layer: MatMul, spikes: Tensor, name: str, conventions: Conventions)
         return Tally({Op.MAC: seen * layer.shared_by, Op.ACTIVATION_READ: slots})
     if causal:
         per_token = _events_along(spikes, -1, layer.levels).flatten(0, -2).sum(0)
-        accumulated = int(per_token @ torch.arange(tokens, 0, -1))
+        accumulated = _weighed(per_token, torch.arange(tokens, 0, -1))
     else:
         accumulated = events * tokens
     ops = {
@@ -65,8 +66,13 @@ def arriving(layer: MatMul, spikes: Tensor, name: str, conventions: Conventions)
 
 def _events_along(spikes: Tensor, dim: int, levels: Levels) -> Tensor:
     if levels.in_units:  # as many events as units
-        return spikes.abs().sum(dim, dtype=torch.int64).to("cpu")
-    return torch.count_nonzero(spikes, dim=dim).to("cpu")
+        return spikes.abs().sum(dim, dtype=torch.int64)
+    return torch.count_nonzero(spikes, dim=dim)
+
+
+def _weighed(events: Tensor, times: Tensor) -> int:
+    """Events (n,), each so many times (n,)."""
+    return whole((events * times.to(events.device)).sum())
 
 
 def _coincidences(layer: MatMul, left: Tensor, right: Tensor, *, causal: bool) -> int:
@@ -75,11 +81,11 @@ def _coincidences(layer: MatMul, left: Tensor, right: Tensor, *, causal: bool) -
     if not causal or layer.role == "mix":
         # In a causal mix the masked weights are zero, so they never coincide.
         per_inner = _events_along(left, -2, levels["left"])
-        return int((per_inner * _events_along(right, -1, levels["right"])).sum())
+        return whole((per_inner * _events_along(right, -1, levels["right"])).sum())
     queries, keys = left.shape[-2], right.shape[-1]
     sizes = [_units(left, levels["left"]).transpose(-1, -2), _units(right, levels["right"])]
     seen = torch.cumsum(sizes[1], dim=-1)[..., keys - queries :]
-    return int((sizes[0] * seen).sum())
+    return whole((sizes[0] * seen).sum())
 
 
 def _units(spikes: Tensor, levels: Levels) -> Tensor:

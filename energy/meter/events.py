@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from energy.counts import Levels
+from energy.meter.awaited import here, wholes
 from hwmodels.errors import UserError
 
 Mask = NDArray[np.bool_]
@@ -37,6 +39,9 @@ _MANTISSA, _MAGNITUDE, _INFINITE = 0x007FFFFF, 0x7FFFFFFF, 0x7F800000
 def count_events(operand: Tensor, levels: Levels, name: str) -> int:
     """Number of events in an operand, after checking that it holds nothing but events.
 
+    While a pass is counted (`energy.meter.counting`), that of an operand on an accelerator is
+    awaited, and an error is raised when the pass has ended; see `energy.meter.awaited`.
+
     Args:
         operand: The spikes, any shape. A burst of `n` units counts as `n` events; a slot of an
             analog operand counts as one, zero or not.
@@ -48,7 +53,7 @@ def count_events(operand: Tensor, levels: Levels, name: str) -> int:
     """
     if not operand.numel() or levels is Levels.ANALOG:
         return operand.numel()
-    return _look(operand, levels, name).events
+    return here(_look(operand, levels, name).events)
 
 
 def active_entries(operand: Tensor) -> Mask | None:
@@ -81,9 +86,11 @@ def _look(operand: Tensor, levels: Levels, name: str) -> _Known:
 
 def _count(operand: Tensor, levels: Levels, name: str) -> tuple[int, Mask | None]:
     """The events, and the entries that are active."""
+    if operand.device.type != "cpu":
+        return _count_there(operand, levels, name), None
     if levels in _MOST:
         return _count_units(_in_memory_order(operand), levels, name), None
-    if operand.device.type != "cpu" or operand.dtype is torch.bfloat16:
+    if operand.dtype is torch.bfloat16:
         return _count_anywhere(operand, levels, name), None
     return _count_in_cache(operand, levels, name)
 
@@ -128,8 +135,22 @@ def _is_power(piece: Values, _out: Mask, _events: int) -> bool:
     return not mantissas and np.inf not in (single.max(), -single.min())
 
 
+def _count_there(operand: Tensor, levels: Levels, name: str) -> int:
+    """The same on an accelerator, which is not asked what it found; see `awaited`."""
+    is_level = _level_mask(operand, levels)
+    events = operand != 0 if levels not in _MOST else operand.to(torch.int8).abs()
+    size = operand.numel()
+
+    def check(numbers: Sequence[int]) -> None:
+        if strangers := size - numbers[0]:
+            raise EventError(_fault(name, strangers, size, levels))
+
+    asked = torch.stack([x.sum(dtype=torch.int64) for x in (is_level, events)])
+    return wholes(asked, check)[1]
+
+
 def _count_anywhere(operand: Tensor, levels: Levels, name: str) -> int:
-    """The same on an accelerator, and of numbers that numpy does not know."""
+    """The same of numbers that numpy does not know."""
     is_level = _level_mask(operand, levels)
     if not bool(is_level.all()):
         raise _error(operand, is_level, levels, name)
@@ -138,6 +159,9 @@ def _count_anywhere(operand: Tensor, levels: Levels, name: str) -> int:
 
 def _level_mask(operand: Tensor, levels: Levels) -> Tensor:
     """Where a level is held."""
+    if levels in _MOST:
+        whole, most = operand.to(torch.int8), _MOST[levels]
+        return (whole == operand) & (whole >= -most) & (whole <= most)
     if levels is Levels.POWER:
         bits = operand.to(torch.float32).view(torch.int32)
         return ((bits & _MANTISSA) == 0) & ((bits & _MAGNITUDE) < _INFINITE)
@@ -151,11 +175,10 @@ def _count_units(operand: Tensor, levels: Levels, name: str) -> int:
         units = _count_units_in_cache(operand.numpy().reshape(-1), _MOST[levels])
         if units is not None:
             return units
-    whole, most = operand.to(torch.int8), _MOST[levels]
-    is_level = (whole == operand) & (whole >= -most) & (whole <= most)
+    is_level = _level_mask(operand, levels)
     if not bool(is_level.all()):
         raise _error(operand, is_level, levels, name)
-    return int(whole.abs().sum(dtype=torch.int64))
+    return int(operand.to(torch.int8).abs().sum(dtype=torch.int64))
 
 
 def _count_units_in_cache(values: Values, most: int) -> int | None:
@@ -175,10 +198,14 @@ def _count_units_in_cache(values: Values, most: int) -> int | None:
 def _error(operand: Tensor, is_level: Tensor, levels: Levels, name: str) -> EventError:
     strangers = operand.numel() - int(torch.count_nonzero(is_level))
     low, high = (float(x) for x in torch.aminmax(operand))
-    return EventError(
-        f"layer '{name}' takes spikes, but {strangers:,} of {operand.numel():,} inputs are not "
-        f"{_ALLOWED[levels]} (range {low:.4g} .. {high:.4g}); feed it from a spiking neuron or use "
-        "the dense layer type"
+    found = f" (range {low:.4g} .. {high:.4g})"
+    return EventError(_fault(name, strangers, operand.numel(), levels, found))
+
+
+def _fault(name: str, strangers: int, size: int, levels: Levels, found: str = "") -> str:
+    return (
+        f"layer '{name}' takes spikes, but {strangers:,} of {size:,} inputs are not "
+        f"{_ALLOWED[levels]}{found}; feed it from a spiking neuron or use the dense layer type"
     )
 
 

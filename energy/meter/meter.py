@@ -19,6 +19,7 @@ from energy.counts import About, Counts, Label, LayerCount, Tally
 from energy.formulas import Conventions
 from energy.layers.matmul import AttentionCore
 from energy.meter.audit import Audit, Named, refuse_opaque
+from energy.meter.awaited import awaiting, settled
 from energy.meter.evaluating import evaluating
 from energy.meter.hooks import hook
 from energy.meter.loose import PARTS
@@ -111,7 +112,7 @@ class Meter:
                 for at, name in enumerate(names)
             ]
         layers = [
-            LayerCount(name, kind, label, len(calls), Tally.total(calls))
+            LayerCount(name, kind, label, len(calls), Tally.total(map(settled, calls)))
             for name, kind, label, calls in rows
         ]
         return Counts(
@@ -181,10 +182,12 @@ def counting(
     with ExitStack() as stack:
         # An interrupted pass runs no hooks, so its guards would outlive it.
         stack.callback(audit.pauses.clear)
+        fetch = stack.enter_context(awaiting())
         for name, module in counted:
             hook(module, meter.recorder(module, name), audit, stack)
         stack.enter_context(audit)
         yield meter
+    fetch()
     meter.uncounted.update(audit.elementwise())
     meter.loose.update({} if audit.kept is None else audit.kept.kept)
     meter.residuals.update(audit.residuals)

@@ -99,8 +99,23 @@ def _(layer: MatMul, name: str, args: Any, out: Tensor, conventions: Conventions
     if layer.levels is not Levels.ANALOG or conventions.zeros:
         tally = with_cached(tally, layer, left, out, product)
     if len(args) > 2 and args[2] is not None:
-        tally = Tally.total((tally, arriving(layer, args[2], name, conventions)))
+        tally = _with(tally, arriving(layer, args[2], name, conventions))
     return {"": tally}
+
+
+def _with(tally: Tally, more: Tally) -> Tally:
+    """A tally with the operations and events of another, which are not looked at.
+
+    `Tally.total` would: it leaves out what is zero.
+    """
+    ops = {**more.ops, **{op: n + more.ops.get(op, 0) for op, n in tally.ops.items()}}
+    return tally._replace(
+        ops=ops,
+        spikes=tally.spikes + more.spikes,
+        slots=tally.slots + more.slots,
+        levels=tally.levels or more.levels,
+        channels=max(tally.channels, more.channels),
+    )
 
 
 def _product(

@@ -17,6 +17,7 @@ from energy.counts import Tally
 from energy.formulas import Attention
 from energy.formulas.attention import Product
 from energy.layers.matmul import MatMul
+from energy.meter.awaited import here, whole, wholes
 from energy.meter.events import Mask, active_entries
 
 #: Queries of the first part of a tensor that is looked at; each part is as many times as long.
@@ -35,9 +36,13 @@ def channels(x: Tensor) -> Channels:
     version = -1 if x.is_inference() else x._version
     known: tuple[int, Channels] | None = getattr(x, "_known_channels", None)
     if known is not None and known[0] == version:
-        return known[1]  # Q, K and V are made of one tensor
-    rows = _in_any_step(x).reshape(-1, x.shape[-1])
-    found = Channels(int(np.count_nonzero(rows.any(0))), int(np.count_nonzero(rows)))
+        return Channels(*map(here, known[1]))  # Q, K and V are made of one tensor
+    if x.device.type == "cpu":
+        rows = _in_any_step(x).reshape(-1, x.shape[-1])
+        found = Channels(int(np.count_nonzero(rows.any(0))), int(np.count_nonzero(rows)))
+    else:
+        there = (x.detach() != 0).any(0).reshape(-1, x.shape[-1])
+        found = Channels(*wholes(torch.stack([there.any(0).sum(), there.sum()])))
     if version >= 0:
         x._known_channels = (version, found)  # type: ignore[attr-defined]
     return found
@@ -71,7 +76,11 @@ def with_cached(tally: Tally, layer: MatMul, left: Tensor, out: Tensor, product:
     if active is not None:  # of all steps together
         left, steps = torch.from_numpy(active), []
     every = left.expand(*steps, *out.shape[:-2], *left.shape[-2:])
-    parts = _parts(every, (*(steps or [1]), product.kv_heads, layer.shared_by))
+    heads = (*(steps or [1]), product.kv_heads, layer.shared_by)
+    if left.device.type != "cpu":
+        values = every.detach().reshape(*heads, *every.shape[-2:])
+        return tally.seen(touched_kv=_rows_there(values, layer, product) * product.width)
+    parts = _parts(every, heads)
     rows = _keys_seen(parts, product) if layer.role == "scores" else _keys_weighed(parts, product)
     return tally.seen(touched_kv=rows * product.width)
 
@@ -118,8 +127,25 @@ def _keys_seen(parts: Iterable[tuple[int, Tensor]], product: Product) -> int:
     return int((heard + product.keys - product.queries + 1).sum())
 
 
+def _rows_there(values: Tensor, layer: MatMul, product: Product) -> int:
+    """The same on an accelerator, of all queries at once (T, cached heads, shared, queries, inner).
+
+    It is not asked what it found on the way; see `energy.meter.awaited`.
+    """
+    there = values != 0
+    if layer.role != "scores":
+        return whole(there.any(3).any(2).any(0).sum())
+    awake = there.any(4).any(2).any(0)
+    place = torch.arange(1, awake.shape[1] + 1, device=values.device)
+    last = (awake * place).amax(1) - 1  # the last one that is not silent; -1 where all are
+    keys = last + product.keys - product.queries + 1
+    if product.attention is Attention.FULL:
+        keys = torch.full_like(last, product.keys)
+    return whole((keys * (last >= 0)).sum())
+
+
 def _not_zero(x: Tensor) -> Mask:
     x = x.detach()
-    if x.device.type != "cpu" or x.dtype is torch.bfloat16:
-        return np.asarray((x != 0).cpu().numpy())
+    if x.dtype is torch.bfloat16:
+        return np.asarray((x != 0).numpy())
     return np.asarray(x.numpy() != 0)  # many times faster than torch

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from energy.counts import Levels
+from energy.formulas.convolution import Map
 from energy.meter.events import count_events
 from energy.network.planes import Plane, count_planes
 from energy.network.provenance import Storages
@@ -53,10 +55,35 @@ class Events:
         """
         return self._look(tensor, spikes, name).events
 
-    def _look(self, tensor: Tensor, spikes: Spikes, name: str) -> _Seen:
-        version = -1 if tensor.is_inference() else int(tensor._version)
+    def merge(self, out: Tensor, spikes: Spikes, terms: Sequence[Any]) -> None:
+        """Note a sum of spikes: what is known of both is known of it, without another look.
+
+        Whole numbers that add up to what `spikes` may be are exact, and those below 0 are left out.
+        """
+        tensors = [x for x in terms if isinstance(x, Tensor)]
+        like = all(x.shape == out.shape and x.stride() == out.stride() for x in tensors)
+        parts = [self._known(x) for x in tensors]
+        if len(parts) != 2 or not like or any(x is None or x.spikes.low < 0 for x in parts):
+            return
+        events = sum(x.events for x in parts if x is not None)
+        planes = [x.planes for x in parts if x is not None and x.planes is not None]
+        both = planes[0] + planes[1] if len(planes) == 2 else None
+        self._put(out, _Seen(spikes, _version(out), out.numel(), events, both))
+
+    def _known(self, tensor: Tensor) -> _Seen | None:
+        """What was counted in a tensor, if nothing has been written into it since."""
         seen = self._seen.get(tensor)
-        if seen is not None and seen[:3] == (spikes, version, tensor.numel()):
+        same = seen is not None and seen[1:3] == (_version(tensor), tensor.numel())
+        return seen if same else None
+
+    def _put(self, tensor: Tensor, seen: _Seen) -> None:
+        whole = tensor.numel() * tensor.element_size() == tensor.untyped_storage().nbytes()
+        if whole and seen.version >= 0:
+            self._seen.put(tensor, seen)
+
+    def _look(self, tensor: Tensor, spikes: Spikes, name: str) -> _Seen:
+        seen = self._known(tensor)
+        if seen is not None and seen.spikes == spikes:
             return seen
         units, levels = in_units(tensor, spikes, name), levels_of(spikes)
         planes = count_planes(units, levels)
@@ -64,13 +91,11 @@ class Events:
             events = int(planes.sum(dtype=np.float64))
         else:  # of something else, or with a stranger that is named
             events = count_events(units, levels, name)
-        seen = _Seen(spikes, version, tensor.numel(), events, planes)
-        whole = tensor.numel() * tensor.element_size() == tensor.untyped_storage().nbytes()
-        if whole and version >= 0:
-            self._seen.put(tensor, seen)
+        seen = _Seen(spikes, _version(tensor), tensor.numel(), events, planes)
+        self._put(tensor, seen)
         return seen
 
-    def positions(self, tensor: Tensor, spikes: Spikes, name: str) -> Tensor:
+    def positions(self, tensor: Tensor, spikes: Spikes, name: str) -> Map:
         """The events at each position of (batch, channels, ...), over batch and channels.
 
         Returns:
@@ -79,7 +104,7 @@ class Events:
         planes = self._look(tensor, spikes, name).planes
         same = tensor.dim() == 4 and tensor.is_contiguous()  # the order in which they were counted
         if planes is not None and same and planes.size == tensor.shape[2:].numel():
-            return torch.from_numpy(planes.astype(np.int64)).reshape(tensor.shape[2:])
+            return planes.astype(np.int64).reshape(tensor.shape[2:])
         units, levels = in_units(tensor, spikes, name), levels_of(spikes)
         units = units.flatten(0, 1).detach()
         if levels is not Levels.BINARY:
@@ -88,7 +113,12 @@ class Events:
             )
         # In FP32 whole numbers are exact up to 2^24, and no entry is above 127.
         exact = units.dtype is torch.float32 and len(units) < 2**17
-        return units.sum(0, dtype=None if exact else torch.float64).to(torch.int64).cpu()
+        total = units.sum(0, dtype=None if exact else torch.float64).to(torch.int64)
+        return np.asarray(total.cpu().numpy())
+
+
+def _version(tensor: Tensor) -> int:
+    return -1 if tensor.is_inference() else int(tensor._version)
 
 
 def levels_of(spikes: Spikes) -> Levels:

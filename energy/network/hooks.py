@@ -41,6 +41,10 @@ class Hooks:
         self.began: set[str] = set()  #: neuron layers that were called
         self.clock = ""  #: neurons whose calls are ticks: the first that take a step in each
         self._states: Storages[tuple[str, int]] = Storages()  #: with neurons and chain of each
+        #: neurons without synapses of their own
+        self._alone = {
+            name for module, name in names.items() if name in kinds and not _multiplies(module)
+        }
         self.inputs: NeuronKind | None = None  #: what it is given, if that is spikes
         self._watch, self._root, self._kinds, self._names = watch, root, kinds, names
 
@@ -79,7 +83,7 @@ class Hooks:
             if self.inputs is not None:
                 for tensor in tensors_in((*args, *words.values())):
                     self._watch.known.tell(tensor, self.inputs.sends(module))
-        if kind is not None and not kind.assumed and not _multiplies(module):
+        if kind is not None and not kind.assumed and name in self._alone:
             frame.pause = torch._C._DisableTorchDispatch()
 
     def _leave(

@@ -13,7 +13,7 @@ from energy.counts import Levels
 
 Plane = NDArray[np.float32]
 
-_PIECE = 1 << 15  # entries that stay in the cache with what is made of them
+_PIECE = 1 << 17  # entries that stay in the cache with what is made of them
 _MOST = {Levels.BINARY: 1, Levels.TERNARY: 1, Levels.BURST: 7, Levels.COUNT: 127}
 _ROWS = 2**17  # so many values of 127 are less than 2^24, up to where FP32 counts
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from math import prod
 
-import torch
 from torch import Tensor
 
 from energy.counts import Tally
@@ -58,7 +57,7 @@ def average(given: Given) -> Work:
         return Work("pool", analog, analog)
     flat = x.reshape(1, -1, *shape.size)
     found = given.events.positions(flat, spikes, given.where)
-    added = int((found * torch.from_numpy(shape.fan_out())).sum())
+    added = shape.reached(found)
     return Work("pool", _of_spikes(added, outputs, inputs, outputs), analog)
 
 

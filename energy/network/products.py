@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
 from energy.formulas.convolution import Convolution, whole
@@ -163,10 +162,8 @@ def _streamed(product: Product, side: int, name: str, known: Events, padded: boo
         reached = events * product.fan_out[side]
         channels = tensor.shape[-1] if side == 0 or tensor.dim() < 2 else tensor.shape[-2]
     elif side == 0:
-        found = known.positions(tensor, spikes, name)
-        events = int(found.sum())
-        fan_out = torch.from_numpy(shape.fan_out(padded=padded))
-        reached = int((found * fan_out).sum())
+        events = known.count(tensor, spikes, name)
+        reached = shape.reached(known.positions(tensor, spikes, name), padded=padded)
         channels = prod(tensor.shape[1:])
     else:  # a kernel that is spikes itself meets each entry of the input that it passes
         events = known.count(tensor, spikes, name)

@@ -25,6 +25,7 @@ from energy.network.products import Choices, Product, call_of, read_product
 from energy.network.provenance import ANALOG, CONSTANT, Origin, Provenance, Storages, address
 from energy.network.recurrent import is_lstm, lstm_calls
 from energy.network.sites import Sites
+from energy.network.spikes import Spikes
 
 
 class Watch(TorchDispatchMode):
@@ -100,6 +101,8 @@ class Watch(TorchDispatchMode):
                 origin = frame.kind.sends(frame.module) if frame.kind is not None else None
             if origin is not None:
                 self.known.tell(first, origin)
+            if operation.name == "add" and isinstance(origin, Spikes):
+                self.events.merge(first, origin, args[:2])
         return out
 
     def add(self, row: str, kind: str, component: str, call: Call) -> None:

@@ -140,7 +140,7 @@ class StepMeter:
             for name, module in model.named_modules()
             if isinstance(module, SpikingNeuron) and module.levels is not Levels.ANALOG
         ]
-        self._spikes: dict[str, list[int]] = {}
+        self._spikes: dict[str, Tensor] = {}  #: of each time step, where the layer runs
         self._slots: dict[str, int] = {}
 
     @contextmanager
@@ -160,9 +160,11 @@ class StepMeter:
         def record(_neurons: nn.Module, _args: Any, events: Tensor) -> None:
             if events.element_size() < 4:  # half precision counts to 2048 or less
                 events = events.float()
-            sent = [_number(step, levels) for step in events.detach()]
-            before = self._spikes.setdefault(name, [0] * len(sent))
-            self._spikes[name] = [a + b for a, b in zip(before, sent, strict=True)]
+            if events.device.type == "cpu":
+                sent = torch.tensor([_number(step, levels) for step in events.detach()])
+            else:  # which is not asked for it before all is over
+                sent = _numbers_there(events.detach(), levels)
+            self._spikes[name] = self._spikes[name] + sent if name in self._spikes else sent
             self._slots[name] = self._slots.get(name, 0) + events[0].numel()
 
         return record
@@ -172,8 +174,16 @@ class StepMeter:
         return tuple(
             StepCount(name, self._label(name), step, spikes, self._slots[name])
             for name, _ in self._neurons
-            for step, spikes in enumerate(self._spikes.get(name, ()))
+            for step, spikes in enumerate(
+                self._spikes[name].cpu().tolist() if name in self._spikes else ()
+            )
         )
+
+
+def _numbers_there(events: Tensor, levels: Levels) -> Tensor:
+    """Events of each time step (T,) on an accelerator."""
+    units = events.abs() if levels is Levels.BURST else events != 0
+    return units.flatten(1).sum(1, dtype=torch.int64)
 
 
 def _number(events: Tensor, levels: Levels) -> int:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from energy import Levels, Tally, count_events, tally_call
 from energy.formulas import Conventions, neurons
 from energy.formulas.arithmetic import ARITHMETIC, Arithmetic
+from energy.meter.awaited import whole
 from hwmodels.errors import UserError
 from neurt.spiking.fused import Call, leaky, run
 from neurt.spiking.precision import wide
@@ -202,7 +203,7 @@ def tally_neurons(
     events, values = count_events(out, layer.levels, name), out.numel() // len(out)
     steps = out.numel()
     if layer.arithmetic.stops:  # at the first silent step, which there is unless the last one fires
-        steps = values + events - int(torch.count_nonzero(out[-1]))
+        steps = values + events - whole(torch.count_nonzero(out[-1]))
     repeated = x.dim() == out.dim() and x.stride(0) == 0  # the same current in each time step
     return {
         "": neurons(

@@ -16,10 +16,11 @@ from reports.kit.files import prepare_directory, write_text
 from reports.kit.latex_float import Fit
 from reports.kit.pictures import Pictures, draw
 from reports.kit.table import escaped, to_markdown
-from reports.measured.lines import Line
+from reports.measured.lines import BILL, PREDICTED, Line
 from reports.measured.write import write_beside
 from reports.run.run import Run
 from reports.shown import Picture
+from reports.sources.run import sources_bib
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,9 +102,11 @@ def write_comparison(
     """
     prepare_directory(out)
     plot = cache(comparison.plot)
+    shelf = [line.source for line in measured if line.boundary not in (BILL, PREDICTED)]
     files = [
         write_text(out / "compare.csv", lines_table(comparison).to_csv()),
         write_text(out / "compare.md", comparison.to_markdown()),
+        write_text(out / "sources.bib", sources_bib(comparison.runs.values(), shelf)),
         *([write_text(out / "compare.tex", comparison.to_latex(latex))] if latex else []),
         *draw(lambda: plot().figure, out / "compare", pictures),
     ]

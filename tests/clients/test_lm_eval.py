@@ -128,7 +128,7 @@ def test_the_documented_command_gives_the_documented_scores(
     tmp_path: Path, offline: pytest.MonkeyPatch
 ) -> None:
     text = (ROOT / "docs/how-to/clients.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"```\nHF_HUB_OFFLINE=1 (python -c \".*?)\n```", text, flags=re.DOTALL)
+    (block,) = re.findall(r"```bash\nHF_HUB_OFFLINE=1 (python -c \".*?)\n```", text, re.DOTALL)
     _, flag, code, *words = shlex.split(block.replace("\\\n", " "))
     offline.setattr(sys, "argv", [flag, *words, "--output_path", str(tmp_path / "scores.json")])
     exec(compile(code, "clients.md", "exec"), {})

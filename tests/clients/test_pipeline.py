@@ -68,7 +68,7 @@ def test_the_documented_example_writes_the_documented_passages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = (Path(__file__).parents[2] / "docs/how-to/clients.md").read_text(encoding="utf-8")
-    ((example, passages),) = re.findall(r"```python\n(.*?)```\n\n```\n(.*?)```", text, re.DOTALL)
+    [(example, passages)] = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", text, re.DOTALL)
     monkeypatch.chdir(tmp_path)
     exec(compile(example, "clients.md", "exec"), {})
     printed = capsys.readouterr().out

@@ -35,7 +35,7 @@ PICTURES_LOIHI = [name.replace("45nm", "loihi") for name in PICTURES_45NM]
 CSVS = ["counts.csv", "phases.csv", "layers.csv", "savings.csv", "baselines.csv", "blocks.csv"]
 TABLES = [*CSVS, "summary.md"]
 RATES = ["spike_rates.png", "spike_rates.svg"]
-LAST = ["report.html", "run.json"]
+LAST = ["report.html", "sources.bib", "run.json"]
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_only_the_pictures_and_the_page_that_are_asked_for(
 ) -> None:
     files = write_report(run, tmp_path, pictures=Pictures(pictures), page=False)
     others = [path.name for path in files if path.suffix not in {".png", ".svg"}]
-    assert others == [*TABLES, "run.json"]
+    assert others == [*TABLES, "sources.bib", "run.json"]
     assert {path.suffix for path in files} & {".png", ".svg", ".html"} == suffixes
 
 
@@ -337,8 +337,8 @@ def test_profiles_of_similar_names_do_not_overwrite_each_others_pictures(
     make_run: Callable[..., Run], tmp_path: Path
 ) -> None:
     files = write_report(renamed(make_run(), "my chip", "my-chip"), tmp_path)
-    # The tables, the spike rates, page and run.json, and two pictures in two formats for each.
-    assert len(set(files)) == len(TABLES) + 2 + 2 + 2 * 4
+    # The tables, the rates, page, sources and run.json, and two pictures in two formats for each.
+    assert len(set(files)) == len(TABLES) + 2 + 3 + 2 * 4
 
 
 def fail_half_way(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:

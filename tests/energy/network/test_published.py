@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from energy import count_module
@@ -120,53 +120,3 @@ def test_the_first_layer_of_spikformer_8_512_has_the_printed_macs() -> None:
     # The energy log of Spikingformer: 347,329,512 MACs, of which 513,000 are the head with its
     # bias (512 x 1000 + 1000); the rest is this layer, in 4 time steps.
     assert first.ops[Op.MAC] == 346_816_512 == 347_329_512 - 513_000
-
-
-#: Firing rates (q, k, v) of the eight blocks in the imagenet energy log of Spikingformer-8-512.
-RATES = """
-.17230188630104062 .03626344770312309 .06957707978010177
-.11627475060462952 .040295450145006184 .07173207724809647
-.10669307922124864 .044414592387676234 .07524623577594756
-.08188644799470902 .05000199048876763 .0768778057050705
-.06365273276925086 .04325467040181161 .07054187965631485
-.07711239219903945 .0311313860142231 .07321582739830017
-.07023756886482238 .024202287513613703 .07348622434139251
-.09727698216676713 .02812242347121239 .07954712931871415
-"""
-
-
-def test_the_attention_of_spikingformer_at_its_logged_rates() -> None:
-    heads, tokens, width = 8, 196, 64
-    slots = T * heads * tokens * width
-
-    class Fires(nn.Module):
-        """Sends as many spikes as a rate says, wherever."""
-
-        def __init__(self, rate: float) -> None:
-            super().__init__()
-            self.rate = rate
-
-        def forward(self, x: Tensor) -> Tensor:
-            spikes = torch.zeros(slots)
-            spikes[torch.randperm(slots)[: round(self.rate * slots)]] = 1
-            return spikes.view(T, 1, heads, tokens, width)
-
-    class Attention(nn.Module):
-        def __init__(self, *rates: float) -> None:
-            super().__init__()
-            self.q, self.k, self.v = map(Fires, rates)
-
-        def forward(self, x: Tensor) -> Tensor:
-            q, k, v = self.q(x), self.k(x), self.v(x)
-            return (q @ (k.transpose(-2, -1) @ v)) * 0.125
-
-    blocks = [Attention(*map(float, line.split())) for line in RATES.split("\n") if line]
-    assert len(blocks) == 8
-    total = sum(
-        count_module(block, torch.rand(T, 1, 1), neurons={Fires: "binary"}, timesteps=T).total(
-            Op.AC
-        )
-        for block in blocks
-    )
-    # T x heads x N x d^2 x the sum of min(r_K, r_V) + r_Q; a rate is rounded to whole spikes.
-    assert total == pytest.approx(27_825_527.7567, abs=16 * width / 2)

@@ -149,7 +149,9 @@ def test_counts_alone_are_those_of_energy() -> None:
 def test_the_ten_lines_of_the_documentation(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("snntorch", reason="needs snntorch")
     page = (Path(__file__).parents[3] / "docs/how-to/networks.md").read_text(encoding="utf-8")
-    code, printed = re.findall(r"```python\n(.*?)```.*?It prints\n\n```\n(.*?)```", page, re.S)[0]
+    shown = re.search(r"```python\n(.*?)```.*?It prints\n\n```text\n(.*?)```", page, re.S)
+    assert shown
+    code, printed = shown.groups()
     exec(compile(code, "networks.md", "exec"), {})
     assert capsys.readouterr().out == printed
 

@@ -98,7 +98,7 @@ def test_runs_are_put_side_by_side(runs: list[Path], tmp_path: Path, asked: Ask)
     assert "two" in said
     names = ["csv", "html", "md", "parquet", "png", "svg"]
     found = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert found == [f"compare.{name}" for name in names]
+    assert found == [*(f"compare.{name}" for name in names), "sources.bib"]
 
 
 def test_a_run_is_put_beside_measured_systems(
@@ -108,7 +108,10 @@ def test_a_run_is_put_beside_measured_systems(
     assert "one on 45nm, spiking" in said
     assert "Whole systems are never the bill of their operations" in said
     names = ["compare.csv", "compare.html", "compare.md", "measured.csv", "measured.md"]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
+    found = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert found == [*names, "sources.bib"]
+    # Whoever shows a published figure cites it.
+    assert "2511.15950" in (tmp_path / "out" / "sources.bib").read_text(encoding="utf-8")
     assert main(["report", str(runs[0]), "--measured"]) == 2
     assert "--measured" in capsys.readouterr().err
 

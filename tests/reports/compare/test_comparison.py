@@ -96,7 +96,8 @@ def test_one_row_is_no_comparison(make_run: Callable[..., Run], runs: int) -> No
 
 def test_the_files_of_a_comparison(found: Comparison, tmp_path: Path) -> None:
     files = write_comparison(found, tmp_path / "out")
-    names = ["compare.csv", "compare.md", "compare.png", "compare.svg", "compare.html"]
+    names = [f"compare.{x}" for x in ("csv", "md", "png", "svg", "html")]
+    names.insert(2, "sources.bib")
     assert [path.name for path in files] == names
     assert {path.name for path in (tmp_path / "out").iterdir()} == set(names)
     with files[0].open(encoding="utf-8", newline="") as file:

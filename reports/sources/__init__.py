@@ -1,0 +1,1 @@
+"""The sources of the numbers in a report, as BibTeX."""

@@ -1,0 +1,54 @@
+"""The sources of a run: of its prices, of the published figures beside it, of the method."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from hwmodels import HardwareProfile
+from reports.kit.caveats import PUBLISHED_SOURCE
+from reports.run.run import Run
+from reports.sources.bibtex import bibliography
+
+#: Where the attention of the form `spikformer` is from.
+_SPIKFORMER = "Spikformer, arXiv 2209.15425"
+
+
+def sources_bib(runs: Iterable[Run], others: Iterable[str] = ()) -> str:
+    """`sources.bib` of runs.
+
+    Args:
+        runs: The runs.
+        others: Citations of what stands beside them.
+    """
+    texts = [text for run in runs for text in _texts(run)]
+    return bibliography([*texts, *others])
+
+
+def _texts(run: Run) -> Iterator[str]:
+    """What a run cites, as the profiles and reports have it."""
+    if not run.of_network:
+        yield PUBLISHED_SOURCE
+        spiking = run.settings.get("spiking")
+        if isinstance(spiking, Mapping) and spiking.get("form") == "spikformer":
+            yield _SPIKFORMER
+    for profile in (*run.profiles, *run.int8.values()):
+        yield from profile_sources(profile)
+
+
+def profile_sources(profile: HardwareProfile) -> list[str]:
+    """The citations of all numbers of a profile, each once, in their order."""
+    return list(dict.fromkeys(_sources(profile.model_dump(mode="json", exclude_none=True))))
+
+
+def _sources(value: Any) -> Iterator[str]:
+    """Each text under the name `source`, however deep."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            if name == "source":
+                yield inner
+            else:
+                yield from _sources(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _sources(inner)
