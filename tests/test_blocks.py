@@ -24,6 +24,7 @@ PAGES = {
 #: Pages whose blocks a test of their own runs, beside what else it has to say of them.
 OWN = {
     "docs/how-to/clients.md": ("tests/clients/test_pipeline.py", "tests/clients/test_lm_eval.py"),
+    "docs/how-to/my-chip.md": ("tests/test_my_chip.py",),
     "docs/results/measured.md": ("tests/neurt/verbs/test_card.py",),
 }
 #: What the text around a block gives it.
@@ -85,7 +86,7 @@ def flat(text: str) -> str:
 @pytest.mark.parametrize("page", PAGES)
 def test_every_block_says_what_it_is(page: str) -> None:
     for block in blocks(PAGES[page]):
-        assert block.language in ("bash", "csv", "python", "text", "toml"), block
+        assert block.language in ("bash", "csv", "latex", "python", "text", "toml"), block
         if block.language == "bash":
             for words in block.commands:
                 # A word in capitals stands for another.

@@ -98,6 +98,16 @@ def test_links_lead_somewhere(page: str) -> None:
             assert heading in headings(target.relative_to(DOCS).as_posix()), link
 
 
+def test_the_links_of_the_changelog_lead_somewhere() -> None:
+    text = (DOCS.parent / "CHANGELOG.md").read_text(encoding="utf-8")
+    links = [x for x in re.findall(r"\]\(([^)\s]+)\)", text) if not x.startswith("http")]
+    assert len(links) > 5
+    for link in links:
+        file, _, heading = link.partition("#")
+        assert (DOCS.parent / file).is_file(), link
+        assert not heading or heading in headings(file.removeprefix("docs/")), link
+
+
 def prose(text: str) -> Iterator[str]:
     """Lines that can be broken: of paragraphs and lists, with a blank in their last half."""
     for line in re.sub(r"^( *)(`{3,}).*?^\1\2", "", text, flags=re.M | re.S).splitlines():

@@ -18,9 +18,10 @@ BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", PAGE, flags=re.M | re.S)
 
 def test_from_a_table_to_an_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    [table] = [text for language, text in BLOCKS if language == "text"]
+    [table] = [text for language, text in BLOCKS if language == "csv"]
     Path("costs.csv").write_text(table, encoding="utf-8")
-    lines = [line for language, text in BLOCKS if not language for line in text.splitlines()]
+    shell = "".join(text.replace("\\\n", " ") for language, text in BLOCKS if language == "bash")
+    lines = shell.splitlines()
     assert len(lines) > 2
     for number, line in enumerate(lines):
         _, *words = shlex.split(line)
