@@ -60,7 +60,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
     "reports": (
         {"kit"},
         {"breakeven", "hardware", "literature", "map", "quality", "roofline", "run"}
-        | {"sensitivity", "serving", "training"},
+        | {"sensitivity", "serving", "sizes", "training"},
         {"reproduce", "sources", "views"},
         {"card"},
         {"count", "measured", "page", "shown"},

@@ -28,6 +28,7 @@ from neurt.measure.breakeven import run_breakeven
 from neurt.measure.map import run_map
 from neurt.measure.planning import run_plan
 from neurt.measure.roofline import decode_rooflines
+from neurt.measure.sizes import run_sizes
 from neurt.requests.breakeven import BreakEvenRequest
 from neurt.requests.map import MapRequest
 from neurt.requests.passes import PlanRequest
@@ -46,6 +47,7 @@ from reports.run.steps import StepCount
 from reports.sensitivity.picture import tornado
 from reports.sensitivity.study import Study
 from reports.serving.picture import fit_picture
+from reports.sizes.picture import sizes_picture
 from reports.training.metrics import MetricsRow
 from reports.training.picture import training_picture
 from reports.views.phases import phase_bills
@@ -223,6 +225,13 @@ def fitted_picture(layers: int) -> Figure:
     )
 
 
+def swept_picture(layers: int, batch: str) -> Figure:
+    asked = {"batch": batch, "context": "32..1024", "phase": "decode"}
+    base = {"model": MODELS[layers], "hw": ("45nm",)}
+    [grid] = run_sizes(PlanRequest.model_validate(base | asked))
+    return sizes_picture(replace(grid, title=f"{MODELS[layers]}, weights {WEIGHTS}, T = 4"))
+
+
 Draw = Callable[[int], Figure]
 KINDS: dict[str, Draw] = {
     "layers": layers_picture,
@@ -243,6 +252,8 @@ KINDS: dict[str, Draw] = {
     "map, many cells": lambda n: maps_picture(
         n, contexts=tuple(range(8, 1024, 64)), phase="prefill", weight_bits=(8,)
     ),
+    "sizes": lambda n: swept_picture(n, "1"),
+    "sizes, several batches": lambda n: swept_picture(n, "1,2,4,8,16"),
     "quality": closeness_picture,
     "training": loss_picture,
     "pareto": trade_off_picture,

@@ -21,6 +21,7 @@ from neurt.measure.memory import (
 from neurt.requests.evaluate import EvaluateRequest
 from neurt.requests.finetune import FinetuneRequest
 from neurt.requests.passes import PlanRequest, ProfileRequest
+from neurt.requests.sizes import each
 from neurt.spiking.config import SpikingConfig
 from neurt.text.windows import plan_windows
 
@@ -73,7 +74,7 @@ def needs_table(request: PlanRequest, shape: Shape) -> Table[Need]:
 
 def _needs(request: PlanRequest, shape: Shape) -> Iterator[Need]:
     model = 4 * parameters(shape).total
-    batch, tokens = request.batch, request.prompt or request.seq_len
+    batch, tokens = max(each(request.batch)), request.prompt or request.seq_len
     passes = f"{batch} x {tokens} tokens"
     yield Need("count", passes, count_bytes(shape, tokens, batch), 0, model)
     if not has_conversion(shape):

@@ -18,6 +18,7 @@ from neurt.measure.conversion import conversion_of
 from neurt.measure.served_models import ServedModel, served_model
 from neurt.requests.base import RequestError
 from neurt.requests.passes import PlanRequest
+from neurt.requests.sizes import each
 from neurt.spiking.config import SpikingConfig
 from reports.serving.served import Server, Variant
 
@@ -52,7 +53,7 @@ def run_servers(request: PlanRequest, profiles: tuple[HardwareProfile, ...]) -> 
         check_length(longest, model.shape, request.model, analog=True)
     gpus = request.gpus or 1
     model.check_gpus(gpus, "--gpus", RequestError)
-    step = model.served.step(request.batch, request.prompt, request.generate, gpus)
+    step = model.served.step(max(each(request.batch)), request.prompt, request.generate, gpus)
     return [_server(request, model, profile, step) for profile in profiles]
 
 

@@ -51,6 +51,7 @@ class Flag:
     each: bool = False  #: a flag takes one value, and may be repeated; else it takes several
     only: tuple[str, ...] = ()  #: of a model inside the request, the fields that are flags
     group: str = ""  #: the heading under which help shows it; that of its class unless given
+    sizes: bool = False  #: it takes several sizes in one word: 1,8,64 or 128..8192
 
 
 #: Choices of the conversion that a closed form depends on.

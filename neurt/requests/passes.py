@@ -29,6 +29,7 @@ from neurt.requests.hardware import Bound, Compared, Hardware
 from neurt.requests.loaded import Compiled, Mapped, Seeded
 from neurt.requests.networks import FromNIR
 from neurt.requests.objective import Aimed
+from neurt.requests.sizes import Swept
 from neurt.spiking.config import SpikingConfig
 
 
@@ -157,7 +158,7 @@ class Carded(Hardware):
         return found
 
 
-class PlanRequest(Carded, PassRequest):
+class PlanRequest(Swept, Carded, PassRequest):
     """A closed form at an assumed spike rate."""
 
     group: ClassVar[str] = "passes"

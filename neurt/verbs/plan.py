@@ -18,11 +18,30 @@ def run(request: PlanRequest, console: Console) -> list[Path]:
     from neurt.measure.planning_analog import is_analog_alone
 
     profiles = request.profiles()
+    if request.is_sweep:
+        return _sizes(request, console)
     if profiles[0].whole_chip is not None:
         files = _serve(request, profiles, console)
     else:
         files = (_analog if is_analog_alone(request) else _both)(request, console)
     return files + (_memory(request, console) if request.memory else [])
+
+
+def _sizes(request: PlanRequest, console: Console) -> list[Path]:
+    """One table over several batches and contexts."""
+    from neurt.measure.planning import now, versions
+    from neurt.measure.sizes import run_sizes
+    from reports.sizes.table import print_sizes
+    from reports.sizes.write import write_sizes
+
+    check_free(request.out, "sizes.json", "table over sizes (sizes.json)", request.force)
+    grids = run_sizes(request)
+    asked = request.model_dump(mode="json", exclude={"out", "hw"}, exclude_none=True)
+    record = {"settings": asked, "versions": versions(), "created": now()}
+    files = write_sizes(grids, record, request.out, pictures=request.pictures)
+    print_sizes(grids, console)
+    print_files(files, request.out, console)
+    return files
 
 
 def _memory(request: PlanRequest, console: Console) -> list[Path]:

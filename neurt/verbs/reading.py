@@ -84,7 +84,8 @@ def _values(
         if is_mapping(field.info.annotation):
             value = _pairs(parser, field, value)
             kind = inner_type(typing.get_args(field.info.annotation)[1])[0]
-        _check_words(parser, field, kind, value)
+        if not field.flag.sizes:  # which say themselves what is wrong
+            _check_words(parser, field, kind, value)
         inner[name] = value
     return values
 

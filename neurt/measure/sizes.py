@@ -1,0 +1,98 @@
+"""The verb `plan` over several batches and contexts: one closed form for each pair. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from energy import Estimate
+from hwmodels import Op
+from neurt.measure.planning import run_plan
+from neurt.measure.planning_analog import is_analog_alone, run_analog_plan
+from neurt.requests.passes import PlanRequest
+from reports.kit.parts import BOUNDS
+from reports.sizes.grid import Bill, Cell, SizeGrid
+from reports.views.phases import phase_bills
+
+_Bills = Callable[[str], Bill]
+
+
+def run_sizes(request: PlanRequest) -> tuple[SizeGrid, ...]:
+    """Energy per token at each batch and context, for each hardware.
+
+    Raises:
+        PlanError: If the model has fewer positions than a context, or its sizes are not at hand.
+        RequestError: If something is asked of a spiking model that is not planned.
+    """
+    points = request.points
+    planned = _analog if is_analog_alone(points[0]) else _both
+    grids = [planned(point) for point in points]
+    return tuple(
+        SizeGrid(**{**vars(first), "cells": tuple(grid[i].cells[0] for grid in grids)})
+        for i, first in enumerate(grids[0])
+    )
+
+
+def _context(point: PlanRequest) -> int:
+    [stage] = point.stages
+    [step] = stage.passes
+    return step.keys
+
+
+def _both(point: PlanRequest) -> list[SizeGrid]:
+    """One cell of each hardware, both models."""
+    run = run_plan(point)
+    made = []
+    for profile in run.profiles:
+        [phase] = phase_bills(run, profile.name)
+
+        def share(bill: Estimate, phase=phase) -> float | None:  # type: ignore[no-untyped-def]
+            return None if bill.lacks_compute else phase.per_token(bill.energy_pj())
+
+        bills = {
+            bound: Bill(share(phase.asa.under(bound)), share(phase.ssa.under(bound)))
+            for bound in BOUNDS
+        }
+        missing = [op for op in Op if any(op in side.unpriced for side in (phase.asa, phase.ssa))]
+        made.append(
+            SizeGrid(
+                profile,
+                str(run.dataflow or profile.dataflow),
+                run.phases[0].name,
+                run.title,
+                (Cell(run.asa.batch, _context(point), bills, tuple(map(str, missing))),),
+                run.asa.model,
+                run.asa.weights,
+                run.ssa.timesteps,
+                point.spike_rate,
+            )
+        )
+    return made
+
+
+def _analog(point: PlanRequest) -> list[SizeGrid]:
+    """The same of a model that is planned alone."""
+    run = run_analog_plan(point)
+    counts = run.counts
+    made = []
+    for profile in run.profiles:
+        bill = run.estimates[profile.name]
+        bills = {
+            bound: Bill(
+                None if bill.lacks_compute else bill.under(bound).energy_pj() / counts.tokens
+            )
+            for bound in BOUNDS
+        }
+        missing = tuple(str(op) for op in Op if op in bill.unpriced)
+        cell = Cell(counts.batch, _context(point), bills, missing)
+        made.append(
+            SizeGrid(
+                profile,
+                str(profile.dataflow),
+                point.stages[0].name,
+                run.title,
+                (cell,),
+                counts.model,
+                counts.weights,
+            )
+        )
+    return made

@@ -1,0 +1,1 @@
+"""Energy per token of a model over batches and contexts."""
