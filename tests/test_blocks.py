@@ -30,7 +30,8 @@ OWN = {
 #: What the text around a block gives it.
 GIVEN = {
     "docs/how-to/nir.md": """
-import nir, numpy, torch
+import nir, numpy, torch, warnings
+warnings.filterwarnings("ignore", module="nirtorch|norse")  # old names of their own
 weight, ones = numpy.eye(3, dtype="float32"), numpy.ones(3, dtype="float32")
 neurons = nir.LIF(tau=1e-3 * ones, r=ones, v_leak=0 * ones, v_threshold=ones)
 nir.write("net.nir", nir.NIRGraph.from_list(nir.Linear(weight=weight), neurons))

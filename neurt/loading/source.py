@@ -127,7 +127,9 @@ def _by_path(model: str) -> ModelSource | None:
         shape = read_shape(read_config(config), model)
         return ModelSource(config.resolve().parent.name, None, config.parent, shape)
     if path.suffix.lower() == ".nir":
-        raise ModelError(f"model '{model}' is no language model; use `neurt-energy count` for NIR")
+        raise ModelError(
+            f"model '{model}' is no language model; use `neurt-energy count` or `profile` for NIR"
+        )
     if path.is_file():
         raise ModelError(
             f"model '{model}' is a file, and neither a config.json nor a .gguf; give the directory "

@@ -1,19 +1,21 @@
-"""The verb `count` of a NIR file: a spiking network, run, counted and priced."""
+"""The verbs `count` and `profile` of a NIR file: a spiking network, run, counted and priced."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 from pathlib import Path
 
 from torch import Tensor
 
-from energy.counts import Levels
+from energy.counts import Counts, Levels
 from energy.network.count import Asked, Counted, count_network
 from energy.sheet import listed
 from energy.words import percent
 from hwmodels.plain import several
 from neurt.loading.memory import free_bytes
+from neurt.measure.network import profile_module
 from neurt.measure.planning import now, versions
 from neurt.nir.exporter import TIMESTEPS
 from neurt.nir.graph import NIRError
@@ -21,9 +23,10 @@ from neurt.nir.inputs import levels_of, random_spikes, read_events
 from neurt.nir.layers import Delay
 from neurt.nir.network import NIRNetwork, nir_network
 from neurt.progress import Progress, Say, silent
-from neurt.requests.networks import FromNIR
-from neurt.requests.passes import CountRequest
+from neurt.requests.networks import ComparedNIR, CountedNIR, FromNIR
+from neurt.requests.passes import CountRequest, ProfileRequest
 from reports.count.run import CountRun
+from reports.shown import Run
 
 #: What of the request is recorded: the rest is of language models.
 _CHOSEN = {"seed", "input_rate", "input", "exporter", "fusion", "widths", "room"}
@@ -51,10 +54,48 @@ def count_nir(request: CountRequest, progress: Progress = silent, say: Say = sil
         "input_levels": str(levels),
         "late": network.late,
     }
-    sentences = tuple(said(request, network, counted, levels, timesteps, samples))
     # A network without neurons has no time steps of its own.
     counts = replace(counted.ssa, timesteps=timesteps, batch=samples, tokens=samples)
+    ends = [f"{where} ({operation})" for where, operation in counted.ends]
+    sentences = tuple(said(request, network, counts, ends, levels))
     return CountRun(counts, profiles, chosen, versions(), now(), said=sentences)
+
+
+def profile_nir(request: ProfileRequest, progress: Progress = silent, say: Say = silent) -> Run:
+    """Run the network of a NIR file as `count_nir` does, and price it beside its analog layers.
+
+    Raises:
+        NIRError: If the file or the input cannot be read, do not fit each other, or do not fit
+            into memory.
+        NetworkError: If something in it cannot be counted, or there is no spike in it.
+    """
+    request.check()
+    profiles = request.profiles()
+    network = load_network(request, progress)
+    x = inputs_of(request, network)
+    levels = widest(x)
+    network.progress = lambda done, steps: progress("counting", done, steps)
+    run = profile_module(
+        network,
+        *x.values(),
+        hw=profiles,
+        timesteps=len(next(iter(x.values()))),
+        input_levels=None if levels is Levels.ANALOG else str(levels),
+        name=Path(request.model).name,
+        weights="file",
+        dataflow=request.dataflow,
+    )
+    ends = run.settings.get("spikes_end", [])
+    assert isinstance(ends, list)
+    for sentence in said(request, network, run.ssa, ends, levels):
+        say(sentence)
+    chosen = request.model_dump(mode="json", include=_CHOSEN)
+    return replace(
+        run,
+        settings={**run.settings, **chosen, "dt": network.convention.dt_s, "late": network.late},
+        latency_s={str(variant): s for variant, s in request.latency_s.items()},
+        int8=dict(request.siblings("int8")),
+    )
 
 
 def load_network(request: FromNIR, progress: Progress = silent) -> NIRNetwork:
@@ -65,7 +106,7 @@ def load_network(request: FromNIR, progress: Progress = silent) -> NIRNetwork:
     return network
 
 
-def inputs_of(request: FromNIR, network: NIRNetwork) -> dict[str, Tensor]:
+def inputs_of(request: CountedNIR | ComparedNIR, network: NIRNetwork) -> dict[str, Tensor]:
     """The input that a request says, (T, B, ...) by Input node.
 
     Raises:
@@ -123,10 +164,9 @@ def count_inputs(
 def said(
     request: FromNIR,
     network: NIRNetwork,
-    counted: Counted,
+    counts: Counts,
+    ends: Sequence[str],
     levels: Levels,
-    timesteps: int,
-    samples: int,
 ) -> list[str]:
     """What has to be known of a count, in sentences."""
     dt = network.convention.dt_s
@@ -136,10 +176,11 @@ def said(
         else f"random input of {request.input_rate:g} spikes per input and step"
     )
     sentences = [
-        f"{several(timesteps, 'time step')} of {dt:g} s, {several(samples, 'sample')}, {what}; "
+        f"{several(counts.timesteps, 'time step')} of {dt:g} s, "
+        f"{several(counts.tokens, 'sample')}, {what}; "
         f"conventions of {request.exporter}."
     ]
-    if (rate := counted.ssa.spike_rate) is not None:
+    if (rate := counts.spike_rate) is not None:
         sentences.append(f"Spikes in {percent(rate)} of the slots of layers that take or send any.")
     if levels is Levels.ANALOG:
         sentences.append(
@@ -148,9 +189,8 @@ def said(
     if network.late:
         edges = [f"{a} -> {name}" for name, sources in network.late.items() for a in sources]
         sentences.append(f"Arriving one time step later, since they close a loop: {listed(edges)}.")
-    if counted.ends:
-        places = [f"{where} ({operation})" for where, operation in counted.ends]
-        sentences.append(f"Spikes become analog values in {listed(places)}.")
+    if ends:
+        sentences.append(f"Spikes become analog values in {listed(ends)}.")
     delays = [name for name, x in network.named_modules() if isinstance(x, Delay) and x.most]
     if delays:
         sentences.append(f"What delays hold meanwhile has no price: {listed(delays)}.")

@@ -9,13 +9,16 @@ from pydantic import Field
 
 from neurt.nir.exporter import INPUT_RATE, TIMESTEPS, Exporter
 from neurt.requests.base import Flag, Model, Seed
+from neurt.spiking.config import SpikingConfig
 
 #: Of a language model, or of weights that can be others.
 _OF_LANGUAGE = (
     *("phase", "seq_len", "context", "windows", "attention", "text", "zeros", "verify"),
     *("weights", "device", "dtype", "card"),
 )
-_OF_NETWORKS = ("timesteps", "input_rate", "input", "exporter", "dt")
+_OF_NETWORKS = ("input_rate", "input", "exporter", "dt")
+_NETWORK = "it is of a spiking network; give --model FILE.nir"
+_LANGUAGE = "it is of a language model, and a NIR file is none"
 
 
 class FromNIR(Model):
@@ -26,12 +29,6 @@ class FromNIR(Model):
     model: Annotated[str, Flag(group="model")]
     """a name (gpt2-nano, gpt2-small, gpt2-medium, gpt2-large, gpt2-xl, smollm2-135m), a directory
     in Hugging Face format, a .gguf file, a hub id, or the .nir file of a spiking network"""
-    timesteps: Annotated[
-        int | None,
-        Field(ge=1, le=1_000_000),
-        Flag("T", f"those of --input, else {TIMESTEPS}"),
-    ] = None
-    """time steps that a spiking network runs"""
     input_rate: Annotated[float, Field(ge=0, le=1), Flag("RATE")] = INPUT_RATE
     """spikes per input and time step, each by chance (--seed)"""
     input: Annotated[Path | None, Flag("FILE.npy")] = None
@@ -57,13 +54,60 @@ class FromNIR(Model):
         """See `Request.idle`."""
         found = super().idle()
         if not self.is_network:
-            return found | dict.fromkeys(
-                _OF_NETWORKS, "it is of a spiking network; give --model FILE.nir"
-            )
+            return found | dict.fromkeys(_OF_NETWORKS, _NETWORK)
         found.pop("seed", None)
-        found |= dict.fromkeys(_OF_LANGUAGE, "it is of a language model, and a NIR file is none")
+        found |= dict.fromkeys(_OF_LANGUAGE, _LANGUAGE)
         if self.input is not None:
             found |= dict.fromkeys(
                 ("input_rate", "seed", "batch"), "the input is recorded; leave out --input"
             )
         return found
+
+
+class CountedNIR(FromNIR):
+    """A spiking network that is run by itself."""
+
+    group: ClassVar[str] = "networks"
+
+    timesteps: Annotated[
+        int | None,
+        Field(ge=1, le=1_000_000),
+        Flag("T", f"those of --input, else {TIMESTEPS}"),
+    ] = None
+    """time steps that a spiking network runs"""
+
+    def idle(self) -> dict[str, str]:
+        """See `Request.idle`."""
+        return super().idle() | ({} if self.is_network else {"timesteps": _NETWORK})
+
+
+class ComparedNIR(FromNIR):
+    """A spiking network that is run beside its analog layers."""
+
+    #: Flags that say something of a NIR file too; all others are of language models.
+    OF_BOTH: ClassVar[frozenset[str]] = frozenset(
+        {
+            *("model", "seed", "batch", "timesteps", "set", "hw", "dataflow", "latency_s"),
+            *("pictures", "out", "force", "page", "details", "mixed", *_OF_NETWORKS),
+        }
+    )
+
+    model: Annotated[str, Flag(group="model")]
+    """a name (gpt2-nano, gpt2-nano-spiking, gpt2-small, gpt2-medium, gpt2-large, gpt2-xl,
+    smollm2-135m), a directory in Hugging Face format, a .gguf file, a hub id, or the .nir file of a
+    spiking network"""
+
+    @property
+    def timesteps(self) -> int | None:
+        """Time steps that it runs; None where nobody said how many."""
+        spiking: SpikingConfig = self.spiking  # type: ignore[attr-defined]
+        return spiking.timesteps if "timesteps" in spiking.model_fields_set else None
+
+    def idle(self) -> dict[str, str]:
+        """See `Request.idle`."""
+        found = super().idle()
+        if not self.is_network:
+            return found
+        every = {*type(self).model_fields, *SpikingConfig.model_fields}
+        recorded = {key: why for key, why in found.items() if key in self.OF_BOTH}
+        return recorded | dict.fromkeys(every - self.OF_BOTH, _LANGUAGE)

@@ -27,7 +27,7 @@ from neurt.requests.base import (
 )
 from neurt.requests.hardware import Bound, Compared, Hardware
 from neurt.requests.loaded import Compiled, Mapped, Seeded
-from neurt.requests.networks import FromNIR
+from neurt.requests.networks import ComparedNIR, CountedNIR
 from neurt.requests.objective import Aimed
 from neurt.requests.sizes import Swept
 from neurt.spiking.config import SpikingConfig
@@ -107,7 +107,7 @@ class PassRequest(Reported, Compared, Passes, Model):
         return found
 
 
-class ProfileRequest(Aimed, PassRequest, Calibrated, Text, Compiled, Mapped, Seeded):
+class ProfileRequest(ComparedNIR, Aimed, PassRequest, Calibrated, Text, Compiled, Mapped, Seeded):
     """A measured run."""
 
     group: ClassVar[str] = "passes"
@@ -208,7 +208,7 @@ class PlanRequest(Swept, Carded, PassRequest):
         return found
 
 
-class CountRequest(FromNIR, Carded, Kept, Bound, Text, Passes, Mapped, Seeded):
+class CountRequest(CountedNIR, Carded, Kept, Bound, Text, Passes, Mapped, Seeded):
     """An analog model alone, or a spiking network, measured."""
 
     group: ClassVar[str] = "passes"

@@ -1,4 +1,4 @@
-"""`profile`: measure a model and its conversion, write the run, print it."""
+"""`profile`: measure a model and its conversion, or a NIR file; write the run, print it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ def run(request: ProfileRequest, console: Console) -> list[Path]:
     from reports.kit.progress import progress_bars
 
     check_free(request.out, "run.json", "run", request.force)
-    check_conversion(request)
+    if not request.is_network:
+        check_conversion(request)
     with progress_bars(console) as progress:
-        from neurt.measure.profiling import run_profile
-
-        made = run_profile(request, progress, say=say(console))
+        if request.is_network:
+            from neurt.measure.nir_file import profile_nir as profile
+        else:
+            from neurt.measure.profiling import run_profile as profile
+        made = profile(request, progress, say(console))
     return report(made, request, console)
 
 

@@ -73,12 +73,13 @@ def print_run(
 
 
 def _print_short(run: Run, hw: str, console: Console) -> None:
-    """Per token, against other baselines, and what has no price: a line each."""
+    """Per token or sample, against other baselines, and what has no price: a line each."""
     last = phase_bills(run, hw)[-1]
     asa, ssa, asa_unfused, ssa_unfused = (
         _per_token(last, bill.under(bound)) for bound in BOUNDS for bill in (last.asa, last.ssa)
     )
     each = "generated token" if last.phase == "request" else "token"
+    each = "sample" if run.of_network else each
     print_sentence(
         f"Per {each}: {asa} analog, {ssa} spiking fused; {asa_unfused}, {ssa_unfused} unfused.",
         console,

@@ -131,11 +131,60 @@ def test_a_network_without_neurons_has_its_samples_too(here: Path) -> None:
     assert counts.total(Op.MAC) == 10 * 3 * 6 * 2
 
 
-def test_other_commands_name_the_one_that_counts_it(
+def test_other_commands_name_those_that_count_it(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["profile", "--model", "net.nir", "--hw", "45nm", "--out", "out"]) == 1
-    assert "use `neurt-energy count` for NIR" in capsys.readouterr().err
+    assert main(["sweep", "--model", "net.nir", "--hw", "45nm", "--out", "out"]) == 1
+    assert "use `neurt-energy count` or `profile` for NIR" in capsys.readouterr().err
+
+
+def profile(flags: str) -> int:
+    return main(["profile", "--hw", "45nm", "--out", "run", "--force", *flags.split()])
+
+
+def test_a_file_is_profiled_as_the_graph_in_memory_is(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x = (torch.rand(10, 3, 6, generator=torch.Generator().manual_seed(0)) < 0.3).float()
+    np.save("events.npy", x.numpy())
+    assert profile("--model net.nir --input events.npy --pictures svg") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "10 time steps of 0.0001 s, 3 samples, input from events.npy" in said
+    assert "Per sample:" in said
+    run = neurt.profile_module(looped(), x, input_levels="binary")
+    both = read_csv(here / "run" / "counts.csv")
+    for ours, theirs in zip(both, (run.asa, run.ssa), strict=True):
+        assert [row.tally for row in ours.layers] == [row.tally for row in theirs.layers]
+    record = json.loads((here / "run" / "run.json").read_text("utf-8"))
+    assert record["settings"]["late"] == {"back": ["lif"]}
+    assert {"report.html", "layers_45nm.svg"} <= {x.name for x in (here / "run").iterdir()}
+    # Another run of it, and a comparison with itself.
+    assert main(["report", "run", "run", "--compare", "--out", "both", "--pictures", "none"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "status", "sentence"),
+    [
+        ("--model net.nir --threshold 2", 2, "--threshold: has no effect here"),
+        ("--model net.nir --prompt 2 --generate 3", 2, "has no effect here: it is of a language"),
+        ("--model net.nir --timesteps 100", 2, "--timesteps: must be at most 64"),
+        ("--model net.nir --input flat.npy --seed 2", 2, "the input is recorded"),
+        ("--model net.nir --input flat.npy", 1, "must be (time steps, 6), or"),
+        ("--model plain.nir --input analog.npy", 1, "ran no spiking neurons"),
+        ("--model gpt2-nano --exporter norse", 2, "give --model FILE.nir"),
+    ],
+)
+def test_what_cannot_be_profiled_is_one_line(
+    here: Path, capsys: pytest.CaptureFixture[str], flags: str, status: int, sentence: str
+) -> None:
+    np.save("flat.npy", np.ones((8, 7)))
+    np.save("analog.npy", np.full((8, 6), 0.5))
+    nir.write("plain.nir", nir.NIRGraph.from_list(nir.Linear(np.ones((2, 6)))))
+    assert profile(flags) == status
+    error = capsys.readouterr().err.strip()
+    assert sentence in error
+    assert "Traceback" not in error
+    assert not (here / "run").exists()
 
 
 def test_a_graph_in_memory_is_profiled_beside_its_analog_layers() -> None:
