@@ -107,12 +107,17 @@ class Run(data.Run):
         asa, ssa = _chosen(self.estimates, hw, "hardware")
         about = (self.title, self.subtitle)
         pictures: dict[str, Callable[[], Figure | None]] = {
-            "layers": partial(per_layer, asa, ssa, *about),
+            "layers": partial(per_layer, asa, ssa, *about, self.quality),
             "components": partial(per_component, asa, ssa, *about),
             "phases": lambda: per_phase(phase_bills(self, hw), *about),
             "spike_rates": partial(spike_rates, self.ssa, self.steps, *about),
             "sensitivity": lambda: tornado(Study(asa, ssa), "attention"),
         }
+        if picture == "spike_rates" and self.command == "plan":
+            raise ValueError(
+                f"picture '{picture}' is for measured spikes, and a plan assumes the same rate "
+                "everywhere; draw that of a profile"
+            )
         figure = _chosen(pictures, picture, "picture")()
         if figure is None:
             raise ValueError(f"picture '{picture}' is empty: nothing in this run sends events")

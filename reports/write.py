@@ -124,10 +124,12 @@ def _pictures(run: Run) -> Iterator[tuple[str, Callable[[], Figure]]]:
     from reports.views.plot_spike_rates import spike_rates
 
     about = (run.title, run.subtitle)
-    if (rates := spike_rates(run.ssa, run.steps, *about)) is not None:
+    # What a plan assumes of each layer is no measurement.
+    rates = None if run.command == "plan" else spike_rates(run.ssa, run.steps, *about)
+    if rates is not None:
         yield "spike_rates", lambda: rates
     for (hw, sides), slug in zip(run.estimates.items(), slugs(run.estimates), strict=True):
-        yield f"layers_{slug}", partial(per_layer, *sides, *about)
+        yield f"layers_{slug}", partial(per_layer, *sides, *about, run.quality)
         yield f"components_{slug}", partial(per_component, *sides, *about)
         if len(run.phases) > 1:
             yield f"phases_{slug}", partial(per_phase, phase_bills(run, hw), *about)

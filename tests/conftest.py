@@ -24,12 +24,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def sketched(monkeypatch: pytest.MonkeyPatch) -> None:
-    # For tests of other files of a report: pictures are made, but only their title is written, for
-    # rendering takes half a second each.
+    # For tests of other files of a report: pictures are made, but only their titles are written,
+    # for rendering takes half a second each.
     from reports.kit import style
 
     def write(figure: Figure, path: Path) -> None:
-        path.write_text(figure.get_suptitle(), encoding="utf-8")
+        [body] = figure.subfigs
+        path.write_text(f"{figure.get_suptitle()}\n{body.get_suptitle()}", encoding="utf-8")
 
     monkeypatch.setattr(style, "save", write)
 

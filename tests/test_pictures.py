@@ -1,10 +1,11 @@
-"""Each kind of picture, for 12, 24 and 36 layers, in the size in which it is printed.
+"""Each kind of picture, for 12 to 80 layers, in the size in which it is printed.
 
 With `NEURT_PICTURES=DIR` in the environment they are written there too, to be looked at.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import random
 from collections.abc import Callable, Iterator
@@ -17,13 +18,13 @@ from typing import Any
 import matplotlib as mpl
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from servers import points
 
 from energy import Counts
 from energy.serving.fit import fit
-from neurt.families import ALIASES
 from neurt.measure.breakeven import run_breakeven
 from neurt.measure.map import run_map
 from neurt.measure.planning import run_plan
@@ -35,6 +36,9 @@ from neurt.requests.passes import PlanRequest
 from neurt.spiking.config import Form, SpikingConfig
 from reports import Run
 from reports.breakeven.picture import breakeven_picture
+from reports.compare.picture import side_by_side
+from reports.compare.row import Rows
+from reports.count.picture import count_components
 from reports.kit import style
 from reports.map.picture import map_picture
 from reports.measured.lines import beside
@@ -42,6 +46,7 @@ from reports.measured.picture import beside_picture
 from reports.quality.evaluation import Comparison, Evaluation, LayerSimilarity, Quality
 from reports.quality.pareto_picture import pareto_picture
 from reports.quality.picture import quality_picture
+from reports.roofline.batch_picture import batch_picture
 from reports.roofline.picture import roofline_picture
 from reports.run.steps import StepCount
 from reports.sensitivity.picture import tornado
@@ -56,11 +61,41 @@ from reports.views.plot_layers import per_layer
 from reports.views.plot_phases import per_phase
 from reports.views.plot_spike_rates import spike_rates
 
-MODELS = {12: "gpt2-small", 24: "gpt2-medium", 36: "gpt2-large"}
-TIMESTEPS = {12: 4, 24: 8, 36: 16}
+#: Names by number of layers; the last two are planned from a configuration alone.
+NAMES = {12: "gpt2-small", 24: "gpt2-medium", 32: "llama-3-8b", 80: "llama-2-70b"}
+MODELS = dict(NAMES)
+TIMESTEPS = {12: 4, 24: 8, 32: 4, 80: 16}
+LLAMA = {
+    "model_type": "llama",
+    "architectures": ["LlamaForCausalLM"],
+    "num_key_value_heads": 8,
+    "rms_norm_eps": 1e-5,
+    "hidden_act": "silu",
+    "tie_word_embeddings": False,
+}
+#: hidden_size, intermediate_size, num_attention_heads, vocab_size, max_position_embeddings
+SIZES = {32: (4096, 14336, 32, 128256, 8192), 80: (8192, 28672, 64, 32000, 4096)}
 WEIGHTS = "pretrained(openai-community/gpt2-large@0123456789ab)"
 #: Points: no text is smaller.
 SMALLEST = 6.5
+
+
+@pytest.fixture(scope="module", autouse=True)
+def configurations(tmp_path_factory: pytest.TempPathFactory) -> None:
+    fields = ("hidden_size", "intermediate_size", "num_attention_heads", "vocab_size")
+    for layers, sizes in SIZES.items():
+        named = dict(zip((*fields, "max_position_embeddings"), sizes, strict=True))
+        path = tmp_path_factory.mktemp("models") / NAMES[layers] / "config.json"
+        path.parent.mkdir()
+        path.write_text(json.dumps({**LLAMA, **named, "num_hidden_layers": layers}))
+        MODELS[layers] = str(path)
+
+
+@cache
+def alike(layers: int, hw: str) -> Run:
+    """A plan, of which one layer stands for all where that is quicker."""
+    spiking = SpikingConfig(form=Form.SOFTMAX, timesteps=TIMESTEPS[layers])
+    return run_plan(PlanRequest(model=MODELS[layers], hw=(hw,), spiking=spiking, out=Path("x")))
 
 
 @cache
@@ -69,7 +104,6 @@ def planned(layers: int, hw: str, **asked: Any) -> Run:
     spiking = SpikingConfig(form=Form.SOFTMAX, timesteps=TIMESTEPS[layers])
     request = PlanRequest(model=MODELS[layers], hw=(hw,), spiking=spiking, out=Path("x"), **asked)
     run = run_plan(request)
-    sizes = ALIASES[MODELS[layers]][1].as_dict()
     phases = tuple(replace(p, asa=of_weights(p.asa), ssa=varied(p.ssa)) for p in run.request)
     return replace(
         run,
@@ -77,7 +111,6 @@ def planned(layers: int, hw: str, **asked: Any) -> Run:
         asa=of_weights(run.asa),
         ssa=varied(run.ssa),
         request=phases,
-        settings={**run.settings, "shape": sizes},
     )
 
 
@@ -134,7 +167,7 @@ def tornado_picture(layers: int) -> Figure:
 
 
 def decode_picture(layers: int, hw: str = "45nm") -> Figure:
-    [found] = decode_rooflines(planned(layers, hw))
+    [found] = decode_rooflines(alike(layers, hw))
     return roofline_picture(found)
 
 
@@ -179,7 +212,7 @@ def loss_picture(layers: int) -> Figure:
     spikes = {"spike_rate": 0.3, "events_per_mac": 0.9}
     found = [*rows("distil", 2.0, {}), *rows("task", 3.0, spikes)]
     return training_picture(
-        found, f"{MODELS[layers]}, weights {WEIGHTS}, T = 4, 65,536 tokens a step"
+        found, f"{NAMES[layers]}, weights {WEIGHTS}, T = 4, 65,536 tokens a step"
     )
 
 
@@ -190,7 +223,7 @@ def trade_off_picture(layers: int) -> Figure:
         for (code, events, loss), form, count in product(codes, forms, (1, 2, 4, 8, 16)):
             spent, change = events * count**0.8, loss / count + (form == "spikformer")
             yield {
-                "model": MODELS[layers],
+                "model": NAMES[layers],
                 "weights": WEIGHTS,
                 "hw": "45nm",
                 "attention": "full",
@@ -206,22 +239,37 @@ def trade_off_picture(layers: int) -> Figure:
                 "attention_events_per_mac": spent,
                 "events_per_mac": spent,
                 "attention_block_saving_compute": 1 - spent * 0.2,
-                "model_saving_compute": 0.7 - 0.7 * spent * 0.2,
+                "model_saving_fused": 0.5 - 0.5 * spent * 0.2,
+                "model_saving_unfused": 0.45 - 0.5 * spent * 0.22,
             }
 
     return pareto_picture(list(points()))
 
 
+def counted_picture(layers: int, hw: str = "45nm") -> Figure:
+    run = planned(layers, hw)
+    return count_components(run.estimates[hw][0], run.title, run.subtitle)
+
+
+def over_batch_picture(layers: int) -> Figure:
+    [found] = decode_rooflines(alike(layers, "45nm"))
+    return batch_picture(found)
+
+
+def compared_picture(layers: int) -> Figure:
+    return side_by_side(Rows({"first": planned(12, "45nm"), "other": planned(layers, "45nm-int8")}))
+
+
 def beside_measured_picture(layers: int) -> Figure:
     run = planned(layers, "45nm", prompt=512, generate=8)
-    return beside_picture(beside({f"a-run-of-{MODELS[layers]}": run}))
+    return beside_picture(beside({f"a-run-of-{NAMES[layers]}": run}))
 
 
 def fitted_picture(layers: int) -> Figure:
     spread = random.Random(layers)
     noisy = [replace(x, energy_j=x.energy_j * spread.uniform(0.8, 1.3)) for x in points()]
     return fit_picture(
-        fit(noisy, repeats=2), f"{MODELS[layers]}, weights {WEIGHTS}", "measured points"
+        fit(noisy, repeats=2), f"{NAMES[layers]}, weights {WEIGHTS}", "measured points"
     )
 
 
@@ -240,6 +288,10 @@ KINDS: dict[str, Draw] = {
     "components on kerasspiking": lambda n: components_picture(n, "kerasspiking-gpu"),
     "spike rates": spikes_picture,
     "spike rates without steps": lambda n: spikes_picture(n, by_step=False),
+    "count": counted_picture,
+    "count on loihi": lambda n: counted_picture(n, "loihi"),
+    "batch": over_batch_picture,
+    "compare": compared_picture,
     "phases, one": phases_picture,
     "phases, two": lambda n: phases_picture(n, prompt=512, generate=8),
     "phases on kerasspiking": lambda n: phases_picture(n, "kerasspiking-gpu"),
@@ -262,9 +314,14 @@ KINDS: dict[str, Draw] = {
 }
 
 
-#: Of the others one size is enough.
-AT_EACH_SIZE = ("layers", "components", "spike rates", "phases, one", "tornado", "roofline")
-CASES = [(kind, n) for kind, n in product(KINDS, MODELS) if n == 36 or kind in AT_EACH_SIZE]
+#: Pictures in which layers stand beside each other are drawn at all sizes, the others at the ends.
+SIDE_BY_SIDE = ("layers", "spike rates", "quality")
+SMALLEST_AND_LARGEST = (12, 80)
+CASES = [
+    (kind, n)
+    for kind, n in product(KINDS, NAMES)
+    if n in SMALLEST_AND_LARGEST or kind in SIDE_BY_SIDE
+]
 
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda p: f"{p[0]}, {p[1]}")
@@ -287,7 +344,8 @@ def texts(figure: Figure) -> list[Text]:
             low, high = sorted(axis.get_view_interval())
             for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
                 labels = (tick.label1, tick.label2)
-                inside = low <= tick.get_loc() <= high and axes.get_visible()
+                seen_axis = axes.get_visible() and axis.get_visible()
+                inside = low <= tick.get_loc() <= high and seen_axis
                 hidden.update(labels)
                 seen += [label for label in labels if inside and label.get_visible()]
     others = [text for text in figure.findobj(Text) if text not in hidden and text.get_visible()]
@@ -334,7 +392,26 @@ def test_no_two_texts_overlap(picture: Figure) -> None:
     assert overlapping == []
 
 
+def test_no_legend_lies_over_data(picture: Figure) -> None:
+    panels = [axes.get_window_extent() for axes in picture.axes if axes.get_visible()]
+    legends = picture.findobj(Legend)
+    for legend in legends:
+        frame = legend.get_window_extent()
+        assert not any(frame.padded(-1).overlaps(panel) for panel in panels)
+
+
+def test_the_answer_stands_in_bold_above_what_it_is_of(picture: Figure) -> None:
+    answer = picture._suptitle  # type: ignore[attr-defined]
+    assert answer.get_fontweight() == "bold"
+    assert any(character.isdigit() for character in answer.get_text()) or "not known" in (
+        answer.get_text()
+    )
+    [body] = picture.subfigs
+    assert body.get_suptitle()
+    assert body._suptitle.get_window_extent().y1 <= answer.get_window_extent().y0 + 1
+
+
 def test_it_says_which_model_with_which_weights(picture: Figure) -> None:
     said = " ".join(" ".join(text.get_text() for text in texts(picture)).split())
-    assert any(model in said for model in MODELS.values())
+    assert any(model in said for model in NAMES.values())
     assert "weights" in said or "break-even" in said  # a plan of break-evens has none

@@ -17,25 +17,28 @@ from matplotlib.ticker import NullLocator, PercentFormatter
 from energy.compare.breakeven import Bound, BreakEven, Verdict
 from energy.compare.thresholds import THRESHOLDS
 from hwmodels.plain import several
-from reports.breakeven.case import Case
-from reports.kit.parts import ACCOUNTING_NAMES, COMPONENT_COLOURS, COMPONENT_NAMES
-from reports.kit.style import PAGE_WIDTH, SMALL, headline, styled
+from reports.breakeven.case import SIGNS, Case
+from reports.kit.palette import BAND, FAINT, INK, MUTED, PAPER, QUIET, SPIKING
+from reports.kit.parts import ACCOUNTING_NAMES, COMPONENT_NAMES
+from reports.kit.style import PAGE_WIDTH, SMALL, headline, sheet, styled
 
-#: Lines of blocks and model, told apart by dashes alone; layers have the colours.
+#: Lines of blocks and model, told apart by dashes.
 _LINES: tuple[dict[str, Any], ...] = (
-    {"color": "#8C8C8C", "linestyle": "-", "linewidth": 3.0},
-    {"color": "black", "linestyle": (0, (4, 2)), "linewidth": 1.2},
-    {"color": "black", "linestyle": (0, (1, 1.3)), "linewidth": 1.2},
+    {"color": QUIET, "linestyle": "-", "linewidth": 3.0},
+    {"color": INK, "linestyle": (0, (4, 2)), "linewidth": 1.2},
+    {"color": INK, "linestyle": (0, (1, 1.3)), "linewidth": 1.2},
 )
 _MARKERS = {"qkv": "o", "scores": "s", "mix": "^", "proj": "D", "ffn_up": "v", "ffn_down": "P"}
 #: Bands of the literature: from its lowest to its highest value.
 _BANDS: tuple[dict[str, Any], ...] = (
-    {"color": "#AA3377", "linestyle": (0, (3, 1, 1, 1)), "linewidth": 1.1},
-    {"facecolor": "#E8E8E8", "edgecolor": "none"},
-    {"facecolor": "#BDBDBD", "edgecolor": "#777777", "hatch": "....", "linewidth": 0.0},
+    {"color": MUTED, "linestyle": (0, (3, 1, 1, 1)), "linewidth": 1.1},
+    {"facecolor": BAND, "edgecolor": "none"},
+    {"facecolor": FAINT, "edgecolor": QUIET, "hatch": "....", "linewidth": 0.0},
 )
-#: Savings between these are drawn; the room below zero holds the break-evens in words.
+#: Savings between these are drawn.
 _LEAST, _MOST = -0.85, 1.05
+#: Marks of an axis at most, where it has more than one for each decade.
+_MOST_TICKS = 7
 #: The axis of rates ends so far beyond the smallest number on it.
 _BEYOND = 2.0
 
@@ -45,32 +48,66 @@ def breakeven_picture(case: Case) -> Figure:
     """One panel for each accounting: saving against spike rate, with the break-evens.
 
     A line for each block and the whole model, or for the layer where there is no more; where it
-    meets zero, circles mark the break-even, hollow if it is a bound. Coloured marks are layers: of
-    a run at their measured rates, filled where they save; otherwise their break-evens. The bands
-    are where the literature puts the break-even, on the axis of spikes per synapse above.
+    meets zero, circles mark the break-even, hollow if it is a bound. Blue marks are layers: of a
+    run at their measured rates, filled where they save; otherwise their break-evens. The bands are
+    where the literature puts the break-even, on the axis of spikes per synapse above.
     """
     whole = [line for line in case.breakevens if line.part.kind in ("block", "model")]
     drawn = whole or [*case.breakevens]
     layers = [line for line in case.breakevens if line not in drawn]
     ends = _ends(case, drawn, layers)
     steps = case.ssa.counts.timesteps
-    figure = Figure(figsize=(PAGE_WIDTH, 4.1), layout="constrained")
-    panels = figure.subplots(1, len(ACCOUNTING_NAMES), sharey=True)
+    drawn_on = sheet(PAGE_WIDTH, 3.9)
+    panels = drawn_on.body.subplots(1, len(ACCOUNTING_NAMES), sharey=True)
+    lowest = 0.0
     for axes, (accounting, title) in zip(panels, ACCOUNTING_NAMES.items(), strict=True):
-        _axes(axes, ends, steps, title)
-        _lines(axes, [line for line in drawn if line.accounting == accounting], ends)
+        lines = [line for line in drawn if line.accounting == accounting]
+        words = [f"{line.part.name}: {_said(line)}" for line in lines]
+        _axes(axes, ends, steps, "\n".join((title, *words)))
+        for line, look in zip(lines, _LINES, strict=False):
+            _line(axes, line, ends, look)
         for line in layers:
             if line.accounting == accounting:
                 _layer(axes, line, measured=case.measured)
-    panels[0].set_ylim(_LEAST, _MOST)
-    panels[0].set_ylabel("saving, 1 − SSA / ASA (below 0 it costs)")
+        lowest = min([lowest, *(float(y) for line in axes.lines for y in line.get_ydata())])
+    panels[0].set_ylim(max(_LEAST, 1.1 * lowest - 0.15), _MOST)
+    panels[0].set_ylabel("saving, 1 − SSA / ASA (below 0 it costs more)")
     handles = _legend(drawn, layers)
-    figure.legend(handles=handles, loc="outside lower center", ncols=math.ceil(len(handles) / 3))
+    columns = math.ceil(len(handles) / 3)
+    drawn_on.body.legend(handles=handles, loc="outside lower center", ncols=columns)
     counts = case.ssa.counts
     tokens = f"{several(counts.tokens, 'token')}, " if counts.tokens else ""
     subtitle = f"{counts.phase}, {tokens}{counts.attention} attention, dataflow {case.asa.dataflow}"
-    headline(figure, _title(case, layers), subtitle, case.asa, case.ssa)
-    return figure
+    headline(drawn_on, _answer(case, drawn), _title(case, layers), subtitle, case.asa, case.ssa)
+    return drawn_on.figure
+
+
+def _answer(case: Case, drawn: Sequence[BreakEven]) -> str:
+    """Below which rate the largest part saves, in each accounting, and what a run sends."""
+    lines = [line for line in drawn if line.part.name == drawn[-1].part.name]
+    said: dict[str, list[str]] = {}
+    for line in lines:
+        said.setdefault(_saves(line), []).append(_SHORT[line.accounting])
+    texts = [f"{text} ({', '.join(names)})" for text, names in said.items()]
+    rate = f"; it sends {lines[0].busy_rate:.3g}" if case.measured else ""
+    return f"The spiking {lines[0].part.name} saves {', '.join(texts)}{rate}"
+
+
+#: Accountings in an answer.
+_SHORT = {"compute": "MACs and ACs", "fused": "fused", "unfused": "unfused"}
+
+
+def _saves(line: BreakEven) -> str:
+    """At which spike rates a part saves."""
+    if line.verdict is Verdict.NEVER:
+        return "at no spike rate"
+    if line.verdict is Verdict.ALWAYS:
+        return f"at every spike rate up to {line.part.highest_rate:g} a slot"
+    if line.rate is not None and line.verdict is Verdict.BELOW:
+        return f"below {line.rate:.3g} spikes per slot"
+    if line.bound in SIGNS and line.priced_rate is not None:
+        return f"below {line.bound} {line.priced_rate:.3g} spikes per slot"
+    return f"at rates that are not known: {line.verdict.value}"
 
 
 def _axes(axes: Axes, ends: tuple[float, float], timesteps: int, title: str) -> None:
@@ -84,22 +121,22 @@ def _axes(axes: Axes, ends: tuple[float, float], timesteps: int, title: str) -> 
             axes.axvline(low, zorder=0.6, **look)
         else:
             axes.axvspan(low, high, zorder=0.5, **look)
-    axes.axhline(0, color="black", linewidth=0.7, zorder=1.5)
-    axes.set_xlabel("spikes per slot and time step")
+    axes.axhline(0, color=INK, linewidth=0.7, zorder=1.5)
+    axes.set_xlabel("spikes per slot and time step (log.)")
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     scaled = (lambda rate: rate * timesteps, lambda spikes: spikes / timesteps)
     above = axes.secondary_xaxis("top", functions=scaled)
     _set_ticks(above.xaxis, (ends[0] * timesteps, ends[1] * timesteps))
-    above.set_xlabel(f"{title}\nspikes per synapse and token", loc="left")
+    above.set_xlabel(f"{title}\nspikes per synapse and token", loc="left", fontsize=SMALL + 0.5)
 
 
 def _title(case: Case, layers: Sequence[BreakEven]) -> str:
     """What is drawn, and how many of the coloured marks lie below the axis."""
     counts = case.ssa.counts
-    coloured = "layers where they were measured" if case.measured else "break-evens of layers"
+    marks = "layers where they were measured" if case.measured else "break-evens of layers"
     title = f"{case.title}, T = {counts.timesteps}"
     title += f", weights {counts.weights}" if case.measured else ""
-    title += f"; coloured: {coloured}" if layers else ""
+    title += f"; blue marks: {marks}" if layers else ""
     outside = [line for line in layers if case.measured and _outside(line)]
     return title + (f" ({len(outside)} of {len(layers)} marks lie below)" if outside else "")
 
@@ -120,31 +157,13 @@ def _ends(
 def _set_ticks(axis: Axis, ends: tuple[float, float]) -> None:
     """Plain numbers on a logarithmic axis, as many as have room."""
     decades = range(math.floor(math.log10(ends[0])), math.ceil(math.log10(ends[1])) + 1)
-    digits = (1, 2, 5) if len(decades) <= 4 else (1,)
-    ticks = [digit * 10.0**decade for decade in decades for digit in digits]
-    inside = [tick for tick in ticks if ends[0] <= tick <= ends[1] * (1 + 1e-9)]
+    for digits in ((1, 2, 5), (1,)):
+        ticks = [digit * 10.0**decade for decade in decades for digit in digits]
+        inside = [tick for tick in ticks if ends[0] <= tick <= ends[1] * (1 + 1e-9)]
+        if len(inside) <= _MOST_TICKS:
+            break
     axis.set_ticks(inside, [f"{tick:g}" for tick in inside])
     axis.set_minor_locator(NullLocator())
-
-
-def _lines(axes: Axes, lines: Sequence[BreakEven], ends: tuple[float, float]) -> None:
-    """Lines, their crossings with zero, and these in words."""
-    words = ["break-even rate", *(f"{line.part.name}: {_said(line)}" for line in lines)]
-    middle = [line.saving(math.sqrt(ends[0] * ends[1])) or 0.0 for line in lines]
-    left = min(middle, default=0.0) > -0.1  # otherwise the lines come down on the left
-    for line, look in zip(lines, _LINES, strict=False):
-        _line(axes, line, ends, look)
-    axes.text(
-        0.03 if left else 0.97,
-        0.03,
-        "\n".join(words),
-        ha="left" if left else "right",
-        transform=axes.transAxes,
-        fontsize=SMALL,
-        va="bottom",
-        bbox={"facecolor": "white", "edgecolor": "#CCCCCC", "linewidth": 0.5, "pad": 2.5},
-        zorder=5,
-    )
 
 
 def _line(axes: Axes, line: BreakEven, ends: tuple[float, float], look: dict[str, Any]) -> None:
@@ -155,8 +174,8 @@ def _line(axes: Axes, line: BreakEven, ends: tuple[float, float], look: dict[str
     axes.plot(rates, savings, zorder=2, **look)  # type: ignore[arg-type]  # none is None
     if line.priced_rate is not None and line.priced_rate <= ends[1]:
         mark: dict[str, Any] = {"marker": "o", "markersize": 5.5, "zorder": 4}
-        face = "white" if line.bound else "black"
-        axes.plot(line.priced_rate, 0, **mark, markerfacecolor=face, markeredgecolor="black")
+        face = PAPER if line.bound else INK
+        axes.plot(line.priced_rate, 0, **mark, markerfacecolor=face, markeredgecolor=INK)
 
 
 def _said(line: BreakEven) -> str:
@@ -178,7 +197,7 @@ def _layer(axes: Axes, line: BreakEven, *, measured: bool) -> None:
     rate = line.busy_rate if measured else line.priced_rate
     if rate is None or line.bound is Bound.UNKNOWN or (saving := line.saving(rate)) is None:
         return
-    hollow: dict[str, Any] = {"markerfacecolor": "white", "markeredgewidth": 1.0}
+    hollow: dict[str, Any] = {"markerfacecolor": PAPER, "markeredgewidth": 1.0}
     filled = saving > 0 or not measured
     look = _mark(line.part.component) | ({} if filled else hollow)
     if not filled:
@@ -191,9 +210,9 @@ def _mark(component: str) -> dict[str, Any]:
         "linestyle": "",
         "marker": _MARKERS.get(component, "x"),
         "markersize": 4.2,
-        "markeredgecolor": "#333333",
+        "markeredgecolor": PAPER,
         "markeredgewidth": 0.4,
-        "color": COMPONENT_COLOURS.get(component, "#555555"),
+        "color": SPIKING,
     }
 
 

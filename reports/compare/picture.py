@@ -9,52 +9,50 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from energy.words import energy_unit
+from energy.words import energy, energy_unit
 from reports.compare.row import Part, Row, Rows
-from reports.kit.caveats import PUBLISHED_SAVING
+from reports.kit.answers import between
+from reports.kit.answers import saved as in_words
+from reports.kit.palette import ANALOG, FAINT, INK, MUTED, PAPER, QUIET, SPIKING
 from reports.kit.parts import BOUNDS, SHOWN
-from reports.kit.style import PAGE_WIDTH, SMALL, styled, titled
+from reports.kit.style import PAGE_WIDTH, SMALL, beside, sheet, styled, titled
 
-#: Colour and shape of each saving, in the order of `SHOWN`, hollow if unfused; they differ in grey
-#: too.
+#: Colour and shape of each saving, in the order of `SHOWN`, hollow if unfused.
 _MARKS: tuple[dict[str, Any], ...] = tuple(
     {"color": colour, "marker": marker, "markersize": 4.5, "markerfacecolor": face}
     for colour, marker, face in (
-        ("#0072B2", "o", "#0072B2"),
-        ("#E69F00", "s", "#E69F00"),
-        ("#E69F00", "s", "white"),
-        ("#000000", "D", "#000000"),
-        ("#000000", "D", "white"),
+        (QUIET, "D", QUIET),
+        (SPIKING, "s", SPIKING),
+        (SPIKING, "s", PAPER),
+        (SPIKING, "o", SPIKING),
+        (SPIKING, "o", PAPER),
     )
 )
-_ANALOG, _SPIKING = "#555555", "#D55E00"
-_BAND = "#E3E3E3"
-#: Savings below this are written at the edge rather than drawn.
+#: Savings below this are marked at the edge; their value is written, as all are.
 _LEAST = -1.0
 #: How far the marks of one row are apart, in rows.
 _APART = 0.17
 #: Energies that are further apart than this are drawn on a logarithmic scale.
 _DECADE = 10
-#: Likewise both bounds.
-_BOUND_APART = 0.4
-_LABEL_WIDTH = 34
+#: Likewise both models.
+_MODEL_APART = 0.42
+_LABEL_WIDTH = 28
 
 
 @styled()
 def side_by_side(rows: Rows) -> Figure:
     """Energy per token of both models, and what is saved, one line per run and hardware.
 
-    On the left the whole model, everything that has a price, at both bounds. On the right the
-    savings with the 5 to 95 % interval over the constants of the hardware; one below -100 % is
-    written at the edge.
+    On the left the whole model, everything that has a price, from the fused to the unfused bound.
+    On the right the savings with the 5 to 95 % interval over the constants of the hardware. Each
+    value is written; a saving below -100 % is an arrow at the edge.
     """
     labels = [_label(rows, i) for i in range(len(rows.rows))]
-    height = 1.7 + sum(max(0.72, 0.06 + 0.145 * (1 + label.count("\n"))) for label in labels)
-    figure = Figure(figsize=(PAGE_WIDTH, height), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1, 1.25))
+    height = 1.4 + sum(max(0.78, 0.06 + 0.145 * (1 + label.count("\n"))) for label in labels)
+    drawn = sheet(PAGE_WIDTH, height)
+    left, right = drawn.body.subplots(1, 2, sharey=True, width_ratios=(1, 1.1))
     _energies(left, rows)
     _savings(right, rows)
     left.set_yticks(range(len(labels)), labels)
@@ -64,10 +62,25 @@ def side_by_side(rows: Rows) -> Figure:
         axes.grid(axis="x", visible=True)
         axes.tick_params(axis="y", length=0)
         for edge in range(1, len(labels)):
-            axes.axhline(edge - 0.5, color="#DDDDDD", linewidth=0.6, zorder=0)
-    figure.legend(handles=_legend(), loc="outside lower center", ncols=2)
-    titled(figure, rows.same_text)
-    return figure
+            axes.axhline(edge - 0.5, color=FAINT, linewidth=0.6, zorder=0)
+    drawn.body.legend(handles=_legend(), loc="outside lower center", ncols=3)
+    titled(drawn, _answer(rows), rows.same_text)
+    return drawn.figure
+
+
+def _answer(rows: Rows) -> str:
+    """The rows that save most and least of the whole bill."""
+    ends: dict[str, tuple[float, float]] = {}
+    for row in rows.rows:
+        fused, unfused = (row.parts[bound, None].saving.saving for bound in BOUNDS)
+        if fused is not None and unfused is not None:
+            name = ", ".join(filter(None, dict.fromkeys((row.name, rows.differing(row)))))
+            ends[name] = fused, unfused
+    if not ends:
+        return "What is saved is not known: MACs or ACs have no price"
+    best, worst = (end(ends, key=lambda name: ends[name][0]) for end in (max, min))
+    text = f"Most of the whole model is saved in {best}: it {between(*ends[best])}"
+    return text if best == worst else f"{text}; least in {worst}: it {between(*ends[worst])}"
 
 
 def _label(rows: Rows, index: int) -> str:
@@ -79,12 +92,12 @@ def _label(rows: Rows, index: int) -> str:
 
 def _energies(axes: Axes, rows: Rows) -> None:
     ends = {
-        (i + _BOUND_APART * (step - 0.5), bound): (
-            row.per_token(row.parts[bound, None].saving.asa_pj),
-            row.per_token(row.parts[bound, None].saving.ssa_pj),
+        (i + _MODEL_APART * (side - 0.5), side): tuple(
+            row.per_token(x.saving.ssa_pj if side else x.saving.asa_pj)
+            for x in (row.parts[bound, None] for bound in BOUNDS)
         )
         for i, row in enumerate(rows.rows)
-        for step, bound in enumerate(BOUNDS)
+        for side in (0, 1)
     }
     known = [pj for pair in ends.values() for pj in pair if pj]
     scale, unit = energy_unit(max(known, default=1.0))
@@ -94,52 +107,51 @@ def _energies(axes: Axes, rows: Rows) -> None:
         low, high = min(known) / scale, max(known) / scale
         if high > _DECADE * low:
             axes.set_xscale("log")
-            axes.set_xlim(low / 1.6, high * 1.6)
+            axes.set_xlabel(f"energy per token ({unit}, logarithmic)")
+            axes.set_xlim(low / 1.6, high * (high / low) ** 0.9)
             axes.xaxis.set_minor_formatter(NullFormatter())
         else:
-            axes.set_xlim(0, high * 1.08)
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    for (y, bound), (asa, ssa) in ends.items():
-        _energy_pair(axes, y, bound, asa, ssa, scale)
+            axes.set_xlim(0, high * 1.75)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    for (y, side), pair in ends.items():
+        _energy_pair(axes, y, side, pair, scale)
 
 
 def _energy_pair(
-    axes: Axes, y: float, bound: str, asa: float | None, ssa: float | None, scale: float
+    axes: Axes, y: float, side: int, ends: tuple[float | None, ...], scale: float
 ) -> None:
-    """The marks of one row at one bound, joined; in words, once, what has no price."""
-    if asa and ssa:
-        axes.plot([asa / scale, ssa / scale], [y, y], color="#999999", linewidth=1.2, zorder=1)
-    for energy, spiking in ((asa, False), (ssa, True)):
-        if energy:
-            axes.plot(energy / scale, y, zorder=2, **_energy_mark(bound, spiking))
-    if bound != BOUNDS[-1]:
-        return
-    if missing := [name for name, x in (("analog", asa), ("spiking", ssa)) if x is None]:
-        text = f"{' and '.join(missing)} unpriced"
+    """Both bounds of a model, joined, and their values; in words what has no price."""
+    known = [pj for pj in ends if pj]
+    if None in ends or not known:
+        text = f"{('analog', 'spiking')[side]} unpriced"
         at = axes.get_yaxis_transform()
-        below = 0.17 if asa or ssa else -_BOUND_APART / 2
-        axes.text(0.02, y + below, text, transform=at, fontsize=SMALL, va="center")
+        axes.text(0.02, y, text, transform=at, fontsize=SMALL, va="center")
+        return
+    colour = (ANALOG, SPIKING)[side]
+    axes.plot([pj / scale for pj in known], [y] * len(known), color=colour, linewidth=1.2, zorder=1)
+    for pj, bound in zip(known, BOUNDS, strict=True):
+        axes.plot(pj / scale, y, zorder=2, **_energy_mark(bound, side))
+    texts = dict.fromkeys(energy(pj, 3) for pj in known)
+    beside(axes, " to ".join(texts), (max(known) / scale, y), (5, 0))
 
 
-def _energy_mark(bound: str, spiking: bool) -> dict[str, Any]:
-    """Orange if spiking, hollow if unfused."""
-    colour, marker = (_SPIKING, "o") if spiking else (_ANALOG, "s")
-    face = colour if bound == "fused" else "white"
-    look = {"marker": marker, "markersize": 5.5, "linestyle": "none"}
+def _energy_mark(bound: str, side: int) -> dict[str, Any]:
+    """Hollow if unfused."""
+    colour = (ANALOG, SPIKING)[side]
+    face = colour if bound == "fused" else PAPER
+    look = {"marker": "o" if side else "s", "markersize": 5.0, "linestyle": "none"}
     return {**look, "color": colour, "markerfacecolor": face}
 
 
 def _savings(axes: Axes, rows: Rows) -> None:
-    axes.set_title("saved by the spiking model")
+    axes.set_title("saved (below 0 it costs more)")
     axes.set_xlabel("saving; line: 5 to 95 % over the constants")
-    low, high = PUBLISHED_SAVING
-    axes.axvspan(low, high, color=_BAND, zorder=0, linewidth=0)
     parts = [part for row in rows.rows for part in _shown(row) if part.saving.saving is not None]
     lowest = min((part.saving.saving or 0.0 for part in parts), default=0.0)
     spread = min((part.spread.low for part in parts if part.spread), default=0.0)
     left = max(_LEAST, min(0.0, lowest, spread)) - 0.04
     axes.set_xlim(left, 1.04)
-    axes.axvline(0, color="#777777", linewidth=0.8, zorder=1)
+    axes.axvline(0, color=MUTED, linewidth=0.8, zorder=1)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
     for i, row in enumerate(rows.rows):
         middle = (len(_MARKS) - 1) / 2
@@ -155,14 +167,15 @@ def _shown(row: Row) -> list[Part]:
 
 
 def _saving(axes: Axes, y: float, part: Part, mark: dict[str, Any]) -> None:
-    """The mark of one saving and its interval; at the edge one that lies beyond."""
+    """The mark of one saving, its interval and its value; at the edge one that lies beyond."""
     saved, spread = part.saving.saving, part.spread
     left = axes.get_xlim()[0]
     if saved is None:
         return
+    at: Any = {"transform": axes.get_yaxis_transform(), "fontsize": SMALL, "va": "center"}
+    axes.text(1.02, y, in_words(saved), color=INK, **at)
     if saved < _LEAST:
         axes.plot(left + 0.02, y, **{**mark, "marker": "<", "markersize": 4})
-        axes.text(left + 0.05, y, f"{saved:.0%}", fontsize=SMALL, va="center", color="#333333")
         return
     if spread is not None:
         ends = [max(left, spread.low), spread.high]
@@ -172,11 +185,10 @@ def _saving(axes: Axes, y: float, part: Part, mark: dict[str, Any]) -> None:
 
 def _legend() -> list[Artist]:
     energies: list[Artist] = [
-        Line2D([], [], label=f"{name} {bound}", **_energy_mark(bound, spiking))
-        for name, spiking in (("analog", False), ("spiking", True))
+        Line2D([], [], label=f"{name} {bound}", **_energy_mark(bound, side))
+        for side, name in enumerate(("analog", "spiking"))
         for bound in BOUNDS
     ]
-    energies.append(Patch(color=_BAND, label="published: attention block"))
     savings = [
         Line2D([], [], label=f"saved: {name}", **mark)
         for (name, _, _), mark in zip(SHOWN, _MARKS, strict=True)

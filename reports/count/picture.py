@@ -13,19 +13,20 @@ from matplotlib.patches import Patch
 
 from energy import Estimate
 from energy.bill.layer import GROUPS
-from energy.words import energy_unit
+from energy.words import energy, energy_unit
 from reports.count.run import part_pj
+from reports.kit.palette import GROUP_COLOURS, INK, QUIET
 from reports.kit.parts import (
     ACCOUNTING_NAMES,
-    GROUP_COLOURS,
+    BOUNDS,
     GROUP_NAMES,
     component_names,
     other_bound,
 )
-from reports.kit.style import PAGE_WIDTH, beside, headline, lanes, styled
+from reports.kit.style import PAGE_WIDTH, beside, headline, lanes, sheet, styled
 
 #: The sum at the other bound.
-_OTHER: dict[str, Any] = {"color": "black", "linewidth": 1.2, "solid_capstyle": "butt"}
+_OTHER: dict[str, Any] = {"color": INK, "linewidth": 1.2, "solid_capstyle": "butt"}
 
 
 @styled({"axes.grid.axis": "x"})
@@ -40,30 +41,55 @@ def count_components(bill: Estimate, title: str, subtitle: str) -> Figure:
     known = [pj for pj in energies.values() if pj is not None]
     beyond = {part: part_pj(bill, other, *part) for part in names}
     total = sum(known)
-    largest = max([*known, *(pj for pj in beyond.values() if pj is not None)], default=0.0)
+    largest = max(bill.under(bound).energy_pj() for bound in (own, other))
     scale, unit = energy_unit(largest)
     spent = [group for group in GROUPS if bill.group_pj(group)]
-    figure = Figure(figsize=(PAGE_WIDTH, 1.2 + 0.2 * len(names)), layout="constrained")
-    axes = figure.subplots()
-    for lane, (part, energy) in enumerate(energies.items()):
+    drawn = sheet(PAGE_WIDTH, 0.95 + 0.2 * (len(names) + 1))
+    axes = drawn.body.subplots()
+    for lane, (part, pj) in enumerate(energies.items()):
         # In words, so that a gap is not read as zero.
-        said = "unpriced" if energy is None else _percent(energy / total if total else 0.0)
-        groups = spent if energy is not None else []
+        said = "unpriced" if pj is None else _percent(pj / total if total else 0.0)
+        groups = spent if pj is not None else []
         widths = {group: bill.group_pj(group, *part) / scale for group in groups}
         end = beyond[part]
         if end is not None:
             axes.plot([end / scale] * 2, [lane - 0.35, lane + 0.35], **_OTHER)
         _stack(axes, lane, widths, said, (end or 0.0) / scale)
-    lanes(axes, list(names.values()))
-    axes.set_xlim(0, 1.1 * largest / scale if largest else 1)
+    lane, both = len(names), [bill.under(bound).energy_pj() for bound in (own, other)]
+    widths = {group: bill.group_pj(group) / scale for group in spent}
+    said = f"{energy(both[0], 3)} {own}, {energy(both[1], 3)} {other}"
+    if bill.lacks_compute:
+        said = "no sum: MACs unpriced"
+    axes.plot([both[1] / scale] * 2, [lane - 0.35, lane + 0.35], **_OTHER)
+    _stack(axes, lane, widths, said, both[1] / scale)
+    axes.axhline(lane - 0.5, color=QUIET, linewidth=0.6)
+    lanes(axes, [*names.values(), "whole model"])
+    axes.set_xlim(0, 1.45 * largest / scale if largest else 1)
     axes.set_xlabel(f"energy ({unit}), {ACCOUNTING_NAMES[own]}; shares of their sum")
     handles: list[Artist] = [
         Patch(facecolor=GROUP_COLOURS[group], label=GROUP_NAMES[group]) for group in spent
     ]
     handles.append(Line2D([], [], label=f"sum if {other}", **_OTHER))
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)))
-    headline(figure, title, subtitle, bill, bill)
-    return figure
+    drawn.body.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)))
+    headline(drawn, _answer(bill, energies, names), title, subtitle, bill, bill)
+    return drawn.figure
+
+
+def _answer(
+    bill: Estimate,
+    energies: Mapping[tuple[str, str], float | None],
+    names: Mapping[tuple[str, str], str],
+) -> str:
+    """What the model spends at both bounds, and on which component most of it."""
+    if bill.lacks_compute:
+        return "What the model costs is not known: its MACs have no price"
+    ends = [energy(bill.under(bound).energy_pj(), 3) for bound in BOUNDS]
+    known = {part: pj for part, pj in energies.items() if pj is not None}
+    text = f"{bill.counts.model} costs {ends[0]} fused, {ends[1]} unfused"
+    if not (total := sum(known.values())):
+        return text
+    most = max(known, key=known.__getitem__)
+    return f"{text}; most of it for: {names[most]}, {_percent(known[most] / total)}"
 
 
 def _stack(axes: Axes, lane: int, widths: Mapping[str, float], said: str, least: float) -> None:

@@ -1,4 +1,4 @@
-"""The parts of a model and of its bill: their order, their names for people, their colours."""
+"""The parts of a model and of its bill: their order, and their names for people."""
 
 from __future__ import annotations
 
@@ -51,34 +51,6 @@ SHOWN: tuple[tuple[str, str, str | None], ...] = (
     ("model, unfused", "unfused", None),
 )
 
-#: Okabe and Ito's palette, ordered so that neighbours differ in lightness too; a convolution and
-#: the second layer of a feed-forward block are paler than what they belong to. Of what has MACs.
-COMPONENT_COLOURS = {
-    "qkv": "#0072B2",
-    "convolution": "#E3B5D0",
-    "scan": "#CC79A7",
-    "scores": "#E69F00",
-    "mix": "#F0E442",
-    "proj": "#56B4E9",
-    "router": "#000000",
-    "ffn_up": "#009E73",
-    "ffn_down": "#7FD6B8",
-    "projection": "#999999",
-    "lm_head": "#D55E00",
-    "score": "#D55E00",
-    "conv": "#0072B2",
-    "linear": "#009E73",
-    "product": "#E69F00",
-    "recurrent": "#CC79A7",
-}
-GROUP_COLOURS = {
-    "compute": "#0072B2",
-    "scalar": "#F0E442",
-    "neuron": "#D55E00",
-    "routing": "#CC79A7",
-    "delivery": "#009E73",
-    "memory": "#56B4E9",
-}
 GROUP_NAMES = {
     "compute": "MACs and ACs",
     "scalar": "non-linear functions",

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from warnings import catch_warnings, filterwarnings
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path as Outline
 from matplotlib.ticker import NullLocator
@@ -22,6 +22,7 @@ from energy import Estimate
 from hwmodels import Op
 from hwmodels.plain import printable
 from reports.kit.fonts import FAMILY, advance, dress
+from reports.kit.palette import FAINT, MUTED
 
 _advance = cache(advance)
 
@@ -31,10 +32,10 @@ PAGE_WIDTH, COLUMN_WIDTH = 7.0, 3.4
 #: Points of the smallest text.
 SMALL = 6.5
 
-SPIKING_HATCH = "////"
-#: A colour for each of three models, from light to dark; nothing else has them.
-CONTENDER_COLOURS = {"dense": "#ECECEC", "zones": "#B5A3D6", "spiking": "#46237A"}
-_TITLE_SIZE = 8
+#: What has no price, where it is drawn at all.
+UNPRICED_HATCH = "////"
+#: Points of the answer and of the lines below it; bold letters are so much wider.
+_ANSWER_SIZE, _CONTEXT_SIZE, _BOLD = 8.5, 7.0, 1.13
 _DPI = 200
 _CAPITALS = ("ac", "dram", "hbm", "mac", "sram")
 
@@ -49,7 +50,7 @@ STYLE: Any = {
     "axes.grid": True,
     "axes.grid.axis": "y",
     "axes.axisbelow": True,
-    "grid.color": "#DDDDDD",
+    "grid.color": FAINT,
     "grid.linewidth": 0.6,
     "legend.frameon": False,
     "legend.fontsize": 7.5,
@@ -122,12 +123,27 @@ def bars(
     axes.add_artist(patch)
 
 
-def headline(figure: Figure, title: str, subtitle: str, asa: Estimate, ssa: Estimate) -> None:
-    """Model, hardware and what has no price, above a picture."""
+class Sheet(NamedTuple):
+    """A figure with room for its answer, and the part of it that holds the panels and legends."""
+
+    figure: Figure
+    body: SubFigure
+
+
+def sheet(width: float, height: float) -> Sheet:
+    """A figure of so many inches, to which `titled` adds what its text needs."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return Sheet(figure, figure.add_subfigure(figure.add_gridspec(1, 1)[0]))
+
+
+def headline(
+    drawn: Sheet, answer: str, title: str, subtitle: str, asa: Estimate, ssa: Estimate
+) -> None:
+    """The answer; below it model, hardware and what has no price."""
     lines = [title, f"{asa.profile.title}; {subtitle}"]
     if missing := _missing(asa, ssa):
         lines.append(f"without a price, so not in the picture: {', '.join(missing)}")
-    titled(figure, *lines)
+    titled(drawn, answer, *lines)
 
 
 def _missing(asa: Estimate, ssa: Estimate) -> list[str]:
@@ -140,30 +156,38 @@ def _missing(asa: Estimate, ssa: Estimate) -> list[str]:
     return sorted(op.value for op in missing - whole) + ["memory traffic"] * bool(whole)
 
 
-def titled(figure: Figure, *lines: str) -> None:
-    """Lines above a picture, wrapped to its width; it grows for those beyond the third."""
+def titled(drawn: Sheet, answer: str, *context: str) -> None:
+    """The answer in bold above a picture, what it is of below it, both wrapped to its width.
+
+    The figure grows by their height.
+    """
+    figure, body = drawn
     points = 72 * 0.95 * figure.get_figwidth()
-    wrapped = [part for line in lines for part in _wrapped(printable(line), points)]
-    more = max(0, len(wrapped) - 3) * 1.2 * _TITLE_SIZE / 72
+    bold = [*_wrapped(printable(answer), points, _ANSWER_SIZE * _BOLD)]
+    small = [part for line in context for part in _wrapped(printable(line), points, _CONTEXT_SIZE)]
+    more = (len(bold) * _ANSWER_SIZE + len(small) * _CONTEXT_SIZE) * 1.2 / 72
     figure.set_figheight(figure.get_figheight() + more)
-    figure.suptitle("\n".join(wrapped), fontsize=_TITLE_SIZE, x=0.01, ha="left")
+    where: dict[str, Any] = {"x": 0.01, "ha": "left"}
+    figure.suptitle("\n".join(bold), fontsize=_ANSWER_SIZE, fontweight="bold", **where)
+    if small:
+        body.suptitle("\n".join(small), fontsize=_CONTEXT_SIZE, color=MUTED, **where)
 
 
-def _wrapped(line: str, points: float) -> Iterator[str]:
+def _wrapped(line: str, points: float, size: float) -> Iterator[str]:
     """Parts of a line that are no wider than so many points, broken between words if it can be."""
     rest = " ".join(line.split())
     while rest:
         end = len(rest)
-        if _points(rest) > points:
-            end = next((i for i in range(1, end) if _points(rest[: i + 1]) > points), end)
+        if _points(rest, size) > points:
+            end = next((i for i in range(1, end) if _points(rest[: i + 1], size) > points), end)
             end = rest.rfind(" ", 0, end + 1) if " " in rest[1 : end + 1] else end
         yield rest[:end].rstrip()
         rest = rest[end:].lstrip()
 
 
-def _points(text: str) -> float:
+def _points(text: str, size: float) -> float:
     """Width of a line of a title."""
-    return sum(_advance(character, _TITLE_SIZE) for character in text)
+    return sum(_advance(character, size) for character in text)
 
 
 def spelled(name: str) -> str:

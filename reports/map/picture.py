@@ -13,25 +13,21 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
+from energy.words import percent
 from hwmodels.diff import size
-from reports.kit.style import (
-    COLUMN_WIDTH,
-    CONTENDER_COLOURS,
-    PAGE_WIDTH,
-    SMALL,
-    styled,
-    titled,
-)
+from reports.kit.palette import ANALOG, INK, PAPER, SPIKING, ZONES
+from reports.kit.style import COLUMN_WIDTH, PAGE_WIDTH, SMALL, sheet, styled, titled
 from reports.map.cells import CLOSE, CONTENDERS, Cell, EnergyMap
 
-#: Text on each colour, and the other bound's hatch over it.
-_INK = {"dense": "#333333", "zones": "#111111", "spiking": "#FFFFFF"}
+#: A colour for each model; text on it, and the other bound's hatch over it.
+CONTENDER_COLOURS = {"dense": ANALOG, "zones": ZONES, "spiking": SPIKING}
+_INK = {"dense": INK, "zones": INK, "spiking": PAPER}
 #: No hatch of any other picture.
 _OTHER = "\\\\\\\\\\"
 #: Corners of the bar of a runner-up in a cell.
 _BAR = ((0.88, 0.12), (0.96, 0.12), (0.96, 0.88), (0.88, 0.88))
 #: Inches: a row of cells at least, what a panel needs else, the frame; a number, and a label.
-_ROW, _PANEL, _AROUND = 0.155, 0.3, 1.35
+_ROW, _PANEL, _AROUND = 0.155, 0.3, 0.85
 _NUMBER, _LABEL = 0.3, 0.42
 
 
@@ -47,8 +43,8 @@ def map_picture(found: EnergyMap) -> Figure:
     height = _AROUND + len(widths) * (_PANEL + max(0.75, _ROW * len(batches)))
     across = PAGE_WIDTH if len(sizes) > 1 else COLUMN_WIDTH
     each = across / len(sizes) / len(contexts)
-    figure = Figure(figsize=(across, height), layout="constrained")
-    panels = figure.subplots(len(widths), len(sizes), squeeze=False)
+    drawn = sheet(across, height)
+    panels = drawn.body.subplots(len(widths), len(sizes), squeeze=False)
     cells = {(x.weight_bits, x.sram_bytes, x.batch, x.context): x for x in found.cells}
     for i, bits in enumerate(widths):
         for j, sram in enumerate(sizes):
@@ -59,9 +55,21 @@ def map_picture(found: EnergyMap) -> Figure:
         above.set_title("" if sram is None else f"SRAM {size(sram)}")
         _mark_contexts(below, contexts, each)
     columns = 4 if across == PAGE_WIDTH else 2
-    figure.legend(handles=_legend(found), loc="outside lower center", ncols=columns)
-    titled(figure, *_about(found, numbers=each > _NUMBER))
-    return figure
+    drawn.body.legend(handles=_legend(found), loc="outside lower center", ncols=columns)
+    titled(drawn, _answer(found), *_about(found, numbers=each > _NUMBER))
+    return drawn.figure
+
+
+def _answer(found: EnergyMap) -> str:
+    """In how many cells the spiking model costs least at both bounds, and what it saves there."""
+    many, won = len(found.cells), found.won("spiking")
+    unfused = sum(cell.unfused.winner == "spiking" for cell in found.cells)
+    text = f"Spiking costs least in {len(won):,} of {many:,} cells fused, {unfused:,} unfused"
+    if not won:
+        return text
+    ends = [end(cell.fused.margin for cell in won) for end in (min, max)]
+    low, high = (percent(x, 1) for x in ends)
+    return f"{text}; it saves {low if low == high else f'{low} to {high}'} against the next best"
 
 
 def _about(found: EnergyMap, *, numbers: bool) -> list[str]:
@@ -83,7 +91,7 @@ def _panel(axes: Axes, rows: Sequence[Sequence[Cell]], *, numbers: bool) -> None
     names = list(CONTENDERS)
     winners = np.array([[names.index(cell.fused.winner) for cell in row] for row in rows])
     colours = ListedColormap([CONTENDER_COLOURS[name] for name in names])
-    look: dict[str, Any] = {"edgecolors": "white", "linewidth": 0.6}
+    look: dict[str, Any] = {"edgecolors": PAPER, "linewidth": 0.6}
     mesh = axes.pcolormesh(winners, cmap=colours, vmin=-0.5, vmax=len(names) - 0.5, **look)
     axes.set_xticks([])
     axes.set_yticks([])
@@ -144,6 +152,6 @@ def _legend(found: EnergyMap) -> list[Patch]:
         Patch(color=CONTENDER_COLOURS[name], label=words) for name, words in CONTENDERS.items()
     ]
     if any(not cell.bounds_agree for cell in found.cells):
-        look: dict[str, Any] = {"facecolor": "white", "edgecolor": "#333333", "linewidth": 0.4}
+        look: dict[str, Any] = {"facecolor": PAPER, "edgecolor": INK, "linewidth": 0.4}
         handles.append(Patch(hatch=_OTHER, label="another one, unfused", **look))
     return handles

@@ -12,7 +12,8 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from energy.words import energy
 from hwmodels.systems import Boundary
-from reports.kit.style import PAGE_WIDTH, SMALL, beside, lanes, styled, titled
+from reports.kit.palette import ANALOG, INK, MUTED, SPIKING
+from reports.kit.style import PAGE_WIDTH, SMALL, beside, lanes, sheet, styled, titled
 from reports.measured.lines import BILL, PREDICTED, Line
 
 #: A shape for each boundary.
@@ -23,7 +24,6 @@ _MARKS = {
     Boundary.WALL: "^",
     Boundary.UNSAID: "X",
 }
-_MEASURED, _ANALOG, _SPIKING, _PREDICTION = "#000000", "#777777", "#D55E00", "#0072B2"
 _PANELS = (("token generated", False), ("token of the prompt", True))
 
 
@@ -36,8 +36,8 @@ def beside_picture(lines: Sequence[Line]) -> Figure:
     panels = [(title, [x for x in lines if x.of_prompt is kind]) for title, kind in _PANELS]
     panels = [(title, rows) for title, rows in panels if rows]
     sizes = [len(rows) + 2.0 for _, rows in panels]
-    figure = Figure(figsize=(PAGE_WIDTH, 1.1 + 0.19 * sum(sizes)), layout="constrained")
-    found = figure.subplots(len(panels), 1, sharex=True, height_ratios=sizes, squeeze=False)
+    drawn = sheet(PAGE_WIDTH, 0.8 + 0.19 * sum(sizes))
+    found = drawn.body.subplots(len(panels), 1, sharex=True, height_ratios=sizes, squeeze=False)
     known = [x for line in lines for x in (line.low_j, line.high_j) if x]
     for axes, (title, rows) in zip(found[:, 0], panels, strict=True):
         axes.set_title(f"energy per {title}")
@@ -47,10 +47,23 @@ def beside_picture(lines: Sequence[Line]) -> Figure:
             axes.set_xlim(min(known) / 1.8, max(known) * 6)
             axes.xaxis.set_major_formatter(FuncFormatter(lambda joules, _: energy(1e12 * joules)))
             axes.xaxis.set_minor_formatter(NullFormatter())
-    figure.legend(handles=_legend(lines), loc="outside lower center", ncols=4)
+    found[-1, 0].set_xlabel("logarithmic")
+    drawn.body.legend(handles=_legend(lines), loc="outside lower center", ncols=4)
     runs = dict.fromkeys(line.what.partition("; ")[0] for line in lines if line.boundary == BILL)
-    titled(figure, "Bills of single operations beside whole systems that were measured", *runs)
-    return figure
+    about = "bills of single operations beside whole systems that were measured"
+    titled(drawn, _answer(lines), about, *runs)
+    return drawn.figure
+
+
+def _answer(lines: Sequence[Line]) -> str:
+    """What a generated token costs by bill, and what whole systems were measured to draw."""
+    said = []
+    for name, wanted in (("bills", True), ("measured systems", False)):
+        kind = [x for x in lines if (x.boundary == BILL) is wanted and x.boundary != PREDICTED]
+        ends = [j for x in kind if not x.of_prompt for j in (x.low_j, x.high_j) if j]
+        if ends:
+            said.append(f"{name} {energy(1e12 * min(ends), 3)} to {energy(1e12 * max(ends), 3)}")
+    return f"A generated token: {', '.join(said)}" if said else "Nothing has a price"
 
 
 def _panel(axes: Axes, rows: Sequence[Line]) -> None:
@@ -74,8 +87,8 @@ def _name(line: Line) -> str:
 def _look(line: Line) -> dict[str, Any]:
     """A mark at both ends, and a line between them."""
     if line.boundary == BILL:
-        return _bill(_SPIKING if line.system.endswith("spiking") else _ANALOG)
-    return _bill(_PREDICTION) if line.boundary == PREDICTED else _system(Boundary(line.boundary))
+        return _bill(SPIKING if line.system.endswith("spiking") else ANALOG)
+    return _bill(MUTED) if line.boundary == PREDICTED else _system(Boundary(line.boundary))
 
 
 def _bill(colour: str) -> dict[str, Any]:
@@ -83,14 +96,14 @@ def _bill(colour: str) -> dict[str, Any]:
 
 
 def _system(boundary: Boundary) -> dict[str, Any]:
-    return {"color": _MEASURED, "linewidth": 1, "marker": _MARKS[boundary], "markersize": 4}
+    return {"color": INK, "linewidth": 1, "marker": _MARKS[boundary], "markersize": 4}
 
 
 def _legend(lines: Sequence[Line]) -> list[Line2D]:
     there = {line.boundary for line in lines}
     marks = [(f"measured, {kind}", _system(kind)) for kind in Boundary if kind in there]
     if BILL in there:
-        marks = [("bill, analog", _bill(_ANALOG)), ("bill, spiking", _bill(_SPIKING)), *marks]
+        marks = [("bill, analog", _bill(ANALOG)), ("bill, spiking", _bill(SPIKING)), *marks]
     if PREDICTED in there:
-        marks = [("prediction of a server", _bill(_PREDICTION)), *marks]
+        marks = [("prediction of a server", _bill(MUTED)), *marks]
     return [Line2D([], [], label=name, **{**look, "linestyle": "none"}) for name, look in marks]

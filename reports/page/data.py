@@ -28,15 +28,8 @@ from hwmodels import (
 )
 from hwmodels.prices import Evidence
 from reports.kit.caveats import PUBLISHED_SAVING, PUBLISHED_SOURCE
-from reports.kit.parts import (
-    ACCOUNTING_NAMES,
-    COMPONENT_COLOURS,
-    COMPONENT_NAMES,
-    GROUP_COLOURS,
-    GROUP_NAMES,
-    layer_axis,
-    present,
-)
+from reports.kit.palette import COMPONENT_COLOURS, GROUP_COLOURS
+from reports.kit.parts import ACCOUNTING_NAMES, COMPONENT_NAMES, GROUP_NAMES, layer_axis, present
 from reports.page.as_run import intervals
 from reports.run.run import Run
 from reports.views.tables import ENERGY_COLUMNS

@@ -12,27 +12,33 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from energy.words import change
 from hwmodels.plain import several
+from reports.kit.answers import between
 from reports.kit.caveats import PUBLISHED_CHANGE, PUBLISHED_SAVING
-from reports.kit.style import PAGE_WIDTH, spread_ticks, styled, titled
+from reports.kit.palette import ANALOG, QUIET, SPIKING, SPIKING_PALE
+from reports.kit.style import PAGE_WIDTH, sheet, spread_ticks, styled, titled
+from reports.quality.pareto_marks import BOUND, FRONT, PUBLISHED, legend, mark
 from reports.quality.sweep import Point, pareto
 
-#: Colour and marker of each code; filled for softmax attention, hollow for Spikformer's.
-_CODES = {
-    "signed_if": ("#0072B2", "o"),
-    "burst": ("#CC79A7", "D"),
-    "multi_threshold": ("#E69F00", "s"),
-    "sar": ("#009E73", "^"),
-    "pow2": ("#D55E00", "P"),
-    "exact": ("#333333", "x"),
-}
+#: What is drawn from left to right, the other end of it, events that it follows from, its name.
 _PANELS = (
-    ("attention_block_saving_compute", "attention_events_per_mac", "saving on the attention block"),
-    ("model_saving_compute", "events_per_mac", "saving on the whole model"),
+    (
+        "attention_block_saving_compute",
+        "",
+        "attention_events_per_mac",
+        "saving on the attention block, MACs and ACs alone",
+    ),
+    (
+        "model_saving_fused",
+        "model_saving_unfused",
+        "",
+        "saving on the whole bill of the model, fused",
+    ),
 )
 _CHANGE = "perplexity_change"
-_FRONT: dict[str, Any] = {"color": "#333333", "linewidth": 0.9, "zorder": 1.5}
-_PUBLISHED: Any = {"color": "black", "marker": "*", "ms": 8, "lw": 0.8, "ls": ":", "zorder": 3}
+#: A change of perplexity that is small, for the answer.
+_LITTLE = 0.01
 #: Below this change the axis is linear: changes there are noise, or gains.
 _LINEAR = 0.005
 _CHANGES = (-0.1, -0.01, -_LINEAR, 0, _LINEAR, 0.01, 0.1, 1, 10, 100, 1000)
@@ -50,7 +56,7 @@ _TRUE = 0.03
 
 #: Line and marker of the baselines of the analog model, which have several settings or one.
 _BASELINES: dict[str, dict[str, Any]] = {
-    kind: {"color": "#777777", "lw": 0.9, "ls": line, "marker": marker, "ms": 3.5, "zorder": 1.8}
+    kind: {"color": ANALOG, "lw": 0.9, "ls": line, "marker": marker, "ms": 3.5, "zorder": 1.8}
     for kind, line, marker in (
         ("teal", "--", "v"),
         ("wina", "-.", "<"),
@@ -62,32 +68,37 @@ _BASELINES: dict[str, dict[str, Any]] = {
 
 @styled()
 def pareto_picture(points: Sequence[Point], baselines: Sequence[Point] = ()) -> Figure:
-    """Change of perplexity against saving, of attention block and model, on one hardware.
+    """Change of perplexity against saving on one hardware.
 
-    The code of a point is its colour and shape, its time steps are its size. The axis is
-    logarithmic in the energy that is left, so that 90 % and 95 % are as far apart as 0 and 50 %.
-    The line joins the points that no other beats. The two ends of the published range are drawn
-    at the published loss. Baselines of the analog model alone are grey, those of a kind joined.
+    Left the attention block in MACs and ACs alone, as most papers count, right the whole bill of
+    the model, fused, with a line to what is saved unfused. The code of a point is its shape, its
+    time steps are its size. The axis is logarithmic in the energy that is left, so that 90 % and
+    95 % are as far apart as 0 and 50 %, and says so. Dark points are those that no other beats,
+    joined. The two ends of the published range are drawn at the published loss. Baselines of the
+    analog model alone are slate, those of a kind joined.
     """
     first = points[0]
     left_out = 0
-    figure = Figure(figsize=(PAGE_WIDTH, 3.9), layout="constrained")
-    grid = figure.subplots(1, 2, sharey=True)
-    for axes, (saving, events, name) in zip(grid, _PANELS, strict=True):
+    drawn = sheet(PAGE_WIDTH, 3.7)
+    grid = drawn.body.subplots(1, 2, sharey=True)
+    for axes, (saving, other, events, name) in zip(grid, _PANELS, strict=True):
         shown = [p for p in points if _fits(p, saving)]
         left_out = max(left_out, len(points) - len(shown))
         published = PUBLISHED_SAVING if axes is grid[0] else ()
         _panel(axes, shown, saving, published, _by_kind(baselines, saving))
-        axes.set_xlabel(f"{name} (MACs and events)")
-        _events_axis(axes, shown, saving, events)
+        if other:
+            _bounds(axes, shown, saving, other)
+        axes.set_xlabel(f"{name}\n(logarithmic in what is left)")
+        if events:
+            _events_axis(axes, shown, saving, events)
     changes = [p[_CHANGE] for p in (*points, *baselines) if math.isfinite(p[_CHANGE])]
     grid[0].set_ylim(min(0, *changes, 0) * 1.6 - 0.3 * _LINEAR, max(0.3, *changes, 0) * 1.6)
-    grid[0].set_ylabel("change of perplexity")
+    grid[0].set_ylabel(f"change of perplexity (linear to {_LINEAR:.1%}, then log.)")
     named = {kind for saving, *_ in _PANELS for kind in _by_kind(baselines, saving)}
     others = [
         Line2D([], [], **style, label=kind) for kind, style in _BASELINES.items() if kind in named
     ]
-    figure.legend(handles=[*_legend(points), *others], loc="outside lower center", ncols=4)
+    drawn.body.legend(handles=[*legend(points), *others], loc="outside lower center", ncols=4)
     lines = [
         f"{first['model']}, weights {first['weights']}, {first['hw']}, "
         f"{first['attention']} attention counted",
@@ -96,8 +107,35 @@ def pareto_picture(points: Sequence[Point], baselines: Sequence[Point] = ()) -> 
     ]
     if left_out:
         lines.append(f"{left_out} of {several(len(points), 'point')} outside")
-    titled(figure, *lines)
-    return figure
+    titled(drawn, _answer(points), *lines)
+    return drawn.figure
+
+
+def _answer(points: Sequence[Point]) -> str:
+    """What the best point saves whose perplexity changes little, or the one that changes least."""
+    priced = [p for p in points if p["model_saving_fused"] is not None]
+    if not priced:
+        return "What is saved is not known: MACs or events have no price"
+    little = [p for p in priced if p[_CHANGE] <= _LITTLE]
+    best = (
+        max(little, key=lambda p: p["model_saving_fused"])
+        if little
+        else min(priced, key=lambda p: p[_CHANGE])
+    )
+    within = f"Within +{_LITTLE:.0%}" if little else f"No point is within +{_LITTLE:.0%}"
+    said = between(best["model_saving_fused"], best["model_saving_unfused"], "of the model")
+    return (
+        f"{within} of perplexity: at {change(best[_CHANGE])} {best['code']} with {best['form']} "
+        f"attention, T = {best['timesteps']}, {said}"
+    )
+
+
+def _bounds(axes: Axes, shown: Sequence[Point], saving: str, other: str) -> None:
+    """A line from each point to what it saves at the other bound, as far as the axis goes."""
+    for point in shown:
+        if point[other] is not None and point[other] < 1:
+            ends = [1 - point[saving], 1 - point[other]]
+            axes.plot(ends, [point[_CHANGE]] * 2, **BOUND)
 
 
 def _by_kind(baselines: Sequence[Point], saving: str) -> dict[str, list[Point]]:
@@ -125,11 +163,13 @@ def _panel(
     axes.set_xscale("log")
     axes.set_yscale("symlog", linthresh=_LINEAR, linscale=0.6)
     # Large marks first, so that small ones stand upon them.
-    for point in sorted(shown, key=lambda p: -int(p["timesteps"])):
-        axes.plot(1 - point[saving], point[_CHANGE], zorder=2, **_mark(point))
     front = pareto(shown, saving)
-    axes.plot([1 - p[saving] for p in front], [p[_CHANGE] for p in front], **_FRONT)
-    axes.plot([1 - s for s in published], [PUBLISHED_CHANGE] * len(published), **_PUBLISHED)
+    for point in sorted(shown, key=lambda p: -int(p["timesteps"])):
+        best = any(point is one for one in front)
+        look = mark(point, SPIKING if best else SPIKING_PALE)
+        axes.plot(1 - point[saving], point[_CHANGE], zorder=2.5 if best else 2, **look)
+    axes.plot([1 - p[saving] for p in front], [p[_CHANGE] for p in front], **FRONT)
+    axes.plot([1 - s for s in published], [PUBLISHED_CHANGE] * len(published), **PUBLISHED)
     for kind, settings in baselines.items():
         drawn = [(1 - p[saving], p[_CHANGE]) for p in settings]
         axes.plot(*zip(*drawn, strict=True), **_BASELINES[kind])
@@ -140,25 +180,7 @@ def _panel(
     axes.set_yticks(_CHANGES)
     axes.yaxis.set_major_formatter(FuncFormatter(_percent))
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.axhline(0, color="#999999", linewidth=0.6, zorder=0)
-
-
-def _size(timesteps: int) -> float:
-    """Diameter of a mark in points."""
-    return 2.6 + 0.9 * timesteps.bit_length()
-
-
-def _mark(point: Point) -> dict[str, Any]:
-    colour, marker = _CODES[str(point["code"])]
-    filled = point["form"] == "softmax"
-    return {
-        "linestyle": "",
-        "marker": marker,
-        "markersize": _size(int(point["timesteps"])) * (1.25 if marker == "P" else 1),
-        "markerfacecolor": colour if filled else "white",
-        "markeredgecolor": colour if marker == "x" or not filled else "white",
-        "markeredgewidth": 0.4 if filled and marker != "x" else 0.9,
-    }
+    axes.axhline(0, color=QUIET, linewidth=0.6, zorder=0)
 
 
 def _events_axis(axes: Axes, points: Sequence[Point], saving: str, events: str) -> None:
@@ -185,28 +207,3 @@ def _events_axis(axes: Axes, points: Sequence[Point], saving: str, events: str) 
 
 def _percent(value: float, _position: int) -> str:
     return "0" if value == 0 else f"{100 * value:+,.10g}%"
-
-
-def _legend(points: Sequence[Point]) -> list[Line2D]:
-    codes = {str(p["code"]) for p in points}
-    forms = dict.fromkeys(str(p["form"]) for p in points)
-    steps = sorted({int(p["timesteps"]) for p in points})
-    grey: dict[str, Any] = {"linestyle": "", "color": "#555555", "marker": "o"}
-    faces = {"softmax": "#555555"}
-    return [
-        *(
-            Line2D([], [], linestyle="", marker=marker, color=colour, label=code)
-            for code, (colour, marker) in _CODES.items()
-            if code in codes
-        ),
-        *(
-            Line2D([], [], **grey, mfc=faces.get(form, "white"), label=f"{form} attention")
-            for form in forms
-        ),
-        *(
-            Line2D([], [], **grey, markersize=_size(count), label=f"T = {count}")
-            for count in dict.fromkeys((steps[0], steps[-1]))
-        ),
-        Line2D([], [], **_FRONT, label="no point is better"),
-        Line2D([], [], **_PUBLISHED, label="published (2510.00133)"),
-    ]

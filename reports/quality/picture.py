@@ -6,6 +6,7 @@ import math
 import textwrap
 from collections.abc import Sequence
 from itertools import cycle
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,14 +14,19 @@ from matplotlib.figure import Figure
 from energy import Counts
 from energy.words import change
 from hwmodels import HardwareProfile, Op
-from reports.kit.style import PAGE_WIDTH, layer_ticks, styled, titled
+from reports.kit.answers import whole
+from reports.kit.palette import INK, MUTED, QUIET
+from reports.kit.style import PAGE_WIDTH, layer_ticks, sheet, styled, titled
 from reports.quality.evaluation import Evaluation
 from reports.quality.table import at_depth
 
-#: Label, colour and marker of each line; the markers tell them apart in grey.
-_ATTENTION = ("attention", "#0072B2", "o")
-_FEEDFORWARD = ("feed-forward", "#009E73", "s")
-_RESIDUAL = ("residual stream", "#333333", "^")
+#: Label, colour, marker and dashes of each line, which tell them apart in grey.
+_ATTENTION = ("attention", INK, "o", "-")
+_FEEDFORWARD = ("feed-forward", QUIET, "s", "-")
+_RESIDUAL = ("residual stream", MUTED, "^", (0, (3, 1.2)))
+_Line = tuple[str, str, str, Any]
+#: With more layers than this, marks would cover the lines.
+_MARKED = 40
 
 #: How far above the highest point a break-even line may lie and still be drawn, as a factor.
 _ROOM = 1.6
@@ -36,8 +42,8 @@ def quality_picture(evaluation: Evaluation) -> Figure:
     """
     compared = evaluation.comparison
     depths = [layer.layer for layer in compared.layers]
-    figure = Figure(figsize=(PAGE_WIDTH, 4.6), layout="constrained")
-    above, below = figure.subplots(2, 1, sharex=True)
+    drawn = sheet(PAGE_WIDTH, 4.2)
+    above, below = drawn.body.subplots(2, 1, sharex=True)
     cosines = {
         _ATTENTION: [layer.cosine_attention for layer in compared.layers],
         _FEEDFORWARD: [layer.cosine_feedforward for layer in compared.layers],
@@ -58,8 +64,15 @@ def quality_picture(evaluation: Evaluation) -> Figure:
     for axes in (above, below):
         if axes.get_legend_handles_labels()[0]:
             axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
-    titled(figure, *_headline(evaluation))
-    return figure
+    titled(drawn, _answer(evaluation), *_headline(evaluation))
+    return drawn.figure
+
+
+def _answer(evaluation: Evaluation) -> str:
+    """What the conversion costs in perplexity and saves in energy on the first hardware."""
+    hw, pair = next(iter(evaluation.estimates.items()))
+    spent = change(evaluation.comparison.perplexity_change)
+    return f"Perplexity {spent}; on {hw} the spiking model {whole(*pair)}"
 
 
 def break_even(counts: Counts, profile: HardwareProfile) -> float | None:
@@ -79,12 +92,12 @@ def break_even(counts: Counts, profile: HardwareProfile) -> float | None:
     return mac_pj * sum(events.values()) / events_pj
 
 
-def _draw(
-    axes: Axes, depths: list[int], values: Sequence[float | None], line: tuple[str, str, str]
-) -> None:
-    label, colour, marker = line
+def _draw(axes: Axes, depths: list[int], values: Sequence[float | None], line: _Line) -> None:
+    label, colour, marker, dashes = line
+    size = 3.5 if len(depths) <= _MARKED else 0
     y = [math.nan if value is None else value for value in values]
-    axes.plot(depths, y, color=colour, marker=marker, markersize=3.5, lw=1, label=label)
+    look: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": dashes, "label": label}
+    axes.plot(depths, y, markersize=size, lw=1, **look)
 
 
 def _events(axes: Axes, evaluation: Evaluation, depths: list[int]) -> None:
@@ -114,7 +127,7 @@ def _break_evens(axes: Axes, evaluation: Evaluation, highest: float) -> float:
             f"break-even {limit:.2f} ({', '.join(hardware)})", 28, break_on_hyphens=False
         )
         if limit <= room:
-            axes.axhline(limit, color="#D55E00", linestyle=next(dashes), lw=1, label=text)
+            axes.axhline(limit, color=INK, linestyle=next(dashes), lw=1, label=text)
             highest = max(highest, limit)
         else:  # drawn, it would press everything else to the ground
             axes.plot([], [], linestyle="none", label=f"above the axis:\n{text}")

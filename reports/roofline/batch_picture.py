@@ -8,14 +8,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from energy.words import energy_unit
-from reports.kit.style import COLUMN_WIDTH, SMALL, styled, titled
+from reports.kit.answers import saved
+from reports.kit.palette import ANALOG, PAPER, QUIET, SPIKING
+from reports.kit.style import COLUMN_WIDTH, SMALL, sheet, styled, titled
 from reports.roofline.roofline import Roofline, TokenCost
 
 #: Analog, spiking, spiking with gathered rows.
 _LOOKS: tuple[dict[str, Any], ...] = (
-    {"color": "#222222", "linewidth": 2.6},
-    {"color": "#E69F00", "linewidth": 1.8, "linestyle": (0, (5, 1.6))},
-    {"color": "#0072B2", "linewidth": 1.2, "marker": "o", "markersize": 3.5},
+    {"color": ANALOG, "linewidth": 2.8},
+    {"color": SPIKING, "linewidth": 1.4, "linestyle": (0, (5, 1.6))},
+    {"color": SPIKING, "linewidth": 1.4, "marker": "o", "markersize": 3.5},
 )
 _NAMES = {"asa": "analog", "ssa": "spiking"}
 #: Below this share of the energy of weights, gathered rows of them save nothing.
@@ -45,8 +47,8 @@ def gone_at(roofline: Roofline) -> int | None:
 @styled({"axes.grid.axis": "both"})
 def batch_picture(roofline: Roofline) -> Figure:
     """Both models as the dataflow has it, and the spiking one that fetches what events need."""
-    figure = Figure(figsize=(COLUMN_WIDTH, 2.9), layout="constrained")
-    axes = figure.subplots()
+    drawn = sheet(COLUMN_WIDTH, 2.8)
+    axes = drawn.body.subplots()
     found = curves(roofline)
     costs = [cost for curve in found.values() for cost in curve]
     scale, unit = energy_unit(max(cost.energy for cost in costs))
@@ -62,10 +64,10 @@ def batch_picture(roofline: Roofline) -> Figure:
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.set_xlabel("sequences side by side")
-    axes.set_ylabel(f"energy per token ({unit})")
+    axes.set_xlabel("sequences side by side (log.)")
+    axes.set_ylabel(f"energy per token ({unit}, log.)")
     if (gone := gone_at(roofline)) is not None:
-        axes.axvline(gone, color="0.6", linestyle=":", zorder=0)
+        axes.axvline(gone, color=QUIET, linestyle=":", zorder=0)
         words = f"weights: less than 1 %\nsaved from batch {gone} (dotted)"
         # The curves fall, so that this corner is free.
         axes.text(
@@ -75,12 +77,29 @@ def batch_picture(roofline: Roofline) -> Figure:
             transform=axes.transAxes,
             fontsize=SMALL,
             va="bottom",
-            backgroundcolor="white",
+            backgroundcolor=PAPER,
         )
-    axes.legend(fontsize=SMALL)
+    drawn.body.legend(fontsize=SMALL, loc="outside lower center", ncols=1)
     titled(
-        figure,
-        f"{roofline.model}, decode at context {costs[0].context:,}",
+        drawn,
+        _answer(roofline),
+        f"{roofline.title}; spike rates {roofline.rates}; decode at context {costs[0].context:,}",
         f"{roofline.profile.title}; {roofline.profile.fusion}, tokens independent",
     )
-    return figure
+    return drawn.figure
+
+
+def _answer(roofline: Roofline) -> str:
+    """What gathering saves of a spiking token, with the fewest and the most sequences."""
+    *_, plain, gathered = curves(roofline).values()
+    ends = [(plain[i], gathered[i]) for i in (0, -1)]
+    said = [
+        f"{saved(1 - less.energy / more.energy)} at batch {more.batch}".replace(
+            "costs the same", "nothing"
+        )
+        for more, less in ends
+    ]
+    return (
+        f"Fetching only the rows that events need {', '.join(said)}, of a spiking token "
+        f"({roofline.profile.fusion})"
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,14 +16,13 @@ from energy.compare.ranges import Origin, UncertainConstant
 from energy.compare.sensitivity import Sensitivity, Swing
 from hwmodels.diff import size
 from hwmodels.plain import several
-from reports.kit.parts import ACCOUNTING_NAMES
-from reports.kit.style import PAGE_WIDTH, SMALL, beside, headline, spelled, styled
+from reports.kit.answers import saved
+from reports.kit.palette import BAND, HIGH, INK, LOW, MUTED, PAPER, QUIET
+from reports.kit.parts import ACCOUNTING_NAMES, BOUNDS
+from reports.kit.style import PAGE_WIDTH, SMALL, beside, headline, sheet, spelled, styled
 from reports.sensitivity.study import INDEPENDENT, Study, part_name, range_text, value_text
 
-#: Light and dark, so that they differ in grey too.
-_LOW, _HIGH = "#56B4E9", "#D55E00"
-_BAND = "#E8E8E8"
-_BAR, _PANEL, _AROUND = 0.26, 0.5, 1.5  # inches: a row, what a panel needs else, the frame
+_BAR, _PANEL, _AROUND = 0.26, 0.5, 0.95  # inches: a row, what a panel needs else, the frame
 #: Bars of a panel at most: three panels fit a page.
 _MOST = 7
 #: A bar shorter than this share of the longest one is no picture of anything.
@@ -44,14 +43,29 @@ def tornado(study: Study, block: str | None) -> Figure:
     # A row per bar, one for the constants without a bar, one for the value of the saving.
     rows = [len(_visible(x)) + (_moving(x) > len(_visible(x))) + 1 for x in results.values()]
     height = _AROUND + _PANEL * len(rows) + _BAR * sum(rows)
-    figure = Figure(figsize=(PAGE_WIDTH, height), layout="constrained")
-    grid = figure.subplots(len(results), 1, squeeze=False, height_ratios=rows)[:, 0]
+    drawn = sheet(PAGE_WIDTH, height)
+    panels = drawn.body.subplots(len(results), 1, sharex=True, squeeze=False, height_ratios=rows)
+    grid = panels[:, 0]
     for axes, (accounting, result) in zip(grid, results.items(), strict=True):
         _panel(axes, result, ACCOUNTING_NAMES[accounting])
-    grid[-1].set_xlabel(f"saving on the {part_name(block)}")
-    figure.legend(handles=_legend(), loc="outside lower left", ncols=4)
-    headline(figure, study.title, _subtitle(study, results), study.asa, study.ssa)
-    return figure
+    grid[-1].set_xlabel(f"saving on the {part_name(block)} (below 0 it costs more)")
+    _set_limits([*grid], list(results.values()))
+    drawn.body.legend(handles=_legend(), loc="outside lower center", ncols=4)
+    answer = _answer(results)
+    headline(drawn, answer, study.title, _subtitle(study, results), study.asa, study.ssa)
+    return drawn.figure
+
+
+def _answer(results: Mapping[str, Sensitivity]) -> str:
+    """Which constant moves the saving most, on the whole bill if it is known, and how far."""
+    accounting = next((x for x in BOUNDS if x in results), next(iter(results)))
+    swing = results[accounting].swings[0]
+    low, high = sorted((swing.at_low, swing.at_high))
+    name = _name(swing.constant.name)
+    return (
+        f"{name[0].upper()}{name[1:]} moves the saving most: from where it {saved(low)} to where "
+        f"it {saved(high)} ({ACCOUNTING_NAMES[accounting]})"
+    )
 
 
 def _moving(result: Sensitivity) -> int:
@@ -69,9 +83,9 @@ def _panel(axes: Axes, result: Sensitivity, accounting: str) -> None:
     saving, spread = result.nominal.saving, result.interval
     assert saving is not None
     assert spread is not None
-    axes.axvspan(spread.low, spread.high, color=_BAND, linewidth=0, zorder=0)
-    axes.axvline(spread.median, color="#555555", linewidth=0.9, linestyle=":", zorder=1)
-    axes.axvline(saving, color="black", linewidth=0.9, zorder=3)
+    axes.axvspan(spread.low, spread.high, color=BAND, linewidth=0, zorder=0)
+    axes.axvline(spread.median, color=MUTED, linewidth=0.9, linestyle=":", zorder=1)
+    axes.axvline(saving, color=INK, linewidth=0.9, zorder=3)
     percent = _percents(spread.high - spread.low)
     bars = _visible(result)
     labels = [_label(swing.constant) for swing in bars]
@@ -91,12 +105,11 @@ def _panel(axes: Axes, result: Sensitivity, accounting: str) -> None:
         ha="center",
         va="center",
         zorder=4,
-        bbox={"facecolor": "white", "edgecolor": "black", "linewidth": 0.6, "pad": 2},
+        bbox={"facecolor": PAPER, "edgecolor": INK, "linewidth": 0.6, "pad": 2},
     )
     axes.set_yticks(range(len(labels)), labels, fontsize=SMALL)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(labels) + 0.5, -0.5)
-    _set_limits(axes, result)
     axes.set_title(
         f"{accounting}: saving {percent(saving)}; samples: {percent(spread.low)} to "
         f"{percent(spread.high)}, median {percent(spread.median)}"
@@ -111,31 +124,46 @@ def _percents(span: float) -> Callable[[float], str]:
 
 def _bar(axes: Axes, place: int, swing: Swing, saving: float) -> None:
     constant = swing.constant
-    for end, colour, factor in (
-        (swing.at_low, _LOW, constant.low),
-        (swing.at_high, _HIGH, constant.high),
-    ):
-        if factor == 1:  # the constant is at this end of its range already
-            continue
-        right = end > saving
+    # The constant may be at an end of its range already.
+    ends = [
+        (end, colour, _end_text(constant, factor))
+        for end, colour, factor in (
+            (swing.at_low, LOW, constant.low),
+            (swing.at_high, HIGH, constant.high),
+        )
+        if factor != 1
+    ]
+    # The longer one first, where both go the same way.
+    for end, colour, _ in sorted(ends, key=lambda x: -abs(x[0] - saving)):
         axes.barh(place, end - saving, left=saving, height=0.62, color=colour, zorder=2)
-        side = "left" if right else "right"
-        text = _end_text(constant, factor)
-        beside(axes, text, (end, place), (3 if right else -3, 0), ha=side, zorder=4)
+    for right in (False, True):
+        side = [(end, text) for end, _, text in ends if (end > saving) is right]
+        if side:
+            furthest = max((end for end, _ in side), key=lambda end: abs(end - saving))
+            words = " or ".join(text for _, text in side)
+            where = {"ha": "left" if right else "right", "zorder": 4}
+            beside(axes, words, (furthest, place), (3 if right else -3, 0), **where)
 
 
-def _set_limits(axes: Axes, result: Sensitivity) -> None:
-    """Room for the values at the ends of the bars."""
-    spread = result.interval
-    assert spread is not None
-    ends = [end for swing in result.swings for end in (swing.at_low, swing.at_high)]
-    low, high = min(*ends, spread.low), max(*ends, spread.high)
+def _set_limits(grid: Sequence[Axes], results: Sequence[Sensitivity]) -> None:
+    """One scale for all panels, with room for the values at the ends of the bars."""
+    ends = [
+        end
+        for result in results
+        for end in (
+            *(end for swing in result.swings for end in (swing.at_low, swing.at_high)),
+            *((result.interval.low, result.interval.high) if result.interval else ()),
+        )
+    ]
+    low, high = min(ends), max(ends)
     room = 0.13 * (high - low) or 0.01
-    axes.set_xlim(low - room, high + room)
-    if low - room < 0 < high + room:  # break-even
-        axes.axvline(0, color="#999999", linewidth=0.9, zorder=1)
-    axes.xaxis.set_major_locator(MaxNLocator(8))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{100 * x:.4g}%"))
+    grid[0].set_xlim(low - room, high + room)
+    for axes in grid:
+        if low - room < 0 < high + room:  # break-even
+            axes.axvline(0, color=QUIET, linewidth=0.9, zorder=1)
+        axes.tick_params(axis="x", labelbottom=True)
+    grid[0].xaxis.set_major_locator(MaxNLocator(8))
+    grid[0].xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{100 * x:.4g}%"))
 
 
 def _label(constant: UncertainConstant) -> str:
@@ -190,8 +218,8 @@ def _subtitle(study: Study, results: dict[str, Sensitivity]) -> str:
 
 def _legend() -> list[Patch | Line2D]:
     return [
-        Patch(color=_LOW, label="constant at its lowest"),
-        Patch(color=_HIGH, label="constant at its highest"),
-        Patch(color=_BAND, label="all drawn at once: 5 to 95% of the samples"),
-        Line2D([], [], color="#777777", linewidth=0.8, linestyle=":", label="median"),
+        Patch(color=LOW, label="constant at its lowest"),
+        Patch(color=HIGH, label="constant at its highest"),
+        Patch(color=BAND, label="all drawn at once: 5 to 95% of the samples"),
+        Line2D([], [], color=MUTED, linewidth=0.8, linestyle=":", label="median"),
     ]

@@ -10,12 +10,13 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from energy.serving.fit import Fit
 from energy.words import percent
 from hwmodels.wholechip import Kind
-from reports.kit.style import PAGE_WIDTH, SMALL, styled, titled
+from reports.kit.palette import BAND, INK, MUTED, PAPER, QUIET
+from reports.kit.style import PAGE_WIDTH, SMALL, sheet, styled, titled
 
 _LOOKS: dict[Kind, dict[str, Any]] = {
-    Kind.DENSE: {"color": "#222222", "marker": "o"},
-    Kind.EXPERTS: {"color": "#E69F00", "marker": "^"},
-    Kind.RECURRENT: {"color": "#0072B2", "marker": "s"},
+    Kind.DENSE: {"color": INK, "marker": "o"},
+    Kind.EXPERTS: {"color": QUIET, "marker": "^"},
+    Kind.RECURRENT: {"color": MUTED, "marker": "s", "markerfacecolor": PAPER},
 }
 _NAMES = {
     Kind.DENSE: "dense",
@@ -27,8 +28,9 @@ _NAMES = {
 @styled({"axes.grid.axis": "both"})
 def fit_picture(fit: Fit, title: str, source: str) -> Figure:
     """Left what was measured over what was predicted, right their ratio over the batch."""
-    figure = Figure(figsize=(PAGE_WIDTH, 3.1), layout="constrained")
-    scatter, ratios = figure.subplots(1, 2)
+    drawn = sheet(PAGE_WIDTH, 3.0)
+    scatter, ratios = drawn.body.subplots(1, 2)
+    errors = []
     target = fit.energy
     points, off = target.sample.points, target.left_out.tolist()
     ends = target.interval
@@ -37,6 +39,7 @@ def fit_picture(fit: Fit, title: str, source: str) -> Figure:
         if not chosen:
             continue
         error = target.error(kind=kind)
+        errors.append(f"{percent(error, 1)} ({_NAMES[kind]})")
         label = f"{_NAMES[kind]} ({percent(error, 1)})"
         look = look | {"linestyle": "none", "markersize": 3, "label": label}
         predicted = [ratio * x.energy_j for x, ratio in chosen]
@@ -44,7 +47,7 @@ def fit_picture(fit: Fit, title: str, source: str) -> Figure:
         batches = [x.step.sequences for x, _ in chosen]
         ratios.plot(batches, [1 / max(ratio, 1e-3) for _, ratio in chosen], **look)
     low, high = _limits([*(x.energy_j for x in points)])
-    scatter.plot([low, high], [low, high], color="0.6", linewidth=0.8, zorder=0)
+    scatter.plot([low, high], [low, high], color=QUIET, linewidth=0.8, zorder=0)
     scatter.set_yscale("log")
     for axes in (scatter, ratios):
         axes.set_xscale("log")
@@ -53,19 +56,20 @@ def fit_picture(fit: Fit, title: str, source: str) -> Figure:
         axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     for axis in (scatter.xaxis, scatter.yaxis):
         axis.set_major_locator(LogLocator(subs=(1, 3)))
-    scatter.set_xlabel("predicted, model left out (J per token)")
-    scatter.set_ylabel("measured (J per token)")
-    scatter.legend(fontsize=SMALL, loc="upper left")
+    scatter.set_xlabel("predicted, model left out (J per token, log.)")
+    scatter.set_ylabel("measured (J per token, log.)")
     held = f"90 % of one more model: {ends[0]:.2f} to {ends[1]:.2f}"
-    band = ratios.axhspan(*ends, color="0.92", zorder=0, label=held)
-    ratios.axhline(1.0, color="0.6", linewidth=0.8, zorder=0)
+    band = ratios.axhspan(*ends, color=BAND, zorder=0, label=held)
+    ratios.axhline(1.0, color=QUIET, linewidth=0.8, zorder=0)
     ratio = [1 / max(x, 1e-3) for x in off]
     ratios.set_ylim(0.95 * min(ratio), 1.2 * max(ratio))
-    ratios.legend(handles=[band], fontsize=SMALL, loc="upper right")
-    ratios.set_xlabel("sequences side by side")
+    handles = [*scatter.get_legend_handles_labels()[0], band]
+    drawn.body.legend(handles=handles, fontsize=SMALL, loc="outside lower center", ncols=4)
+    ratios.set_xlabel("sequences side by side (log.)")
     ratios.set_ylabel("measured / predicted")
-    titled(figure, title, source)
-    return figure
+    answer = f"Energy of a token of a model left out is off by {', '.join(errors)}"
+    titled(drawn, answer, title, source)
+    return drawn.figure
 
 
 def _limits(values: list[float]) -> tuple[float, float]:

@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from reports.kit.style import PAGE_WIDTH, styled, titled
+from reports.kit.palette import INK, QUIET
+from reports.kit.style import PAGE_WIDTH, sheet, styled, titled
 from reports.training.metrics import MetricsRow
 
 #: Scalars of an objective that get a panel, with the name of its axis.
@@ -26,10 +27,10 @@ def training_picture(rows: Sequence[MetricsRow], title: str) -> Figure:
     """
     stages = [(name, list(group)) for name, group in groupby(rows, key=lambda row: row.stage)]
     below = [name for name in BELOW if any(name in row.scalars for row in rows)]
-    figure = Figure(figsize=(PAGE_WIDTH, 2.9 + 1.5 * len(below)), layout="constrained")
+    drawn = sheet(PAGE_WIDTH, 2.7 + 1.5 * len(below))
     names = ["loss", *below]
     ratios = [2, *(1 for _ in below)]
-    grid = figure.subplots(
+    grid = drawn.body.subplots(
         len(names), len(stages), sharex="col", squeeze=False, height_ratios=ratios
     )
     for panels, (stage, group) in zip(grid.T, stages, strict=True):
@@ -39,10 +40,23 @@ def training_picture(rows: Sequence[MetricsRow], title: str) -> Figure:
             panels[0].set_title(stage)
     for panels, name in zip(grid, names, strict=True):
         next(panel for panel in panels if panel.has_data()).set_ylabel(BELOW.get(name, name))
-    figure.align_ylabels(grid[:, 0])
-    grid[0, -1].legend(loc="upper right")
-    titled(figure, title)
-    return figure
+    drawn.body.align_ylabels(grid[:, 0])
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    drawn.body.legend(handles, labels, loc="outside lower center", ncols=2)
+    titled(drawn, _answer(stages), title)
+    return drawn.figure
+
+
+def _answer(stages: Sequence[tuple[str, list[MetricsRow]]]) -> str:
+    """From where to where the loss went in each stage, smoothed."""
+    said = []
+    for name, rows in stages:
+        found = [row.scalars["loss"] for row in rows if "loss" in row.scalars]
+        if found:
+            smooth = _smooth(found, int(SMOOTHING * len(rows)))
+            where = f"Stage {name}: loss" if len(stages) > 1 else "Loss"
+            said.append(f"{where} {smooth[0]:.3f} to {smooth[-1]:.3f}")
+    return "; ".join(said) or "No loss was measured"
 
 
 def _draw_stage(panels: Sequence[Axes], rows: Sequence[MetricsRow], names: list[str]) -> None:
@@ -52,9 +66,9 @@ def _draw_stage(panels: Sequence[Axes], rows: Sequence[MetricsRow], names: list[
         panel.set_visible(bool(pairs))
         if pairs:
             x, y = zip(*pairs, strict=True)
-            panel.plot(x, y, color="#9CCBE8", linewidth=0.7, label="each step")
+            panel.plot(x, y, color=QUIET, linewidth=0.4, label="each step")
             smooth = _smooth(y, int(SMOOTHING * len(rows)))
-            panel.plot(x, smooth, color="#0072B2", linewidth=1.4, label="smoothed")
+            panel.plot(x, smooth, color=INK, linewidth=1.4, label="smoothed")
     lowest = [panel for panel in panels if panel.has_data()][-1]
     lowest.tick_params(labelbottom=True)  # where the panels below it are empty
     lowest.set_xlabel("tokens")

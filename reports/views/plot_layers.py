@@ -1,8 +1,8 @@
-"""Energy per transformer layer, as a picture."""
+"""Which transformer layers save, as a picture."""
 
 from __future__ import annotations
 
-from itertools import chain
+from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.artist import Artist
@@ -11,154 +11,209 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from energy import Estimate
-from energy.words import energy_unit
+from energy import Estimate, saving
+from energy.words import change, energy, energy_unit, percent
 from hwmodels import Op
-from reports.kit.parts import (
-    ACCOUNTING_NAMES,
-    COMPONENT_COLOURS,
-    COMPONENT_NAMES,
-    GROUP_COLOURS,
-    GROUP_NAMES,
-    layer_axis,
-    other_bound,
-)
+from reports.kit.answers import DIGITS, between, saved
+from reports.kit.closeness import Closeness
+from reports.kit.palette import ANALOG, GROUP_COLOURS, INK, SPIKING
+from reports.kit.parts import BOUNDS, GROUP_NAMES, layer_axis, other_bound
 from reports.kit.style import (
     PAGE_WIDTH,
     SMALL,
-    SPIKING_HATCH,
+    UNPRICED_HATCH,
     bars,
+    beside,
     headline,
+    lanes,
     layer_ticks,
+    sheet,
     styled,
 )
 
-Sides = tuple[Estimate, Estimate]
+Depths = Sequence[int | None]
 
-#: Middles of the two bars of a layer, and their width.
-_OFFSETS, _WIDTH = (-0.21, 0.21), 0.4
-#: The sum at the other bound.
-_OTHER: dict[str, Any] = {"color": "black", "linewidth": 1.2, "solid_capstyle": "butt"}
+#: Name, colour of the name, and place of each side.
+_SIDES = (("analog (ASA)", ANALOG), ("spiking (SSA)", SPIKING))
+#: The sum at the other bound, and the outline of the analog model behind the spiking one.
+_OTHER: dict[str, Any] = {"color": INK, "linewidth": 1.0}
+_OUTLINE: dict[str, Any] = {"color": ANALOG, "linewidth": 1.4}
+_WIDTH = 0.78
 
 
 @styled()
-def per_layer(asa: Estimate, ssa: Estimate, title: str, subtitle: str) -> Figure:
-    """Energy of each transformer layer, analog beside spiking, in each accounting.
+def per_layer(
+    asa: Estimate, ssa: Estimate, title: str, subtitle: str, quality: Closeness | None = None
+) -> Figure:
+    """Energy of the whole model, and of each transformer layer: analog above spiking.
 
-    Above, MACs and ACs only, stacked by component: the convention of the literature. Below,
-    everything that has a price at the bound of the profile, stacked by kind of operation, with a
-    line at the sum at the other bound. What lies outside the layers (embeddings, final norm, head)
-    has a scale of its own on the right.
+    Everything that has a price, stacked by what it is spent on at the bound of the profile, with a
+    line at the sum at the other bound. The upper panel has the whole model, and what of it lies
+    outside the layers (embeddings, final norm, head); both panels of layers share one scale.
     """
-    depths = [layer.label.depth for layer in asa.counts.layers]
-    layers = 1 + max((depth for depth in depths if depth is not None), default=0)
     sides = (asa, ssa)
-    figure = Figure(figsize=(PAGE_WIDTH, 5.9), layout="constrained")
-    rows: Any = figure.subfigures(2, 1)
-    panels = (
-        ("component", f"{ACCOUNTING_NAMES['compute']}, by component"),
-        ("group", f"{ACCOUNTING_NAMES[asa.profile.fusion]}, by kind of operation"),
-    )
-    for row, (by, name) in zip(rows, panels, strict=True):
-        if None in depths:
-            inside, outside = row.subplots(1, 2, width_ratios=(max(8, layers), 3 + layers / 12))
-            used = _stack(outside, sides, [None], by)
-        else:
-            inside, used = row.subplots(1, 1), set()
-        used |= _stack(inside, sides, list(range(layers)), by)
-        inside.set_title(name)
-        inside.set_xlabel(layer_axis(asa.counts.phase))
-        handles = _legend(by, used, other_bound(asa.profile))
-        row.legend(handles=handles, loc="outside lower center", ncols=4)
-    headline(figure, title, subtitle, asa, ssa)
-    return figure
+    depths = {layer.label.depth for layer in asa.counts.layers}
+    layers = list(range(1 + max((d for d in depths if d is not None), default=-1)))
+    scopes: dict[str, Depths | None] = {"whole model": None}
+    if None in depths and layers:
+        scopes["outside layers"] = [None]
+    drawn = sheet(PAGE_WIDTH, (4.1 if layers else 1.1) + 0.36 * len(scopes))
+    heights = [0.12 + 0.36 * len(scopes), *([1.25, 1.25] if layers else [])]
+    panels = drawn.body.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
+    used = _totals(panels[0], sides, scopes)
+    if layers:
+        used |= _layers([*panels[1:]], sides, layers)
+        panels[-1].set_xlabel(layer_axis(asa.counts.phase))
+    outlined = bool(layers) and not _lacking(asa, layers)
+    handles = _legend(used, other_bound(asa.profile), outlined=outlined)
+    drawn.body.legend(handles=handles, loc="outside lower center", ncols=4)
+    headline(drawn, _answer(asa, ssa, layers, quality), title, subtitle, asa, ssa)
+    return drawn.figure
 
 
-def _stack(axes: Axes, sides: Sides, depths: list[int] | list[None], by: str) -> set[str]:
-    """Draw two stacked bars per depth; returns the keys that are visible."""
-    colours = GROUP_COLOURS if by == "group" else COMPONENT_COLOURS
-    heights = [{key: _by_depth(side, depths, by, key) for key in colours} for side in sides]
-    beyond = [_at_other_bound(side, depths) if by == "group" else [] for side in sides]
-    totals = [sum(values) for side in heights for values in zip(*side.values(), strict=True)]
-    largest = max(*totals, *chain(*beyond))
+def _answer(asa: Estimate, ssa: Estimate, layers: Sequence[int], quality: Closeness | None) -> str:
+    """What the model saves at both bounds, what it costs in perplexity, and what a layer saves."""
+    ends = [saving(asa, ssa, bound).saving for bound in BOUNDS]
+    if None in ends:
+        missing = sorted({op.upper() for side in (asa, ssa) for op in _lacking(side)})
+        return f"What is saved is not known: {', '.join(missing)} without a price"
+    cost = "" if quality is None else f", perplexity {change(quality.perplexity_change, DIGITS)}"
+    text = f"The spiking model {between(ends[0], ends[1])}{cost}"
+    pairs = zip(*(_sums(side.under(BOUNDS[0]), layers) for side in (asa, ssa)), strict=True)
+    found = [1 - spiking / analog for analog, spiking in pairs if analog]
+    if not found:
+        return text
+    low, high = (saved(share) for share in (min(found), max(found)))
+    if low == high:
+        return f"{text}; each of its {len(found)} layers {low} fused"
+    if min(found) > 0:
+        low = f"saves {percent(min(found), DIGITS).removesuffix(' %')} to"
+        return f"{text}; each of its {len(found)} layers {low} {percent(max(found), DIGITS)} fused"
+    return f"{text}; of its {len(found)} layers one {low}, another {high}, fused"
+
+
+def _totals(
+    axes: Axes, sides: tuple[Estimate, Estimate], scopes: dict[str, Depths | None]
+) -> set[str]:
+    """A bar for each side of each scope on one scale; the groups that are visible."""
+    own, other = str(sides[0].profile.fusion), other_bound(sides[0].profile)
+    ends = {bound: [side.under(bound) for side in sides] for bound in (own, other)}
+    bills = [side for both in ends.values() for side in both]
+    largest = max(_sum(side, at) for at in scopes.values() for side in bills)
     scale, unit = energy_unit(largest)
-    looks: Any = ({"edgecolor": "white"}, {"edgecolor": "#333333", "hatch": SPIKING_HATCH})
-    for side, ends, offset, look in zip(heights, beyond, _OFFSETS, looks, strict=True):
-        places = [i + offset for i in range(len(depths))]
-        base = [0.0] * len(depths)
-        for key, values in side.items():
+    used, names = set[str](), list[str]()
+    for scope, depths in scopes.items():
+        for (name, _), here, there in zip(_SIDES, ends[own], ends[other], strict=True):
+            lane, left = len(names), 0.0
+            names.append(f"{scope}, {name}")
+            lacking = _lacking(here, depths)
+            for group, colour in GROUP_COLOURS.items():
+                width = sum(_by_depth(here, depths, group)) / scale
+                hatch = UNPRICED_HATCH if lacking else None
+                axes.barh(lane, width, 0.74, left, color=colour, hatch=hatch, linewidth=0)
+                left += width
+                used |= {group} if width else set()
+            end = _sum(there, depths) / scale
+            axes.plot([end, end], [lane - 0.42, lane + 0.42], solid_capstyle="butt", **_OTHER)
+            words = f"{energy(left * scale, 3)} {own}, {energy(end * scale, 3)} {other}"
+            if lacking:
+                words = f"{' and '.join(lacking)} unpriced: no sum"
+            beside(axes, words, (max(left, end), lane), (4, 0))
+    lanes(axes, names)
+    for place, label in enumerate(axes.get_yticklabels()):
+        label.set_color(_ink(place % 2))
+    axes.set_xlim(0, 1.42 * largest / scale if largest else 1)
+    axes.grid(axis="x", visible=True)
+    axes.set_xlabel(f"energy ({unit})")
+    return used
+
+
+def _layers(
+    panels: Sequence[Axes], sides: tuple[Estimate, Estimate], layers: Sequence[int]
+) -> set[str]:
+    """A panel for each side, of which both have one scale; the groups that are visible."""
+    other = other_bound(sides[0].profile)
+    beyond = [_sums(side.under(other), layers) for side in sides]
+    sums = [_sums(side, layers) for side in sides]
+    largest = max(max(x) for x in (*sums, *beyond))
+    scale, unit = energy_unit(largest)
+    edges = [depth - 0.5 for depth in range(len(layers) + 1)]
+    used = set()
+    for axes, side, ends, (name, _), number in zip(
+        panels, sides, beyond, _SIDES, (0, 1), strict=True
+    ):
+        lacking = _lacking(side, layers)
+        base = [0.0] * len(layers)
+        for group, colour in GROUP_COLOURS.items():
+            values = _by_depth(side, layers, group)
             tops = [low + value / scale for low, value in zip(base, values, strict=True)]
-            look |= {"facecolor": colours[key], "linewidth": 0.3}
-            bars(axes, places, list(zip(base, tops, strict=True)), _WIDTH, **look)
+            look: dict[str, Any] = {"facecolor": colour, "linewidth": 0}
+            if lacking:
+                look |= {"hatch": UNPRICED_HATCH, "edgecolor": INK}
+            bars(axes, layers, list(zip(base, tops, strict=True)), _WIDTH, **look)
+            used |= {group} if any(values) else set()
             base = tops
-        for x, end in zip(places, ends, strict=bool(ends)):
-            axes.plot([x - _WIDTH / 2, x + _WIDTH / 2], [end / scale] * 2, **_OTHER)
-    _scale(axes, largest / scale, unit)
-    _say_unpriced(axes, sides, depths)
-    layer_ticks(axes, depths)
-    axes.set_xlim(-0.6, len(depths) - 0.4)
-    axes.grid(axis="x", visible=False)
-    return {key for side in heights for key, values in side.items() if any(values)}
-
-
-def _at_other_bound(side: Estimate, depths: list[int] | list[None]) -> list[float]:
-    bill = side.under(other_bound(side.profile))
-    sums = [_by_depth(bill, depths, "group", group) for group in GROUP_COLOURS]
-    return [sum(values) for values in zip(*sums, strict=True)]
-
-
-def _scale(axes: Axes, tallest: float, unit: str) -> None:
-    axes.set_ylim(0, 1.08 * tallest if tallest else 1)
-    if tallest:
+        axes.stairs([end / scale for end in ends], edges, baseline=None, **_OTHER)
+        if number and not _lacking(sides[0], layers):
+            axes.stairs([x / scale for x in sums[0]], edges, baseline=None, **_OUTLINE)
+        title = f"{name}, each layer"
+        if lacking:
+            title += f" ({' and '.join(lacking)} unpriced: no sum)"
+        axes.set_title(title, color=_ink(number), fontsize=SMALL + 1)
+        axes.set_xlim(-0.6, len(layers) - 0.4)
+        axes.set_ylim(0, 1.1 * largest / scale if largest else 1)
         axes.set_ylabel(f"energy ({unit})")
-    else:
-        axes.set_yticks([])
+        layer_ticks(axes, layers)
+        axes.tick_params(axis="x", labelbottom=bool(number))
+    return used
 
 
-def _say_unpriced(axes: Axes, sides: Sides, depths: list[int] | list[None]) -> None:
-    """Say which side's bars lack their MACs or ACs, so that a gap is not read as zero."""
-    lines = []
-    for side in sides:
-        lacking = {
-            op
-            for layer in side.counts.layers
-            if layer.label.depth in depths
-            for op in (Op.MAC, Op.AC, Op.SHIFT_AC)
-            if layer.tally.ops.get(op) and side.profile.energy_pj(op) is None
-        }
-        lines += [
-            f"{side.counts.variant.upper()}: {op.value.upper()}s unpriced" for op in sorted(lacking)
-        ]
-    if not lines:
-        return
-    if None in depths:
-        middle: Any = {"ha": "center", "va": "center", "transform": axes.transAxes}
-        axes.text(0.5, 0.5, "\n".join(lines), rotation=90, fontsize=SMALL, **middle)
-    else:
-        axes.set_title(f"({'; '.join(lines)})", loc="right", fontsize=SMALL)
+def _ink(side: int) -> str:
+    """The colour of the name of a side; slate on white is too pale for text."""
+    return (INK, SPIKING)[side]
 
 
-def _legend(by: str, used: set[str], other: str) -> list[Artist]:
-    colours = GROUP_COLOURS if by == "group" else COMPONENT_COLOURS
-    names = GROUP_NAMES if by == "group" else COMPONENT_NAMES
-    dark = "#333333"
-    mark = [Line2D([], [], label=f"sum if {other}", **_OTHER)] if by == "group" else []
+def _lacking(side: Estimate, depths: Depths | None = None) -> list[str]:
+    """Which of its MACs or ACs have no price, at some depths or anywhere."""
     return [
-        *(Patch(facecolor=colours[key], label=names[key]) for key in colours if key in used),
-        Patch(facecolor="white", edgecolor=dark, label="left: analog (ASA)"),
-        Patch(facecolor="white", edgecolor=dark, hatch=SPIKING_HATCH, label="right: spiking (SSA)"),
-        *mark,
+        f"{op.value.upper()}s"
+        for op in (Op.MAC, Op.AC, Op.SHIFT_AC)
+        if side.profile.energy_pj(op) is None
+        and any(
+            layer.tally.ops.get(op) and (depths is None or layer.label.depth in depths)
+            for layer in side.counts.layers
+        )
     ]
 
 
-def _by_depth(side: Estimate, depths: list[int] | list[None], by: str, key: str) -> list[float]:
-    """Energy at each depth in picojoules; None is what lies outside the layers."""
+def _legend(used: set[str], other: str, *, outlined: bool) -> list[Artist]:
+    handles: list[Artist] = [
+        Patch(facecolor=GROUP_COLOURS[group], label=GROUP_NAMES[group])
+        for group in GROUP_COLOURS
+        if group in used
+    ]
+    handles.append(Line2D([], [], label=f"sum if {other}", **_OTHER))
+    if outlined:
+        handles.append(Line2D([], [], label="sum of the analog layer", **_OUTLINE))
+    return handles
+
+
+def _sum(side: Estimate, depths: Depths | None) -> float:
+    return sum(sum(_by_depth(side, depths, group)) for group in GROUP_COLOURS)
+
+
+def _sums(side: Estimate, depths: Depths) -> list[float]:
+    """Energy at each depth in picojoules."""
+    each = [_by_depth(side, depths, group) for group in GROUP_COLOURS]
+    return [sum(values) for values in zip(*each, strict=True)]
+
+
+def _by_depth(side: Estimate, depths: Depths | None, group: str) -> list[float]:
+    """Energy of a group at each depth in picojoules, None is outside the layers; or of all."""
+    if depths is None:
+        return [side.group_pj(group)]
     sums = dict.fromkeys(depths, 0.0)
     for layer in side.layers:
-        label = layer.count.label
-        if label.depth in sums:
-            if by == "group":
-                sums[label.depth] += layer.group_pj(key)
-            elif label.component == key:
-                sums[label.depth] += layer.compute_pj
+        if layer.count.label.depth in sums:
+            sums[layer.count.label.depth] += layer.group_pj(group)
     return list(sums.values())

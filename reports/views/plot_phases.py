@@ -8,27 +8,27 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
-from energy import Estimate
-from energy.words import energy_unit
-from reports.kit.parts import GROUP_COLOURS, other_bound
+from energy import Estimate, saving
+from energy.words import energy
+from reports.kit.answers import between
+from reports.kit.palette import GROUP_COLOURS, INK, MUTED, PAPER, SPIKING, STATIC
+from reports.kit.parts import BOUNDS, other_bound
 from reports.kit.style import (
     COLUMN_WIDTH,
     PAGE_WIDTH,
     SMALL,
-    SPIKING_HATCH,
     beside,
     headline,
+    sheet,
     spelled,
     styled,
 )
 from reports.views.phases import Part, PhaseBill, part_name, parts
 
-#: Memory levels in the order of the profile.
-_LEVELS = ("#56B4E9", "#A9D9F4", "#009E73", "#7FD6B8", "#B8B8B8")
-_STATIC = "#999999"
 #: Between a line of the bill and its label.
-_LINE: Any = {"arrowstyle": "-", "lw": 0.4, "color": "#555555", "relpos": (0, 0.5)}
+_LINE: Any = {"arrowstyle": "-", "lw": 0.4, "color": MUTED, "relpos": (0, 0.5)}
 _SHORT = {
     "compute": "arithmetic",
     "scalar": "non-linear",
@@ -37,7 +37,7 @@ _SHORT = {
     "delivery": "delivery",
 }
 #: The sum at the other bound.
-_OTHER: dict[str, Any] = {"color": "black", "linewidth": 1.3, "solid_capstyle": "butt", "zorder": 3}
+_OTHER: dict[str, Any] = {"color": INK, "linewidth": 1.3, "solid_capstyle": "butt", "zorder": 3}
 #: Labels are at least so far apart, as a share of the axis.
 _APART = 0.062
 #: Left edges of the two bars, and their width; labels stand to the right of each.
@@ -46,81 +46,97 @@ _EDGES, _WIDTH = (0.06, 1.06), 0.26
 
 @styled()
 def per_phase(bills: Sequence[PhaseBill], title: str, subtitle: str) -> Figure:
-    """Energy per token of each phase, analog beside spiking, stacked by the lines of the bill.
+    """The bill of a token of each phase, analog beside spiking, stacked by its lines.
 
-    Bars are at the bound of the profile, a line marks the sum at the other one. A whole request
-    has no picture of its own.
+    All panels have one scale: shares of the bill of the analog model in that phase (of the spiking
+    one where the analog one has no sum); energies are written. Bars are at the bound of the
+    profile, a line marks the sum at the other one. A whole request has no picture of its own.
 
-    Each line has its name and share beside it, so that no colour need be told from another.
+    Each line has its name and share of its bar beside it, so that no colour need be told from
+    another.
     """
     shown = [bill for bill in bills if bill.phase != "request"]
     sides = [side for bill in shown for side in (bill.asa, bill.ssa)]
     width = COLUMN_WIDTH if len(shown) == 1 else PAGE_WIDTH
-    figure = Figure(figsize=(width, 3.6), layout="constrained")
-    for axes, bill in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
-        _panel(axes, bill)
+    drawn = sheet(width, 3.1)
+    panels = drawn.body.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+    top = 1.2 * max([1.0, *(end for bill in shown for end in _heights(bill))])
+    panels[0].set_ylim(0, top)
+    for axes, bill in zip(panels, shown, strict=True):
+        _panel(axes, bill, top)
+    panels[0].set_ylabel("share of the analog bill per token")
+    panels[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     first, last = bills[0], bills[-1]
     batch = first.asa.counts.batch
     about = f"{subtitle}, batch {batch}, {first.asa.dataflow}, bars {first.asa.profile.fusion}"
     if any(side.static_pj is None for side in sides):
         about += "; static energy unpriced"
-    headline(figure, title, about, last.asa, last.ssa)
-    return figure
+    headline(drawn, _answer(shown), title, about, last.asa, last.ssa)
+    return drawn.figure
 
 
-def _panel(axes: Axes, bill: PhaseBill) -> None:
+def _answer(bills: Sequence[PhaseBill]) -> str:
+    """What a token of each phase saves, at both bounds."""
+    said = []
+    for bill in bills:
+        ends = [saving(bill.asa, bill.ssa, bound).saving for bound in BOUNDS]
+        if None in ends:
+            return "What is saved is not known: MACs or ACs have no price"
+        said.append(f"of {bill.phase} {between(ends[0], ends[1])}")
+    return f"A spiking token {'; one '.join(said)}"
+
+
+def _whole(bill: PhaseBill) -> float:
+    """What is 100 % of a panel, in picojoules."""
+    known = [side.energy_pj() for side in (bill.asa, bill.ssa) if not side.lacks_compute]
+    return next((pj for pj in known if pj), 0.0)
+
+
+def _heights(bill: PhaseBill) -> list[float]:
+    """The sums of a panel at both bounds, as shares."""
+    whole, beyond = _whole(bill), bill.under(other_bound(bill.asa.profile))
+    sides = (bill.asa, bill.ssa, beyond.asa, beyond.ssa)
+    return [side.energy_pj() / whole for side in sides if whole and not side.lacks_compute]
+
+
+def _panel(axes: Axes, bill: PhaseBill, top: float) -> None:
     sides, other = (bill.asa, bill.ssa), other_bound(bill.asa.profile)
-    beyond = bill.under(other)
-    totals = [
-        bill.per_token(side.energy_pj())
-        for side in (*sides, beyond.asa, beyond.ssa)
-        if not side.lacks_compute
-    ]
-    largest = max(totals, default=0.0)
-    scale, unit = energy_unit(largest)
-    top = 1.2 * largest / scale or 1.0
-    axes.set_ylim(0, top)
-    for side, there, x, hatch in zip(
-        sides, (beyond.asa, beyond.ssa), _EDGES, (None, SPIKING_HATCH), strict=True
-    ):
-        if side.lacks_compute:
+    beyond, whole = bill.under(other), _whole(bill)
+    for side, there, x in zip(sides, (beyond.asa, beyond.ssa), _EDGES, strict=True):
+        if side.lacks_compute or not whole:
             _say_unpriced(axes, side, x, top)
             continue
-        lines = [(p, bill.per_token(p.pj) / scale) for p in parts(side)[:-1] if p.pj]
-        total = _bar(axes, side, lines, x, hatch)
-        end = bill.per_token(there.energy_pj()) / scale
+        lines = [(p, p.pj / whole) for p in parts(side)[:-1] if p.pj]
+        total = _bar(axes, lines, x)
+        end = there.energy_pj() / whole
         axes.plot([x - 0.03, x + _WIDTH + 0.03], [end, end], **_OTHER)
         said: dict[str, Any] = {"ha": "left", "va": "baseline", "fontsize": SMALL + 0.5}
-        words = f"{total:.3g} {unit} {side.profile.fusion}\n{end:.3g} {unit} {other}"
+        words = "\n".join(
+            f"{energy(bill.per_token(one.energy_pj()), 3)} {one.profile.fusion}"
+            for one in (side, there)
+        )
         beside(axes, words, (x, max(total, end)), (0, 7), **said)
         _labels(axes, lines, x + _WIDTH, top)
     axes.set_xticks([x + _WIDTH / 2 for x in _EDGES], ["analog (ASA)", "spiking (SSA)"])
+    axes.get_xticklabels()[1].set_color(SPIKING)
     axes.set_xlim(0, 2)
     axes.tick_params(axis="x", length=0)
-    axes.set_ylabel(f"energy per token ({unit})")
     axes.set_title(f"{bill.phase}, new tokens per sequence: {bill.tokens:,}")
-    if not largest:
-        axes.set_yticks([])
     axes.grid(axis="x", visible=False)
 
 
-def _bar(
-    axes: Axes, side: Estimate, lines: list[tuple[Part, float]], x: float, hatch: str | None
-) -> float:
+def _bar(axes: Axes, lines: list[tuple[Part, float]], x: float) -> float:
     """One bar; its height."""
-    edge = "white" if hatch is None else "#333333"
-    look: dict[str, Any] = {"edgecolor": edge, "linewidth": 0.4, "hatch": hatch, "align": "edge"}
+    look: dict[str, Any] = {"edgecolor": PAPER, "linewidth": 0.4, "align": "edge"}
     base = 0.0
     for part, height in lines:
-        axes.bar(x, height, _WIDTH, bottom=base, color=_colour(part.name, side), **look)
+        axes.bar(x, height, _WIDTH, bottom=base, color=_colour(part.name), **look)
         base += height
     return base
 
 
-def _colour(name: str, side: Estimate) -> str:
-    if name.startswith("memory:"):
-        return _LEVELS[list(side.profile.memory).index(name[7:]) % len(_LEVELS)]
-    return GROUP_COLOURS.get(name, _STATIC)
+def _colour(name: str) -> str:
+    return GROUP_COLOURS.get(name.partition(":")[0], STATIC)
 
 
 def _labels(axes: Axes, lines: list[tuple[Part, float]], edge: float, top: float) -> None:

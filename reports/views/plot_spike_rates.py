@@ -14,17 +14,16 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
 from energy import Counts
+from reports.kit.palette import BAND, INK, PAPER, RATES
 from reports.kit.parts import COMPONENT_NAMES, ORDER, layer_axis
-from reports.kit.style import PAGE_WIDTH, SMALL, layer_ticks, styled, titled
+from reports.kit.style import PAGE_WIDTH, SMALL, layer_ticks, sheet, styled, titled
 from reports.run.steps import StepCount
 
 #: White is silence; darker is busier, in grey too.
-_COLOURS = LinearSegmentedColormap.from_list(
-    "spikes", ["#FFFFFF", "#9CCBE8", "#0072B2", "#002B45"]
-).with_extremes(bad="#EEEEEE")
+_COLOURS = LinearSegmentedColormap.from_list("spikes", RATES).with_extremes(bad=BAND)
 _BLOCKS = {"attention": "attention", "ffn": "feed-forward"}
 #: Inches: a row, the room of a title between panels, the frame; more time steps share so much.
-_ROW, _TITLE, _FRAME, _STEPS = 0.2, 0.3, 1.15, 1.7
+_ROW, _TITLE, _FRAME, _STEPS = 0.2, 0.3, 0.75, 1.7
 #: Inches that an axis has for all layers, and that a character of a number takes.
 _AXIS, _CHARACTER = 4.6, 0.06
 
@@ -36,9 +35,9 @@ Sums = Mapping[str, Mapping[int | None, tuple[float, float]]]
 def spike_rates(
     ssa: Counts, steps: Sequence[StepCount], title: str, subtitle: str
 ) -> Figure | None:
-    """Heat maps of spikes per slot: layers from left to right, components downwards.
+    """Heat maps of measured spikes per slot: layers from left to right, components downwards.
 
-    None where nothing sends events.
+    None where nothing sends events. What a plan assumes is no measurement, and not to be drawn.
 
     Below them, where they were counted, the time steps of the neurons of each block. All panels
     have one scale. A component of neurons is what it sends, any other what arrives at it.
@@ -51,8 +50,8 @@ def spike_rates(
     most = max(float(np.nanmax(table)) for table in tables)
     heights = [min(_ROW * len(table), max(_STEPS, _ROW * len(ORDER))) for table in tables]
     whole = _FRAME + sum(heights) + _TITLE * len(panels)
-    figure = Figure(figsize=(PAGE_WIDTH, whole), layout="constrained")
-    grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=heights)
+    drawn = sheet(PAGE_WIDTH, whole)
+    grid = drawn.body.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=heights)
     scale = ScalarMappable(Normalize(0, most or 1), _COLOURS)
     panel = zip(grid[:, 0], panels, tables, heights, strict=True)
     for axes, (name, sums), table, height in panel:
@@ -61,12 +60,31 @@ def spike_rates(
         axes.set_title(name)
     layer_ticks(grid[-1, 0], depths)
     grid[-1, 0].set_xlabel(layer_axis(ssa.phase))
-    bar = figure.colorbar(scale, ax=list(grid[:, 0]), aspect=30, pad=0.015)
+    bar = drawn.body.colorbar(scale, ax=list(grid[:, 0]), aspect=30, pad=0.015)
     bar.ax.yaxis.set_major_formatter(lambda rate, _: f"{100 * rate:.4g}")
     bar.set_label("spikes per 100 slots")
     bar.outline.set_visible(False)
-    titled(figure, title, f"{subtitle}; the same on every hardware")
-    return figure
+    titled(drawn, _answer(ssa), title, f"{subtitle}; the same on every hardware")
+    return drawn.figure
+
+
+def _answer(ssa: Counts) -> str:
+    """How much of the network fires: of what neurons send, else of what arrives at layers."""
+    rows = [row for row in ssa.layers if row.tally.slots]
+    neurons = [row for row in rows if row.label.component == "neuron"] or rows
+    of = "of the neurons" if neurons is not rows else "of events"
+    spikes, slots = (sum(getattr(row.tally, x) for row in neurons) for x in ("spikes", "slots"))
+    found = _summed((row.label.depth, None, row.tally.spikes, row.tally.slots) for row in neurons)
+    rates = {depth: pair[0] / pair[1] for depth, row in found.items() for pair in row.values()}
+    text = f"{_number(100 * spikes / slots, 1)} of 100 slots {of} carry a spike"
+    inside = {depth: rate for depth, rate in rates.items() if depth is not None}
+    if len({*inside.values()}) < 2:
+        return text
+    least, most = (end(inside, key=inside.__getitem__) for end in (min, max))
+    return (
+        f"{text}: from {_number(100 * inside[least], 1)} in layer {least} "
+        f"to {_number(100 * inside[most], 1)} in layer {most}"
+    )
 
 
 def _last(depth: int | None) -> tuple[bool, int]:
@@ -147,7 +165,7 @@ def _draw(axes: Axes, table: Any, names: Sequence[str], scale: ScalarMappable) -
         cmap=scale.cmap,
         vmin=0,
         vmax=scale.get_clim()[1],
-        edgecolors="white",
+        edgecolors=PAPER,
         linewidth=0.6,
     )
     every = max(1, round(0.13 * len(names) / _STEPS))
@@ -162,5 +180,5 @@ def _write(axes: Axes, table: Any, height: float, scale: ScalarMappable) -> None
     numbers = _numbers(table, height)
     dark = 0.55 * (scale.get_clim()[1] or 1.0)
     for ((row, column), rate), number in zip(np.ndenumerate(table), numbers, strict=False):
-        look: Any = {"color": "white" if rate > dark else "#333333", "va": "center_baseline"}
+        look: Any = {"color": PAPER if rate > dark else INK, "va": "center_baseline"}
         axes.text(column, row, number, fontsize=SMALL, ha="center", in_layout=False, **look)

@@ -26,12 +26,13 @@ def test_every_picture_is_shown(make_run: Callable[..., Run], name: str) -> None
     data, how = picture._repr_png_()
     assert data.startswith(b"\x89PNG")
     assert how == {"width": round(100 * picture.figure.get_figwidth())}
-    assert run.title in picture.figure.get_suptitle().replace("\n", " ")
+    [body] = picture.figure.subfigs
+    assert run.title in body.get_suptitle().replace("\n", " ")
 
 
 def test_a_picture_is_saved_under_the_name_it_is_given(run: Run, tmp_path: Path) -> None:
     picture = run.plot("components", hw="loihi")
-    assert "Loihi" in picture.figure.get_suptitle()
+    assert "Loihi" in picture.figure.subfigs[0].get_suptitle()
     path = picture.save(tmp_path / "mine.svg")
     assert path.read_text(encoding="utf-8") == picture.svg()
 
@@ -78,3 +79,8 @@ def test_a_terminal_sees_one_line(run: Run) -> None:
         (compare_runs({"a": run, "b": run}), "<comparison of a, b>"),
     ):
         assert repr(shown) == said
+
+
+def test_what_a_plan_assumes_of_spikes_is_not_drawn(make_run: Callable[..., Run]) -> None:
+    with pytest.raises(ValueError, match="is for measured spikes, and a plan assumes"):
+        make_run("45nm", command="plan").plot("spike_rates")

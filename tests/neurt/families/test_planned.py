@@ -18,7 +18,8 @@ from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Experts, LatentAttention, layout, names_of, read_shape
 from neurt.families.parameters import parameters
 from neurt.spiking.config import SpikingConfig
-from reports.kit.parts import COMPONENT_COLOURS, COMPONENT_NAMES, ORDER
+from reports.kit.palette import COMPONENT_COLOURS
+from reports.kit.parts import COMPONENT_NAMES, ORDER
 
 made = cache(tiny_model)
 

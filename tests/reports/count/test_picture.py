@@ -32,21 +32,28 @@ def test_each_component_is_stacked_by_what_it_is_spent_on() -> None:
     # 46 additions x 0.9 pJ = 41.4 pJ = 9 MACs x 4.6 pJ, of which one fetch of 4 bytes at 1.25 pJ
     # would serve 2,048; an exponential has no price
     widths = [patch.get_width() for patch in axes.patches]  # type: ignore[attr-defined]
-    assert [width for width in widths if width] == pytest.approx([41.4, 41.4, 9 / 2048 * 5])
-    assert [text.get_text() for text in axes.texts] == ["50.0 %", "unpriced", "50.0 %", "0.0 %"]
+    each = [41.4, 41.4, 9 / 2048 * 5]
+    whole = [41.4, 41.4, 9 / 2048 * 5]  # MACs, additions, delivery
+    assert [width for width in widths if width] == pytest.approx([*each, *whole])
+    texts = ["50.0 %", "unpriced", "50.0 %", "0.0 %", "82.8 pJ fused, 82.8 pJ unfused"]
+    assert [text.get_text() for text in axes.texts] == texts
+    assert " ".join(figure.get_suptitle().split()) == (
+        "m costs 82.8 pJ fused, 82.8 pJ unfused; most of it for: dense_h_to_4h, 50.0 %"
+    )
     # nothing moves: where something has a price the sum at the other bound is the end of its bar
     marks = [line.get_xdata()[0] for line in axes.lines]
-    assert marks == pytest.approx([41.4, 41.4 + 9 / 2048 * 5, 0])
+    assert marks[:4] == pytest.approx([41.4, 41.4 + 9 / 2048 * 5, 0, 82.8 + 9 / 2048 * 5])
     assert [label.get_text() for label in axes.get_yticklabels()] == [
         "norms (attention)",
         "norms (ffn)",
         "dense_h_to_4h",
         "act",
+        "whole model",
     ]
-    [legend] = figure.legends
+    [legend] = figure.subfigs[0].legends
     found = [text.get_text() for text in legend.get_texts()]
     assert found == ["MACs and ACs", "non-linear functions", "operand delivery", "sum if unfused"]
-    assert "without a price, so not in the picture: exp" in figure.get_suptitle()
+    assert "without a price, so not in the picture: exp" in figure.subfigs[0].get_suptitle()
 
 
 def test_hardware_without_any_price_is_drawn() -> None:

@@ -17,7 +17,7 @@ from energy.words import energy_unit
 from hwmodels import HardwareProfile
 from reports import Run
 from reports.kit import style
-from reports.kit.style import layer_ticks, save, spelled, titled
+from reports.kit.style import layer_ticks, save, sheet, spelled, titled
 from reports.views.plot_components import per_component
 from reports.views.plot_layers import per_layer
 
@@ -233,16 +233,16 @@ def test_numbers_of_layers_have_room(layers: int, every: int) -> None:
 
 
 def test_a_title_is_wrapped_between_words_to_the_width_of_the_picture() -> None:
-    figure = Figure(figsize=(3.4, 2))
+    drawn = sheet(3.4, 2)
     words = "the quick brown fox jumps over the lazy dog " * 6
-    titled(figure, words, "x" * 200)
-    title = figure.get_suptitle()
-    whole = [line for line in title.split("\n") if set(line) != {"x"}]
-    assert " ".join(whole) == words.strip()
-    # A word that is too long is cut: 72 x 3.4 x 0.95 points / (8 points x 0.592 em) = 49.1.
-    assert [len(line) for line in title.split("\n")[len(whole) :]] == [49, 49, 49, 49, 4]
-    lines = title.count("\n") + 1
-    assert figure.get_figheight() == pytest.approx(2 + (lines - 3) * 1.2 * 8 / 72)
+    titled(drawn, words, "x" * 200)
+    answer = drawn.figure.get_suptitle().split("\n")
+    assert " ".join(answer) == words.strip()
+    # A word that is too long is cut: 72 x 3.4 x 0.95 points / (7 points x 0.592 em) = 56.1.
+    small = drawn.body.get_suptitle().split("\n")
+    assert [len(line) for line in small] == [56, 56, 56, 32]
+    more = (len(answer) * 8.5 + len(small) * 7) * 1.2 / 72
+    assert drawn.figure.get_figheight() == pytest.approx(2 + more)
 
 
 @pytest.mark.parametrize(
@@ -255,4 +255,4 @@ def test_usual_short_names_are_in_capitals(name: str, said: str) -> None:
 def test_traffic_without_any_price_is_one_word(make_run: Callable[..., Run]) -> None:
     for hw, said in (("kerasspiking-gpu", True), ("loihi", False), ("45nm", False)):
         figure = per_component(*make_run(hw).estimates[hw], "t", "s")
-        assert figure.get_suptitle().endswith("memory traffic") is said
+        assert figure.subfigs[0].get_suptitle().endswith("memory traffic") is said

@@ -104,7 +104,9 @@ def test_the_headline_says_what_was_measured_on_what(
     make_run: Callable[..., Run], evaluated: Make
 ) -> None:
     run = make_run("45nm", weights="local(mine)")
-    title = drawn(evaluated(run)).get_suptitle()
+    figure = drawn(evaluated(run))
+    assert figure.get_suptitle().startswith("Perplexity +10.52 %; on 45nm the spiking model saves ")
+    title = figure.subfigs[0].get_suptitle()
     for part in (
         "tiny, weights local(mine), spikformer attention, pow2 feed-forward, T = 4",
         "a, text.txt: 100 tokens scored, window 64, stride 32",
@@ -123,7 +125,8 @@ def test_nothing_overlaps_and_nothing_leaves_the_picture(
     box = figure.bbox
     above, below = figure.axes
     parts = [axes.get_tightbbox() for axes in (above, below)]
-    title = figure._suptitle.get_window_extent()  # type: ignore[attr-defined]
+    [body] = figure.subfigs
+    title = body._suptitle.get_window_extent()
     assert all(part is not None for part in parts)
     for part in (*parts, title):
         assert part is not None

@@ -15,8 +15,10 @@ from energy import Counts, Label, LayerCount, Tally, estimate
 from energy.bill.layer import ACCOUNTINGS
 from hwmodels import Buffer, HardwareProfile, Op, load_profile
 from reports import Run
+from reports.kit.answers import saved
+from reports.kit.palette import HIGH, LOW, QUIET
 from reports.kit.style import STYLE, save
-from reports.sensitivity.picture import _HIGH, _LOW, tornado
+from reports.sensitivity.picture import tornado
 from reports.sensitivity.study import Study
 
 CITED = {"source": "a bench", "evidence": "measured"}
@@ -70,7 +72,7 @@ def labels(axes: Axes) -> list[str]:
 
 def bars(axes: Axes) -> dict[tuple[float, str], tuple[float, float]]:
     """Both ends of each bar, by row and colour."""
-    colours = {to_rgba(_LOW): "low", to_rgba(_HIGH): "high"}
+    colours = {to_rgba(LOW): "low", to_rgba(HIGH): "high"}
     found = {}
     for patch in axes.patches:
         if (colour := colours.get(patch.get_facecolor())) is not None:
@@ -162,9 +164,22 @@ def test_savings_that_differ_by_little_are_written_with_the_digits_that_differ()
 
 def test_break_even_is_marked_where_it_is_in_sight() -> None:
     for events, marked in ((100, True), (20, False)):
-        compute = drawn(made({Op.MAC: 100}, {Op.AC: events})).axes[0]
-        at_zero = [line for line in compute.lines if list(line.get_xdata()) == [0, 0]]
-        assert any(line.get_color() == "#999999" for line in at_zero) is marked
+        panels = drawn(made({Op.MAC: 100}, {Op.AC: events})).axes
+        assert len({axes.get_xlim() for axes in panels}) == 1  # one scale for all
+        at_zero = [line for line in panels[0].lines if list(line.get_xdata()) == [0, 0]]
+        assert any(line.get_color() == QUIET for line in at_zero) is marked
+
+
+def test_the_answer_is_the_constant_that_moves_the_whole_bill_most(
+    make_run: Callable[..., Run],
+) -> None:
+    study = of_run(make_run())
+    swing = study.results["attention", "fused"].swings[0]
+    low, high = sorted((swing.at_low, swing.at_high))
+    answer = " ".join(drawn(study).get_suptitle().split())
+    assert answer.endswith(
+        f"from where it {saved(low)} to where it {saved(high)} (all priced, fused)"
+    )
 
 
 def test_an_accounting_without_a_saving_has_no_panel() -> None:
@@ -177,12 +192,12 @@ def test_the_picture_says_what_was_drawn_and_whose_choice_the_ranges_are(
     make_run: Callable[..., Run],
 ) -> None:
     figure = drawn(of_run(make_run()))
-    head = " ".join(figure.get_suptitle().split())
+    head = " ".join(figure.subfigs[0].get_suptitle().split())
     assert "200 samples, seed 3" in head
     assert "dataflow layerwise" in head
     assert "'our choice': chosen by this project" in head
     assert "tiny, weights random(seed=0), T = 4" in head
-    assert figure.axes[-1].get_xlabel() == "saving on the attention block"
+    assert figure.axes[-1].get_xlabel() == ("saving on the attention block (below 0 it costs more)")
     # A long line at the top or a label at the side would be cut off at the edge of the figure.
     width, height = figure.bbox.width, figure.bbox.height
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]

@@ -31,8 +31,8 @@ def test_loss_stands_against_tokens_raw_and_smooth() -> None:
     assert smooth == raw  # of three steps nothing is smoothed
     assert figure.axes[0].get_ylabel() == "loss"
     assert figure.axes[0].get_xlabel() == "tokens"
-    legend = figure.axes[0].get_legend()
-    assert legend is not None
+    [legend] = figure.subfigs[0].legends
+    assert figure.get_suptitle() == "Loss 4.000 to 3.000"
     assert [text.get_text() for text in legend.get_texts()] == ["each step", "smoothed"]
 
 
@@ -54,7 +54,11 @@ def test_stages_stand_side_by_side_and_are_named() -> None:
     assert figure.axes[1].get_ylim()[0] > 0.5
     assert [axes.get_ylabel() for axes in figure.axes] == ["loss", ""]
     assert [axes.get_xlabel() for axes in figure.axes] == ["tokens", "tokens"]
-    assert [axes.get_legend() is None for axes in figure.axes] == [True, False]
+    assert len(figure.subfigs[0].legends) == 1
+    assert (
+        figure.get_suptitle()
+        == "Stage layers: loss 0.400 to 0.300; Stage logits: loss 2.000 to 1.000"
+    )
 
 
 def test_spikes_have_panels_of_their_own() -> None:

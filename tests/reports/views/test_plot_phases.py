@@ -12,6 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from energy import saving
+from energy.words import energy
 from reports import Run
 from reports.kit import style
 from reports.run.run import Phase, merged
@@ -46,11 +48,25 @@ def tops(axes: Axes) -> list[float]:
 
 
 def test_a_stack_is_as_high_as_the_energy_of_a_token(whole: Run) -> None:
-    for axes, bill in zip(drawn(whole).axes, phase_bills(whole, "45nm"), strict=False):
-        unit = axes.get_ylabel().removeprefix("energy per token (").removesuffix(")")
-        scale = {"pJ": 1.0, "nJ": 1e3, "µJ": 1e6}[unit]
-        expected = [bill.per_token(side.energy_pj()) for side in (bill.asa, bill.ssa)]
-        assert [top * scale for top in tops(axes)] == pytest.approx(expected)
+    panels = drawn(whole).axes
+    assert len({axes.get_ylim() for axes in panels}) == 1  # one scale
+    for axes, bill in zip(panels, phase_bills(whole, "45nm"), strict=False):
+        whole_bill = bill.asa.energy_pj()
+        expected = [side.energy_pj() / whole_bill for side in (bill.asa, bill.ssa)]
+        assert tops(axes) == pytest.approx(expected)
+        ends = [bill.per_token(side.energy_pj()) for side in (bill.asa, bill.under("unfused").ssa)]
+        said = " ".join(text.get_text() for text in axes.texts)
+        assert all(energy(pj, 3) in said for pj in ends)
+
+
+def test_the_answer_is_what_each_phase_saves_at_both_bounds(whole: Run) -> None:
+    said = " ".join(drawn(whole).get_suptitle().split())
+    prefill, decode, _ = phase_bills(whole, "45nm")
+    for bill in (prefill, decode):
+        for bound in ("fused", "unfused"):
+            share = saving(bill.asa, bill.ssa, bound).saving
+            assert share is not None
+            assert f"{abs(100 * share):.1f} %" in said
 
 
 def test_each_phase_has_a_panel(whole: Run) -> None:
@@ -85,8 +101,8 @@ def test_a_sum_that_is_not_known_is_said(whole: Run) -> None:
 
 
 def test_the_title_says_what_is_missing(whole: Run) -> None:
-    title = drawn(whole)._suptitle  # type: ignore[attr-defined]
-    said = " ".join(title.get_text().split())
+    [body] = drawn(whole).subfigs
+    said = " ".join(body.get_suptitle().split())
     assert "static energy unpriced" in said
     assert "without a price" in said
 

@@ -126,11 +126,21 @@ def test_many_time_steps_have_fewer_labels_and_no_numbers() -> None:
     assert not axes.texts
 
 
+def test_the_answer_is_the_mean_of_the_slots_and_the_layers_at_the_ends() -> None:
+    rows = (row(str(i), Label("ffn", "neuron", i), spikes, 8) for i, spikes in enumerate((1, 4, 2)))
+    # 7 of 24, not the mean of what arrives elsewhere
+    figure = drawn(made(*rows, row("x", QKV0, 8, 8)))
+    assert figure.get_suptitle() == (
+        "29 of 100 slots of the neurons carry a spike: from 12 in layer 0 to 50 in layer 1"
+    )
+
+
 def test_it_says_that_hardware_does_not_matter(make_run: Callable[..., Run]) -> None:
     run = make_run()
     figure = spike_rates(run.ssa, (), run.title, run.subtitle)
     assert figure is not None
-    said = " ".join(figure.get_suptitle().split())
+    assert "of 100 slots of the neurons carry a spike" in figure.get_suptitle()
+    said = " ".join(figure.subfigs[0].get_suptitle().split())
     assert said.startswith("tiny, weights random(seed=0), T = 4 prefill, 4 tokens, full attention")
     assert said.endswith("the same on every hardware")
 
