@@ -277,7 +277,7 @@ def swept_picture(layers: int, batch: str) -> Figure:
     asked = {"batch": batch, "context": "32..1024", "phase": "decode"}
     base = {"model": MODELS[layers], "hw": ("45nm",)}
     [grid] = run_sizes(PlanRequest.model_validate(base | asked))
-    return sizes_picture(replace(grid, title=f"{MODELS[layers]}, weights {WEIGHTS}, T = 4"))
+    return sizes_picture(replace(grid, title=f"{NAMES[layers]}, weights {WEIGHTS}, T = 4"))
 
 
 Draw = Callable[[int], Figure]

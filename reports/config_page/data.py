@@ -8,13 +8,8 @@ from typing import Any
 from energy.counts.counts import COUNT_COLUMNS
 from hwmodels import HardwareProfile, load_profiles, profile_names
 from hwmodels.prices import Evidence
-from reports.kit.parts import (
-    ACCOUNTING_NAMES,
-    COMPONENT_NAMES,
-    GROUP_COLOURS,
-    GROUP_NAMES,
-    ORDER,
-)
+from reports.kit.palette import GROUP_COLOURS
+from reports.kit.parts import ACCOUNTING_NAMES, COMPONENT_NAMES, GROUP_NAMES, ORDER
 from reports.page.data import world
 from reports.views.tables import ENERGY_COLUMNS
 

@@ -10,12 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from energy.words import energy_unit, percent
+from energy.words import energy, energy_unit
+from reports.kit.answers import between
+from reports.kit.palette import ANALOG, SPIKING
 from reports.kit.parts import BOUNDS
-from reports.kit.style import COLUMN_WIDTH, PAGE_WIDTH, spread_ticks, styled, titled
+from reports.kit.style import COLUMN_WIDTH, PAGE_WIDTH, sheet, spread_ticks, styled, titled
 from reports.sizes.grid import Cell, SizeGrid
 
-_SIDES = {"asa_pj": ("analog", "#222222"), "ssa_pj": ("spiking", "#E69F00")}
+_SIDES = {"asa_pj": ("analog", ANALOG), "ssa_pj": ("spiking", SPIKING)}
 _DASHES: dict[str, Any] = {"fused": "-", "unfused": (0, (4, 1.5))}
 #: Panels beside each other.
 _COLUMNS = 3
@@ -39,8 +41,8 @@ def sizes_picture(grid: SizeGrid) -> Figure:
     across = 2 if len(groups) == 4 else min(len(groups), _COLUMNS)
     down = -(-len(groups) // across)
     width = COLUMN_WIDTH if across == 1 else PAGE_WIDTH
-    figure = Figure(figsize=(width, 1.3 + 1.75 * down), layout="constrained")
-    panels = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
+    drawn = sheet(width, 0.9 + 1.75 * down)
+    panels = drawn.body.subplots(down, across, squeeze=False, sharex=True, sharey=True)
     scale, unit = energy_unit(max(_values(grid)))
     for axes, group in zip(panels.flat, groups, strict=False):
         _panel(axes, group, over, scale)
@@ -49,14 +51,15 @@ def sizes_picture(grid: SizeGrid) -> Figure:
     for axes in panels.flat[len(groups) :]:
         axes.remove()
     for axes in panels[:, 0]:
-        axes.set_ylabel(f"energy per token ({unit})", fontsize=7.5)
+        axes.set_ylabel(f"energy per token ({unit}, log.)", fontsize=7.5)
     words = _tokens(grid) if over == "context" else "sequences side by side"
     for axes in panels.flat[max(0, len(groups) - across) : len(groups)]:
-        axes.set_xlabel(words, fontsize=7.5)
+        axes.set_xlabel(f"{words} (log.)", fontsize=7.5)
         axes.tick_params(labelbottom=True)
-    figure.legend(handles=_legend(grid), loc="outside lower center", ncols=2 if across == 1 else 4)
-    titled(figure, *_about(grid, over))
-    return figure
+    columns = 2 if across == 1 else 4
+    drawn.body.legend(handles=_legend(grid), loc="outside lower center", ncols=columns)
+    titled(drawn, _answer(grid, over), *_about(grid, over))
+    return drawn.figure
 
 
 def _values(grid: SizeGrid) -> list[float]:
@@ -68,15 +71,25 @@ def _tokens(grid: SizeGrid) -> str:
     return "context in tokens" if grid.phase == "decode" else "tokens of a sequence"
 
 
+def _answer(grid: SizeGrid, over: str) -> str:
+    """What the spiking token saves at both ends of the sweep, or what an analog one costs."""
+    both = over == "context" and len(grid.axis("batch")) > 1
+    said = []
+    for cell in (grid.cells[0], grid.cells[-1]):
+        bills = [cell.bills[bound] for bound in BOUNDS]
+        text = between(bills[0].saving, bills[1].saving)
+        if not grid.has_spikes:
+            ends = (f"{energy(x.asa_pj, 3)} {y}" for x, y in zip(bills, BOUNDS, strict=True))
+            text = f"costs {', '.join(ends)}"
+        said.append(f"{text} at {_place(cell, over, both)}")
+    return f"{'The spiking token' if grid.has_spikes else 'A token'} {'; '.join(said)}"
+
+
 def _about(grid: SizeGrid, over: str) -> list[str]:
-    """The answer, and what it rests on."""
-    ends = (grid.cells[0], grid.cells[-1])
+    """What it rests on."""
     both = over == "context" and len(grid.axis("batch")) > 1
     lines = [grid.title]
-    if all(bill.saving is not None for cell in ends for bill in cell.bills.values()):
-        said = [f"{_savings(cell)} at {_place(cell, over, both)}" for cell in ends]
-        lines.insert(0, f"saved by spikes, {' / '.join(BOUNDS)}: {'; '.join(said)}")
-    first = ends[0]
+    first = grid.cells[0]
     fixed = f", batch {first.batch:,}"
     if over == "batch":
         fixed = f", {_tokens(grid)}: {first.context:,}"
@@ -85,10 +98,6 @@ def _about(grid: SizeGrid, over: str) -> list[str]:
     if grid.unpriced:
         lines.append(f"without a price, so not in the picture: {', '.join(grid.unpriced)}")
     return lines
-
-
-def _savings(cell: Cell) -> str:
-    return " / ".join(percent(cell.bills[bound].saving or 0.0, 1) for bound in BOUNDS)
 
 
 def _place(cell: Cell, over: str, both: bool) -> str:
