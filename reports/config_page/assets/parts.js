@@ -46,9 +46,11 @@ const parts = (() => {
     return [...known].map(([block, components]) => [block, [...components]]);
   }
 
-  /* Picojoules of a part of a bill; null where something that computes has no price. */
+  /* Picojoules of a part of a bill; null where something that computes has no price, undefined of a
+     model that has no such part. */
   function of(bill, block, component) {
     const rows = saving.rows(bill, block, component);
+    if (!rows.length) return undefined;
     return rows.some((i) => bill.lacks[i]) ? null : saving.total(bill.total, rows);
   }
 

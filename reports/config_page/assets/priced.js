@@ -54,11 +54,14 @@ const priced = (() => {
     const chosen = { ...settings.standard(whole), changes: changes(whole, state) };
     const view = settings.view(whole, chosen);
     const why = convertible ? "" : closed.not_converted(model.shape);
-    return { model, spiking, said, why, data: whole, chosen, view, name, generated: generated(state) };
+    return { model, spiking, said, why, data: whole, chosen, view, name, generated: generated(state), passes: passes(state), asked: state };
   }
 
   /* Tokens that come out, which energy is said for: those of a request; else those that go in. */
   const generated = ({ phase, batch, generate }) => (phase === "request" ? batch * generate : null);
+
+  /* The name of a request; of one pass its counts have it. */
+  const passes = ({ phase, prompt, generate }) => (phase === "request" ? `request ${prompt}+${generate}` : null);
 
   /* Widths that were given, as changes of the machine. */
   function changes(data, state) {

@@ -30,7 +30,7 @@ const results = (() => {
     sources.missing(answer.data, view);
   }
 
-  function facts({ model, view, spiking, name }) {
+  function facts({ model, view, spiking, name, passes, asked: { timesteps, rate } }) {
     const { total, active } = model.parameters;
     const { shape } = model;
     const [asa, ssa] = [view.asa, view.ssa];
@@ -39,7 +39,9 @@ const results = (() => {
       ["Architecture", closed.layout(shape).name],
       ["Layers", `${shape.layers} × ${shape.width} wide`],
       ["Parameters", compact(total) + (active === total ? "" : `, ${compact(active)} of a token`)],
-      ["Passes", `${asa.counts.phase}, batch ${asa.counts.batch}`],
+      ["Passes", `${passes ?? asa.counts.phase}, batch ${asa.counts.batch}`],
+      ["Hardware", view.profile.name],
+      ...(spiking ? [["Spikes", `T = ${timesteps}, ${rate} per slot`]] : []),
       ["Tokens through the model", digits(asa.counts.tokens)],
       ["MACs", compact(parts.ops(asa, ["mac"]))],
       ...(spiking ? [["Spiking: MACs, ACs", `${compact(parts.ops(ssa, ["mac"]))}, ${compact(parts.ops(ssa, ["ac", "shift_ac"]))}`]] : []),
@@ -125,7 +127,8 @@ const results = (() => {
     const [called, number] = unit(answer);
     const { components } = answer.data.names;
     const row = (name, block, component, strong) =>
-      ({ cells: [name, ...shown.map(({ bill }) => per(parts.of(bill, block, component), number))], strong });
+      ({ cells: [name, ...shown.map(({ bill }) => part(parts.of(bill, block, component)))], strong });
+    const part = (pj) => (pj === undefined ? "–" : per(pj, number));
     const longest = shown[shown.length - 1].bill;
     return [[`energy ${called}`, ...headings(shown)], parts.places(answer.data, longest).flatMap(([block, inside]) => [
       row(block, block, null, true),

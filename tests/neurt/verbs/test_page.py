@@ -176,6 +176,7 @@ def test_a_configuration_is_pasted_and_a_link_keeps_it(opened: Opened) -> None:
     assert tab.locator("#fault").inner_text() == ""
     changed = answer(tab)
     assert changed != first
+    assert "request 20+128, batch 1" in tab.locator("#facts").inner_text()
     again = opened(tab.evaluate("location.hash"))
     assert answer(again) == changed
     assert again.get_by_label("Prompt").input_value() == "20"
