@@ -25,6 +25,8 @@ from reports.kit.slugs import slugs
 _PACKAGES = ("neurt-energy", "torch", "transformers")
 #: Counts of a run are some hundred kilobytes.
 _MOST_BYTES = 2**30
+#: Fields whose meaning `neurt.grid.places` adds to a name.
+_PLACED = {"device", "dtype", "device_map"}
 #: Hexadecimal digits of a digest in a file name.
 _DIGITS = 16
 
@@ -130,7 +132,8 @@ def _edited(path: Path) -> PointError:
 
 def point_stem(point: ProfileRequest, source: ModelSource, decides: str) -> str:
     """The name of a run, without the digest of its content; `decides` is its `fingerprint`."""
-    asked = point.model_dump_json(exclude={"out", "text", "hw", "set", "dataflow", "latency_s"})
+    aside = {"out", "text", "hw", "set", "dataflow", "latency_s"} | _PLACED
+    asked = point.model_dump_json(exclude=aside)
     spiking = point.spiking
     words = (source.name, f"T{spiking.timesteps}", spiking.form, spiking.code, point.attention)
     [slug] = slugs(["-".join(words)])
@@ -178,7 +181,7 @@ def evaluation_decides(request: Reading, source: ModelSource) -> str:
 
 def evaluation_key(point: EvaluateRequest, decides: str) -> str:
     """The name of an evaluation, or of its parts; `decides` is its `evaluation_decides`."""
-    asked = point.model_dump_json(exclude={"out", "text", "calibration"})
+    asked = point.model_dump_json(exclude={"out", "text", "calibration"} | _PLACED)
     return hashlib.sha256((asked + decides).encode()).hexdigest()[:24]
 
 

@@ -14,6 +14,7 @@ from neurt.closed_form.passes import check_positions
 from neurt.grid.cluster import on_ray, wherever
 from neurt.grid.grid import GridError, analog_source, work_through
 from neurt.grid.measuring import GIB, STAGES, Measurement, measure, memory_bytes
+from neurt.grid.places import named, place_of, say_elsewhere
 from neurt.grid.points import CountsStore, fingerprint, point_stem
 from neurt.grid.side_by_side import Task, by_process, cores, side_by_side, threads_of
 from neurt.loading.source import ModelSource
@@ -52,7 +53,11 @@ def run_reproduce(
     sources = {model: _source(model, points[0]) for model in request.models}
     decides = {name: fingerprint(source, request.text) for name, source in sources.items()}
     store = CountsStore(prepare_directory(request.out / "points"))
-    named = {point_stem(it, sources[it.model], decides[it.model]): it for it in points}
+    places = {model: place_of(request, source) for model, source in sources.items()}
+    by_name = {
+        named(point_stem(it, sources[it.model], decides[it.model]), places[it.model]): it
+        for it in points
+    }
     tasks = {
         stem: Task(
             _title(it),
@@ -60,10 +65,11 @@ def run_reproduce(
             peak_bytes(known_shape(sources[it.model]), it),
             STAGES,
         )
-        for stem, it in named.items()
+        for stem, it in by_name.items()
     }
+    say_elsewhere(store.directory, tasks, say)
     measured = _here if request.ray is None else _on_cluster
-    engine = partial(_heard, measured, request, named, progress, say)
+    engine = partial(_heard, measured, request, by_name, progress, say)
     counts = work_through(tasks, store, engine, "measuring", request.out, progress, say)
     return Reproduction(
         tuple(
@@ -73,7 +79,7 @@ def run_reproduce(
                 measured.ssa,
                 stored_widths(sources[point.model], measured.asa.weights, {}).machines(profiles),
             )
-            for point, measured in zip(named.values(), counts, strict=True)
+            for point, measured in zip(by_name.values(), counts, strict=True)
         )
     )
 

@@ -7,6 +7,7 @@ from functools import partial
 from hwmodels.errors import UserError
 from neurt.grid.cluster import on_ray, wherever
 from neurt.grid.grid import Engine, analog_source, work_through
+from neurt.grid.places import named, place_of, say_elsewhere
 from neurt.grid.points import Rows, RowsStore, evaluation_decides, evaluation_key
 from neurt.grid.side_by_side import Task, by_process, side_by_side, threads_of
 from neurt.measure.memory import evaluation_bytes
@@ -38,16 +39,17 @@ def run_sweep(request: SweepRequest, progress: Progress = silent, say: Say = sil
     if request.ray is not None:
         engine = partial(on_ray, request=request, progress=progress)
         threads = request.cpus_per_point
-    shape = known_shape(source)
+    shape, place = known_shape(source), place_of(request, source)
     tasks: dict[str, Task[Rows | str]] = {}
     for point in request.points():
         there = point if request.ray is None else wherever(point, request)
-        tasks[evaluation_key(point, decides)] = Task(
+        tasks[named(evaluation_key(point, decides), place)] = Task(
             _title(point),
             partial(evaluate_point, there, threads),
             evaluation_bytes(shape, point),
             STAGES,
         )
+    say_elsewhere(store.directory, tasks, say)
     workers = request.jobs if request.ray is None else None
     points = work_through(tasks, store, engine, "evaluating", request.out, progress, say, workers)
     return Sweep(tuple(row for rows in points for row in rows))

@@ -10,6 +10,7 @@ from hwmodels.errors import UserError
 from neurt.families.parameters import parameters
 from neurt.grid.cluster import on_ray, wherever
 from neurt.grid.grid import Engine, GridError, work_through
+from neurt.grid.places import named, place_of, say_elsewhere
 from neurt.grid.points import PlainStore, evaluation_decides, evaluation_key, fingerprint
 from neurt.grid.side_by_side import Task, by_process, side_by_side, threads_of
 from neurt.loading.source import ModelSource, resolve
@@ -57,12 +58,12 @@ def evaluate_in_parallel(
     if request.ray is not None:
         engine = partial(on_ray, request=request, progress=progress)
         there, threads = wherever(request, request), request.cpus_per_point
-    shape = known_shape(source)
+    shape, place = known_shape(source), place_of(request, source)
     peak_bytes = evaluation_bytes(shape, request)
     if source.is_converted:  # beside which the analog model has weights of its own
         peak_bytes += 4 * parameters(shape).total
     tasks = {
-        f"{key}-{number + 1}-of-{parts}": Task(
+        named(f"{key}-{number + 1}-of-{parts}", place): Task(
             f"part {number + 1} of {parts}",
             partial(read_part, there, (number, parts), threads),
             peak_bytes,
@@ -70,6 +71,7 @@ def evaluate_in_parallel(
         )
         for number in range(parts)
     }
+    say_elsewhere(store.directory, tasks, say)
     found = work_through(tasks, store, engine, "parts of the text", request.out, progress, say)
     for line in dict.fromkeys(line for part in found for line in part["said"]):
         say(line)

@@ -84,6 +84,7 @@ def stream_state(
         digest.update(f"{tuple(ids.shape)}".encode() + ids.numpy().tobytes())
     key = {
         "request": request,
+        "placed": [model.placed for model in models],
         "files": [model.stored.identity for model in models],
         "sizes": [model.model.model.config.to_dict() for model in models],
         "texts": digest.hexdigest(),
@@ -92,8 +93,8 @@ def stream_state(
     state = StreamState(out / UNFINISHED, key)
     if state.dropped:
         say(
-            f"What was begun in {out} is of another request, text, model or version: it begins "
-            "again."
+            f"What was begun in {out} is of another request, text, model, device or version: it "
+            "begins again."
         )
     return state
 

@@ -17,6 +17,8 @@ from reports.run.run import Run
 _WORDS = {
     "weights": "weights {}",
     "T": "T = {}",
+    "device": "on {}",
+    "precision": "run in {}",
     "form": "form {}",
     "code": "code {}",
     "batch": "batch {}",
@@ -50,7 +52,8 @@ class Row:
     @cached_property
     def about(self) -> dict[str, str]:
         """Fields that say what was run, by heading; those that differ tell the rows apart."""
-        spiking = self.run.settings.get("spiking")
+        settings = self.run.settings
+        spiking = settings.get("spiking")
         chosen = spiking if isinstance(spiking, Mapping) else {}
         counts = self.ssa.counts
         return {
@@ -66,6 +69,9 @@ class Row:
             "tokens": f"{counts.tokens:,}",
             "attention": counts.attention,
             "dataflow": str(self.ssa.dataflow),
+            # Spikes follow from values, which another device or precision makes slightly others.
+            "device": str(settings.get("device_name") or settings.get("device") or ""),
+            "precision": str(settings.get("dtype") or ""),
             "counts": "measured"
             if self.run.command == "profile"
             else f"planned at spike rate {self.run.settings['spike_rate']}",

@@ -136,7 +136,7 @@ def test_whatever_changes_the_counts_is_measured_again(
 
 
 def test_runs_that_are_known_need_no_torch(ask: Ask, measurements: Measurements) -> None:
-    run_reproduce(ask())
+    run_reproduce(ask(device="cpu"))
     script = (
         "import sys\n"
         "from neurt.grid.reproduce import run_reproduce\n"
@@ -145,7 +145,7 @@ def test_runs_that_are_known_need_no_torch(ask: Ask, measurements: Measurements)
         "print(len(found.measured), *sorted({'torch', 'transformers'} & set(sys.modules)))"
     )
     run = subprocess.run(
-        [sys.executable, "-c", script, ask().model_dump_json()],
+        [sys.executable, "-c", script, ask(device="cpu").model_dump_json()],
         capture_output=True,
         text=True,
         check=True,

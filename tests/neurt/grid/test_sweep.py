@@ -59,7 +59,7 @@ def test_a_larger_sweep_takes_over_the_points_of_a_smaller_one(
 def test_points_that_are_known_need_no_torch(
     ask: Ask, evaluations: Evaluations, tmp_path: Path
 ) -> None:
-    run_sweep(ask())
+    run_sweep(ask(device="cpu"))
     script = (
         "import sys\n"
         "from neurt.grid.sweep import run_sweep\n"
@@ -68,7 +68,7 @@ def test_points_that_are_known_need_no_torch(
         "print(len(found.points), *sorted({'torch', 'transformers', 'pandas'} & set(sys.modules)))"
     )
     run = subprocess.run(
-        [sys.executable, "-c", script, ask().model_dump_json()],
+        [sys.executable, "-c", script, ask(device="cpu").model_dump_json()],
         capture_output=True,
         text=True,
         check=True,

@@ -150,7 +150,7 @@ def test_another_request_does_not_go_on_where_one_was_killed(
         changed.transformer.ln_f.weight.mul_(2)
     changed.save_pretrained(copy)
     said = run("convert", "--out", "out", "--stream", model=copy)
-    assert "is of another request, text, model or version: it begins again." in said
+    assert "is of another request, text, model, device or version: it begins again." in said
     run("convert", "--out", "whole", model=copy)
     assert weights(tmp_path / "out") == weights(tmp_path / "whole")
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from reports import Run
-from reports.compare.row import Row, words
+from reports.compare.row import Row, Rows, words
 
 
 def row(run: Run) -> Row:
@@ -27,6 +27,25 @@ def test_a_row_says_whether_it_was_measured(
     make_run: Callable[..., Run], command: str, counts: str
 ) -> None:
     assert row(make_run("45nm", command=command)).about["counts"] == counts
+
+
+def test_device_and_precision_are_told_where_they_differ(make_run: Callable[..., Run]) -> None:
+    run = make_run("45nm")
+
+    def on(device: str, dtype: str, **name: str) -> Run:
+        settings = {**run.settings, "device": device, "dtype": dtype, **name}
+        return replace(run, settings=settings)
+
+    cpu, wide = on("cpu", "float32"), on("cuda:0", "float32", device_name="H100")
+    narrow = on("cuda:0", "bfloat16", device_name="H100")
+    rows = Rows({"a": cpu, "b": wide})
+    assert [rows.differing(each) for each in rows.rows] == ["on cpu", "on H100"]
+    assert "run in float32" in rows.same_text
+    rows = Rows({"b": wide, "c": narrow})
+    assert [rows.differing(each) for each in rows.rows] == ["run in float32", "run in bfloat16"]
+    assert "on H100" in rows.same_text
+    planned = Rows({"a": run, "b": run})
+    assert "on " not in planned.same_text.replace("attention", "")
 
 
 def test_energy_is_shared_by_the_tokens(make_run: Callable[..., Run]) -> None:
