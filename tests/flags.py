@@ -131,7 +131,13 @@ COMMANDS: dict[str, tuple[Flags, dict[str, Trial]]] = {
     ),
     "price run/counts.csv": (
         {"hw": "45nm"},
-        TIMED | BOUND | trials(accounting=Trial("lemaire", {"hw": "45nm-int32"}, shows="names")),
+        TIMED
+        | BOUND
+        | trials(
+            accounting=Trial("lemaire", {"hw": "45nm-int32"}, shows="names"),
+            asa_hw=Trial("45nm", {"hw": None, "asa-hw": "7nm", "ssa-hw": "loihi"}),
+            ssa_hw=Trial("7nm", {"hw": None, "asa-hw": "45nm", "ssa-hw": "loihi"}),
+        ),
     ),
     "breakeven": (
         MODEL,

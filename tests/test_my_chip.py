@@ -26,12 +26,13 @@ def test_from_a_table_to_an_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for number, line in enumerate(lines):
         _, *words = shlex.split(line)
         if words[0] in ("plan", "price"):
-            words += ["--out", f"run{number}", "--force"]
+            words += [] if "--out" in words else ["--out", f"run{number}"]
         if words[0] == "plan":
             words += ["--pictures", "none"]
             words += [] if "--batch" in words else ["--no-page"]  # a sweep has none
         assert main(words) == 0, line
     assert load_profile("my-chip.toml").prices["mac"].pj == 0.21
+    assert "my-chip" in Path("runs/chip/machines.csv").read_text(encoding="utf-8")
     records = [
         json.loads(path.read_text(encoding="utf-8"))["hardware"]
         for path in sorted(Path().rglob("run.json"))

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from energy.literature.claims import CLAIM_COLUMNS
 from energy.literature.review import MAX_TOLERANCE, TOLERANCE
+from hwmodels import HardwareProfile
 from neurt.requests.base import (
     AtLeast2,
     Calibrated,
@@ -18,6 +19,7 @@ from neurt.requests.base import (
     Output,
     Reported,
     Request,
+    RequestError,
     Seed,
     dated,
 )
@@ -49,11 +51,40 @@ class PriceRequest(Bound, Timed, Forced):
 
     counts: Annotated[Path, Flag(positional=True)]
     """a CSV with at least: layer, mac, ac"""
+    hw: Annotated[tuple[str, ...], Flag("NAME", "needed, unless two machines are", each=True)] = ()
+    """hardware profile, by name or .toml file; may be repeated"""
+    asa_hw: Annotated[str | None, Flag("NAME", group="hardware")] = None
+    """a comparison of two machines: the one that runs the analog model (asa)"""
+    ssa_hw: Annotated[str | None, Flag("NAME", group="hardware")] = None
+    """and the one that runs the spiking model (ssa); writes machines.csv"""
     accounting: Literal["bill", "lemaire", "lemaire-printed"] = "bill"
     """bill: every operation at the price of the profile; lemaire: the model of Lemaire et al. 2022,
     which has a dataflow of its own; lemaire-printed: with its Eq. 2.4 as printed"""
     out: Annotated[Path, Flag("DIR", ".")] = Path()
     """where energy.csv goes (lemaire.csv for the accounting of Lemaire et al.)"""
+
+    def check(self) -> None:
+        """See `Request.check`."""
+        super().check()
+        pair = (self.asa_hw, self.ssa_hw)
+        if self.hw and any(pair):
+            raise RequestError("--hw prices both sides, --asa-hw and --ssa-hw one each; give one")
+        if None in pair and any(pair):
+            missing = "--ssa-hw" if self.asa_hw else "--asa-hw"
+            raise RequestError(f"a comparison of two machines needs {missing} too")
+        if not self.hw and not any(pair):
+            raise RequestError("the following arguments are required: --hw")
+        if any(pair) and pair[0] == pair[1]:
+            raise RequestError(f"{pair[0]} on both sides is one machine; give it as --hw")
+        if any(pair) and self.accounting != "bill":
+            raise RequestError("two machines are compared by --accounting bill alone")
+
+    def machines(self) -> tuple[HardwareProfile, ...]:
+        """The machine of the analog and that of the spiking model; errors as of `profiles`."""
+        found = self.model_copy(update={"hw": (self.asa_hw, self.ssa_hw)}).profiles()
+        if len(found) < 2:
+            raise RequestError(f"{self.asa_hw} and {self.ssa_hw} are one machine; give it as --hw")
+        return found
 
     def idle(self) -> dict[str, str]:
         """See `Request.idle`."""

@@ -19,6 +19,8 @@ from neurt.verbs.console import Notes, check_free
 
 def run(request: PriceRequest, console: Console) -> object:
     """Price, write every row and print the totals; returns the rows."""
+    if request.asa_hw is not None:
+        return _machines(request, console)
     name, price = ("energy", _bill) if request.accounting == "bill" else ("lemaire", _lemaire)
     path, notes = request.out / f"{name}.csv", Notes(console)
     check_free(request.out, path.name, f"bill ({path.name})", request.force, [request.counts])
@@ -55,6 +57,31 @@ def _bill(
             )
     print_bills(bills, console)
     return energies(bills)
+
+
+def _machines(request: PriceRequest, console: Console) -> object:
+    """Price the analog side on one machine and the spiking side on another."""
+    from neurt.measure.widths import StoredWidths
+    from reports.read import read_sides
+    from reports.views.machines import LABEL, machines_table, print_machines, write_machines
+
+    path, notes = request.out / "machines.csv", Notes(console)
+    check_free(request.out, path.name, f"comparison ({path.name})", request.force, [request.counts])
+    stored = StoredWidths(request.widths)
+    sides = [list(map(stored.rows, side)) for side in read_sides(request.counts, notes)]
+    asa, ssa = (
+        bill_of(
+            phases,
+            profile,
+            dataflow=request.dataflow,
+            latency_s={str(x): s for x, s in request.latency_s.items()}.get(phases[0].variant),
+        )
+        for phases, profile in zip(sides, request.machines(), strict=True)
+    )
+    write_machines(asa, ssa, path)
+    print_machines(asa, ssa, console)
+    console.print(f"Written to {path}", markup=False)
+    return {"comparison": LABEL, "machines": machines_table(asa, ssa), "notes": notes}
 
 
 def _as_given(profile: HardwareProfile, notes: Notes) -> HardwareProfile:

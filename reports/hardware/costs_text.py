@@ -65,6 +65,11 @@ def notes(costs: Costs) -> Iterator[str]:
             f"memory.{name} says no capacity, so that nothing is placed in it: give a column "
             "capacity, or a table [delivery] if it is the buffer beside the adders."
         )
+    if Op.SHIFT_AC not in costs.prices:
+        yield (
+            "No row prices shift_ac, the event of the default conversion; give one the key "
+            "prices.shift_ac, or plan with --code signed_if."
+        )
     if Op.MAC not in costs.prices and Op.AC not in costs.prices:
         yield "Neither a multiply-accumulate nor an accumulate has a price in the table."
 
