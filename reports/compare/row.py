@@ -10,6 +10,7 @@ from typing import NamedTuple
 from energy import Estimate, Saving, saving
 from energy.bill.layer import ACCOUNTINGS
 from energy.compare.sensitivity import Interval, sensitivity
+from energy.words import unit_of
 from reports.kit.parts import BLOCKS
 from reports.run.run import Run
 
@@ -119,6 +120,11 @@ class Rows:
             for key, value in first.items()
             if all(about[key] == value for about in others)
         }
+
+    @property
+    def unit(self) -> str:
+        """What the runs take in: tokens, samples of an inference of any network, or both."""
+        return " or ".join(dict.fromkeys(unit_of(row.asa.counts.phase) for row in self.rows))
 
     @property
     def same_text(self) -> str:

@@ -95,11 +95,17 @@ QUALITY: tuple[Column[Row], ...] = (
     Column("kl_nats", at("run.quality.kl_nats"), "KL (nats)", partial(number, digits=3)),
 )
 
+
 #: Columns for people, after those that name a row.
 SAVED: tuple[Column[Row], ...] = (
     *(Column(name, _saved(accounting, block), name) for name, accounting, block in SHOWN),
     *(_per_token(side, bound) for bound in BOUNDS for side in ("analog", "spiking")),
 )
+
+
+def _named(rows: Rows) -> tuple[Column[Row], ...]:
+    """`SAVED` with the unit of what the runs take in."""
+    return tuple(replace(x, heading=x.heading.replace("token", rows.unit)) for x in SAVED)
 
 
 def comparison_table(rows: Rows) -> Table[Row]:
@@ -111,7 +117,7 @@ def comparison_table(rows: Rows) -> Table[Row]:
     run = Column[Row]("run", lambda row: row.name, "run", words=True, key=True)
     varying = [field(key) for key in rows.rows[0].about if key not in rows.same]
     title = f"The same in all rows: {rows.same_text}; in brackets: 5 to 95 % of the samples"
-    return Table((run, *varying, *_measured(rows), *SAVED), rows.rows, title)
+    return Table((run, *varying, *_measured(rows), *_named(rows)), rows.rows, title)
 
 
 def _measured(rows: Rows) -> tuple[Column[Row], ...]:
@@ -123,7 +129,7 @@ def terminal_table(rows: Rows) -> Table[Row]:
     run = Column[Row](
         "run", lambda row: f"{row.name}\n{rows.differing(row)}", "run", words=True, key=True
     )
-    return replace(comparison_table(rows), columns=(run, *_measured(rows), *SAVED))
+    return replace(comparison_table(rows), columns=(run, *_measured(rows), *_named(rows)))
 
 
 def print_comparison(rows: Rows, console: Console) -> None:

@@ -10,12 +10,12 @@ from markupsafe import Markup
 from hwmodels import Op
 from reports.config_page.data import config_data
 from reports.kit.caveats import NOT_MODELLED
-from reports.kit.html import content_policy, environment
+from reports.kit.html import content_policy, environment, shared_styles
 from reports.page.page import asset, embedded
 
 #: Scripts that the page of a run has too, and its own, in the order in which they need one another.
 BILL = (
-    *("traffic.js", "fusion.js", "execution.js", "bill.js", "saving.js", "knobs.js"),
+    *("traffic.js", "fusion.js", "scaling.js", "execution.js", "bill.js", "saving.js", "knobs.js"),
     *("settings.js", "documents.js", "format.js", "sources.js"),
 )
 SCRIPTS = ("asked.js", "priced.js", "parts.js", "results.js", "form.js", "config.js")
@@ -39,7 +39,7 @@ def config_page(closed_form: str, models: Mapping[str, str], version: str) -> st
     """
     texts = [*map(asset, BILL), closed_form, *map(_own, SCRIPTS)]
     scripts = [Markup(text) for text in texts]
-    styles = [Markup(text) for text in (*map(asset, STYLES), _own("config.css"))]
+    styles = [Markup(text) for text in (*shared_styles(), *map(asset, STYLES), _own("config.css"))]
     return (
         environment()
         .from_string(_own("template.html.j2"))

@@ -5,12 +5,31 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterable
 from hashlib import sha256
+from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from hwmodels.plain import printable_lines
+from reports.kit.theme import theme_css
+
+_ASSETS = files("reports") / "kit" / "assets"
+
+
+def asset(name: str) -> str:
+    """What all pages share: `base.css` and `theme.js`."""
+    return (_ASSETS / name).read_text(encoding="utf-8")
+
+
+def shared_styles() -> list[str]:
+    """The styles of all pages, before their own."""
+    return [theme_css(), asset("base.css")]
+
+
+def rendered(template: str, **values: Any) -> str:
+    """A template with the macro `plain` for tables, in which all values are text."""
+    return environment().from_string(asset("table.html.j2") + template).render(**values).lstrip()
 
 
 def environment() -> Environment:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from energy.bill.layer import ACCOUNTINGS
 from energy.compare.sensitivity import SAMPLES
 from energy.table import Column, Table
-from energy.words import percent
+from energy.words import percent, unit_of
 from reports.kit.parts import BLOCKS, block_name
 from reports.run.run import Run
 from reports.run.steps import StepCount
@@ -37,7 +37,7 @@ def as_run(run: Run) -> Iterator[Shown]:
     for heading, note, made in _TABLES:
         tables = tuple(table for hw in run.estimates if (table := made(run, hw)).rows)
         if tables:
-            yield Shown(heading, note, tables)
+            yield Shown(heading.format(unit=unit_of(run.asa.phase)), note, tables)
     if run.steps:
         yield Shown(
             "Spikes by time step",
@@ -66,7 +66,7 @@ _TABLES: tuple[tuple[str, str, Callable[[Run, str], Table[Any]]], ...] = (
         block_table,
     ),
     (
-        "Energy per token, by phase",
+        "Energy per {unit}, by phase",
         "Each share is of the total of its column.",
         phase_table,
     ),

@@ -14,14 +14,15 @@ from energy.words import unit_of
 from hwmodels import Op
 from reports.kit.caveats import NOT_MODELLED, PUBLISHED_SAVING, PUBLISHED_SOURCE, of_random_weights
 from reports.kit.files import json_text
-from reports.kit.html import content_policy, environment, plain_values
+from reports.kit.html import asset as shared_asset
+from reports.kit.html import content_policy, plain_values, rendered, shared_styles
 from reports.kit.parts import layer_axis
 from reports.kit.ran import ran_on
 from reports.kit.widths import widths_in_words
 from reports.page.as_run import as_run
 from reports.page.data import page_data
 from reports.run.run import Run
-from reports.views.quality import quality_in_words
+from reports.views.quality import quality_sentence
 
 #: Scripts of the page, in the order in which they need one another.
 SCRIPTS = (
@@ -29,6 +30,7 @@ SCRIPTS = (
     "vendor/tabulator.min.js",
     "traffic.js",
     "fusion.js",
+    "scaling.js",
     "execution.js",
     "bill.js",
     "saving.js",
@@ -93,35 +95,34 @@ def page(run: Run) -> str:
     Raises:
         OutputError: If the run holds an infinity or NaN.
     """
-    scripts = [Markup(asset(name)) for name in SCRIPTS]
-    styles = [Markup(asset(name)) for name in STYLES]
-    return (
-        environment()
-        .from_string(asset("template.html.j2"))
-        .render(
-            run=run,
-            # Plotly makes an empty style element, which it fills by rules.
-            policy=Markup(content_policy(scripts, [*styles, ""])),
-            scripts=scripts,
-            styles=styles,
-            data=embedded(page_data(run)),
-            facts=_facts(run),
-            layer=layer_axis(run.asa.phase),
-            groups=GROUPS,
-            as_run=list(as_run(run)),
-            settings=_settings(run.settings),
-            uncounted=[
-                (counts.variant.upper(), name, number)
-                for counts in (run.asa, run.ssa)
-                for name, number in sorted(counts.uncounted.items())
-            ],
-            operations=list(Op),
-            random_weights=of_random_weights(run.asa.weights),
-            not_modelled=NOT_MODELLED,
-            published=None if run.of_network else PUBLISHED_SAVING,
-            published_source=PUBLISHED_SOURCE,
-            licences=[(name, asset(f"vendor/{name}.LICENSE")) for name in ("plotly", "tabulator")],
-        )
+    scripts = [Markup(shared_asset("theme.js"))] + [Markup(asset(name)) for name in SCRIPTS]
+    vendored, *own = [asset(name) for name in STYLES]
+    styles = [Markup(style) for style in (vendored, *shared_styles(), *own)]
+    return rendered(
+        asset("template.html.j2"),
+        run=run,
+        # Plotly makes an empty style element, which it fills by rules.
+        policy=Markup(content_policy(scripts, [*styles, ""])),
+        scripts=scripts,
+        styles=styles,
+        data=embedded(page_data(run)),
+        facts=_facts(run),
+        quality=quality_sentence(run),
+        layer=layer_axis(run.asa.phase),
+        groups=GROUPS,
+        as_run=list(as_run(run)),
+        settings=_settings(run.settings),
+        uncounted=[
+            (counts.variant.upper(), name, number)
+            for counts in (run.asa, run.ssa)
+            for name, number in sorted(counts.uncounted.items())
+        ],
+        operations=list(Op),
+        random_weights=of_random_weights(run.asa.weights),
+        not_modelled=NOT_MODELLED,
+        published=None if run.of_network else PUBLISHED_SAVING,
+        published_source=PUBLISHED_SOURCE,
+        licences=[(name, asset(f"vendor/{name}.LICENSE")) for name in ("plotly", "tabulator")],
     )
 
 
@@ -155,8 +156,6 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     ]
     if words := ran_on(run.settings, run.versions):
         facts.append(("Ran on", words))
-    if run.quality is not None:
-        facts.append(("Quality", quality_in_words(run.quality)))
     if slots:
         facts.append(("Spike rate", f"{100 * spikes / slots:.3g} % of all slots"))
     if ssa.events_per_mac is not None:

@@ -166,11 +166,12 @@ def phase_table(run: Run, hw: str) -> Table[str]:
     costs = {line.part.name for line in lines if line.part.pj != 0} - {"total"}
     names = dict.fromkeys(line.part.name for line in lines)
     ends = [x for name in _ENDS[: len(bills)] for x in (name, f"{name}, {other}")]
+    new = "sample" if run.of_network else "new token"
     own_bound, flow = bills[0].asa.profile.fusion, bills[0].asa.dataflow
     return Table(
         tuple(columns),
         [*(name for name in names if name in costs), *ends],
-        f"Energy per new token{' of each phase, and per request' * (len(bills) > 1)}, {hw}, "
+        f"Energy per {new}{' of each phase, and per request' * (len(bills) > 1)}, {hw}, "
         f"{own_bound}, {flow}, batch {run.asa.batch}",
         group=ends.__contains__,
         strong="total".__eq__,

@@ -109,9 +109,19 @@ const bars = (() => {
         ];
       }),
     );
+    // A side of which nothing is drawn keeps its place, so that left stays analog.
+    const places = SIDES.map(([side]) => ({
+      type: "bar",
+      orientation: horizontal ? "h" : "v",
+      offsetgroup: side,
+      x: horizontal ? labels.map(() => 0) : labels,
+      y: horizontal ? labels : labels.map(() => 0),
+      showlegend: false,
+      hoverinfo: "skip",
+    }));
     const shown = { title: { text: `energy (${name})` }, range: [0, (1.04 * highest) / scale || 1] };
     const note = other.end ? ` Line: the sum ${other.end}.` : "";
-    return { traces, shapes: lines(other, scale, horizontal), axis: axis(shown), note };
+    return { traces: [...places, ...traces], shapes: lines(other, scale, horizontal), axis: axis(shown), note };
   }
 
   // Plotly reads tags such as <b> in texts.

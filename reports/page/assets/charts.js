@@ -6,7 +6,7 @@ const charts = (() => {
   const CONFIG = {
     displaylogo: false,
     responsive: true,
-    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "zoom2d", "pan2d"] /* the pointer zooms */,
   };
   const GAP = 0.25; // between the bars of two categories, as a share of both
   const RATES = Array.from({ length: 13 }, (_, i) => i / 4);
@@ -144,7 +144,7 @@ const charts = (() => {
           title: {
             text: `saving (%), ${data.names.accountings[view.accounting]}`,
           },
-          range: [Math.max(-150, Math.min(0, ...values) - 5), highest + 5],
+          range: [Math.max(Math.min(-150, 1.2 * Math.min(...now)), Math.min(0, ...values) - 5), highest + 5],
         }),
         ...(published.length ? band(...published) : {}),
       }),

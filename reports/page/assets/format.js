@@ -39,6 +39,24 @@ const format = (() => {
 
   const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
   const percent = (share) => (share === null ? "–" : `${minus((100 * share).toFixed(2))} %`);
+
+  /* A saving as a verb, as reports/kit/answers.py has it; never a negative number that is saved. */
+  const shown = (share) => Math.abs(100 * share).toFixed(1);
+  function saved(share, of = "", more = "") {
+    if (share === null) return "not known";
+    const size = shown(share);
+    if (!Number(size)) return "costs the same";
+    return share > 0 ? `saves ${size}\u00a0%${of}` : `costs ${size}\u00a0% more${more}`;
+  }
+
+  /* Where a saving lies, in the same words. */
+  function between(low, high) {
+    const [first, last] = [saved(low), saved(high)];
+    if (first === last) return first;
+    if (low > 0 && high > 0) return `saves ${shown(low)} to ${shown(high)}\u00a0%`;
+    if (low < 0 && high < 0) return `costs ${shown(high)} to ${shown(low)}\u00a0% more`;
+    return `${first} to ${last}`;
+  }
   const count = (value) => (Number.isInteger(value) ? value.toLocaleString("en") : digits(value, 6));
 
   /* A large number in four digits, with k, M, G or T. */
@@ -64,5 +82,5 @@ const format = (() => {
   const byId = (id) => document.getElementById(id);
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-  return { unit, digits, energy, seconds, capital, percent, count, compact, element, byId, colour };
+  return { unit, digits, energy, seconds, capital, percent, saved, between, count, compact, element, byId, colour };
 })();

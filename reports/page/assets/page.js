@@ -41,8 +41,21 @@ const page = (() => {
     redraw();
   });
 
+  const RESULTS = ["copy", "save-csv", "save-toml", "save-counts"];
+  const refusing = (none) => {
+    document.documentElement.classList.toggle("refused", none);
+    for (const id of RESULTS) byId(id).disabled = none;
+  };
+
+  /* What is not taken has no result, not even that of before. */
+  function refuse(why) {
+    refusing(true);
+    headline.refused(why);
+  }
+
   function update(next, source = null) {
     chosen = next;
+    refusing(false);
     view = settings.view(data, chosen);
     showPanel(chosen, source);
     headline.show(data, view, usual(chosen.hw));
@@ -56,6 +69,10 @@ const page = (() => {
     update({ ...chosen, ...change, changes }, source);
     history.replaceState(null, "", `#${settings.link(data, chosen)}`);
     said("");
+  }, refuse);
+  byId("form").addEventListener("keydown", ({ key }) => {
+    // Back to what is in use, where something is refused.
+    if (key === "Escape" && byId("form").querySelector("[aria-invalid]")) update(chosen);
   });
 
   const said = (text) => {
@@ -67,11 +84,9 @@ const page = (() => {
     if (text && !text.includes("=")) return;
     const { chosen: next, unknown } = settings.parsed(data, text);
     update(next);
-    said(
-      unknown.length
-        ? `The link names ${unknown.join(", ")}, which this page does not have or cannot take; that part is left out.`
-        : "",
-    );
+    byId("link-note").textContent = unknown.length
+      ? `The link names ${unknown.join(", ")}, which this page does not have or cannot take; that part is left out.`
+      : "";
   }
 
   function save(name, text, type) {
@@ -91,14 +106,6 @@ const page = (() => {
     }
   }
 
-  const THEMES = ["auto", "light", "dark"];
-  function theme() {
-    const root = document.documentElement;
-    const now = THEMES[(THEMES.indexOf(root.dataset.theme ?? "auto") + 1) % THEMES.length];
-    root.dataset.theme = now;
-    byId("theme").textContent = `Theme: ${now}`;
-    repaint();
-  }
   function repaint() {
     lazy.forEach((part) => {
       part.stale = true;
@@ -122,8 +129,7 @@ const page = (() => {
   byId("save-counts").addEventListener("click", () =>
     save("counts.csv", documents.counts(data.world, data.columns.counts, settings.counted(data, chosen), chosen), "text/csv"),
   );
-  byId("theme").addEventListener("click", theme);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
+  theme.button(byId("theme"), repaint);
   document.querySelector(".skip").addEventListener("click", (event) => {
     event.preventDefault(); // the part of the link after # carries the settings
     byId("main").focus();

@@ -11,9 +11,25 @@ const panel = (() => {
     select.disabled = values.length < 2;
   };
 
+  /* Why a number is not taken; nothing if it is. */
+  function refusal(box, label, unit) {
+    if (box.checkValidity()) return "";
+    const { min, max, step, validity } = box;
+    const given = validity.badInput ? "what stands there is no number" : box.value === "" ? "it is empty" : `${box.value} is refused`;
+    const kind = step === "1" ? "a whole number" : "a number";
+    const range = Number(max) >= 1e12 ? `of at least ${min}` : `from ${min} to ${max}`;
+    return `${label}: ${given}, it must be ${kind} ${range}${unit && ` ${unit}`}.`;
+  }
+
   /* A number and a slider for the same thing. `slide` maps positions to values and back. */
-  function knob(into, { id, label, unit, title }, number, slider, slide, changed) {
-    const box = element("input", { type: "number", id: `${id}-number`, ...number });
+  function knob(into, { id, label, unit, title }, number, slider, slide, { changed, refused }) {
+    const why = element("p", { class: "refusal", id: `${id}-refusal`, role: "alert" });
+    const box = element("input", {
+      type: "number",
+      id: `${id}-number`,
+      "aria-describedby": `${id}-refusal`,
+      ...number,
+    });
     const range = element("input", {
       type: "range",
       id: `${id}-slider`,
@@ -25,18 +41,24 @@ const panel = (() => {
       tag,
       element("span", { class: "value" }, box, element("span", { class: "unit" }, unit)),
       range,
+      why,
     );
+    const say = (text) => {
+      why.textContent = text;
+      if (text) box.setAttribute("aria-invalid", "true");
+      else box.removeAttribute("aria-invalid");
+    };
     box.addEventListener("input", () => {
-      const value = box.value === "" ? null : Number(box.value);
-      const fits = box.checkValidity();
-      box.setAttribute("aria-invalid", String(!fits));
-      if (fits) changed(value, box);
+      const text = refusal(box, label, unit);
+      say(text);
+      if (text) refused(text);
+      else changed(box.value === "" ? null : Number(box.value), box);
     });
     range.addEventListener("input", () => changed(slide.value(Number(range.value)), range));
     return (value, isChanged, source) => {
       if (source !== box) {
         box.value = value === null ? "" : Number(value.toPrecision(6));
-        box.removeAttribute("aria-invalid");
+        say("");
       }
       if (source !== range) range.value = value === null ? 0 : slide.position(value);
       range.disabled = !slide.works;
@@ -55,8 +77,9 @@ const panel = (() => {
   }
   const linear = { works: true, value: (position) => position, position: (value) => value };
 
-  /* Build the panel. `changed(change, source)` gets the settings that change and the input. */
-  function build(data, changed) {
+  /* Build the panel. `changed(change, source)` gets the settings that change and the input, and
+     `refused(why)` a sentence where an input holds what is not taken. */
+  function build(data, changed, refused) {
     const select = (id, read) =>
       byId(id).addEventListener("change", (event) => changed(read(event.target.value), event.target));
     const named = new Map(data.profiles.map((profile) => [profile.name, profile]));
@@ -80,7 +103,7 @@ const panel = (() => {
       { min: 1, max: 64, step: 1, required: "" },
       { min: 1, max: Math.max(16, 2 * settings.standard(data).timesteps), step: 1 },
       linear,
-      (timesteps, source) => changed({ timesteps }, source),
+      { changed: (timesteps, source) => changed({ timesteps }, source), refused },
     );
     const rate = knob(
       byId("knob-rate"),
@@ -88,7 +111,7 @@ const panel = (() => {
       { min: 0, max: 100, step: "any", required: "" },
       { min: 0, max: 3, step: 0.01 },
       linear,
-      (value, source) => changed({ rate: value }, source),
+      { changed: (value, source) => changed({ rate: value }, source), refused },
     );
     let shownFor = null;
     let built = [];
@@ -121,7 +144,7 @@ const panel = (() => {
         },
         whole ? { min: low, max: high, step: 1 } : { min: -LOG, max: LOG, step: 1 },
         whole ? linear : logarithmic(slide ?? [value / 10, Math.min(high, 10 * value)]),
-        (now, source) => changed({ knob: key, value: now === value ? null : now }, source),
+        { changed: (now, source) => changed({ knob: key, value: now === value ? null : now }, source), refused },
       );
     }
 

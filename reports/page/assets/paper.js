@@ -7,12 +7,10 @@ const paper = (() => {
 
   /* Before printing whatever differs on paper is made, and afterwards put back. */
   function prepare({ data, view, draw, repaint }) {
-    const root = document.documentElement;
-    let theme = null;
+    let restore = () => {};
     let opened = [];
     addEventListener("beforeprint", () => {
-      theme = root.dataset.theme ?? null;
-      root.dataset.theme = "light";
+      restore = theme.light();
       opened = [...document.querySelectorAll("main details:not(.screen):not([open])")];
       for (const one of opened) one.open = true;
       charts.onPaper(true);
@@ -20,8 +18,7 @@ const paper = (() => {
       for (const kind of TABLES) tables.printed(kind, data, view());
     });
     addEventListener("afterprint", () => {
-      if (theme === null) delete root.dataset.theme;
-      else root.dataset.theme = theme;
+      restore();
       for (const one of opened) one.open = false;
       for (const kind of TABLES) byId(`print-${kind}`).replaceChildren();
       charts.onPaper(false);

@@ -94,6 +94,7 @@ const sources = (() => {
       );
     });
     byId("sources").replaceChildren(
+      element("caption", {}, `Constants of ${profile.title}`),
       element(
         "thead",
         {},

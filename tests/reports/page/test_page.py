@@ -92,7 +92,9 @@ def test_an_inference_has_samples_and_layers_and_no_attention(network_run: Run) 
     text = Seen(page(network_run)).text
     assert "Samples 3" in text  # a batch of three
     assert "Energy of each layer" in text
-    for words in ("Attention", "attention block", "transformer layer", "Published", "Tokens"):
+    assert "Energy per sample, by phase" in text
+    assert "Energy per sample, 45nm" in text
+    for words in ("Attention", "attention block", "transformer layer", "Published", "token,"):
         assert words not in text, words
 
 

@@ -21,7 +21,17 @@ ASSETS = Path(__file__).parents[4] / "reports" / "page" / "assets"
 def evaluate(browser: Browser) -> Iterator[Callable[[str, Any], Any]]:
     """Evaluate a JavaScript function, with the arithmetic of the page at hand."""
     tab = browser.new_page()
-    names = ("traffic", "fusion", "execution", "bill", "saving", "knobs", "settings", "documents")
+    names = (
+        "traffic",
+        "fusion",
+        "scaling",
+        "execution",
+        "bill",
+        "saving",
+        "knobs",
+        "settings",
+        "documents",
+    )
     script = "\n".join((ASSETS / f"{name}.js").read_text(encoding="utf-8") for name in names)
     tab.set_content("<!DOCTYPE html>")
     tab.add_script_tag(content=script)

@@ -149,12 +149,14 @@ def test_the_panel_says_what_it_has_changed(opened: Opened, run: Run) -> None:
     hash_ = tab.evaluate("location.hash")
     assert hash_ == "#delivery.event_reuse=1&encoding=packed&widths.kv=4"
     assert (
-        "changed: widths.kv, encoding, delivery.event_reuse" in tab.locator("#state").inner_text()
+        "changed: KV cache 32 bits → 4 bits, In memory cheapest → packed, events per fetch "
+        "2048 → 1." in tab.locator("#state").inner_text()
     )
     tab.get_by_label("accumulators", exact=True).fill("3.7")  # no number of bits
     assert tab.get_by_label("accumulators", exact=True).get_attribute("aria-invalid") == "true"
     tab.get_by_label("weights", exact=True).fill("33")  # wider than the arithmetic
     assert tab.evaluate("location.hash") == hash_
+    tab.get_by_label("weights", exact=True).press("Escape")
     # Both ends of the whole bill are in sight, and time once every rate is known.
     cards = tab.locator(".card").first.inner_text()
     assert "All priced, fused" in cards
@@ -175,7 +177,7 @@ def test_both_ends_are_those_of_python(opened: Opened, run: Run) -> None:
     for accounting in ("compute", "fused", "unfused"):
         part = saving(asa, ssa, accounting)
         assert part.saving is not None
-        assert f"{100 * part.saving:.2f} %" in cards
+        assert f"saves {100 * part.saving:.1f}\xa0%" in cards
 
 
 def test_bars_have_a_line_at_the_other_end(opened: Opened, run: Run) -> None:

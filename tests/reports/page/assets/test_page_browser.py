@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from browsers import PHONE
 
 from energy import estimate, saving
 from energy.bill.layer import ACCOUNTINGS
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 Opened = Callable[..., "Page"]
 
-AXE = (Path(__file__).parents[3] / "vendor" / "axe.min.js").read_text(encoding="utf-8")
-WIDE = {"width": 1400, "height": 900}
-PHONE = {"width": 390, "height": 844}
 #: Draw all that is out of sight too.
 DRAWN = "async () => { page.draw(); await new Promise((done) => setTimeout(done, 150)); }"
 
@@ -32,7 +29,7 @@ SAVING = """() => {
   const view = page.view();
   return settings.saved(page.data, view, view.accounting).saving;
 }"""
-OUTSIDE = """() => [...document.querySelectorAll("main > *, aside, .card, .plot, .knob, .actions")]
+OUTSIDE = """() => [...document.querySelectorAll("main > *, .card, .plot, .knob, .actions")]
   .filter((one) => one.getBoundingClientRect().right > innerWidth + 1)
   .map((one) => one.outerHTML.slice(0, 80))"""
 SAVINGS = (
@@ -47,31 +44,6 @@ TRACES = """() => document.getElementById('plot-layers').data
 def model_saving(tab: Page) -> float:
     tab.wait_for_timeout(50)
     return float(tab.evaluate(SAVING))
-
-
-@pytest.mark.parametrize(("scheme", "viewport"), [("light", WIDE), ("dark", PHONE)])
-def test_nobody_is_kept_out(
-    opened: Opened, make_run: Callable[..., Run], scheme: str, viewport: dict[str, int]
-) -> None:
-    run = make_run("45nm", "loihi", layers=1)
-    tab = opened(page(run), "#prices.mac=3", color_scheme=scheme, viewport=viewport)
-    tab.evaluate(
-        "() => document.querySelectorAll('details').forEach((one) => { one.open = true; })"
-    )
-    tab.evaluate(DRAWN)
-    tab.evaluate(AXE)
-    found = tab.evaluate("() => axe.run({ resultTypes: ['violations'] })")
-    grave = [
-        (violation["id"], [node["html"][:200] for node in violation["nodes"]])
-        for violation in found["violations"]
-        if violation["impact"] in ("serious", "critical")
-    ]
-    assert grave == []
-    levels = tab.evaluate(
-        "() => [...document.querySelectorAll('h1,h2,h3')].map((h) => +h.tagName[1])"
-    )
-    assert levels[0] == 1
-    assert all(b <= a + 1 for a, b in pairwise(levels))
 
 
 def test_nothing_overflows_on_a_phone(opened: Opened, make_run: Callable[..., Run]) -> None:
@@ -149,14 +121,16 @@ def test_each_control_prices_again_as_python_does(
     tab.get_by_label("Accounting").select_option("compute")
     assert model_saving(tab) == expected("7nm", "compute", Dataflow.EVENT_DRIVEN)
     # The panel has all accountings side by side: both ends of the whole bill, then MACs and ACs.
-    shown = tab.locator("#readout tbody tr").first.inner_text().replace("−", "-").split("\t")
+    shown = tab.locator("#readout tbody tr").first.inner_text().split("\t")
     order = ("fused", "unfused", "compute")
     assert {*order} == {*ACCOUNTINGS}
     whole = [expected("7nm", x, Dataflow.EVENT_DRIVEN) for x in order]
     assert shown[0] == "Model"
-    assert [float(cell.removesuffix(" %")) / 100 for cell in shown[1:]] == [
-        pytest.approx(share.expected, abs=1e-4) for share in whole
-    ]
+    for cell, share in zip(shown[1:], whole, strict=True):
+        found = re.fullmatch(r"saves ([\d.]+)\s%|costs ([\d.]+)\s% more", cell)
+        assert found is not None
+        signed = float(found[1]) if found[1] else -float(found[2])
+        assert signed / 100 == pytest.approx(share.expected, abs=5.1e-4)
     before = model_saving(tab)
     tab.get_by_label("Spike rate", exact=True).fill("0.5")
     fewer = model_saving(tab)
@@ -166,9 +140,6 @@ def test_each_control_prices_again_as_python_does(
     tab.get_by_label("Spike rate, slider").focus()
     tab.keyboard.press("ArrowLeft")
     assert tab.get_by_label("Spike rate", exact=True).input_value() == "0.49"
-    assert model_saving(tab) > before
-    tab.get_by_label("ac", exact=True).fill("-3")  # is not taken
-    assert tab.get_by_label("ac", exact=True).get_attribute("aria-invalid") == "true"
     assert model_saving(tab) > before
     tab.get_by_role("button", name="Reset", exact=True).click()
     assert model_saving(tab) == expected("45nm")
@@ -236,7 +207,6 @@ def test_a_side_without_a_price_has_no_saving(opened: Opened, run: Run) -> None:
     tab.evaluate(DRAWN)
     card = tab.locator(".card").first.inner_text()
     assert "not known: no price for mac" in card
-    assert "ASA unpriced" in card
     assert "Outside of the layers" in tab.locator("#picture-note").inner_text()
     assert "No saving is known" in tab.locator("#rate-note").inner_text()
     assert "ASA: mac ×" in tab.locator("#unpriced").inner_text()
@@ -244,4 +214,4 @@ def test_a_side_without_a_price_has_no_saving(opened: Opened, run: Run) -> None:
     assert not tab.get_by_text("Widths of operands").is_visible()
     tab.locator("#panel").get_by_label("mac", exact=True).fill("100")
     assert model_saving(tab) is not None
-    assert "not known" not in tab.locator(".card").first.inner_text()
+    assert "saves" in tab.locator(".card .big").first.inner_text()

@@ -50,7 +50,7 @@ def test_on_paper_every_table_is_whole(opened: Opened, stepped: Run) -> None:
         assert words in text, words
     assert tab.locator("#print-layers tbody tr").count() == 2 * len(stepped.asa.layers)
     assert tab.evaluate(WIDE) == []
-    for control in ("aside", "#theme", ".tools", "#table-layers", ".modebar-container"):
+    for control in (".what-if", "#theme", ".tools", "#table-layers", ".modebar-container"):
         assert not tab.locator(control).first.is_visible(), control
     assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     tab.evaluate("() => dispatchEvent(new Event('afterprint'))")
