@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from generated import as_written, before_napoleon, filled
+from generated import as_written, before_napoleon, filled, write_config_page
 from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
 
@@ -27,6 +27,7 @@ smartquotes = False  # -- is two hyphens
 default_role = "literal"  # one backtick in a docstring is code
 
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 napoleon_use_rtype = False
@@ -50,5 +51,6 @@ def setup(app: Sphinx) -> None:
     """What a page says between its own words is made when it is read."""
     app.add_lexer("csv", TextLexer)  # has no lexer of its own
     app.connect("source-read", filled)
+    app.connect("build-finished", write_config_page)
     app.connect("autodoc-process-docstring", before_napoleon, priority=400)
     app.connect("autodoc-process-docstring", as_written, priority=600)

@@ -10,8 +10,12 @@ from inspect import isclass, isfunction
 
 from sphinx.application import Sphinx
 
+from neurt.browser.closed_form import script
+from neurt.browser.models import models
 from neurt.verbs.commands import COMMANDS, Command
 from neurt.verbs.parser import Parser
+from neurt.version import __version__
+from reports.config_page.page import config_page
 
 #: Public names by package. All are imported at once: autodoc changes annotations that it reads,
 #: after which pydantic could make no further class of them.
@@ -21,11 +25,22 @@ PUBLIC = {
     }
     for package in ("neurt", "energy", "reports", "hwmodels")
 }
+#: The page of a configuration, as it lies in the site.
+CONFIG_PAGE = "config/index.html"
+OPEN = f'<p><a href="../{CONFIG_PAGE}">Open the page.</a></p>'
+
+
+def write_config_page(app: Sphinx, error: Exception | None) -> None:
+    """Put the page that prices a configuration into the site."""
+    if error is None:
+        page = app.outdir / CONFIG_PAGE
+        page.parent.mkdir(exist_ok=True)
+        page.write_text(config_page(script(), models(), __version__), encoding="utf-8")
 
 
 def filled(app: Sphinx, name: str, source: list[str]) -> None:
     """Put what was made in the place of its mark, in the text of a page."""
-    marks = {"<!-- commands -->": commands} | {
+    marks = {"<!-- commands -->": commands, "<!-- config page -->": lambda: OPEN} | {
         f"<!-- names of {package} -->": lambda package=package: names(package) for package in PUBLIC
     }
     for mark, make in marks.items():
