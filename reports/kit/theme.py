@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from reports.kit.palette import ANALOG, SPIKING
+
 #: Ground, text and lines; what is analog and spiking; what costs more; a warning; the focus.
 LIGHT = {
     "ground": "#FFFFFF",
@@ -10,13 +12,13 @@ LIGHT = {
     "muted": "#5A6576",
     "line": "#E3E7ED",
     "strong-line": "#7D8796",
-    "accent": "#0B5CAD",
+    "accent": SPIKING,
     "accent-soft": "#E3EEFA",
     "second": "#8A4B00",
     "worse": "#A8331B",
     "warn": "#FFF3D6",
     "warn-ink": "#5B4300",
-    "analog": "#8793A5",
+    "analog": ANALOG,
     "good": "#1A8F5A",
     "focus": "#0B5CAD",
 }

@@ -89,10 +89,7 @@ def test_no_picture_has_a_colour_of_its_own() -> None:
     assert {name: colours for name, colours in found.items() if colours} == {}
 
 
-def test_the_page_has_the_same_two_models() -> None:
+def test_the_page_draws_both_models_in_the_colours_of_its_theme() -> None:
     style = (REPORTS / "page" / "assets" / "style.css").read_text(encoding="utf-8")
-    light = style[: style.index("prefers-color-scheme")].lower()
-    assert f"--analog: {palette.ANALOG.lower()};" in light
-    assert f"--accent: {palette.SPIKING.lower()};" in light
     assert ".bar.asa { background: var(--analog); }" in style
     assert ".bar.ssa { background: var(--accent); }" in style

@@ -71,7 +71,7 @@ def test_one_run_beside_measured_systems_is_a_comparison(
     files = write_comparison(
         found, tmp_path, pictures=Pictures.NONE, page=False, measured=beside(runs)
     )
-    names = ["compare.csv", "compare.md", "measured.csv", "measured.md"]
+    names = ["compare.csv", "compare.md", "sources.bib", "measured.csv", "measured.md"]
     assert [path.name for path in files] == names
 
 
