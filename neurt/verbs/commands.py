@@ -170,10 +170,10 @@ COMMANDS = tuple(
             "write one HTML file that prices a pasted config.json, without install or network",
             "others.PageRequest",
         ),
-        ("hw list", "the profiles at hand, or the measured systems", "others.ListRequest"),
-        ("hw show", "every number of a profile, with its source", "others.ShowRequest"),
-        ("hw diff", "what differs between two profiles, with both sources", "others.DiffRequest"),
-        ("hw new", "write a profile to fill in, every key explained", "others.NewRequest"),
+        ("hw list", "the profiles at hand, or the measured systems", "shelf.ListRequest"),
+        ("hw show", "every number of a profile, with its source", "shelf.ShowRequest"),
+        ("hw diff", "what differs between two profiles, with both sources", "shelf.DiffRequest"),
+        ("hw new", "write a profile to fill in, every key explained", "shelf.NewRequest"),
         (
             "hw fit",
             "prices of a whole chip as a server, fitted on joules that you measured",
@@ -183,7 +183,7 @@ COMMANDS = tuple(
         (
             "hw validate",
             "check a profile of your own, all its precisions",
-            "others.ValidateRequest",
+            "shelf.ValidateRequest",
         ),
         ("hw schema", "the JSON Schema of a profile, for editors", "base.Request"),
         (

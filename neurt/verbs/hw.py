@@ -13,7 +13,7 @@ from rich.console import Console
 from hwmodels.plain import several
 from neurt.requests.base import Request
 from neurt.requests.measured import FitRequest
-from neurt.requests.others import (
+from neurt.requests.shelf import (
     DiffRequest,
     ListRequest,
     NewRequest,
