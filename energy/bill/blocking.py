@@ -90,7 +90,13 @@ def _first_scores(rows: Columns) -> Ints:
 
 
 def _room_bytes(profile: HardwareProfile) -> int | None:
-    """Bytes of the level nearest to the activations; None where there is no limit."""
-    for name in profile.placement.get(Buffer.ACTIVATIONS, ()):
-        return profile.memory[name].capacity_bytes
-    return None
+    """Bytes on the chip: of all levels of activations but the last, or of the only one.
+
+    An operand of a product is kept in any of them so that the other one need not pass again: a
+    scratchpad beside the multipliers does not take away the buffer behind it. None where one of
+    them has no limit.
+    """
+    names = profile.placement.get(Buffer.ACTIVATIONS, ())
+    sizes = [profile.memory[name].capacity_bytes for name in names[:-1] or names]
+    limited = [size for size in sizes if size is not None]
+    return sum(limited) if sizes and len(limited) == len(sizes) else None

@@ -93,6 +93,7 @@ def _new_from_table(
     request: NewRequest, path: Path, extends: str | None, console: Console
 ) -> object:
     """Write the profile that a table of costs makes, and say what became of each row."""
+    from hwmodels import Op
     from hwmodels.catalog import parse_profile
     from hwmodels.usage import unpriced
     from reports.hardware.costs import read_costs
@@ -112,7 +113,9 @@ def _new_from_table(
         said(sentence.rstrip("."))
     if missing := unpriced(profile):
         said(f"Without a price, so in no sum: {', '.join(missing)}")
-    say(console)(f"Written to {path}; neurt-energy plan --model gpt2-small --hw {path} uses it")
+    code = " --code signed_if" if Op.SHIFT_AC in missing and Op.AC not in missing else ""
+    plan = f"neurt-energy plan --model gpt2-small --hw {path}{code}"
+    say(console)(f"Written to {path}; {plan} uses it")
     return {"file": str(path), "files": files, "costs": table, "notes": said}
 
 

@@ -9,6 +9,7 @@ from hwmodels import Op
 #: Operations by a word in the class or the name of a component; the first that fits. An addition is
 #: an accumulate too, unless a table prices those by themselves.
 _OPERATIONS: tuple[tuple[str, tuple[Op, ...]], ...] = (
+    (r"shift.?(and.?)?(add|acc)", (Op.SHIFT_AC,)),
     (r"mac(?!h)|multiply.?acc", (Op.MAC,)),
     (r"synap|synop|\bsops?\b|accumulat", (Op.AC,)),
     (r"neuron|soma|\blif", (Op.NEURON_UPDATE,)),
@@ -23,6 +24,9 @@ _OFF_CHIP = re.compile(r"dram|hbm|ddr|off.?chip|main.?mem")
 _MEMORY = re.compile(r"ram|buffer|cache|glb|storage|spad|scratch|reg.?file|register|memory")
 _READ = re.compile(r"read|load|fetch")
 _WRITE = re.compile(r"write|update|store|fill")
+_ACCESS = re.compile(r"access")  # a read or a write, at one price
+#: What a shifter by itself prices: with an accumulate, the event of the default conversion.
+SHIFT = "shift"
 #: Actions in which a component does not do what it is for.
 _IDLE = re.compile(r"leak|idle|gated|reused|skip|static|clock|\boff\b")
 
@@ -41,6 +45,8 @@ def level_of(component: str) -> str:
 def keys_of(component: str, about: str, action: str) -> tuple[str, ...]:
     """The constants that an action prices, such as `prices.mac`, `memory.glb.read`; maybe none.
 
+    A shifter prices none by itself, and is `SHIFT`.
+
     Args:
         component: Its name in the table, maybe a path.
         about: Class and name in small letters.
@@ -51,7 +57,12 @@ def keys_of(component: str, about: str, action: str) -> tuple[str, ...]:
         return ()
     if is_off_chip(about) or _MEMORY.search(about):
         level = level_of(component)
+        both = _ACCESS.search(action)
         kinds = (("read", _READ), ("write", _WRITE))
-        return tuple(f"memory.{level}.{kind}" for kind, word in kinds if word.search(action))
+        return tuple(
+            f"memory.{level}.{kind}" for kind, word in kinds if both or word.search(action)
+        )
     found = next((ops for word, ops in _OPERATIONS if re.search(word, about)), ())
+    if not found and "shift" in about:
+        return (SHIFT,)
     return tuple(f"prices.{op}" for op in found)

@@ -13,7 +13,7 @@ from hwmodels.each import EACH, energy_of
 from hwmodels.errors import did_you_mean
 from hwmodels.plain import quoted
 from hwmodels.units import DATA, ENERGY_PER_BYTE
-from reports.hardware.cost_keys import is_off_chip, keys_of, level_of
+from reports.hardware.cost_keys import SHIFT, is_off_chip, keys_of, level_of
 
 #: Columns, and the names that they have elsewhere.
 COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -60,6 +60,7 @@ class Costs(NamedTuple):
     memory: Mapping[str, tuple[Row, Row]]  #: the read and the write of each level
     left_out: tuple[Row, ...]  #: rows that price nothing here
     additions: bool  #: whether an accumulate is taken to be an addition
+    shifts: bool  #: whether a shift_ac is taken to be a shift and an accumulate
 
     @property
     def homes(self) -> tuple[str, ...]:
@@ -133,22 +134,27 @@ def _rows(sheet: Sheet, line: int, cells: Mapping[str, str], file: str) -> list[
     try:
         if text := cells.get("capacity"):
             size = int(DATA.read(text if text[-1].isalpha() else f"{text} bytes"))
-        energies = [_energy(key, f"{number} {unit}".strip(), cells.get("bits", "")) for key in keys]
+        energy = f"{number} {unit}".strip()
+        energies = [_energy(key, energy, cells.get("bits", "")) for key in keys]
     except ValueError as bad:
         raise sheet.fault(line, f" ({component}, {action}): {bad}") from bad
     source = cells.get("source") or f"{file}, line {line}: {component}, {action}"
     rest = (size, is_off_chip(about))
     return [
         # That an accumulate is an addition is our word, not that of the table.
-        Row(line, component, action, key, pj, source, DERIVED if i else evidence, *rest)
-        for i, (key, pj) in enumerate(zip(keys or ("",), energies or (number,), strict=True))
+        Row(line, component, action, key, pj, source, _grade(evidence, key, i), *rest)
+        for i, (key, pj) in enumerate(zip(keys or ("",), energies or (energy,), strict=True))
     ]
+
+
+def _grade(evidence: str, key: str, number: int) -> str:
+    return DERIVED if number and key.startswith("prices.") else evidence
 
 
 def _energy(key: str, energy: str, bits: str) -> str:
     """The price with its unit, as a profile may hold it; raises ValueError if it is none."""
     if not key.startswith("memory."):
-        energy_of(Op(key.removeprefix("prices.")), energy)
+        energy_of(Op.SHIFT_AC if key == SHIFT else Op(key.removeprefix("prices.")), energy)
         return energy
     if bits and not re.search(r"/|\bper\b", energy):
         energy = f"{energy} / {bits} bit"
@@ -181,13 +187,18 @@ def _gathered(path: Path, rows: Iterable[Row]) -> Costs:
     added = {row.line for row in rows if row.key == "prices.add"}
     own = [row for row in rows if row.key == "prices.ac" and row.line not in added]
     for row in rows:
-        if not row.key or (own and row.key == "prices.ac" and row.line in added):
+        if row.key in ("", SHIFT) or (own and row.key == "prices.ac" and row.line in added):
             continue
         if (other := found.setdefault(row.key, row)) is not row:
             raise ProfileError(
                 f"costs '{path}': {row.key} has two numbers, {other.called} and {row.called}; "
                 "leave one out, or say what it is in a column key"
             )
+    shifts = [row for row in rows if row.key == SHIFT]
+    ac = found.get("prices.ac")
+    shifted = len(shifts) == 1 and ac is not None and "prices.shift_ac" not in found
+    if shifted and ac is not None:
+        found["prices.shift_ac"] = _shifted(shifts[0], ac)
     if not found:
         known = ", ".join(row.called for row in rows[:3])
         raise ProfileError(
@@ -202,10 +213,22 @@ def _gathered(path: Path, rows: Iterable[Row]) -> Costs:
             [there] = [end for end in ends if end is not None]
             missing = "read" if read is None else "write"
             raise ProfileError(
-                f"costs '{path}': memory.{name} has no {missing} beside {there.called}"
+                f"costs '{path}': memory.{name} has no {missing} beside {there.called}; add a row, "
+                "or call the action 'access' where both cost the same"
             )
         levels[name] = (read, write)
     prices = {key.removeprefix("prices."): row for key, row in found.items() if "prices." in key}
-    left = tuple(row for row in rows if not row.key)
-    ac = prices.get(Op.AC)
-    return Costs(path, prices, levels, left, ac is not None and ac.line in added)
+    unused = ("",) if shifted else ("", SHIFT)
+    left = tuple(row._replace(key="") for row in rows if row.key in unused)
+    return Costs(path, prices, levels, left, ac is not None and ac.line in added, shifted)
+
+
+def _shifted(shift: Row, ac: Row) -> Row:
+    """An accumulate of a shifted value; that it is both one after the other is our word."""
+    pj = energy_of(Op.SHIFT_AC, shift.energy) + energy_of(Op.AC, ac.energy)
+    return shift._replace(
+        key="prices.shift_ac",
+        energy=f"{pj:.12g} pJ",
+        source=f"{shift.source} + {ac.source}",
+        evidence=DERIVED,
+    )

@@ -13,6 +13,7 @@ from hwmodels.template_text import SCHEMA_FILE
 from reports.hardware.costs import Costs, Row
 
 ADDITION = "An accumulate of an event is taken to be an addition, at the price of the adder."
+SHIFTED = "An event that is a power of two is taken to cost a shift and an accumulate."
 
 
 class Frame(NamedTuple):
@@ -56,8 +57,7 @@ def costs_table(costs: Costs) -> Table[Row]:
 
 def notes(costs: Costs) -> Iterator[str]:
     """What somebody must know who uses the profile, a sentence each."""
-    if costs.additions:
-        yield ADDITION
+    yield from _assumptions(costs)
     for row in costs.left_out:
         yield f"In no price: {row.called} ({row.energy})."
     for name in costs.homeless:
@@ -72,6 +72,10 @@ def notes(costs: Costs) -> Iterator[str]:
         )
     if Op.MAC not in costs.prices and Op.AC not in costs.prices:
         yield "Neither a multiply-accumulate nor an accumulate has a price in the table."
+
+
+def _assumptions(costs: Costs) -> list[str]:
+    return [ADDITION] * costs.additions + [SHIFTED] * costs.shifts
 
 
 def costs_text(costs: Costs, frame: Frame) -> str:
@@ -95,8 +99,8 @@ def _head(costs: Costs, frame: Frame) -> Iterator[str]:
         yield 'scope = "per_term"'
         yield 'dataflow = "layerwise"'
         yield 'fusion = "fused"'
-    if costs.additions:
-        yield f"assumptions = [{_quoted(ADDITION)}]"
+    if assumed := _assumptions(costs):
+        yield f"assumptions = [{', '.join(map(_quoted, assumed))}]"
 
 
 def _prices(costs: Costs) -> Iterator[str]:

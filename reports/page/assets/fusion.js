@@ -73,10 +73,13 @@ const fusion = (() => {
     return { ...counts, ops };
   }
 
-  /* Bytes of the level nearest to the activations; null where there is no limit. */
+  /* Bytes on the chip: of all levels of activations but the last, or of the only one; null where there is no limit. */
   function roomBytes(profile) {
-    const [nearest] = profile.placement.activations ?? [];
-    return nearest === undefined ? null : (profile.memory[nearest].capacity_bytes ?? null);
+    const names = profile.placement.activations ?? [];
+    const near = names.length > 1 ? names.slice(0, -1) : names;
+    const sizes = near.map((name) => profile.memory[name].capacity_bytes ?? Infinity);
+    const room = sizes.reduce((sum, size) => sum + size, 0);
+    return sizes.length === 0 || room === Infinity ? null : room;
   }
 
   /* How often the inputs and the weights of a product are read, where neither fits on the chip. */

@@ -19,7 +19,7 @@ from simulator.spikformer import Spikformer
 from energy import Counts, Label, LayerCount, formulas
 from energy.bill.execution import executed
 from energy.formulas import Attention, Conventions
-from hwmodels import Dataflow, Fusion, HardwareProfile, Op
+from hwmodels import Buffer, Dataflow, Fusion, HardwareProfile, Op
 from neurt.closed_form.passes import Pass
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
@@ -200,6 +200,26 @@ def test_a_byte_more_of_room_is_no_cliff_and_never_costs(
         sum(closed_form(counts, machine("unfused", x))[""].values()) for x in (room, room + 1)
     )
     assert less / (1 + 1 / room) * (1 - 1e-12) <= more <= less
+
+
+def test_a_scratchpad_does_not_take_away_the_buffer_behind_it() -> None:
+    # 60 bytes of inputs and 100 of weights: with a buffer of 64 the inputs lie on the chip and the
+    # weights pass once; so they do with a scratchpad of 8 in front of it. With a buffer of 22 the
+    # room is 8 + 22 = 30, and the weights pass 60 / 30 = 2 times.
+    tally = formulas.linear(6, 10, 10, bias=False)
+    counts = Counts("asa", (LayerCount("a", "Linear", calls=1, tally=tally),), tokens=6)
+
+    def weights_read(**sizes: int) -> float:
+        level = {"read_pj_per_byte": 3.0, "write_pj_per_byte": 5.0, "source": "a bench"}
+        level |= {"evidence": "measured"}
+        memory = {name: level | {"capacity_bytes": size} for name, size in sizes.items()}
+        memory["dram"] = level
+        names = list(memory)
+        profile = chip(memory=memory, placement=dict.fromkeys(Buffer, names))
+        return closed_form(counts, profile)[""][Op.WEIGHT_READ]
+
+    assert weights_read(sram=64) == weights_read(spad=8, sram=64) == 100
+    assert weights_read(sram=30) == weights_read(spad=8, sram=22) == 200
 
 
 def test_a_strip_of_the_smaller_operand_stays_while_the_larger_one_passes() -> None:

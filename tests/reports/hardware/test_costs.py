@@ -79,11 +79,57 @@ def test_no_row_is_dropped_in_silence(made: Made) -> None:
     costs, _ = made(TABLE)
     assert [row.line for row in costs.left_out] == [4, 10, 12]
     said = " ".join(notes(costs))
-    for words in ("line 4: chip.DRAM, leak", "mac_gated (0.02)", "chip.noc", "memory.spad says no"):
+    for words in (
+        "line 4: chip.DRAM, leak",
+        "mac_gated (0.02 pJ)",
+        "chip.noc",
+        "memory.spad says no",
+    ):
         assert words in said
     rows = [*costs.prices.values(), *costs.left_out]
     rows += [row for level in costs.memory.values() for row in level]
     assert {row.line for row in rows} == {*range(2, 13)}
+
+
+def test_what_prices_nothing_keeps_its_unit(made: Made) -> None:
+    costs, _ = made(TABLE + "chip,static,idle,12,mW,,,\n")
+    assert [row.energy for row in costs.left_out] == ["0 pJ", "0.02 pJ", "0.1 pJ", "12 mW"]
+
+
+def test_a_shifter_and_an_accumulate_are_the_event_of_the_default_conversion(made: Made) -> None:
+    # 20 fJ + 0.05 pJ = 0.07 pJ with the adder; 20 fJ + 0.9 pJ = 0.92 pJ where synapses have a row
+    shifter = "chip.shifter,barrel_shifter,shift,20,fJ,,,measured\n"
+    costs, profile = made(TABLE + shifter)
+    event = profile.prices[Op.SHIFT_AC]
+    assert (event.pj, event.evidence) == (pytest.approx(0.07), Evidence.DERIVED)
+    assert event.source == (
+        "ert.csv, line 13: chip.shifter, shift + ert.csv, line 11: chip.adder, add"
+    )
+    assert "chip.shifter" not in " ".join(row.called for row in costs.left_out)
+    assert "a shift and an accumulate" in " ".join(profile.assumptions)
+    synapse = "chip.core,synapse,event,0.9,pJ/SOP,,,\n"
+    assert made(TABLE + shifter + synapse)[1].prices[Op.SHIFT_AC].pj == pytest.approx(0.92)
+
+
+def test_a_row_of_shift_and_add_is_the_event_itself(made: Made) -> None:
+    both = "chip.sa,shift_add,compute,0.06,pJ,,,simulated\n"
+    costs, profile = made(TABLE + both + "chip.shifter,shifter,shift,0.02,pJ,,,\n")
+    assert profile.prices[Op.SHIFT_AC].pj == 0.06
+    assert profile.prices[Op.AC].pj == 0.05  # the adder, not this one
+    assert [row.called for row in costs.left_out][-1] == "line 14: chip.shifter, shift"
+
+
+def test_a_shifter_beside_no_accumulate_prices_nothing(made: Made) -> None:
+    costs, profile = made("name,action,energy,unit\nmac,compute,0.2,pJ\nshifter,shift,0.02,pJ\n")
+    assert set(profile.prices) == {Op.MAC}
+    assert [(row.called, row.key) for row in costs.left_out] == [("line 3: shifter, shift", "")]
+
+
+def test_an_access_is_a_read_and_a_write(made: Made) -> None:
+    _, profile = made("name,action,energy,unit,evidence\nDRAM,access,8,pJ/bit,measured\n")
+    dram = profile.memory["dram"]
+    assert (dram.read_pj_per_byte, dram.write_pj_per_byte) == (64, 64)  # 8 x 8
+    assert dram.evidence is Evidence.MEASURED
 
 
 def test_a_row_may_say_what_it_prices(made: Made) -> None:
@@ -113,7 +159,11 @@ def test_what_the_table_does_not_say_may_be_that_of_another_profile(made: Made) 
         ),
         ("fJ/MAC", "fJ/SOP", "line 9 (chip.PE[1..168].mac, compute): is the energy of another"),
         ("read,512,pJ,64", "read,512,pJ,", "an access of how many bits?"),
-        ("read,512", "peek,512", "memory.dram has no read beside line 3"),
+        (
+            "read,512",
+            "peek,512",
+            "memory.dram has no read beside line 3: chip.DRAM, write; add a row",
+        ),
         ("read,512", "read,cheap", "line 2 (chip.DRAM, read): must be a number"),
         ("read,512", "read,", "line 2, column 'energy' is empty"),
         ("action,energy", "action,joules", "have no column 'energy'"),
