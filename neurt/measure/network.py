@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from torch import nn
 
+from energy.meter.spikes import DenseSpikesWarning
 from energy.network.arrive import NetworkError
+from energy.network.checks import TimeWarning
 from energy.network.count import Asked, Counted, count_network
 from energy.network.count import Run as RunNetwork
 from energy.network.neurons import Declared
@@ -71,6 +74,8 @@ def profile_module(
         NeuronError: If a declaration is wrong, or declared neurons never ran.
         ProfileError: If a hardware profile cannot be loaded.
         NIRError: If a NIR graph cannot be executed, or the inputs do not fit it.
+
+    Warns (TimeWarning) if one time step is all that was seen and nobody said how many there are.
     """
     if is_nir(module):
         module, name = nir_network(module), name or "NIR graph"
@@ -88,6 +93,8 @@ def profile_module(
             f"{title} ran no spiking neurons that are known here; declare those of your own, such "
             'as neurons={MyLIF: "binary"}, or count it alone with energy.count_module'
         )
+    if counted.neurons and counted.time.steps == 1 and timesteps is None and run is None:
+        _warn_of_one_step(title)
     asa = counted.asa
     if baseline is not None and run is not None and not inputs:
         raise NetworkError(
@@ -95,7 +102,9 @@ def profile_module(
         )
     if baseline is not None:
         same = Asked(padding=padding, batch_norm=batch_norm, model=title, weights=weights)
-        analog = count_network(baseline, inputs, same)
+        with warnings.catch_warnings():  # analog as it is, whatever its inputs look like
+            warnings.simplefilter("ignore", DenseSpikesWarning)
+            analog = count_network(baseline, inputs, same)
         asa = replace(analog.ssa, variant="asa", timesteps=1, batch=asa.batch, tokens=asa.tokens)
     settings: dict[str, object] = {
         "padding": padding,
@@ -113,8 +122,19 @@ def profile_module(
     )
 
 
+def _warn_of_one_step(title: str) -> None:
+    """Warn that one time step is all that was seen, as of a network whose loop is outside."""
+    warnings.warn(
+        f"each neuron of {title} took one time step (T = 1); if a loop over time is outside of the "
+        "network, give `timesteps`, or that loop as `run`; if one step is meant, timesteps=1 says "
+        "so",
+        TimeWarning,
+        stacklevel=3,
+    )
+
+
 def _assumed(counted: Counted, baseline: nn.Module | None) -> str:
-    """What the numbers rest on that nobody measured, and where spikes end, in a sentence."""
+    """What the numbers rest on that nobody measured, where spikes end and where none are sent."""
     analog = SAME_LAYERS if baseline is None else f"{type(baseline).__name__}, as given"
     said = [f"the analog model is {analog}"]
     if counted.assumed:
@@ -122,6 +142,13 @@ def _assumed(counted: Counted, baseline: nn.Module | None) -> str:
     if counted.ends:
         places = [f"{where} ({operation})" for where, operation in counted.ends]
         said.append(f"spikes become analog values in {listed(places)}")
+    silent = [
+        x.name
+        for x in counted.ssa.layers
+        if x.tally.spikes == 0 < x.tally.slots and x.label.component == "neuron"
+    ]
+    if silent:
+        said.append(f"{listed(silent)} sent no spike, so what takes their spikes adds nothing")
     return "; ".join(said)
 
 

@@ -27,11 +27,12 @@ def comparison_latex(rows: Rows, fit: Fit = Fit.ONE) -> str:
     heads = [Head("saved of the model (%)", len(saved))]
     columns: tuple[Column[Row], ...] = (_joined(rows), *saved)
     if fit is Fit.TWO:
-        block = [_saved(accounting, "attention") for accounting in ACCOUNTINGS]
+        has_attention = any(block == "attention" for _, _, block in rows.shown)
+        block = [_saved(x, "attention") for x in ACCOUNTINGS] if has_attention else []
         energies = [_energy(side, bound, scale) for side in ("asa", "ssa") for bound in BOUNDS]
         columns = (_joined(rows), *block, *saved, *energies)
-        heads = [Head("saved of attention (%)", len(block)), *heads]
-        heads += [Head(f"{side} ({unit}/token)", 2) for side in ("analog", "spiking")]
+        heads = [*([Head("saved of attention (%)", len(block))] if block else []), *heads]
+        heads += [Head(f"{side} ({unit}/{rows.unit})", 2) for side in ("analog", "spiking")]
     if any(row.run.quality for row in rows.rows):
         columns, heads = (*columns, *_QUALITY), [*heads, Head("quality", len(_QUALITY))]
     label = ["comparison", *rows.runs]
@@ -93,8 +94,9 @@ def _caption(rows: Rows) -> str:
     bills = [side for row in rows.rows for side in (row.asa, row.ssa)]
     missing = [op for op in Op if any(op in bill.unpriced for bill in bills)]
     random = any(are_random(row.run.asa.weights) for row in rows.rows)
+    what = "conversions" if rows.unit == "token" else "networks"
     parts = (
-        f"Savings of spiking conversions. The same in all rows: {words(rows.same)}.",
+        f"Savings of spiking {what}. The same in all rows: {words(rows.same)}.",
         BOUNDS_IN_WORDS,
         f"Without a price on some hardware, so in no sum: {', '.join(missing)}." if missing else "",
         "Random weights have other spike rates and savings than trained ones." if random else "",

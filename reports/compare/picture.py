@@ -12,24 +12,25 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from energy.words import energy, energy_unit
-from reports.compare.row import Part, Row, Rows
+from reports.compare.row import Part, Rows
 from reports.kit.answers import between
 from reports.kit.answers import saved as in_words
 from reports.kit.palette import ANALOG, FAINT, INK, MUTED, PAPER, QUIET, SPIKING
-from reports.kit.parts import BOUNDS, SHOWN
+from reports.kit.parts import BOUNDS
 from reports.kit.style import PAGE_WIDTH, SMALL, beside, sheet, styled, titled
 
-#: Colour and shape of each saving, in the order of `SHOWN`, hollow if unfused.
-_MARKS: tuple[dict[str, Any], ...] = tuple(
-    {"color": colour, "marker": marker, "markersize": 4.5, "markerfacecolor": face}
-    for colour, marker, face in (
-        (QUIET, "D", QUIET),
-        (SPIKING, "s", SPIKING),
-        (SPIKING, "s", PAPER),
-        (SPIKING, "o", SPIKING),
-        (SPIKING, "o", PAPER),
+#: Colour and shape of each saving, by accounting and block, hollow if unfused.
+_MARKS: dict[tuple[str, str | None], dict[str, Any]] = {
+    part: {"color": colour, "marker": marker, "markersize": 4.5, "markerfacecolor": face}
+    for part, colour, marker, face in (
+        (("compute", "attention"), QUIET, "D", QUIET),
+        (("fused", "attention"), SPIKING, "s", SPIKING),
+        (("unfused", "attention"), SPIKING, "s", PAPER),
+        (("compute", None), QUIET, "D", QUIET),
+        (("fused", None), SPIKING, "o", SPIKING),
+        (("unfused", None), SPIKING, "o", PAPER),
     )
-)
+}
 #: Savings below this are marked at the edge; their value is written, as all are.
 _LEAST = -1.0
 #: How far the marks of one row are apart, in rows.
@@ -43,7 +44,7 @@ _LABEL_WIDTH = 28
 
 @styled()
 def side_by_side(rows: Rows) -> Figure:
-    """Energy per token of both models, and what is saved, one line per run and hardware.
+    """Energy per token or sample of both models, and what is saved, one line per run and hardware.
 
     On the left the whole model, everything that has a price, from the fused to the unfused bound.
     On the right the savings with the 5 to 95 % interval over the constants of the hardware. Each
@@ -63,7 +64,7 @@ def side_by_side(rows: Rows) -> Figure:
         axes.tick_params(axis="y", length=0)
         for edge in range(1, len(labels)):
             axes.axhline(edge - 0.5, color=FAINT, linewidth=0.6, zorder=0)
-    drawn.body.legend(handles=_legend(), loc="outside lower center", ncols=3)
+    drawn.body.legend(handles=_legend(rows), loc="outside lower center", ncols=3)
     titled(drawn, _answer(rows), rows.same_text)
     return drawn.figure
 
@@ -79,8 +80,11 @@ def _answer(rows: Rows) -> str:
     if not ends:
         return "What is saved is not known: MACs or ACs have no price"
     best, worst = (end(ends, key=lambda name: ends[name][0]) for end in (max, min))
-    text = f"Most of the whole model is saved in {best}: it {between(*ends[best])}"
-    return text if best == worst else f"{text}; least in {worst}: it {between(*ends[worst])}"
+    first, last = "Most of the whole model is saved", "least"
+    if max(ends[best]) < 0:
+        first, last = "No run saves on its whole bill; least is added", "most"
+    text = f"{first} in {best}: it {between(*ends[best])}"
+    return text if best == worst else f"{text}; {last} in {worst}: it {between(*ends[worst])}"
 
 
 def _label(rows: Rows, index: int) -> str:
@@ -102,12 +106,12 @@ def _energies(axes: Axes, rows: Rows) -> None:
     known = [pj for pair in ends.values() for pj in pair if pj]
     scale, unit = energy_unit(max(known, default=1.0))
     axes.set_title("whole model, all that has a price")
-    axes.set_xlabel(f"energy per token ({unit})")
+    axes.set_xlabel(f"energy per {rows.unit} ({unit})")
     if known:
         low, high = min(known) / scale, max(known) / scale
         if high > _DECADE * low:
             axes.set_xscale("log")
-            axes.set_xlabel(f"energy per token ({unit}, logarithmic)")
+            axes.set_xlabel(f"energy per {rows.unit} ({unit}, logarithmic)")
             axes.set_xlim(low / 1.6, high * (high / low) ** 0.9)
             axes.xaxis.set_minor_formatter(NullFormatter())
         else:
@@ -146,7 +150,9 @@ def _energy_mark(bound: str, side: int) -> dict[str, Any]:
 def _savings(axes: Axes, rows: Rows) -> None:
     axes.set_title("saved (below 0 it costs more)")
     axes.set_xlabel("saving; line: 5 to 95 % over the constants")
-    parts = [part for row in rows.rows for part in _shown(row) if part.saving.saving is not None]
+    shown = [(accounting, block) for _, accounting, block in rows.shown]
+    parts = [row.parts[x] for row in rows.rows for x in shown]
+    parts = [part for part in parts if part.saving.saving is not None]
     lowest = min((part.saving.saving or 0.0 for part in parts), default=0.0)
     spread = min((part.spread.low for part in parts if part.spread), default=0.0)
     left = max(_LEAST, min(0.0, lowest, spread)) - 0.04
@@ -154,16 +160,12 @@ def _savings(axes: Axes, rows: Rows) -> None:
     axes.axvline(0, color=MUTED, linewidth=0.8, zorder=1)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
     for i, row in enumerate(rows.rows):
-        middle = (len(_MARKS) - 1) / 2
-        for step, (part, mark) in enumerate(zip(_shown(row), _MARKS, strict=True)):
-            _saving(axes, i + _APART * (step - middle), part, mark)
-        if all(part.saving.saving is None for part in _shown(row)):
+        middle = (len(shown) - 1) / 2
+        for step, key in enumerate(shown):
+            _saving(axes, i + _APART * (step - middle), row.parts[key], _MARKS[key])
+        if all(row.parts[key].saving.saving is None for key in shown):
             at = axes.get_yaxis_transform()
             axes.text(0.02, i, "no saving: unpriced", transform=at, fontsize=SMALL, va="center")
-
-
-def _shown(row: Row) -> list[Part]:
-    return [row.parts[accounting, block] for _, accounting, block in SHOWN]
 
 
 def _saving(axes: Axes, y: float, part: Part, mark: dict[str, Any]) -> None:
@@ -183,14 +185,14 @@ def _saving(axes: Axes, y: float, part: Part, mark: dict[str, Any]) -> None:
     axes.plot(saved, y, zorder=3, **mark)
 
 
-def _legend() -> list[Artist]:
+def _legend(rows: Rows) -> list[Artist]:
     energies: list[Artist] = [
         Line2D([], [], label=f"{name} {bound}", **_energy_mark(bound, side))
         for side, name in enumerate(("analog", "spiking"))
         for bound in BOUNDS
     ]
     savings = [
-        Line2D([], [], label=f"saved: {name}", **mark)
-        for (name, _, _), mark in zip(SHOWN, _MARKS, strict=True)
+        Line2D([], [], label=f"saved: {name}", **_MARKS[accounting, block])
+        for name, accounting, block in rows.shown
     ]
     return [*energies, *savings]  # filled column by column

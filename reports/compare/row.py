@@ -11,7 +11,7 @@ from energy import Estimate, Saving, saving
 from energy.bill.layer import ACCOUNTINGS
 from energy.compare.sensitivity import Interval, sensitivity
 from energy.words import unit_of
-from reports.kit.parts import BLOCKS
+from reports.kit.parts import BLOCKS, SHOWN, SHOWN_OF_NETWORKS
 from reports.run.run import Run
 
 #: How a field of a run is written in a list; those that are missing stand for themselves.
@@ -25,6 +25,7 @@ _WORDS = {
     "batch": "batch {}",
     "tokens": "{} tokens",
     "attention": "{} attention",
+    "baseline": "against {}",
 }
 
 
@@ -67,8 +68,11 @@ class Row:
             "code": str(chosen.get("code", chosen.get("feedforward", ""))),
             "phase": self.run.ssa.phase,  # the sum of bills of several phases knows no more
             "batch": str(counts.batch),
-            "tokens": f"{counts.tokens:,}",
-            "attention": counts.attention,
+            # A network takes samples, which the batch counts, and need not have attention.
+            "tokens": f"{counts.tokens:,}" if self.takes == "token" else "",
+            "attention": counts.attention if self.takes == "token" else "",
+            # What stands behind a comma explains it.
+            "baseline": str(settings.get("baseline") or "").partition(",")[0],
             "dataflow": str(self.ssa.dataflow),
             # Spikes follow from values, which another device or precision makes slightly others.
             "device": str(settings.get("device_name") or settings.get("device") or ""),
@@ -77,6 +81,11 @@ class Row:
             if self.run.command == "profile"
             else f"planned at spike rate {self.run.settings['spike_rate']}",
         }
+
+    @property
+    def takes(self) -> str:
+        """What the run takes in: `token`, or `sample` of an inference of any network."""
+        return unit_of(self.asa.counts.phase)
 
     @cached_property
     def parts(self) -> dict[tuple[str, str | None], Part]:
@@ -124,7 +133,13 @@ class Rows:
     @property
     def unit(self) -> str:
         """What the runs take in: tokens, samples of an inference of any network, or both."""
-        return " or ".join(dict.fromkeys(unit_of(row.asa.counts.phase) for row in self.rows))
+        return " or ".join(dict.fromkeys(row.takes for row in self.rows))
+
+    @property
+    def shown(self) -> tuple[tuple[str, str, str | None], ...]:
+        """The savings that are shown: of attention too, if any of the models has a block of it."""
+        blocks = (row.ssa.counts.only(block="attention") for row in self.rows)
+        return SHOWN if any(block.layers for block in blocks) else SHOWN_OF_NETWORKS
 
     @property
     def same_text(self) -> str:

@@ -13,7 +13,7 @@ from energy import Counts
 from energy.table import Column, Table, at, attributes
 from energy.words import change, energy, number, op_names, percent
 from reports.compare.row import Part, Row, Rows
-from reports.kit.parts import BOUNDS, SHOWN
+from reports.kit.parts import BOUNDS
 from reports.kit.table import print_table
 
 
@@ -81,12 +81,12 @@ def _saved(accounting: str, block: str | None) -> Callable[[Row], str]:
     return text
 
 
-def _per_token(side: str, bound: str) -> Column[Row]:
+def _each(side: str, bound: str, unit: str) -> Column[Row]:
     def value(row: Row) -> str:
         whole = row.parts[bound, None].saving
         return energy(row.per_token(whole.asa_pj if side == "analog" else whole.ssa_pj))
 
-    return Column(f"{side}_{bound}", value, f"{side} {bound}, per token")
+    return Column(f"{side}_{bound}", value, f"{side} {bound}, per {unit}")
 
 
 #: What the conversion costs, where a run has measured it.
@@ -96,16 +96,12 @@ QUALITY: tuple[Column[Row], ...] = (
 )
 
 
-#: Columns for people, after those that name a row.
-SAVED: tuple[Column[Row], ...] = (
-    *(Column(name, _saved(accounting, block), name) for name, accounting, block in SHOWN),
-    *(_per_token(side, bound) for bound in BOUNDS for side in ("analog", "spiking")),
-)
-
-
 def _named(rows: Rows) -> tuple[Column[Row], ...]:
-    """`SAVED` with the unit of what the runs take in."""
-    return tuple(replace(x, heading=x.heading.replace("token", rows.unit)) for x in SAVED)
+    """Columns for people, after those that name a row."""
+    return (
+        *(Column(name, _saved(accounting, block), name) for name, accounting, block in rows.shown),
+        *(_each(side, bound, rows.unit) for bound in BOUNDS for side in ("analog", "spiking")),
+    )
 
 
 def comparison_table(rows: Rows) -> Table[Row]:

@@ -50,6 +50,11 @@ SHOWN: tuple[tuple[str, str, str | None], ...] = (
     ("model, fused", "fused", None),
     ("model, unfused", "unfused", None),
 )
+#: The same of networks without a block of attention.
+SHOWN_OF_NETWORKS: tuple[tuple[str, str, str | None], ...] = (
+    ("model, MACs and ACs", COMPUTE_ONLY, None),
+    *SHOWN[3:],
+)
 
 GROUP_NAMES = {
     "compute": "MACs and ACs",

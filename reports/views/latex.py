@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from energy.bill.layer import ACCOUNTINGS
 from energy.table import Column, Table
-from energy.words import NONE, number
+from energy.words import NONE, number, unit_of
 from hwmodels import Op
 from hwmodels.plain import several
 from reports.kit.caveats import of_random_weights
@@ -114,7 +114,7 @@ def _about(run: Run, heads: Sequence[Head], *, spread: bool) -> Float:
     missing = [op for op in Op if any(op in x.unpriced for y in run.estimates.values() for x in y)]
     random = of_random_weights(run.asa.weights)
     parts = [
-        f"Energy of {run.title}, and of its spiking conversion; {run.subtitle}; {hardware}.",
+        f"Energy of {_both(run)}; {run.subtitle}; {hardware}.",
         BOUNDS_IN_WORDS,
         "5th, 95th: percentiles of the saving over the ranges of the constants." if spread else "",
         f"Without a price, so in no sum: {', '.join(missing)}." if missing else "",
@@ -127,6 +127,14 @@ def _about(run: Run, heads: Sequence[Head], *, spread: bool) -> Float:
         *(profile.name for profile in run.profiles),
         f"T{counts.timesteps}",
         counts.phase,
-        several(counts.tokens, "token").replace(",", ""),
+        several(counts.tokens, unit_of(counts.phase)).replace(",", ""),
     ]
     return Float(" ".join(filter(None, parts)), label, heads, above="hw")
+
+
+def _both(run: Run) -> str:
+    """Both models: a network that spikes already was converted from nothing."""
+    baseline = run.settings.get("baseline")
+    if baseline is None:
+        return f"{run.title}, and of its spiking conversion"
+    return f"the spiking network {run.title}, and of an analog one: {baseline}"

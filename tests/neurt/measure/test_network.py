@@ -13,9 +13,12 @@ from torch import Tensor, nn
 import neurt
 from energy import NetworkError, count_module, estimate
 from energy.counts.file import read_csv
+from energy.network.checks import TimeWarning
 from hwmodels import Op, load_profile
 from neurt.cli import main
 from reports import write_report
+from reports.compare.comparison import compare_runs
+from reports.compare.picture import side_by_side
 from reports.read import read_run
 from reports.shown import Run
 
@@ -175,3 +178,57 @@ def test_steps_that_are_calls_cost_what_steps_that_are_an_axis_cost() -> None:
     first = analog[analog.layer == "0"]
     assert first.loc["asa", "weights_pj"] == first.loc["ssa", "weights_pj"]
     assert first.loc["asa", "weights_pj"] == spiking[spiking.layer == "0"].loc["ssa", "weights_pj"]
+
+
+class Stepwise(nn.Module):
+    """Called once for each time step: its loop is outside, and its neurons are silent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.lif, self.out = nn.Linear(4, 3), LIF(), nn.Linear(3, 2)
+        nn.init.constant_(self.fc.weight, 0.0)
+        nn.init.constant_(self.fc.bias, 0.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.out(self.lif(self.fc(x)))
+        return out
+
+
+def test_one_step_that_nobody_asked_for_is_warned_of() -> None:
+    x = torch.rand(1, 4)
+    with pytest.warns(TimeWarning, match=r"each neuron of Stepwise took one time step \(T = 1\)"):
+        neurt.profile_module(Stepwise(), x, neurons=OWN)
+    ways: Any = ({"timesteps": 1}, {"run": lambda net: net(x)})
+    for asked in ways:  # warnings are errors here
+        assert neurt.profile_module(Stepwise(), x, neurons=OWN, **asked).ssa.timesteps == 1
+
+
+def test_neurons_that_send_nothing_are_named() -> None:
+    run = neurt.profile_module(Stepwise(), torch.rand(1, 4), neurons=OWN, timesteps=2)
+    assert "lif sent no spike" in str(run.settings["assumed"])
+
+
+def test_a_baseline_that_takes_spikes_is_analog_without_a_warning() -> None:
+    net, x = nn.Sequential(nn.Linear(4, 3), LIF()), torch.ones(1, 4)
+    asked: Any = {"neurons": OWN, "input_levels": "binary", "timesteps": 2}
+    run = neurt.profile_module(net, x, baseline=nn.Linear(4, 5), **asked)
+    assert sum(layer.tally.ops[Op.MAC] for layer in run.asa.layers) == 4 * 5
+
+
+def test_networks_side_by_side_speak_of_samples_and_of_the_baseline() -> None:
+    net, x = Stepwise(), torch.rand(1, 4)
+    asked: Any = {"neurons": OWN, "timesteps": 2}
+    same = neurt.profile_module(net, x, **asked)
+    other = neurt.profile_module(net, x, baseline=nn.Linear(4, 2), **asked)
+    both = compare_runs({"same": same, "other": other})
+    left, right = side_by_side(both).axes
+    assert left.get_xlabel().startswith("energy per sample")
+    assert right.get_xlim()[0] < 0
+    assert "against the same layers" in both.to_latex("two")
+    assert "against Linear" in both.to_latex("two")
+    for text in (both.to_markdown(), both.to_latex("two")):
+        assert "token" not in text
+        assert "attention" not in text
+    assert "model, MACs and ACs" in both.to_markdown()
+    assert "of an analog one: Linear" in other.to_latex()
+    assert "conversion" not in other.to_latex() + both.to_latex()
