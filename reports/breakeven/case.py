@@ -28,6 +28,41 @@ class Case:
             parts.setdefault(line.part.name, {})[line.accounting] = line
         return list(parts.values())
 
+    @property
+    def largest(self) -> list[BreakEven]:
+        """The lines of blocks and of the model, or of the layers where there is no more."""
+        whole = [line for line in self.breakevens if line.part.kind in ("block", "model")]
+        return whole or [*self.breakevens]
+
+
+#: Accountings in an answer.
+_SHORT = {"compute": "MACs and ACs", "fused": "fused", "unfused": "unfused"}
+
+
+def answer(case: Case) -> str:
+    """Below which rate the largest part saves, in each accounting, and what a run sends."""
+    last = case.largest[-1].part.name
+    lines = [line for line in case.largest if line.part.name == last]
+    said: dict[str, list[str]] = {}
+    for line in lines:
+        said.setdefault(_saves(line), []).append(_SHORT[line.accounting])
+    texts = [f"{text} ({', '.join(names)})" for text, names in said.items()]
+    rate = f"; it sends {lines[0].busy_rate:.3g}" if case.measured else ""
+    return f"The spiking {last} saves {', '.join(texts)}{rate}"
+
+
+def _saves(line: BreakEven) -> str:
+    """At which spike rates a part saves."""
+    if line.verdict is Verdict.NEVER:
+        return "at no spike rate"
+    if line.verdict is Verdict.ALWAYS:
+        return f"at every spike rate up to {line.part.highest_rate:g} a slot"
+    if line.rate is not None and line.verdict is Verdict.BELOW:
+        return f"below {line.rate:.3g} spikes per slot"
+    if line.bound in SIGNS and line.priced_rate is not None:
+        return f"below {line.bound} {line.priced_rate:.3g} spikes per slot"
+    return f"at rates that are not known: {line.verdict.value}"
+
 
 def mark(line: BreakEven) -> str:
     """Whether measured events are below or above the break-even; nothing where no price tells."""

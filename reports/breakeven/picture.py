@@ -17,7 +17,7 @@ from matplotlib.ticker import NullLocator, PercentFormatter
 from energy.compare.breakeven import Bound, BreakEven, Verdict
 from energy.compare.thresholds import THRESHOLDS
 from hwmodels.plain import several
-from reports.breakeven.case import SIGNS, Case
+from reports.breakeven.case import Case, answer
 from reports.kit.palette import BAND, FAINT, INK, MUTED, PAPER, QUIET, SPIKING
 from reports.kit.parts import ACCOUNTING_NAMES, COMPONENT_NAMES
 from reports.kit.style import PAGE_WIDTH, SMALL, headline, sheet, styled
@@ -52,8 +52,7 @@ def breakeven_picture(case: Case) -> Figure:
     run at their measured rates, filled where they save; otherwise their break-evens. The bands are
     where the literature puts the break-even, on the axis of spikes per synapse above.
     """
-    whole = [line for line in case.breakevens if line.part.kind in ("block", "model")]
-    drawn = whole or [*case.breakevens]
+    drawn = case.largest
     layers = [line for line in case.breakevens if line not in drawn]
     ends = _ends(case, drawn, layers)
     steps = case.ssa.counts.timesteps
@@ -78,36 +77,8 @@ def breakeven_picture(case: Case) -> Figure:
     counts = case.ssa.counts
     tokens = f"{several(counts.tokens, 'token')}, " if counts.tokens else ""
     subtitle = f"{counts.phase}, {tokens}{counts.attention} attention, dataflow {case.asa.dataflow}"
-    headline(drawn_on, _answer(case, drawn), _title(case, layers), subtitle, case.asa, case.ssa)
+    headline(drawn_on, answer(case), _title(case, layers), subtitle, case.asa, case.ssa)
     return drawn_on.figure
-
-
-def _answer(case: Case, drawn: Sequence[BreakEven]) -> str:
-    """Below which rate the largest part saves, in each accounting, and what a run sends."""
-    lines = [line for line in drawn if line.part.name == drawn[-1].part.name]
-    said: dict[str, list[str]] = {}
-    for line in lines:
-        said.setdefault(_saves(line), []).append(_SHORT[line.accounting])
-    texts = [f"{text} ({', '.join(names)})" for text, names in said.items()]
-    rate = f"; it sends {lines[0].busy_rate:.3g}" if case.measured else ""
-    return f"The spiking {lines[0].part.name} saves {', '.join(texts)}{rate}"
-
-
-#: Accountings in an answer.
-_SHORT = {"compute": "MACs and ACs", "fused": "fused", "unfused": "unfused"}
-
-
-def _saves(line: BreakEven) -> str:
-    """At which spike rates a part saves."""
-    if line.verdict is Verdict.NEVER:
-        return "at no spike rate"
-    if line.verdict is Verdict.ALWAYS:
-        return f"at every spike rate up to {line.part.highest_rate:g} a slot"
-    if line.rate is not None and line.verdict is Verdict.BELOW:
-        return f"below {line.rate:.3g} spikes per slot"
-    if line.bound in SIGNS and line.priced_rate is not None:
-        return f"below {line.bound} {line.priced_rate:.3g} spikes per slot"
-    return f"at rates that are not known: {line.verdict.value}"
 
 
 def _axes(axes: Axes, ends: tuple[float, float], timesteps: int, title: str) -> None:

@@ -16,7 +16,16 @@ from energy.table import Column, Table, at, attributes, texts
 from energy.words import NONE, change, number
 from hwmodels import HardwareProfile, Op
 from hwmodels.plain import several
-from reports.breakeven.case import SIGNS, Case, margin, mark, rate_text, reuse_text, short_name
+from reports.breakeven.case import (
+    SIGNS,
+    Case,
+    answer,
+    margin,
+    mark,
+    rate_text,
+    reuse_text,
+    short_name,
+)
 from reports.kit.caveats import are_random
 from reports.kit.table import print_sentence, print_table
 
@@ -158,6 +167,7 @@ def print_breakeven(cases: Sequence[Case], console: Console) -> None:
     for case in cases:
         console.print()
         print_table(case_table(case), console)
+        print_sentence(f"{answer(case)}.", console)
         _print_gaps(case, console)
         if reuse := reuse_text(case):
             print_sentence(reuse, console)

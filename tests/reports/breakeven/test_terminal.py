@@ -33,6 +33,8 @@ def test_a_closed_form(make_case: Make) -> None:
     # rate 0.5: 2 events per MAC, 2 spikes per synapse
     half = ["0.500", "2.000", "2.000"]
     assert line(case, "low") == ["low", "a layer", *half * 3]
+    answer = " ".join(text.split()).partition("The spiking ")[2].partition(". ")[0]
+    assert answer.endswith("saves below 0.5 spikes per slot (MACs and ACs, fused, unfused)")
 
 
 def test_a_run(make_case: Make) -> None:
