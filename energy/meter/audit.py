@@ -60,7 +60,8 @@ class Audit(TorchDispatchMode):
         r"view|reshape|transpose|^t$|permute|expand|slice|select|split|unbind|squeeze|detach|alias|"
         r"clone|copy|cat$|stack|empty|zeros|ones|full|arange|lift|contiguous|^_to|scalar_tensor|"
         r"scalar_dense|index$|repeat|triu|tril|masked_fill|where|^(eq|ne|lt|le|gt|ge)$|bitwise|"
-        r"logical|^any|^all|is_|sym_|fill_|_unsafe|unfold|new_"
+        r"logical|^any|^all|is_|sym_|fill_|_unsafe|unfold|new_|as_strided|_record_function|"
+        r"all_?gather"
     )
 
     @classmethod
@@ -74,7 +75,8 @@ class Audit(TorchDispatchMode):
         named = {name or _TOP: module for name, module in modules}
         #: Counts of products outside of counted layers, if they are to be kept.
         self.kept = None if keeps is None else Loose(keeps, named)
-        #: One guard per counted layer that is running; inside of them nothing is audited.
+        #: One guard per counted layer that is running; inside of them nothing is audited. None
+        #: where tensors need their dispatch, so that operations come here and pass.
         self.pauses: list[object] = []
         #: Calls of products that nobody counted, by operation and module.
         self.loose: Counter[tuple[str, str]] = Counter()
@@ -86,6 +88,8 @@ class Audit(TorchDispatchMode):
     def __torch_dispatch__(  # noqa: D105 - torch calls it for each operation
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
+        if self.pauses:
+            return func(*args, **(kwargs or {}))
         seen = self._seen.get(func)  # once, since torch hashes an operation in Python
         if seen is None:
             name = func._overloadpacket.__name__

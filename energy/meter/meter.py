@@ -184,7 +184,7 @@ def counting(
         stack.callback(audit.pauses.clear)
         fetch = stack.enter_context(awaiting())
         for name, module in counted:
-            hook(module, meter.recorder(module, name), audit, stack)
+            hook(module, meter.recorder(module, name), audit, stack, name)
         stack.enter_context(audit)
         yield meter
     fetch()

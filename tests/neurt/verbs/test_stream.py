@@ -94,6 +94,21 @@ def test_an_evaluation_layer_by_layer_is_the_same(run: Run, trained: Path, tmp_p
         assert not (streamed / "unfinished").exists()
 
 
+def test_a_stream_in_bf16_is_the_run_in_bf16(run: Run, tmp_path: Path) -> None:
+    # Weights that are rounded layer by layer, and what the layers give, are those of the whole.
+    half = ["--dtype", "bfloat16"]
+    run("convert", "--out", "whole", *half)
+    run("convert", "--out", "streamed", *half, "--stream")
+    assert weights(tmp_path / "streamed") == weights(tmp_path / "whole")
+    read = ["--out", "read", *READING, *half]
+    run("evaluate", *read, model=tmp_path / "whole")
+    run("evaluate", *read[2:], "--out", "passed", "--stream", model=tmp_path / "streamed")
+    both = [texts(tmp_path / out) for out in ("read", "passed")]
+    for name in ("quality.csv", "counts.csv"):
+        assert both[0][name].replace("whole", "streamed") == both[1][name]
+    assert "bfloat16" in both[0]["quality.csv"]
+
+
 @pytest.mark.parametrize("kept", [3, 20, 50, 70, 84, 88])
 def test_a_conversion_that_was_killed_goes_on(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int
