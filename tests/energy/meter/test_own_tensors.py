@@ -116,7 +116,9 @@ def test_plain_operands_of_sharded_weights_are_an_error_of_torch(mesh: DeviceMes
 def test_packed_weights_are_counted_as_dense_ones() -> None:
     model, expected = network(), network()
     for layer in (model[0], model[3]):
-        layer.weight = nn.Parameter(Packed(layer.weight.detach()), requires_grad=False)
+        layer.weight = nn.Parameter(
+            Packed(layer.get_parameter("weight").detach()), requires_grad=False
+        )
     found = counted(model, X)
     assert tallies(found) == tallies(counted(expected, X))
     with torch.no_grad():
