@@ -39,8 +39,9 @@ def hook(
     inside = tuple(module.modules())
 
     def enter(_layer: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
-        held = [x for each in inside for x in each._parameters.values()]
-        held += [x for each in inside for x in each._buffers.values()]
+        held: list[Tensor | None] = []
+        for each in inside:
+            held += [*each._parameters.values(), *each._buffers.values()]
         # Without dispatch, a DTensor or a packed weight is memory that is not there.
         own = any(_has_dispatch(x) for x in (*held, *args, *kwargs.values()))
         audit.pauses.append(None if own else torch._C._DisableTorchDispatch())
