@@ -89,6 +89,11 @@ def read_shape(config: Mapping[str, Any], name: str) -> Shape:
     """
     whole, config = config, _text_model(config)
     given = config.get("model_type")
+    if given is None:
+        raise ShapeError(
+            f"model '{name}' does not say its 'model_type', by which its family is known; give the "
+            "config.json that lies beside the weights of a transformers model"
+        )
     kind = analog_type(given) if isinstance(given, str) else ""
     if kind not in TYPES:
         converted = ", ".join(repr(kind) for family in CONVERTED for kind in family.classes)

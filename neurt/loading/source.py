@@ -130,10 +130,9 @@ def _by_path(model: str) -> ModelSource | None:
             f"model '{model}' is no language model; use `neurt-energy count` or `profile` for NIR"
         )
     if path.is_file():
-        raise ModelError(
-            f"model '{model}' is a file, and neither a config.json nor a .gguf; give the directory "
-            "that holds it"
-        )
+        is_json = path.suffix == ".json"
+        way = "rename a configuration to config.json" if is_json else "give the directory it is in"
+        raise ModelError(f"model '{model}' is a file, and neither a config.json nor a .gguf; {way}")
     return None
 
 

@@ -45,7 +45,7 @@ def run_servers(request: PlanRequest, profiles: tuple[HardwareProfile, ...]) -> 
     if request.prompt is None or request.generate is None:
         raise RequestError(
             f"the prices of '{profiles[0].name}' are of a server that answers requests; give "
-            "--prompt N and --generate N"
+            "--prompt N and --generate N (--generate 1 is the prefill alone)"
         )
     model = served_model(request.model, request.widths)
     if model.shape is not None:

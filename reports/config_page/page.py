@@ -10,6 +10,7 @@ from markupsafe import Markup
 from hwmodels import Op
 from reports.config_page.data import config_data
 from reports.kit.caveats import NOT_MODELLED
+from reports.kit.html import asset as shared_asset
 from reports.kit.html import content_policy, environment, shared_styles
 from reports.page.page import asset, embedded
 
@@ -37,7 +38,7 @@ def config_page(closed_form: str, models: Mapping[str, str], version: str) -> st
     Raises:
         OutputError: If what it holds has an infinity or NaN.
     """
-    texts = [*map(asset, BILL), closed_form, *map(_own, SCRIPTS)]
+    texts = [shared_asset("theme.js"), *map(asset, BILL), closed_form, *map(_own, SCRIPTS)]
     scripts = [Markup(text) for text in texts]
     styles = [Markup(text) for text in (*shared_styles(), *map(asset, STYLES), _own("config.css"))]
     return (

@@ -67,13 +67,6 @@ const config = (() => {
     counts: () => documents.counts(data.world, data.columns.counts, settings.counted(answer.data, answer.chosen), answer.chosen, answer.spiking ? ["asa", "ssa"] : ["asa"]),
   };
 
-  const THEMES = ["auto", "light", "dark"];
-  function theme() {
-    const root = document.documentElement;
-    root.dataset.theme = THEMES[(THEMES.indexOf(root.dataset.theme ?? "auto") + 1) % THEMES.length];
-    byId("theme").textContent = `Theme: ${root.dataset.theme}`;
-  }
-
   byId("form").addEventListener("submit", (event) => event.preventDefault());
   byId("reset").addEventListener("click", () => {
     update(asked.standard(data));
@@ -85,7 +78,7 @@ const config = (() => {
   byId("save-csv").addEventListener("click", () => save("energy.csv", text.energy(), "text/csv"));
   byId("save-toml").addEventListener("click", () => save(`${answer.view.profile.name}.toml`, text.toml(), "application/toml"));
   byId("save-counts").addEventListener("click", () => save("counts.csv", text.counts(), "text/csv"));
-  byId("theme").addEventListener("click", theme);
+  theme.button(byId("theme"));
   document.querySelector(".skip").addEventListener("click", (event) => {
     event.preventDefault(); // the part of the link after # keeps what is asked
     byId("main").focus();

@@ -11,7 +11,8 @@ const priced = (() => {
     };
   }
 
-  const read = remembered((text, name) => {
+  /* `known`: whether somebody says how wide weights are, so that any quantisation can be read. */
+  const read = remembered((text, name, known) => {
     let content;
     try {
       content = py.json(text);
@@ -19,7 +20,7 @@ const priced = (() => {
       throw new py.UserError(`This is no JSON: ${error.message}.`);
     }
     const shape = plan.read(content, name);
-    return { shape, checkpoint: closed.checkpoint(content, name, shape.tied), parameters: closed.parameters(shape) };
+    return { shape, checkpoint: closed.checkpoint(content, name, shape.tied, known), parameters: closed.parameters(shape) };
   });
 
   const count = remembered((model, question, name) =>
@@ -41,12 +42,13 @@ const priced = (() => {
     const text = state.model ? data.models[state.model] : state.config;
     if (!text.trim()) throw new py.UserError("Paste a config.json, or choose a model.");
     const name = state.model || "config.json";
-    const model = read(text, text, name);
+    const known = state.weights !== null;
+    const model = read(JSON.stringify([text, known]), text, name, known);
     const convertible = closed.has_conversion(model.shape);
     const spiking = convertible && state.spiking === "on";
     const question = { ...state, spiking };
     const counting = ["phase", "batch", "seq_len", "context", "prompt", "generate", "attention", "timesteps", "rate"];
-    const key = JSON.stringify([text, spiking, ...counting.map((one) => state[one])]);
+    const key = JSON.stringify([text, known, spiking, ...counting.map((one) => state[one])]);
     const { phases, said } = count(key, model, question, name);
     const base = data.profiles.find((profile) => profile.name === state.hw);
     const run = { phases, dataflow: null, latency_s: {}, intervals: {} };

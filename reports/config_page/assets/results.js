@@ -2,7 +2,7 @@
 const results = (() => {
   "use strict";
 
-  const { element, byId, energy, compact, percent, seconds, digits } = format;
+  const { element, byId, energy, compact, seconds, digits } = format;
   const CALLED = { asa: "analog", ssa: "spiking" };
 
   /* What energies are said for, and how many of it there are. */
@@ -74,11 +74,10 @@ const results = (() => {
         [latency === null ? "the hardware has no rates" : `latency; ${rate}`, latency === null ? "time not known" : seconds(latency)]);
     });
     if (spiking) {
-      const saved = parts.BOUNDS.map((bound) => settings.saved(answer.data, view, bound).saving);
-      const plain = settings.saved(answer.data, view, "compute").saving;
-      made.push(card("Saved by spikes, at this rate",
-        ["of the whole bill, fused to unfused", saved.includes(null) ? "not known: something has no price" : between(...saved, percent), true],
-        ["of MACs and ACs alone, as most papers count", plain === null ? "not known" : percent(plain)]));
+      const saved = (accounting) => format.saved(settings.saved(answer.data, view, accounting).saving);
+      made.push(card("With spikes, at this rate",
+        ...parts.BOUNDS.map((bound) => [`of the whole bill, ${bound}`, saved(bound), true]),
+        ["of MACs and ACs alone, as most papers count", saved("compute")]));
     }
     byId("cards").replaceChildren(...made);
   }

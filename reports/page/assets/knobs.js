@@ -169,7 +169,7 @@ const knobs = (() => {
       before.set(entry, { record: knob.record, was: [...(before.get(entry)?.was ?? []), was] });
     }
     for (const [entry, { record, was }] of before) {
-      const source = `changed in the what-if panel from ${was.join(", ")}`;
+      const source = `changed on a page of neurt-energy from ${was.join(", ")}`;
       entry.source = record?.source ? `${source} (${record.source})` : source;
       entry.note = record?.note ?? "";
       entry.evidence = "unverified";

@@ -45,14 +45,14 @@ const settings = (() => {
     if (!changed.length && !told.length) return made;
     for (const [name, now] of told) {
       made.assumptions.push(
-        `The ${name} was changed in the what-if panel of a report from ${base[name]} to ${now}.`,
+        `The ${name} was changed on a page of neurt-energy from ${base[name]} to ${now}.`,
       );
     }
     made.name = `${base.name}-what-if`;
-    made.title = `${base.title}, changed in the what-if panel`;
+    made.title = `${base.title}, changed on a page`;
     if (changed.length)
       made.assumptions.push(
-        `Changed in the what-if panel of a report: ${changed
+        `Changed on a page of neurt-energy: ${changed
           .map((knob) => `${knob.key} from ${knobs.shown(knob, knob.value)} to ${knobs.shown(knob, chosen.changes[knob.key])}`)
           .join("; ")}.`,
       );
@@ -126,10 +126,9 @@ const settings = (() => {
   /* Both bills of the run under some settings. */
   function bills(data, chosen) {
     const [run, what] = [counted(data, chosen), priced(data, chosen)];
-    return {
-      asa: bill.side(data.world, run, "asa", what),
-      ssa: bill.side(data.world, run, "ssa", what),
-    };
+    const asa = bill.side(data.world, run, "asa", what);
+    const isAlone = data.run.phases.every((phase) => phase.ssa === phase.asa); // no spiking side
+    return { asa, ssa: isAlone ? asa : bill.side(data.world, run, "ssa", what) };
   }
 
   const priced = (data, chosen) => ({

@@ -63,7 +63,7 @@ def test_the_config_that_transformers_writes_is_read(tiny_gpt2: GPT2LMHeadModel)
     assert shape == Shape(2, 32, 4, 128, 101, 64)
 
 
-@pytest.mark.parametrize("kind", ["bert", None, 3, ["gpt2"]])
+@pytest.mark.parametrize("kind", ["bert", 3, ["gpt2"]])
 def test_another_architecture_is_refused_by_name(kind: object) -> None:
     assert refused(ShapeError, read_shape, GOOD | {"model_type": kind}, "mine") == (
         f"model 'mine' is a {kind!r}, which is no decoder of a known family; `neurt-energy count` "
@@ -72,9 +72,10 @@ def test_another_architecture_is_refused_by_name(kind: object) -> None:
     )
 
 
-def test_a_config_without_a_model_type_is_refused() -> None:
-    with pytest.raises(ShapeError, match="model 'mine' is a None"):
-        read_shape({}, "mine")
+@pytest.mark.parametrize("config", [{}, GOOD | {"model_type": None}], ids=["absent", "null"])
+def test_a_config_without_a_model_type_is_refused(config: dict[str, object]) -> None:
+    with pytest.raises(ShapeError, match="model 'mine' does not say its 'model_type'"):
+        read_shape(config, "mine")
 
 
 @pytest.mark.parametrize("key", ["n_layer", "n_embd", "n_head"])

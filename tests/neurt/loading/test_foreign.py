@@ -94,7 +94,7 @@ def test_an_encoder_that_is_configured_as_a_decoder_is_one(directory: Callable[.
 @pytest.mark.parametrize(
     ("config", "kind", "said"),
     [
-        ({"hidden_size": 8}, ShapeError, "is a None, which is no decoder"),
+        ({"hidden_size": 8}, ShapeError, "does not say its 'model_type'"),
         ({"model_type": "foo"}, ShapeError, "is a 'foo', which is no decoder"),
         ({"model_type": "llama", "num_attention_heads": 0}, ShapeError, r"must be an integer >= 1"),
         (

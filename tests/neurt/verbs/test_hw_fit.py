@@ -352,7 +352,9 @@ def test_other_commands_and_other_profiles_refuse_each_other(
     fitted(tmp_path)
     capsys.readouterr()
     words = ["plan", "--model", "gpt2-small", "--hw"]
-    assert "give --prompt N and --generate N" in refusal(capsys, *words, "mine.toml")
+    assert "give --prompt N and --generate N (--generate 1 is the prefill alone)" in refusal(
+        capsys, *words, "mine.toml"
+    )
     assert "--gpus has no effect on '45nm'" in refusal(capsys, *words, "45nm", "--gpus", "2")
     priced = refusal(capsys, "map", "--model", "gpt2-small", "--hw", "mine.toml")
     assert "none of an operation; it is for `plan` with --prompt and --generate" in priced

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -191,6 +192,7 @@ def test_a_configuration_is_pasted_and_a_link_keeps_it(opened: Opened) -> None:
         ("[]", "a configuration is an object"),
         ('{"model_type": "t5"}', "is no decoder of a known family"),
         (json.dumps(CONFIGS["llama"] | {"hidden_size": 0}), "'hidden_size' (= 0) must be an"),
+        ('{"hidden_size": 8}', "does not say its 'model_type'"),
         ("", "Paste a config.json"),
     ],
 )
@@ -204,6 +206,47 @@ def test_what_cannot_be_planned_is_refused_in_a_sentence(
     assert tab.get_by_role("button", name="Download CSV").is_disabled()
     tab.get_by_label("Model", exact=True).select_option("gpt2-small")
     assert tab.locator("#results").is_visible()
+
+
+def test_a_quantisation_without_known_bits_asks_for_them(opened: Opened) -> None:
+    tab = opened()
+    config = CONFIGS["llama"] | {"quantization_config": {"quant_method": "aqlm"}}
+    tab.get_by_label("config.json").first.fill(json.dumps(config))
+    assert "whose bits per weight are not known" in tab.locator("#fault").inner_text()
+    tab.get_by_label("Weights, bits").fill("4.5")
+    assert tab.locator("#fault").inner_text() == ""
+    assert tab.locator("#results").is_visible()
+
+
+def test_a_saving_is_a_verb_at_each_bound(opened: Opened) -> None:
+    """Never as a negative number: 16 events of 0.93 pJ are more than a product of 4.6 pJ."""
+    for link, verb in (("rate=0.05", "saves {}"), ("rate=1&timesteps=16", "costs {} more")):
+        said = answer(opened(f"#{link}")).partition("With spikes")[2]
+        verb = verb.format(r"[\d.]+\s%")
+        assert re.search(rf"{verb}\s+of the whole bill, fused\s+{verb}\s+of .* unfused", said), said
+        assert not re.search(r"[-\u2212]\d", said)
+
+
+def test_on_a_phone_the_answer_stands_before_the_questions(opened: Opened) -> None:
+    tab = opened(viewport=PHONE)
+    cards, form, bars = (top(tab, one) for one in ("#cards", "#form", "#bars"))
+    assert cards < form < bars
+    tab.get_by_label("Batch").fill("0")
+    tab.get_by_label("KV cache, bits").scroll_into_view_if_needed()
+    assert 0 <= top(tab, "#fault") < PHONE["height"]  # what is wrong stays in sight
+
+
+def top(tab: Page, place: str) -> float:
+    return float(tab.locator(place).evaluate("(one) => one.getBoundingClientRect().top"))
+
+
+def test_the_theme_goes_round(opened: Opened) -> None:
+    tab = opened()
+    button = tab.get_by_role("button", name="Theme")
+    for theme in ("light", "dark", "auto"):
+        button.click()
+        assert button.inner_text() == f"Theme: {theme}"
+        assert tab.evaluate("document.documentElement.dataset.theme") == theme
 
 
 def test_numbers_out_of_bounds_are_refused_and_nothing_old_is_shown(opened: Opened) -> None:
@@ -230,6 +273,7 @@ def test_downloads_are_read_by_price_with_the_same_totals(opened: Opened, tmp_pa
         download.value.save_as(files[name])
     profile = HardwareProfile.model_validate(tomllib.loads(files["chip.toml"].read_text()))
     assert profile.widths.weights == 8
+    assert "on a page of neurt-energy" in profile.assumptions[-1]  # and of no report
     assert profile.prices == load_profile("45nm").prices
     out = tmp_path / "priced"
     words = [str(files["counts.csv"]), "--hw", str(files["chip.toml"]), "--out", str(out)]

@@ -77,10 +77,10 @@ def test_a_changed_number_says_what_it_was(evaluate: Evaluate, run: Run) -> None
     mac, dram, sram = found["prices"]["mac"], found["memory"]["dram"], found["memory"]["sram"]
     assert (mac["pj"], mac["evidence"]) == (2.5, "unverified")
     assert mac["source"] == (
-        f"changed in the what-if panel from 4.6 pJ ({original['prices']['mac']['source']})"
+        f"changed on a page of neurt-energy from 4.6 pJ ({original['prices']['mac']['source']})"
     )
     assert (dram["read_pj_per_byte"], dram["write_pj_per_byte"]) == (100, 162.5)
-    assert dram["source"].startswith("changed in the what-if panel from read 162.5 pJ/B (")
+    assert dram["source"].startswith("changed on a page of neurt-energy from read 162.5 pJ/B (")
     # twice 1.25, 2.5 and 12.5 pJ per byte
     assert [pj for _, pj in sram["curve"]] == [2.5, 5.0, 25.0]
     assert sram["capacity_bytes"] == 2**20
@@ -94,17 +94,17 @@ def test_a_machine_says_what_it_was(evaluate: Evaluate, run: Run) -> None:
     assert (found["fusion"], found["encoding"]) == ("unfused", "packed")
     assert found["widths"] == {"accumulators": 32, "vectors": 16}
     assert found["delivery"]["source"].startswith(
-        "changed in the what-if panel from mac_reuse 2048, event_reuse 2048 (Horowitz"
+        "changed on a page of neurt-energy from mac_reuse 2048, event_reuse 2048 (Horowitz"
     )
     assert found["bandwidth"]["dram"] == {
         "bytes_per_second": 25.6e9,
-        "source": "changed in the what-if panel from none",
+        "source": "changed on a page of neurt-energy from none",
         "evidence": "unverified",
         "note": "",
     }
     assert found["assumptions"][-2:] == [
-        "The fusion was changed in the what-if panel of a report from fused to unfused.",
-        "Changed in the what-if panel of a report: encoding from cheapest to packed; "
+        "The fusion was changed on a page of neurt-energy from fused to unfused.",
+        "Changed on a page of neurt-energy: encoding from cheapest to packed; "
         "widths.vectors from as values to 16 bits; delivery.mac_reuse from 2048 to 1; "
         "delivery.event_reuse from 2048 to 8; bandwidth.dram from none to 25.6 GB/s.",
     ]
@@ -114,7 +114,7 @@ def test_an_unpriced_operation_can_be_given_a_price(evaluate: Evaluate, run: Run
     found = evaluate(PROFILE, [page_data(run), "hw=loihi&prices.mac=5"])
     assert found["prices"]["mac"] == {
         "pj": 5,
-        "source": "changed in the what-if panel from no price",
+        "source": "changed on a page of neurt-energy from no price",
         "evidence": "unverified",
         "note": "",
         "others": [],
