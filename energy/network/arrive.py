@@ -67,7 +67,9 @@ class Events:
             return
         events = sum(x.events for x in parts if x is not None)
         planes = [x.planes for x in parts if x is not None and x.planes is not None]
-        both = planes[0] + planes[1] if len(planes) == 2 else None
+        # A storage may have been looked at as maps of another size than its partner.
+        alike = len(planes) == 2 and planes[0].size == planes[1].size
+        both = planes[0] + planes[1] if alike else None
         self._put(out, _Seen(spikes, _version(out), out.numel(), events, both))
 
     def _known(self, tensor: Tensor) -> _Seen | None:
