@@ -375,7 +375,7 @@ def test_quiet_says_nothing_but_errors(tiny: Path, capsys: pytest.CaptureFixture
 def test_pictures_and_page_are_written_as_asked(tiny: Path) -> None:
     assert main([*TINY, *BARE, "--quiet"]) == 0
     suffixes = {path.suffix for path in (tiny / "out").iterdir()}
-    assert suffixes == {".csv", ".md", ".json"}
+    assert suffixes == {".csv", ".md", ".json", ".bib"}
     more = ["--pictures", "svg", "--force", "--quiet"]
     assert main([*TINY, *more]) == 0
     assert {path.suffix for path in (tiny / "out").iterdir()} == suffixes | {".svg", ".html"}
