@@ -44,7 +44,7 @@ def beside_picture(lines: Sequence[Line]) -> Figure:
         _panel(axes, rows)
         if known:
             axes.set_xscale("log")
-            axes.set_xlim(min(known) / 1.8, max(known) * 6)
+            axes.set_xlim(min(known) / 1.8, max(known) * 12)
             axes.xaxis.set_major_formatter(FuncFormatter(lambda joules, _: energy(1e12 * joules)))
             axes.xaxis.set_minor_formatter(NullFormatter())
     found[-1, 0].set_xlabel("logarithmic")

@@ -120,7 +120,7 @@ def _panel(axes: Axes, bill: PhaseBill, top: float) -> None:
     axes.set_xticks([x + _WIDTH / 2 for x in _EDGES], ["analog (ASA)", "spiking (SSA)"])
     axes.get_xticklabels()[1].set_color(SPIKING)
     axes.set_xlim(0, 2)
-    axes.tick_params(axis="x", length=0)
+    axes.tick_params(axis="x", length=0, pad=8)  # clear of the 0 % of the axis beside it
     axes.set_title(f"{bill.phase}, new tokens per sequence: {bill.tokens:,}")
     axes.grid(axis="x", visible=False)
 

@@ -6,12 +6,11 @@ import matplotlib as mpl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matplotlib.figure import Figure
 from matplotlib.font_manager import FontEntry, FontProperties, findfont, fontManager
 
 from reports.kit import fonts
 from reports.kit.fonts import FAMILY, advance, families_for
-from reports.kit.style import save, styled, titled
+from reports.kit.style import save, sheet, styled, titled
 
 #: U+1D49C, a calligraphic A, is in STIX, which matplotlib brings along, and not in DejaVu Sans.
 SCRIPT = "\U0001d49c"
@@ -19,10 +18,10 @@ SCRIPT = "\U0001d49c"
 
 def bytes_of(name: str, path: Path) -> bytes:
     with styled():
-        figure = Figure((2, 2), layout="constrained")
-        figure.add_subplot().set_yticks([0, 1], [name, "45nm"])
-        titled(figure, f"a {name}", "of a chip")
-    save(figure, path)
+        drawn = sheet(2, 2)
+        drawn.body.subplots().set_yticks([0, 1], [name, "45nm"])
+        titled(drawn, f"a {name}", "of a chip")
+    save(drawn.figure, path)
     return path.read_bytes()
 
 
@@ -79,14 +78,14 @@ def test_the_font_comes_with_matplotlib() -> None:
 
 def test_control_characters_are_written_as_their_escapes(tmp_path: Path) -> None:
     evil = "a\x1b]0;b\u202ec"
-    figure = Figure()
-    axes = figure.add_subplot()
+    sheet_ = sheet(4, 3)
+    axes = sheet_.body.subplots()
     axes.barh([0], [1], label=evil)
     axes.set_yticks([0], [evil])
     axes.set_title(evil)
     axes.legend()
-    titled(figure, evil)
-    save(figure, tmp_path / "picture.svg")
+    titled(sheet_, evil)
+    save(sheet_.figure, tmp_path / "picture.svg")
     drawn = (tmp_path / "picture.svg").read_text(encoding="utf-8")
     assert not {"\x1b", "\u202e"} & set(drawn)
     # The tick, the titles of the axes and of the picture, the legend; and letters stay as they are.
