@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from html.parser import HTMLParser
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from browsers import browser as browser
+from browsers import violations
 from exported import witness
 
 from neurt.verbs.commands import COMMANDS
 from neurt.verbs.flags import flag_fields
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).parents[1]
-AXE = (ROOT / "tests/vendor/axe.min.js").read_text(encoding="utf-8")
-CHROMIUM = shutil.which("chromium")
 #: One page of each kind, for what takes a second each.
 LOOKED_AT = ("index.html", "method/counting.html", "reference/commands.html", "search.html")
 
@@ -101,20 +98,6 @@ def test_every_command_has_a_section_with_its_flags(site: Path) -> None:
             assert field.option in found[command.name], (command.name, field.option)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if find_spec("playwright") is None:
-        pytest.skip("needs the package playwright: pip install 'neurt-energy[test]'")
-    if CHROMIUM is None:
-        pytest.skip("needs the browser chromium: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield running
-        running.close()
-
-
 def test_the_search_works_from_disk(site: Path, browser: Browser) -> None:
     tab = browser.new_page()
     tab.goto(f"{(site / 'search.html').as_uri()}?q=dataflow")
@@ -122,15 +105,6 @@ def test_the_search_works_from_disk(site: Path, browser: Browser) -> None:
     links = [one.get_attribute("href") or "" for one in tab.locator("#search-results li a").all()]
     assert any("method/memory" in link for link in links)
     tab.close()
-
-
-def grave(tab: Page) -> list[object]:
-    tab.evaluate(AXE)
-    found = tab.evaluate("() => axe.run({ resultTypes: ['violations'] })")
-    return [
-        (violation["id"], [node["html"][:150] for node in violation["nodes"]][:3])
-        for violation in found["violations"]
-    ]
 
 
 @pytest.mark.parametrize("width", [390, 1280])
@@ -143,6 +117,6 @@ def test_nobody_is_kept_out(site: Path, browser: Browser, scheme: str, width: in
     tab = context.new_page()
     for name in LOOKED_AT:
         tab.goto((site / name).as_uri())
-        assert grave(tab) == [], name
+        assert violations(tab) == [], name
         assert tab.evaluate("document.documentElement.scrollWidth") <= width, name
     context.close()

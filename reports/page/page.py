@@ -38,6 +38,7 @@ SCRIPTS = (
     "settings.js",
     "documents.js",
     "format.js",
+    "downloads.js",
     "charts.js",
     "bars.js",
     "tables.js",

@@ -2,16 +2,13 @@
 const config = (() => {
   "use strict";
 
-  const { element, byId } = format;
+  const { byId } = format;
+  const { said, save, copy } = downloads;
   document.documentElement.classList.add("scripted");
   const embedded = JSON.parse(byId("data").textContent);
   const data = { ...embedded, models: Object.fromEntries(embedded.models) };
   let state = asked.standard(data);
   let answer = null;
-
-  const said = (text) => {
-    byId("said").textContent = text;
-  };
 
   function update(next, source = null) {
     state = next;
@@ -42,22 +39,6 @@ const config = (() => {
     const { state: next, unknown } = asked.parsed(data, text);
     update(next);
     said(unknown.length ? `The link names ${unknown.join(", ")}, which this page does not have or cannot take; that part is left out.` : "");
-  }
-
-  function save(name, text, type) {
-    const link = element("a", { href: URL.createObjectURL(new Blob([text], { type })), download: name });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-    said(`${name} downloaded.`);
-  }
-
-  async function copy() {
-    try {
-      await navigator.clipboard.writeText(location.href);
-      said("Link copied.");
-    } catch {
-      said("The browser does not let this page copy; the address bar has the link.");
-    }
   }
 
   const sides = () => (answer.spiking ? [answer.view.asa, answer.view.ssa] : [answer.view.asa]);

@@ -2,7 +2,8 @@
 const page = (() => {
   "use strict";
 
-  const { element, byId } = format;
+  const { byId } = format;
+  const { said, save, copy } = downloads;
   document.documentElement.classList.add("scripted");
   const data = settings.loaded(JSON.parse(byId("data").textContent));
   let chosen = settings.standard(data);
@@ -75,10 +76,6 @@ const page = (() => {
     if (key === "Escape" && byId("form").querySelector("[aria-invalid]")) update(chosen);
   });
 
-  const said = (text) => {
-    byId("said").textContent = text;
-  };
-
   function follow() {
     const text = location.hash.slice(1);
     if (text && !text.includes("=")) return;
@@ -87,23 +84,6 @@ const page = (() => {
     byId("link-note").textContent = unknown.length
       ? `The link names ${unknown.join(", ")}, which this page does not have or cannot take; that part is left out.`
       : "";
-  }
-
-  function save(name, text, type) {
-    const link = element("a", { href: URL.createObjectURL(new Blob([text], { type })), download: name });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-    said(`${name} downloaded.`);
-  }
-
-  async function copy() {
-    const link = location.href;
-    try {
-      await navigator.clipboard.writeText(link);
-      said("Link copied.");
-    } catch {
-      said(`The browser does not let this page copy; the address bar has the link: ${link}`);
-    }
   }
 
   function repaint() {
