@@ -59,9 +59,11 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
     ),
     "reports": (
         {"kit"},
-        {"breakeven", "hardware", "literature", "map", "quality", "roofline", "run"}
+        {"run"},
+        {"sources"},
+        {"breakeven", "hardware", "literature", "map", "quality", "roofline"}
         | {"sensitivity", "serving", "sizes", "training"},
-        {"reproduce", "sources", "views"},
+        {"reproduce", "views"},
         {"card"},
         {"count", "measured", "page", "shown"},
         {"compare", "config_page", "read", "write"},

@@ -25,6 +25,9 @@ from hwmodels.errors import UserError
 #: Energy of one access to a memory of so many 32-bit words, in picojoules.
 MemoryPrice = Callable[[int], float]
 
+#: The work, as reports cite it.
+SOURCE = "Lemaire et al., ICONIP 2022, arXiv 2210.13107"
+
 #: Parts of the energy of a layer.
 PARTS = ("operations", "addressing", "in_out", "weights", "potentials")
 

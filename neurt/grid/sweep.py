@@ -52,7 +52,9 @@ def run_sweep(request: SweepRequest, progress: Progress = silent, say: Say = sil
     say_elsewhere(store.directory, tasks, say)
     workers = request.jobs if request.ray is None else None
     points = work_through(tasks, store, engine, "evaluating", request.out, progress, say, workers)
-    return Sweep(tuple(row for rows in points for row in rows))
+    priced = [request.siblings(precision).values() for precision in ("int8", "fp16")]
+    profiles = (*request.profiles(), *(profile for found in priced for profile in found))
+    return Sweep(tuple(row for rows in points for row in rows), profiles)
 
 
 def evaluate_point(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from rich.console import Console
 
 from energy import Counts, bill_of
 from energy.counts.file import by_variant, counts_bytes, read_csv
+from energy.literature.lemaire import SOURCE as LEMAIRE_SOURCE
 from energy.table import Table
 from hwmodels import HardwareProfile, Room
 from neurt.requests.base import RequestError
@@ -24,9 +25,39 @@ def run(request: PriceRequest, console: Console) -> object:
     name, price = ("energy", _bill) if request.accounting == "bill" else ("lemaire", _lemaire)
     path, notes = request.out / f"{name}.csv", Notes(console)
     check_free(request.out, path.name, f"bill ({path.name})", request.force, [request.counts])
+    _check_sources(request)
     table = price(read_csv(request.counts, notes), path, request, console, notes)
-    console.print(f"Written to {path}", markup=False)
+    texts = [LEMAIRE_SOURCE] if request.accounting != "bill" else []
+    _write_sources(request, request.profiles(), path, console, texts)
     return {name: table, "notes": notes}
+
+
+def _check_sources(request: PriceRequest) -> None:
+    """Make sure that the sources of another result stay."""
+    if _in_a_directory(request):
+        check_free(request.out, "sources.bib", "result's sources (sources.bib)", request.force)
+
+
+def _write_sources(
+    request: PriceRequest,
+    profiles: Sequence[HardwareProfile],
+    path: Path,
+    console: Console,
+    others: Iterable[str] = (),
+) -> None:
+    """Write `sources.bib` beside a table in a directory of its own, and say what was written."""
+    if not _in_a_directory(request):
+        console.print(f"Written to {path}", markup=False)
+        return
+    from reports.sources.run import write_sources
+
+    write_sources(profiles, request.out, others)
+    console.print(f"Written to {path}, with the sources of its prices beside it", markup=False)
+
+
+def _in_a_directory(request: PriceRequest) -> bool:
+    """Whether `--out` was given; the directory where somebody stands holds files of all kinds."""
+    return "out" in request.model_fields_set
 
 
 def _bill(
@@ -67,6 +98,7 @@ def _machines(request: PriceRequest, console: Console) -> object:
 
     path, notes = request.out / "machines.csv", Notes(console)
     check_free(request.out, path.name, f"comparison ({path.name})", request.force, [request.counts])
+    _check_sources(request)
     stored = StoredWidths(request.widths)
     sides = [list(map(stored.rows, side)) for side in read_sides(request.counts, notes)]
     asa, ssa = (
@@ -80,7 +112,7 @@ def _machines(request: PriceRequest, console: Console) -> object:
     )
     write_machines(asa, ssa, path)
     print_machines(asa, ssa, console)
-    console.print(f"Written to {path}", markup=False)
+    _write_sources(request, request.machines(), path, console)
     return {"comparison": LABEL, "machines": machines_table(asa, ssa), "notes": notes}
 
 

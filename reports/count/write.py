@@ -16,6 +16,7 @@ from reports.kit.parts import BOUNDS
 from reports.kit.pictures import Pictures, draw
 from reports.kit.slugs import slugs
 from reports.run.summary import counts_summary, sha256
+from reports.sources.run import write_sources
 from reports.views.tables import write_prices
 
 #: Version of `count.json`.
@@ -23,7 +24,7 @@ FORMAT = 1
 
 
 def write_count(run: CountRun, out: Path, *, pictures: Pictures = Pictures.ALL) -> list[Path]:
-    """Write the tables, a picture for each hardware, and `count.json`.
+    """Write the tables, a picture for each hardware, the sources of prices, and `count.json`.
 
     `counts.csv` is what `neurt-energy price` takes.
     """
@@ -37,6 +38,7 @@ def write_count(run: CountRun, out: Path, *, pictures: Pictures = Pictures.ALL) 
         for bill, slug in zip(run.estimates.values(), slugs(run.estimates), strict=True):
             figure = partial(count_components, bill, run.title, run.subtitle)
             files += draw(figure, out / f"components_{slug}", pictures)
+    files.append(write_sources(run.profiles, out))
     about = {"sha256": {"counts.csv": sha256(text.encode())}, **summary(run)}
     files.append(write_json(out / "count.json", about))
     return files

@@ -14,6 +14,7 @@ from energy.compare.equal_quality import Point as CurvePoint
 from energy.compare.equal_quality import cost_at
 from energy.table import Column, Table
 from energy.words import change, number, percent
+from hwmodels import HardwareProfile
 from reports.kit.parts import ACCOUNTING_NAMES
 from reports.quality.baselines import lines
 from reports.quality.evaluation import Evaluation
@@ -82,6 +83,8 @@ class Sweep:
 
     #: one per conversion or baseline and hardware, with the columns of `MEASURED`
     points: tuple[Point, ...]
+    #: all that it is priced on, in any precision; empty where nobody said
+    profiles: tuple[HardwareProfile, ...] = ()
 
     @property
     def hardware(self) -> list[str]:

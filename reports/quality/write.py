@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from energy.counts.file import to_csv
+from reports.kit.caveats import PUBLISHED_SOURCE
 from reports.kit.files import prepare_directory, write_json, write_text
 from reports.kit.pictures import Pictures, draw
 from reports.quality.baselines_table import baselines_table
@@ -14,6 +15,7 @@ from reports.quality.curves import curves, curves_table
 from reports.quality.evaluation import Evaluation
 from reports.quality.sweep import Sweep, sweep_table
 from reports.quality.table import layers_table, quality_table
+from reports.sources.run import form_sources, write_sources
 
 
 def write_quality(
@@ -23,7 +25,7 @@ def write_quality(
     *,
     pictures: Pictures = Pictures.ALL,
 ) -> list[Path]:
-    """Write `quality.csv`, `quality_layers.csv`, `counts.csv`, the picture and `run.json`.
+    """Write `quality.csv`, `quality_layers.csv`, `counts.csv`, picture, sources and `run.json`.
 
     With baselines also `quality_baselines.csv`, and `quality_curves.csv` where they make curves.
     """
@@ -45,6 +47,8 @@ def write_quality(
 
         progress("picture")
         files += draw(partial(quality_picture, evaluation), out / "quality", pictures)
+    priced = [*evaluation.profiles, *evaluation.at.values()]
+    files.append(write_sources(priced, out, form_sources(evaluation.conversion["form"])))
     facts = {
         "command": "evaluate",
         "created": evaluation.created,
@@ -60,7 +64,10 @@ def write_quality(
 
 
 def write_sweep(sweep: Sweep, directory: Path, *, pictures: Pictures = Pictures.ALL) -> list[Path]:
-    """Write `sweep.csv` and, for each hardware, `pareto_HW.png` and `.svg`."""
+    """Write `sweep.csv`, `pareto_HW.png` and `.svg` for each hardware, and the sources.
+
+    They are those of the prices and of the published point in the pictures.
+    """
     prepare_directory(directory)
     files = [write_text(directory / "sweep.csv", sweep_table(sweep).to_csv())]
     if pictures is not Pictures.NONE:
@@ -70,4 +77,8 @@ def write_sweep(sweep: Sweep, directory: Path, *, pictures: Pictures = Pictures.
             stem = directory / f"pareto_{hw}"
             drawn = partial(pareto_picture, sweep.on(hw), sweep.baselines_on(hw))
             files += draw(drawn, stem, pictures)
+    if sweep.profiles:
+        forms = dict.fromkeys(point["form"] for point in sweep.points)
+        texts = [PUBLISHED_SOURCE, *(text for form in forms for text in form_sources(form))]
+        files.append(write_sources(sweep.profiles, directory, texts))
     return files

@@ -19,6 +19,7 @@ from reports.kit.parts import BOUNDS
 from reports.kit.pictures import Pictures, draw
 from reports.kit.table import escaped, print_sentence, print_table, to_markdown
 from reports.reproduce.rows import Line, Reproduction, against, model_saving, stands
+from reports.sources.run import form_sources, sources_bib
 
 _LOW, _HIGH = (f"{100 * share:.2f}" for share in PUBLISHED_SAVING)
 
@@ -199,7 +200,7 @@ def print_reproduction(reproduction: Reproduction, console: Console) -> None:
 def write_reproduction(
     reproduction: Reproduction, directory: Path, *, pictures: Pictures = Pictures.ALL
 ) -> list[Path]:
-    """Write `reproduce.csv`, `.md`, `.tex`, `.png` and `.svg`."""
+    """Write `reproduce.csv`, `.md`, `.tex`, `.png` and `.svg`, and the sources."""
     prepare_directory(directory)
     files = [
         write_text(directory / "reproduce.csv", reproduction.table.to_csv()),
@@ -211,4 +212,10 @@ def write_reproduction(
 
         figure = partial(reproduce_picture, reproduction)
         files += draw(figure, directory / "reproduce", pictures)
+    measured = reproduction.measured
+    forms = [
+        text for form in dict.fromkeys(x.form for x in measured) for text in form_sources(form)
+    ]
+    bib = sources_bib([x.run for x in measured], forms)
+    files.append(write_text(directory / "sources.bib", bib))
     return files

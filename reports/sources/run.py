@@ -1,12 +1,14 @@
-"""The sources of a run: of its prices, of the published figures beside it, of the method."""
+"""The sources of a result: of its prices, of the published figures beside it, of the method."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from hwmodels import HardwareProfile
 from reports.kit.caveats import PUBLISHED_SOURCE
+from reports.kit.files import write_text
 from reports.run.run import Run
 from reports.sources.bibtex import bibliography
 
@@ -25,13 +27,31 @@ def sources_bib(runs: Iterable[Run], others: Iterable[str] = ()) -> str:
     return bibliography([*texts, *others])
 
 
+def write_sources(
+    profiles: Iterable[HardwareProfile], directory: Path, others: Iterable[str] = ()
+) -> Path:
+    """Write `sources.bib` of numbers that rest on the prices of hardware.
+
+    Args:
+        profiles: The hardware, each once.
+        directory: Where to.
+        others: Citations of what stands beside them, as those of `form_sources`.
+    """
+    texts = [text for profile in profiles for text in profile_sources(profile)]
+    return write_text(directory / "sources.bib", bibliography([*texts, *others]))
+
+
+def form_sources(form: object) -> list[str]:
+    """Where a form of spike-based attention is from; nothing for one of this method."""
+    return [_SPIKFORMER] if form == "spikformer" else []
+
+
 def _texts(run: Run) -> Iterator[str]:
     """What a run cites, as the profiles and reports have it."""
     if not run.of_network:
         yield PUBLISHED_SOURCE
         spiking = run.settings.get("spiking")
-        if isinstance(spiking, Mapping) and spiking.get("form") == "spikformer":
-            yield _SPIKFORMER
+        yield from form_sources(spiking.get("form") if isinstance(spiking, Mapping) else None)
     for profile in (*run.profiles, *run.int8.values()):
         yield from profile_sources(profile)
 

@@ -41,6 +41,7 @@ def test_a_count_is_printed_written_and_can_be_priced_again(
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "counts.csv",
         "energy.csv",
+        "sources.bib",
         "count.json",
         *(f"components_{hw}.{kind}" for hw in ("45nm", "loihi") for kind in ("png", "svg")),
     }

@@ -70,7 +70,7 @@ def test_a_family_that_is_not_converted_is_planned_alone(
     assert "125,239,296 parameters.\n" in said
     assert "OPT is not converted to spikes: the analog model, in closed form.\n" in said
     files = {path.name for path in Path("out").iterdir()}
-    assert files == {"counts.csv", "energy.csv", "count.json"}
+    assert files == {"counts.csv", "energy.csv", "sources.bib", "count.json"}
     about = json.loads((Path("out") / "count.json").read_text(encoding="utf-8"))
     assert about["command"] == "plan"
     assert about["settings"]["parameters"]["total"] == 125_239_296

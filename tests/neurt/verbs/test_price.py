@@ -226,3 +226,29 @@ def test_the_table_that_is_read_is_never_replaced(
     assert main(["price", str(read), "--hw", "45nm", "--out", str(tmp_path), "--force"]) == 1
     assert "is read, and what is written would replace it" in capsys.readouterr().err
     assert table.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.usefixtures("price")
+def test_the_sources_of_the_prices_stand_beside_a_table_in_a_directory(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["price", "counts.csv", "--hw", "45nm"]) == 0
+    assert not Path("sources.bib").exists()  # a directory of all kinds of files
+    assert main(["price", "counts.csv", "--hw", "loihi", "--out", "new"]) == 0
+    assert "Written to new/energy.csv, with the sources" in capsys.readouterr().out
+    written = Path("new/sources.bib").read_text(encoding="utf-8")
+    assert "davies2018" in written
+    assert "horowitz2014" not in written
+
+    lemaire = ["price", "counts.csv", "--hw", "45nm-int32", "--accounting", "lemaire"]
+    assert main([*lemaire, "--out", "new"]) == 1
+    assert "holds a result's sources (sources.bib); choose another" in capsys.readouterr().err
+    assert Path("new/sources.bib").read_text(encoding="utf-8") == written
+    assert main([*lemaire, "--out", "other"]) == 0
+    assert "lemaire2022" in Path("other/sources.bib").read_text(encoding="utf-8")
+
+    two = ["price", "counts.csv", "--asa-hw", "45nm", "--ssa-hw", "loihi", "--out", "two"]
+    assert main(two) == 0
+    both = Path("two/sources.bib").read_text(encoding="utf-8")
+    assert "davies2018" in both
+    assert "horowitz2014" in both

@@ -17,6 +17,7 @@ from reports.kit.files import OutputError
 pytestmark = pytest.mark.usefixtures("alone")
 
 FILES = ["reproduce.csv", "reproduce.md", "reproduce.tex", "reproduce.png", "reproduce.svg"]
+FILES += ["sources.bib"]
 
 
 def measured(point: ProfileRequest, _threads: int | None, _progress: Any) -> Measurement:
@@ -41,6 +42,9 @@ def test_the_table_is_printed_and_written_the_same_each_time(
         assert "weights: gpt2-nano made up" in said
         # 0.25 x 4 events per MAC at 0.9 / 4.6 of its price: 80.43 %, within 64.71 to 85.28
         assert "80.43" in said
+        cited = (out / "sources.bib").read_text(encoding="utf-8")
+        # The published range, the prices, and one of the two forms of attention.
+        assert all(key in cited for key in ("balaji2025", "horowitz2014", "zhou2022"))
         written.append({name: (out / name).read_bytes() for name in FILES})
     assert written[0] == written[1]
     # One for each form of the attention.

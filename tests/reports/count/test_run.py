@@ -67,9 +67,14 @@ def test_the_files_hold_the_whole_count(tmp_path: Path) -> None:
         "components_45nm.svg",
         "components_loihi.png",
         "components_loihi.svg",
+        "sources.bib",
         "count.json",
     ]
     assert read_csv(files[0]) == [replace(run.counts, uncounted={})]
+    cited = files[-2].read_text(encoding="utf-8")
+    assert "horowitz2014" in cited
+    assert "davies2018" in cited  # 45nm and Loihi
+    assert "balaji2025" not in cited  # no published saving stands beside one side
     about = json.loads(files[-1].read_text(encoding="utf-8"))
     assert about["sha256"]["counts.csv"] == sha256(files[0].read_bytes())
     assert about["unnamed"][0] == {"pattern": "h.*.fc", "layers": 2, "macs": 20}

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from hwmodels import load_profile
 from reports.kit.files import OutputError
+from reports.kit.pictures import Pictures
 from reports.quality.sweep import SWEEP, Sweep, pareto, sweep_table
 from reports.quality.sweep_terminal import front_table, print_sweep, telling_apart
 from reports.quality.write import write_sweep
@@ -141,6 +144,18 @@ def test_the_table_says_which_points_are_on_the_front(tmp_path: Path) -> None:
     assert [row["pareto"] for row in rows] == ["True", "False", "True", "False"]
     assert [row[SAVING] for row in rows] == ["0.9", "0.8", "0.7", ""]
     assert float(rows[0]["spiking_perplexity"]) == POINTS.points[0]["spiking_perplexity"]
+
+
+def test_the_sources_are_those_of_prices_forms_and_the_published_point(tmp_path: Path) -> None:
+    priced = replace(POINTS, profiles=(load_profile("loihi"),))
+    path = write_sweep(priced, tmp_path, pictures=Pictures.NONE)[-1]
+    assert path.name == "sources.bib"
+    cited = path.read_text(encoding="utf-8")
+    assert "davies2018" in cited
+    assert "balaji2025" in cited
+    assert "horowitz2014" not in cited
+    forms = {point["form"] for point in POINTS.points}
+    assert ("zhou2022" in cited) is ("spikformer" in forms)
 
 
 def test_a_directory_that_cannot_be_written_is_said(tmp_path: Path) -> None:

@@ -137,6 +137,7 @@ def test_the_files_are_written_and_hold_the_frames(
         "counts.csv",
         "quality.png",
         "quality.svg",
+        "sources.bib",
         "run.json",
     ]
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(

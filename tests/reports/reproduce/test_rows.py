@@ -167,7 +167,8 @@ def test_files_are_written_the_same_each_time(made: Made, tmp_path: Path) -> Non
         files = write_reproduction(made(hw=("45nm",)), tmp_path)
         contents.append({path.name: path.read_bytes() for path in files})
     assert contents[0] == contents[1]
-    assert sorted(contents[0]) == [f"reproduce.{x}" for x in ("csv", "md", "png", "svg", "tex")]
+    names = [f"reproduce.{x}" for x in ("csv", "md", "png", "svg", "tex")]
+    assert sorted(contents[0]) == [*names, "sources.bib"]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(contents[0])
 
 
