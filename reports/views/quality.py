@@ -13,7 +13,7 @@ def quality_in_words(quality: Closeness) -> str:
     few = quality.tokens < FEW_TOKENS
     sure = f", give or take {percent(quality.standard_error)}" if few else ""
     return (
-        f"perplexity {change(quality.perplexity_change)}{sure}, KL {quality.kl_nats:.3g} nats, on "
+        f"perplexity {change(quality.perplexity_change)}{sure}, KL {quality.kl_nats:.2g} nats, on "
         f"{quality.tokens:,} tokens"
     )
 
