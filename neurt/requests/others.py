@@ -141,7 +141,8 @@ class ReportRequest(Reported):
     group: ClassVar[str] = "model"
 
     runs: Annotated[tuple[Path, ...], Flag("RUN", positional=True)]
-    """the directory of a run; its run.json and counts.csv are read, and checked"""
+    """the directory of a run; its run.json (of a count, count.json) and counts.csv are read, and
+    checked"""
     compare: bool = False
     """one table, picture and page with a line for each run and hardware, in place of a report of
     each"""

@@ -12,11 +12,15 @@ from neurt.requests.others import ReportRequest
 from neurt.verbs.console import Notes, print_files
 from reports.compare.comparison import compare_runs, write_comparison
 from reports.compare.table import lines_table, print_comparison
-from reports.kit.files import OutputError
+from reports.count.latex import count_latex
+from reports.count.read import read_count
+from reports.count.terminal import print_count
+from reports.count.write import write_count
+from reports.kit.files import OutputError, write_text
 from reports.kit.parquet import check_parquet, write_parquet
 from reports.kit.slugs import slugs
 from reports.measured.lines import beside
-from reports.measured.one_sided import is_one_sided, one_sided
+from reports.measured.one_sided import is_count, is_one_sided, one_sided
 from reports.measured.table import beside_table, print_lines
 from reports.measured.table import lines_table as measured_table
 from reports.measured.write import write_beside
@@ -44,21 +48,30 @@ def run(request: ReportRequest, console: Console) -> object:
     directories = dict(zip(names, request.runs, strict=True))
     single = {name: where for name, where in directories.items() if is_one_sided(where)}
     _check_sides(request, single)
+    counts = {} if request.compare else {name: read_count(x) for name, x in single.items()}
     notes = Notes(console)
     runs = {name: read_run(x, notes) for name, x in directories.items() if name not in single}
     if request.compare:
         return _compare(request, runs, single, console)
+    several = len(directories) > 1
     rooflines = {name: decode_rooflines(one) for name, one in runs.items()}
     files: list[Path] = []
     for name, one in runs.items():
-        out = request.out if len(runs) == 1 else request.out / name
+        out = request.out / name if several else request.out
         with console.status(f"writing {name}"):
             files += write_report(one, out, pictures=request.pictures, page=request.page)
             files += write_rooflines(rooflines[name], out, pictures=request.pictures)
             files += write_run_parquet(one, out) if request.parquet else []
             files += [write_run_latex(one, out, request.latex_fit)] if request.latex else []
+    for name, count in counts.items():
+        out = request.out / name if several else request.out
+        files += write_count(count, out, pictures=request.pictures)
+        if request.latex:
+            files.append(write_text(out / "table.tex", count_latex(count, request.latex_fit)))
     for one in runs.values():
         print_run(one, console, details=request.details)
+    for count in counts.values():
+        print_count(count, console, details=request.details)
     print_files(files, request.out, console)
     return files
 
@@ -97,12 +110,22 @@ def _compare(
 
 def _check_sides(request: ReportRequest, single: Mapping[str, Path]) -> None:
     """Make sure that what has one side alone is asked for nothing that takes two."""
-    if single and not (request.compare and request.measured):
-        where = next(iter(single.values()))
-        raise RunError(
-            f"run '{where}' has one side alone, so nothing to save; put it beside measured systems "
-            "with --compare --measured, or price its counts.csv with `neurt-energy price`"
-        )
+    for where in () if request.compare and request.measured else single.values():
+        if request.compare:
+            raise RunError(
+                f"run '{where}' has one side alone, so no saving to compare; put it beside "
+                "measured systems with --compare --measured, or leave out --compare"
+            )
+        if not is_count(where):
+            raise RunError(
+                f"run '{where}' is a prediction of a server, whose report is what `plan` wrote; "
+                "put it beside measured systems with --compare --measured"
+            )
+        if request.parquet:
+            raise RunError(
+                f"run '{where}' has one side alone, and --parquet writes the tables of two; leave "
+                "it out, and read its counts.csv and energy.csv"
+            )
 
 
 def _check_out(request: ReportRequest) -> None:

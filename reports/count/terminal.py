@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from rich.console import Console
 
-from energy import Counts, Estimate
+from energy import Estimate
 from energy.bill.layer import ACCOUNTINGS
 from energy.table import Column, Table
 from energy.words import energy, integer, percent, unit_of
 from hwmodels import Op
+from reports.count.parts import PartLine, count_ranges, part_lines, range_in_words
 from reports.count.run import CountRun, part_pj
-from reports.kit.parts import BOUNDS, block_name, scopes
+from reports.kit.parts import BOUNDS, block_name
 from reports.kit.ran import print_ran
 from reports.kit.table import print_sentence, print_table
 from reports.kit.widths import print_widths
@@ -25,37 +24,6 @@ from reports.views.terminal import (
     print_unpriced,
     print_written,
 )
-
-
-@dataclass(frozen=True)
-class PartLine:
-    """One part of a model on one hardware; block and component are None for all."""
-
-    bill: Estimate
-    block: str | None
-    component: str | None
-
-    @cached_property
-    def amounts(self) -> tuple[float, float]:
-        """See `amounts`."""
-        return amounts(self.bill.counts.only(block=self.block, component=self.component))
-
-    def pj(self, accounting: str) -> float | None:
-        """Its energy; None where it has no price."""
-        return part_pj(self.bill, accounting, self.block, self.component)
-
-    def share(self, accounting: str) -> float | None:
-        """Of the energy of the model; None where either is unknown."""
-        part, whole = self.pj(accounting), part_pj(self.bill, accounting)
-        return part / whole if part is not None and whole else None
-
-    def moved(self, bound: str) -> float | None:
-        """Bytes that it moves through memory; None where something of it has no place."""
-        bill = self.bill.under(bound)
-        counted = bill.counted(self.block, self.component)
-        if any(op.buffer and op in counted for op in bill.unpriced):
-            return None
-        return bill.moved_bytes(self.block, self.component)
 
 
 def _energy(accounting: str) -> Column[PartLine]:
@@ -122,6 +90,7 @@ def print_count(
     for bill in run.estimates.values():
         print_unpriced(bill, console)
         print_sentence(_verdict(bill), console, "bold")
+        print_ranges(bill, console)
     print_written(written, console, "" if details else "--details prints all parts")
 
 
@@ -141,17 +110,11 @@ def part_table(bill: Estimate, components: bool) -> Table[PartLine]:
     """Each block, and the model: what was counted in it, and what it costs."""
     return Table(
         _COLUMNS,
-        [PartLine(bill, *scope) for scope in scopes(bill.counts, components=components)],
+        part_lines(bill, components=components),
         bill.profile.title,
         group=lambda row: row.block if components else "",
         strong=lambda row: row.block is None or (components and row.component is None),
     )
-
-
-def amounts(counts: Counts) -> tuple[float, float]:
-    """MACs, and other operations; what moves is neither."""
-    other = [op for op in Op if op.is_counted and op is not Op.MAC and op.group != "memory"]
-    return counts.total(Op.MAC), counts.total(*other)
 
 
 def _verdict(bill: Estimate) -> str:
@@ -166,6 +129,19 @@ def _verdict(bill: Estimate) -> str:
     ends = ", ".join(f"{energy((pj or 0) / counts.tokens)} {x}" for x, pj in totals.items())
     accumulates = f", {events:,.0f} accumulates" if events else ""
     return f"Per {unit} on {hw}: {ends} ({macs:,.0f} MACs{accumulates})."
+
+
+def print_ranges(bill: Estimate, console: Console) -> None:
+    """Print how far the constants may move the energy, at both bounds; nothing if unpriced."""
+    found = count_ranges(bill)
+    if found:
+        each = ", ".join(range_in_words(bound, one, bill.counts) for bound, one in found.items())
+        print_sentence(
+            f"If constants are off as far as sources differ (5 to 95 %): {each}.", console
+        )
+    for bound, one in found.items():
+        if one.leans:
+            print_sentence(f"{bound}: {one.leans}.", console)
 
 
 def _print_unnamed(run: CountRun, console: Console) -> None:

@@ -9,6 +9,7 @@ from energy import Estimate
 from energy.bill.layer import ACCOUNTINGS
 from energy.counts.file import to_csv
 from hwmodels import Op
+from reports.count.parts import count_ranges
 from reports.count.run import CountRun, part_pj
 from reports.kit.caveats import NOT_MODELLED
 from reports.kit.files import prepare_directory, write_json, write_text
@@ -70,6 +71,10 @@ def _bill_summary(bill: Estimate) -> dict[str, object]:
     return {
         "profile": bill.profile.model_dump(mode="json", exclude_none=True),
         **energies,
+        "ranges_pj": {
+            bound: {"low": one.low_pj, "high": one.high_pj, "weakest": str(one.weakest)}
+            for bound, one in count_ranges(bill).items()
+        },
         "static_pj": bill.static_pj,
         "pj_per_token": {
             bound: None if (pj := energies[f"{bound}_pj"]) is None else pj / tokens

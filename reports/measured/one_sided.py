@@ -97,6 +97,11 @@ def is_one_sided(directory: Path) -> bool:
     return not run and any(others)
 
 
+def is_count(directory: Path) -> bool:
+    """Whether such a directory holds a count, and no prediction of servers."""
+    return (directory / COUNT).is_file()
+
+
 def one_sided(name: str, directory: Path) -> list[Line]:
     """The energies per token of a count, or of servers.
 
@@ -107,7 +112,7 @@ def one_sided(name: str, directory: Path) -> list[Line]:
     Raises:
         RunError: If its file cannot be read, or is not what was written.
     """
-    where = COUNT if (directory / COUNT).is_file() else SERVERS
+    where = COUNT if is_count(directory) else SERVERS
     called = f"run '{directory}': {where}"
     content = parsed(read_bytes(directory, where), called)
     if where == COUNT:

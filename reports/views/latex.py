@@ -17,7 +17,7 @@ from reports.views.headline import Headline
 from reports.views.quality import quality_sentence
 
 #: Parts of a model, in short: for little room.
-PARTS = {"attention": "attention", "ffn": "FFN", None: "model"}
+PARTS: dict[str | None, str] = {"attention": "attention", "ffn": "FFN", None: "model"}
 #: Accountings, likewise.
 COUNTED = {COMPUTE_ONLY: "MACs, ACs", **{bound: bound for bound in BOUNDS}}
 

@@ -35,11 +35,14 @@ def test_sweep_keeps_its_points_where_the_same_command_finds_them(
     assert {path.name for path in out.iterdir()} == {
         "points",
         "sweep.csv",
+        "sources.bib",
         "pareto_45nm.png",
         "pareto_45nm.svg",
     }
     assert "tiny on 45nm: 1 point, those that none beats (analog perplexity " in first
-    written = "Written to runs/sweep-tiny: sweep.csv, pareto_45nm.png, pareto_45nm.svg\n"
+    written = (
+        "Written to runs/sweep-tiny: sweep.csv, pareto_45nm.png, pareto_45nm.svg, sources.bib\n"
+    )
     assert first.endswith(written)
 
     def evaluated(*_: object) -> None:

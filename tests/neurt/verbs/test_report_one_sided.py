@@ -81,13 +81,40 @@ def test_a_run_and_a_server_stand_beside_each_other(tiny: str, command: Ask) -> 
     assert "prediction" in Path("out/measured.md").read_text(encoding="utf-8")
 
 
-def test_what_has_one_side_has_no_report(tiny: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_count_has_a_report_of_one_side(tiny: str, command: Ask) -> None:
     planned(tiny, "mine", "--hw", "45nm", "--analog", "--seq-len", "4", "--pictures", "none")
-    for words in (["report", "mine"], ["report", "mine", "--compare"]):
-        assert main([*words, "--out", "out"]) == 1
-        said = capsys.readouterr().err
-        assert "run 'mine' has one side alone, so nothing to save; put it beside measured" in said
-        assert len(said.splitlines()) == 1
+    said = command("report", "mine", "--latex", "--pictures", "none", "--out", "out")
+    assert "If constants are off as far as sources differ (5 to 95 %)" in said
+    files = {path.name for path in Path("out").iterdir()}
+    assert files == {"counts.csv", "energy.csv", "sources.bib", "count.json", "table.tex"}
+    assert Path("out/count.json").read_bytes() == Path("mine/count.json").read_bytes()
+    assert r"\begin{table}" in Path("out/table.tex").read_text(encoding="utf-8")
+
+    command("report", "mine", "out", "--pictures", "none", "--out", "both")  # a directory each
+    assert {path.name for path in Path("both").iterdir()} == {"mine", "out"}
+
+
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        ("--compare", "one side alone, so no saving to compare; put it beside measured"),
+        ("--parquet", "one side alone, and --parquet writes the tables of two; leave it out"),
+    ],
+)
+def test_what_takes_two_sides_is_not_asked_of_one(
+    tiny: str, capsys: pytest.CaptureFixture[str], flag: str, said: str
+) -> None:
+    planned(tiny, "mine", "--hw", "45nm", "--analog", "--seq-len", "4", "--pictures", "none")
+    assert main(["report", "mine", flag, "--out", "out"]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert f"run 'mine' has {said}" in line
+
+
+def test_a_server_has_no_report(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("alone").mkdir()
+    Path("alone/serving.json").write_text("{}")
+    assert main(["report", "alone", "--out", "out"]) == 1
+    assert "run 'alone' is a prediction of a server, whose report is" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
