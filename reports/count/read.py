@@ -95,11 +95,16 @@ def _compare_energies(called: str, run: CountRun, stated: Mapping[str, _Billed])
     for (hw, bill), theirs in zip(run.estimates.items(), stated.values(), strict=True):
         for accounting in ACCOUNTINGS:
             pj, said = part_pj(bill, accounting), (theirs.model_extra or {}).get(f"{accounting}_pj")
-            both = isinstance(pj, float | int) and isinstance(said, float | int)
-            if not (math.isclose(pj, said, rel_tol=_SAME) if both else pj == said):
+            if not _alike(pj, said):
                 made = run.versions.get("neurt-energy", "of another version")
                 raise RunError(
                     f"{called} says {said} pJ ({accounting}) on {hw}, but its counts and prices "
                     f"give {pj}: it was edited, or neurt-energy {made} priced otherwise; price "
                     "counts.csv again with `neurt-energy price`"
                 )
+
+
+def _alike(ours: float | None, theirs: object) -> bool:
+    if ours is None or not isinstance(theirs, float | int):
+        return ours == theirs
+    return math.isclose(ours, theirs, rel_tol=_SAME)
