@@ -117,9 +117,11 @@ def _watch(
             os.kill(os.getpid(), signal.SIGKILL)
         if event == "os.rename" and kill == NEVER:
             made, place = Path(str(arguments[0])), Path(str(arguments[1])).absolute()
-            if made.is_file() and place.is_relative_to(out):
-                name = str(place.relative_to(out))
-                states.setdefault(name, []).append(digest(made.read_bytes()))
+            # A step of a stream is a folder, which is put in place as a whole.
+            inside = [made] if made.is_file() else [x for x in made.rglob("*") if x.is_file()]
+            for path in inside if place.is_relative_to(out) else ():
+                name = str(place.relative_to(out) / path.relative_to(made))
+                states.setdefault(name, []).append(digest(path.read_bytes()))
 
     return watch
 

@@ -33,6 +33,7 @@ from tests.fuzz.killed import NEVER, Kill, digest, passed, preload, run, said
 #: What may be wrong after a kill.
 KINDS = ("half files", "stale temporaries", "different ends", "failed ends")
 _REMAINS = ".neurt-energy-"
+_BEGUN = ".begun"  #: ends the name of a step of a stream that is being taken
 _MODEL = "--layers 1 --width 16 --heads 2 --vocabulary 262 --positions 32 --tokens 16 --batch 1"
 _LEARN = "--warmup-steps 1 --steps 4 --save-every 1"
 _SMALL = "--calibration-tokens 32 --hw 45nm"
@@ -54,7 +55,12 @@ COMMANDS = {
     "report": ("report run --pictures svg --out out", "--force"),
     "compare": ("report run other --compare --pictures svg --out out", "--force"),
     "convert": ("convert --model model --calibration-tokens 32 --window 16 --out out", ""),
+    "convert --stream": (
+        "convert --model model --calibration-tokens 32 --window 16 --stream --out out",
+        "",
+    ),
     "evaluate": (f"evaluate --model model {_TINY} --out out", ""),
+    "evaluate --stream": (f"evaluate --model model {_TINY} --stream --out out", ""),
     "sweep": (
         f"sweep --model model {_TINY} --forms softmax --codes pow2 --timesteps 1 2 --thresholds 1 "
         "--jobs 1 --out out",
@@ -180,7 +186,8 @@ def _content(folder: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not any(part.startswith(_REMAINS) for part in path.parts)
+        if path.is_file()
+        and not any(part.startswith(_REMAINS) or part.endswith(_BEGUN) for part in path.parts)
     }
 
 

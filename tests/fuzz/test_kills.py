@@ -14,7 +14,10 @@ import pytest
 from tests.fuzz import kills
 
 #: Those that find something of theirs when they are run again, and two that do not.
-COMMANDS = ("convert", "evaluate", "sweep", "pretrain", "finetune", "report", "price")
+COMMANDS = (
+    *("convert", "convert --stream", "evaluate", "evaluate --stream", "sweep", "pretrain"),
+    *("finetune", "report", "price"),
+)
 
 
 def test_killed_commands_leave_no_half_files_and_end_as_undisturbed() -> None:
