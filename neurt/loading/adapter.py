@@ -8,7 +8,8 @@ base, and is counted as that.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
+from functools import partial
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from torch import Tensor
 
 from hwmodels.plain import quoted
 from neurt.loading.source import ADAPTER, ModelError, read_config
+
+#: What becomes of a tensor of the base.
+Change = Callable[[Tensor], Tensor]
 
 #: The weights of an adapter.
 WEIGHTS = "adapter_model.safetensors"
@@ -68,6 +72,31 @@ class Adapter:
             else:  # trained as a whole: biases, modules to save
                 self._whole[name] = tensor
 
+    def changes(self, shapes: Mapping[str, Sequence[int]]) -> dict[str, Change]:
+        """What becomes of the tensors of the base that it changes, by their names.
+
+        Args:
+            shapes: Those of the tensors of the base, by name.
+
+        Raises:
+            ModelError: If the base lacks a layer of it, or has one of another shape (names it).
+        """
+        found: dict[str, Change] = {}
+        for name, tensor in self._whole.items():
+            key = self._place(name, shapes)
+            self._check(key, shapes[key], tensor.shape)
+            found[key] = partial(_replaced, tensor)
+        for module, pair in self._pairs.items():
+            key = self._place(f"{module}.weight", shapes)
+            a, b = self._matrices(pair, key)
+            # Conv1D has weights (in, out).
+            turned = bool(self._config.get("fan_in_fan_out")) or "embedding_A" in pair
+            given = b.shape[0], a.shape[1]
+            self._check(key, shapes[key], given[::-1] if turned else given)
+            scale = self._scale(module, a.shape[0])
+            found[key] = partial(_added, scale, a, b, turned=turned)
+        return found
+
     def merged(self, state: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
         """The tensors of the base with what the adapter changes, added in FP32.
 
@@ -76,23 +105,12 @@ class Adapter:
             dtype: Of what is changed.
 
         Raises:
-            ModelError: If the base lacks a layer of it, or has one of another shape (names it).
+            ModelError: See `changes`.
         """
-        found = dict(state)
-        for name, tensor in self._whole.items():
-            key = self._place(name, state)
-            self._check(key, state[key].shape, tensor.shape)
-            found[key] = tensor.to(dtype)
-        for module, pair in self._pairs.items():
-            key = self._place(f"{module}.weight", state)
-            change = self._change(module, pair, key)
-            turned = bool(self._config.get("fan_in_fan_out"))  # Conv1D has weights (in, out)
-            change = change.T if turned or "embedding_A" in pair else change
-            self._check(key, state[key].shape, change.shape)
-            found[key] = (state[key].float() + change).to(dtype)
-        return found
+        changes = self.changes({key: tensor.shape for key, tensor in state.items()})
+        return {**state, **{key: it(state[key]).to(dtype) for key, it in changes.items()}}
 
-    def _place(self, name: str, state: Mapping[str, Tensor]) -> str:
+    def _place(self, name: str, state: Container[str]) -> str:
         """The tensor of the base; of one below the head, names lack their first part."""
         below = name.partition(".")[2]
         key = next((key for key in (name, below) if key in state), None)
@@ -103,28 +121,27 @@ class Adapter:
             )
         return key
 
-    def _check(self, key: str, has: torch.Size, given: torch.Size) -> None:
-        if has != given:
+    def _check(self, key: str, has: Sequence[int], given: Sequence[int]) -> None:
+        if tuple(has) != tuple(given):
             raise ModelError(
                 f"adapter '{self._name}' changes '{key}' by a matrix of shape {tuple(given)}, and "
                 f"its base has {tuple(has)}; they do not belong together"
             )
 
-    def _change(self, module: str, pair: Mapping[str, Tensor], key: str) -> Tensor:
-        """Scale B A of a layer, (out, in) in FP32."""
+    def _matrices(self, pair: Mapping[str, Tensor], key: str) -> tuple[Tensor, Tensor]:
+        """A and B of a layer."""
         kind = "embedding_" if "embedding_A" in pair else ""
         if {*pair} != {f"{kind}A", f"{kind}B"}:
             raise ModelError(
                 f"adapter '{self._name}' has only one of the two matrices of '{key}'; save it again"
             )
-        a, b = pair[f"{kind}A"].float(), pair[f"{kind}B"].float()
+        a, b = pair[f"{kind}A"], pair[f"{kind}B"]
         if a.ndim != 2 or b.ndim != 2 or a.shape[0] != b.shape[1]:
             raise ModelError(
                 f"adapter '{self._name}' has matrices of shapes {tuple(b.shape)} and "
                 f"{tuple(a.shape)} for '{key}', which have no product"
             )
-        change: Tensor = self._scale(module, a.shape[0]) * (b @ a)
-        return change
+        return a, b
 
     def _scale(self, module: str, rank: int) -> float:
         alpha = _of_pattern(self._config.get("alpha_pattern"), module)
@@ -134,6 +151,17 @@ class Adapter:
                 f"adapter '{self._name}': 'lora_alpha' (= {quoted(alpha)}) must be a number"
             )
         return alpha / (sqrt(rank) if self._config.get("use_rslora") else rank)
+
+
+def _replaced(tensor: Tensor, _before: Tensor) -> Tensor:
+    """A tensor that was trained as a whole."""
+    return tensor
+
+
+def _added(scale: float, a: Tensor, b: Tensor, before: Tensor, *, turned: bool) -> Tensor:
+    """A tensor of the base with scale B A, (out, in) or turned, in FP32."""
+    change = scale * (b.float() @ a.float())
+    return before.float() + (change.T if turned else change)
 
 
 def _of_pattern(patterns: Any, module: str) -> Any:

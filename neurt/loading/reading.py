@@ -72,7 +72,9 @@ def from_pretrained(
         if quantised:
             state = unpacked(state, content, source.where, where.dtype)
         if source.adapter is not None:
-            state = _adapted(source.adapter, state, where.dtype, source.where if quantised else "")
+            state = adapter_of(source.adapter, source.where if quantised else "").merged(
+                state, where.dtype
+            )
         model, keys = kind.from_pretrained(
             None,
             config=config,
@@ -98,27 +100,18 @@ def from_pretrained(
     return model
 
 
-def check_floating(source: ModelSource) -> None:
-    """Raise ModelError if weights are not read layer by layer: those to unpack, or to merge."""
-    assert source.directory is not None
-    content = read_config(source.directory / "config.json")
-    why = "they are quantised" if is_quantised(content) else ""
-    if why := why or ("they belong to an adapter" if source.adapter else ""):
-        raise ModelError(
-            f"weights of '{source.asked}' cannot be read layer by layer, for {why}; leave out "
-            "--stream"
-        )
-
-
 def is_quantised(content: Mapping[str, Any]) -> bool:
     """Whether a `config.json` says that weights are quantised."""
     return any(content.get(key) for key in QUANTISED)
 
 
-def _adapted(
-    adapter: Path, state: Mapping[str, Tensor], dtype: torch.dtype, quantised: str
-) -> dict[str, Tensor]:
-    """The tensors of a base with an adapter merged into them."""
+def adapter_of(adapter: Path, quantised: str = "") -> Adapter:
+    """The adapter of a directory; raises ModelError if it is not merged here.
+
+    Args:
+        adapter: The directory.
+        quantised: What its base is called, if that is quantised.
+    """
     if quantised:
         raise ModelError(
             f"the base of adapter '{adapter}', '{quantised}', is quantised, and merged with it "
@@ -128,7 +121,7 @@ def _adapted(
         raise ModelError(
             f"adapter '{adapter}' has no {WEIGHTS}; save it as safetensors, no pickle is read"
         )
-    return Adapter(adapter, _read([adapter / WEIGHTS], adapter)).merged(state, dtype)
+    return Adapter(adapter, _read([adapter / WEIGHTS], adapter))
 
 
 def unmade(source: ModelSource, error: Exception) -> ModelError:

@@ -12,7 +12,7 @@ from transformers import logging as transformers_logging
 from neurt.families import Shape, family_of, read_shape
 from neurt.loading.hub import download_weights
 from neurt.loading.placement import Placement, find_placement
-from neurt.loading.reading import UNFIT, check_floating, configuration, unmade
+from neurt.loading.reading import UNFIT, configuration, unmade
 from neurt.loading.source import ModelSource, resolve
 from neurt.loading.stored import Stored, StoredGGUF, stored
 from neurt.loading.tokenizer import tokenizer_for
@@ -112,7 +112,6 @@ def open_model(
     else:
         local = source
     config = configuration(local)
-    check_floating(local)
     kind, converted = analog_class(config.model_type), source.is_converted
     try:
         analog = skeleton(kind, analog_config(config) if converted else config)

@@ -6,7 +6,7 @@ Activations are not rounded: what a checkpoint says of their scales is left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from math import ceil
 from typing import Any
@@ -39,6 +39,71 @@ _OF_ACTIVATIONS = (
 _STATE = "weight.quant_state.bitsandbytes__"
 
 
+class Packed:
+    """How the tensors of a quantised checkpoint hold the weights of its layers.
+
+    Args:
+        config: Its `config.json`.
+        name: What to call it in an error message.
+
+    Raises:
+        ModelError: If it is quantised in a way that is not unpacked here.
+    """
+
+    def __init__(self, config: Mapping[str, Any], name: str) -> None:
+        self._name, self._unpack = name, _method(config, name)
+
+    def sort(self, keys: Iterable[str]) -> tuple[list[str], dict[str, dict[str, str]]]:
+        """Which tensors are parameters as they are, and which hold those of a layer.
+
+        Args:
+            keys: Names of tensors.
+
+        Returns:
+            The former; and, by the parameter that they stand for, the others by the last part of
+            their names. Those of activations are in neither.
+
+        Raises:
+            ModelError: If none is quantised.
+        """
+        plain, layers = list[str](), dict[str, dict[str, str]]()
+        for key in keys:
+            layer, tail = _split(key)
+            if tail is None:
+                plain.append(key)
+            elif tail:
+                layers.setdefault(layer, {})[tail] = key
+        packed: dict[str, dict[str, str]] = {}
+        for layer, parts in layers.items():
+            if parts.keys() == {"weight"}:
+                plain += parts.values()
+            else:
+                packed[layer if "blocks" in parts else f"{layer}.weight"] = parts
+        if not packed:
+            raise ModelError(
+                f"weights of '{self._name}' cannot be unpacked: its config.json says in "
+                "'quantization_config' that they are quantised, and none of its tensors is; take "
+                "it out, or download the weights again"
+            )
+        return plain, packed
+
+    def dense(self, parameter: str, parts: Parts) -> Tensor | None:
+        """The weights that tensors of a layer stand for; None where they are no quantised ones.
+
+        Raises:
+            ModelError: If they do not fit each other (names the layer).
+        """
+        try:
+            return self._unpack(parts)
+        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            why = (str(error).strip() or type(error).__name__).splitlines()[0]
+            layer = quoted(parameter.removesuffix(".weight"))
+            raise ModelError(
+                f"weights of '{self._name}' cannot be unpacked: those of {layer} do not fit each "
+                f"other or its 'quantization_config' ({shortened(printable(why))})"
+            ) from error
+
+
 def unpacked(
     state: Mapping[str, Tensor], config: Mapping[str, Any], name: str, dtype: torch.dtype
 ) -> dict[str, Tensor]:
@@ -51,38 +116,17 @@ def unpacked(
         dtype: Of the weights.
 
     Raises:
-        ModelError: If it is quantised in a way that is not unpacked here, or the tensors of a layer
-            (which it names) do not fit each other.
+        ModelError: See `Packed`.
     """
-    unpack, layers = _method(config, name), dict[str, dict[str, Tensor]]()
-    found, several = dict[str, Tensor](), 0
-    for key, tensor in state.items():
-        layer, tail = _split(key)
-        if tail is None:
-            found[key] = tensor
-        elif tail:
-            layers.setdefault(layer, {})[tail] = tensor
-    for layer, parts in layers.items():
-        try:
-            weights = unpack(parts)
-        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
-            why = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise ModelError(
-                f"weights of '{name}' cannot be unpacked: those of {quoted(layer)} do not fit each "
-                f"other or its 'quantization_config' ({shortened(printable(why))})"
-            ) from error
+    packed = Packed(config, name)
+    plain, layers = packed.sort(state)
+    found = {key: state[key] for key in plain}
+    for parameter, parts in layers.items():
+        weights = packed.dense(parameter, {tail: state[key] for tail, key in parts.items()})
         if weights is None:
-            found |= {f"{layer}.{tail}" if layer else tail: x for tail, x in parts.items()}
+            found |= {key: state[key] for key in parts.values()}
         else:
-            key = layer if "blocks" in parts else f"{layer}.weight"
-            found[key] = weights.to(dtype).contiguous()
-            several += 1
-    if not several:
-        raise ModelError(
-            f"weights of '{name}' cannot be unpacked: its config.json says in "
-            "'quantization_config' that they are quantised, and none of its tensors is; take it "
-            "out, or download the weights again"
-        )
+            found[parameter] = weights.to(dtype).contiguous()
     return found
 
 

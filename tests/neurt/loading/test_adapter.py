@@ -16,8 +16,8 @@ from torch import Tensor
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaForCausalLM, PreTrainedModel
 
 from neurt.loading.models import LoadedModel, ModelError, Weights, load_model
-from neurt.loading.reading import check_floating
 from neurt.loading.source import resolve
+from neurt.streaming.opened import open_model
 
 QUERY, UP = "model.layers.0.self_attn.q_proj", "model.layers.0.mlp.up_proj"
 
@@ -176,8 +176,32 @@ def test_peft_merges_to_the_same(base: Path, tmp_path: Path, llama: PreTrainedMo
         assert torch.allclose(tensor, expected[name], atol=1e-6), name
 
 
-def test_layer_by_layer_an_adapter_is_refused(base: Path, tmp_path: Path) -> None:
-    made = adapter(tmp_path / "tuned", str(base), low_rank(QUERY, A, B))
-    assert "for they belong to an adapter; leave out --stream" in refused(
-        ModelError, check_floating, resolve(str(made))
-    )
+def test_layer_by_layer_an_adapter_is_merged_too(base: Path, tmp_path: Path) -> None:
+    whole = {"model.norm.weight": torch.full((32,), 2.0)}  # trained as a whole
+    tensors = {**low_rank(QUERY, A, B), **low_rank(UP, A.clone(), matrix(64, 2)), **whole}
+    made = adapter(tmp_path / "tuned", str(base), tensors)
+    for dtype in ("float32", "bfloat16"):
+        expected = load_model(str(made), device="cpu", dtype=dtype)
+        opened = open_model(str(made), device="cpu", dtype=dtype)
+        assert opened.weights == expected.weights
+        for depth in (None, *opened.model.depths):
+            with opened.model.resident(depth):
+                for name in opened.model.parameters(depth):
+                    found = opened.model.model.get_parameter(name)
+                    assert torch.equal(found, expected.model.get_parameter(name)), name
+    assert opened.stored.identity[-1][0] == str(made / "adapter_model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("tensors", "sentence"),
+    [
+        (low_rank("model.layers.9.mlp.up_proj", A, B), "which its base does not have"),
+        (low_rank(QUERY, A, matrix(31, 2)), "by a matrix of shape (31, 32), and its base has"),
+    ],
+    ids=["a layer", "a shape"],
+)
+def test_layer_by_layer_it_must_fit_too(
+    base: Path, tmp_path: Path, tensors: dict[str, Tensor], sentence: str
+) -> None:
+    made = adapter(tmp_path / "tuned", str(base), tensors)
+    assert sentence in refused(ModelError, open_model, str(made))
