@@ -36,6 +36,10 @@ QUIET = ["--pictures", "none"]
 COMMANDS = {
     "count": (["count", "--hw", "45nm", *QUIET], "count"),
     "profile": (["profile", "--hw", "45nm", *QUIET, "--no-page"], "profile"),
+    "profile-stream": (
+        ["profile", "--stream", "--hw", "45nm", *QUIET, "--no-page"],
+        "profile --stream",
+    ),
     "convert": (["convert"], "convert"),
     "convert-stream": (["convert", "--stream"], "convert --stream"),
     "evaluate": (["evaluate", "--max-tokens", "1024", *QUIET], "evaluate"),

@@ -23,6 +23,11 @@ class Pass:
     repeats: int = 1  #: how many such passes
 
     @property
+    def known(self) -> int:
+        """Tokens per sequence that are in the cache before it."""
+        return self.keys - self.queries
+
+    @property
     def tokens(self) -> int:
         """New tokens in all."""
         return self.batch * self.queries * self.repeats

@@ -101,14 +101,23 @@ def finetuning_bytes(shape: Shape, spiking: SpikingConfig, tokens: int, sequence
 
     Teacher and student have weights of their own, and the blocks that learn a gradient and two
     moments of Adam. For the way back, events of all time steps are kept in front of each linear
-    layer of each block, weights of attention likewise, and predictions of both models.
+    layer of each block, weights of attention likewise, and predictions of both models; and a tenth
+    of that for what an allocator has between tensors that come and go in many sizes.
     """
     total, steps = parameters(shape).total, spiking.timesteps
     learning = sum(4 * shape.width * shape.query_width for _ in shape.each)
     kept = steps * (3 * shape.width + 2 * shape.inner + 2 * shape.heads * tokens)
     kept += 12 * shape.width + 6 * shape.inner + 4 * shape.heads * tokens
     held = sequences * tokens * (shape.layers * kept + 8 * shape.vocabulary)
-    return IDLE_BYTES + 4 * (2 * total + 4 * learning + held)
+    return IDLE_BYTES + 4 * (2 * total + 4 * learning + held + held // 10)
+
+
+def streamed_profile_bytes(
+    shape: Shape, spiking: SpikingConfig, tokens: int, sequences: int
+) -> int:
+    """The same of a run layer by layer: a conversion, then both models on its passes."""
+    converts = streamed_bytes(shape, spiking, _longest(shape, tokens))
+    return max(converts, streamed_bytes(shape, spiking, tokens, sequences, converts=False))
 
 
 def activation_bytes(

@@ -17,10 +17,12 @@ from neurt.measure.memory import (
     finetuning_bytes,
     peak_bytes,
     streamed_bytes,
+    streamed_profile_bytes,
 )
 from neurt.requests.evaluate import EvaluateRequest
 from neurt.requests.finetune import FinetuneRequest
 from neurt.requests.passes import PlanRequest, ProfileRequest
+from neurt.requests.reproduce import ReproduceRequest
 from neurt.requests.sizes import each
 from neurt.spiking.config import SpikingConfig
 from neurt.text.windows import plan_windows
@@ -69,7 +71,8 @@ def needs_table(request: PlanRequest, shape: Shape) -> Table[Need]:
         shape: The sizes of the model; a family without conversion is counted alone.
     """
     whole = parameters(shape).total
-    return Table(NEEDS, [*_needs(request, shape)], f"Memory at most, {whole:,} parameters in FP32")
+    title = f"Memory at most, {whole:,} parameters in FP32 in one place"
+    return Table(NEEDS, [*_needs(request, shape)], title)
 
 
 def _needs(request: PlanRequest, shape: Shape) -> Iterator[Need]:
@@ -83,6 +86,9 @@ def _needs(request: PlanRequest, shape: Shape) -> Iterator[Need]:
     named = {"model": request.model, "spiking": spiking, "hw": ()}
     profiled = ProfileRequest(**named, seq_len=tokens, batch=batch)
     yield Need("profile", passes, peak_bytes(shape, profiled), 0, model)
+    disk = activation_bytes(shape, spiking, CALIBRATED, batch * tokens)
+    streamed = streamed_profile_bytes(shape, spiking, tokens, batch)
+    yield Need("profile --stream", passes, streamed, disk, model)
     window = min(shape.span, 256)
     text = f"{CALIBRATED:,} tokens, windows of {window}"
     yield Need("convert", text, conversion_bytes(shape, spiking, window), model, model)
@@ -91,7 +97,12 @@ def _needs(request: PlanRequest, shape: Shape) -> Iterator[Need]:
     yield Need("convert --stream", text, streamed, model + disk, model)
     text = f"{READ:,} tokens, windows of {window}"
     asked = EvaluateRequest(**named, weights="pretrained")
-    yield Need("evaluate", text, evaluation_bytes(shape, asked), 0, model)
+    evaluated = evaluation_bytes(shape, asked)
+    yield Need("evaluate", text, evaluated, 0, model)
+    yield Need("sweep, each point", text, evaluated, 0, model)
+    grid = ReproduceRequest(models=(request.model,)).points()
+    largest = max(peak_bytes(shape, point) for point in grid)
+    yield Need("reproduce, each point", f"{grid[0].seq_len} tokens", largest, 0, model)
     read = sum(part.tokens for part in plan_windows(READ, window, window // 2))
     disk = activation_bytes(shape, None, 0, read)
     streamed = streamed_bytes(shape, spiking, window, converts=False)

@@ -81,7 +81,7 @@ def count_both(
         sums = [Scored() for _ in ids]
         for (start, asa), (_, ssa) in zip(analog.passes(ids), spiking.passes(ids), strict=True):
             if scored:
-                found = _score_rows(start, asa.logits, ssa.logits, ids)
+                found = score_rows(start, asa.logits, ssa.logits, ids)
                 sums = [Scored(*map(add, *pair)) for pair in zip(sums, found, strict=True)]
             done += 1
             progress("counting", done, runs)
@@ -89,7 +89,7 @@ def count_both(
     return Closeness(tuple(windows)) if any(window.tokens for window in windows) else None
 
 
-def _score_rows(start: int, asa: Tensor, ssa: Tensor, ids: Tensor) -> list[Scored]:
+def score_rows(start: int, asa: Tensor, ssa: Tensor, ids: Tensor) -> list[Scored]:
     """Score each sequence of a pass whose first token is number `start` of its window."""
     targets = ids[:, start + 1 : start + 1 + asa.shape[1]].to(asa.device)
     predicting = slice(targets.shape[1])  # what comes after the window nobody knows

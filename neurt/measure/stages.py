@@ -70,29 +70,28 @@ class Counting:
         return [*self._totals.values()]
 
     @property
-    def runs(self) -> int:
-        """Forward passes over each window, with the one that fills the cache for a decode step."""
+    def steps(self) -> list[tuple[Stage | None, Pass]]:
+        """Forward passes over each window; one without a stage fills the cache for a decode step.
+
+        A model that takes more than one is given a cache.
+        """
         first = self._passes[0][1]
-        return len(self._passes) + (first.keys > first.queries)
+        filling = Pass(first.batch, first.known, first.known)
+        return [*([(None, filling)] if first.known else ()), *self._passes]
+
+    @property
+    def runs(self) -> int:
+        """Forward passes over each window."""
+        return len(self.steps)
 
     def passes(self, ids: Tensor) -> Iterator[tuple[int, Any]]:
-        """Run over a window (batch, tokens): where each pass begins in it, and what came out.
-
-        The tokens before a lone decode step fill the cache uncounted.
-        """
-        steps = [step for _, step in self._passes]
-        known = steps[0].keys - steps[0].queries
+        """Run over a window (batch, tokens): where each pass begins in it, and what came out."""
         call = partial(self._model, use_cache=False)
-        if len(steps) > 1 or known or self._looks_at_values(ids):
+        if self.runs > 1 or self._looks_at_values(ids):
             call = partial(self._model, **cached(self._model))
-        if known:
-            with torch.no_grad():
-                filled = call(input_ids=ids[:, :known])
-            yield 0, filled
-        for stage, step in self._passes:
-            start = step.keys - step.queries
-            new = ids[:, start : step.keys]
-            yield start, self._count(stage, step, partial(call, input_ids=new))
+        for stage, step in self.steps:
+            new = ids[:, step.known : step.keys]
+            yield step.known, self.count(stage, step, partial(call, input_ids=new))
 
     def _looks_at_values(self, ids: Tensor) -> bool:
         """Whether a prefill of sizes alone needs a cache, and the model takes one.
@@ -103,7 +102,11 @@ class Counting:
             return False
         return attempt(self._model, input_ids=ids[:, :1], **cached(self._model)) is not None
 
-    def _count(self, stage: Stage, step: Pass, call: Callable[[], Any]) -> Any:
+    def count(self, stage: Stage | None, step: Pass, call: Callable[[], Any]) -> Any:
+        """Count one of `steps`, which `call` runs; returns what came out."""
+        if stage is None:
+            with torch.no_grad():
+                return call()
         tokens, phase = step.batch * step.queries, stage.phase
         found: list[Any] = []
         with self._watch():

@@ -26,6 +26,7 @@ from neurt.requests.base import (
     dated,
 )
 from neurt.requests.hardware import Bound, Compared, Hardware
+from neurt.requests.layered import Layered
 from neurt.requests.loaded import Compiled, Mapped, Seeded
 from neurt.requests.networks import ComparedNIR, CountedNIR
 from neurt.requests.objective import Aimed
@@ -107,7 +108,9 @@ class PassRequest(Reported, Compared, Passes, Model):
         return found
 
 
-class ProfileRequest(ComparedNIR, Aimed, PassRequest, Calibrated, Text, Compiled, Mapped, Seeded):
+class ProfileRequest(
+    ComparedNIR, Aimed, PassRequest, Calibrated, Text, Layered, Compiled, Mapped, Seeded
+):
     """A measured run."""
 
     group: ClassVar[str] = "passes"
@@ -118,6 +121,15 @@ class ProfileRequest(ComparedNIR, Aimed, PassRequest, Calibrated, Text, Compiled
     """in a product of two spike tensors, count only events that meet a spike"""
     zeros: bool = False
     """count the MACs of dense layers whose activation is zero, for the baseline that skips them"""
+
+    def check(self) -> None:
+        """See `Request.check`."""
+        super().check()
+        if self.stream and self.verify:
+            raise RequestError(
+                "--verify runs the whole model once more under fvcore, and --stream has one layer "
+                "of it at a time; leave out one of the two"
+            )
 
     @property
     def sharing(self) -> int:

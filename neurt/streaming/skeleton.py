@@ -185,10 +185,12 @@ class Streamed:
         found = ((name, self.model.get_submodule(name)) for name in sorted(inside))
         return {name: it for name, it in found if isinstance(it, SpikingNeuron)}
 
-    def enter(self, ids: Tensor) -> Entered:
-        """Let the model read token ids (batch, tokens) up to its first transformer layer.
+    def enter(self, ids: Tensor, **given: Any) -> Entered:
+        """Let the model, with what is outside of its layers resident, read up to the first of them.
 
-        What is outside of the layers must be resident.
+        Args:
+            ids: Token ids (batch, tokens).
+            **given: What the model is called with beside, such as a cache.
         """
         seen: list[Tensor] = []
         calls: list[Call] = []
@@ -199,7 +201,7 @@ class Streamed:
             return hidden
 
         with self._bypassed(pass_on):
-            self.model.base_model(input_ids=ids.to(self.where.device), use_cache=False)
+            self.model.base_model(ids.to(self.where.device), **{"use_cache": False, **given})
         return Entered(seen[0], tuple(calls))
 
     def through(self, depth: int, hidden: Tensor, call: Call) -> Tensor:
@@ -208,14 +210,13 @@ class Streamed:
         made: Tensor = out[0] if isinstance(out, tuple) else out
         return made
 
-    def leave(self, ids: Tensor, hidden: Tensor) -> Tensor:
+    def leave(self, ids: Tensor, hidden: Tensor, **given: Any) -> Tensor:
         """Logits (batch, tokens, vocabulary): the model's own forward, without its layers.
-
-        What is outside of the layers must be resident.
 
         Args:
             ids: Token ids (batch, tokens).
             hidden: What the last transformer layer made of them (batch, tokens, width).
+            **given: See `enter`.
         """
         last = len(self.layers) - 1
 
@@ -223,8 +224,8 @@ class Streamed:
             return hidden if depth == last else before
 
         with self._bypassed(give):
-            logits: Tensor = self.model(input_ids=ids.to(self.where.device), use_cache=False).logits
-        return logits
+            out = self.model(ids.to(self.where.device), **{"use_cache": False, **given})
+        return out.logits  # type: ignore[no-any-return]
 
     @contextmanager
     def _bypassed(self, instead: Callable[..., Tensor]) -> Iterator[None]:

@@ -42,6 +42,11 @@ _TINY = f"{_SMALL} --window 16 --max-tokens 32 --pictures none"
 #: with which each is run again where its directory holds something.
 COMMANDS = {
     "profile": (f"profile --model model {_SMALL} --seq-len 16 --pictures svg --out out", "--force"),
+    "profile --stream": (
+        f"profile --model model {_SMALL} --prompt 8 --generate 3 --pictures none --stream --out "
+        "out",
+        "--force",
+    ),
     "plan": ("plan --model model --hw 45nm --seq-len 16 --pictures svg --out out", "--force"),
     "count": ("count --model model --hw 45nm --seq-len 16 --pictures png --out out", "--force"),
     "price": ("price run/counts.csv --hw 45nm --out out", "--force"),

@@ -63,7 +63,8 @@ def test_activations_on_the_disk_are_hidden_states() -> None:
 def test_a_training_has_two_models_and_moments() -> None:
     # 2 x (1,744 + 66 x 8 + 16) parameters; of attention 2 x 4 x 64, four times. A token keeps
     # 4 x (3 x 8 + 2 x 32 + 2 x 2 x 16) = 608 and 12 x 8 + 6 x 32 + 4 x 2 x 16 = 416 in each layer.
-    values = 2 * (1744 + 528 + 16) + 4 * 512 + 3 * 16 * (2 * (608 + 416) + 8 * 50)
+    held = 3 * 16 * (2 * (608 + 416) + 8 * 50)  # 117,504, of which a tenth is 11,750
+    values = 2 * (1744 + 528 + 16) + 4 * 512 + held + 11750
     assert finetuning_bytes(TINY, OUTPUT, 16, 3) == IDLE_BYTES + 4 * values
 
 
@@ -87,6 +88,7 @@ SMOLLM2 = read_shape(
         ("convert", 1697),
         ("convert --stream", 885),
         ("evaluate --stream, of a converted one", 778),
+        ("finetune", 11901),
     ],
 )
 def test_what_was_measured_is_a_little_less_than_expected(command: str, measured_mib: int) -> None:
@@ -108,14 +110,17 @@ def test_a_plan_says_what_each_command_needs(
 ) -> None:
     words = ["--hw", "45nm", "--pictures", "none", "--no-page", "--memory"]
     assert main(["plan", "--model", "gpt2-small", *words, "--out", "out"]) == 0
-    assert "Memory at most, 124,439,808 parameters in FP32" in capsys.readouterr().out
+    assert "Memory at most, 124,439,808 parameters in FP32 in one place" in capsys.readouterr().out
     found = table(tmp_path / "out")
     assert [*found] == [
         "count",
         "profile",
+        "profile --stream",
         "convert",
         "convert --stream",
         "evaluate",
+        "sweep, each point",
+        "reproduce, each point",
         "evaluate --stream, of a converted one",
         "finetune",
     ]
@@ -124,6 +129,15 @@ def test_a_plan_says_what_each_command_needs(
     assert int(found["convert --stream"]["disk_bytes"]) == 4 * (124_439_808 + 15 * 512 * 768)
     sizes = {name: int(row["memory_bytes"]) for name, row in found.items()}
     assert sizes["convert --stream"] < sizes["convert"]
+    assert sizes["profile --stream"] < sizes["profile"]
+    # Two hidden states of two models for each of 128 tokens beside those of the conversion.
+    disk = int(found["profile --stream"]["disk_bytes"])
+    assert disk == 4 * (15 * 512 * 768 + 4 * 128 * 768)
+    assert sizes["sweep, each point"] == sizes["evaluate"]
+    # The way back needs more than 8 steps do: of each token 12 x (10 x 768 + 4 x 3,072 + 2 x 12 x
+    # 128) + 5 x 50,257 = 527,765 values, more than 3 x 50,257 + 4 x 8 x 3,072 + 3 x 8 x 12 x 128 =
+    # 285,939.
+    assert sizes["reproduce, each point"] == sizes["profile"]
 
 
 @pytest.mark.usefixtures("alone")

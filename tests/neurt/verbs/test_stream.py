@@ -189,3 +189,63 @@ def test_what_cannot_be_run_layer_by_layer_is_said(
         assert "bytes are free there; choose another --out, or read less text" in said
         assert "999 bytes" in said
     assert not (tmp_path / "out").exists()
+
+
+PASSES = {
+    "prefill": ["--seq-len", "16", "--windows", "2", "--zeros", "--coincidences"],
+    "decode": ["--phase", "decode", "--context", "12", "--batch", "2"],
+    "a request": ["--prompt", "8", "--generate", "4", "--windows", "2"],
+    "spikformer": ["--prompt", "6", "--generate", "3", "--form", "spikformer"],
+    "with the head": ["--seq-len", "8", "--head", "--dead-zone", "output"],
+    "in BF16": ["--prompt", "8", "--generate", "3", "--dtype", "bfloat16"],
+}
+
+
+@pytest.mark.parametrize("passes", PASSES)
+def test_a_profile_layer_by_layer_is_the_same(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, passes: str
+) -> None:
+    monkeypatch.setattr("neurt.measure.planning.now", lambda: "2026-01-01T00:00:00+00:00")
+    words = [*PASSES[passes], "--hw", "45nm", "--pictures", "none", "--no-page"]
+    run("profile", "--out", "whole", *words)
+    said = run("profile", "--out", "streamed", *words, "--stream")
+    assert said.startswith("tiny: weights=local(tiny), layer by layer\n")
+    whole, streamed = tmp_path / "whole", tmp_path / "streamed"
+    assert {"counts.csv", "steps.csv"} <= texts(whole).keys()
+    assert texts(streamed) == texts(whole)
+    assert (streamed / "run.json").read_bytes() == (whole / "run.json").read_bytes()
+    assert not (streamed / "unfinished").exists()
+
+
+@pytest.mark.parametrize("kept", [2, 84, 85])
+def test_a_profile_that_was_killed_goes_on(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    # As a conversion, above, of which nothing is written; then two windows in front of each layer
+    # and behind them.
+    written: list[str] = []
+    put = Step.put
+
+    def counted(step: Step, name: str, **tensors: Any) -> None:
+        if len(written) == kept:
+            raise KeyboardInterrupt
+        written.append(name)
+        put(step, name, **tensors)
+
+    words = ["--prompt", "8", "--generate", "3", "--windows", "2", "--dead-zone", "loss"]
+    words += ["--hw", "45nm", "--pictures", "none", "--no-page"]
+    run("profile", "--out", "whole", *words)
+    with monkeypatch.context() as patch:
+        patch.setattr(Step, "put", counted)
+        run("profile", "--out", "out", *words, "--stream", status=130)
+    run("profile", "--out", "out", *words, "--stream")
+    for name in ("counts.csv", "steps.csv"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert not (tmp_path / "out" / "unfinished").exists()
+
+
+def test_a_profile_layer_by_layer_has_no_second_witness(run: Run) -> None:
+    said = run("profile", "--out", "out", "--hw", "45nm", "--stream", "--verify", status=2)
+    assert (
+        "--verify runs the whole model once more under fvcore, and --stream has one layer" in said
+    )
