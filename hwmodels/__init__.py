@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from hwmodels.machine import Widths as Widths
     from hwmodels.ops import Buffer as Buffer
     from hwmodels.ops import Op as Op
+    from hwmodels.pair import Machine as Machine
+    from hwmodels.pair import TwoMachines as TwoMachines
+    from hwmodels.pair import two_machines as two_machines
     from hwmodels.prices import Bandwidth as Bandwidth
     from hwmodels.prices import Core as Core
     from hwmodels.prices import Evidence as Evidence

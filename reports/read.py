@@ -69,7 +69,7 @@ def read_run(directory: Path | str, say: Say = warn) -> Run:
         record.command,
         asa,
         ssa,
-        tuple(entry.profile for entry in record.hardware.values()),
+        tuple(entry.machine for entry in record.hardware.values()),
         record.settings,
         record.versions,
         record.created,

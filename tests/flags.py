@@ -63,7 +63,11 @@ EXECUTED = STORED | trials(dataflow="stepwise", encoding="packed", reuse="event=
 TIMED = EXECUTED | trials(
     latency_s=Trial("asa=1e-6,ssa=2e-6", {"hw": "warm.toml"}, alone="has no static power")
 )
-COMPARED = TIMED | BOUND | trials(mixed=Trial())
+TWO_MACHINES = trials(
+    asa_hw=Trial("45nm", {"hw": None, "asa-hw": "7nm", "ssa-hw": "loihi"}),
+    ssa_hw=Trial("7nm", {"hw": None, "asa-hw": "45nm", "ssa-hw": "loihi"}),
+)
+COMPARED = TIMED | BOUND | TWO_MACHINES | trials(mixed=Trial())
 PICTURED = trials(pictures=Trial("png", shows="names"))
 SHOWN = PICTURED | trials(
     no_page=Trial(beside={"no-page": None}, shows="names"), details=Trial(shows="words")
@@ -133,11 +137,8 @@ COMMANDS: dict[str, tuple[Flags, dict[str, Trial]]] = {
         {"hw": "45nm"},
         TIMED
         | BOUND
-        | trials(
-            accounting=Trial("lemaire", {"hw": "45nm-int32"}, shows="names"),
-            asa_hw=Trial("45nm", {"hw": None, "asa-hw": "7nm", "ssa-hw": "loihi"}),
-            ssa_hw=Trial("7nm", {"hw": None, "asa-hw": "45nm", "ssa-hw": "loihi"}),
-        ),
+        | TWO_MACHINES
+        | trials(accounting=Trial("lemaire", {"hw": "45nm-int32"}, shows="names")),
     ),
     "breakeven": (
         MODEL,

@@ -87,7 +87,7 @@ def flat(text: str) -> str:
 @pytest.mark.parametrize("page", PAGES)
 def test_every_block_says_what_it_is(page: str) -> None:
     for block in blocks(PAGES[page]):
-        assert block.language in ("bash", "csv", "latex", "python", "text", "toml"), block
+        assert block.language in ("bash", "csv", "latex", "python", "text", "toml", "yaml"), block
         if block.language == "bash":
             for words in block.commands:
                 # A word in capitals stands for another.

@@ -47,7 +47,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"document"},
         {"constants", "plugins"},
         {"catalog"},
-        {"shelf"},
+        {"pair", "shelf"},
     ),
     "energy": (
         {"cells", "numerals", "words"},

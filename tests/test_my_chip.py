@@ -20,28 +20,33 @@ def test_from_a_table_to_an_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path)
     [table] = [text for language, text in BLOCKS if language == "csv"]
     Path("costs.csv").write_text(table, encoding="utf-8")
+    [ert] = [text for language, text in BLOCKS if language == "yaml"]
+    Path("ERT.yaml").write_text(ert, encoding="utf-8")
     shell = "".join(text.replace("\\\n", " ") for language, text in BLOCKS if language == "bash")
     lines = shell.splitlines()
     assert len(lines) > 2
     for number, line in enumerate(lines):
         _, *words = shlex.split(line)
-        if words[0] in ("plan", "price"):
+        if words[0] in ("plan", "price", "report"):
             words += [] if "--out" in words else ["--out", f"run{number}"]
-        if words[0] == "plan":
+        if words[0] in ("plan", "report"):
             words += ["--pictures", "none"]
             words += [] if "--batch" in words else ["--no-page"]  # a sweep has none
         assert main(words) == 0, line
     assert load_profile("my-chip.toml").prices["mac"].pj == 0.21
-    assert "my-chip" in Path("runs/chip/machines.csv").read_text(encoding="utf-8")
+    assert load_profile("pe-array.toml").memory["dram"].read_pj_per_byte == 64  # 512 x 8 / 64
+    assert "my-chip" in Path("runs/machines/machines.csv").read_text(encoding="utf-8")
+    assert "a comparison of two machines" in Path("runs/two-report/table.tex").read_text("utf-8")
     records = [
         json.loads(path.read_text(encoding="utf-8"))["hardware"]
         for path in sorted(Path().rglob("run.json"))
     ]
-    assert [*records[0]] == ["my-chip"]
-    assert [*records[1]] == ["my-chip+set"]
+    named = [name for record in records for name in record]
+    assert named[:3] == ["my-chip", "pe-array", "my-chip+set"]
 
 
 def test_its_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    [code] = [text for language, text in BLOCKS if language == "python"]
-    exec(code, {})
-    assert capsys.readouterr().out == "45nm+set 0.5 set for one run\n"
+    for code in (text for language, text in BLOCKS if language == "python"):
+        exec(code, {})
+    said = capsys.readouterr().out.splitlines()
+    assert said == ["45nm+set 0.5 set for one run", "['ASA on 45nm, SSA on loihi']"]

@@ -21,6 +21,7 @@ from energy.bill.saving import Saving, saving
 from energy.compare.twin import activation_bits, twin_counts, widest_levels
 from energy.counts import Counts, LayerCount
 from hwmodels import Dataflow, HardwareProfile, Op
+from hwmodels.pair import Machine, TwoMachines, side_of
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Baseline:
 def baselines(
     asa: Sequence[Counts],
     ssa: Sequence[Counts],
-    profile: HardwareProfile,
+    machine: Machine,
     *,
     int8: HardwareProfile | None,
     bits: int | None = None,
@@ -59,8 +60,9 @@ def baselines(
     Args:
         asa: Counts of the analog network, one per phase; their bills add.
         ssa: Counts of the spiking one, of the same phases.
-        profile: The hardware.
-        int8: The same hardware with INT8 arithmetic; None where its prices are not known.
+        machine: The hardware, or the two machines.
+        int8: The hardware of the analog network with INT8 arithmetic; None where its prices are
+            not known.
         bits: Activation bits of the twin; None for the published formula for binary spikes.
         mixed: Add the analog network at the hardware's own precision beside the INT8 SNN, which
             compares precisions and not networks.
@@ -74,16 +76,18 @@ def baselines(
     """
     if bits is not None and bits < 1:
         raise ValueError(f"bits (= {bits}) must be at least 1; leave it out for ceil(log2(T + 1))")
+    profile = side_of(machine, "asa")
     width, own = 8 * profile.value_bytes, profile.precision.upper()
     if not own.isalnum():  # a sentence, as "1-9 bit weights"
         own = "own-precision"
 
-    def bill(phases: Sequence[Counts], hw: HardwareProfile = profile) -> Estimate:
-        known = (latency_s or {}).get(phases[0].variant) if hw is profile else None
-        return bill_of(phases, hw, dataflow=dataflow, latency_s=known)
+    def bill(phases: Sequence[Counts], hw: Machine = machine) -> Estimate:
+        variant = phases[0].variant
+        known = (latency_s or {}).get(variant) if hw is machine else None
+        return bill_of(phases, side_of(hw, variant), dataflow=dataflow, latency_s=known)
 
     bills = bills or (bill(asa), bill(ssa))
-    same = Baseline("same", f"{own} ANN", f"both at {profile.precision}", *bills, width)
+    same = Baseline("same", f"{own} ANN", _precisions(machine), *bills, width)
     used, note = (bits, f"b = {bits} as asked for") if bits else _published(ssa[0])
     twins = [twin_counts(a, s, profile, used) for a, s in zip(asa, ssa, strict=True)]
     if twins == list(asa):
@@ -94,7 +98,9 @@ def baselines(
     if all(counts.zeros_measured for counts in asa):
         skipping = bill([sparse_counts(counts) for counts in asa])
         sparse = replace(sparse, asa=skipping, ssa=same.ssa, activation_bits=width)
-    if profile.precision == "int8":
+    if isinstance(machine, TwoMachines):
+        at_int8 = _across(same, None if int8 is None else bill(asa, int8), profile)
+    elif profile.precision == "int8":
         note = f"{profile.name} is INT8 itself: as 'same'"
         at_int8 = [replace(same, name="int8", title="INT8 ANN, INT8 SNN", note=note)]
     else:
@@ -110,6 +116,24 @@ def _zeros(asa: Sequence[Counts]) -> str:
     skipped = sum(row.tally.zero_macs or 0 for counts in asa for row in counts.layers)
     share = skipped / max(1, sum(counts.total(Op.MAC) for counts in asa))
     return f"{100 * share:.2f} % of the MACs have a zero input (linear layers); skipped for free"
+
+
+def _precisions(machine: Machine) -> str:
+    if isinstance(machine, HardwareProfile):
+        return f"both at {machine.precision}"
+    asa, ssa = machine.asa, machine.ssa
+    return f"ANN at {asa.precision} on {asa.name}, SNN at {ssa.precision} on {ssa.name}"
+
+
+def _across(same: Baseline, asa: Estimate | None, profile: HardwareProfile) -> list[Baseline]:
+    """Of the comparisons with INT8, the one in which the spiking side stays as it is."""
+    if profile.precision == "int8":
+        return []
+    int8 = Baseline("int8-vs-own", "INT8 ANN, SNN as it is", f"no INT8 prices for {profile.name}")
+    if asa is None:
+        return [int8]
+    note, width = f"INT8 ANN on {profile.name}: favours the ANN", 8 * asa.profile.value_bytes
+    return [replace(int8, note=note, asa=asa, ssa=same.ssa, activation_bits=width)]
 
 
 def _at_int8(

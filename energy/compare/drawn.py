@@ -6,7 +6,7 @@ import numpy as np
 
 from energy.bill.estimate import Estimate
 from energy.compare.ranges import UncertainConstant
-from energy.compare.structure import choices_of, placed
+from energy.compare.structure import choices_of, key_of, placed
 from energy.compare.terms import Floats, Model
 
 #: Machines, each with assumptions of its own, over which the samples are spread.
@@ -29,7 +29,7 @@ def drawn_energies(
     random, model = np.random.default_rng(seed), Model(asa, ssa, accounting, block)
     lows, highs = model.ranges
     drawn = lows + random.random((samples, len(model.constants))) * (highs - lows)
-    names = sorted({constant.name for constant in assumptions(asa, ssa, accounting)})
+    names = sorted({key_of(constant) for constant in assumptions(asa, ssa, accounting)})
     if not names:
         return model.energies(drawn)
     # Stratified: each assumption stands once in each fourth of its range.

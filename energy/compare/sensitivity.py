@@ -14,7 +14,7 @@ from energy.bill.estimate import Estimate
 from energy.bill.saving import Saving, saving
 from energy.compare.drawn import assumptions, drawn_energies
 from energy.compare.ranges import UncertainConstant
-from energy.compare.structure import placed
+from energy.compare.structure import key_of, placed
 from energy.compare.terms import Model
 from hwmodels.errors import UserError
 
@@ -157,7 +157,7 @@ def _swings(asa: Estimate, ssa: Estimate, accounting: str, block: str | None) ->
     for constant in assumptions(asa, ssa, accounting):
         low, high = (
             _saved(placed(asa, at), placed(ssa, at), accounting, block)
-            for at in ({constant.name: 0.0}, {constant.name: 1.0})
+            for at in ({key_of(constant): 0.0}, {key_of(constant): 1.0})
         )
         found.append(Swing(constant, 0.0, 0.0, low, high))
     return found

@@ -102,13 +102,22 @@ def _with_encoding(profile: HardwareProfile, by: float) -> HardwareProfile:
     return profile.model_copy(update={"encoding": Encoding.CHEAPEST if by else Encoding.PACKED})
 
 
-def placed(bill: Estimate, places: Mapping[str, float]) -> Estimate:
-    """A bill with assumptions at places in their ranges, by name; others as the profile says."""
+#: An assumption: the hardware and its name there.
+Key = tuple[str, str]
+
+
+def key_of(constant: UncertainConstant) -> Key:
+    """What names an assumption among those of several machines."""
+    return constant.hw, constant.name
+
+
+def placed(bill: Estimate, places: Mapping[Key, float]) -> Estimate:
+    """A bill with assumptions at places in their ranges; others as the profile says."""
     key = tuple(sorted(places.items()))
     if key not in bill.answers:
         machine = bill.profile
         for choice in choices_of(bill.profile):
-            if (place := places.get(choice.constant.name)) is not None:
+            if (place := places.get(key_of(choice.constant))) is not None:
                 machine = choice.at(machine, choice.multiple(place))
         bill.answers[key] = bill.on(machine)
     found: Estimate = bill.answers[key]

@@ -12,8 +12,9 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from energy import Attention
-from hwmodels import Dataflow, HardwareProfile, load_profile
+from hwmodels import Dataflow, HardwareProfile, Machine, TwoMachines
 from hwmodels.errors import UserError
+from hwmodels.pair import machines_of
 from hwmodels.plain import quoted
 from neurt.closed_form.passes import check_stages
 from neurt.loading.models import LoadedModel
@@ -36,7 +37,7 @@ def profile_model(
     model: PreTrainedModel,
     input_ids: Tensor | Sequence[Sequence[int]] | Sequence[int],
     *,
-    hw: str | HardwareProfile | Sequence[str | HardwareProfile] = ("45nm",),
+    hw: str | Machine | Sequence[str | Machine] = ("45nm",),
     spiking: SpikingConfig | None = None,
     calibration: Sequence[Tensor] | None = None,
     name: str = "",
@@ -51,7 +52,8 @@ def profile_model(
     Args:
         model: A language model of a family that can be converted, or one converted before.
         input_ids: Token ids (batch, tokens), or those of one sequence.
-        hw: Hardware, by name, file or profile; one or several.
+        hw: Hardware, by name, file or profile, one or several; or a pair of
+            `hwmodels.two_machines`.
         spiking: Choices of the conversion; a converted model has its own.
         calibration: Token ids (batch, tokens), one tensor per window, for the thresholds; None
             for `input_ids` themselves, which flatters spikes a little, and is said in the
@@ -79,8 +81,8 @@ def profile_model(
         )
     if not isinstance(spiking, (SpikingConfig, NoneType)):
         raise ArgumentError(f"`spiking` must be a SpikingConfig, and not {quoted(spiking)}")
-    hw = (hw,) if isinstance(hw, (str, HardwareProfile)) else hw
-    profiles = tuple(it if isinstance(it, HardwareProfile) else load_profile(it) for it in hw)
+    hw = (hw,) if isinstance(hw, str | HardwareProfile | TwoMachines) else tuple(hw)
+    profiles = machines_of(hw)
     if not profiles:
         raise ArgumentError("no hardware to price on; give `hw` at least one profile")
     ids = _token_ids(input_ids, model)

@@ -16,7 +16,8 @@ from energy.network.count import Asked, Counted, count_network
 from energy.network.count import Run as RunNetwork
 from energy.network.neurons import Declared
 from energy.sheet import listed
-from hwmodels import Dataflow, HardwareProfile, load_profile
+from hwmodels import Dataflow, Machine
+from hwmodels.pair import machines_of
 from neurt.measure.planning import now, versions
 from neurt.nir.given import is_nir
 from neurt.nir.network import nir_network
@@ -29,7 +30,7 @@ SAME_LAYERS = "the same layers, every slot as a MAC at T = 1, a ReLU for each ne
 def profile_module(
     module: Any,
     *inputs: Any,
-    hw: str | HardwareProfile | Sequence[str | HardwareProfile] = ("45nm",),
+    hw: str | Machine | Sequence[str | Machine] = ("45nm",),
     timesteps: int | None = None,
     baseline: nn.Module | None = None,
     neurons: Mapping[type, Declared] | None = None,
@@ -51,7 +52,8 @@ def profile_module(
             which runs with the conventions of NIR (`neurt.nir_network` knows others) and is called
             with all time steps (T, batch, ...).
         *inputs: What it is called with.
-        hw: Hardware, by name, file or profile; one or several.
+        hw: Hardware, by name, file or profile, one or several; or a pair of
+            `hwmodels.two_machines`.
         timesteps: The number of time steps; None for what its neurons took.
         baseline: An analog network to compare with, called with the same inputs, once; None for
             the same layers, each slot as a multiply-accumulate at T = 1, with a ReLU in place of
@@ -79,8 +81,7 @@ def profile_module(
     """
     if is_nir(module):
         module, name = nir_network(module), name or "NIR graph"
-    given = (hw,) if isinstance(hw, (str, HardwareProfile)) else tuple(hw)
-    profiles = tuple(it if isinstance(it, HardwareProfile) else load_profile(it) for it in given)
+    profiles = machines_of(hw)
     if not profiles:
         raise NetworkError("no hardware to price on; give `hw` at least one profile")
     title = name or type(module).__name__

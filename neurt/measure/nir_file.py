@@ -70,7 +70,7 @@ def profile_nir(request: ProfileRequest, progress: Progress = silent, say: Say =
         NetworkError: If something in it cannot be counted, or there is no spike in it.
     """
     request.check()
-    profiles = request.profiles()
+    profiles = request.machines()
     network = load_network(request, progress)
     x = inputs_of(request, network)
     levels = widest(x)

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from energy.counts import About
 from energy.formulas.touched import any_of
-from hwmodels import HardwareProfile
+from hwmodels.pair import Machine, sides
 from neurt.closed_form.passes import PlanError, beyond, check_stages, longest_of
 from neurt.closed_form.plan import plan_passes
 from neurt.closed_form.plan_spiking import plan_ssa
@@ -49,7 +49,7 @@ def run_plan(request: PlanRequest) -> Run:
     """Count both variants in closed form."""
     request.check()
     stages, conventions = request.stages, request.conventions
-    profiles = request.profiles()
+    profiles = request.machines()
     source = resolve(request.model)
     spiking, shape = conversion_of(source, request), known_shape(source)
     check_stages(stages, shape, request.model)
@@ -115,7 +115,7 @@ def assemble(
     command: str,
     request: PassRequest,
     phases: Sequence[Phase],
-    profiles: tuple[HardwareProfile, ...],
+    profiles: tuple[Machine, ...],
     chosen: Mapping[str, object],
     stored: StoredWidths,
     steps: tuple[StepCount, ...] = (),
@@ -134,12 +134,13 @@ def assemble(
     phases = [replace(x, asa=stored.rows(x.asa), ssa=stored.rows(x.ssa)) for x in phases]
     asa = merged((phase.asa for phase in phases), request.phase_name)
     machines = stored.machines(profiles)
+    each = [one for it in machines for one in sides(it)]
     return Run(
         command,
         asa,
         merged((phase.ssa for phase in phases), request.phase_name),
         machines,
-        {**chosen, "widths_used": {it.name: stored.used(asa, it) for it in machines}},
+        {**chosen, "widths_used": {it.name: stored.used(asa, it) for it in each}},
         versions(),
         now(),
         request=tuple(phases) if len(phases) > 1 else (),
@@ -152,7 +153,8 @@ def assemble(
 
 def settings(request: PassRequest, spiking: SpikingConfig, shape: Shape) -> dict[str, object]:
     """What was asked for, the sizes of the model and how it was converted, for `run.json`."""
-    asked = request.model_dump(mode="json", exclude={"out", "model", "hw"}, exclude_none=True)
+    elsewhere = {"out", "model", "hw", "asa_hw", "ssa_hw"}
+    asked = request.model_dump(mode="json", exclude=elsewhere, exclude_none=True)
     conversion = spiking.model_dump(mode="json")
     # Of a request, the lengths of single passes say nothing.
     for key in ("seq_len", "context") if request.prompt is not None else ():

@@ -55,6 +55,7 @@ def run_analog_plan(request: PlanRequest) -> CountRun:
             f"{flags}: of a spiking model, and '{request.model}' ({family.name}) {alone}; leave "
             "that out"
         )
+    request.check_single(f"'{request.model}' {alone}")
     stages, profiles = request.stages, request.profiles()
     check_stages(stages, shape, request.model, analog=True)
     check_mla(request, shape)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from energy import exposed_attention
 from energy.meter import CountSettings
-from hwmodels import HardwareProfile
+from hwmodels.pair import Machine
 from neurt.closed_form.passes import check_stages
 from neurt.families import label
 from neurt.loading.faults import explains_device
@@ -51,7 +51,7 @@ def run_profile(request: ProfileRequest, progress: Progress = silent, say: Say =
     every run, do the same passes.
     """
     request.check()
-    stages, profiles = request.stages, request.profiles()
+    stages, profiles = request.stages, request.machines()
     source = resolve(request.model)
     text, text_name = read_text(request.text, source.directory, detokenise=request.detokenise)
     fits = partial(check_stages, stages, name=request.model, values=True)
@@ -77,7 +77,7 @@ def measure(
     calibration: Calibration,
     inputs: Sequence[Tensor],
     text_name: str,
-    profiles: tuple[HardwareProfile, ...],
+    profiles: tuple[Machine, ...],
     progress: Progress = silent,
     say: Say = silent,
 ) -> Run:
@@ -119,7 +119,7 @@ def _layer_by_layer(
     calibration: Calibration,
     inputs: Sequence[Tensor],
     text_name: str,
-    profiles: tuple[HardwareProfile, ...],
+    profiles: tuple[Machine, ...],
     progress: Progress,
     say: Say,
 ) -> Run:
@@ -164,7 +164,7 @@ def _assembled(
     counted: Counted,
     about: Mapping[str, object],
     stored: StoredWidths,
-    profiles: tuple[HardwareProfile, ...],
+    profiles: tuple[Machine, ...],
 ) -> Run:
     """The run of what was counted."""
     phases = [

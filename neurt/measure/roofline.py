@@ -13,6 +13,7 @@ from energy import Counts, LayerCount
 from energy.bill.layer import COMPUTE
 from energy.bill.pricing import prepare, terms
 from hwmodels import Buffer, Dataflow, Fusion, HardwareProfile, Room
+from hwmodels.pair import TwoMachines
 from neurt.closed_form.passes import decode
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
@@ -57,6 +58,8 @@ def decode_rooflines(run: Run, batches: tuple[int, ...] = BATCHES) -> tuple[Roof
     active, _ = active_rates(run, shape, rates, spiking.timesteps)
     model, found = _Model(shape, spiking, rates, bits, active), []
     for profile in run.profiles:
+        if isinstance(profile, TwoMachines):
+            continue  # `plan --context` sweeps over contexts on two machines
         dataflow = run.dataflow or profile.dataflow
         curves = _Curves(model, profile, dataflow, batches)
         costs, crossings = curves.costs(), curves.crossings()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from energy import Estimate
+from energy.bill.both import dataflow_of
 from hwmodels import Op
 from neurt.measure.planning import run_plan
 from neurt.measure.planning_analog import is_analog_alone, run_analog_plan
@@ -56,7 +57,7 @@ def _both(point: PlanRequest) -> list[SizeGrid]:
         made.append(
             SizeGrid(
                 profile,
-                str(run.dataflow or profile.dataflow),
+                dataflow_of(phase.asa, phase.ssa),
                 run.phases[0].name,
                 run.title,
                 (Cell(run.asa.batch, _context(point), bills, tuple(map(str, missing))),),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TypeVar, cast
 
 import numpy as np
 
@@ -18,9 +19,12 @@ from energy.counts import Counts, LayerCount
 from energy.counts.columns import Columns, whole
 from hwmodels import HardwareProfile, Op
 from hwmodels.machine import Operand
+from hwmodels.pair import Machine, each_side
 from neurt.loading.source import ModelSource
 from neurt.loading.widths import UNSAID, CheckpointWidths, checkpoint_widths
 from reports.kit.caveats import are_random
+
+AnyMachine = TypeVar("AnyMachine", bound=Machine)
 
 #: Operands of which a checkpoint may say the width, and what reads them.
 _READ: dict[Operand, Op] = {
@@ -68,9 +72,10 @@ class StoredWidths:
             return profile
         return profile.model_copy(update={"widths": profile.widths.model_copy(update=said)})
 
-    def machines(self, profiles: Iterable[HardwareProfile]) -> tuple[HardwareProfile, ...]:
-        """Several of them."""
-        return tuple(map(self.machine, profiles))
+    def machines(self, profiles: Iterable[AnyMachine]) -> tuple[AnyMachine, ...]:
+        """Several of them, or pairs."""
+        # The change of a profile is a profile, and that of a pair a pair.
+        return tuple(cast(AnyMachine, each_side(it, self.machine)) for it in profiles)
 
     @cached_property
     def _of_machine(self) -> dict[str, float]:

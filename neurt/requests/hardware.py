@@ -37,6 +37,11 @@ class Hardware(Changed):
     #: Whether the prices of whole chips are of use.
     whole_chips: ClassVar[bool] = False
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The profiles as they were asked for."""
+        return self.hw
+
     def profiles(self) -> tuple[HardwareProfile, ...]:
         """The profiles by these names.
 
@@ -45,8 +50,8 @@ class Hardware(Changed):
             RequestError: If one has the prices of a whole chip, where operations are priced or
                 beside one that prices them.
         """
-        load_profiles(self.hw)  # no two of one name
-        found = tuple({it.name: it for it in self.loaded(self.hw).values()}.values())
+        load_profiles(self.names)  # no two of one name
+        found = tuple({it.name: it for it in self.loaded(self.names).values()}.values())
         whole = [profile.name for profile in found if profile.whole_chip is not None]
         if whole and not self.whole_chips:
             raise RequestError(
@@ -166,9 +171,9 @@ class Executed(Stored):
     def siblings(self, precision: str) -> dict[str, HardwareProfile]:
         """The hardware that was asked for at another precision, by the name of the profile."""
         found = {}
-        for words, profile in self.loaded(self.hw).items():
+        for words, profile in self.loaded(self.names).items():
             if (other := load_sibling(words, precision)) is not None:
-                found[profile.name] = self.narrowed(self.sibling(words, self.hw, other))
+                found[profile.name] = self.narrowed(self.sibling(words, self.names, other))
         return found
 
 

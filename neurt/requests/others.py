@@ -9,7 +9,6 @@ from pydantic import Field
 
 from energy.literature.claims import CLAIM_COLUMNS
 from energy.literature.review import MAX_TOLERANCE, TOLERANCE
-from hwmodels import HardwareProfile
 from neurt.requests.base import (
     AtLeast2,
     Calibrated,
@@ -27,6 +26,7 @@ from neurt.requests.constants import Changed
 from neurt.requests.hardware import Bound, Timed, check_both_sides
 from neurt.requests.layered import Layered
 from neurt.requests.loaded import Compiled, Mapped, Seeded
+from neurt.requests.machines import Paired
 from neurt.requests.objective import Aimed
 from neurt.spiking.config import SpikingConfig
 from reports.kit.latex_float import Fit
@@ -44,45 +44,23 @@ class ConvertRequest(Aimed, Calibrated, Layered, Compiled, Mapped, Seeded):
     """new directory of the model"""
 
 
-class PriceRequest(Bound, Timed, Forced):
+class PriceRequest(Paired, Bound, Timed, Forced):
     """A table of counts to price."""
 
     counts: Annotated[Path, Flag(positional=True)]
     """a CSV with at least: layer, mac, ac"""
-    hw: Annotated[tuple[str, ...], Flag("NAME", "needed, unless two machines are", each=True)] = ()
-    """hardware profile, by name or .toml file; may be repeated"""
-    asa_hw: Annotated[str | None, Flag("NAME", group="hardware")] = None
-    """a comparison of two machines: the one that runs the analog model (asa)"""
-    ssa_hw: Annotated[str | None, Flag("NAME", group="hardware")] = None
-    """and the one that runs the spiking model (ssa); writes machines.csv"""
     accounting: Literal["bill", "lemaire", "lemaire-printed"] = "bill"
     """bill: every operation at the price of the profile; lemaire: the model of Lemaire et al. 2022,
     which has a dataflow of its own; lemaire-printed: with its Eq. 2.4 as printed"""
     out: Annotated[Path, Flag("DIR", ".")] = Path()
-    """where energy.csv goes (lemaire.csv for the accounting of Lemaire et al.)"""
+    """where energy.csv goes (machines.csv of two machines, lemaire.csv for the accounting of
+    Lemaire et al.)"""
 
     def check(self) -> None:
         """See `Request.check`."""
         super().check()
-        pair = (self.asa_hw, self.ssa_hw)
-        if self.hw and any(pair):
-            raise RequestError("--hw prices both sides, --asa-hw and --ssa-hw one each; give one")
-        if None in pair and any(pair):
-            missing = "--ssa-hw" if self.asa_hw else "--asa-hw"
-            raise RequestError(f"a comparison of two machines needs {missing} too")
-        if not self.hw and not any(pair):
-            raise RequestError("the following arguments are required: --hw")
-        if any(pair) and pair[0] == pair[1]:
-            raise RequestError(f"{pair[0]} on both sides is one machine; give it as --hw")
-        if any(pair) and self.accounting != "bill":
+        if self.is_pair and self.accounting != "bill":
             raise RequestError("two machines are compared by --accounting bill alone")
-
-    def machines(self) -> tuple[HardwareProfile, ...]:
-        """The machine of the analog and that of the spiking model; errors as of `profiles`."""
-        found = self.model_copy(update={"hw": (self.asa_hw, self.ssa_hw)}).profiles()
-        if len(found) < 2:
-            raise RequestError(f"{self.asa_hw} and {self.ssa_hw} are one machine; give it as --hw")
-        return found
 
     def idle(self) -> dict[str, str]:
         """See `Request.idle`."""

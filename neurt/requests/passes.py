@@ -28,6 +28,7 @@ from neurt.requests.base import (
 from neurt.requests.hardware import Bound, Compared, Hardware
 from neurt.requests.layered import Layered
 from neurt.requests.loaded import Compiled, Mapped, Seeded
+from neurt.requests.machines import Paired
 from neurt.requests.networks import ComparedNIR, CountedNIR
 from neurt.requests.objective import Aimed
 from neurt.requests.sizes import Swept
@@ -57,7 +58,7 @@ class Passes(Pass):
         )
 
 
-class PassRequest(Reported, Compared, Passes, Model):
+class PassRequest(Paired, Reported, Compared, Passes, Model):
     """Which forward passes of which model on which hardware."""
 
     group: ClassVar[str] = "passes"

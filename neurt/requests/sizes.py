@@ -11,7 +11,7 @@ from pydantic import BeforeValidator
 from hwmodels import HardwareProfile
 from hwmodels.plain import quoted, shortened
 from neurt.requests.base import Count, Flag, Pass, RequestError
-from neurt.requests.hardware import Hardware
+from neurt.requests.machines import Paired
 
 #: The largest size that is no slip, and how many there may be of one, and pairs of both.
 LARGEST, MOST, MOST_PAIRS = 10_000_000, 64, 256
@@ -69,7 +69,7 @@ def each(sizes: int | tuple[int, ...]) -> tuple[int, ...]:
     return sizes if isinstance(sizes, tuple) else (sizes,)
 
 
-class Swept(Hardware, Pass):
+class Swept(Paired, Pass):
     """A pass of one batch and one context, or a table over several of them."""
 
     # A sweep is made into requests of one size each (`points`) before anything counts.

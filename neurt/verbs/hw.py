@@ -104,7 +104,7 @@ def _new_from_table(
     assert request.from_ is not None
     if path.exists() and request.from_.exists() and path.samefile(request.from_):
         raise OutputError(f"'{path}' is the table of costs itself; choose another --out")
-    costs = read_costs(request.from_)
+    costs = read_costs(request.from_, request.accesses)
     text = costs_text(costs, Frame(request.name, extends, request.precision))
     profile = parse_profile(text, path)
     files, table, said = _written(text, path), costs_table(costs), Notes(console)

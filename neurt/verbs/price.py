@@ -13,6 +13,8 @@ from energy.counts.file import by_variant, counts_bytes, read_csv
 from energy.literature.lemaire import SOURCE as LEMAIRE_SOURCE
 from energy.table import Table
 from hwmodels import HardwareProfile, Room
+from hwmodels.pair import COMPARISON
+from hwmodels.pair import sides as sides_of
 from neurt.requests.base import RequestError
 from neurt.requests.others import PriceRequest
 from neurt.verbs.console import Notes, check_free
@@ -20,7 +22,7 @@ from neurt.verbs.console import Notes, check_free
 
 def run(request: PriceRequest, console: Console) -> object:
     """Price, write every row and print the totals; returns the rows."""
-    if request.asa_hw is not None:
+    if request.is_pair:
         return _machines(request, console)
     name, price = ("energy", _bill) if request.accounting == "bill" else ("lemaire", _lemaire)
     path, notes = request.out / f"{name}.csv", Notes(console)
@@ -94,13 +96,15 @@ def _machines(request: PriceRequest, console: Console) -> object:
     """Price the analog side on one machine and the spiking side on another."""
     from neurt.measure.widths import StoredWidths
     from reports.read import read_sides
-    from reports.views.machines import LABEL, machines_table, print_machines, write_machines
+    from reports.views.machines import machines_table, print_machines, write_machines
 
     path, notes = request.out / "machines.csv", Notes(console)
     check_free(request.out, path.name, f"comparison ({path.name})", request.force, [request.counts])
     _check_sources(request)
     stored = StoredWidths(request.widths)
     sides = [list(map(stored.rows, side)) for side in read_sides(request.counts, notes)]
+    [pair] = request.machines()
+    machines = sides_of(pair)
     asa, ssa = (
         bill_of(
             phases,
@@ -108,12 +112,12 @@ def _machines(request: PriceRequest, console: Console) -> object:
             dataflow=request.dataflow,
             latency_s={str(x): s for x, s in request.latency_s.items()}.get(phases[0].variant),
         )
-        for phases, profile in zip(sides, request.machines(), strict=True)
+        for phases, profile in zip(sides, machines, strict=True)
     )
     write_machines(asa, ssa, path)
     print_machines(asa, ssa, console)
-    _write_sources(request, request.machines(), path, console)
-    return {"comparison": LABEL, "machines": machines_table(asa, ssa), "notes": notes}
+    _write_sources(request, machines, path, console)
+    return {"comparison": COMPARISON, "machines": machines_table(asa, ssa), "notes": notes}
 
 
 def _as_given(profile: HardwareProfile, notes: Notes) -> HardwareProfile:

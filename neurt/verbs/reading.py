@@ -83,7 +83,8 @@ def _values(
         kind = str if has_unit(field.info.annotation) else inner_type(field.info.annotation)[0]
         if is_mapping(field.info.annotation):
             value = _pairs(parser, field, value)
-            kind = inner_type(typing.get_args(field.info.annotation)[1])[0]
+            inside = typing.get_args(field.info.annotation)[1]
+            kind = str if has_unit(inside) else inner_type(inside)[0]
         if not field.flag.sizes:  # which say themselves what is wrong
             _check_words(parser, field, kind, value)
         inner[name] = value

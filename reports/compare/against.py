@@ -62,7 +62,7 @@ def labels(rows: Rows) -> list[str]:
     """The names of the rows, with the hardware where a run has several."""
     names = [row.name for row in rows.rows]
     return [
-        f"{row.name}, {row.asa.profile.name}" if names.count(row.name) > 1 else row.name
+        f"{row.name}, {row.about['hardware']}" if names.count(row.name) > 1 else row.name
         for row in rows.rows
     ]
 

@@ -97,6 +97,7 @@ def _caption(rows: Rows) -> str:
     what = "conversions" if rows.unit == "token" else "networks"
     parts = (
         f"Savings of spiking {what}. The same in all rows: {words(rows.same)}.",
+        rows.caution,
         BOUNDS_IN_WORDS,
         f"Without a price on some hardware, so in no sum: {', '.join(missing)}." if missing else "",
         "Random weights have other spike rates and savings than trained ones." if random else "",

@@ -65,7 +65,7 @@ def side_by_side(rows: Rows) -> Figure:
         for edge in range(1, len(labels)):
             axes.axhline(edge - 0.5, color=FAINT, linewidth=0.6, zorder=0)
     drawn.body.legend(handles=_legend(rows), loc="outside lower center", ncols=3)
-    titled(drawn, _answer(rows), rows.same_text)
+    titled(drawn, _answer(rows), *filter(None, (rows.same_text, rows.caution)))
     return drawn.figure
 
 

@@ -8,9 +8,11 @@ from functools import cached_property
 from typing import NamedTuple
 
 from energy import Estimate, Saving, saving
+from energy.bill.both import dataflow_of, machine_of
 from energy.bill.layer import ACCOUNTINGS
 from energy.compare.sensitivity import Interval, sensitivity
 from energy.words import unit_of
+from reports.kit.caveats import OF_TWO_MACHINES
 from reports.kit.parts import BLOCKS, SHOWN, SHOWN_OF_NETWORKS
 from reports.run.run import Run
 
@@ -61,7 +63,7 @@ class Row:
         return {
             "model": counts.model,
             "weights": counts.weights,
-            "hardware": self.asa.profile.name,
+            "hardware": machine_of(self.asa, self.ssa).name,
             "T": str(counts.timesteps),
             # Version 0.1 stored them under the second name.
             "form": str(chosen.get("form", chosen.get("attention", ""))),
@@ -73,7 +75,7 @@ class Row:
             "attention": counts.attention if self.takes == "token" else "",
             # What stands behind a comma explains it.
             "baseline": str(settings.get("baseline") or "").partition(",")[0],
-            "dataflow": str(self.ssa.dataflow),
+            "dataflow": dataflow_of(self.asa, self.ssa),
             # Spikes follow from values, which another device or precision makes slightly others.
             "device": str(settings.get("device_name") or settings.get("device") or ""),
             "precision": str(settings.get("dtype") or ""),
@@ -140,6 +142,11 @@ class Rows:
         """The savings that are shown: of attention too, if any of the models has a block of it."""
         blocks = (row.ssa.counts.only(block="attention") for row in self.rows)
         return SHOWN if any(block.layers for block in blocks) else SHOWN_OF_NETWORKS
+
+    @property
+    def caution(self) -> str:
+        """What a saving across two machines is not, where a row has one; else empty."""
+        return OF_TWO_MACHINES if any(run.is_of_two for run in self.runs.values()) else ""
 
     @property
     def same_text(self) -> str:

@@ -34,7 +34,7 @@ def _about(name: str) -> Column[Line]:
 #: Columns of `compare.csv`.
 COLUMNS: tuple[Column[Line], ...] = (
     Column("run", at("row.name")),
-    Column("hw", at("row.asa.profile.name")),
+    Column("hw", lambda line: line.row.about["hardware"]),
     Column("block", lambda line: line.block or "total"),
     *attributes("", "accounting"),
     *attributes("part.saving", "asa_pj", "ssa_pj"),
@@ -113,6 +113,7 @@ def comparison_table(rows: Rows) -> Table[Row]:
     run = Column[Row]("run", lambda row: row.name, "run", words=True, key=True)
     varying = [field(key) for key in rows.rows[0].about if key not in rows.same]
     title = f"The same in all rows: {rows.same_text}; in brackets: 5 to 95 % of the samples"
+    title = f"{title}. {rows.caution}".removesuffix(". ").removesuffix(".")
     return Table((run, *varying, *_measured(rows), *_named(rows)), rows.rows, title)
 
 

@@ -21,7 +21,7 @@ _OPERATIONS: tuple[tuple[str, tuple[Op, ...]], ...] = (
     (r"sqrt|square.?root", (Op.SQRT,)),
 )
 _OFF_CHIP = re.compile(r"dram|hbm|ddr|off.?chip|main.?mem")
-_MEMORY = re.compile(r"ram|buffer|cache|glb|storage|spad|scratch|reg.?file|register|memory")
+_MEMORY = re.compile(r"ram|buffer|cache|glb|storage|spad|scratch|reg.?file|regs?\b|register|memory")
 _READ = re.compile(r"read|load|fetch")
 _WRITE = re.compile(r"write|update|store|fill")
 _ACCESS = re.compile(r"access")  # a read or a write, at one price

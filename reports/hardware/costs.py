@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from energy.sheet import Sheet, open_sheet
 from hwmodels import Evidence, Op, ProfileError
 from hwmodels.each import EACH, energy_of
-from hwmodels.errors import did_you_mean
+from hwmodels.errors import UserError, did_you_mean
 from hwmodels.plain import quoted
 from hwmodels.units import DATA, ENERGY_PER_BYTE
 from reports.hardware.cost_keys import SHIFT, is_off_chip, keys_of, level_of
+from reports.hardware.cost_levels import NOTHING, Access, check_levels, whole_levels, with_access
+from reports.hardware.cost_rows import DERIVED, Costs, Row
+from reports.hardware.ert import SUFFIXES, read_ert
 
 #: Columns, and the names that they have elsewhere.
 COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -28,69 +30,26 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "source": (),
     "evidence": (),
 }
-DERIVED = Evidence.DERIVED.value
+#: Makes the error of a line.
+Fault = Callable[[int, str], UserError]
+
 _NEEDED = ("component", "action", "energy")
 _MEMORY_KEY = re.compile(r"memory\.(\w+)\.(read|write)")
 
 
-class Row(NamedTuple):
-    """One action of one component, as the price of something."""
-
-    line: int  #: in the table
-    component: str
-    action: str
-    key: str  #: the constant that it prices, `prices.mac` or `memory.sram.read`; empty for none
-    energy: str  #: with its unit
-    source: str  #: who says it
-    evidence: str
-    capacity_bytes: int | None = None
-    off_chip: bool = False
-
-    @property
-    def called(self) -> str:
-        """Where it stands, and what it is."""
-        return f"line {self.line}: {self.component}, {self.action}"
-
-
-class Costs(NamedTuple):
-    """What a table says."""
-
-    path: Path
-    prices: Mapping[str, Row]  #: of operations, by name
-    memory: Mapping[str, tuple[Row, Row]]  #: the read and the write of each level
-    left_out: tuple[Row, ...]  #: rows that price nothing here
-    additions: bool  #: whether an accumulate is taken to be an addition
-    shifts: bool  #: whether a shift_ac is taken to be a shift and an accumulate
-
-    @property
-    def homes(self) -> tuple[str, ...]:
-        """Levels that buffers may live in: the cheapest first, those beside the chip last.
-
-        A memory on the chip has room for what its capacity says, and so none where it says none.
-        """
-        found = [
-            (read.off_chip, float(ENERGY_PER_BYTE.read(read.energy)), name)
-            for name, (read, _) in self.memory.items()
-            if read.off_chip or read.capacity_bytes is not None
-        ]
-        return tuple(name for _, _, name in sorted(found))
-
-    @property
-    def homeless(self) -> tuple[str, ...]:
-        """Levels on the chip that say no capacity."""
-        return tuple(name for name in self.memory if name not in self.homes)
-
-
-def read_costs(path: Path) -> Costs:
-    """Read a table.
+def read_costs(path: Path, about: Mapping[str, Access] = NOTHING) -> Costs:
+    """Read a table, or an energy reference table of Accelergy in YAML.
 
     Args:
         path: A CSV file with the columns component (or name), action and energy, and any of class,
-            unit, bits, capacity, key, source and evidence.
+            unit, bits, capacity, key, source and evidence; or a YAML file, see `ert.read_ert`.
+        about: What a table does not say of memories, by the name of the level.
 
     Raises:
         ProfileError: If it cannot be read, two rows are one price, or no row is one; names lines.
     """
+    if path.suffix.casefold() in SUFFIXES:
+        return _of_ert(path, about)
     with open_sheet(path, "costs", ProfileError) as sheet:
         known = {alias: name for name, aliases in COLUMNS.items() for alias in (name, *aliases)}
         sheet.rename({name: known.get(name.casefold(), name) for name in sheet.header})
@@ -98,8 +57,26 @@ def read_costs(path: Path) -> Costs:
         rows: list[Row] = []
         for line, cells in sheet.rows:
             named = dict(zip(sheet.header, map(str.strip, cells), strict=True))
-            rows += _rows(sheet, line, named, path.name)
+            rows += _rows(sheet.fault, line, with_access(named, about), path.name)
+    check_levels(path, (row.component for row in rows), about)
     return _gathered(path, rows)
+
+
+def _of_ert(path: Path, about: Mapping[str, Access]) -> Costs:
+    """The same of a YAML file, in which no memory says how many bits an access has."""
+
+    def fault(line: int, text: str) -> UserError:
+        return ProfileError(f"costs '{path}', line {line}{text}")
+
+    actions = read_ert(path)
+    rows: list[Row] = []
+    for entry, _ in actions:
+        cells = {"component": entry.component, "action": entry.action}
+        cells["energy"] = f"{entry.energy:.12g}"
+        rows += _rows(fault, entry.line, with_access(cells, about), path.name, partial=True)
+    check_levels(path, (row.component for row in rows), about)
+    chosen = tuple(action.note for action in actions if action.note)
+    return _gathered(path, whole_levels(rows))._replace(chosen=chosen)
 
 
 def _check_columns(sheet: Sheet) -> None:
@@ -116,30 +93,38 @@ def _check_columns(sheet: Sheet) -> None:
             raise ProfileError(f"{sheet.called} have a column {quoted(name)}{hint}")
 
 
-def _rows(sheet: Sheet, line: int, cells: Mapping[str, str], file: str) -> list[Row]:
-    """What a line prices: nothing, one thing, or, where it is an addition, two."""
+def _rows(
+    fault: Fault, line: int, cells: Mapping[str, str], file: str, *, partial: bool = False
+) -> list[Row]:
+    """What a line prices: nothing, one thing, or, where it is an addition, two.
+
+    A memory whose accesses have no bits is an error; of a `partial` table it has no price.
+    """
     component, action, number = (cells[name] for name in _NEEDED)
     for name in _NEEDED:
         if not cells[name]:
-            raise sheet.fault(line, f", column '{name}' is empty")
+            raise fault(line, f", column '{name}' is empty")
     evidence = cells.get("evidence") or Evidence.UNVERIFIED.value
     if evidence not in list(Evidence):
-        raise sheet.fault(line, f", evidence {quoted(evidence)} is none of {', '.join(Evidence)}")
+        raise fault(line, f", evidence {quoted(evidence)} is none of {', '.join(Evidence)}")
     about = f"{cells.get('class', '')} {level_of(component)}".casefold().replace("_", " ")
     keys = keys_of(component, about, action)
     if key := cells.get("key"):
-        keys = (_checked_key(sheet, line, key),)
+        keys = (_checked_key(fault, line, key),)
     unit = cells.get("unit") or ("" if number[-1].isalpha() else "pJ")  # as ERTs of Accelergy are
     size: int | None = None
+    why = ""
+    if partial and keys and keys[0].startswith("memory.") and not cells.get("bits"):
+        keys, why = (), f"an access of how many bits? Give --bits {level_of(component)}=64"
     try:
         if text := cells.get("capacity"):
             size = int(DATA.read(text if text[-1].isalpha() else f"{text} bytes"))
         energy = f"{number} {unit}".strip()
         energies = [_energy(key, energy, cells.get("bits", "")) for key in keys]
     except ValueError as bad:
-        raise sheet.fault(line, f" ({component}, {action}): {bad}") from bad
+        raise fault(line, f" ({component}, {action}): {bad}") from bad
     source = cells.get("source") or f"{file}, line {line}: {component}, {action}"
-    rest = (size, is_off_chip(about))
+    rest = (size, is_off_chip(about), why)
     return [
         # That an accumulate is an addition is our word, not that of the table.
         Row(line, component, action, key, pj, source, _grade(evidence, key, i), *rest)
@@ -167,13 +152,13 @@ def _energy(key: str, energy: str, bits: str) -> str:
     return energy
 
 
-def _checked_key(sheet: Sheet, line: int, key: str) -> str:
+def _checked_key(fault: Fault, line: int, key: str) -> str:
     """The constant that a row names itself."""
     known = [f"prices.{op}" for op in dict.fromkeys(op for ops in EACH.values() for op in ops)]
     if key in known or _MEMORY_KEY.fullmatch(key):
         return key
     hint = did_you_mean(key, known)
-    raise sheet.fault(
+    raise fault(
         line,
         f", key {quoted(key)} must be a price such as prices.mac, or memory.NAME.read or "
         f"memory.NAME.write{hint}",

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from energy.table import Column, Table, at
 from hwmodels import Buffer, Evidence, Op, ProfileError
 from hwmodels.template_text import SCHEMA_FILE
-from reports.hardware.costs import Costs, Row
+from reports.hardware.cost_rows import Costs, Row
 
 ADDITION = "An accumulate of an event is taken to be an addition, at the price of the adder."
 SHIFTED = "An event that is a power of two is taken to cost a shift and an accumulate."
@@ -58,17 +58,20 @@ def costs_table(costs: Costs) -> Table[Row]:
 def notes(costs: Costs) -> Iterator[str]:
     """What somebody must know who uses the profile, a sentence each."""
     yield from _assumptions(costs)
+    yield from costs.chosen
     for row in costs.left_out:
-        yield f"In no price: {row.called} ({row.energy})."
+        why = f"; {row.why}" if row.why else ""
+        yield f"In no price: {row.called} ({row.energy}){why}."
     for name in costs.homeless:
         yield (
             f"memory.{name} says no capacity, so that nothing is placed in it: give a column "
-            "capacity, or a table [delivery] if it is the buffer beside the adders."
+            "capacity (or --capacity), or a table [delivery] if it is the buffer beside the adders."
         )
     if Op.SHIFT_AC not in costs.prices:
         yield (
             "No row prices shift_ac, the event of the default conversion; give one the key "
-            "prices.shift_ac, or plan with --code signed_if."
+            "prices.shift_ac, plan with --code signed_if, or take what is missing from a profile "
+            "with --extends."
         )
     if Op.MAC not in costs.prices and Op.AC not in costs.prices:
         yield "Neither a multiply-accumulate nor an accumulate has a price in the table."

@@ -17,6 +17,18 @@ NOT_MODELLED = (
     "leakage where no latency is known",
 )
 
+#: Said wherever the models are on machines of their own.
+OF_TWO_MACHINES = (
+    "Two machines: all of the spiking model is on the second one, what stays dense in it too; "
+    "technology, precision and what a price has inside it differ, so that this is not what spikes "
+    "save."
+)
+
+
+def on_two(answer: str) -> str:
+    """An answer, as that of a comparison of two machines."""
+    return f"Two machines: {answer[:1].lower()}{answer[1:]}"
+
 
 def are_random(weights: str) -> bool:
     """Whether weights were drawn and not learned, by their provenance."""

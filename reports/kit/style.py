@@ -19,8 +19,11 @@ from matplotlib.path import Path as Outline
 from matplotlib.ticker import NullLocator
 
 from energy import Estimate
+from energy.bill.both import machine_of
 from hwmodels import Op
+from hwmodels.pair import TwoMachines
 from hwmodels.plain import printable
+from reports.kit.caveats import on_two
 from reports.kit.fonts import FAMILY, advance, dress
 from reports.kit.palette import FAINT, MUTED
 
@@ -140,7 +143,10 @@ def headline(
     drawn: Sheet, answer: str, title: str, subtitle: str, asa: Estimate, ssa: Estimate
 ) -> None:
     """The answer; below it model, hardware and what has no price."""
-    lines = [title, f"{asa.profile.title}; {subtitle}"]
+    machine = machine_of(asa, ssa)
+    if isinstance(machine, TwoMachines):
+        answer = on_two(answer)
+    lines = [title, f"{machine.title}; {subtitle}"]
     if missing := _missing(asa, ssa):
         lines.append(f"without a price, so not in the picture: {', '.join(missing)}")
     titled(drawn, answer, *lines)

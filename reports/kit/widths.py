@@ -30,7 +30,7 @@ def _span(low: float, high: float) -> str:
     return f"{low:.4g} bits" if low == high else f"{low:.4g} to {high:.4g} bits"
 
 
-def print_widths(settings: Mapping[str, Any], hw: str, console: Console) -> None:
+def print_widths(settings: Mapping[str, Any], hw: str, console: Console, where: str = "") -> None:
     """Print how wide values are on some hardware, where the settings of a run say it."""
     if words := widths_in_words(settings.get("widths_used", {}).get(hw, {})):
-        print_sentence(f"Widths: {words}.", console)
+        print_sentence(f"Widths{where}: {words}.", console)

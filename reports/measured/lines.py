@@ -101,7 +101,8 @@ def _billed(name: str, run: Run) -> Iterator[Line]:
                 ("analog", [x.asa for x in ends]),
                 ("spiking", [x.ssa for x in ends]),
             ):
-                yield _line(f"{name} on {profile.name}, {variant}", run, bills, sides)
+                hw = sides[0].profile.name
+                yield _line(f"{name} on {hw}, {variant}", run, bills, sides)
 
 
 def _line(system: str, run: Run, bills: PhaseBill, sides: Sequence[Estimate]) -> Line:
@@ -109,7 +110,7 @@ def _line(system: str, run: Run, bills: PhaseBill, sides: Sequence[Estimate]) ->
     ends = [parts(side)[-1].pj for side in sides]
     known = sorted(bills.per_token(pj) / 1e12 for pj in ends if pj is not None)
     low, high = (known[0], known[-1]) if len(known) == len(ends) else (None, None)
-    profile = bills.asa.profile
+    profile = sides[0].profile
     return Line(
         system,
         f"{run.title}; {bills.phase} on {profile.title}",

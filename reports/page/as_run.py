@@ -7,13 +7,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from energy import saving
+from energy.bill.both import machine_of
 from energy.bill.layer import ACCOUNTINGS
+from energy.compare.ranges import UncertainConstant, constants_of
 from energy.compare.sensitivity import SAMPLES
 from energy.table import Column, Table
 from energy.words import percent, unit_of
-from reports.kit.parts import BLOCKS, block_name
+from hwmodels.pair import TwoMachines, sides
+from reports.kit.answers import between
+from reports.kit.caveats import OF_TWO_MACHINES, on_two
+from reports.kit.parts import BLOCKS, BOUNDS, block_name
 from reports.run.run import Run
 from reports.run.steps import StepCount
+from reports.sensitivity.study import value_text
 from reports.views.baselines import baseline_table
 from reports.views.blocks import block_table
 from reports.views.headline import Headline, headlines
@@ -38,6 +45,8 @@ def as_run(run: Run) -> Iterator[Shown]:
         tables = tuple(table for hw in run.estimates if (table := made(run, hw)).rows)
         if tables:
             yield Shown(heading.format(unit=unit_of(run.asa.phase)), note, tables)
+    if run.is_of_two:
+        yield _constants(run)
     if run.steps:
         yield Shown(
             "Spikes by time step",
@@ -46,9 +55,44 @@ def as_run(run: Run) -> Iterator[Shown]:
         )
 
 
+class OfTwo(NamedTuple):
+    """What a page of two machines opens with."""
+
+    answer: str  #: what is saved, at both bounds
+    hardware: str  #: both machines
+    caution: str  #: what such a saving is not
+
+
+def of_two(run: Run) -> OfTwo:
+    """The answer of a run on two machines."""
+    hw = next(it for it in run.profiles if isinstance(it, TwoMachines))
+    ends = [saving(*run.estimates[hw.name], bound).saving for bound in BOUNDS]
+    said = f"The spiking model {between(ends[0], ends[1])}"
+    if None in ends:
+        said = "What is saved is not known: MACs or ACs have no price"
+    return OfTwo(on_two(said), hw.title, OF_TWO_MACHINES)
+
+
+def _constants(run: Run) -> Shown:
+    """What each of two machines charges, and who says so."""
+    columns: tuple[Column[UncertainConstant], ...] = (
+        Column("constant", lambda x: x.name, "constant", words=True, key=True),
+        Column("value", value_text, "value"),
+        Column("unit", lambda x: x.unit, "unit", words=True),
+        Column("evidence", lambda x: x.evidence, "evidence", words=True),
+        Column("source", lambda x: x.source, "source", words=True),
+    )
+    tables = [
+        Table(columns, constants_of(profile), profile.title)
+        for machine in run.profiles
+        for profile in sides(machine)
+    ]
+    return Shown("Constants and their sources", "What each machine charges.", tuple(tables))
+
+
 def _saved(run: Run, hw: str) -> Table[Headline]:
     pair = run.estimates[hw]
-    return headlines([pair], pair[0].profile.title).only(*_HEADLINE)
+    return headlines([pair], machine_of(*pair).title).only(*_HEADLINE)
 
 
 #: Heading, how to read it, and the table of one hardware.

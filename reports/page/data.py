@@ -45,7 +45,8 @@ _PER_STEP = frozenset(
 
 def page_data(run: Run) -> dict[str, Any]:
     """Everything that the scripts of the page need, as plain JSON values."""
-    profiles, families = _hardware(run.profiles)
+    asked = tuple(it for it in run.profiles if isinstance(it, HardwareProfile))
+    profiles, families = _hardware(asked)
     return {
         "world": world(),
         "run": {

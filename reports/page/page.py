@@ -19,7 +19,7 @@ from reports.kit.html import content_policy, plain_values, rendered, shared_styl
 from reports.kit.parts import layer_axis
 from reports.kit.ran import ran_on
 from reports.kit.widths import widths_in_words
-from reports.page.as_run import as_run
+from reports.page.as_run import as_run, of_two
 from reports.page.data import page_data
 from reports.run.run import Run
 from reports.views.quality import quality_sentence
@@ -96,7 +96,9 @@ def page(run: Run) -> str:
     Raises:
         OutputError: If the run holds an infinity or NaN.
     """
+    # The panel changes the constants of one machine; of two the page has the tables as run.
     scripts = [Markup(shared_asset("theme.js"))] + [Markup(asset(name)) for name in SCRIPTS]
+    scripts = [] if run.is_of_two else scripts
     vendored, *own = [asset(name) for name in STYLES]
     styles = [Markup(style) for style in (vendored, *shared_styles(), *own)]
     return rendered(
@@ -106,7 +108,8 @@ def page(run: Run) -> str:
         policy=Markup(content_policy(scripts, [*styles, ""])),
         scripts=scripts,
         styles=styles,
-        data=embedded(page_data(run)),
+        data=None if run.is_of_two else embedded(page_data(run)),
+        two_machines=of_two(run) if run.is_of_two else None,
         facts=_facts(run),
         quality=quality_sentence(run),
         layer=layer_axis(run.asa.phase),

@@ -134,7 +134,7 @@ def _lines(measured: Measured) -> Iterator[Line]:
         twin = baselines["twin"]
         int8 = baselines.get("int8-vs-own", baselines["int8"])
         asa, ssa = run.estimates[profile.name]
-        quiet = estimate(silent, profile)
+        quiet = estimate(silent, ssa.profile)
         for part in measured.scopes:
             for accounting in ACCOUNTINGS:
                 saved = _saved(asa, ssa, accounting, part)

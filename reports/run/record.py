@@ -5,12 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from hwmodels import Dataflow, HardwareProfile
 from hwmodels.errors import UserError
 from hwmodels.inputs import parse_json
 from hwmodels.inputs import read_bytes as read_at_most
+from hwmodels.pair import Machine, TwoMachines
 from reports.kit.closeness import Scored
 from reports.run.summary import FORMAT, IN_BYTES, sha256
 
@@ -55,9 +64,23 @@ class PhaseRecord(BaseModel):
 class HardwareRecord(BaseModel):
     """A price list, and the energies that it gave."""
 
-    profile: HardwareProfile
+    profile: HardwareProfile | None = None
+    machines: TwoMachines | None = None  #: of a comparison of two, in place of a profile
     attention_block: dict[str, dict[str, Any]]
     model: dict[str, dict[str, Any]]
+
+    @property
+    def machine(self) -> Machine:
+        """The profile, or the two."""
+        found = self.profile or self.machines
+        assert found is not None
+        return found
+
+    @model_validator(mode="after")
+    def _has_one(self) -> HardwareRecord:
+        if (self.profile is None) == (self.machines is None):
+            raise ValueError("hardware has a 'profile', or 'machines' of asa and of ssa")
+        return self
 
 
 class QualityRecord(BaseModel):
@@ -170,8 +193,8 @@ def _check_consistent(record: Record, name: str) -> None:
     if record.command != "profile" and "spike_rate" not in record.settings:
         raise RunError(f"{name}, settings: '{record.command}' is of an assumed spike_rate")
     for key, entry in record.hardware.items():
-        if key != entry.profile.name:
-            raise RunError(f"{name}: hardware '{key}' holds the profile '{entry.profile.name}'")
+        if key != entry.machine.name:
+            raise RunError(f"{name}: hardware '{key}' holds the profile '{entry.machine.name}'")
 
 
 def read_bytes(directory: Path, name: str) -> bytes:

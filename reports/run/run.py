@@ -13,6 +13,7 @@ from energy.compare.baselines import Baseline, baselines
 from energy.words import unit_of
 from hwmodels import Dataflow, HardwareProfile, load_profile, profile_names
 from hwmodels.catalog import load_sibling
+from hwmodels.pair import Machine, TwoMachines, side_of
 from hwmodels.plain import several
 from reports.kit.closeness import Closeness
 from reports.run.steps import StepCount
@@ -40,7 +41,7 @@ class Run:
     command: str  #: `profile` (measured) or `plan` (closed form at an assumed spike rate)
     asa: Counts  #: counts of the analog model
     ssa: Counts  #: counts of the spiking model
-    profiles: tuple[HardwareProfile, ...]  #: hardware, in the order asked for
+    profiles: tuple[Machine, ...]  #: hardware, in the order asked for; of two machines a pair
     settings: Mapping[str, object]  #: everything that was chosen, for `run.json`
     versions: Mapping[str, str]  #: software, for `run.json`
     created: str  #: when, in ISO format
@@ -82,8 +83,9 @@ class Run:
         """
         several = len(self.phases) > 1
 
-        def bill(counts: Counts, profile: HardwareProfile) -> Estimate:
+        def bill(counts: Counts, machine: Machine) -> Estimate:
             given = self.latency_s.get(counts.variant)
+            profile = side_of(machine, counts.variant)
             priced = estimate(counts, profile, dataflow=self.dataflow, latency_s=given)
             return priced.lasting(None) if several and given is not None else priced
 
@@ -131,14 +133,20 @@ class Run:
                 [phase.asa for phase in self.phases],
                 [phase.ssa for phase in self.phases],
                 profile,
-                int8=self.int8.get(profile.name) or _catalogued(profile, "int8"),
+                int8=self.int8.get(own.name) or _catalogued(own, "int8"),
                 mixed=bool(self.settings.get("mixed")),
                 dataflow=self.dataflow,
                 latency_s=self.latency_s,
                 bills=self.estimates[profile.name],
             )
             for profile in self.profiles
+            for own in (side_of(profile, "asa"),)
         }
+
+    @property
+    def is_of_two(self) -> bool:
+        """Whether both models are priced on machines of their own anywhere."""
+        return any(isinstance(profile, TwoMachines) for profile in self.profiles)
 
     def __repr__(self) -> str:
         """What it is, in one line."""

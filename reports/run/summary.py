@@ -6,10 +6,12 @@ import hashlib
 from math import isfinite
 
 from energy import Counts, Estimate, Saving, saving
+from energy.bill.both import machine_of
 from energy.bill.layer import ACCOUNTINGS
 from energy.compare.touched import touched
 from energy.counts.file import to_csv
 from hwmodels import Op
+from hwmodels.pair import recorded
 from reports.kit.caveats import NOT_MODELLED, PUBLISHED_SAVING, PUBLISHED_SOURCE
 from reports.kit.closeness import Closeness
 from reports.run.run import Run
@@ -64,7 +66,7 @@ def summary(run: Run) -> dict[str, object]:
         ],
         "hardware": {
             name: {
-                "profile": asa.profile.model_dump(mode="json", exclude_none=True),
+                **recorded(machine_of(asa, ssa)),
                 **savings_summary(asa, ssa),
                 "coverage": {"asa": asa.coverage, "ssa": ssa.coverage},
                 "unpriced": {

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from hwmodels import HardwareProfile
+from hwmodels.pair import Machine
 
 
 class Bill(NamedTuple):
@@ -36,7 +36,7 @@ class Cell(NamedTuple):
 class SizeGrid:
     """One model on one hardware."""
 
-    profile: HardwareProfile
+    profile: Machine
     dataflow: str
     phase: str  #: `prefill` or `decode`
     title: str  #: the model, in one line for tables and pictures

@@ -10,6 +10,8 @@ from rich.console import Console
 
 from energy.table import Column, Table, at, attributes
 from energy.words import energy, percent
+from hwmodels.pair import TwoMachines
+from reports.kit.caveats import OF_TWO_MACHINES
 from reports.kit.parts import BOUNDS
 from reports.kit.table import print_sentence, print_table
 from reports.sizes.grid import Bill, Cell, SizeGrid
@@ -80,6 +82,8 @@ def print_sizes(grids: Sequence[SizeGrid], console: Console) -> None:
     for grid in grids:
         console.print()
         print_table(grid_table(grid), console)
+        if isinstance(grid.profile, TwoMachines):
+            print_sentence(OF_TWO_MACHINES, console, "yellow")
         if grid.unpriced:
             print_sentence(
                 f"Without a price on {grid.profile.name}, so in no sum: "

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from hwmodels.pair import Machine, recorded
 from reports.kit.files import prepare_directory, write_json, write_text
 from reports.kit.pictures import Pictures, draw
 from reports.kit.slugs import slugs
@@ -37,9 +38,13 @@ def write_sizes(
         for grid, slug in zip(grids, slugs(x.profile.name for x in grids), strict=True):
             if is_drawable(grid):
                 files += draw(partial(sizes_picture, grid), directory / f"sizes_{slug}", pictures)
-    hardware = {
-        grid.profile.name: grid.profile.model_dump(mode="json", exclude_none=True) for grid in grids
-    }
+    hardware = {grid.profile.name: _recorded(grid.profile) for grid in grids}
     content = {**record, "hardware": hardware, "sizes": table.records()}
     files.append(write_json(directory / "sizes.json", content))
     return files
+
+
+def _recorded(machine: Machine) -> Mapping[str, object]:
+    """The profile, or those of `asa` and `ssa`."""
+    [found] = recorded(machine).values()
+    return {**found}

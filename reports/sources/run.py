@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hwmodels import HardwareProfile
+from hwmodels.pair import sides
 from reports.kit.caveats import PUBLISHED_SOURCE
 from reports.kit.files import write_text
 from reports.run.run import Run
@@ -52,7 +53,8 @@ def _texts(run: Run) -> Iterator[str]:
         yield PUBLISHED_SOURCE
         spiking = run.settings.get("spiking")
         yield from form_sources(spiking.get("form") if isinstance(spiking, Mapping) else None)
-    for profile in (*run.profiles, *run.int8.values()):
+    machines = (profile for machine in run.profiles for profile in sides(machine))
+    for profile in (*machines, *run.int8.values()):
         yield from profile_sources(profile)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 from energy import Saving
+from energy.bill.both import machine_of
 from energy.bill.layer import ACCOUNTINGS
 from energy.compare.baselines import Baseline
 from energy.table import Column, Table
@@ -89,5 +90,5 @@ _SHOWN: tuple[Column[Baseline], ...] = (
 
 def baseline_table(run: Run, hw: str) -> Table[Baseline]:
     """What is saved against each baseline on one hardware, for people."""
-    title = run.estimates[hw][0].profile.title
+    title = machine_of(*run.estimates[hw]).title
     return Table(_SHOWN, run.baselines[hw], f"Saved against each baseline, {title}")

@@ -7,6 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 from energy import Estimate
+from energy.bill.both import machine_of
 from energy.bill.layer import GROUPS, IN_GROUP, STORED, known_pj
 from energy.table import Column, Table, at, attributes
 from energy.words import energy, op_names
@@ -103,7 +104,7 @@ def block_table(run: Run, hw: str) -> Table[BlockBill]:
     return Table(
         (*_KEYS, *map(_column, _spent(rows)), _SUM),
         rows,
-        f"What the energy is spent on, {pair[0].profile.title}",
+        f"What the energy is spent on, {machine_of(*pair).title}",
         group=lambda row: row.block,
         strong=lambda row: row.block is None,
     )

@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from itertools import chain
 
 from energy import Estimate, Saving, saving
+from energy.bill.both import machine_of
 from energy.bill.layer import ACCOUNTINGS
 from energy.compare.sensitivity import Interval, sensitivity
 from energy.table import Column, Table
@@ -59,7 +60,7 @@ def _spread(spread: Interval) -> str:
 HEADLINE_COLUMNS: tuple[Column[Headline], ...] = (
     Column("block", lambda x: block_name(x.block), "part", words=True, key=True),
     Column("accounting", lambda x: ACCOUNTING_NAMES[x.accounting], "counted", words=True, key=True),
-    Column("hw", lambda x: x.asa.profile.name, "hardware", words=True, key=True),
+    Column("hw", lambda x: machine_of(x.asa, x.ssa).name, "hardware", words=True, key=True),
     Column("asa_pj", lambda x: energy(x.saving.asa_pj), "analog"),
     Column("ssa_pj", lambda x: energy(x.saving.ssa_pj), "spiking"),
     Column("saving", lambda x: x.saving.saving, "saved", percent),
@@ -138,13 +139,17 @@ def part_table(asa: Estimate, ssa: Estimate, components: bool) -> Table[Each]:
     return Table(
         (_PART, *((*compute, _EVENTS) if components else ()), *chain(*bounds)),
         rows,
-        asa.profile.title,
+        machine_of(asa, ssa).title,
         group=lambda row: row[0].block if components else "",
         strong=lambda row: row[0].block is None or (components and row[0].component is None),
     )
 
 
 _WHOLE, _ATTENTION = -1, -2
+
+
+def _of_whole(lines: Each) -> str:
+    return machine_of(lines[_WHOLE].asa, lines[_WHOLE].ssa).name
 
 
 def _saved_in(number: int, lines: Each) -> str:
@@ -164,7 +169,13 @@ def verdict_table(run: Run) -> Table[Each]:
         for bound in BOUNDS
     ]
     columns: tuple[Column[Each], ...] = (
-        Column("hw", lambda x: x[_WHOLE].asa.profile.name, "saved on", words=True, key=True),
+        Column(
+            "hw",
+            _of_whole,
+            "saved on",
+            words=True,
+            key=True,
+        ),
         Column("bound", lambda x: x[_WHOLE].accounting, "whole bill", words=True, key=True),
         *(Column(name, partial(_saved_in, number), name) for number, name in enumerate(phases)),
         Column("model", lambda x: x[_WHOLE].saved, "request" if phases else run.phases[0].name),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from energy.bill.both import machine_of
 from energy.bill.layer import ACCOUNTINGS
 from energy.table import Column, Table
 from energy.words import NONE, number, unit_of
 from hwmodels import Op
 from hwmodels.plain import several
-from reports.kit.caveats import of_random_weights
+from reports.kit.caveats import OF_TWO_MACHINES, of_random_weights
 from reports.kit.latex_float import Fit, Float, Head, common_unit, in_unit, to_float
 from reports.kit.parts import BLOCKS, BOUNDS, COMPUTE_ONLY
 from reports.run.run import Run
@@ -54,7 +55,7 @@ def run_latex(run: Run, fit: Fit = Fit.ONE) -> str:
         # Beside the names of several pieces of hardware there is no room for intervals.
         spread = spread and len(run.profiles) == 1
         columns = (*_NAMES, _counted(), *_energies(0, scale, unit), *_savings(0, spread=spread))
-        table = Table(columns, single, group=lambda row: (row[0].asa.profile.name, row[0].block))
+        table = Table(columns, single, group=lambda row: (_hardware(row), row[0].block))
         heads: tuple[Head, ...] = ()
     else:
         numbers = [
@@ -65,7 +66,7 @@ def run_latex(run: Run, fit: Fit = Fit.ONE) -> str:
                 *_savings(i, spread=spread and accounting != COMPUTE_ONLY),
             )
         ]
-        table = Table((*_NAMES, *numbers), rows, group=lambda row: row[0].asa.profile.name)
+        table = Table((*_NAMES, *numbers), rows, group=_hardware)
         heads = tuple(
             Head(name, 5 if spread and accounting != COMPUTE_ONLY else 3)
             for accounting, name in COUNTED.items()
@@ -77,8 +78,12 @@ def _costs(part: Headline) -> bool:
     return not part.saving.asa_pj == part.saving.ssa_pj == 0
 
 
+def _hardware(row: _Each) -> str:
+    return machine_of(row[0].asa, row[0].ssa).name
+
+
 _NAMES: tuple[Column[_Each], ...] = (
-    Column("hw", lambda x: x[0].asa.profile.name, "hardware", words=True, key=True),
+    Column("hw", _hardware, "hardware", words=True, key=True),
     Column("part", lambda x: PARTS[x[0].block], "part", words=True, key=True),
 )
 
@@ -115,6 +120,7 @@ def _about(run: Run, heads: Sequence[Head], *, spread: bool) -> Float:
     random = of_random_weights(run.asa.weights)
     parts = [
         f"Energy of {_both(run)}; {run.subtitle}; {hardware}.",
+        *([OF_TWO_MACHINES] if run.is_of_two else []),
         BOUNDS_IN_WORDS,
         "5th, 95th: percentiles of the saving over the ranges of the constants." if spread else "",
         f"Without a price, so in no sum: {', '.join(missing)}." if missing else "",

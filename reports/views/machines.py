@@ -11,11 +11,11 @@ from energy import Estimate, Saving, saving
 from energy.bill.layer import ACCOUNTINGS
 from energy.table import Column, Table, at, attributes
 from energy.words import energy, op_names, percent
+from hwmodels.pair import beside
+from reports.kit.caveats import OF_TWO_MACHINES
 from reports.kit.files import write_text
 from reports.kit.parts import ACCOUNTING_NAMES, block_name, scopes
 from reports.kit.table import print_sentence, print_table
-
-LABEL = "A comparison of two machines"
 
 
 class Line(NamedTuple):
@@ -81,11 +81,10 @@ def print_machines(asa: Estimate, ssa: Estimate, console: Console) -> None:
         Column[Line]("saving", at("part.saving"), "less", percent),
     )
     table = machines_table(asa, ssa)
-    title = f"{LABEL}: {asa.profile.title}; {ssa.profile.title}"
+    title = beside(asa.profile, ssa.profile).title
     print_table(Table(shown, table.rows, title, group=lambda x: x.block), console)
     print_sentence(
-        "Technology, precision and what a price has inside it differ too, so that this is not what "
-        "spikes save.",
+        OF_TWO_MACHINES,
         console,
     )
     for side in (asa, ssa):

@@ -8,8 +8,10 @@ from typing import NamedTuple
 from energy import Estimate, LayerEnergy
 from energy.table import Column, Table
 from energy.words import energy, op_amounts, percent
+from hwmodels.pair import Machine, TwoMachines
 from reports.kit.caveats import (
     NOT_MODELLED,
+    OF_TWO_MACHINES,
     PUBLISHED_SAVING,
     PUBLISHED_SOURCE,
     of_random_weights,
@@ -47,6 +49,7 @@ def summary_markdown(run: Run) -> str:
         pair = run.estimates[profile.name]
         parts += [
             f"#### {escaped(profile.title)}",
+            *([OF_TWO_MACHINES] if isinstance(profile, TwoMachines) else []),
             to_markdown(headlines([pair]).only(*_HEADLINE)),
             "Saved by the spiking model against each baseline:",
             to_markdown(baseline_table(run, profile.name)),
@@ -54,7 +57,7 @@ def summary_markdown(run: Run) -> str:
             to_markdown(block_table(run, profile.name)),
             *_times(run, profile.name),
             *(escaped(without_price(bill)) for bill in pair if bill.unpriced),
-            _folded("Assumptions", "\n".join(f"- {escaped(x)}" for x in assumptions(pair[1]))),
+            *_assumed(profile, pair),
             _dearest(pair),
         ]
     parts += [escaped(sentence) for sentence in touched_sentences(run)]
@@ -93,6 +96,15 @@ def assumptions(bill: Estimate) -> Iterator[str]:
     if bill.static_pj is None:
         yield "static energy: unpriced, no latency or power"
     yield from bill.profile.assumptions
+
+
+def _assumed(machine: Machine, pair: tuple[Estimate, Estimate]) -> Iterator[str]:
+    """What is assumed of the machine, or of both."""
+    two = isinstance(machine, TwoMachines)
+    for bill in pair if two else pair[1:]:
+        where = f" of {bill.profile.name}" if two else ""
+        lines = "\n".join(f"- {escaped(x)}" for x in assumptions(bill))
+        yield _folded(f"Assumptions{escaped(where)}", lines)
 
 
 def _times(run: Run, hw: str) -> Iterator[str]:

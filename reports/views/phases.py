@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from energy import Estimate
+from energy.bill.both import dataflow_of
 from energy.bill.layer import GROUPS
 from energy.table import Column, Table, at, attributes
 from energy.words import energy
@@ -167,7 +168,7 @@ def phase_table(run: Run, hw: str) -> Table[str]:
     names = dict.fromkeys(line.part.name for line in lines)
     ends = [x for name in _ENDS[: len(bills)] for x in (name, f"{name}, {other}")]
     new = "sample" if run.of_network else "new token"
-    own_bound, flow = bills[0].asa.profile.fusion, bills[0].asa.dataflow
+    own_bound, flow = bills[0].asa.profile.fusion, dataflow_of(bills[0].asa, bills[0].ssa)
     return Table(
         tuple(columns),
         [*(name for name in names if name in costs), *ends],

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from energy import Estimate, saving
+from energy.bill.both import dataflow_of
 from energy.words import energy
 from reports.kit.answers import between
 from reports.kit.palette import GROUP_COLOURS, INK, MUTED, PAPER, SPIKING, STATIC
@@ -67,8 +68,8 @@ def per_phase(bills: Sequence[PhaseBill], title: str, subtitle: str) -> Figure:
     panels[0].set_ylabel("share of the analog bill per token")
     panels[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     first, last = bills[0], bills[-1]
-    batch = first.asa.counts.batch
-    about = f"{subtitle}, batch {batch}, {first.asa.dataflow}, bars {first.asa.profile.fusion}"
+    batch, flow = first.asa.counts.batch, dataflow_of(first.asa, first.ssa)
+    about = f"{subtitle}, batch {batch}, {flow}, bars {first.asa.profile.fusion}"
     if any(side.static_pj is None for side in sides):
         about += "; static energy unpriced"
     headline(drawn, _answer(shown), title, about, last.asa, last.ssa)

@@ -9,12 +9,14 @@ from pathlib import Path
 from rich.console import Console
 
 from energy import Estimate
+from energy.bill.both import machine_of
 from energy.bill.layer import ACCOUNTINGS, known_pj, relevant_ops
 from energy.table import Column, Table
 from energy.words import energy, integer, op_amounts, percent
 from hwmodels import Op
+from hwmodels.pair import sides
 from hwmodels.plain import several
-from reports.kit.caveats import NOT_MODELLED, PUBLISHED_SAVING, of_random_weights
+from reports.kit.caveats import NOT_MODELLED, OF_TWO_MACHINES, PUBLISHED_SAVING, of_random_weights
 from reports.kit.parts import BOUNDS
 from reports.kit.ran import print_ran
 from reports.kit.table import print_sentence, print_table
@@ -49,13 +51,18 @@ def print_run(
     for hw, (asa, ssa) in run.estimates.items():
         console.print()
         print_table(part_table(asa, ssa, details), console)
-        print_widths(run.settings, hw, console)
-        if shares_room(asa, ssa):
+        for one in sides(machine_of(asa, ssa)):
+            where = f" on {one.name}" if run.is_of_two else ""
+            print_widths(run.settings, one.name, console, where)
+        if run.is_of_two:
+            print_sentence(OF_TWO_MACHINES, console, "yellow")
+        elif shares_room(asa, ssa):
             print_sentence(SHARED_ROOM, console, "dim")
         if details:
             for bill in (asa, ssa):
                 print_unpriced(bill, console)
-            print_assumptions(ssa, console)
+            for bill in (asa, ssa) if run.is_of_two else (ssa,):
+                print_assumptions(bill, console)
             for table in (block_table(run, hw), phase_table(run, hw), baseline_table(run, hw)):
                 console.print()
                 print_table(table, console)

@@ -115,8 +115,8 @@ def test_a_choice_has_two_ways_and_nothing_between() -> None:
     # an address of 4 bits and a sign, 5.
     tally = Tally({Op.SPIKE_READ: 16, Op.AC: 1}, 0, 1, 16, levels=Levels.TERNARY, channels=16)
     counts = Counts("ssa", (LayerCount("a", "Linear", Label(), 1, tally),))
-    bill = estimate(counts, machine())
-    packed, cheapest = (placed(bill, {"encoding": place}).energy_pj() for place in (0.4, 0.6))
+    bill, hw = estimate(counts, machine()), machine().name
+    packed, cheapest = (placed(bill, {(hw, "encoding"): place}).energy_pj() for place in (0.4, 0.6))
     assert (packed, cheapest) == (1 + 32 / 8 * 3, 1 + 5 / 8 * 3)
 
 

@@ -35,7 +35,7 @@ def test_each_side_has_the_prices_of_its_own_machine(
     assert attention.ssa_pj == pytest.approx(2000 * 23.6)
     assert attention.saving == pytest.approx(1 - 47200 / 4600)
     assert attention.ratio == pytest.approx(4600 / 47200)
-    assert said.startswith("A comparison of two machines: 45 nm digital CMOS")
+    assert said.startswith("ASA on 45 nm digital CMOS")
 
 
 def test_what_stays_dense_is_unpriced_and_so_nothing_is_compared(
