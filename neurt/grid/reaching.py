@@ -43,7 +43,10 @@ def connected(address: str) -> Any:
             _reach(address)
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, ValueError, RuntimeError) as error:
-        raise ClusterError(f"no Ray cluster at {quoted(address)}: {in_a_line(error)}") from error
+        other = "" if address == "local" else "; start one (ray start --head), or give --ray local"
+        raise ClusterError(
+            f"no Ray cluster at {quoted(address)}: {in_a_line(error)}{other}"
+        ) from error
     return ray
 
 
@@ -62,7 +65,7 @@ def _reach(address: str) -> None:
         )
     except subprocess.TimeoutExpired as error:
         raise OSError(
-            f"it does not answer within {REACHED_WITHIN_S:g} s; is what listens there Ray?"
+            f"it does not answer within {REACHED_WITHIN_S:g} s (is what listens there Ray?)"
         ) from error
     except subprocess.CalledProcessError as error:
         last = error.stderr.strip().rpartition("\n")[2]

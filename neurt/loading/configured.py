@@ -16,13 +16,17 @@ class ModelError(UserError, ValueError):
     """A model that cannot be found or loaded."""
 
 
-def read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path, what: str = "model file") -> dict[str, Any]:
     """Read a JSON object beside a model, such as its `config.json`.
+
+    Args:
+        path: Where it is.
+        what: What to call it in an error message.
 
     Raises:
         ModelError: If it is no regular file of less than `MAX_CONFIG_BYTES`, or no JSON object.
     """
-    called = f"model file '{path}'"
+    called = f"{what} '{path}'"
     text = read_utf8(path, called, ModelError, MAX_CONFIG_BYTES)
     config = parse_json(text, called, ModelError, finite=False)
     if not isinstance(config, dict):

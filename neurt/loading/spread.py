@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -157,7 +157,7 @@ def spread_over(
         )
         given: Mapping[str, object] = {name: _word(place) for name, place in found.items()}
     else:
-        given = read_config(Path(asked)) if isinstance(asked, str) else asked
+        given = read_config(Path(asked), "device map") if isinstance(asked, str) else asked
     parts = {name: _place(name, place) for name, place in given.items()}
     _flat(parts, model)  # before minutes are spent on anything else
     devices = [place for place in parts.values() if place not in (_DISK, _MEMORY)]
@@ -187,13 +187,18 @@ def _place(name: str, place: object) -> str:
     return place if place == _DISK else str(find_device(place))
 
 
+def _shortest(names: Iterable[str]) -> list[str]:
+    """Some modules from the top, so that somebody sees what names are like."""
+    return sorted(filter(None, names), key=lambda name: (name.count("."), name))[:3]
+
+
 def _flat(parts: Mapping[str, str], model: nn.Module) -> dict[str, str]:
     """The same map without modules inside of others, of which Accelerate would hook some twice."""
     known = {name for name, _ in model.named_modules()}
     if unknown := [name for name in parts if name not in known]:
         raise DeviceError(
             f"the device map places {quoted(unknown[0])}, and {type(model).__name__} has no such "
-            "module"
+            f"module; give those that it has, such as {', '.join(_shortest(known))}"
         )
     found: dict[str, str] = {}
     left: list[str] = []

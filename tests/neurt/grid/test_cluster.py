@@ -240,6 +240,7 @@ def test_a_cluster_that_is_not_there_is_said(address: str, why: str) -> None:
     with pytest.raises(ClusterError) as caught:
         list(on_ray(tasks(partial(twice, 0)), Clustered(ray=address)))
     assert str(caught.value).startswith(f"no Ray cluster at '{address}': {why}")
+    assert str(caught.value).endswith("; start one (ray start --head), or give --ray local")
 
 
 def test_another_program_at_the_address_is_given_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,7 +257,8 @@ def test_another_program_at_the_address_is_given_seconds(monkeypatch: pytest.Mon
         with pytest.raises(ClusterError) as caught:
             list(on_ray(tasks(partial(twice, 0)), Clustered(ray=address)))
     assert str(caught.value) == (
-        f"no Ray cluster at '{address}': it does not answer within 15 s; is what listens there Ray?"
+        f"no Ray cluster at '{address}': it does not answer within 15 s (is what listens there "
+        "Ray?); start one (ray start --head), or give --ray local"
     )
     assert waited == [REACHED_WITHIN_S - LISTENS_WITHIN_S]
     assert REACHED_WITHIN_S < 20

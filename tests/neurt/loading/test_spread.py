@@ -149,7 +149,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"model.embed_tokens": "cpu"},
         "does not say where 11 tensors of the model are, first 'model.layers.0.self_attn.q_proj",
     ),
-    "no such part": ({"": "cpu", "model.layers.7": "cpu"}, "places 'model.layers.7', and Llama"),
+    "no such part": (
+        {"": "cpu", "model.layers.7": "cpu"},
+        "such as lm_head, model, model.embed_tokens",
+    ),
     "no such device": ({"": "cuda:99"}, "device 'cuda:99' is not there"),
     "no device": ({"": "somewhere"}, "device 'somewhere' is none that torch knows"),
     "no word": ({"": 1.5}, "the device map has 1.5 for ''; give cuda:0, cpu, disk"),
@@ -161,6 +164,14 @@ def test_a_map_that_does_not_fit_is_one_line(case: str, llama_at: Path) -> None:
     placed, sentence = REFUSED[case]
     error = refused(UserError, load_model, str(llama_at), device="cpu", device_map=placed)
     assert sentence in error
+
+
+def test_a_map_that_is_no_json_is_called_one(llama_at: Path, tmp_path: Path) -> None:
+    path = tmp_path / "map.json"
+    for content, why in (("[1,", "is cut short or no valid JSON"), ("[1]", "must hold a JSON obj")):
+        path.write_text(content, encoding="utf-8")
+        error = refused(UserError, load_model, str(llama_at), device="cpu", device_map=str(path))
+        assert f"device map '{path}' {why}" in error
 
 
 def test_weights_that_are_in_no_file_cannot_wait_on_the_disk(llama_at: Path) -> None:
