@@ -76,3 +76,8 @@ def walked(tab: Page) -> list[Any]:
         stops.append(here)
         assert len(stops) < 300, f"the focus does not leave the page: {stops[-5:]}"
     return stops
+
+
+def link_of(tab: Page) -> str:
+    """The part of the address behind its #, which keeps what is asked; the page need not rest."""
+    return str(tab.evaluate("() => { downloads.put(); return location.hash; }"))

@@ -72,8 +72,9 @@ _BY_HAND: tuple[tuple[object, str], ...] = (
     (UserError, "py.UserError"),
 )
 
-#: Scripts, in the order in which they need one another; the translated one stands before the last.
-_SCRIPTS = ("python.js", "operators.js", "builtins.js", "plan.js")
+#: Scripts that the translated one needs, and those that need it, each in the order of their needs.
+_BEFORE = ("python.js", "operators.js", "builtins.js")
+_BEHIND = ("rows.js", "plan.js")
 
 
 @functools.cache
@@ -91,8 +92,7 @@ def script() -> str:
     made = (
         f'const closed = (() => {{\n"use strict";\n{program.text()}return {{ {exported} }};\n}})();'
     )
-    before, after = _SCRIPTS[:-1], _SCRIPTS[-1:]
-    return "\n".join((*map(_written, before), made, *map(_written, after)))
+    return "\n".join((*map(_written, _BEFORE), made, *map(_written, _BEHIND)))
 
 
 def _written(name: str) -> str:

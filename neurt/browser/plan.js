@@ -1,7 +1,8 @@
 /* The plan of a configuration: counts in columns, as the bill of the page takes them.
 
    `closed` is the closed form, translated from Python; what is here does what `plan_passes` and
-   `merged` do there: layers that are alike are planned once for each pass, and written out then. */
+   `merged` do there: layers that are alike are planned once for each pass, and stand once in what
+   is counted, with their number. */
 const plan = (() => {
   "use strict";
 
@@ -62,67 +63,6 @@ const plan = (() => {
     return { ...row, tally, calls: row.calls * passes };
   }
 
-  const LOOKED = ["touched_weights", "active_weights", "touched_kv"];
-  const LAYER = ["dense_macs", "zero_macs", "spikes", "slots", "channels", ...LOOKED];
-
-  /* Counts of several passes as columns. `small` has each kind of layer once, `at` says which kind
-     stands at each depth. */
-  function columns(counts, { shape, at, phase, of_row }) {
-    const rows = counts[0].layers.map((row, i) => {
-      const tallies = counts.map(({ layers }) => layers[i].tally);
-      const tally = tallies.length > 1 ? closed.Tally.total(tallies) : tallies[0];
-      return { ...row, tally, calls: counts.reduce((sum, { layers }) => sum + layers[i].calls, 0) };
-    });
-    const inside = new Map();
-    for (const row of rows) {
-      const { depth } = row.label;
-      if (!inside.has(depth)) inside.set(depth, []);
-      inside.get(depth).push(row);
-    }
-    const outside = inside.get(null) ?? [];
-    const first = rows.findIndex(({ label }) => label.depth !== null);
-    const { layers } = closed.layout(shape);
-    const moved = at.flatMap((kind, depth) =>
-      inside.get(kind).map((row) => ({
-        ...row,
-        depth,
-        name: `${layers}.${depth}.${row.name.slice(`${layers}.${kind}.`.length)}`,
-      })),
-    );
-    const all = [...outside.slice(0, first), ...moved, ...outside.slice(first)];
-    const column = (value) => all.map(value);
-    const bits = all.map((row) => of_row(row));
-    const width = (x) => (x === null ? null : Number(x));
-    const ops = {};
-    all.forEach(({ tally }, i) => {
-      for (const [op, number] of py.pairs(tally.ops)) if (number) (ops[op.value] ??= new Float64Array(all.length))[i] = number;
-    });
-    const [one] = counts;
-    return {
-      variant: one.variant,
-      model: one.model,
-      weights: one.weights,
-      phase,
-      batch: one.batch,
-      tokens: counts.reduce((sum, { tokens }) => sum + tokens, 0),
-      timesteps: one.timesteps,
-      attention: one.attention,
-      value_bits: null,
-      name: column(({ name }) => name),
-      kind: column(({ kind }) => kind),
-      block: column(({ label }) => label.block),
-      component: column(({ label }) => label.component),
-      depth: column(({ depth }) => depth ?? null),
-      levels: column(({ tally }) => tally.levels?.value ?? ""),
-      weight_bits: bits.map(({ weights }) => width(weights)),
-      vector_bits: bits.map(({ vectors }) => width(vectors)),
-      calls: Float64Array.from(all, ({ calls }) => calls),
-      ...Object.fromEntries(LAYER.map((name) => [name, column(({ tally }) => tally[name])])),
-      ops,
-      steps: {},
-    };
-  }
-
   function whole(one, counts) {
     const passes = lengths(one).length;
     if (passes === 1) return counts;
@@ -146,7 +86,7 @@ const plan = (() => {
     const small = py.replaced(shape, [["layers", each.length], ["kinds", each]]);
     const counts = passes.flatMap((given) =>
       planned(given, (one) => whole(one, closed.plan_asa(small, one, conventions, about(name)))));
-    return columns(counts, { shape, at, phase, of_row });
+    return rows.columns(counts, { shape, at, phase, of_row });
   }
 
   function spiking({ shape, passes, conventions, name, phase, of_row, timesteps, rate }) {
@@ -156,7 +96,7 @@ const plan = (() => {
       planned(given, (one) =>
         whole(one, closed.plan_ssa(small, one, conversion, rate, conventions, null, new py.Dict(), about(name)))));
     const at = Array.from({ length: shape.layers }, () => 0);
-    return columns(counts, { shape, at, phase, of_row });
+    return rows.columns(counts, { shape, at, phase, of_row });
   }
 
   /* Phases of counts of a shape. Without a spiking side all passes are one phase, as in a plan of
@@ -183,5 +123,5 @@ const plan = (() => {
     return { phases, said };
   }
 
-  return { read, counted };
+  return { read, counted, whole: rows.whole };
 })();

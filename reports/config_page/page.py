@@ -16,8 +16,8 @@ from reports.page.page import asset, embedded
 
 #: Scripts that the page of a run has too, and its own, in the order in which they need one another.
 BILL = (
-    *("traffic.js", "fusion.js", "scaling.js", "execution.js", "bill.js", "saving.js", "knobs.js"),
-    *("settings.js", "documents.js", "format.js", "downloads.js"),
+    *("traffic.js", "placement.js", "fusion.js", "scaling.js", "execution.js", "bill.js"),
+    *("saving.js", "knobs.js", "settings.js", "documents.js", "format.js", "downloads.js"),
     "sources.js",
 )
 SCRIPTS = ("asked.js", "priced.js", "parts.js", "results.js", "form.js", "config.js")

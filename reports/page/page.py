@@ -29,6 +29,7 @@ SCRIPTS = (
     "vendor/plotly-cartesian.min.js",
     "vendor/tabulator.min.js",
     "traffic.js",
+    "placement.js",
     "fusion.js",
     "scaling.js",
     "execution.js",

@@ -3,7 +3,7 @@ const config = (() => {
   "use strict";
 
   const { byId } = format;
-  const { said, save, copy } = downloads;
+  const { said, save, copy, keep } = downloads;
   document.documentElement.classList.add("scripted");
   const embedded = JSON.parse(byId("data").textContent);
   const data = { ...embedded, models: Object.fromEntries(embedded.models) };
@@ -29,7 +29,7 @@ const config = (() => {
 
   const show = form.build(data, (change) => {
     update({ ...state, ...change }, document.activeElement);
-    history.replaceState(null, "", `#${asked.link(data, state)}`);
+    keep(asked.link(data, state));
     said("");
   });
 
@@ -41,17 +41,20 @@ const config = (() => {
     said(unknown.length ? `The link names ${unknown.join(", ")}, which this page does not have or cannot take; that part is left out.` : "");
   }
 
-  const sides = () => (answer.spiking ? [answer.view.asa, answer.view.ssa] : [answer.view.asa]);
+  const sides = () => (answer.spiking ? ["asa", "ssa"] : ["asa"]);
   const text = {
-    energy: () => documents.energy(data.world, data.columns.energy, sides()),
+    energy() {
+      const bills = priced.everyRow(answer);
+      return documents.energy(data.world, data.columns.energy, sides().map((side) => bills[side]));
+    },
     toml: () => documents.toml(answer.view.profile),
-    counts: () => documents.counts(data.world, data.columns.counts, settings.counted(answer.data, answer.chosen), answer.chosen, answer.spiking ? ["asa", "ssa"] : ["asa"]),
+    counts: () => documents.counts(data.world, data.columns.counts, priced.everyRow(answer).run, answer.chosen, sides()),
   };
 
   byId("form").addEventListener("submit", (event) => event.preventDefault());
   byId("reset").addEventListener("click", () => {
     update(asked.standard(data));
-    history.replaceState(null, "", "#");
+    keep("");
     said("As at first.");
   });
   byId("copy").addEventListener("click", copy);

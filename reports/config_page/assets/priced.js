@@ -79,5 +79,15 @@ const priced = (() => {
     return found;
   }
 
-  return { answer };
+  /* The counts and both bills with every row at its place, for files. */
+  function everyRow({ data, chosen }) {
+    const phases = data.run.phases.map((phase) => {
+      const asa = plan.whole(phase.asa);
+      return { ...phase, asa, ssa: phase.ssa === phase.asa ? asa : plan.whole(phase.ssa) };
+    });
+    const whole = { ...data, run: { ...data.run, phases } };
+    return { run: settings.counted(whole, chosen), ...settings.bills(whole, chosen) };
+  }
+
+  return { answer, everyRow };
 })();

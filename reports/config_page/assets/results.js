@@ -26,8 +26,16 @@ const results = (() => {
     table("bytes", ...byteRows(answer));
     byId("said-of").replaceChildren(...notes(answer).map((line) => element("li", {}, line)));
     const view = answer.spiking ? answer.view : { ...answer.view, ssa: answer.view.asa };
-    sources.show(answer.data, view);
+    machine(answer.data, view);
     sources.missing(answer.data, view);
+  }
+
+  /* The machine and its sources, drawn again where it is another one. */
+  let drawn = "";
+  function machine(data, view) {
+    const said = JSON.stringify([view.profile, data.profiles]);
+    if (said !== drawn) sources.show(data, view);
+    drawn = said;
   }
 
   function facts({ model, view, spiking, name, passes, asked: { timesteps, rate } }) {

@@ -1,7 +1,8 @@
 /* The bill, as energy/bill/{pricing,estimate,latency}.py have it: counts times prices.
 
-   Pure functions on the counts of execution.js; energies are in picojoules, one per layer. A test
-   compares them with Python over random counts and profiles. */
+   Pure functions on the counts of execution.js; energies are in picojoules, one per layer. Rows that
+   stand at several places of a model (`copies`) are priced once, and what a bill says of them is of
+   all places together. A test compares them with Python over random counts and profiles. */
 const bill = (() => {
   "use strict";
 
@@ -68,20 +69,21 @@ const bill = (() => {
     const facts = fusion.fused(world, counts, profile);
     const run = executed(world, counts, facts, profile, rules);
     const size = run.name.length;
+    const copiesOf = (i) => run.copies?.[i] ?? 1;
     const each = traffic.bits(world, profile, rules, run);
     const [held, moved] = footprints(world, facts, run, rules, traffic.bits(world, profile, rules, facts));
     const names = Object.keys(profile.memory);
-    const shares = traffic.place(world, held, moved, profile, names);
-    const sizes = traffic.whole(held);
+    const parts = placement.place(world, held, moved, profile, run);
+    const sizes = placement.whole(held, run.copies);
     const [unpriced, inLevel] = [{}, new Float64Array(names.length)];
-    const bytes = names.map(() => new Float64Array(size));
+    const bytes = names.map(() => new Float64Array(parts.row.length));
     const empty = (names) => Object.fromEntries(names.map((name) => [name, new Float64Array(size)]));
     const [groups, stored] = [empty(world.groups), empty(world.stored)];
     const lacks = new Uint8Array(size);
     for (const about of world.ops) {
       const { op, group, buffer } = about;
       const amounts = run.ops[op];
-      const total = amounts ? sum(amounts) : 0;
+      const total = amounts ? sum(amounts, run.copies) : 0;
       const priced = pricedAs(profile, about);
       if (!total || priced in profile.included) continue;
       if (!isPriced(profile, about)) {
@@ -97,27 +99,27 @@ const bill = (() => {
         const fetch = op === "delivery_values";
         const { pj } = fetch ? { pj: profile.delivery.pj_per_byte } : profile.prices[priced];
         for (let i = 0; i < size; i++)
-          if (amounts[i]) into[i] += amounts[i] * pj * (fetch ? each(op, i) / 8 : 1);
+          if (amounts[i]) into[i] += copiesOf(i) * amounts[i] * pj * (fetch ? each(op, i) / 8 : 1);
         continue;
       }
       const j = world.buffers.indexOf(buffer);
       const part = stored[about.stored];
       names.forEach((name, k) => {
         const price = perByte(profile.memory[name], sizes[j], about.read);
-        for (let i = 0; i < size; i++) {
-          const moves = amounts[i] && ((amounts[i] * each(op, i)) / 8) * shares[k][j][i];
-          if (!moves) continue;
-          const pj = moves * price(i);
+        parts.row.forEach((i, at) => {
+          const moves = amounts[i] && ((amounts[i] * each(op, i)) / 8) * parts.shares[k][j][at];
+          if (!moves) return;
+          const pj = parts.copies[at] * moves * price(i);
           into[i] += pj;
           part[i] += pj;
           inLevel[k] += pj;
-          bytes[k][i] += moves;
-        }
+          bytes[k][at] += moves;
+        });
       });
     }
     const levels = Object.fromEntries(names.map((name, k) => [name, inLevel[k]]));
     return finished({
-      counts: run,
+      counts: together(run),
       levels,
       unpriced,
       groups,
@@ -125,27 +127,37 @@ const bill = (() => {
       lacks,
       profile,
       dataflow,
-      latency: duration(run, profile, names, bytes),
+      latency: duration(run, profile, parts, bytes),
     });
+  }
+
+  /* Counts of all copies of each row. */
+  function together({ copies, places, ...run }) {
+    if (!copies) return run;
+    const all = (column) => Float64Array.from(column, (value, i) => value * copies[i]);
+    const made = { ...run, ops: Object.fromEntries(Object.entries(run.ops).map(([op, column]) => [op, all(column)])) };
+    for (const name of ["calls", "dense_macs", "spikes", "slots"]) made[name] = all(run[name]);
+    return made;
   }
 
   /* Seconds of all layers, each as long as its arithmetic or its slowest memory; null where the
      profile does not say. */
-  function duration(run, profile, names, bytes) {
+  function duration(run, profile, { row, copies }, bytes) {
+    const names = Object.keys(profile.memory);
     const rates = Object.entries(profile.throughput ?? {});
     const bandwidth = profile.bandwidth ?? {};
     const of = (op, i) => (run.ops[op] ? run.ops[op][i] : 0);
     if (!rates.length || !run.name.length) return null;
     let seconds = 0;
-    for (let i = 0; i < run.name.length; i++) {
+    for (const [at, i] of row.entries()) {
       if (COMPUTE.some((op) => of(op, i) && !(op in profile.throughput))) return null;
       let longest = sum(rates.map(([op, how]) => of(op, i) / how.per_second));
       for (const [k, name] of names.entries()) {
-        if (!bytes[k][i] || !Object.keys(bandwidth).length) continue;
+        if (!bytes[k][at] || !Object.keys(bandwidth).length) continue;
         if (!(name in bandwidth)) return null;
-        longest = Math.max(longest, bytes[k][i] / bandwidth[name].bytes_per_second);
+        longest = Math.max(longest, bytes[k][at] / bandwidth[name].bytes_per_second);
       }
-      seconds += longest;
+      seconds += copies[at] * longest;
     }
     return seconds;
   }

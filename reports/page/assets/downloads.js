@@ -15,7 +15,32 @@ const downloads = (() => {
     said(`${name} downloaded.`);
   }
 
+  /* Keep what is asked in the address bar. Browsers slow down a page that writes it dozens of times
+     a second, or refuse: what follows on another change too soon is written when a pause is over. */
+  const PAUSE = 300;
+  let waiting = null;
+  let timer = 0;
+  let last = -PAUSE;
+  function put() {
+    clearTimeout(timer);
+    if (waiting === null) return;
+    history.replaceState(null, "", `#${waiting}`);
+    waiting = null;
+    last = performance.now();
+  }
+  function keep(link) {
+    waiting = link;
+    clearTimeout(timer);
+    timer = setTimeout(put, PAUSE);
+    if (performance.now() - last >= PAUSE) put();
+  }
+  addEventListener("pagehide", put);
+  addEventListener("hashchange", () => {
+    waiting = null; // somebody gave another link
+  });
+
   async function copy() {
+    put();
     const link = location.href;
     try {
       await navigator.clipboard.writeText(link);
@@ -25,5 +50,5 @@ const downloads = (() => {
     }
   }
 
-  return { said, save, copy };
+  return { said, save, copy, keep, put };
 })();

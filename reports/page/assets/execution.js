@@ -7,9 +7,10 @@ const execution = (() => {
 
   const { STORED } = scaling;
 
-  const sum = (column) => {
+  /* The sum of a column; of rows that stand at several places, with the number of their copies. */
+  const sum = (column, copies = null) => {
     let total = 0;
-    for (let i = 0; i < column.length; i++) total += column[i];
+    for (let i = 0; i < column.length; i++) total += copies ? copies[i] * column[i] : column[i];
     return total;
   };
 
@@ -147,7 +148,7 @@ const execution = (() => {
       const neurons = Math.floor(dense[i] / places);
       return Math.max(Math.ceil(synapses / core.synapses), Math.ceil(neurons / core.neurons));
     });
-    const side = Math.ceil(Math.sqrt(Math.max(1, sum(needed))));
+    const side = Math.ceil(Math.sqrt(Math.max(1, sum(needed, counts.copies))));
     const [above, below] = [2 * (side * side - 1), 3 * side];
     return Float64Array.from(needed, (cores, i) => {
       if (!of("ac", i) && !of("shift_ac", i)) return 0;

@@ -3,7 +3,7 @@ const page = (() => {
   "use strict";
 
   const { byId } = format;
-  const { said, save, copy } = downloads;
+  const { said, save, copy, keep } = downloads;
   document.documentElement.classList.add("scripted");
   const data = settings.loaded(JSON.parse(byId("data").textContent));
   let chosen = settings.standard(data);
@@ -68,7 +68,7 @@ const page = (() => {
     if (knob && value === null) delete changes[knob];
     else if (knob) changes[knob] = value;
     update({ ...chosen, ...change, changes }, source);
-    history.replaceState(null, "", `#${settings.link(data, chosen)}`);
+    keep(settings.link(data, chosen));
     said("");
   }, refuse);
   byId("form").addEventListener("keydown", ({ key }) => {
@@ -96,7 +96,7 @@ const page = (() => {
   byId("form").addEventListener("submit", (event) => event.preventDefault());
   byId("reset").addEventListener("click", () => {
     update(settings.standard(data));
-    history.replaceState(null, "", "#");
+    keep("");
     said("As run.");
   });
   byId("copy").addEventListener("click", copy);

@@ -11,6 +11,7 @@ const scaling = (() => {
      layer is multiplied by `rate` until every slot holds a spike; its events follow. What a neuron
      computes follows from what its kind does. */
   function scaled(world, counts, timesteps, rate) {
+    if (timesteps === counts.timesteps && rate === 1) return counts;
     const longer = timesteps / counts.timesteps;
     const size = counts.name.length;
     const grown = (column) => column.map((value, i) => (counts.slots[i] ? value * longer : value));
@@ -28,9 +29,9 @@ const scaling = (() => {
       }
       ops[op] = found;
     }
-    if (timesteps !== counts.timesteps || rate !== 1) recompute(world, counts, ops, timesteps, spikes);
+    recompute(world, counts, ops, timesteps, spikes);
     const made = { ...counts, timesteps, slots, spikes, ops, dense_macs: grown(counts.dense_macs) };
-    return longer === 1 && rate === 1 ? made : { ...made, ...touchedAt(counts, longer, factor) };
+    return { ...made, ...touchedAt(counts, longer, factor) };
   }
 
   /* What is touched with so many times the slots and spikes: as many independent slots as touch what

@@ -66,7 +66,9 @@ SCRIPT = """(cases) => cases.map(({ text, asked }) => {
     const spiking = asked.spiking && closed.has_conversion(shape);
     const { phases } = plan.counted(shape, { ...asked, spiking }, "it", of_row);
     const parameters = [...closed.parameters(shape)];
-    return { phases: phases.map(plain), parameters, widths: [activations, kv] };
+    const both = ({ name, ...sides }) => Object.fromEntries(
+      Object.entries(sides).map(([side, counts]) => [side, plain(plan.whole(counts))]));
+    return { phases: phases.map(both), parameters, widths: [activations, kv] };
   } catch (error) {
     return error instanceof py.UserError ? { error: error.message } : { crash: error.stack };
   }

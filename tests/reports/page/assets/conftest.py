@@ -23,6 +23,7 @@ def evaluate(browser: Browser) -> Iterator[Callable[[str, Any], Any]]:
     tab = browser.new_page()
     names = (
         "traffic",
+        "placement",
         "fusion",
         "scaling",
         "execution",

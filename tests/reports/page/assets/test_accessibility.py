@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from browsers import CONTROLS, PHONE, WIDE, violations, walked
+from browsers import CONTROLS, PHONE, WIDE, link_of, violations, walked
 
 from reports import Run
 from reports.page.page import page
@@ -80,7 +80,7 @@ def test_enter_and_escape_do_what_they_do_elsewhere(opened: Opened, run: Run) ->
     box = tab.get_by_label("mac", exact=True)
     box.fill("3")
     box.press("Enter")  # sends no form
-    assert "prices.mac=3" in tab.evaluate("location.hash")
+    assert "prices.mac=3" in link_of(tab)
     find = tab.locator("#find-layers")
     find.fill("lm_head")
     tab.wait_for_function("document.getElementById('layers-count').innerText.startsWith('2 of')")

@@ -52,6 +52,7 @@ BILL = """({ world, run, profile, dataflow }) => {
 
 amounts = st.integers(0, 10**9) | st.integers(0, 20) | st.integers(10**14, 10**15)
 COMPONENTS = ["qkv", "proj", "scores", "mix", "neuron", "norm", "residual", "ffn_up", "ffn_down"]
+COMPONENTS += ["scan", "linear_attn.scan"]  # whose cache is a state
 ENDS = ["", ".weight_encoder", ".value_encoder", ".qkv_neuron"]
 bits = st.floats(0.5, 8)
 picojoules = st.sampled_from([0.0, 0.25, 81.0]) | st.floats(1e-3, 1e3)
@@ -183,6 +184,45 @@ def test_any_bill_is_the_one_of_python(
     assert found["lacks"] == [int(row.lacks_compute) for row in expected.layers]
     assert close([found["static"]], [expected.static_pj])
     assert close([found["latency"]], [expected.latency_s])
+
+
+#: The same where the rows of `counts` stand at several places of a model.
+COPIES = """({ world, counts, places, profile, dataflow }) => {
+  const copies = new Float64Array(counts.name.length);
+  for (const { row } of places) copies[row] += 1;
+  const all = { ...execution.loaded(counts), copies, places };
+  const side = bill.estimate(world, all, profile, dataflow);
+  return { groups: Object.fromEntries(Object.entries({ ...side.groups, ...side.stored }).map(
+      ([key, column]) => [key, [...column]])),
+    rows: side.total.length, levels: side.levels, unpriced: side.unpriced, latency: side.latency };
+}"""
+
+
+@SMALL
+@given(counts=counted(), profile=profiles(), copies=st.integers(2, 4))
+def test_rows_at_several_places_are_priced_once(
+    evaluate: Evaluate, counts: Counts, profile: HardwareProfile, copies: int
+) -> None:
+    """The bill of so many layers that are alike, one behind the other, is the sum of their rows."""
+    rows = [(copy, i, row) for copy in range(copies) for i, row in enumerate(counts.layers)]
+    every = tuple(replace(row, label=replace(row.label, depth=copy)) for copy, _, row in rows)
+    whole = estimate(replace(counts, layers=every), profile)
+    data = page_data(run_of(counts, profile))
+    case = {"profile": data["profiles"][0], "dataflow": profile.dataflow, "world": data["world"]}
+    places = [{"row": i} for _, i, _ in rows]
+    case |= {"counts": data["run"]["phases"][0]["ssa"], "places": places}
+    found = evaluate(COPIES, case)
+    assert found["rows"] == len(counts.layers)
+    for group in (*GROUPS, *STORED):
+        sums = [0.0] * len(counts.layers)
+        for (_, i, _), row in zip(rows, whole.layers, strict=True):
+            sums[i] += row.group_pj(group)
+        assert close(found["groups"][group], sums), group
+    levels = {k: v for k, v in found["levels"].items() if v}
+    last_pj = 1e-14 * sum(whole.level_pj.values())
+    assert levels == pytest.approx(whole.level_pj, rel=1e-9, abs=last_pj)
+    assert close(found["unpriced"], {op.value: n for op, n in whole.unpriced.items()})
+    assert close([found["latency"]], [whole.latency_s])
 
 
 @pytest.mark.parametrize(

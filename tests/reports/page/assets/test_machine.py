@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from browsers import link_of
 from page_bills import compare
 
 from energy import Counts, saving
@@ -146,7 +147,7 @@ def test_the_panel_says_what_it_has_changed(opened: Opened, run: Run) -> None:
     assert tab.locator("#readout").inner_text() != before
     changed = tab.locator(".changes").all_inner_texts()
     assert changed == ["1 changed", "", "", "1 changed", "1 changed", ""]
-    hash_ = tab.evaluate("location.hash")
+    hash_ = link_of(tab)
     assert hash_ == "#delivery.event_reuse=1&encoding=packed&widths.kv=4"
     assert (
         "changed: KV cache 32 bits → 4 bits, In memory cheapest → packed, events per fetch "
@@ -155,7 +156,7 @@ def test_the_panel_says_what_it_has_changed(opened: Opened, run: Run) -> None:
     tab.get_by_label("accumulators", exact=True).fill("3.7")  # no number of bits
     assert tab.get_by_label("accumulators", exact=True).get_attribute("aria-invalid") == "true"
     tab.get_by_label("weights", exact=True).fill("33")  # wider than the arithmetic
-    assert tab.evaluate("location.hash") == hash_
+    assert link_of(tab) == hash_
     tab.get_by_label("weights", exact=True).press("Escape")
     # Both ends of the whole bill are in sight, and time once every rate is known.
     cards = tab.locator(".card").first.inner_text()

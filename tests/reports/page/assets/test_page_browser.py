@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from browsers import PHONE
+from browsers import PHONE, link_of
 
 from energy import estimate, saving
 from energy.bill.layer import ACCOUNTINGS
@@ -163,7 +163,7 @@ def test_a_link_restores_the_settings(opened: Opened, run: Run) -> None:
     tab.get_by_label("Dataflow").select_option("stepwise")
     tab.get_by_label("mac", exact=True).fill("0.7")
     tab.get_by_label("Time steps T", exact=True).fill("6")
-    found, link = model_saving(tab), tab.evaluate("location.hash")
+    found, link = model_saving(tab), link_of(tab)
     again = opened(text, link)
     assert model_saving(again) == found
     assert again.get_by_label("mac", exact=True).input_value() == "0.7"
