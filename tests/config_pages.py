@@ -43,6 +43,10 @@ PASSES: tuple[dict[str, Any], ...] = (
     {"phase": "request", "prompt": 5, "generate": 7, "timesteps": 2, "rate": 0.05},
 )
 
+#: Constants that are set, and how many of the unit of `--set` one of that of the page is.
+UNITS = {"prices.mac": 1.0, "prices.ac": 1.0, "memory.dram.read": 1.0, "memory.dram.write": 1.0}
+UNITS |= {"memory.sram.capacity": 2.0**20, "delivery.mac_reuse": 1.0, "bandwidth.hbm2": 1e9}
+
 ANSWERS = """(cases) => cases.map((given) => {
   const state = { ...asked.standard(config.data), ...given };
   const { view, spiking } = priced.answer(config.data, state);
@@ -98,7 +102,8 @@ def bills(path: Path, case: dict[str, Any], fusion: Fusion) -> list[Estimate]:
     named += lengths.get(phase, ("prompt", "generate"))
     given = {name: case[name] for name in named if name in case}
     widths = {name: case[name] for name in ("weights", "kv", "activations") if name in case}
-    more: dict[str, Any] = {"hw": (case["hw"],), "widths": widths}
+    constants = tuple(f"{x}={v * UNITS[x]!r}" for x, v in case.get("set", {}).items())
+    more: dict[str, Any] = {"hw": (case["hw"],), "widths": widths, "set": constants}
     path.write_text(case["config"], encoding="utf-8")
     request = PlanRequest(model=str(path), **given, **more)
     if case.get("spiking") == "off" or is_analog_alone(request):
@@ -108,7 +113,8 @@ def bills(path: Path, case: dict[str, Any], fusion: Fusion) -> list[Estimate]:
     rate = {"spike_rate": case.get("rate", 0.2)}
     request = PlanRequest(model=str(path), **given, **more, spiking=spiking, **rate)
     run = run_plan(request)
-    return [*replace(run, profiles=bound(run.profiles, fusion)).estimates[case["hw"]]]
+    [both] = replace(run, profiles=bound(run.profiles, fusion)).estimates.values()
+    return [*both]
 
 
 def bound(profiles: tuple[HardwareProfile, ...], fusion: Fusion) -> tuple[HardwareProfile, ...]:

@@ -14,7 +14,7 @@ const plan = (() => {
 
   /* The sizes in a config.json (`py.json`), or an error of the closed form, which says what is wrong. */
   function read(content, name) {
-    if (!(content instanceof py.Dict)) throw new py.UserError(`model '${name}': a configuration is an object`);
+    if (!(content instanceof py.Dict)) throw new py.UserError(`model '${name}': a configuration is an object, { ... }; paste the whole text of the file`);
     return closed.read_shape(content, name);
   }
 

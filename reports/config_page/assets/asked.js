@@ -37,7 +37,7 @@ const asked = (() => {
     const numbers = Object.fromEntries(Object.entries(NUMBERS).map(([name, { value }]) => [name, value]));
     const first = Object.fromEntries(Object.entries(choices(data)).map(([name, [value]]) => [name, value]));
     const [model] = Object.keys(data.models);
-    return { ...first, ...numbers, model, hw: "45nm" in byName(data) ? "45nm" : first.hw, config: "" };
+    return { ...first, ...numbers, model, hw: "45nm" in byName(data) ? "45nm" : first.hw, config: "", set: {} };
   }
   const byName = (data) => Object.fromEntries(data.profiles.map((profile) => [profile.name, profile]));
 
@@ -54,7 +54,8 @@ const asked = (() => {
     const usual = standard(data);
     const found = new URLSearchParams();
     for (const [name, value] of Object.entries(state))
-      if (value !== usual[name] && !(name === "config" && state.model)) found.set(name, value ?? "");
+      if (name !== "set" && value !== usual[name] && !(name === "config" && state.model)) found.set(name, value ?? "");
+    for (const [key, value] of Object.entries(state.set)) found.set(key, value);
     return found.toString();
   }
 
@@ -68,6 +69,7 @@ const asked = (() => {
       if (name === "config") state.config = value;
       else if (name in known && known[name].includes(value)) state[name] = value;
       else if (name in NUMBERS && !fault(name, number)) state[name] = number;
+      else if (name.includes(".") && Number.isFinite(number) && number !== null) state.set[name] = number;
       else unknown.push(name);
     }
     return { state, unknown };

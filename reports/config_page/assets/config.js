@@ -17,6 +17,7 @@ const config = (() => {
       answer = priced.answer(data, state);
       results.show(answer);
       form.offer(answer.spiking, !answer.why, state);
+      form.constants(answer.constants, state, changed, source);
       byId("fault").textContent = "";
     } catch (error) {
       if (!(error instanceof py.UserError)) throw error;
@@ -27,11 +28,13 @@ const config = (() => {
     for (const name of ["save-csv", "save-toml", "save-counts"]) byId(name).disabled = answer === null;
   }
 
-  const show = form.build(data, (change) => {
-    update({ ...state, ...change }, document.activeElement);
+  /* What somebody changed, or what makes it of what is asked now. */
+  function changed(change) {
+    update({ ...state, ...(typeof change === "function" ? change(state) : change) }, document.activeElement);
     keep(asked.link(data, state));
     said("");
-  });
+  }
+  const show = form.build(data, changed);
 
   function follow() {
     const text = location.hash.slice(1);

@@ -21,7 +21,7 @@ const form = (() => {
     for (const name of Object.keys(asked.choices(data)))
       byId(name).addEventListener("change", ({ target }) => {
         if (name === "model" && !target.value) byId("config").focus();
-        change({ [name]: target.value });
+        change({ [name]: target.value, ...(name === "hw" ? { set: {} } : {}) });
       });
     for (const name of Object.keys(asked.NUMBERS))
       byId(name).addEventListener("input", ({ target }) => change({ [name]: target.value.trim() === "" ? null : Number(target.value) }));
@@ -57,5 +57,27 @@ const form = (() => {
     for (const name of ["timesteps", "rate"]) byId(name).closest(".field").hidden = !spiking;
   }
 
-  return { build, offer };
+  /* A field for each constant of the machine that counts, empty where it is as it was. */
+  let built = "";
+  function constants(found, state, change, source) {
+    const keys = JSON.stringify([state.hw, found.map(({ key, value, low, high, choices }) => [key, value, low, high, choices])]);
+    if (keys !== built)
+      byId("constants-fields").replaceChildren(...found.filter(({ choices }) => !choices).map((knob) => {
+        const id = `set-${knob.key.replaceAll(".", "-")}`;
+        const hint = knob.value === null ? knob.missing ?? "none" : String(Number(knob.value.toPrecision(6)));
+        const box = element("input", { id, type: "number", step: "any", inputmode: "decimal", placeholder: hint });
+        box.addEventListener("input", () => change((now) => {
+          const { [knob.key]: _, ...others } = now.set;
+          return { set: box.value.trim() === "" ? others : { ...others, [knob.key]: Number(box.value) } };
+        }));
+        return element("div", { class: "field" }, element("label", { for: id }, `${knob.label}${knob.unit ? `, ${knob.unit}` : ""}`), box);
+      }));
+    built = keys;
+    for (const { key, choices } of found) {
+      const box = !choices && byId(`set-${key.replaceAll(".", "-")}`);
+      if (box && box !== source) box.value = state.set[key] ?? "";
+    }
+  }
+
+  return { build, offer, constants };
 })();

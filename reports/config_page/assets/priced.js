@@ -15,7 +15,7 @@ const priced = (() => {
   const read = remembered((text, name, known) => {
     let content;
     try {
-      content = py.json(text);
+      content = py.json(text.replace(/^\ufeff/, "")); // which editors put in front of a file
     } catch (error) {
       throw new py.UserError(`This is no JSON: ${error.message}.`);
     }
@@ -56,7 +56,7 @@ const priced = (() => {
     const chosen = { ...settings.standard(whole), changes: changes(whole, state) };
     const view = settings.view(whole, chosen);
     const why = convertible ? "" : closed.not_converted(model.shape);
-    return { model, spiking, said, why, data: whole, chosen, view, name, generated: generated(state), passes: passes(state), asked: state };
+    return { model, spiking, said, why, constants: constants(whole), data: whole, chosen, view, name, generated: generated(state), passes: passes(state), asked: state };
   }
 
   /* Tokens that come out, which energy is said for: those of a request; else those that go in. */
@@ -65,7 +65,18 @@ const priced = (() => {
   /* The name of a request; of one pass its counts have it. */
   const passes = ({ phase, prompt, generate }) => (phase === "request" ? `request ${prompt}+${generate}` : null);
 
-  /* Widths that were given, as changes of the machine. */
+  /* Groups of constants that can be set; widths and the encoding have fields of their own. */
+  const CONSTANTS = ["prices", "memory", "delivery", "time"];
+  const constants = (data) => knobs.of(data, data.profiles[0]).filter(({ group }) => CONSTANTS.includes(group));
+
+  /* Counts in which every operation occurs: of what a plan has not, a constant is no error. */
+  function everything(data) {
+    const ops = Object.fromEntries(data.world.ops.map(({ op }) => [op, true]));
+    const side = { ops, weight_bits: [], vector_bits: [] };
+    return { ...data, run: { ...data.run, phases: [{ asa: side, ssa: side }] } };
+  }
+
+  /* Widths and constants that were given, as changes of the machine. */
   function changes(data, state) {
     const known = new Map(knobs.of(data, data.profiles[0]).map((knob) => [knob.key, knob]));
     const found = {};
@@ -75,6 +86,15 @@ const priced = (() => {
       if (!knobs.allows(knob, state[name]))
         throw new py.UserError(`${format.capital(asked.NUMBERS[name].label)}: from ${knob.low} to ${knob.high}, the width of the arithmetic of ${data.profiles[0].name}.`);
       found[knob.key] = state[name];
+    }
+    const every = new Map(constants(everything(data)).map((knob) => [knob.key, knob]));
+    for (const [key, value] of Object.entries(state.set)) {
+      const knob = every.get(key);
+      if (!knob)
+        throw new py.UserError(`${key} is no constant of ${data.profiles[0].name} that can be set here; take it out of the link, or press Reset.`);
+      if (!knobs.allows(knob, value))
+        throw new py.UserError(`${key}: a number from ${Number(knob.low.toPrecision(3))} to ${knob.high.toLocaleString("en")} ${knob.unit}.`.replace(" .", "."));
+      found[key] = value;
     }
     return found;
   }
