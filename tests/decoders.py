@@ -100,6 +100,7 @@ OVERRIDES: dict[str, dict[str, Any]] = {
             **{"ffn_hidden_size": 48, "moe_num_experts": 4, "moe_top_k": 2, "hidden_size": 32},
         },
     },
+    "falcon_h1": {**_MAMBA, "mamba_d_ssm": 64},
     "gpt_neo": {"attention_types": [[["global", "local"], 1]]},
     "granitemoehybrid": {**_MAMBA, "layer_types": ["mamba", "attention"]},
     "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1},
@@ -108,6 +109,9 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     "lfm3": {"layer_types": ["conv", "full_attention"]},
     "mamba2": {"num_heads": 4, "head_dim": 16, "state_size": 16, "n_groups": 1},
     "modernbert-decoder": {"pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 1},
+    "nemotron_h": {
+        **{"mamba_num_heads": 4, "mamba_head_dim": 16, "ssm_state_size": 16, "n_groups": 1},
+    },
     "recurrent_gemma": {"block_types": ["recurrent", "attention"]},
     "reformer": {
         **{"is_decoder": True, "axial_pos_shape": (8, 8), "axial_pos_embds_dim": (16, 16)},
