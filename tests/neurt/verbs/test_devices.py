@@ -113,7 +113,8 @@ def test_counts_of_the_analog_side_do_not_depend_on_the_precision(
 
 
 def test_kernels_change_no_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    line = f"profile {COMMAND_LINES['profile']} --pictures none"
+    # A kernel has the operations of all its time steps, and takes a compiler that much longer.
+    line = f"profile {COMMAND_LINES['profile']} --pictures none --timesteps 2"
     for name, flags in (("steps", ()), ("kernels", ("--compile-codes",))):
         assert main([*line.split(), *flags, "--out", str(tmp_path / name)]) == 0
     assert "Codes and neurons run as compiled kernels" in capsys.readouterr().out
