@@ -22,6 +22,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rewrite-golden", action="store_true", help="rewrite tests/golden")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Tests of the whole project are the longest: workers end together if those do not come last.
+    items.sort(key=lambda item: item.path.parent != Path(__file__).parent)
+
+
 @pytest.fixture
 def sketched(monkeypatch: pytest.MonkeyPatch) -> None:
     # For tests of other files of a report: pictures are made, but only their titles are written,

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import lowest
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -56,6 +57,23 @@ def test_the_newest_versions_are_no_lower() -> None:
     for name, floor in floors().items():
         # What it does not pin has one version only, or follows from what it pins.
         assert newest.get(name, floor) >= floor, name
+
+
+def test_a_lowest_version_has_its_tests() -> None:
+    assert {*lowest.TESTS} == {*pins("constraints-lowest.txt")}
+    for test in (*lowest.again(), *(x for tests in lowest.TESTS.values() for x in tests)):
+        assert (ROOT / test).exists(), test
+
+
+def test_what_is_as_new_as_above_is_not_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = {"constraints.txt": {"numpy": "2", "torch": "2"}}
+    versions["constraints-lowest.txt"] = {"numpy": "1", "torch": "2"}
+    monkeypatch.setattr(lowest, "pins", versions.__getitem__)
+    again = lowest.again()
+    assert "tests/energy/bill" in again  # which use numpy
+    assert "tests/neurt/spiking" not in again  # which use torch
+    versions["constraints-lowest.txt"]["torch"] = "1"
+    assert "tests/neurt/spiking" in lowest.again()
 
 
 def test_whatever_is_imported_is_declared() -> None:
