@@ -34,9 +34,17 @@ def run_sizes(request: PlanRequest) -> tuple[SizeGrid, ...]:
 
 
 def _context(point: PlanRequest) -> int:
+    """Tokens attended to, of a sequence, or of prompt and answer together."""
+    if point.prompt is not None and point.generate is not None:
+        return point.prompt + point.generate
     [stage] = point.stages
     [step] = stage.passes
     return step.keys
+
+
+def _name(point: PlanRequest) -> str:
+    """What was run: the phase, or the whole request."""
+    return point.phase_name if len(point.stages) > 1 else point.stages[0].name
 
 
 def _both(point: PlanRequest) -> list[SizeGrid]:
@@ -44,7 +52,7 @@ def _both(point: PlanRequest) -> list[SizeGrid]:
     run = run_plan(point)
     made = []
     for profile in run.profiles:
-        [phase] = phase_bills(run, profile.name)
+        phase = phase_bills(run, profile.name)[-1]  # of a request that of all its phases
 
         def share(bill: Estimate, phase=phase) -> float | None:  # type: ignore[no-untyped-def]
             return None if bill.lacks_compute else phase.per_token(bill.energy_pj())
@@ -58,7 +66,7 @@ def _both(point: PlanRequest) -> list[SizeGrid]:
             SizeGrid(
                 profile,
                 dataflow_of(phase.asa, phase.ssa),
-                run.phases[0].name,
+                _name(point),
                 run.title,
                 (Cell(run.asa.batch, _context(point), bills, tuple(map(str, missing))),),
                 run.asa.model,
@@ -74,13 +82,14 @@ def _analog(point: PlanRequest) -> list[SizeGrid]:
     """The same of a model that is planned alone."""
     run = run_analog_plan(point)
     counts = run.counts
+    # A request is shared by the tokens of its answer, as in the plan of one.
+    answers = counts.batch * (point.generate or 1)
+    tokens = answers if len(point.stages) > 1 else counts.tokens
     made = []
     for profile in run.profiles:
         bill = run.estimates[profile.name]
         bills = {
-            bound: Bill(
-                None if bill.lacks_compute else bill.under(bound).energy_pj() / counts.tokens
-            )
+            bound: Bill(None if bill.lacks_compute else bill.under(bound).energy_pj() / tokens)
             for bound in BOUNDS
         }
         missing = tuple(str(op) for op in Op if op in bill.unpriced)
@@ -89,7 +98,7 @@ def _analog(point: PlanRequest) -> list[SizeGrid]:
             SizeGrid(
                 profile,
                 str(profile.dataflow),
-                point.stages[0].name,
+                _name(point),
                 run.title,
                 (cell,),
                 counts.model,

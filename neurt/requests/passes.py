@@ -31,13 +31,17 @@ from neurt.requests.loaded import Compiled, Mapped, Seeded
 from neurt.requests.machines import Paired
 from neurt.requests.networks import ComparedNIR, CountedNIR
 from neurt.requests.objective import Aimed
-from neurt.requests.sizes import Swept
+from neurt.requests.sizes import OneSize, Swept
 from neurt.spiking.config import SpikingConfig
 
 
 class Passes(Pass):
     """Passes over a text."""
 
+    context: Annotated[OneSize, Flag("N", sizes=True)] = 128
+    """attended tokens in decode, the new one included"""
+    batch: Annotated[OneSize, Flag("N", sizes=True)] = 1
+    """sequences side by side"""
     windows: Count = 1
     """passes or requests over the text"""
 

@@ -64,6 +64,21 @@ def _size(text: str, rule: str) -> int:
 Sizes = Annotated[Count | tuple[Count, ...], BeforeValidator(_sizes)]
 
 
+def _one(value: Any) -> Any:
+    """One size; raises ValueError, which says who takes several."""
+    found = _sizes(value)
+    if isinstance(found, tuple):
+        raise ValueError(  # noqa: TRY004  a wrong value is what it is
+            "must be one size, for the model is run at it; several are swept in closed form by "
+            "`neurt-energy plan` (--analog for the analog model alone)"
+        )
+    return found
+
+
+#: A size of a command that runs the model.
+OneSize = Annotated[Count, BeforeValidator(_one)]
+
+
 def each(sizes: int | tuple[int, ...]) -> tuple[int, ...]:
     """The sizes one by one."""
     return sizes if isinstance(sizes, tuple) else (sizes,)
@@ -88,17 +103,21 @@ class Swept(Paired, Pass):
     def points(self) -> tuple[Self, ...]:
         """The requests of one batch and one context that it is made of."""
         pairs = product(each(self.batch), each(self.context))
-        return tuple(self.model_copy(update={"batch": b, "context": c}) for b, c in pairs)
+        # What nobody gave stays so: where it has no effect, a point is not told of it.
+        given = self.model_fields_set & {"batch", "context"}
+        sizes = ({"batch": b, "context": c} for b, c in pairs)
+        return tuple(self.model_copy(update={x: one[x] for x in given}) for one in sizes)
 
     def check(self) -> None:
         """See `Request.check`."""
         if not self.is_sweep:
             super().check()
             return
-        if not {"prompt", "generate"}.isdisjoint(self.model_fields_set):
+        lengths = {"prompt", "generate"} & self.model_fields_set
+        if lengths and len(each(self.context)) > 1:
             raise RequestError(
-                "several --batch or --context are of one pass, and --prompt with --generate is a "
-                "whole request; give one of the two"
+                "several --context are of one pass, and --prompt with --generate is a whole "
+                "request, as long as these say; give one of the two"
             )
         if (pairs := len(self.points)) > MOST_PAIRS:
             raise RequestError(
@@ -117,11 +136,12 @@ class Swept(Paired, Pass):
         return found
 
     def profiles(self) -> tuple[HardwareProfile, ...]:
-        """See `Hardware`; raises RequestError too if several sizes are asked of a whole chip."""
+        """See `Hardware`; raises RequestError too if several contexts are asked of a whole chip."""
         found = super().profiles()
-        if self.is_sweep and found[0].whole_chip is not None:
+        if len(each(self.context)) > 1 and found[0].whole_chip is not None:
             raise RequestError(
-                f"'{found[0].name}' has the prices of a whole chip, for --prompt with --generate "
-                "at one --batch; give one, or hardware that prices operations"
+                f"'{found[0].name}' has the prices of a whole chip, for --prompt with --generate, "
+                "which say how long a request is; give several --batch, or hardware that prices "
+                "operations"
             )
         return found

@@ -18,7 +18,7 @@ def run(request: PlanRequest, console: Console) -> list[Path]:
     from neurt.measure.planning_analog import is_analog_alone
 
     profiles = request.profiles()
-    if request.is_sweep:
+    if request.is_sweep and profiles[0].whole_chip is None:
         return _sizes(request, console)
     if profiles[0].whole_chip is not None:
         files = _serve(request, profiles, console)
@@ -83,15 +83,22 @@ def _serve(
     from neurt.measure.serving import run_servers
     from reports.card.of_server import server_card
     from reports.card.write import write_card
+    from reports.serving.batches import print_batches
     from reports.serving.served import print_servers
     from reports.serving.write import write_servers
 
     check_free(request.out, "serving.json", "prediction (serving.json)", request.force)
-    servers = run_servers(request, profiles)
+    servers = [server for point in request.points for server in run_servers(point, profiles)]
     card = (
         server_card(servers, versions(), now(), request.carbon_intensity) if request.card else None
     )
-    files = [*write_servers(servers, request.out), *write_card(card, request.out)]
-    print_servers(servers, console, details=request.details)
+    files = [
+        *write_servers(servers, request.out, request.pictures),
+        *write_card(card, request.out),
+    ]
+    if request.is_sweep:
+        print_batches(servers, console)
+    else:
+        print_servers(servers, console, details=request.details)
     print_files(files, request.out, console)
     return files

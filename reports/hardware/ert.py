@@ -41,7 +41,7 @@ class Action(NamedTuple):
     note: str  #: why it does, where there are others; else empty
 
 
-class _Located(yaml.SafeLoader):
+class _Located(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML ships no types
     """The loader that makes plain values alone, and says where a mapping starts."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

@@ -27,7 +27,8 @@ class Cell(NamedTuple):
     """One batch and context."""
 
     batch: int
-    context: int  #: attended tokens in decode, tokens of a sequence in prefill
+    #: attended tokens in decode, tokens of a sequence in prefill, of prompt and answer in a request
+    context: int
     bills: Mapping[str, Bill]  #: by bound
     unpriced: tuple[str, ...] = ()  #: operations that were counted and have no price
 
@@ -38,7 +39,7 @@ class SizeGrid:
 
     profile: Machine
     dataflow: str
-    phase: str  #: `prefill` or `decode`
+    phase: str  #: `prefill`, `decode` or a whole request, as `request 64+32`
     title: str  #: the model, in one line for tables and pictures
     cells: tuple[Cell, ...]  #: by batch, then by context
     model: str
@@ -49,6 +50,11 @@ class SizeGrid:
     def axis(self, name: str) -> tuple[int, ...]:
         """The batches, or the contexts."""
         return tuple(dict.fromkeys(getattr(cell, name) for cell in self.cells))
+
+    @property
+    def token(self) -> str:
+        """What an energy is for: each new token, of a request each that it generates."""
+        return "generated token" if self.phase.startswith("request") else "token"
 
     @property
     def has_spikes(self) -> bool:

@@ -51,7 +51,7 @@ def sizes_picture(grid: SizeGrid) -> Figure:
     for axes in panels.flat[len(groups) :]:
         axes.remove()
     for axes in panels[:, 0]:
-        axes.set_ylabel(f"energy per token ({unit}, log.)", fontsize=7.5)
+        axes.set_ylabel(f"energy per {grid.token} ({unit}, log.)", fontsize=7.5)
     words = _tokens(grid) if over == "context" else "sequences side by side"
     for axes in panels.flat[max(0, len(groups) - across) : len(groups)]:
         axes.set_xlabel(f"{words} (log.)", fontsize=7.5)
@@ -68,6 +68,8 @@ def _values(grid: SizeGrid) -> list[float]:
 
 
 def _tokens(grid: SizeGrid) -> str:
+    if grid.phase.startswith("request"):
+        return "tokens of prompt and answer"
     return "context in tokens" if grid.phase == "decode" else "tokens of a sequence"
 
 
@@ -82,7 +84,7 @@ def _answer(grid: SizeGrid, over: str) -> str:
             ends = (f"{energy(x.asa_pj, 3)} {y}" for x, y in zip(bills, BOUNDS, strict=True))
             text = f"costs {', '.join(ends)}"
         said.append(f"{text} at {_place(cell, over, both)}")
-    return f"{'The spiking token' if grid.has_spikes else 'A token'} {'; '.join(said)}"
+    return f"{'The spiking' if grid.has_spikes else 'A'} {grid.token} {'; '.join(said)}"
 
 
 def _about(grid: SizeGrid, over: str) -> list[str]:

@@ -72,7 +72,8 @@ def grid_table(grid: SizeGrid) -> Table[Cell]:
         Column("context", at("context"), tokens, "{:,}".format, key=True),
         *bills,
     )
-    title = f"{grid.title}\n{grid.profile.title}, {grid.dataflow}; energy per token, {grid.phase}"
+    what = f"energy per {grid.token}, {grid.phase}"
+    title = f"{grid.title}\n{grid.profile.title}, {grid.dataflow}; {what}"
     apart = len(grid.axis("context")) > 1
     return Table(columns, grid.cells, title, group=lambda cell: cell.batch if apart else 0)
 

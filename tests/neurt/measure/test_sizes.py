@@ -89,3 +89,42 @@ def test_a_picture_has_a_panel_for_each_batch_and_says_both_bounds() -> None:
     for cell in ends:
         for bound in ("fused", "unfused"):
             assert f"{100 * (cell.bills[bound].saving or 0):.1f} %" in figure.get_suptitle()
+
+
+def test_a_whole_request_is_swept_over_batches() -> None:
+    how = {"prompt": 6, "generate": 3}
+    [grid] = run_sizes(request(batch="1,4", **how))
+    assert [(x.batch, x.context) for x in grid.cells] == [(1, 9), (4, 9)]
+    assert (grid.phase, grid.token) == ("request 6+3", "generated token")
+    asa, ssa = run_plan(request(batch=4, **how)).estimates["45nm"]
+    bill = grid.cells[1].bills["fused"]
+    # 4 sequences, of which each is given 3 tokens
+    assert bill.asa_pj == pytest.approx(asa.energy_pj() / 12)
+    assert bill.ssa_pj == pytest.approx(ssa.energy_pj() / 12)
+    assert sizes_picture(grid).get_suptitle().startswith("The spiking generated token ")
+    [alone] = run_sizes(request(batch="1,4", analog=True, **how))
+    whole = run_analog_plan(request(batch=4, analog=True, **how)).estimates["45nm"]
+    assert alone.cells[1].bills["fused"].asa_pj == pytest.approx(whole.energy_pj() / 12)
+
+
+def test_a_whole_chip_is_swept_over_batches(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = "plan --model gpt2-small --hw h100 --prompt 8 --generate 4 --pictures png --out"
+    assert main([*words.split(), str(tmp_path / "two"), "--batch", "8,64"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("ms between tokens") == 1
+    assert (tmp_path / "two" / "serving_h100.png").exists()
+    swept = pd.read_csv(tmp_path / "two" / "serving.csv")
+    assert main([*words.split(), str(tmp_path / "one"), "--batch", "64"]) == 0
+    alone = pd.read_csv(tmp_path / "one" / "serving.csv")
+    assert [*swept.batch.unique()] == [8, 64]
+    many = swept[swept.batch == 64].reset_index(drop=True)
+    pd.testing.assert_frame_equal(many, alone)
+    assert not [*(tmp_path / "one").glob("*.png")]  # one batch is no curve
+
+
+def test_a_model_that_is_run_is_run_at_one_size(capsys: pytest.CaptureFixture[str]) -> None:
+    for verb in ("count", "profile"):
+        assert main([verb, "--model", "gpt2-nano", "--hw", "45nm", "--batch", "1,8"]) == 2
+        assert "several are swept in closed form by `neurt-energy plan`" in capsys.readouterr().err

@@ -53,7 +53,7 @@ def test_a_span_is_its_ends_and_the_powers_of_two_between(low: int, high: int) -
         (f"--batch {','.join(map(str, range(1, 80)))}", "has 79 sizes, and 64 are the most"),
         ("--batch 1..65536 --phase decode --context 1..65536", "make 289 pairs, and 256"),
         ("--context 1,8", "--context: has no effect here: prefill has --seq-len tokens"),
-        ("--batch 1,8 --prompt 8 --generate 2", "several --batch or --context are of one pass"),
+        ("--context 1,8 --prompt 8 --generate 2", "--context: has no effect here"),
         ("--batch 1,8 --card", "--card: has no effect here: several --batch"),
         ("--batch 1,8 --no-page", "has no effect here: several --batch"),
         ("--batch 1,8 --details", "--details: has no effect here"),
@@ -69,6 +69,9 @@ def test_what_is_no_sweep_is_refused_before_anything_is_opened(
     assert re.search(re.escape(says), line)
 
 
-def test_a_whole_chip_has_one_batch(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["plan", "--model", "gpt2-small", "--hw", "h100", "--batch", "1,8"]) == 1
-    assert "'h100' has the prices of a whole chip" in capsys.readouterr().err
+def test_a_whole_chip_answers_requests(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["plan", "--model", "gpt2-small", "--hw", "h100"]
+    assert main([*words, "--batch", "1,8"]) == 1
+    assert "give --prompt N and --generate N" in capsys.readouterr().err
+    assert main([*words, "--context", "1,8", "--phase", "decode"]) == 1
+    assert "which say how long a request is; give several --batch" in capsys.readouterr().err
