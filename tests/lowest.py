@@ -42,6 +42,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "pydantic": (*_PRICES, "tests/neurt/requests", "tests/neurt/spiking/test_config.py"),
     "pytest": (),
     "pytest-xdist": (),
+    "pyyaml": ("tests/reports/hardware",),
     "ray": ("tests/neurt/grid/test_cluster.py",),
     "rich": ("tests/reports", "tests/neurt/verbs/test_console.py", "tests/neurt/test_cli.py"),
     "safetensors": ("tests/neurt/loading", "tests/neurt/streaming"),
