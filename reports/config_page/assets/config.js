@@ -66,6 +66,18 @@ const config = (() => {
   byId("save-toml").addEventListener("click", () => save(`${answer.view.profile.name}.toml`, text.toml(), "application/toml"));
   byId("save-counts").addEventListener("click", () => save("counts.csv", text.counts(), "text/csv"));
   theme.button(byId("theme"));
+  /* On paper: light, and nothing folded. */
+  let restore = () => {};
+  addEventListener("beforeprint", () => {
+    const light = theme.light();
+    const opened = [...document.querySelectorAll("main details:not([open])")];
+    for (const one of opened) one.open = true;
+    restore = () => {
+      light();
+      for (const one of opened) one.open = false;
+    };
+  });
+  addEventListener("afterprint", () => restore());
   document.querySelector(".skip").addEventListener("click", (event) => {
     event.preventDefault(); // the part of the link after # keeps what is asked
     byId("main").focus();
