@@ -13,6 +13,7 @@ from typing import NamedTuple
 from hwmodels.document import Document, compose, origins
 from hwmodels.doubts import ProfileWarning
 from hwmodels.errors import did_you_mean
+from hwmodels.given import KindError, check_kind
 from hwmodels.plain import printable, quoted
 from hwmodels.plugins import plugged_in
 from hwmodels.profile import HardwareProfile, ProfileError
@@ -49,6 +50,7 @@ def load_profile(name_or_path: str | Path) -> HardwareProfile:
         ProfileError: If there is no such profile, or it does not follow the schema, or has the name
             of a built-in one that is another; the message names the profile and the key.
     """
+    check_kind("name_or_path", name_or_path, (str, Path), "a profile needs no loading")
     source = _find(str(name_or_path))
     return _composed(source.open(), source.precision)
 
@@ -60,7 +62,14 @@ def load_profiles(names: Iterable[str | Path]) -> tuple[HardwareProfile, ...]:
         ProfileError: If one cannot be loaded, or two have the same name, by which tables and
             pictures would confuse them.
     """
+    if isinstance(names, str | Path):
+        raise KindError(
+            f"`names` must be a list, and not {quoted(names)}; `load_profile` loads one"
+        )
     profiles: dict[str, HardwareProfile] = {}
+    names = list(names)
+    for name in names:
+        check_kind("names", name, (str, Path), "a profile needs no loading")
     for profile in map(load_profile, dict.fromkeys(map(str, names))):
         if profiles.setdefault(profile.name, profile) != profile:
             raise ProfileError(

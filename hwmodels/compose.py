@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from hwmodels.given import check_kind
 from hwmodels.ops import Buffer, Op
 from hwmodels.prices import Price, Record
 from hwmodels.profile import HardwareProfile, ProfileError
@@ -105,6 +106,8 @@ def with_prices(
     Raises:
         pydantic.ValidationError: If the result is not a valid profile.
     """
+    check_kind("profile", profile, HardwareProfile, "`load_profile` makes one of a name or a file")
+    check_kind("prices", prices, Mapping, "give a `Price` by its operation")
     change = {"title": derived_title(profile.title, name), **others, "name": name}
     change = {key: _plain(value) for key, value in change.items()} | {"prices": _plain(prices)}
     whole = overlay(as_table(profile), change, name=name, onto=profile.name)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from hwmodels.document import validated
+from hwmodels.given import check_kind
 from hwmodels.keys import BOTH, CITATION, place_of, record_of
 from hwmodels.plain import quoted, several, shortened
 from hwmodels.prices import Evidence
@@ -70,6 +71,8 @@ def with_constants(
     Raises:
         ProfileError: If a key is none of a profile, a value none of that key, or nothing changes.
     """
+    check_kind("profile", profile, HardwareProfile, "`load_profile` makes one of a name or a file")
+    check_kind("constants", constants, Mapping, "give values by key: {'prices.mac': '0.5 pJ'}")
     table = profile.model_dump(mode="json", exclude_unset=True)
     found = _by_record(profile, constants)
     for path, changes in found.items():

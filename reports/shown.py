@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from energy.table import Table
-from reports.kit.files import write_atomically
+from hwmodels.given import chosen
+from reports.kit.files import OutputError, write_atomically
 from reports.kit.latex_float import Fit
 from reports.run import run as data
 from reports.views.baselines import baselines
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Made = TypeVar("Made")
+
+#: How the name of a picture may end.
+_FORMATS = (".png", ".svg", ".pdf")
 
 #: The tables of a run, as `Run.to_frame` knows them.
 TABLES: dict[str, Callable[[data.Run], Table[Any]]] = {
@@ -47,10 +51,15 @@ class Picture:
         """Write it; the suffix (`.png`, `.svg`, `.pdf`) decides the format.
 
         Raises:
-            OutputError: If the file cannot be written.
+            OutputError: If the file cannot be written, or its name says no format.
         """
         from reports.kit import style
 
+        if (suffix := Path(path).suffix) not in _FORMATS:
+            raise OutputError(
+                f"a picture is a {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}, and the name "
+                f"'{Path(path).name}' ends in {suffix or 'none of them'}; end it in one of them"
+            )
         return write_atomically(Path(path), lambda file: style.save(self.figure, file))
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
@@ -134,11 +143,11 @@ class Run(data.Run):
             fit: `one` column of 8.5 cm, or the width of `two`, 17.8 cm.
 
         Raises:
-            ValueError: If `fit` is neither.
+            ChoiceError: If `fit` is neither.
         """
         from reports.views.latex import run_latex
 
-        return run_latex(self, Fit(fit))
+        return run_latex(self, chosen("fit", fit, Fit))
 
     def _repr_html_(self) -> str:
         from reports.views.headline import run_html
@@ -147,6 +156,6 @@ class Run(data.Run):
 
 
 def _chosen(known: Mapping[str, Made], name: str, kind: str) -> Made:
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise ValueError(f"{kind} '{name}' is not known; known are {', '.join(known)}")
     return known[name]

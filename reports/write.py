@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hwmodels.given import check_kind, chosen
 from reports.kit.files import prepare_directory, write_json, write_text
 from reports.kit.latex_float import Fit
 from reports.kit.pictures import Pictures, draw
@@ -32,7 +33,7 @@ def write_report(
     run: Run,
     out: Path | str,
     *,
-    pictures: Pictures = Pictures.ALL,
+    pictures: Pictures | str = Pictures.ALL,
     page: bool = True,
     progress: Callable[[str], None] = lambda _: None,
 ) -> list[Path]:
@@ -41,7 +42,7 @@ def write_report(
     Args:
         run: What to report.
         out: A directory, made if need be; files of the same names are replaced.
-        pictures: The formats of the pictures.
+        pictures: The formats of the pictures: `all`, `png`, `svg` or `none`.
         page: Whether to write `report.html`.
         progress: Told what is being written.
 
@@ -50,8 +51,11 @@ def write_report(
 
     Raises:
         OutputError: If a file cannot be written.
+        KindError: If `run` is none; a run is what `neurt.profile_model` returns.
+        ChoiceError: If `pictures` is none of these words.
     """
-    out = Path(out)
+    check_kind("run", run, Run, "`neurt.profile_model` and `reports.read_run` return one")
+    pictures, out = chosen("pictures", pictures, Pictures), Path(out)
     progress("tables")
     files = write_tables(run, out)
     return files + write_views(run, out, pictures=pictures, page=page, progress=progress)

@@ -39,7 +39,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
             "template_text",
             "units",
         },
-        {"each"},
+        {"each", "given"},
         {"dataflow", "inputs", "prices"},
         {"machine", "systems", "wholechip"},
         {"components", "profile"},

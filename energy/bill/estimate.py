@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from energy.bill.given import checked
 from energy.bill.kept import kept
 from energy.bill.layer import (
     ACCOUNTINGS,
@@ -240,7 +241,7 @@ def estimate(
     Everything that a count does not say is what the profile says of the machine. The dataflow, and
     the seconds that the pass takes, are those of the profile unless given.
     """
-    dataflow = dataflow or profile.dataflow
+    dataflow = checked(counts, profile, dataflow, latency_s) or profile.dataflow
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is no cell of a table
         bills = priced(prepare(counts, profile, dataflow), profile)
     timed = latency_s is not None

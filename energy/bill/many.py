@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from energy.bill.given import checked
 from energy.bill.layer import COMPUTE
 from energy.bill.placement import Floats
 from energy.bill.pricing import Constant, prepare, terms
 from energy.counts import Counts
 from hwmodels import HardwareProfile
+from hwmodels.given import check_kind
 
 
 def price_many(counts: Counts, profiles: Sequence[HardwareProfile]) -> Floats:
@@ -19,6 +21,9 @@ def price_many(counts: Counts, profiles: Sequence[HardwareProfile]) -> Floats:
     Everything that has a price is summed; NaN where a MAC or an AC has none. Static energy is not
     in it: it belongs to no layer.
     """
+    check_kind("profiles", profiles, Sequence, "give a list of profiles")
+    for profile in profiles:
+        checked(counts, profile)
     bills = np.empty((len(profiles), len(counts.layers)))
     groups: dict[object, list[int]] = {}
     for i, profile in enumerate(profiles):

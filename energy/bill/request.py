@@ -7,6 +7,7 @@ from functools import reduce
 from operator import add
 
 from energy.bill.estimate import Estimate, estimate
+from energy.bill.given import check_phases
 from energy.counts import Counts
 from hwmodels import Dataflow, HardwareProfile
 
@@ -25,6 +26,7 @@ def bill_of(
     Raises:
         ValueError: If they are not of one model, counted in the same way.
     """
+    check_phases(phases)
     return sum_of([estimate(phase, profile, dataflow=dataflow) for phase in phases], latency_s)
 
 

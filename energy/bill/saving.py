@@ -10,6 +10,7 @@ from energy.bill.layer import known_pj, relevant_ops
 from energy.table import Column, Table, at, attributes
 from energy.words import energy, op_names, percent
 from hwmodels import Op
+from hwmodels.given import check_kind
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -74,6 +75,8 @@ def saving(
     are named in `unpriced`. Static energy
     takes part in the whole model (no block, no component) where it is known of both sides.
     """
+    for name, bill in (("asa", asa), ("ssa", ssa)):
+        check_kind(name, bill, Estimate, "`energy.estimate` makes one of counts and a profile")
     asa, ssa = asa.under(accounting), ssa.under(accounting)
     if asa.static_pj is None or ssa.static_pj is None:
         asa, ssa = asa.without_latency, ssa.without_latency

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 from energy import Attention
 from hwmodels import Dataflow, HardwareProfile, Machine, TwoMachines
 from hwmodels.errors import UserError
+from hwmodels.given import check_kind
 from hwmodels.pair import machines_of
 from hwmodels.plain import quoted
 from neurt.closed_form.passes import check_stages
@@ -27,6 +28,9 @@ from neurt.spiking.conversion import analog_of, check_convertible
 from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.text.data import Calibration, check_ids
 from reports.shown import Run
+
+#: What an argument of hardware may be.
+_HARDWARE = "give the name of a profile, a profile, or a list of them"
 
 
 class ArgumentError(UserError, ValueError):
@@ -74,6 +78,8 @@ def profile_model(
         ArgumentError: If `input_ids` are no token ids, a converted model is given `spiking`, or
             an argument is of another type.
     """
+    for argument, text in (("name", name), ("weights", weights)):
+        check_kind(argument, text, str)
     loaded = _loaded(model, name, weights)
     if loaded.spiking is not None and spiking is not None:
         raise ArgumentError(
@@ -81,6 +87,7 @@ def profile_model(
         )
     if not isinstance(spiking, (SpikingConfig, NoneType)):
         raise ArgumentError(f"`spiking` must be a SpikingConfig, and not {quoted(spiking)}")
+    check_kind("hw", hw, (str, HardwareProfile, TwoMachines, Sequence), _HARDWARE)
     hw = (hw,) if isinstance(hw, str | HardwareProfile | TwoMachines) else tuple(hw)
     profiles = machines_of(hw)
     if not profiles:

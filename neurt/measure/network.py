@@ -16,7 +16,8 @@ from energy.network.count import Asked, Counted, count_network
 from energy.network.count import Run as RunNetwork
 from energy.network.neurons import Declared
 from energy.sheet import listed
-from hwmodels import Dataflow, Machine
+from hwmodels import Dataflow, HardwareProfile, Machine, TwoMachines
+from hwmodels.given import check_kind
 from hwmodels.pair import machines_of
 from neurt.measure.planning import now, versions
 from neurt.nir.given import is_nir
@@ -81,6 +82,9 @@ def profile_module(
     """
     if is_nir(module):
         module, name = nir_network(module), name or "NIR graph"
+    for argument, text in (("name", name), ("weights", weights)):
+        check_kind(argument, text, str)
+    check_kind("hw", hw, (str, HardwareProfile, TwoMachines, Sequence))
     profiles = machines_of(hw)
     if not profiles:
         raise NetworkError("no hardware to price on; give `hw` at least one profile")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -35,7 +36,7 @@ def terminal_console(*, aside: bool = False, quiet: bool = False) -> Console:
     made = Plain(
         file=stream,
         quiet=quiet,
-        width=None if terminal else PIPE_COLUMNS,
+        width=None if terminal else _piped_columns(),
         highlight=False,
         markup=False,
         soft_wrap=not terminal,
@@ -43,6 +44,14 @@ def terminal_console(*, aside: bool = False, quiet: bool = False) -> Console:
     # COLUMNS may say anything.
     made.width = min(max(made.width, LEAST_COLUMNS), MOST_COLUMNS)
     return made
+
+
+def _piped_columns() -> int:
+    """How wide a table in a pipe may be: `COLUMNS` where somebody says so."""
+    said = os.environ.get("COLUMNS", "")
+    return (int(said) if said.isdecimal() and len(said) <= len(str(MOST_COLUMNS)) else 0) or (
+        PIPE_COLUMNS
+    )
 
 
 def check_free(

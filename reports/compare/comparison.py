@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwmodels.errors import UserError
+from hwmodels.given import chosen
 from reports.compare.latex import comparison_latex
 from reports.compare.page import comparison_page
 from reports.compare.row import Rows
@@ -49,9 +50,9 @@ class Comparison(Rows):
             fit: `one` column of 8.5 cm, or the width of `two`, 17.8 cm, with energies per token.
 
         Raises:
-            ValueError: If `fit` is neither.
+            ChoiceError: If `fit` is neither.
         """
-        return comparison_latex(self, Fit(fit))
+        return comparison_latex(self, chosen("fit", fit, Fit))
 
     def plot(self) -> Picture:
         """Energy per token and savings, one line per row."""

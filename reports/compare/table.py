@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -31,15 +31,25 @@ def _about(name: str) -> Column[Line]:
     return Column(name, lambda line: line.row.about[name])
 
 
-#: Columns of `compare.csv`.
-COLUMNS: tuple[Column[Line], ...] = (
+def _per(unit: str, side: str) -> Column[Line]:
+    """Energy of a side for each token, or for each sample; empty of a run that takes the other."""
+
+    def value(line: Line) -> float | None:
+        pj = line.part.saving.asa_pj if side == "asa" else line.part.saving.ssa_pj
+        return line.row.per_token(pj) if line.row.takes == unit else None
+
+    return Column(f"{side}_pj_per_{unit}", value)
+
+
+#: Columns of `compare.csv`, before and after those of energies per token or per sample.
+_BEFORE: tuple[Column[Line], ...] = (
     Column("run", at("row.name")),
     Column("hw", lambda line: line.row.about["hardware"]),
     Column("block", lambda line: line.block or "total"),
     *attributes("", "accounting"),
     *attributes("part.saving", "asa_pj", "ssa_pj"),
-    Column("asa_pj_per_token", lambda line: line.row.per_token(line.part.saving.asa_pj)),
-    Column("ssa_pj_per_token", lambda line: line.row.per_token(line.part.saving.ssa_pj)),
+)
+_AFTER: tuple[Column[Line], ...] = (
     *attributes("part.saving", "saving"),
     Column("saving_p5", at("part.spread.low")),
     Column("saving_p95", at("part.spread.high")),
@@ -56,10 +66,19 @@ COLUMNS: tuple[Column[Line], ...] = (
 )
 
 
+def _columns(units: Iterable[str]) -> tuple[Column[Line], ...]:
+    each = [_per(unit, side) for unit in units for side in ("asa", "ssa")]
+    return (*_BEFORE, *each, *_AFTER)
+
+
+#: Columns of `compare.csv` of language models; networks have samples in place of tokens.
+COLUMNS = _columns(["token"])
+
+
 def lines_table(rows: Rows) -> Table[Line]:
     """`compare.csv`: one row per run, hardware, block and accounting."""
     return Table(
-        COLUMNS,
+        _columns(dict.fromkeys(row.takes for row in rows.rows)),
         [
             Line(row, block, accounting, part, row.ssa.counts.only(block=block))
             for row in rows.rows

@@ -64,12 +64,13 @@ def check_directory(path: Path) -> Path:
     return path
 
 
-def prepare_directory(path: Path) -> Path:
+def prepare_directory(path: Path | str) -> Path:
     """Make sure that a directory exists and takes files; removes remains of killed processes.
 
     Raises:
         OutputError: If it does not, or its path is too long for the files to come.
     """
+    path = Path(path)
     missing = _missing(path)
     try:
         path.mkdir(parents=True, exist_ok=True)

@@ -48,6 +48,21 @@ def test_the_frame_has_the_savings_of_the_runs(found: Comparison) -> None:
     assert lost[["asa_pj", "saving", "saving_p5"]].isna().all()
 
 
+def test_networks_have_energies_per_sample(make_run: Callable[..., Run]) -> None:
+    tokens = make_run("45nm")
+    sides = {side: replace(getattr(tokens, side), phase="inference") for side in ("asa", "ssa")}
+    network = replace(tokens, **sides)
+    alone = compare_runs({"network": network}, alone=True).to_frame()
+    assert not [name for name in alone.columns if name.endswith("_per_token")]
+    total = alone[(alone.block == "total") & (alone.accounting == "fused")].iloc[0]
+    assert total.ssa_pj_per_sample == total.ssa_pj / 4  # what the run takes in, of either kind
+
+    both = compare_runs({"network": network, "model": tokens}).to_frame().set_index("run")
+    assert both.loc["network", ["asa_pj_per_token", "ssa_pj_per_token"]].isna().all(axis=None)
+    assert both.loc["model", ["asa_pj_per_sample", "ssa_pj_per_sample"]].isna().all(axis=None)
+    assert both.loc["model", "asa_pj_per_token"].notna().any()
+
+
 def test_what_is_the_same_is_said_once(make_run: Callable[..., Run]) -> None:
     run = make_run("45nm")
     other = replace(run, ssa=replace(run.ssa, timesteps=8))
