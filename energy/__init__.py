@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     from energy.layers.expose import ExposeError as ExposeError
     from energy.layers.expose import exposed_attention as exposed_attention
     from energy.layers.matmul import MatMul as MatMul
+    from energy.literature.claims import Claim as Claim
+    from energy.literature.claims import ClaimError as ClaimError
+    from energy.literature.claims import read_claims as read_claims
+    from energy.literature.review import Review as Review
+    from energy.literature.review import review as review
     from energy.meter.audit import UncountedOperation as UncountedOperation
     from energy.meter.crosscheck import check_against_fvcore as check_against_fvcore
     from energy.meter.events import EventError as EventError

@@ -46,11 +46,8 @@ def chosen(name: str, value: object, kind: type[Chosen]) -> Chosen:
     Raises:
         ChoiceError: If it is no word of it.
     """
-    try:
+    if isinstance(value, str) and value in list(kind):
         return kind(value)
-    except ValueError as error:
-        words = ", ".join(kind)
-        near = did_you_mean(value, kind) if isinstance(value, str) else ""
-        raise ChoiceError(
-            f"`{name}` must be one of {words}, and not {quoted(value)}{near}"
-        ) from error
+    words = ", ".join(kind)
+    near = did_you_mean(value, kind) if isinstance(value, str) else ""
+    raise ChoiceError(f"`{name}` must be one of {words}, and not {quoted(value)}{near}")

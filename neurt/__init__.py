@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from neurt.loading.models import load_model as load_model
     from neurt.measure.in_memory import profile_model as profile_model
     from neurt.measure.network import profile_module as profile_module
+    from neurt.measure.planning import run_plan as run_plan
     from neurt.nir.graph import NIRError as NIRError
     from neurt.nir.network import NIRNetwork as NIRNetwork
     from neurt.nir.network import nir_network as nir_network
+    from neurt.requests.passes import PlanRequest as PlanRequest
     from neurt.spiking.config import SpikingConfig as SpikingConfig
     from neurt.spiking.conversion import ConversionError as ConversionError
     from neurt.spiking.conversion import convert as convert

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from reports.kit.files import prepare_directory as prepare_directory
     from reports.read import read_run as read_run
     from reports.shown import Run as Run
+    from reports.sources.run import sources_bib as sources_bib
     from reports.views.tables import write_prices as write_prices
     from reports.write import write_report as write_report
 
