@@ -12,7 +12,7 @@ from transformers.pytorch_utils import Conv1D
 from energy import Conventions, MatMul, count_pass
 from energy.counts import Counts
 from neurt.spiking.neuron import SpikingNeuron
-from neurt.spiking.softmax import RowNormalise
+from neurt.spiking.softmax_core import RowNormalise
 from neurt.spiking.synapse import Synapse
 
 Seen = dict[str, list[Tensor]]

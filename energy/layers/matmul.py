@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -63,7 +64,9 @@ class MatMul(nn.Module):
         # The events of all time steps meet the same stored operand: one product of their sum.
         if self.accumulate and self.unfolded:
             return (left @ right).sum(0)
-        return (left.sum(0) if self.accumulate else left) @ right
+        if self.accumulate:
+            left = left[0] if len(left) == 1 else left.sum(0)
+        return left @ right
 
     def extra_repr(self) -> str:
         """Arguments for `repr`."""
@@ -190,14 +193,17 @@ class ScaledSoftmax(nn.Module):
         scores = scores * scaling
         if softcap is not None:
             scores = (scores / softcap).tanh() * softcap
-        if mask is None and not self.causal:
+        queries, keys = scores.shape[-2:]
+        if mask is None and (not self.causal or queries == 1 <= keys):
             return _softmax(scores, sinks)
+        if mask is None and queries <= keys:  # each sees a key at least
+            later = torch.ones(queries, keys, dtype=torch.bool, device=scores.device)
+            return _softmax(scores.masked_fill_(later.triu(keys - queries + 1), -math.inf), sinks)
         if mask is None:
-            queries, keys = scores.shape[-2:]
             mask = torch.ones(queries, keys, dtype=torch.bool, device=scores.device)
             mask = mask.tril(keys - queries)
         if mask.dtype == torch.bool:
-            weights = _softmax(scores.masked_fill(~mask, float("-inf")), sinks)
+            weights = _softmax(scores.masked_fill(~mask, -math.inf), sinks)
             # A padded query sees nothing; torch's kernels give it zeros.
             return weights.masked_fill(~mask.any(-1, keepdim=True), 0)
         return _softmax(scores + mask, sinks)

@@ -74,7 +74,10 @@ class SpikingAttention(CodesInput):
         self, x: Tensor, angles: Angles | None, *, stepwise: bool = False
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Q (..., S, C), K and V (..., S, KV D) of the analog input, rotated by angles."""
-        made = self.currents(x, stepwise=stepwise)
+        return self.parts(self.currents(x, stepwise=stepwise), angles)
+
+    def parts(self, made: list[Tensor], angles: Angles | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Q, K and V of the currents of one layer for all of them or of three, rotated."""
         kv = self.shape.kv_width
         q, k, v = made if len(made) == 3 else made[0].split([self.shape.query_width, kv, kv], -1)
         if angles is not None:

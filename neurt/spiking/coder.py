@@ -10,17 +10,18 @@ For training, each coder passes the gradient of the coded value straight through
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from energy import Levels, tally_call
-from neurt.spiking.fused import Call, run
+from neurt.spiking.fused import Call, region, run
 from neurt.spiking.neuron import SpikingNeuron, ordered, tally_neurons
 from neurt.spiking.precision import wide
+from neurt.spiking.unseen import Asked
 
 #: Factors of the largest input that are tried for the threshold with the least squared error.
 CANDIDATES = tuple(2 ** (-step / 2) for step in range(17))
@@ -47,8 +48,6 @@ class Coder(SpikingNeuron):
     averages = True
     #: Shape in which the thresholds meet the input, where channels are not its last dimension.
     arranged: tuple[int, ...] | None = None
-    #: Takes the place of the code while it is measured what the loss feels of an error in it.
-    stand_in: Callable[[Tensor], Tensor] | None = None
 
     def __init__(
         self,
@@ -77,21 +76,93 @@ class Coder(SpikingNeuron):
         """Events (T, ..., C) of an input (..., C)."""
         raise NotImplementedError
 
-    def kernel(self, x: Tensor, threshold: Tensor) -> Call | None:
-        """What gives the events of `encode` in one kernel; None for codes without one."""
+    def total(self, x: Tensor, threshold: Tensor) -> Tensor:
+        """The sum of the events (..., C) of an input (..., C)."""
+        return self.encode(x, threshold).sum(0)
+
+    def kernel(self, threshold: Tensor) -> Call | None:
+        """Steps that give the events of `encode`, and what they are given besides the input.
+
+        None for codes without them.
+        """
         return None
 
     def encoded(self, x: Tensor, threshold: Tensor) -> Tensor:
         """Events (T, ..., C) of an input (..., C), in one kernel if they are `fused`."""
-        call = self.kernel(x, threshold) if self.fused and x.dtype is torch.float32 else None
-        events = None if call is None else run(call)
+        events = self._in_one(threshold, (x,), Asked(summed=False))
         return self.encode(x, threshold) if events is None else events
 
-    def forward(self, x: Tensor) -> Tensor:
+    def _in_one(
+        self, threshold: Tensor, operands: tuple[Tensor, ...], asked: Asked
+    ) -> Tensor | None:
+        """What is asked for in one kernel; None if there is none, or it is not to be used."""
+        if not self.fused or any(each.dtype is not torch.float32 for each in operands):
+            return None
+        call = self.kernel(threshold)
+        if call is None:
+            return None
+        kernel = region(call.kernel, asked.before, summed=asked.summed)
+        made: Tensor | None = run(Call(kernel, (operands, call.args, asked.worth)))
+        return made
+
+    def forward(self, x: Tensor, asked: Asked | None = None) -> Tensor:
         """Code an analog input (..., C) as events (T, ..., C) of its precision, made in FP32."""
+        if asked is not None:
+            return self._unseen(x, asked)
         if self.stand_in is not None:
             return self.stand_in(x)
         return self._coded(wide(x)).to(x.dtype)
+
+    def send(
+        self,
+        x: Tensor,
+        receivers: Sequence[Any],
+        *,
+        stepwise: bool = False,
+        before: Callable[..., Tensor] | None = None,
+        operands: tuple[Tensor, ...] = (),
+        arranged: tuple[int, ...] | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Events of x for linear layers, and the scale that these are to give them.
+
+        Args:
+            receivers: The layers (`Synapse`).
+            stepwise: They keep the time steps apart, so that each of them has the whole value, and
+                not a share of it.
+            before: Makes the values to be coded of x and `operands`.
+            arranged: See `Asked`; only if the coder is `alone`.
+        """
+        if self.alone(x, *receivers):
+            scale = self.threshold if stepwise else self.scale
+            summed = all(layer.accumulate for layer in receivers)
+            rows = x.numel() // self.channels * (1 if summed else self.timesteps)
+            few = all(rows < layer.fan_out_weight.shape[1] for layer in receivers)
+            worth = scale if few else None  # as they would choose the smaller factor
+            events = self(x, Asked(before, operands, summed, worth, arranged))
+            return events, None if few else scale
+        events = self(x if before is None else before(x, *operands))
+        # Not before: while it is calibrated, that line moves the threshold.
+        return events, self.threshold if stepwise else self.scale
+
+    def _unseen(self, x: Tensor, asked: Asked) -> Tensor:
+        """What is asked for, (1, ..., C) or (T, ..., C), of an input in FP32."""
+        threshold, worth = self.threshold.to(x.dtype), asked.worth
+        arranged = self.arranged if asked.arranged is None else asked.arranged
+        if arranged is not None:
+            threshold = threshold.view(arranged)
+            worth = None if worth is None else worth.view(arranged)
+        operands = (x, *asked.operands)
+        made = self._in_one(threshold, operands, asked._replace(worth=worth))
+        if made is not None:
+            return made
+        x = x if asked.before is None else asked.before(*operands)
+        if asked.summed:
+            events = self.total(x, threshold).unsqueeze(0)
+        else:
+            events = self.encode(x, threshold)
+        if self.levels is not Levels.ANALOG:
+            events[-1].add_(x, alpha=0)  # as in `_coded`
+        return events if worth is None else events.mul_(worth)
 
     def _coded(self, x: Tensor) -> Tensor:
         if self.calibrations >= 0:

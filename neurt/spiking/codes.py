@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -30,20 +31,34 @@ class SignedIF(Coder):
     arithmetic = ARITHMETIC["SignedIF"]
     range_in_thresholds = 1.0  # a spike in every time step
 
-    def kernel(self, x: Tensor, threshold: Tensor) -> Call:
+    def kernel(self, threshold: Tensor) -> Call:
         """See `Coder.kernel`."""
-        return Call(fused.signed_if, (x, threshold, self.timesteps))
+        return Call(fused.signed_if, (threshold, self.timesteps))
 
     def encode(self, x: Tensor, threshold: Tensor) -> Tensor:
         """Integrate the constant input x from a membrane potential of zero."""
-        events, v = x.new_empty(self.timesteps, *x.shape), torch.zeros_like(x)
-        half, negative = threshold / 2, torch.empty_like(x)
-        for event in events:
-            v.add_(x)
-            torch.ge(v, half, out=event)
-            event.sub_(torch.le(v, -half, out=negative))
-            v.addcmul_(event, threshold, value=-1)
+        events = x.new_empty(self.timesteps, *x.shape)
+        self._integrate(x, threshold, events)
         return events
+
+    def total(self, x: Tensor, threshold: Tensor) -> Tensor:
+        """The spikes of all steps in the room of one."""
+        total, spare = torch.zeros_like(x), torch.empty_like(x)
+        self._integrate(x, threshold, [spare] * self.timesteps, total)
+        return total
+
+    def _integrate(
+        self, x: Tensor, threshold: Tensor, events: Iterable[Tensor], total: Tensor | None = None
+    ) -> None:
+        half, negative = threshold / 2, torch.empty_like(x)
+        below, v = -half, None
+        for event in events:
+            v = x.clone() if v is None else v.add_(x)
+            torch.ge(v, half, out=event)
+            event.sub_(torch.le(v, below, out=negative))
+            v.addcmul_(event, threshold, value=-1)
+            if total is not None:
+                total.add_(event)
 
 
 class Burst(Coder):
@@ -56,9 +71,9 @@ class Burst(Coder):
     arithmetic = ARITHMETIC["Burst"]
     range_in_thresholds = 7.0  # so many units in every time step
 
-    def kernel(self, x: Tensor, threshold: Tensor) -> Call:
+    def kernel(self, threshold: Tensor) -> Call:
         """See `Coder.kernel`."""
-        return Call(fused.burst, (x, threshold, self.timesteps, self.range_in_thresholds))
+        return Call(fused.burst, (threshold, self.timesteps, self.range_in_thresholds))
 
     def encode(self, x: Tensor, threshold: Tensor) -> Tensor:
         """Integrate the constant input x / threshold."""
@@ -88,9 +103,9 @@ class MultiThreshold(Coder):
             return super().find_threshold(samples)
         return self.factor * samples.abs().amax(0) / self.range_in_thresholds
 
-    def kernel(self, x: Tensor, threshold: Tensor) -> Call:
+    def kernel(self, threshold: Tensor) -> Call:
         """See `Coder.kernel`."""
-        return Call(fused.multi_threshold, (x, threshold, self.timesteps, self.range_in_thresholds))
+        return Call(fused.multi_threshold, (threshold, self.timesteps, self.range_in_thresholds))
 
     def encode(self, x: Tensor, threshold: Tensor) -> Tensor:
         """Integrate the constant input x / threshold."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 from transformers.activations import ACT2FN
@@ -11,9 +12,11 @@ from neurt.families import family_of, read_shape
 from neurt.spiking.coder import Coder
 from neurt.spiking.codes import make_coder
 from neurt.spiking.config import Coded, SpikingConfig
+from neurt.spiking.fused import Call, run
 from neurt.spiking.inputs import CodesInput, fan_out, replaced_macs
 from neurt.spiking.neuron import SpikingNeuron
 from neurt.spiking.synapse import Synapse, make_synapse
+from neurt.spiking.unseen import AROUND, gated, unseen
 
 
 class SpikingFeedForward(CodesInput):
@@ -47,15 +50,24 @@ class SpikingFeedForward(CodesInput):
 
     def forward(self, hidden_states: Tensor) -> Tensor:
         """Analog output (B, S, C) of analog input (B, S, C)."""
-        activation = getattr(self, self.layout.activation)
-        first, *up = self.currents(hidden_states)  # the gate first, where there is one
-        hidden = activation(first)
-        if up:
-            hidden = self.multiply(hidden, *up)
-        events = self.hidden_encoder(hidden)
         down = getattr(self, self.layout.down)
-        out: Tensor = self.dropout(down(events, self.hidden_encoder.scale))
+        events, scale = self._hidden(down, *self.currents(hidden_states))
+        out: Tensor = self.dropout(down(events, scale))
         return out
+
+    def _hidden(self, down: Synapse, first: Tensor, *up: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The hidden values as events for the layer behind, of the gate first if there is one."""
+        coder, activation = self.hidden_encoder, getattr(self, self.layout.activation)
+        fused = coder.fused and first.dtype is torch.float32
+        if fused and up and unseen(self.multiply):
+            return coder.send(activation(first), [down], before=gated, operands=up)
+        if fused and type(activation) in AROUND and unseen(activation) and not up:
+            inside, function, outside = AROUND[type(activation)]
+            made = run(Call(inside, (first,)))
+            if made is not None:
+                return coder.send(first, [down], before=outside, operands=(function(made),))
+        hidden = activation(first)
+        return coder.send(self.multiply(hidden, *up) if up else hidden, [down])
 
     @property
     def coded(self) -> list[tuple[Coder, list[Synapse]]]:

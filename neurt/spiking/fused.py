@@ -1,18 +1,24 @@
 """Codes and neurons as one kernel each: the same events in one pass over memory.
 
-Step by step, each of the T time steps reads and writes a handful of tensors, and that is all of
+Step by step, each of the T time steps reads and writes a handful of tensors, and that is most of
 what a spiking forward pass costs beyond its products. `torch.compile` makes one loop of it; nothing
 here is written for a particular processor. The kernels are compiled at their first call (seconds,
 kept by torch in its cache), and give the events of `Coder.encode` and `integrate` bit for bit.
+
+A kernel may be more than the code (`region`): what is done to its input before, and the sum of its
+events where nobody looks at them one by one. Only what torch rounds the same way everywhere belongs
+into it: sums, products, comparisons; an exponential has other last digits in a kernel than outside.
 """
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, NamedTuple
+from types import FunctionType
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -24,11 +30,13 @@ _PHI, _BELOW_ONE = 2.0**23 + 1, 1 - 2.0**-24
 _LARGE, _SHRINK = 2.0**100, 2.0**-30
 _SMALLEST = 2.0**-126  #: what is smaller has no digit of its own
 
-Kernel = Callable[..., Tensor]
+Kernel = Callable[..., Any]
+#: The events of each time step, of the values to be coded and of what else the code is given.
+Steps = Callable[..., list[Tensor]]
 
 
 class Call(NamedTuple):
-    """A kernel, and what it is given."""
+    """A kernel or steps, and what they are given."""
 
     kernel: Kernel
     args: tuple[Any, ...]
@@ -47,11 +55,11 @@ def power_below(x: Tensor) -> Tensor:
     large = size > _LARGE
     scaled = torch.where(large, x * _SHRINK, x) * _PHI
     power = scaled - scaled * _BELOW_ONE
-    power = torch.where(large, power / _SHRINK, power)
+    power = torch.where(large, power * (1 / _SHRINK), power)  # a division takes ten times as long
     return torch.where(size >= _SMALLEST, power, 0.0)
 
 
-def signed_if(x: Tensor, threshold: Tensor, timesteps: int) -> Tensor:
+def signed_if(x: Tensor, threshold: Tensor, timesteps: int) -> list[Tensor]:
     """The events of `codes.SignedIF`."""
     half, v, events = threshold / 2, torch.zeros_like(x), []
     for _ in range(timesteps):
@@ -59,12 +67,16 @@ def signed_if(x: Tensor, threshold: Tensor, timesteps: int) -> Tensor:
         event = (v >= half).to(x.dtype) - (v <= -half).to(x.dtype)
         v = v - event * threshold
         events.append(event)
-    return torch.stack(events)
+    return events
 
 
-def power_of_two(x: Tensor, zone: Tensor, timesteps: int, resolution: float) -> Tensor:
-    """The events of `pow2.PowerOfTwo`, given the zones that hold for x."""
-    rest, events = x, []
+def power_of_two(
+    x: Tensor, threshold: Tensor, timesteps: int, resolution: float, ceiling: float | None
+) -> list[Tensor]:
+    """The events of `pow2.PowerOfTwo`."""
+    rest, events, zone = x, [], threshold
+    if ceiling is not None:
+        zone = torch.minimum(threshold, ceiling * x.abs().amax(-1, keepdim=True))
     for step in range(timesteps):
         fires = rest.abs() >= zone
         event = torch.where(fires, power_below(rest * (4 / 3)), 0.0)
@@ -72,10 +84,10 @@ def power_of_two(x: Tensor, zone: Tensor, timesteps: int, resolution: float) -> 
         if step == 0 and resolution < 1:  # of what is silent now, nothing is left
             rest, zone = torch.where(fires, rest, 0.0), resolution * zone
         events.append(event)
-    return torch.stack(events)
+    return events
 
 
-def burst(x: Tensor, threshold: Tensor, timesteps: int, most: float) -> Tensor:
+def burst(x: Tensor, threshold: Tensor, timesteps: int, most: float) -> list[Tensor]:
     """The events of `codes.Burst`."""
     units = x / threshold
     v, events = torch.zeros_like(units), []
@@ -84,10 +96,10 @@ def burst(x: Tensor, threshold: Tensor, timesteps: int, most: float) -> Tensor:
         event = v.round().clamp(-most, most)
         v = v - event
         events.append(event)
-    return torch.stack(events)
+    return events
 
 
-def multi_threshold(x: Tensor, threshold: Tensor, timesteps: int, largest: float) -> Tensor:
+def multi_threshold(x: Tensor, threshold: Tensor, timesteps: int, largest: float) -> list[Tensor]:
     """The events of `codes.MultiThreshold`."""
     units = x / threshold
     v, events = torch.zeros_like(units), []
@@ -97,10 +109,10 @@ def multi_threshold(x: Tensor, threshold: Tensor, timesteps: int, largest: float
         event = torch.where(size >= 1, size, 0.0).copysign(v)
         v = v - event
         events.append(event)
-    return torch.stack(events)
+    return events
 
 
-def leaky(currents: Tensor, threshold: Tensor, tau: float) -> Tensor:
+def leaky(currents: Tensor, threshold: Tensor, tau: float) -> list[Tensor]:
     """The spikes of `surrogate.integrate`."""
     v, spikes = torch.zeros_like(currents[0]), []
     for current in currents.unbind(0):
@@ -108,7 +120,60 @@ def leaky(currents: Tensor, threshold: Tensor, tau: float) -> Tensor:
         spike = (v >= threshold).to(v.dtype)
         v = v - spike * threshold
         spikes.append(spike)
-    return torch.stack(spikes)
+    return spikes
+
+
+def leaky_by_head(
+    currents: list[Tensor], thresholds: list[Tensor], tau: float
+) -> tuple[Tensor, ...]:
+    """Spikes (B, T, ...) of several currents (T, B, ...), each with its thresholds."""
+    return tuple(
+        torch.stack(leaky(x, threshold, tau), 1)
+        for x, threshold in zip(currents, thresholds, strict=True)
+    )
+
+
+def causal(scores: Tensor, scaling: float) -> Tensor:
+    """Scaled scores (..., S, N) of S queries, the last of N tokens; later keys have no chance."""
+    queries, keys = scores.shape[-2:]
+    key = torch.arange(keys, device=scores.device)
+    query = torch.arange(keys - queries, keys, device=scores.device).unsqueeze(-1)
+    return torch.where(key <= query, scores * scaling, -math.inf)
+
+
+@cache
+def region(steps: Steps, before: Kernel | None = None, *, summed: bool = False) -> Kernel:
+    """A kernel (operands, what the steps are given besides, worth of an event or None) -> events.
+
+    Args:
+        steps: The code.
+        before: Makes the values that are coded of the operands; None where there is one operand,
+            which is coded.
+        summed: Give the sum of the events, as a single step; NaN where what is coded is NaN.
+    """
+
+    def whole(operands: tuple[Tensor, ...], rest: tuple[Any, ...], worth: Tensor | None) -> Tensor:
+        x = operands[0] if before is None else before(*operands)
+        events = steps(x, *rest)
+        if summed:
+            total = events[0]
+            for event in events[1:]:
+                total = total + event
+            # A comparison with NaN is false: let it pass on. In a neuron it is silence.
+            events = [total if steps is leaky else total + x * 0]
+        return torch.stack(events if worth is None else [event * worth for event in events])
+
+    name = "_".join([steps.__name__, *([before.__name__] if before else []), *["sum"] * summed])
+    return own(whole, name, steps)
+
+
+def own(function: Kernel, name: str, of: Kernel) -> Kernel:
+    """A closure with code of its own: torch keeps what it compiled by code, and only so many."""
+    assert isinstance(function, FunctionType)
+    code = function.__code__.replace(co_name=name)
+    made: Any = FunctionType(code, function.__globals__, name, None, function.__closure__)
+    made.of = of
+    return cast(Kernel, made)
 
 
 @cache
@@ -122,6 +187,10 @@ def _unwatched() -> Iterator[None]:
 
     A code has no product that they could see, and its events are counted from what it returns.
     """
+    excluded = torch._C._dispatch_tls_is_dispatch_key_excluded(torch._C.DispatchKey.Python)
+    if not excluded and not torch._C._len_torch_dispatch_stack():
+        yield
+        return
     with _disable_current_modes():
         paused = torch._C._dispatch_tls_local_exclude_set()
         for key in (torch._C.DispatchKey.Python, torch._C.DispatchKey.PythonTLSSnapshot):
@@ -132,7 +201,7 @@ def _unwatched() -> Iterator[None]:
 
 
 @torch.no_grad()
-def run(call: Call) -> Tensor | None:
+def run(call: Call) -> Any:
     """What a kernel makes of its arguments; None where torch cannot compile it.
 
     Warns (NotFusedWarning), once, if it cannot: without a compiler for C++ on a CPU, without
@@ -143,16 +212,17 @@ def run(call: Call) -> Tensor | None:
     from torch._inductor.exc import InductorError
 
     kernel, args = call
-    if kernel in _REFUSED or torch._C._is_tracing():  # as a second witness of counts does
+    code = getattr(kernel, "of", kernel)
+    if code in _REFUSED or torch._C._is_tracing():  # as a second witness of counts does
         return None
     try:
         with _unwatched():
             return _compiled(kernel)(*args)
     except (TorchDynamoException, InductorError) as error:
-        _REFUSED.add(kernel)
+        _REFUSED.add(code)
         reason = str(error).strip().splitlines()
         warnings.warn(
-            f"{kernel.__name__} runs step by step, since torch cannot compile it here "
+            f"{code.__name__} runs step by step, since torch cannot compile it here "
             f"({reason[0] if reason else type(error).__name__}); install a C++ compiler, or leave "
             "out --compile-codes",
             NotFusedWarning,

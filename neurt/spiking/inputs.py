@@ -49,8 +49,7 @@ class CodesInput(nn.Module):
         """
         found = []
         for coder, layers in self.of_input:
-            events = coder(x)  # before its scale is asked for: while it is calibrated that changes
-            scale = coder.threshold if stepwise else coder.scale
+            events, scale = coder.send(x, layers, stepwise=stepwise)
             found += [layer(events, scale) for layer in layers]
         return found
 

@@ -5,7 +5,7 @@ Shapes: T time steps, then anything, then C channels: (T, ..., C). Thresholds ha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,9 +18,10 @@ from energy.formulas import Conventions, neurons
 from energy.formulas.arithmetic import ARITHMETIC, Arithmetic
 from energy.meter.awaited import whole
 from hwmodels.errors import UserError
-from neurt.spiking.fused import Call, leaky, run
+from neurt.spiking.fused import Call, leaky, region, run
 from neurt.spiking.precision import wide
 from neurt.spiking.surrogate import lif_over_time, spike
+from neurt.spiking.unseen import unseen
 
 
 class NeuronError(UserError, ValueError):
@@ -99,6 +100,8 @@ class SpikingNeuron(nn.Module):
     arithmetic: Arithmetic = ARITHMETIC["LIF"]
     bounded = False  #: whether the largest value of a row bounds its dead zone
     zones = 1  #: thresholds of each channel
+    #: Takes the place of a code while it is measured what the loss feels of an error in it.
+    stand_in: Callable[[Tensor], Tensor] | None = None
 
     def __init__(self, channels: int, *, quantile: float | None, alpha: float) -> None:
         super().__init__()
@@ -116,6 +119,12 @@ class SpikingNeuron(nn.Module):
     def extra_repr(self) -> str:
         """Arguments for `repr`."""
         return f"{self.channels}, quantile={self.quantile}"
+
+    def alone(self, x: Tensor, *receivers: nn.Module) -> bool:
+        """Whether those who receive what is made of x may ask for less than its events."""
+        busy = self.watched or self.calibrations >= 0 or self.stand_in is not None
+        split = any(getattr(each, "unfolded", False) for each in receivers)
+        return not busy and not split and x.dtype is torch.float32 and unseen(self, *receivers)
 
     def find_threshold(self, samples: Tensor) -> Tensor:
         """Thresholds (C,) for samples (n, C) of the input: a quantile of what is not zero.
@@ -165,7 +174,7 @@ class LIF(SpikingNeuron):
         threshold = self.threshold.to(currents.dtype)
         spikes = None
         if self.fused and not torch.is_grad_enabled() and currents.dtype is torch.float32:
-            spikes = run(Call(leaky, (currents, threshold, self.tau)))
+            spikes = run(Call(region(leaky), ((currents,), (threshold, self.tau), None)))
         if spikes is None:
             spikes = lif_over_time(currents, threshold, self.tau, self.alpha)
         spikes = spikes.to(x.dtype)

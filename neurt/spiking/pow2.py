@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -117,15 +117,31 @@ class PowerOfTwo(Coder):
         """Dead zones (C,) for samples (n, C) of the input."""
         return self.factor * self.dead_zone(samples)
 
-    def kernel(self, x: Tensor, threshold: Tensor) -> Call:
+    def kernel(self, threshold: Tensor) -> Call:
         """See `Coder.kernel`."""
-        zone = self._zone(x, threshold)
-        return Call(power_of_two, (x, zone, self.timesteps, float(self.resolution)))
+        args = (threshold, self.timesteps, float(self.resolution), self.ceiling)
+        return Call(power_of_two, args)
 
     def encode(self, x: Tensor, threshold: Tensor) -> Tensor:
         """Greedy events of x."""
         events = x.new_empty(self.timesteps, *x.shape)
-        rest, zone = x, self._zone(x, threshold)
+        self._subtract(x, threshold, events)
+        return events
+
+    def total(self, x: Tensor, threshold: Tensor) -> Tensor:
+        """What the events took from x.
+
+        Their sum, exactly: an event is within a factor of two of what is left, so that each
+        subtraction is exact, and all of them are multiples of the last digit of x.
+        """
+        coded, rest = self._subtract(x, threshold, [torch.empty_like(x)] * self.timesteps)
+        return torch.sub(coded, rest, out=rest)
+
+    def _subtract(
+        self, x: Tensor, threshold: Tensor, events: Iterable[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """The values that are not silent, and what is left of each."""
+        coded, rest, zone = x, x, self._zone(x, threshold)
         size, fires, left = (torch.empty_like(x) for _ in range(3))
         for event in events:
             # 2^k for the k with 3/4 2^k <= |rest| < 3/2 2^k, the nearest power of two.
@@ -133,9 +149,10 @@ class PowerOfTwo(Coder):
             event.mul_(torch.ge(torch.abs(rest, out=size), zone, out=fires))
             if rest is x and self.resolution < 1:  # of what is silent now, nothing is left
                 rest, zone = torch.sub(rest, event, out=left).mul_(fires), self.resolution * zone
+                coded = x * fires
             else:
                 rest = torch.sub(rest, event, out=left)
-        return events
+        return coded, rest
 
     def _zone(self, x: Tensor, threshold: Tensor) -> Tensor:
         if self.ceiling is None:

@@ -2,117 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import Cache, PretrainedConfig
 
-from energy import Levels, MatMul, Rotary, Tally, count_events, tally_call
-from energy.formulas import Conventions
-from energy.formulas.nonlinear import row_normalise
-from energy.layers.matmul import ScaledSoftmax
-from neurt.spiking.attention import Angles, SpikingAttention, grouped
+from neurt.spiking.attention import Angles, SpikingAttention
 from neurt.spiking.coder import Coder
 from neurt.spiking.codes import make_coder
-from neurt.spiking.config import Coded, DeadZone, KeyValue, SpikingConfig
+from neurt.spiking.config import Coded, KeyValue, SpikingConfig
 from neurt.spiking.inputs import fan_out, replaced_macs
 from neurt.spiking.neuron import SpikingNeuron
-from neurt.spiking.pow2 import PowerOfTwo, score_dead_zone, weight_dead_zone
+from neurt.spiking.pow2 import PowerOfTwo, score_dead_zone
+from neurt.spiking.softmax_core import SoftmaxCore
 from neurt.spiking.synapse import Synapse
+from neurt.spiking.unseen import Asked, row_shares, summed, unseen
 
 # Shape suffixes: T time steps, B batch, S queries, N keys, C channels, H heads, D head width; of H
 # query heads G share each of the K cached heads.
-
-
-class RowNormalise(nn.Module):
-    """Divides each query's mixed values by the sum of the weights that arrived as events.
-
-    Softmax weights sum to one; their code does not, since small weights are silent. Without this
-    the outputs shrink.
-    """
-
-    def __init__(self, levels: Levels) -> None:
-        super().__init__()
-        self.levels = levels
-
-    def forward(self, mixed: Tensor, events: Tensor) -> Tensor:
-        """Mixed values (..., S, D) of weight events (T, ..., S, N)."""
-        total = events.sum((0, -1)).unsqueeze(-1)
-        # A row whose every weight is silent has mixed nothing.
-        return mixed / total.masked_fill(total == 0, 1)
-
-
-@tally_call.register
-def _(
-    layer: RowNormalise, name: str, args: Any, out: Tensor, conventions: Conventions
-) -> dict[str, Tally]:
-    events = count_events(args[1], layer.levels, name)
-    width = out.shape[-1]
-    return {"": row_normalise(out.numel() // width, width, events)}
-
-
-class SoftmaxCore(nn.Module):
-    """Softmax attention in which Q and the weights are events, and K and V are stored.
-
-    The scores are accumulated over all time steps before the softmax (expectation compensation,
-    Huang et al., ACM MM 2024, with the compensation left to the end), so that only the codes of Q
-    and of the weights are approximate.
-
-    Args:
-        shared_by: Query heads that share each of them.
-        rotary: Whether Q and K are rotated by their position.
-    """
-
-    def __init__(
-        self, spiking: SpikingConfig, kv_heads: int, shared_by: int = 1, *, rotary: bool = False
-    ) -> None:
-        super().__init__()
-        if rotary:
-            self.rotary = Rotary()  # called before Q is coded
-        levels = spiking.code_of_attention.levels
-        self.scores = MatMul("left", "scores", levels=levels, accumulate=True)
-        self.softmax = ScaledSoftmax()
-        heads = kv_heads * shared_by
-        by_head = spiking.dead_zone is DeadZone.LOSS
-        self.weight_encoder = make_coder(heads if by_head else 1, spiking, Coded.PRODUCT)
-        if by_head:
-            groups = (heads,) if shared_by == 1 else (kv_heads, shared_by)
-            self.weight_encoder.arranged = (*groups, 1, 1)
-        if self.weight_encoder.quantile is not None:  # the largest weights matter most
-            self.weight_encoder.quantile = 1.0
-        if isinstance(self.weight_encoder, PowerOfTwo):
-            self.weight_encoder.dead_zone = weight_dead_zone
-            self.weight_encoder.ceiling = 0.75
-        self.mix = MatMul("left", "mix", levels=levels, accumulate=True)
-        self.scores.shared_by = self.mix.shared_by = shared_by
-        self.normalise = RowNormalise(levels)
-
-    def forward(
-        self,
-        q_TBHSD: Tensor,
-        k_BKND: Tensor,
-        v_BKND: Tensor,
-        scaling: float,
-        mask: Tensor | None,
-        arriving: tuple[Tensor | None, Tensor | None] = (None, None),
-    ) -> Tensor:
-        """Mixed values (B, H, S, D).
-
-        Args:
-            q_TBHSD: Query events.
-            k_BKND: Keys, in units of a query event of each channel.
-            scaling: Factor of the scores.
-            mask: True where a query may see a key; None for plain causal attention.
-            arriving: Events (T, B, K, S, D) of the new keys and values, where they are coded.
-        """
-        heads = q_TBHSD.shape[-3]
-        q, k, v = grouped(q_TBHSD, k_BKND, v_BKND)
-        if mask is not None and q.dim() > q_TBHSD.dim():
-            mask = mask.unsqueeze(2)
-        scores = self.scores(q, k.transpose(-1, -2), arriving[0])
-        weights = self.weight_encoder(self.softmax(scores, scaling, mask))
-        mixed: Tensor = self.normalise(self.mix(weights, v, arriving[1]), weights)
-        return mixed.view(-1, heads, *mixed.shape[-2:])
 
 
 class SoftmaxAttention(SpikingAttention):
@@ -160,20 +65,37 @@ class SoftmaxAttention(SpikingAttention):
         k, v = self.split_heads(k), self.split_heads(v)
         if cache is not None:
             k, v = cache.update(k, v, self.layer_idx)
-        mixed = self.core(q_TBHSD, k, v, self.scaling, mask, arriving)
-        events = self.mix_encoder(self.merge_heads(mixed))
-        out: Tensor = self.output(events, self.mix_encoder.scale)
+        if unseen(self.core, self.core.normalise) and self.mix_encoder.alone(q, self.output):
+            mixed, weights = self.core.mixed(q_TBHSD, k, v, self.scaling, mask, arriving)
+            heads = mixed.view(-1, self.shape.heads, *mixed.shape[-2:])
+            events, scale = self.mix_encoder.send(
+                heads,
+                [self.output],
+                before=row_shares,
+                operands=(summed(weights).sum(-1).view(heads.shape[:-1]),),
+                arranged=(self.shape.heads, self.shape.head_width),
+            )
+            events = events.flatten(-2)
+        else:
+            mixed = self.core(q_TBHSD, k, v, self.scaling, mask, arriving)
+            events, scale = self.mix_encoder.send(self.merge_heads(mixed), [self.output])
+        out: Tensor = self.output(events, scale)
         return out
 
     def code_queries(self, q_BSC: Tensor, k_BSC: Tensor) -> Tensor:
         """Query events (T, B, H, S, D) of queries (B, S, H D), which will meet keys (B, S, K D)."""
+        alone = unseen(self.core) and self.query_encoder.alone(q_BSC, self.core.scores)
         if not self.pooled:
             if self.query_encoder.calibrations >= 0:
                 # Each query head meets the channels of its cached head.
                 keys = self.split_heads(k_BSC).repeat_interleave(self.shared_by, dim=1)
                 self._blurs_scores(self.query_encoder, self.merge_heads(keys))
-            return self.split_heads(self.query_encoder(q_BSC))
-        events = self.query_encoder(self._by_cached_head(q_BSC))
+            if not alone:
+                return self.split_heads(self.query_encoder(q_BSC))
+            by_head = Asked(arranged=(self.shape.heads, 1, self.shape.head_width))
+            return self.query_encoder(self.split_heads(q_BSC), by_head)
+        q_BNC = self._by_cached_head(q_BSC)
+        events = self.query_encoder(q_BNC, Asked()) if alone else self.query_encoder(q_BNC)
         events = events.unflatten(-1, (self.shape.kv_heads, -1)).unflatten(-3, (-1, self.shared_by))
         coded: Tensor = events.permute(0, 1, 4, 3, 2, 5).flatten(2, 3)
         return coded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from neurt.spiking.config import SpikingConfig
 from neurt.spiking.inputs import replaced_macs
 from neurt.spiking.neuron import LIF, SpikingNeuron, repeat_over_time
 from neurt.spiking.synapse import Synapse
+from neurt.spiking.unseen import Asked, spikes_by_head, summed_spikes, token_shares, unseen
 
 # Shape suffixes: T time steps, B batch, S queries, N keys, C channels, H heads, D head width; of H
 # query heads G share each of the K cached heads. X = any leading dimensions.
@@ -62,7 +64,14 @@ class SpikformerCore(nn.Module):
     def forward(
         self, q_XHSD: Tensor, k_XKND: Tensor, v_XKND: Tensor, mask: Tensor | None
     ) -> Tensor:
-        """Mixed value spikes (X, H, S, D).
+        """Mixed value spikes (X, H, S, D); see `mixed`."""
+        mixed: Tensor = self.normalise(*self.mixed(q_XHSD, k_XKND, v_XKND, mask))
+        return mixed.view(q_XHSD.shape)
+
+    def mixed(
+        self, q_XHSD: Tensor, k_XKND: Tensor, v_XKND: Tensor, mask: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Sums of value spikes (X, ..., S, D), and the tokens that a query sees, (..., S, 1).
 
         Args:
             q_XHSD: Query spikes.
@@ -77,14 +86,14 @@ class SpikformerCore(nn.Module):
             mask = mask.unsqueeze(2)
         a = self.scores(q, k.transpose(-1, -2))
         if mask is None:
-            a = a.tril(keys - queries)
+            alone = unseen(self.scores, self.mix)
+            a = a.tril_(keys - queries) if alone else a.tril(keys - queries)
             attended = torch.arange(keys - queries + 1, keys + 1, device=a.device)
             attended = attended.to(a.dtype).unsqueeze(-1)
         else:
             a = a.masked_fill(~mask, 0)
             attended = mask.sum(-1, keepdim=True).clamp(min=1).to(a.dtype)
-        mixed: Tensor = self.normalise(self.mix(a, v), attended)
-        return mixed.view(q_XHSD.shape)
+        return self.mix(a, v), attended
 
 
 class SpikformerAttention(SpikingAttention):
@@ -106,7 +115,8 @@ class SpikformerAttention(SpikingAttention):
             "alpha": spiking.surrogate_alpha,
             "tau": spiking.tau,
         }
-        self.qkv_neuron = LIF(self.shape.query_width + 2 * self.shape.kv_width, **lif)
+        self._widths = [self.shape.query_width, self.shape.kv_width, self.shape.kv_width]
+        self.qkv_neuron = LIF(sum(self._widths), **lif)
         self.core = SpikformerCore(self.shared_by, rotary=self.layout.rotary)
         self.mix_neuron = LIF(self.shape.query_width, **lif)
         self.add_output(Levels.BINARY)
@@ -115,23 +125,55 @@ class SpikformerAttention(SpikingAttention):
         self, x_BSC: Tensor, cache: Cache | None, mask: Tensor | None, angles: Angles | None
     ) -> Tensor:
         """Attend; the cache holds key and value spikes, with T folded into the heads."""
-        q, k, v = self.project(x_BSC, angles, stepwise=self.averages)
-        current = torch.cat([q, k, v], dim=-1)
-        if not self.averages:
-            current = repeat_over_time(current, self.timesteps)
-        # Time steps are folded into the heads, so that a cache keeps one row per sequence.
-        widths = [self.shape.query_width, self.shape.kv_width, self.shape.kv_width]
-        q, k, v = (
-            self.split_heads(part).transpose(0, 1).flatten(1, 2)
-            for part in self.qkv_neuron(current).split(widths, dim=-1)
-        )
+        q, k, v = self._spikes(self.currents(x_BSC, stepwise=self.averages), angles)
         if cache is not None:
             k, v = cache.update(k, v, self.layer_idx)
-        mixed = self.core(q, k, v, mask).unflatten(1, (self.timesteps, -1)).transpose(0, 1)
-        spikes = self.mix_neuron(self.merge_heads(mixed))
-        # Not before: while the neurons are calibrated, that line moves their thresholds.
-        out: Tensor = self.output(spikes, self.mix_neuron.threshold / self.timesteps)
+        out: Tensor = self.output(*self._mixed(q, k, v, mask))
         return out
+
+    def _spikes(self, made: list[Tensor], angles: Angles | None) -> Sequence[Tensor]:
+        """Spikes of Q, K and V, (B, T H, S, D): so folded, a cache keeps one row per sequence."""
+        widths, parts = self._widths, self.parts(made, angles)
+        neuron = self.qkv_neuron
+        if neuron.fused and neuron.alone(parts[0]):
+            currents = [self.split_heads(self._over_time(part)) for part in parts]
+            by_head = spikes_by_head(currents, neuron.threshold, neuron.tau)
+            if by_head is not None:
+                return [part.flatten(1, 2) for part in by_head]
+        current = made[0] if angles is None and len(made) == 1 else torch.cat(parts, dim=-1)
+        spikes = neuron(self._over_time(current)).split(widths, dim=-1)
+        return [self.split_heads(part).transpose(0, 1).flatten(1, 2) for part in spikes]
+
+    def _over_time(self, current: Tensor) -> Tensor:
+        return current if self.averages else repeat_over_time(current, self.timesteps)
+
+    def _mixed(
+        self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Spikes of what attention mixed (T, B, S, C), or their sum (1, B, S, C), and their scale.
+
+        Args:
+            q: Query spikes (B, T H, S, D); keys and values likewise, cached ones first.
+        """
+        neuron, core = self.mix_neuron, self.core
+        if neuron.fused and neuron.alone(q, self.output) and unseen(core, core.normalise):
+            mixed, attended = core.mixed(q, k, v, mask)
+            mixed = mixed.view(len(q), self.timesteps, -1, *q.shape[-2:])
+            if mask is not None:  # which may differ between sequences
+                attended = attended.view(-1, 1, 1, *attended.shape[-2:])
+            scale = neuron.threshold / self.timesteps
+            few = len(q) * q.shape[-2] < self.output.fan_out_weight.shape[1]
+            worth, heads = scale if few else None, (self.shape.heads, self.shape.head_width)
+            asked = Asked(token_shares, (attended,), worth=worth, arranged=heads)
+            made = summed_spikes(mixed, neuron.threshold, neuron.tau, asked)
+            if made is not None:
+                return made.flatten(-2), None if few else scale
+            mixed = core.normalise(mixed, attended).flatten(1, 2)
+        else:
+            mixed = core(q, k, v, mask)
+        spikes = neuron(self.merge_heads(mixed.unflatten(1, (self.timesteps, -1)).transpose(0, 1)))
+        # Not before: while the neurons are calibrated, that line moves their thresholds.
+        return spikes, neuron.threshold / self.timesteps
 
     @property
     def coded(self) -> list[tuple[Coder, list[Synapse]]]:

@@ -12,6 +12,7 @@ from transformers.pytorch_utils import Conv1D
 from energy import Levels, Tally, count_events, tally_call
 from energy.formulas import Conventions, event_linear
 from energy.meter.touched import channels, with_channels
+from neurt.spiking.unseen import summed
 
 
 class Synapse(nn.Module):
@@ -45,7 +46,7 @@ class Synapse(nn.Module):
         weight = self.fan_out_weight
         fan_out = weight.shape[1]
         if self.accumulate and not self.unfolded:  # one product of the sum is the sum of T products
-            x = x.sum(0)
+            x = summed(x)
         rows = x.reshape(-1, x.shape[-1])
         if scale is not None and len(rows) < fan_out:  # whichever factor is smaller
             rows = (rows * scale).to(rows.dtype)  # a scale is in FP32

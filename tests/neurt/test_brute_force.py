@@ -14,7 +14,7 @@ from hwmodels import Op
 from neurt.spiking.config import Code
 from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.spiking.neuron import SpikingNeuron
-from neurt.spiking.softmax import RowNormalise
+from neurt.spiking.softmax_core import RowNormalise
 from neurt.spiking.synapse import Synapse
 
 Converted = Callable[..., SpikingLanguageModel]

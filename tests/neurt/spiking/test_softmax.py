@@ -17,7 +17,8 @@ from hwmodels import Op
 from neurt.spiking.config import Calibrate, Code, DeadZone, Form, KeyValue, SpikingConfig
 from neurt.spiking.modeling import SpikingLanguageModel
 from neurt.spiking.pow2 import DEAD_WEIGHT, PowerOfTwo
-from neurt.spiking.softmax import RowNormalise, SoftmaxAttention, SoftmaxCore
+from neurt.spiking.softmax import SoftmaxAttention
+from neurt.spiking.softmax_core import RowNormalise, SoftmaxCore
 
 Converted = Callable[..., SpikingLanguageModel]
 SPIKING = [code for code in Code if code is not Code.EXACT]
