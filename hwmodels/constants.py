@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from hwmodels.document import validated
 from hwmodels.given import check_kind
-from hwmodels.keys import BOTH, CITATION, place_of, record_of
+from hwmodels.keys import BOTH, CITATION, CURVE, place_of, record_of
 from hwmodels.plain import quoted, several, shortened
 from hwmodels.prices import Evidence
 from hwmodels.profile import HardwareProfile, ProfileError
@@ -18,6 +18,8 @@ from hwmodels.usage import unused
 CHANGED = "+set"
 #: Characters of the citation that a note repeats.
 MAX_NOTE = 1000
+#: Those of a clause that stands in a title.
+MAX_CLAUSE = 100
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
@@ -41,9 +43,7 @@ class Setting(NamedTuple):
         value = value.strip()
         if not key or not value:
             raise ProfileError(f"must be KEY=VALUE, as prices.mac=0.5pJ, not {quoted(text)}")
-        number = _NUMBER.fullmatch(value)
-        read = value if number is None else float(value) if number[2] else _plain(value)
-        return cls(key, read, profile)
+        return cls(key, _read(value), profile)
 
     def __str__(self) -> str:
         """As it is written on the command line."""
@@ -80,7 +80,8 @@ def with_constants(
     changed = validated(table, f"'{profile.name}' with {', '.join(constants)} {by}")
     said = [clause for path in found for clause in _differences(profile, changed, path)]
     _check_used(changed, found)
-    what = said[0] if len(said) == 1 else several(len(said), "constant")
+    short = len(said) == 1 and len(said[0]) <= MAX_CLAUSE
+    what = said[0] if short else several(len(said), "constant")
     return changed.model_copy(
         update={
             "name": f"{profile.name.removesuffix(CHANGED)}{CHANGED}",
@@ -88,6 +89,12 @@ def with_constants(
             "assumptions": (*profile.assumptions, f"{', '.join(said)}: {by}."),
         }
     )
+
+
+def _read(text: str) -> object:
+    """A number, or a text with a unit as it is."""
+    number = _NUMBER.fullmatch(text)
+    return text if number is None else float(text) if number[2] else _plain(text)
 
 
 def _plain(text: str) -> int | float:
@@ -112,8 +119,12 @@ def _by_record(
             if field in record:
                 path = ".".join((*place.record, field))
                 raise ProfileError(f"{path} is set twice; leave one of them out")
-            record[field] = value
+            record[field] = _points(value) if field == CURVE else value
     for where, changes in found.items():
+        if CURVE in changes and {*BOTH} & changes.keys():
+            raise ProfileError(
+                f"{'.'.join(where)} is set to a curve and to one price; leave one of them out"
+            )
         if not changes.keys() - CITATION:
             called = ".".join(where)
             raise ProfileError(
@@ -131,7 +142,9 @@ def _change(
     numbers = changes.keys() - CITATION
     kept = dict(old)
     if {*BOTH} <= numbers:
-        kept.pop("curve", None)
+        kept.pop(CURVE, None)
+    if CURVE in numbers:
+        kept = {field: value for field, value in kept.items() if field not in BOTH}
     if {"mac_reuse", "event_reuse"} & numbers:  # what somebody chose is no uncertain constant
         kept.pop("reuse_range", None)
     whole = kept.keys() - CITATION - {"others"} <= numbers
@@ -163,7 +176,7 @@ def _differences(
         was, now = getattr(before, field, None), getattr(after, field)
         if field not in CITATION | {"others"} and was != now and now is not None and now != ():
             changed += 1
-            ago = "" if was is None else f" in place of {_number(was)}"
+            ago = "" if not was else f" in place of {_number(was)}"
             yield f"{'.'.join((*path, field))} = {_number(now)}{ago}"
     if not changed:
         raise ProfileError(
@@ -172,7 +185,26 @@ def _differences(
         )
 
 
-def _number(value: float) -> str:
+def _points(value: object) -> object:
+    """A curve as TOML has it, of `8KiB:1.25pJ/byte,1MiB:20pJ/byte`.
+
+    Raises:
+        ProfileError: If a text is none.
+    """
+    if isinstance(value, list | tuple):
+        return value
+    points = [[*map(str.strip, point.partition(":")[::2])] for point in str(value).split(",")]
+    if not all(size and pj for size, pj in points):
+        raise ProfileError(
+            "a curve is SIZE:ENERGY of each array, as 8KiB:1.25pJ/byte,1MiB:20pJ/byte, not "
+            f"{quoted(value)}"
+        )
+    return [[_read(size), _read(pj)] for size, pj in points]
+
+
+def _number(value: float | tuple[tuple[int, float], ...]) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(f"{size:,} bytes: {pj:.10g} pJ" for size, pj in value)
     return f"{value:,}" if isinstance(value, int) else f"{value:.10g}"
 
 

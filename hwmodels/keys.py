@@ -43,7 +43,22 @@ _SHORT = {
 #: What a number rests on.
 CITATION = {*Cited.model_fields}
 #: Fields that are no number.
-LISTS = {"others", "curve", "reuse_range"}
+LISTS = {"others", "reuse_range"}
+#: Of a level of memory, its energy over its size.
+CURVE = "curve"
+#: What is no constant, and where it is said.
+_ELSEWHERE = {
+    **dict.fromkeys(
+        ("value_bytes", "precision"),
+        "is of the arithmetic, which all prices are of: take a profile of that precision (`hw "
+        "list`), or a file that extends this one (`hw new NAME --extends`); what is stored in "
+        "fewer bits is said by --widths",
+    ),
+    **{name: f"is said by --{name}" for name in ("widths", "room", "dataflow", "encoding")},
+    "fusion": "is said by --fusion",
+    "placement": "is no number: write a file that extends this one (`hw new NAME --extends`)",
+    "scope": "is no number: write a file of your own (`hw new NAME`)",
+}
 #: Of a level of memory that has no curve.
 BOTH = ("read_pj_per_byte", "write_pj_per_byte")
 
@@ -61,6 +76,8 @@ def has_constant(profile: HardwareProfile, key: str) -> bool:
     place = place_of(profile, key)
     record = record_of(profile, place.record)
     numbers = {*place.fields} - CITATION
+    if isinstance(record, MemoryLevel) and numbers & {*BOTH, CURVE}:
+        return True  # either form replaces the other
     return record is not None and (not numbers or any(getattr(record, x) for x in numbers))
 
 
@@ -80,6 +97,8 @@ def place_of(profile: HardwareProfile, key: str) -> Place:
             f"the prices of the whole chip '{profile.name}' were fitted together, and none of them "
             "is changed alone; fit others with `neurt-energy hw fit`"
         )
+    if (said := _ELSEWHERE.get(key.partition(".")[0])) is not None:
+        raise ProfileError(f"{quoted(key)} of '{profile.name}' {said}")
     hint = did_you_mean(key, places)
     raise ProfileError(
         f"{quoted(key)} is no constant of '{profile.name}'{hint or '; `hw show` lists them'}"

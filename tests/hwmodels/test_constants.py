@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from hwmodels import Evidence, Op, ProfileError, load_profile, profile_names, with_constants
 from hwmodels.constants import Setting
+from hwmodels.keys import has_constant
 
 PRICED = [
     name
@@ -126,3 +127,45 @@ def test_a_setting_is_read(text: str, setting: Setting) -> None:
 def test_a_setting_has_a_key_and_a_value(text: str) -> None:
     with pytest.raises(ProfileError, match="must be KEY=VALUE"):
         Setting.parse(text)
+
+
+def test_a_curve_is_set_as_points_in_place_of_one_price_or_another_curve() -> None:
+    points = "8KiB: 1.25pJ/byte, 1MiB:0.3 pJ/bit"
+    level = with_constants(load_profile("45nm"), {"memory.sram.curve": points}).memory["sram"]
+    assert level.curve == ((8192, 1.25), (1 << 20, 2.4))  # 0.3 pJ x 8 bits
+    assert level.capacity_bytes == load_profile("45nm").memory["sram"].capacity_bytes
+    dram = with_constants(load_profile("45nm"), {"memory.dram.curve": points}).memory["dram"]
+    assert (dram.curve, dram.read_pj_per_byte, dram.write_pj_per_byte) == (level.curve, None, None)
+    plain = with_constants(load_profile("45nm"), {"memory.sram.curve": "1024:2,2048:3"})
+    assert plain.memory["sram"].curve == ((1024, 2), (2048, 3))
+    assert len(plain.title) < 200
+    for words in ("3", "8KiB", "8KiB:", ":3"):
+        with pytest.raises(ProfileError, match="a curve is SIZE:ENERGY of each array"):
+            with_constants(load_profile("45nm"), {"memory.sram.curve": words})
+    with pytest.raises(ProfileError, match="sizes of the curve must increase"):
+        with_constants(load_profile("45nm"), {"memory.sram.curve": "2048:3,1024:2"})
+    with pytest.raises(ProfileError, match="a curve and to one price; leave one"):
+        with_constants(
+            load_profile("45nm"), {"memory.sram.curve": "2048:3", "memory.sram": "1 pJ/byte"}
+        )
+
+
+def test_a_level_with_a_curve_has_a_number_that_may_be_set() -> None:
+    assert has_constant(load_profile("45nm"), "memory.sram")
+    assert has_constant(load_profile("45nm"), "memory.dram.curve")
+    assert not has_constant(load_profile("45nm"), "memory.dram.capacity")
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("value_bytes", "take a profile of that precision"),
+        ("precision", "a file that extends this one"),
+        ("widths.weights", "is said by --widths"),
+        ("room", "is said by --room"),
+        ("placement.weights", "write a file"),
+    ],
+)
+def test_what_is_set_elsewhere_says_where(key: str, says: str) -> None:
+    with pytest.raises(ProfileError, match=says):
+        with_constants(load_profile("45nm"), {key: 2})
