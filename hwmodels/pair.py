@@ -119,7 +119,9 @@ def machines_of(
         ProfileError: If one cannot be loaded.
     """
     given = (hw,) if isinstance(hw, str | HardwareProfile | TwoMachines) else tuple(hw)
-    return tuple(load_profile(it) if isinstance(it, str) else it for it in given)
+    return tuple(
+        it if isinstance(it, HardwareProfile | TwoMachines) else load_profile(it) for it in given
+    )
 
 
 def recorded(machine: Machine) -> dict[str, Any]:
