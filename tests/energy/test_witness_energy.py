@@ -231,3 +231,31 @@ def test_simple_energy_of_a_dense_layer_differs_by_the_reuse_of_weights(rows: in
     # They read weights and biases for each vector, we once per call.
     again = BYTE_PJ * 4 * (rows - 1) * (24 * 40 + 40)
     assert report.energy_total_pj - bill.energy_pj() == pytest.approx(again, abs=1e-6)
+
+
+def test_of_fused_attention_it_counts_flops_and_no_macs() -> None:
+    # What the README says of it. Both products take 2 heads x 8 x 8 pairs x 4 channels x 2 = 1,024
+    # multiply-accumulates, 2,048 FLOPs; its energies rest on MACs and accumulates.
+    query = torch.rand(1, 2, 8, 4)
+
+    def fused() -> Tensor:
+        return nn.functional.scaled_dot_product_attention(query, query, query)
+
+    def apart() -> Tensor:
+        return torch.softmax(query @ query.transpose(-1, -2), -1) @ query
+
+    found = {}
+    for run in (fused, apart):
+        for kind in ("FlopCounter", "MACCounter", "ACCounter"):
+            counter = getattr(op_counter, kind)()
+            with op_counter.DispatchCounterMode([counter]), torch.no_grad():
+                run()
+            found[run.__name__, kind] = counter.get_total()
+    assert found == {
+        ("fused", "FlopCounter"): 2048,
+        ("fused", "MACCounter"): 0,
+        ("fused", "ACCounter"): 0,
+        ("apart", "FlopCounter"): 2048,
+        ("apart", "MACCounter"): 1024,
+        ("apart", "ACCounter"): 0,
+    }
