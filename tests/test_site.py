@@ -120,3 +120,17 @@ def test_nobody_is_kept_out(site: Path, browser: Browser, scheme: str, width: in
         assert violations(tab) == [], name
         assert tab.evaluate("document.documentElement.scrollWidth") <= width, name
     context.close()
+
+
+def test_on_paper_no_line_of_code_is_cut_and_no_bar_stands_over_the_text(
+    site: Path, browser: Browser
+) -> None:
+    # A4 without margins: 210 - 2 x 12 mm at 96 pixels per 25.4 mm.
+    tab = browser.new_page(viewport={"width": 703, "height": 1000})
+    tab.goto((site / "tutorials" / "my_chip.html").as_uri())
+    cut = "() => [...document.querySelectorAll('pre')].filter((x) => x.scrollWidth > x.clientWidth)"
+    assert tab.evaluate(f"({cut})().length") > 0  # on the screen they scroll
+    tab.emulate_media(media="print")
+    assert tab.evaluate(f"({cut})().length") == 0
+    assert not tab.locator(".skip-to-content").is_visible()
+    tab.close()
