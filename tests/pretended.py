@@ -46,6 +46,7 @@ LINES = {
     "streamed": f"profile {CALIBRATED} --prompt 4 --generate 3 --no-page --code burst "
     "--key-value streamed",
     "Spikformer": f"profile {CALIBRATED} --seq-len 8 --no-page --form spikformer",
+    "layer by layer": f"profile {CALIBRATED} --prompt 4 --generate 3 --no-page --stream",
     "evaluate": f"evaluate {CALIBRATED} --max-tokens 48 --window 16 --baselines zones teal wina",
 }
 #: What may read one device and write the other, or take an index from the CPU.

@@ -93,7 +93,8 @@ class StoredFiles(Stored):
             plain, layers = packed.sort(tensors)
         self._wanted = {name: tuple(each.shape) for name, each in model.named_parameters()}
         #: Of each parameter its tensor, or those that it is packed in by the ends of their names.
-        self._places = self._place(model, {key: key for key in plain} | layers, if_missing)
+        keys: dict[str, _Place] = {key: key for key in plain}
+        self._places = self._place(model, {**keys, **layers}, if_missing)
 
     def _place(
         self, model: PreTrainedModel, keys: Mapping[str, _Place], if_missing: str

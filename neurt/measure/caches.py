@@ -19,8 +19,8 @@ def filled(model: PreTrainedModel, tokens: int) -> dict[str, Any]:
     """
     given = cached(model)
     [cache] = _caches(given)
-    for layer in cache.layers if tokens else ():
-        layer.update(torch.zeros(1, 1, tokens, 1), torch.zeros(1, 1, tokens, 1))
+    for depth in range(len(cache.layers)) if tokens else ():
+        cache.update(torch.zeros(1, 1, tokens, 1), torch.zeros(1, 1, tokens, 1), depth)
     return given
 
 

@@ -67,8 +67,10 @@ def run_profile(request: ProfileRequest, progress: Progress = silent, say: Say =
     window = min(loaded.shape.span, max(longest, WINDOW))
     calibration = calibrate(loaded, request, inputs, window)
     progress("loading the model", 1, 1)
-    how = _layer_by_layer if isinstance(loaded, OpenedModel) else measure
-    return how(request, loaded, calibration, inputs, text_name, profiles, progress, say)
+    rest = calibration, inputs, text_name, profiles, progress, say
+    if isinstance(loaded, OpenedModel):
+        return _layer_by_layer(request, loaded, *rest)
+    return measure(request, loaded, *rest)
 
 
 def measure(

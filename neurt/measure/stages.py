@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 import numpy as np
 import torch
@@ -41,7 +41,7 @@ class Counting:
 
     def __init__(
         self,
-        model: PreTrainedModel,
+        model: nn.Module,
         stages: Sequence[Stage],
         variant: str,
         /,
@@ -52,7 +52,8 @@ class Counting:
         """Prepare to count.
 
         Args:
-            model: Analog (with its attention exposed while it is counted) or spiking.
+            model: Analog (with its attention exposed while it is counted) or spiking; a part of
+                one has no `passes` of its own.
             stages: The passes over each window.
             variant: `asa` or `ssa`.
             witness: Given the counts of each pass.
@@ -88,7 +89,7 @@ class Counting:
         """Run over a window (batch, tokens): where each pass begins in it, and what came out."""
         call = partial(self._model, use_cache=False)
         if self.runs > 1 or self._looks_at_values(ids):
-            call = partial(self._model, **cached(self._model))
+            call = partial(self._model, **cached(cast(PreTrainedModel, self._model)))
         for stage, step in self.steps:
             new = ids[:, step.known : step.keys]
             yield step.known, self.count(stage, step, partial(call, input_ids=new))
@@ -100,7 +101,10 @@ class Counting:
         """
         if compute_device(self._model).type != "meta":
             return False
-        return attempt(self._model, input_ids=ids[:, :1], **cached(self._model)) is not None
+        return (
+            attempt(self._model, input_ids=ids[:, :1], **cached(cast(PreTrainedModel, self._model)))
+            is not None
+        )
 
     def count(self, stage: Stage | None, step: Pass, call: Callable[[], Any]) -> Any:
         """Count one of `steps`, which `call` runs; returns what came out."""

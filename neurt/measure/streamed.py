@@ -195,7 +195,7 @@ class _Passing:
                         for pair in zip(self._sides, both, strict=True)
                     ]
                     if scored:
-                        found = score_rows(step.known, *logits, ids)
+                        found = score_rows(step.known, logits[0], logits[1], ids)
                         sums = [Scored(*map(add, *pair)) for pair in zip(sums, found, strict=True)]
                 closeness += sums
                 self._tell()

@@ -33,7 +33,7 @@ class Step:
 
     def put(self, name: str, **tensors: Tensor) -> None:
         """Keep tensors under a name."""
-        whole = {key: x.detach().contiguous() for key, x in tensors.items()}
+        whole = {key: x.detach().cpu().contiguous() for key, x in tensors.items()}
         with _written(self._directory):
             save_file(whole, self._directory / f"{name}.safetensors")
 

@@ -112,6 +112,16 @@ def test_counts_of_the_analog_side_do_not_depend_on_the_precision(
     )
 
 
+@pytest.mark.parametrize("device", DEVICES)
+def test_layer_by_layer_counts_are_those_of_the_whole(device: str, tmp_path: Path) -> None:
+    line = "profile --model gpt2-nano --hw 45nm --prompt 4 --generate 3 --calibration-tokens 64"
+    line += f" --pictures none --no-page --quiet --device {device}"
+    for name, flags in (("whole", ()), ("streamed", ("--stream",))):
+        assert main([*line.split(), *flags, "--out", str(tmp_path / name)]) == 0
+    whole, streamed = ((tmp_path / x / "counts.csv").read_bytes() for x in ("whole", "streamed"))
+    assert whole == streamed
+
+
 def test_kernels_change_no_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     # A kernel has the operations of all its time steps, and takes a compiler that much longer.
     line = f"profile {COMMAND_LINES['profile']} --pictures none --timesteps 2"

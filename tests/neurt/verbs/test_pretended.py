@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from torch.utils import backend_registration
 
-TITLES = ("count", "decode", "by loss", "by output", "streamed", "Spikformer", "evaluate")
+TITLES = (
+    *("count", "decode", "by loss", "by output", "streamed", "Spikformer", "layer by layer"),
+    "evaluate",
+)
 #: What is found out when a pass has ended: 0.5 is no spike, and 0, 1 and 0 are spikes.
 FOUND = (
     "layer '' takes spikes, but 1 of 3 inputs are not 0 or 1",
