@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import lru_cache
 from math import ceil, prod
 from typing import NamedTuple
 
@@ -28,18 +28,9 @@ class Convolution(NamedTuple):
     transposed: bool = False
 
     @property
-    def taps(self) -> list[Map]:
+    def taps(self) -> Sequence[Map]:
         """Products of an input position with kernel positions, for each dimension by itself."""
-        rows = zip(
-            self.size,
-            self.out,
-            self.kernel,
-            self.stride,
-            self.padding,
-            self.dilation,
-            strict=True,
-        )
-        return [_taps(self.transposed, *row) for row in rows]
+        return _all_taps(self)
 
     def reached(self, events: Map, *, padded: bool = False) -> int:
         """The accumulates of so many events at each position of the input; see `fan_out`."""
@@ -72,12 +63,24 @@ class Convolution(NamedTuple):
         """Products of all inputs of a batch with weights; with `padded`, those with zeros too."""
         channels = self.inputs * self.groups
         if not padded:
-            return batch * channels * self.outputs * prod(int(x.sum()) for x in self.taps)
+            return batch * channels * self.outputs * _inside(self)
         positions = self.size if self.transposed else self.out
         return batch * channels * self.outputs * prod(positions) * prod(self.kernel)
 
 
-@cache
+@lru_cache(maxsize=4096)
+def _all_taps(shape: Convolution) -> Sequence[Map]:
+    each = shape.size, shape.out, shape.kernel, shape.stride, shape.padding, shape.dilation
+    return [_taps(shape.transposed, *row) for row in zip(*each, strict=True)]
+
+
+@lru_cache(maxsize=4096)
+def _inside(shape: Convolution) -> int:
+    """Products of one pair of channels that are none with the border."""
+    return prod(int(x.sum()) for x in shape.taps)
+
+
+@lru_cache(maxsize=4096)
 def _taps(
     transposed: bool, size: int, out: int, kernel: int, stride: int, padding: int, dilation: int
 ) -> Map:

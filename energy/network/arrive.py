@@ -76,11 +76,11 @@ class Events:
         """What was counted in a tensor, if nothing has been written into it since."""
         seen = self._seen.get(tensor)
         same = seen is not None and seen[1:3] == (_version(tensor), tensor.numel())
-        return seen if same else None
+        return seen if same and _each_once(tensor) else None
 
     def _put(self, tensor: Tensor, seen: _Seen) -> None:
         whole = tensor.numel() * tensor.element_size() == tensor.untyped_storage().nbytes()
-        if whole and seen.version >= 0:
+        if whole and seen.version >= 0 and _each_once(tensor):
             self._seen.put(tensor, seen)
 
     def _look(self, tensor: Tensor, spikes: Spikes, name: str) -> _Seen:
@@ -117,6 +117,18 @@ class Events:
         exact = units.dtype is torch.float32 and len(units) < 2**17
         total = units.sum(0, dtype=None if exact else torch.float64).to(torch.int64)
         return np.asarray(total.cpu().numpy())
+
+
+def _each_once(tensor: Tensor) -> bool:
+    """Whether a tensor of as many entries as its storage has each of them: no part is expanded."""
+    if tensor.is_contiguous():
+        return True
+    expected = 1
+    for stride, size in sorted(zip(tensor.stride(), tensor.shape, strict=True)):
+        if size > 1 and stride != expected:
+            return False
+        expected *= size
+    return True
 
 
 def _version(tensor: Tensor) -> int:

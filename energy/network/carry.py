@@ -13,7 +13,15 @@ from typing import Any
 from torch import Tensor
 
 from energy.network.logic import LOGIC
-from energy.network.provenance import CONSTANT, Analog, Constant, Origin, number_of, spikes_of
+from energy.network.provenance import (
+    CONSTANT,
+    Analog,
+    Constant,
+    Origin,
+    address,
+    number_of,
+    spikes_of,
+)
 from energy.network.spikes import BLANK, Spikes
 
 Look = Callable[[Tensor], Origin]
@@ -83,6 +91,12 @@ def tensors_of(args: Sequence[Any]) -> Sequence[Tensor]:
         elif isinstance(arg, (list, tuple)):
             found += [x for x in arg if isinstance(x, Tensor)]
     return found
+
+
+def shares(out: Tensor, args: Sequence[Any]) -> bool:
+    """Whether a result lies where an operand does, as a view that says it is none."""
+    at = address(out)
+    return bool(at) and any(address(x) == at for x in tensors_of(args))
 
 
 def _joined(args: Sequence[Any], words: Mapping[str, Any], look: Look) -> Spikes | None:

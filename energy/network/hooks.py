@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from energy import formulas
 from energy.counts import Levels, Tally
-from energy.formulas import network, nonlinear
 from energy.meter.events import EventError
+from energy.network import updates
 from energy.network.arrive import NetworkError
 from energy.network.call import Call
 from energy.network.frame import Frame
@@ -23,7 +21,7 @@ from energy.network.sites import site
 from energy.network.spikes import Spikes
 from energy.network.trace import Trace, Use
 from energy.network.watch import Watch
-from hwmodels import Op
+from energy.network.whole import whole
 
 
 class Hooks:
@@ -44,6 +42,12 @@ class Hooks:
         #: neurons without synapses of their own
         self._alone = {
             name for module, name in names.items() if name in kinds and not _multiplies(module)
+        }
+        #: layers that are one operation
+        self._whole = {
+            name: found
+            for module, name in names.items()
+            if name not in kinds and (found := whole(module)) is not None
         }
         self.inputs: NeuronKind | None = None  #: what it is given, if that is spikes
         self._watch, self._root, self._kinds, self._names = watch, root, kinds, names
@@ -85,16 +89,27 @@ class Hooks:
                     self._watch.known.tell(tensor, self.inputs.sends(module))
         if kind is not None and not kind.assumed and name in self._alone:
             frame.pause = torch._C._DisableTorchDispatch()
+        elif name in self._whole and outer is None:
+            frame.whole = self._whole[name]
+            if frame.whole.is_plain(module, args, words):
+                frame.pause = torch._C._DisableTorchDispatch()
 
     def _leave(
         self, module: nn.Module, args: tuple[Any, ...], words: dict[str, Any], out: Any
     ) -> None:
         frames = self._watch.frames
-        while frames:
-            frame = frames.pop()
+        if all(frame.module is not module for frame in frames):
+            return  # a hook before `_enter` raised
+        while frames[-1].module is not module:  # of one that was interrupted
+            frames.pop().pause = None
+        frame = frames[-1]
+        try:
+            if frame.whole is not None and frame.pause is not None and out is not None:
+                taken, result = frame.whole.operands(module, args[0], out)
+                self._watch.whole(frame.whole.operation, taken, result)
+        finally:
             frame.pause = None
-            if frame.module is module:
-                break
+            frames.pop()
         if out is None:  # the forward raised, or gives nothing back
             return
         quiet = torch._C._DisableTorchDispatch()
@@ -124,13 +139,13 @@ class Hooks:
         spikes = kind.sends(frame.module)
         self._watch.note(sent, frame.name, spikes)
         if spikes is None:
-            tally, analog = _analog(sent.numel(), given.numel(), kind), Tally()
+            tally = updates.analog(sent.numel(), given.numel(), kind.dynamics)
+            analog = Tally()
         else:
             events = self._sent(frame, sent, spikes)
             levels = spikes.levels or kind.levels
-            vector = prod(sent.shape[2 if multi else 1 :])
-            tally = _spiking(frame.module, kind, levels, events, sent, given, vector)
-            analog = nonlinear.relu(sent.numel())
+            tally = updates.spiking(frame.module, kind, levels, events, sent, given)
+            analog = updates.relu(sent.numel())
         call = Call(tally, analog, shape=tuple(given.shape))
         self._watch.add(frame.name, type(frame.module).__name__, "neuron", call)
         if not (kind.encodes or multi):
@@ -159,40 +174,6 @@ class Hooks:
                 "of such spikes; return the spikes first, or declare what they send "
                 f"({', '.join(Levels)})"
             ) from error
-
-
-def _spiking(
-    module: nn.Module,
-    kind: NeuronKind,
-    levels: Levels,
-    events: int,
-    sent: Tensor,
-    given: Tensor,
-    vector: int,
-) -> Tally:
-    """Neurons that send spikes."""
-    updates, step = sent.numel(), kind.step(module)
-    own = (x.numel() for x in module._parameters.values() if x is not None and x.dim() < 2)
-    tally = formulas.neurons(
-        updates,
-        events,
-        sum(n for n in own if n > 1),
-        inputs=given.numel(),
-        levels=levels,
-        vector=vector,
-        arithmetic=step.ops(updates),
-    )
-    moved = dict.fromkeys((Op.STATE_READ, Op.STATE_WRITE), updates * step.states)
-    if kind.encodes:
-        moved[Op.NEURON_UPDATE] = 0
-    return tally._replace(ops={op: n for op, n in {**tally.ops, **moved}.items() if n})
-
-
-def _analog(updates: int, inputs: int, kind: NeuronKind) -> Tally:
-    """Neurons without a threshold, which are read out."""
-    states = dict.fromkeys((Op.STATE_READ, Op.STATE_WRITE), updates * kind.dynamics.states)
-    ops = {Op.NEURON_UPDATE: updates, **kind.dynamics.ops(updates), **states}
-    return network.passing(ops, inputs, updates)
 
 
 def _multiplies(module: nn.Module) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from energy.meter.audit import Audit
@@ -19,6 +20,13 @@ class Operation(NamedTuple):
     moves: bool  #: whether it moves or describes data, without arithmetic
     writes: tuple[int, str] | None  #: which operand it writes into: its place, and its name
     views: bool  #: whether what comes out shares the memory of an operand
+
+    def written(self, args: Sequence[Any], words: Mapping[str, Any]) -> Any:
+        """The operand that it writes into, if there is one."""
+        if self.writes is None:
+            return None
+        at, name = self.writes
+        return args[at] if at < len(args) else words.get(name)
 
 
 _COMPARES = re.compile(r"gt|ge|lt|le|heaviside")

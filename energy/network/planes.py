@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -14,6 +12,7 @@ from energy.counts import Levels
 Plane = NDArray[np.float32]
 
 _PIECE = 1 << 17  # entries that stay in the cache with what is made of them
+_BYTES = 1 << 20  # entries of which a byte is made
 _MOST = {Levels.BINARY: 1, Levels.TERNARY: 1, Levels.BURST: 7, Levels.COUNT: 127}
 _ROWS = 2**17  # so many values of 127 are less than 2^24, up to where FP32 counts
 
@@ -31,28 +30,36 @@ def count_planes(maps: Tensor, levels: Levels) -> Plane | None:
     values = maps.detach().numpy().reshape(-1, maps.shape[-1] * maps.shape[-2])
     if len(values) > _ROWS:
         return None
-    rows = max(1, _PIECE // values.shape[1])
-    look = _binary if levels is Levels.BINARY else _whole
-    found = np.zeros(values.shape[1], np.float32)
-    room: Any = np.empty((rows, values.shape[1]), bool if levels is Levels.BINARY else np.float32)
+    if levels is Levels.BINARY and (found := _binary(values)) is not None:
+        return found
+    most = _MOST[levels]
+    return _whole(values, 0 if levels is Levels.BINARY else -most, most)
+
+
+def _binary(values: Plane) -> Plane | None:
+    """Zeros and ones, added up in bytes; None where bits are set in any other value (-0.0 too)."""
+    rows = max(1, min(_BYTES // values.shape[1], 255))  # whose sum is a byte too
+    bits, found = values.view(np.int32), np.zeros(values.shape[1], np.float32)
+    room = np.empty((rows, values.shape[1]), bool)
     for start in range(0, len(values), rows):
         piece = values[start : start + rows]
-        units = look(piece, room[: len(piece)], _MOST[levels])
-        if units is None:
+        ones = np.equal(piece, 1, out=room[: len(piece)])
+        number = np.add.reduce(ones.view(np.uint8), axis=0, dtype=np.uint8)
+        if np.count_nonzero(bits[start : start + rows]) != number.sum(dtype=np.int64):
             return None
-        found += units.sum(0)
+        found += number
     return found
 
 
-def _binary(piece: Plane, room: NDArray[np.bool_], most: int) -> Plane | None:
-    """Zeros and ones; anything else is there without being one, NaN too."""
-    there = np.count_nonzero(np.not_equal(piece, 0, out=room))
-    return piece if there == np.count_nonzero(np.equal(piece, 1, out=room)) else None
-
-
-def _whole(piece: Plane, room: Plane, most: int) -> Plane | None:
-    """Whole numbers, as units; NaN is none."""
-    low, high = piece.min(), piece.max()
-    if not (-most <= low and high <= most and np.array_equal(np.rint(piece, out=room), piece)):
-        return None
-    return piece if low >= 0 else np.abs(piece, out=room)
+def _whole(values: Plane, least: int, most: int) -> Plane | None:
+    """Whole numbers, added up as units; None if there is another value, as NaN is."""
+    rows, found = max(1, _PIECE // values.shape[1]), np.zeros(values.shape[1], np.float32)
+    room: Plane = np.empty((rows, values.shape[1]), np.float32)
+    for start in range(0, len(values), rows):
+        piece = values[start : start + rows]
+        low, high = piece.min(), piece.max()
+        whole = np.rint(piece, out=room[: len(piece)])
+        if not (least <= low and high <= most and np.array_equal(whole, piece)):
+            return None
+        found += (piece if low >= 0 else np.abs(piece, out=whole)).sum(0)
+    return found

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from math import prod
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from energy.counts import Tally
 from energy.formulas.convolution import Convolution, whole
 from energy.network.arrive import Events, levels_of
 from energy.network.call import Call, Moved, Streamed, part_of, product_call
@@ -57,7 +59,9 @@ class Product(NamedTuple):
     @property
     def weight(self) -> Operand | None:
         """The side that is a weight."""
-        return next((x for x in (self.right, self.left) if x.constant), None)
+        if self.right.constant:
+            return self.right
+        return self.left if self.left.constant else None
 
     @property
     def sides(self) -> tuple[Operand, Operand]:
@@ -105,9 +109,9 @@ def _convolution(args: Sequence[Any], out: Tensor, look: Look, padded: bool) -> 
     dimensions = weight.dim() - 2
     inputs = x.shape[1] // groups
     shape = Convolution(
-        tuple(x.shape[2:]),
-        tuple(out.shape[2:]),
-        tuple(weight.shape[2:]),
+        tuple(x.shape)[2:],
+        tuple(out.shape)[2:],
+        tuple(weight.shape)[2:],
         whole(stride, dimensions),
         whole(padding, dimensions),
         whole(dilation, dimensions),
@@ -130,21 +134,24 @@ def call_of(product: Product, name: str, events: Events, *, padded: bool) -> Cal
         EventError: If spikes hold something else.
         NetworkError: If they have no values.
     """
-    analog = product_call(product.macs, _moved(product, spiking=False), None)
-    streams = [
-        _streamed(product, side, name, events, padded)
-        for side in (0, 1)
-        if product.sides[side].spikes is not None
-    ]
+    moved = _moved(product)
+    # In each time step and each block of a network that repeats itself it is the same one.
+    analog = _analog(product.macs, moved._replace(values=moved.values + moved.slots, slots=0))
     tensor = _streaming(product).tensor
     shape, part = tuple(tensor.shape), part_of(tensor)
-    if not streams:
+    spiking = [side for side in (0, 1) if product.sides[side].spikes is not None]
+    if not spiking:
         return Call(analog, analog, shape=shape, part=part)
-    moved = _moved(product, spiking=True)
+    streams = [_streamed(product, side, name, events, padded) for side in spiking]
     tallies = [product_call(product.macs, moved, streamed) for streamed in streams]
     blank = all(x.spikes is None or x.spikes.blank for x in product.sides)
     other = tallies[1] if len(tallies) > 1 else None
     return Call(tallies[0], analog, other, blank, shape, part=part)
+
+
+@lru_cache(maxsize=4096)
+def _analog(macs: int, moved: Moved) -> Tally:
+    return product_call(macs, moved, None)
 
 
 def _streaming(product: Product) -> Operand:
@@ -172,18 +179,20 @@ def _streamed(product: Product, side: int, name: str, known: Events, padded: boo
     return Streamed(events, reached, tensor.numel(), levels_of(spikes), channels)
 
 
-def _moved(product: Product, *, spiking: bool) -> Moved:
+def _moved(product: Product) -> Moved:
     weights = values = slots = 0
+    weight = product.weight
     for side in product.sides:
-        if side is product.weight:
-            weights += side.tensor.numel()
-        elif spiking and side.spikes is not None:
-            slots += side.tensor.numel()
+        entries = side.tensor.numel()
+        if side is weight:
+            weights += entries
+        elif side.spikes is not None:
+            slots += entries
         else:
-            values += side.tensor.numel()
-    vector = 0
-    if product.bias is not None and product.bias.constant:
-        vector = product.bias.tensor.numel()
-    elif product.bias is not None:
-        values += product.bias.tensor.numel()
+            values += entries
+    vector, bias = 0, product.bias
+    if bias is not None and bias.constant:
+        vector = bias.tensor.numel()
+    elif bias is not None:
+        values += bias.tensor.numel()
     return Moved(weights, vector, values, slots, product.results)

@@ -30,7 +30,7 @@ class Sites:
 
     def row(self, frame: Frame, operation: str) -> str:
         """What the row of the operation that is running is called."""
-        key = frame.name, operation, site(1)
+        key = frame.name, operation, () if frame.whole else site(1)
         found = self._rows.get(key)
         if found is None:
             found = self._rows[key] = self._new(frame, operation)

@@ -16,7 +16,7 @@ from energy.meter.audit import UncountedOperation
 from energy.meter.spikes import Arrivals
 from energy.network.arrive import Events
 from energy.network.call import Call, Row, part_of
-from energy.network.carry import carried, ends_spikes, tensors_of
+from energy.network.carry import carried, ends_spikes, shares, tensors_of
 from energy.network.elementwise import work
 from energy.network.frame import Frame
 from energy.network.given import Given
@@ -87,14 +87,14 @@ class Watch(TorchDispatchMode):
         if ends:
             origin = ANALOG
         # Those that write change what they were given, so they are counted before.
-        written = None if operation.writes is None else _operand(operation.writes, args, words)
+        written = operation.written(args, words)
         if isinstance(written, Tensor) and origin is not CONSTANT:
             self._count(operation, args, words, written, ends)
         out = func(*args, **words)
-        first = out if isinstance(out, Tensor) else _first(out)
+        first = out if isinstance(out, Tensor) else next(iter(tensors_of((out,))), None)
         if isinstance(written, Tensor):
             self.known.write(written, origin)
-        elif first is not None and not _shares(first, args):
+        elif first is not None and not shares(first, args):
             if origin is not CONSTANT:
                 self._count(operation, args, words, first, ends)
             if operation.compares and (frame := self._neuron()) is not None:
@@ -118,6 +118,18 @@ class Watch(TorchDispatchMode):
         if origin is not None:
             self.known.tell(tensor, origin)
 
+    def whole(self, operation: str, args: Sequence[Any], out: Tensor) -> None:
+        """Count the one operation of the layer that is running, which nobody saw."""
+        if operation != "native_batch_norm":
+            self._product(operation, args, out)
+        elif self.known.of(args[0]) is CONSTANT:
+            self.known.tell(out, CONSTANT)
+        else:
+            if ends_spikes(operation, args, self.known.of):
+                self.ends[self._frame().name or "the model itself", operation] += 1
+                self.known.tell(out, ANALOG)
+            self._batch_norm(self._frame(), args, out)
+
     def _neuron(self) -> Frame | None:
         """The outermost neuron that is running."""
         return self._frame().inside
@@ -134,7 +146,7 @@ class Watch(TorchDispatchMode):
         ends: bool,
     ) -> None:
         if operation.product and all(x.layout is torch.strided for x in tensors_of(args)):
-            self._product(operation, args, out)
+            self._product(operation.name, args, out)
         elif is_lstm(operation.name):
             self._lstm(args, out)
         elif operation.unknown or operation.product:
@@ -174,9 +186,9 @@ class Watch(TorchDispatchMode):
         call = _called(frame, args, tally, tally)
         self.add(self._sites.row(frame, "batch_norm"), type(frame.module).__name__, "norm", call)
 
-    def _product(self, operation: Operation, args: Sequence[Any], out: Tensor) -> None:
+    def _product(self, operation: str, args: Sequence[Any], out: Tensor) -> None:
         padded = self.choices.padded
-        product = read_product(operation.name, args, out, self.known.of, padded=padded)
+        product = read_product(operation, args, out, self.known.of, padded=padded)
         if product.left.constant and product.right.constant:
             self.known.tell(out, CONSTANT)
             return
@@ -189,12 +201,14 @@ class Watch(TorchDispatchMode):
         self.add(row, kind, component, call._replace(shape=shape) if shape else call)
         self._sums.put(out, product.bias is not None)
 
-    def _name(self, operation: Operation, product: Product) -> tuple[str, str, str]:
+    def _name(self, operation: str, product: Product) -> tuple[str, str, str]:
         """Row, kind and component of a product."""
         frame, weight = self._frame(), product.weight
         if weight is None:
             return self._sites.row(frame, "product"), "Product", "product"
-        component = "conv" if operation.name == "convolution" else "linear"
+        component = "conv" if operation == "convolution" else "linear"
+        if frame.whole is not None and frame.whole.weight is weight.tensor:
+            return frame.name or component, type(frame.module).__name__, component
         at = address(weight.tensor)
         own = ((x, key) for key, x in frame.module._parameters.items() if x is not None)
         key = next((key for x, key in own if address(x) == at), None)
@@ -225,20 +239,6 @@ class Watch(TorchDispatchMode):
 
 _BATCH_NORMS = ("native_batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm")
 _OUTSIDE = Frame("", nn.Module())
-
-
-def _operand(place: tuple[int, str], args: Sequence[Any], words: Mapping[str, Any]) -> Any:
-    return args[place[0]] if place[0] < len(args) else words.get(place[1])
-
-
-def _first(out: Any) -> Tensor | None:
-    return next(iter(tensors_of((out,))), None)
-
-
-def _shares(out: Tensor, args: Sequence[Any]) -> bool:
-    """Whether a result lies where an operand does, as a view that says it is none."""
-    at = address(out)
-    return bool(at) and any(address(x) == at for x in tensors_of(args))
 
 
 def _called(frame: Frame, args: Sequence[Any], tally: Tally, analog: Tally) -> Call:

@@ -210,3 +210,49 @@ def test_positions_are_those_of_the_tensor_that_arrives(turned: Any, high: int) 
     levels = "binary" if high == 1 else "burst"
     counts = count_module(net, spikes, timesteps=1, neurons={Sends: levels})
     assert counts.layer("2").tally.ops[Op.AC] == expected
+
+
+@torch.no_grad()
+def test_a_part_that_is_expanded_to_as_many_entries_is_counted_by_itself() -> None:
+    class Sign(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return (x > 0).float()
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.sign, self.conv = Sign(), nn.Conv2d(2, 2, 1, bias=False)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.sign(x)
+            return self.conv(y[:1].expand_as(y))
+
+    torch.manual_seed(0)
+    x = torch.randn(3, 2, 4, 4)
+    counts = count_module(Net(), x, neurons={Sign: "binary"}, timesteps=1)
+    # The first sample three times, each event to 2 accumulators; not the events of all three.
+    assert counts.layer("conv").tally.spikes == 3 * int((x[:1] > 0).sum())
+    assert counts.layer("conv").tally.spikes != int((x > 0).sum())
+
+
+@torch.no_grad()
+def test_a_linear_layer_costs_the_same_however_its_input_lies_in_memory() -> None:
+    layer, x = nn.Sequential(nn.Linear(8, 3)), torch.rand(5, 4, 8)
+    moved = x.transpose(0, 1).contiguous().transpose(0, 1)  # the same values
+    assert count_module(layer, moved).layers == count_module(layer, x).layers
+
+
+@torch.no_grad()
+def test_a_layer_with_a_hook_of_somebody_else_is_seen_inside() -> None:
+    torch.manual_seed(0)
+    net, x = (
+        nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.Conv2d(3, 2, 3)),
+        torch.rand(1, 2, 8, 8),
+    )
+    expected = count_module(net, x)
+    handle = net[0].register_forward_hook(lambda module, args, out: out.relu())
+    hooked = count_module(net, x)
+    handle.remove()
+    for name in ("0", "1", "2"):
+        assert hooked.layer(name).tally.dense_macs == expected.layer(name).tally.dense_macs
+    assert any(layer.label.component == "activation" for layer in hooked.layers)
