@@ -93,11 +93,12 @@ class SoftmaxAttention(SpikingAttention):
             if not alone:
                 return self.split_heads(self.query_encoder(q_BSC))
             by_head = Asked(arranged=(self.shape.heads, 1, self.shape.head_width))
-            return self.query_encoder(self.split_heads(q_BSC), by_head)
+            events: Tensor = self.query_encoder(self.split_heads(q_BSC), by_head)
+            return events
         q_BNC = self._by_cached_head(q_BSC)
-        events = self.query_encoder(q_BNC, Asked()) if alone else self.query_encoder(q_BNC)
-        events = events.unflatten(-1, (self.shape.kv_heads, -1)).unflatten(-3, (-1, self.shared_by))
-        coded: Tensor = events.permute(0, 1, 4, 3, 2, 5).flatten(2, 3)
+        pooled = self.query_encoder(q_BNC, Asked()) if alone else self.query_encoder(q_BNC)
+        pooled = pooled.unflatten(-1, (self.shape.kv_heads, -1)).unflatten(-3, (-1, self.shared_by))
+        coded: Tensor = pooled.permute(0, 1, 4, 3, 2, 5).flatten(2, 3)
         return coded
 
     def _by_cached_head(self, q_BSC: Tensor) -> Tensor:
