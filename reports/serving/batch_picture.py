@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -32,8 +33,9 @@ def batch_picture(servers: Sequence[Server]) -> Figure:
     ends = [(x.low, x.high) for x in found if x.low is not None and x.high is not None]
     handles: list[Line2D | Patch] = []
     if len(ends) == len(found):
-        axes.fill_between(sizes, *zip(*ends, strict=True), color=ANALOG, alpha=0.15, linewidth=0)
-    look = {"marker": "o", "markersize": 2.5, "linewidth": 1.3}
+        low, high = ([end[side] for end in ends] for side in (0, 1))
+        axes.fill_between(sizes, low, high, color=ANALOG, alpha=0.15, linewidth=0)
+    look: dict[str, Any] = {"marker": "o", "markersize": 2.5, "linewidth": 1.3}
     handles += axes.plot(sizes, values, color=ANALOG, label="analog, predicted", **look)
     if len(ends) == len(found):
         handles.append(Patch(color=ANALOG, alpha=0.15, label="90 % of measurements"))
