@@ -29,6 +29,12 @@ _USED = frozenset(
     ("spiking", "spike_rate", "active_rate", "page", "pictures", "card", "carbon_intensity")
 )
 
+#: What is meant by a flag that has no effect, and how a server is asked for it.
+_WAY_OUT = dict.fromkeys(
+    ("phase", "seq_len", "context"),
+    ", and give --prompt N and --generate N (--generate 1 is the prefill alone)",
+)
+
 
 def run_servers(request: PlanRequest, profiles: tuple[HardwareProfile, ...]) -> list[Server]:
     """Predict what a model costs on whole chips.
@@ -40,7 +46,7 @@ def run_servers(request: PlanRequest, profiles: tuple[HardwareProfile, ...]) -> 
     for name in sorted(request.model_fields_set - _USED):
         raise RequestError(
             f"--{name.replace('_', '-')} has no effect on '{profiles[0].name}', whose prices are "
-            "those of a whole chip as a server; leave it out"
+            "those of a whole chip as a server; leave it out" + _WAY_OUT.get(name, "")
         )
     if request.prompt is None or request.generate is None:
         raise RequestError(

@@ -110,7 +110,10 @@ def test_what_takes_two_sides_is_not_asked_of_one(
     assert f"run 'mine' has {said}" in line
 
 
-def test_a_server_has_no_report(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_server_has_no_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
     Path("alone").mkdir()
     Path("alone/serving.json").write_text("{}")
     assert main(["report", "alone", "--out", "out"]) == 1
@@ -142,3 +145,14 @@ def test_what_was_not_written_like_that_is_one_line(
     assert isinstance(error.value, UserError)
     assert said in str(error.value)
     assert "run the command again that wrote it" in str(error.value)
+
+
+def test_a_phase_of_a_server_is_said_to_be_asked_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["plan", "--model", "Qwen3-8B", "--hw", "h100", "--phase", "prefill", "--out", "phase"]
+    assert main(words) == 1
+    said = capsys.readouterr().err
+    assert "leave it out, and give --prompt N and --generate N (--generate 1 is the prefill" in said
+    assert not Path("phase").exists()
