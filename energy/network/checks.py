@@ -24,7 +24,7 @@ from hwmodels.plain import quoted
 
 
 class TimeWarning(Caution):
-    """Calls of a layer were taken for time steps because they are as many."""
+    """How many time steps there are is a guess: one, unasked, or as many as calls of a layer."""
 
 
 def choices_of(padding: str, batch_norm: str) -> Choices:
@@ -106,6 +106,17 @@ def warn_of_time(rows: Sequence[Settled], time: Time) -> None:
             TimeWarning,
             stacklevel=4,
         )
+
+
+def warn_of_one_step(title: str) -> None:
+    """Warn the caller's caller that one step is all that was seen; a loop may be outside."""
+    warnings.warn(
+        f"each neuron of {title} took one time step (T = 1); if a loop over time is outside of the "
+        "network, give `timesteps`, or that loop as `run`; if one step is meant, timesteps=1 says "
+        "so",
+        TimeWarning,
+        stacklevel=3,
+    )
 
 
 def warn_of_spikes(watch: Watch, modules: Mapping[str, nn.Module]) -> None:

@@ -14,7 +14,14 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from energy.counts import Counts
 from energy.meter.evaluating import evaluating
-from energy.network.checks import check_ran, choices_of, network_of, warn_of_spikes, warn_of_time
+from energy.network.checks import (
+    check_ran,
+    choices_of,
+    network_of,
+    warn_of_one_step,
+    warn_of_spikes,
+    warn_of_time,
+)
 from energy.network.hooks import Hooks
 from energy.network.kept import kept
 from energy.network.kind import NeuronKind
@@ -52,6 +59,11 @@ class Counted:
     #: neurons of which nobody said what a step is made of, by class
     assumed: tuple[str, ...]
     neurons: bool  #: whether there are any
+
+    def one_step_unasked(self, asked: Asked) -> bool:
+        """Whether neurons took one time step, and nobody said that they would."""
+        said = asked.timesteps is not None or asked.run is not None
+        return self.neurons and self.time.steps == 1 and not said
 
     @cached_property
     def ssa(self) -> Counts:
@@ -110,12 +122,16 @@ def count_module(
         UncountedOperation: If a product ran that has no rule.
         NoModelError: If it is no module of torch.
 
-    Warns (DenseSpikesWarning) if something undeclared that looks like spikes was counted as analog.
+    Warns (DenseSpikesWarning) if something undeclared that looks like spikes was counted as analog,
+    and (TimeWarning) if one time step is all that was seen and nobody said how many there are.
     """
     asked = Asked(
         timesteps, neurons, input_levels, padding, batch_norm, run, model=model, weights=weights
     )
-    return count_network(module, inputs, asked).ssa
+    counted = count_network(module, inputs, asked)
+    if counted.one_step_unasked(asked):
+        warn_of_one_step(model or type(module).__name__)
+    return counted.ssa
 
 
 def count_network(module: nn.Module, inputs: Sequence[Any], asked: Asked) -> Counted:

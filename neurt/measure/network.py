@@ -11,7 +11,7 @@ from torch import nn
 
 from energy.meter.spikes import DenseSpikesWarning
 from energy.network.arrive import NetworkError
-from energy.network.checks import TimeWarning
+from energy.network.checks import warn_of_one_step
 from energy.network.count import Asked, Counted, count_network
 from energy.network.count import Run as RunNetwork
 from energy.network.neurons import Declared
@@ -98,8 +98,8 @@ def profile_module(
             f"{title} ran no spiking neurons that are known here; declare those of your own, such "
             'as neurons={MyLIF: "binary"}, or count it alone with energy.count_module'
         )
-    if counted.neurons and counted.time.steps == 1 and timesteps is None and run is None:
-        _warn_of_one_step(title)
+    if counted.one_step_unasked(asked):
+        warn_of_one_step(title)
     asa = counted.asa
     if baseline is not None and run is not None and not inputs:
         raise NetworkError(
@@ -124,17 +124,6 @@ def profile_module(
     settings = {key: value for key, value in settings.items() if value is not None}
     return Run(
         "profile", asa, counted.ssa, profiles, settings, versions(), now(), dataflow=dataflow
-    )
-
-
-def _warn_of_one_step(title: str) -> None:
-    """Warn that one time step is all that was seen, as of a network whose loop is outside."""
-    warnings.warn(
-        f"each neuron of {title} took one time step (T = 1); if a loop over time is outside of the "
-        "network, give `timesteps`, or that loop as `run`; if one step is meant, timesteps=1 says "
-        "so",
-        TimeWarning,
-        stacklevel=3,
     )
 
 

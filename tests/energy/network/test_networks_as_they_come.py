@@ -302,7 +302,7 @@ def test_neurons_are_registered_for_good() -> None:
         pass
 
     net = nn.Sequential(Derived(), nn.Linear(6, 2))
-    counts = count_module(net, 2 * X - 3)
+    counts = count_module(net, 2 * X - 3, timesteps=1)
     neurons = counts.layer("0").tally
     assert counts.layer("1").tally.ops[Op.AC] == 2 * neurons.spikes > 0
     assert (neurons.levels, neurons.ops[Op.NEURON_ADD]) == ("ternary", 2 * 24)

@@ -39,7 +39,7 @@ def test_a_convolutional_network_of_snntorch() -> None:
         nn.Linear(64, 5),
     )
     x = 4 * torch.rand(2, 1, 8, 8)
-    ours = count_module(net, x)
+    ours = count_module(net, x, timesteps=1)
     found = theirs(net, x)
     assert found["Effective_ACs"] == ours.total(Op.AC) > 0
     # No pixel is zero, so all MACs are effective; both leave the border out.
@@ -52,5 +52,5 @@ def test_weights_of_zero_are_left_out_by_them_alone() -> None:
     with torch.no_grad():
         net[1].weight[:3] = 0  # 3 of 4 targets of each event
     x = torch.full((5, 6), 2.0)
-    assert count_module(net, x).total(Op.AC) == 5 * 6 * 4
+    assert count_module(net, x, timesteps=1).total(Op.AC) == 5 * 6 * 4
     assert theirs(net, x)["Effective_ACs"] == 5 * 6

@@ -25,7 +25,7 @@ from tests.spiking_transformers import (
 )
 
 T, HEADS, TOKENS, WIDTH = 4, 8, 196, 512
-HOW: Any = {"neurons": {Fires: NeuronKind(multi_step=False)}}
+HOW: Any = {"neurons": {Fires: NeuronKind(multi_step=False)}, "timesteps": 1}
 
 
 @pytest.fixture(scope="module")

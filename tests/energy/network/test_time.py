@@ -156,3 +156,14 @@ def test_loops_beside_an_axis_of_time() -> None:
     # Something of which nobody can say what it is.
     with pytest.warns(TimeWarning, match=r"layer 'fc' ran as often as there are time steps \(4\)"):
         assert analog_macs(lambda fc, x: [fc(x.mean(0)) for _ in range(T)]) == BATCH * 36
+
+
+def test_one_step_that_nobody_asked_for_is_warned_of() -> None:
+    net = nn.Sequential(Fires(), nn.Linear(6, 2))
+    with pytest.warns(TimeWarning, match=r"each neuron of mine took one time step \(T = 1\)") as w:
+        count_module(net, X, neurons=OWN, model="mine")
+    assert w[0].filename == __file__  # it points at the line that asked
+    ways: Any = ({"timesteps": 1}, {"run": lambda net: net(X)})
+    for asked in ways:  # warnings are errors here
+        assert count_module(net, X, neurons=OWN, **asked).timesteps == 1
+    assert count_module(nn.Linear(6, 2), X).timesteps == 1  # no neurons, no time
