@@ -46,6 +46,7 @@ def comparison_page(rows: Rows, picture: Picture, lines: Sequence[Line] = ()) ->
         labels=names,
         named=list(zip(names, map(rows.differing, rows.rows), strict=True)),
         same=rows.same_text,
+        two_machines=rows.caution,
         unit=rows.unit,
         measures=measures(rows),
         table=comparison_table(rows),

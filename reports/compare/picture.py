@@ -78,7 +78,7 @@ def _answer(rows: Rows) -> str:
             name = ", ".join(filter(None, dict.fromkeys((row.name, rows.differing(row)))))
             ends[name] = fused, unfused
     if not ends:
-        return "What is saved is not known: MACs or ACs have no price"
+        return "What is saved is not known, as MACs or ACs have no price"
     best, worst = (end(ends, key=lambda name: ends[name][0]) for end in (max, min))
     first, last = "Most of the whole model is saved", "least"
     if max(ends[best]) < 0:

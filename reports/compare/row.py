@@ -33,7 +33,8 @@ _WORDS = {
 
 def words(about: Mapping[str, str]) -> str:
     """Fields of a run as a list."""
-    return ", ".join(_WORDS.get(key, "{}").format(value) for key, value in about.items() if value)
+    said = (_WORDS.get(key, "{}").format(value) for key, value in about.items() if value)
+    return ", ".join("1 token" if text == "1 tokens" else text for text in said)
 
 
 class Part(NamedTuple):

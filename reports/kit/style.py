@@ -144,19 +144,21 @@ def headline(
 ) -> None:
     """The answer; below it model, hardware and what has no price."""
     machine = machine_of(asa, ssa)
-    if isinstance(machine, TwoMachines):
-        answer = on_two(answer)
+    two = isinstance(machine, TwoMachines)
+    answer = on_two(answer) if two else answer
     lines = [title, f"{machine.title}; {subtitle}"]
-    if missing := _missing(asa, ssa):
-        lines.append(f"without a price, so not in the picture: {', '.join(missing)}")
+    for sides in [(asa,), (ssa,)] if two else [(asa, ssa)]:
+        if missing := _missing(*sides):
+            where = f" on {sides[0].profile.name}" if two else ""
+            lines.append(f"without a price{where}, so not in the picture: {', '.join(missing)}")
     titled(drawn, answer, *lines)
 
 
-def _missing(asa: Estimate, ssa: Estimate) -> list[str]:
+def _missing(*sides: Estimate) -> list[str]:
     """What has no price, in a word for memory traffic where that is all of it."""
-    missing = {op for side in (asa, ssa) for op in side.unpriced}
+    missing = {op for side in sides for op in side.unpriced}
     moved = {
-        op for op in Op if op.group == "memory" and (any(x.counts.total(op) for x in (asa, ssa)))
+        op for op in Op if op.group == "memory" and (any(side.counts.total(op) for side in sides))
     }
     whole = moved if moved <= missing else frozenset[Op]()
     return sorted(op.value for op in missing - whole) + ["memory traffic"] * bool(whole)

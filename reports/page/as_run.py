@@ -24,6 +24,7 @@ from reports.sensitivity.study import value_text
 from reports.views.baselines import baseline_table
 from reports.views.blocks import block_table
 from reports.views.headline import Headline, headlines
+from reports.views.markdown import without_price
 from reports.views.phases import phase_table
 from reports.views.times import time_table
 
@@ -61,16 +62,19 @@ class OfTwo(NamedTuple):
     answer: str  #: what is saved, at both bounds
     hardware: str  #: both machines
     caution: str  #: what such a saving is not
+    unpriced: tuple[str, ...]  #: what each side has counted that its machine has no price for
 
 
 def of_two(run: Run) -> OfTwo:
     """The answer of a run on two machines."""
     hw = next(it for it in run.profiles if isinstance(it, TwoMachines))
-    ends = [saving(*run.estimates[hw.name], bound).saving for bound in BOUNDS]
+    pair = run.estimates[hw.name]
+    ends = [saving(*pair, bound).saving for bound in BOUNDS]
     said = f"The spiking model {between(ends[0], ends[1])}"
     if None in ends:
-        said = "What is saved is not known: MACs or ACs have no price"
-    return OfTwo(on_two(said), hw.title, OF_TWO_MACHINES)
+        said = "What is saved is not known, as MACs or ACs have no price"
+    unpriced = tuple(without_price(bill) for bill in pair if bill.unpriced)
+    return OfTwo(on_two(said), hw.title, OF_TWO_MACHINES, unpriced)
 
 
 def _constants(run: Run) -> Shown:

@@ -49,6 +49,8 @@ SCRIPTS = (
     "paper.js",
     "page.js",
 )
+#: Whose they are in part.
+LIBRARIES = ("plotly", "tabulator")
 STYLES = ("vendor/tabulator_simple.min.css", "style.css", "print.css")
 
 #: Groups of controls in the panel: name, heading, how to read them.
@@ -98,10 +100,11 @@ def page(run: Run) -> str:
         OutputError: If the run holds an infinity or NaN.
     """
     # The panel changes the constants of one machine; of two the page has the tables as run.
+    live = not run.is_of_two
     scripts = [Markup(shared_asset("theme.js"))] + [Markup(asset(name)) for name in SCRIPTS]
-    scripts = [] if run.is_of_two else scripts
+    scripts = scripts if live else []
     vendored, *own = [asset(name) for name in STYLES]
-    styles = [Markup(style) for style in (vendored, *shared_styles(), *own)]
+    styles = [Markup(style) for style in (*([vendored] if live else []), *shared_styles(), *own)]
     return rendered(
         asset("template.html.j2"),
         run=run,
@@ -109,8 +112,8 @@ def page(run: Run) -> str:
         policy=Markup(content_policy(scripts, [*styles, ""])),
         scripts=scripts,
         styles=styles,
-        data=None if run.is_of_two else embedded(page_data(run)),
-        two_machines=of_two(run) if run.is_of_two else None,
+        data=embedded(page_data(run)) if live else None,
+        two_machines=None if live else of_two(run),
         facts=_facts(run),
         quality=quality_sentence(run),
         layer=layer_axis(run.asa.phase),
@@ -127,7 +130,7 @@ def page(run: Run) -> str:
         not_modelled=NOT_MODELLED,
         published=None if run.of_network else PUBLISHED_SAVING,
         published_source=PUBLISHED_SOURCE,
-        licences=[(name, asset(f"vendor/{name}.LICENSE")) for name in ("plotly", "tabulator")],
+        licences=[(name, asset(f"vendor/{name}.LICENSE")) for name in LIBRARIES if live],
     )
 
 

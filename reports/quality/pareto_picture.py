@@ -115,7 +115,7 @@ def _answer(points: Sequence[Point]) -> str:
     """What the best point saves whose perplexity changes little, or the one that changes least."""
     priced = [p for p in points if p["model_saving_fused"] is not None]
     if not priced:
-        return "What is saved is not known: MACs or events have no price"
+        return "What is saved is not known, as MACs or events have no price"
     little = [p for p in priced if p[_CHANGE] <= _LITTLE]
     best = (
         max(little, key=lambda p: p["model_saving_fused"])

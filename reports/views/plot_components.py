@@ -19,6 +19,8 @@ from reports.kit.style import PAGE_WIDTH, beside, headline, lanes, sheet, styled
 _SIDES = {"analog (ASA)": (ANALOG, ANALOG_PALE), "spiking (SSA)": (SPIKING, SPIKING_PALE)}
 #: Components that cost less than this share of the dearer model on both sides share a lane.
 _SMALL = 0.005
+#: From here on a component costs so many times as much, and no share more.
+_MANY = 10
 
 Part = tuple[str | None, str | None]
 #: The savings of one lane, by accounting.
@@ -117,6 +119,8 @@ def _said(part: Saving) -> str:
         return ""
     if part.asa_pj == 0:
         return "only in the spiking model" if part.ssa_pj else ""
+    if part.ssa_pj >= _MANY * part.asa_pj:
+        return f"costs {part.ssa_pj / part.asa_pj:,.0f} times as much"
     return saved(part.saving)
 
 
@@ -125,7 +129,7 @@ def _answer(asa: Estimate, ssa: Estimate, found: dict[str, Lane]) -> str:
     *parts, model = found.items()
     total = model[1][BOUNDS[0]]
     if total.saving is None:
-        return "What is saved is not known: MACs or ACs have no price"
+        return "What is saved is not known, as MACs or ACs have no price"
     spared = {
         name: (one.asa_pj or 0.0) - (one.ssa_pj or 0.0)
         for name, lane in parts

@@ -75,8 +75,8 @@ def _answer(asa: Estimate, ssa: Estimate, layers: Sequence[int], quality: Closen
     """What the model saves at both bounds, what it costs in perplexity, and what a layer saves."""
     ends = [saving(asa, ssa, bound).saving for bound in BOUNDS]
     if None in ends:
-        missing = sorted({op.upper() for side in (asa, ssa) for op in _lacking(side)})
-        return f"What is saved is not known: {', '.join(missing)} without a price"
+        missing = sorted({op for side in (asa, ssa) for op in _lacking(side)})
+        return f"What is saved is not known, as {' and '.join(missing)} have no price"
     cost = "" if quality is None else f", perplexity {change(quality.perplexity_change, DIGITS)}"
     text = f"The spiking model {between(ends[0], ends[1])}{cost}"
     pairs = zip(*(_sums(side.under(BOUNDS[0]), layers) for side in (asa, ssa)), strict=True)

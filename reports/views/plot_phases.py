@@ -82,7 +82,7 @@ def _answer(bills: Sequence[PhaseBill]) -> str:
     for bill in bills:
         ends = [saving(bill.asa, bill.ssa, bound).saving for bound in BOUNDS]
         if None in ends:
-            return "What is saved is not known: MACs or ACs have no price"
+            return "What is saved is not known, as MACs or ACs have no price"
         said.append(f"of {bill.phase} {between(ends[0], ends[1])}")
     return f"A spiking token {'; one '.join(said)}"
 

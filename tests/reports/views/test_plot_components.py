@@ -7,10 +7,11 @@ from collections.abc import Callable
 import pytest
 from matplotlib.axes import Axes
 
+from energy import Saving
 from reports import Run
 from reports.kit.answers import saved
 from reports.shown import TABLES
-from reports.views.plot_components import per_component
+from reports.views.plot_components import _said, per_component
 
 
 def rows(run: Run, block: str, component: str) -> dict[str, dict[str, str]]:
@@ -102,3 +103,9 @@ def test_what_costs_next_to_nothing_shares_a_lane_and_nothing_is_lost(
         drawn = [widths(axes, place) for place in range(len(names))]
         for *parts, whole in zip(*drawn, strict=True):
             assert sum(parts) == pytest.approx(whole)
+
+
+def test_what_costs_many_times_as_much_says_how_many() -> None:
+    words = [_said(Saving("ffn", "neuron", "fused", 2.0, pj, ())) for pj in (19.9, 20.0, 24864.0)]
+    # 19.9 / 2 - 1 = 8.95; 20 / 2 = 10; 24,864 / 2 = 12,432
+    assert words == ["costs 895.0 % more", *(f"costs {n} times as much" for n in ("10", "12,432"))]

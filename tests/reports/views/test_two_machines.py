@@ -67,6 +67,21 @@ def test_every_table_names_both(both: Run) -> None:
     assert "a comparison of two machines" in texts.replace("\n", " ")
 
 
+@pytest.mark.parametrize("kind", ["layers", "components"])
+def test_a_picture_says_on_which_of_both_something_has_no_price(kind: str) -> None:
+    drawn = plan(asa_hw="7nm", ssa_hw="loihi").plot(kind).figure
+    said = [" ".join(text.get_text().split()) for text in drawn.findobj(Text)]
+    # MACs have a price on 7nm, and are drawn; the head of the spiking model has MACs on Loihi.
+    assert any(
+        "without a price on 7nm, so not in the picture: div, exp, sqrt without a price on loihi, "
+        "so not in the picture: add, cmp" in text
+        for text in said
+    )
+    answer = "Two machines: what is saved is not known, as MACs and SHIFT_ACs have no price"
+    shown = [text for text in said if text.startswith("Two machines")]
+    assert shown == [answer if kind == "layers" else answer.replace("and SHIFT_ACs", "or ACs")]
+
+
 def test_a_record_has_both_and_is_read_back(both: Run, tmp_path: Path) -> None:
     write_report(both, tmp_path)
     record = json.loads((tmp_path / "run.json").read_text())

@@ -46,7 +46,7 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
     heard: list[str] = []
     contexts = []
 
-    def show(text: str, link: str = "", **how: Any) -> Page:
+    def show(text: str, link: str = "", waits: bool = True, **how: Any) -> Page:
         path = tmp_path / "report.html"
         path.write_text(text, encoding="utf-8")
         context = browser.new_context(**({"viewport": {"width": 1400, "height": 900}} | how))
@@ -56,7 +56,7 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
         tab.on("pageerror", lambda error: heard.append(f"error: {error}"))
         tab.on("request", lambda request: heard.append(request.url))
         tab.goto(path.as_uri() + link)
-        if not how.get("java_script_enabled", True):
+        if not waits or not how.get("java_script_enabled", True):
             return tab
         tab.wait_for_function("typeof page === 'object'")
         # The groups of the panel are folded at first; who changes something has opened its group.

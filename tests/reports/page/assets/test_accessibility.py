@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from browsers import CONTROLS, PHONE, WIDE, link_of, violations, walked
 
+from hwmodels import two_machines
 from reports import Run
 from reports.page.page import page
 
@@ -53,6 +55,32 @@ def test_axe_finds_nothing(opened: Opened, any_run: Run) -> None:
     tab.evaluate("() => dispatchEvent(new Event('beforeprint'))")
     captions = "() => [...document.querySelectorAll('main table')].map((x) => x.caption?.innerText)"
     assert all(tab.evaluate(captions))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_of_two_machines_has_its_tables_and_nothing_dead(
+    opened: Opened, make_run: Callable[..., Run], scheme: str
+) -> None:
+    pair = replace(make_run(layers=1), profiles=(two_machines("7nm", "loihi"),))
+    tab = opened(page(pair), color_scheme=scheme, waits=False)
+    for viewport in (WIDE, PHONE):
+        tab.set_viewport_size(viewport)  # type: ignore[arg-type]
+        assert tab.evaluate("document.documentElement.scrollWidth") == viewport["width"]
+        assert violations(tab) == [], viewport
+        # Text keeps off the edges, as the heading above it does, and captions are in sight whole.
+        lefts = "['h1', '.answer'].map((x) => document.querySelector(x).getBoundingClientRect().x)"
+        assert len(set(tab.evaluate(lefts))) == 1
+        far = """[...document.querySelectorAll('caption > *')].filter((one) =>
+          one.getBoundingClientRect().right > innerWidth).length"""
+        assert tab.evaluate(far) == 0
+    stops = [stop["html"] for stop in walked(tab)]
+    assert stops == tab.evaluate(CONTROLS)
+    assert not [stop for stop in stops if "<button" in stop or "<select" in stop]
+    text = tab.locator("main").inner_text()
+    assert "Two machines: what is saved is not known, as MACs or ACs have no price" in text
+    assert re.search("SSA without a price on loihi: mac x ", text)
+    for of_the_panel in ("What if", "Licences", "`"):
+        assert of_the_panel not in text
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
