@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from neurt.nir.exporter import INPUT_RATE, TIMESTEPS, Exporter
-from neurt.requests.base import Flag, Model, Seed
+from neurt.requests.base import MEASURED, Flag, Model, Seed
 from neurt.spiking.config import SpikingConfig
 
 #: Of a language model, or of weights that can be others.
@@ -19,6 +20,14 @@ _OF_LANGUAGE = (
 _OF_NETWORKS = ("input_rate", "input", "exporter", "dt")
 _NETWORK = "it is of a spiking network; give --model FILE.nir"
 _LANGUAGE = "it is of a language model, and a NIR file is none"
+
+
+#: Choices of a conversion beside its time steps, which a NIR file has too.
+_CONVERSION = tuple(x for x in MEASURED if x != "timesteps")
+
+
+def _is_network(model: object) -> bool:
+    return isinstance(model, str) and model.lower().endswith(".nir")
 
 
 class FromNIR(Model):
@@ -48,7 +57,7 @@ class FromNIR(Model):
     @property
     def is_network(self) -> bool:
         """Whether the model is a NIR file."""
-        return self.model.lower().endswith(".nir")
+        return _is_network(self.model)
 
     def idle(self) -> dict[str, str]:
         """See `Request.idle`."""
@@ -97,11 +106,29 @@ class ComparedNIR(FromNIR):
     smollm2-135m), a directory in Hugging Face format, a .gguf file, a hub id, or the .nir file of a
     spiking network"""
 
-    @property
-    def timesteps(self) -> int | None:
-        """Time steps that it runs; None where nobody said how many."""
-        spiking: SpikingConfig = self.spiking  # type: ignore[attr-defined]
-        return spiking.timesteps if "timesteps" in spiking.model_fields_set else None
+    timesteps: Annotated[
+        int | None,
+        Field(ge=1, le=1_000_000, exclude=True),
+        Flag("T", f"4; of a NIR file those of --input, else {TIMESTEPS}", group="conversion"),
+    ] = None
+    """spiking time steps T per token, at most 64; of a NIR file those that the network runs"""
+    spiking: Annotated[SpikingConfig, Flag(only=_CONVERSION)] = SpikingConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _steps_are_of_the_conversion(cls, given: Any) -> Any:
+        # A point of a grid has them there, and is the same request as a command line.
+        if not isinstance(given, Mapping):
+            return given
+        chosen = given.get("spiking", {})
+        if isinstance(chosen, SpikingConfig):
+            chosen = chosen.model_dump(exclude_unset=True)
+        steps = given.get("timesteps", chosen.get("timesteps"))
+        if steps is None:
+            return given
+        if _is_network(given.get("model")):
+            return {**given, "timesteps": steps}
+        return {**given, "spiking": {**chosen, "timesteps": steps}}
 
     def idle(self) -> dict[str, str]:
         """See `Request.idle`."""

@@ -55,6 +55,8 @@ def read(parser: argparse.ArgumentParser, request: type[Request], given: dict[st
     except ValidationError as error:
         details = error.errors()[0]
         path = tuple(str(x) for x in details["loc"])
+        if path[1:] and path[-1] in fields:  # a flag that a rule has put into an inner model
+            path = path[-1:]
         field = next((f for f in fields.values() if f.path == path[: len(f.path)]), None)
         if field is None:  # a rule between fields
             parser.error(_complaint(details, (), ""))

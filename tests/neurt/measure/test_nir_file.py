@@ -13,6 +13,8 @@ import neurt
 from energy.counts.file import read_csv
 from hwmodels import Op
 from neurt.cli import main
+from neurt.requests.passes import ProfileRequest
+from neurt.spiking.config import SpikingConfig
 
 nir = pytest.importorskip("nir")
 
@@ -162,12 +164,31 @@ def test_a_file_is_profiled_as_the_graph_in_memory_is(
     assert main(["report", "run", "run", "--compare", "--out", "both", "--pictures", "none"]) == 0
 
 
+def test_a_file_runs_longer_than_a_conversion_may(here: Path) -> None:
+    assert profile("--model net.nir --timesteps 80 --pictures none") == 0  # a conversion: 64
+    record = json.loads((here / "run" / "run.json").read_text("utf-8"))
+    assert record["settings"]["timesteps"] == 80
+
+
+def test_steps_are_those_of_the_conversion_or_of_the_file() -> None:
+    eight = SpikingConfig(timesteps=8)
+    for model in ("gpt2-nano", "net.nir"):
+        given = ProfileRequest(model=model, hw=("45nm",), timesteps=8)
+        inside = ProfileRequest(model=model, hw=("45nm",), spiking=eight)
+        nir_file = model.endswith(".nir")
+        assert (given.timesteps, given.spiking.timesteps) == (8, 4 if nir_file else 8)
+        assert inside.timesteps == (8 if nir_file else None)
+        if not nir_file:  # a point of a grid and a command line are stored as the same
+            assert given.model_dump_json() == inside.model_dump_json()
+
+
 @pytest.mark.parametrize(
     ("flags", "status", "sentence"),
     [
         ("--model net.nir --threshold 2", 2, "--threshold: has no effect here"),
         ("--model net.nir --prompt 2 --generate 3", 2, "has no effect here: it is of a language"),
-        ("--model net.nir --timesteps 100", 2, "--timesteps: must be at most 64"),
+        ("--model net.nir --timesteps 1000001", 2, "--timesteps: must be at most 1,000,000"),
+        ("--model gpt2-nano --timesteps 65", 2, "--timesteps: must be at most 64, not 65"),
         ("--model net.nir --input flat.npy --seed 2", 2, "the input is recorded"),
         ("--model net.nir --input flat.npy", 1, "must be (time steps, 6), or"),
         ("--model plain.nir --input analog.npy", 1, "ran no spiking neurons"),
