@@ -97,3 +97,38 @@ def test_paper_is_light_and_has_the_whole_tables(tab: Page, tmp_path: Path) -> N
     cut = """() => [...document.querySelectorAll(".scroll")]
       .filter((box) => getComputedStyle(box).overflowX !== "visible").length"""
     assert tab.evaluate(cut) == 0
+
+
+def test_the_longest_names_fit_on_paper(
+    browser: Browser, make_run: Callable[..., Run], tmp_path: Path
+) -> None:
+    names = ("runs/2026-11-29_decode_context_8192_attention_alone", "a name " * 9, "x" * 70)
+    found = compare_runs(
+        {
+            name: make_run("45nm", "7nm", model=f"model-{'y' * 20 * i}", tokens=4 + i, layers=1)
+            for i, name in enumerate(names)
+        }
+    )
+    path = tmp_path / "compare.html"
+    path.write_text(comparison_page(found, found.plot()), encoding="utf-8")
+    # A4 within its margins at 96 pixels per 25.4 mm: 210 - 2 x 12 mm upright, 297 - 2 x 10 mm
+    # on its side, which the table of all numbers is on.
+    tab = browser.new_page(viewport={"width": 703, "height": 1000})
+    tab.goto(path.as_uri())
+    tab.emulate_media(media="print")
+    wide = "(kind) => document.querySelector(kind).getBoundingClientRect().width"
+    assert tab.evaluate(wide, ".against") <= 703
+    tab.set_viewport_size({"width": 1047, "height": 700})
+    assert tab.evaluate(wide, ".compare") <= 1047
+    assert tab.evaluate(WRAPPED) == []
+    broken = """() => [...document.querySelectorAll("thead th:not(.delta)")].filter((cell) => {
+      const range = document.createRange();
+      return cell.firstChild.data.split(/[ -]/).some((word) => {
+        const start = cell.firstChild.data.indexOf(word);
+        range.setStart(cell.firstChild, start);
+        range.setEnd(cell.firstChild, start + word.length);
+        return range.getClientRects().length > 1;
+      });
+    }).map((cell) => cell.innerText)"""
+    assert tab.evaluate(broken) == []  # headings break between words, names anywhere
+    tab.close()
