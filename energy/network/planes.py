@@ -13,6 +13,7 @@ Plane = NDArray[np.float32]
 
 _PIECE = 1 << 17  # entries that stay in the cache with what is made of them
 _BYTES = 1 << 20  # entries of which a byte is made
+_WIDE = 1 << 11  # entries of a row, below which calls cost more than what they add
 _MOST = {Levels.BINARY: 1, Levels.TERNARY: 1, Levels.BURST: 7, Levels.COUNT: 127}
 _ROWS = 2**17  # so many values of 127 are less than 2^24, up to where FP32 counts
 
@@ -37,7 +38,21 @@ def count_planes(maps: Tensor, levels: Levels) -> Plane | None:
 
 
 def _binary(values: Plane) -> Plane | None:
-    """Zeros and ones, added up in bytes; None where bits are set in any other value (-0.0 too)."""
+    """Zeros and ones, added up; None where bits are set in any other value (-0.0 too)."""
+    width = values.shape[1]
+    side_by_side = min(max(1, _WIDE // width), len(values))
+    whole = len(values) // side_by_side * side_by_side
+    found = _bytes(values[:whole].reshape(-1, side_by_side * width))
+    if found is not None and side_by_side > 1:
+        found = np.add.reduce(found.reshape(-1, width), axis=0)
+    if found is None or whole == len(values):
+        return found
+    rest = _bytes(values[whole:])
+    return None if rest is None else found + rest
+
+
+def _bytes(values: Plane) -> Plane | None:
+    """The same of rows that are wide enough, in bytes."""
     rows = max(1, min(_BYTES // values.shape[1], 255))  # whose sum is a byte too
     bits, found = values.view(np.int32), np.zeros(values.shape[1], np.float32)
     room = np.empty((rows, values.shape[1]), bool)
