@@ -46,3 +46,9 @@ def config_data(
             "accountings": ACCOUNTING_NAMES,
         },
     }
+
+
+def whole_chips() -> list[tuple[str, str]]:
+    """Name and title of the shipped hardware that the page cannot offer."""
+    found = load_profiles(profile_names())
+    return [(one.name, one.title) for one in found if one.whole_chip is not None]

@@ -8,7 +8,7 @@ from importlib.resources import files
 from markupsafe import Markup
 
 from hwmodels import Op
-from reports.config_page.data import config_data
+from reports.config_page.data import config_data, whole_chips
 from reports.kit.caveats import NOT_MODELLED
 from reports.kit.html import asset as shared_asset
 from reports.kit.html import content_policy, environment, shared_styles
@@ -53,6 +53,7 @@ def config_page(closed_form: str, models: Mapping[str, str], version: str) -> st
             version=version,
             operations=list(Op),
             not_modelled=NOT_MODELLED,
+            whole_chips=whole_chips(),
         )
     )
 

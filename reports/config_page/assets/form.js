@@ -28,7 +28,9 @@ const form = (() => {
     byId("config").addEventListener("input", ({ target }) => change({ model: "", config: target.value }));
     byId("file").addEventListener("change", async ({ target }) => {
       const [file] = target.files;
-      if (file) change({ model: "", config: await file.text() });
+      // A model may be larger than any text that a browser holds: its first bytes say what it is.
+      const is_gguf = file && (await file.slice(0, 4).text()) === priced.GGUF;
+      if (file) change({ model: "", config: is_gguf ? priced.GGUF : await file.text() });
       target.value = "";
     });
     return (state, source) => show(data, state, source);

@@ -11,9 +11,14 @@ const priced = (() => {
     };
   }
 
+  /* How a file of that format begins; the form gives no more of it. */
+  const GGUF = "GGUF";
+
   /* `known`: whether somebody says how wide weights are, so that any quantisation can be read. */
   const read = remembered((text, name, known) => {
     let content;
+    if (text.startsWith(GGUF))
+      throw new py.UserError("This is a GGUF file, which this page does not read; neurt-energy plan --model FILE.gguf --hw 45nm does.");
     try {
       content = py.json(text.replace(/^\ufeff/, "")); // which editors put in front of a file
     } catch (error) {
@@ -109,5 +114,5 @@ const priced = (() => {
     return { run: settings.counted(whole, chosen), ...settings.bills(whole, chosen) };
   }
 
-  return { answer, everyRow };
+  return { answer, everyRow, GGUF };
 })();
