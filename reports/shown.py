@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from energy.table import Table
 from hwmodels.given import chosen
 from reports.kit.files import OutputError, write_atomically
-from reports.kit.latex_float import Fit
+from reports.kit.fit import Fit
 from reports.run import run as data
 from reports.views.baselines import baselines
 from reports.views.blocks import blocks
@@ -93,14 +93,19 @@ class Run(data.Run):
         """
         return _chosen(TABLES, table, "table")(self).to_frame()
 
-    def plot(self, picture: str = "layers", hw: str | None = None) -> Picture:
+    def plot(
+        self, picture: str = "layers", hw: str | None = None, fit: Fit | str = Fit.TWO
+    ) -> Picture:
         """A picture of the run, which a notebook shows.
 
         Args:
             picture: `layers`, `components`, `phases`, `spike_rates` or `sensitivity`.
             hw: Name of the hardware; None for the first.
+            fit: How wide it may be: `one` column of a paper (3.4 inches; not of `sensitivity`), or
+                the width of `two` (7 inches).
 
         Raises:
+            ChoiceError: If `fit` is neither.
             ValueError: If there is no such picture, there is nothing to draw, or the run was not
                 priced on that hardware.
             SensitivityError: If the picture is `sensitivity` and there is no attention block.
@@ -114,18 +119,23 @@ class Run(data.Run):
 
         hw = self.profiles[0].name if hw is None else hw
         asa, ssa = _chosen(self.estimates, hw, "hardware")
-        about = (self.title, self.subtitle)
+        about, fit = (self.title, self.subtitle), chosen("fit", fit, Fit)
         pictures: dict[str, Callable[[], Figure | None]] = {
-            "layers": partial(per_layer, asa, ssa, *about, self.quality),
-            "components": partial(per_component, asa, ssa, *about),
-            "phases": lambda: per_phase(phase_bills(self, hw), *about),
-            "spike_rates": partial(spike_rates, self.ssa, self.steps, *about),
+            "layers": partial(per_layer, asa, ssa, *about, self.quality, fit),
+            "components": partial(per_component, asa, ssa, *about, fit),
+            "phases": lambda: per_phase(phase_bills(self, hw), *about, fit),
+            "spike_rates": partial(spike_rates, self.ssa, self.steps, *about, fit),
             "sensitivity": lambda: tornado(Study(asa, ssa), "attention"),
         }
         if picture == "spike_rates" and self.command == "plan":
             raise ValueError(
                 f"picture '{picture}' is for measured spikes, and a plan assumes the same rate "
                 "everywhere; draw that of a profile"
+            )
+        if picture == "sensitivity" and fit is Fit.ONE:
+            raise ValueError(
+                "picture 'sensitivity' has names that leave one column no room for its bars; draw "
+                "it with fit='two'"
             )
         figure = _chosen(pictures, picture, "picture")()
         if figure is None:

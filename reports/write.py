@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hwmodels.given import check_kind, chosen
 from reports.kit.files import prepare_directory, write_json, write_text
-from reports.kit.latex_float import Fit
+from reports.kit.fit import Fit
 from reports.kit.pictures import Pictures, draw
 from reports.kit.slugs import slugs
 from reports.run.run import Run
@@ -34,6 +34,7 @@ def write_report(
     out: Path | str,
     *,
     pictures: Pictures | str = Pictures.ALL,
+    fit: Fit | str = Fit.TWO,
     page: bool = True,
     progress: Callable[[str], None] = lambda _: None,
 ) -> list[Path]:
@@ -43,6 +44,7 @@ def write_report(
         run: What to report.
         out: A directory, made if need be; files of the same names are replaced.
         pictures: The formats of the pictures: `all`, `png`, `svg` or `none`.
+        fit: How wide they may be: `one` column of a paper, or the width of `two`.
         page: Whether to write `report.html`.
         progress: Told what is being written.
 
@@ -52,13 +54,14 @@ def write_report(
     Raises:
         OutputError: If a file cannot be written.
         KindError: If `run` is none; a run is what `neurt.profile_model` returns.
-        ChoiceError: If `pictures` is none of these words.
+        ChoiceError: If `pictures` or `fit` is none of these words.
     """
     check_kind("run", run, Run, "`neurt.profile_model` and `reports.read_run` return one")
-    pictures, out = chosen("pictures", pictures, Pictures), Path(out)
+    pictures, fit = chosen("pictures", pictures, Pictures), chosen("fit", fit, Fit)
+    out = Path(out)
     progress("tables")
     files = write_tables(run, out)
-    return files + write_views(run, out, pictures=pictures, page=page, progress=progress)
+    return files + write_views(run, out, pictures=pictures, fit=fit, page=page, progress=progress)
 
 
 def write_tables(run: Run, out: Path) -> list[Path]:
@@ -80,6 +83,7 @@ def write_views(
     out: Path,
     *,
     pictures: Pictures = Pictures.ALL,
+    fit: Fit = Fit.TWO,
     page: bool = True,
     progress: Callable[[str], None] = lambda _: None,
 ) -> list[Path]:
@@ -89,7 +93,7 @@ def write_views(
     """
     files: list[Path] = []
     if pictures is not Pictures.NONE:
-        for stem, figure in _pictures(run):
+        for stem, figure in _pictures(run, fit):
             progress(f"picture {stem}")
             files += draw(figure, out / stem, pictures)
     if page:
@@ -119,7 +123,7 @@ def views_of(out: Path) -> set[Path]:
     return {out / name for name in made}
 
 
-def _pictures(run: Run) -> Iterator[tuple[str, Callable[[], Figure]]]:
+def _pictures(run: Run, fit: Fit) -> Iterator[tuple[str, Callable[[], Figure]]]:
     """Each picture, by the name of its files."""
     # matplotlib takes half a second to import
     from reports.views.plot_components import per_component
@@ -129,14 +133,14 @@ def _pictures(run: Run) -> Iterator[tuple[str, Callable[[], Figure]]]:
 
     about = (run.title, run.subtitle)
     # What a plan assumes of each layer is no measurement.
-    rates = None if run.command == "plan" else spike_rates(run.ssa, run.steps, *about)
+    rates = None if run.command == "plan" else spike_rates(run.ssa, run.steps, *about, fit)
     if rates is not None:
         yield "spike_rates", lambda: rates
     for (hw, sides), slug in zip(run.estimates.items(), slugs(run.estimates), strict=True):
-        yield f"layers_{slug}", partial(per_layer, *sides, *about, run.quality)
-        yield f"components_{slug}", partial(per_component, *sides, *about)
+        yield f"layers_{slug}", partial(per_layer, *sides, *about, run.quality, fit)
+        yield f"components_{slug}", partial(per_component, *sides, *about, fit)
         if len(run.phases) > 1:
-            yield f"phases_{slug}", partial(per_phase, phase_bills(run, hw), *about)
+            yield f"phases_{slug}", partial(per_phase, phase_bills(run, hw), *about, fit)
 
 
 def write_run_latex(run: Run, out: Path, fit: Fit) -> Path:

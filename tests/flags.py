@@ -16,7 +16,7 @@ class Trial(NamedTuple):
 
     value: str = ""
     beside: Flags = NOTHING  #: what stands there too, without it and with it
-    #: where: in the `numbers` of tables, in `names` of files, in `words`, or in the `card`
+    #: where: in `numbers` of tables, `names` of files, `words`, the `card`, `widths` of pictures
     shows: str = "numbers"
     alone: str = ""  #: why it is refused without what stands beside it
 
@@ -69,6 +69,9 @@ TWO_MACHINES = trials(
 )
 COMPARED = TIMED | BOUND | TWO_MACHINES | trials(mixed=Trial())
 PICTURED = trials(pictures=Trial("png", shows="names"))
+FITTED = PICTURED | trials(
+    pictures_fit=Trial("one", {"pictures": "png"}, shows="widths", alone=IDLE)
+)
 SHOWN = PICTURED | trials(
     no_page=Trial(beside={"no-page": None}, shows="names"), details=Trial(shows="words")
 )
@@ -142,7 +145,7 @@ COMMANDS: dict[str, tuple[Flags, dict[str, Trial]]] = {
     ),
     "breakeven": (
         MODEL,
-        PASS | CONVERSION | EXECUTED | PICTURED | trials(model="other", shapes="8x8", run="run"),
+        PASS | CONVERSION | EXECUTED | FITTED | trials(model="other", shapes="8x8", run="run"),
     ),
     "map": (
         {
@@ -177,6 +180,7 @@ COMMANDS: dict[str, tuple[Flags, dict[str, Trial]]] = {
     "report run": (
         {"pictures": "none", "no-page": ""},
         SHOWN
+        | FITTED
         | trials(
             compare=Trial(shows="names"),
             parquet=Trial(shows="names"),

@@ -10,7 +10,7 @@ import os
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ from reports.compare.picture import side_by_side
 from reports.compare.row import Rows
 from reports.count.picture import count_components
 from reports.kit import style
+from reports.kit.fit import Fit
 from reports.map.picture import map_picture
 from reports.measured.lines import beside
 from reports.measured.picture import beside_picture
@@ -140,40 +141,40 @@ def steps(counts: Counts) -> tuple[StepCount, ...]:
     )
 
 
-def layers_picture(layers: int, hw: str = "45nm") -> Figure:
+def layers_picture(layers: int, hw: str = "45nm", fit: Fit = Fit.TWO) -> Figure:
     run = planned(layers, hw)
-    return per_layer(*run.estimates[hw], run.title, run.subtitle)
+    return per_layer(*run.estimates[hw], run.title, run.subtitle, fit=fit)
 
 
-def components_picture(layers: int, hw: str = "45nm") -> Figure:
+def components_picture(layers: int, hw: str = "45nm", fit: Fit = Fit.TWO) -> Figure:
     run = planned(layers, hw)
-    return per_component(*run.estimates[hw], run.title, run.subtitle)
+    return per_component(*run.estimates[hw], run.title, run.subtitle, fit)
 
 
-def spikes_picture(layers: int, *, by_step: bool = True) -> Figure:
+def spikes_picture(layers: int, *, by_step: bool = True, fit: Fit = Fit.TWO) -> Figure:
     run = planned(layers, "45nm")
-    found = spike_rates(run.ssa, steps(run.ssa) if by_step else (), run.title, run.subtitle)
+    found = spike_rates(run.ssa, steps(run.ssa) if by_step else (), run.title, run.subtitle, fit)
     assert found is not None
     return found
 
 
-def phases_picture(layers: int, hw: str = "45nm", **request: int) -> Figure:
+def phases_picture(layers: int, hw: str = "45nm", fit: Fit = Fit.TWO, **request: int) -> Figure:
     run = planned(layers, hw, **request)
-    return per_phase(phase_bills(run, hw), run.title, run.subtitle)
+    return per_phase(phase_bills(run, hw), run.title, run.subtitle, fit)
 
 
 def tornado_picture(layers: int) -> Figure:
     return tornado(Study(*planned(layers, "45nm").estimates["45nm"], 200, 3), "attention")
 
 
-def decode_picture(layers: int, hw: str = "45nm") -> Figure:
+def decode_picture(layers: int, hw: str = "45nm", fit: Fit = Fit.TWO) -> Figure:
     [found] = decode_rooflines(alike(layers, hw))
-    return roofline_picture(found)
+    return roofline_picture(found, fit)
 
 
-def break_even_picture(layers: int) -> Figure:
+def break_even_picture(layers: int, fit: Fit = Fit.TWO) -> Figure:
     [case] = run_breakeven(BreakEvenRequest(hw=("45nm",), model=MODELS[layers]))
-    return breakeven_picture(case)
+    return breakeven_picture(case, fit)
 
 
 def maps_picture(layers: int, **asked: Any) -> Figure:
@@ -216,7 +217,7 @@ def loss_picture(layers: int) -> Figure:
     )
 
 
-def trade_off_picture(layers: int) -> Figure:
+def trade_off_picture(layers: int, fit: Fit = Fit.TWO) -> Figure:
     def points() -> Iterator[dict[str, Any]]:
         codes = (("signed_if", 0.45, 0.8), ("pow2", 0.6, 0.012), ("sar", 0.25, 0.1))
         forms = ("spikformer", "softmax")
@@ -243,12 +244,12 @@ def trade_off_picture(layers: int) -> Figure:
                 "model_saving_unfused": 0.45 - 0.5 * spent * 0.22,
             }
 
-    return pareto_picture(list(points()))
+    return pareto_picture(list(points()), fit=fit)
 
 
-def counted_picture(layers: int, hw: str = "45nm") -> Figure:
+def counted_picture(layers: int, hw: str = "45nm", fit: Fit = Fit.TWO) -> Figure:
     run = planned(layers, hw)
-    return count_components(run.estimates[hw][0], run.title, run.subtitle)
+    return count_components(run.estimates[hw][0], run.title, run.subtitle, fit)
 
 
 def over_batch_picture(layers: int) -> Figure:
@@ -312,6 +313,23 @@ KINDS: dict[str, Draw] = {
     "beside measured systems": beside_measured_picture,
     "fitted servers": fitted_picture,
 }
+#: Those that can be had for one column of a paper.
+NARROW: dict[str, Callable[..., Figure]] = {
+    "layers": layers_picture,
+    "layers on loihi": partial(layers_picture, hw="loihi"),
+    "components": components_picture,
+    "components on kerasspiking": partial(components_picture, hw="kerasspiking-gpu"),
+    "spike rates": spikes_picture,
+    "spike rates without steps": partial(spikes_picture, by_step=False),
+    "count": counted_picture,
+    "count on loihi": partial(counted_picture, hw="loihi"),
+    "phases, two": partial(phases_picture, prompt=512, generate=8),
+    "roofline": decode_picture,
+    "roofline on 7nm": partial(decode_picture, hw="7nm-bf16"),
+    "break-even": break_even_picture,
+    "pareto": trade_off_picture,
+}
+KINDS |= {f"{kind}, one column": partial(d, fit=Fit.ONE) for kind, d in NARROW.items()}
 
 
 #: Pictures in which layers stand beside each other are drawn at all sizes, the others at the ends.

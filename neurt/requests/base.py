@@ -14,6 +14,7 @@ from hwmodels.errors import UserError
 from hwmodels.plain import printable, quoted
 from hwmodels.prices import Bytes
 from neurt.spiking.config import SpikingConfig
+from reports.kit.fit import Fit
 from reports.kit.pictures import Pictures
 
 #: Sizes beyond these are taken for slips.
@@ -185,6 +186,20 @@ class Pictured(Request):
 
     pictures: Annotated[Pictures, Field(exclude=True)] = Pictures.ALL
     """formats of the pictures"""
+
+
+class Fitted(Pictured):
+    """Pictures of which each can be had for one column of a paper."""
+
+    pictures_fit: Annotated[Fit, Field(exclude=True)] = Fit.TWO
+    """how wide a picture may be: one column of a paper (3.4 in), or the 7 in of two"""
+
+    def idle(self) -> dict[str, str]:
+        """See `Request.idle`."""
+        found = super().idle()
+        if self.pictures is Pictures.NONE:
+            found["pictures_fit"] = "there are no pictures; leave out --pictures none"
+        return found
 
 
 class Output(Pictured):

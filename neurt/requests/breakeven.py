@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from neurt.closed_form.passes import Pass as Work
 from neurt.closed_form.passes import decode, prefill
-from neurt.requests.base import Flag, Forced, Output, Pass, PlannedConversion, dated
+from neurt.requests.base import Fitted, Flag, Forced, Output, Pass, PlannedConversion, dated
 from neurt.requests.hardware import Executed
 from neurt.spiking.config import SpikingConfig
 
@@ -33,7 +33,7 @@ Size = Annotated[int, Field(ge=1)]
 Shape = Annotated[tuple[Size, Size], BeforeValidator(_shape)]
 
 
-class BreakEvenRequest(Output, Forced, Executed, Pass):
+class BreakEvenRequest(Output, Fitted, Forced, Executed, Pass):
     """The spike rates at which spikes stop saving energy, of a model, of layers, of a run."""
 
     group: ClassVar[str] = "model"

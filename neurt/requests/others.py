@@ -13,6 +13,7 @@ from neurt.requests.base import (
     AtLeast2,
     Calibrated,
     Conversion,
+    Fitted,
     Flag,
     Forced,
     Output,
@@ -29,7 +30,7 @@ from neurt.requests.loaded import Compiled, Mapped, Seeded
 from neurt.requests.machines import Paired
 from neurt.requests.objective import Aimed
 from neurt.spiking.config import SpikingConfig
-from reports.kit.latex_float import Fit
+from reports.kit.fit import Fit
 
 
 class ConvertRequest(Aimed, Calibrated, Layered, Compiled, Mapped, Seeded):
@@ -113,7 +114,7 @@ def directory_of(counts: Path) -> Path:
     return counts if counts.is_dir() else counts.parent
 
 
-class ReportRequest(Reported):
+class ReportRequest(Reported, Fitted):
     """Runs to report again, or to put side by side."""
 
     group: ClassVar[str] = "model"
@@ -146,7 +147,11 @@ class ReportRequest(Reported):
         if not self.latex:
             found["latex_fit"] = "it is the width of the table of --latex; give --latex too"
         if self.compare:
-            return found | {"details": "a comparison is one table"}
+            return found | {
+                "details": "a comparison is one table",
+                "pictures_fit": "the picture of a comparison is as wide as two columns; leave out "
+                "--compare",
+            }
         return found | {"measured": "a report is of one run; put it beside others with --compare"}
 
 

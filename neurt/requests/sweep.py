@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from neurt.baselines.asked import fits, parse_all
-from neurt.requests.base import Flag, Jobs, named
+from neurt.requests.base import Fitted, Flag, Jobs, named
 from neurt.requests.cluster import Clustered
 from neurt.requests.evaluate import EvaluateRequest, Reading
 from neurt.spiking.config import (
@@ -45,7 +45,7 @@ def forms_and_codes(forms: Sequence[Form], codes: Sequence[Code]) -> list[tuple[
 _OTHERS = ("attention_threshold", "product_threshold", "head_threshold", "resolution", "coders")
 
 
-class SweepRequest(Reading, Clustered):
+class SweepRequest(Reading, Fitted, Clustered):
     """Every combination of the given choices, each evaluated as `evaluate` does."""
 
     group: ClassVar[str] = "conversion"

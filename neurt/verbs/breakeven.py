@@ -20,7 +20,7 @@ def run(request: BreakEvenRequest, console: Console) -> object:
         request = request.model_copy(update={"model": "gpt2-small"})
     notes = Notes(console)
     cases = run_breakeven(request, notes)
-    files = write_breakeven(cases, request.out, pictures=request.pictures)
+    files = write_breakeven(cases, request.out, pictures=request.pictures, fit=request.pictures_fit)
     print_breakeven(cases, console)
     print_files(files, request.out, console)
     return {

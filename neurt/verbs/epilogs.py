@@ -20,6 +20,7 @@ EXAMPLES = """examples:
   neurt-energy map --model gpt2-small --hw 45nm --phase decode
   neurt-energy sensitivity runs/first --hw 45nm
   neurt-energy report runs/first runs/second --compare
+  neurt-energy report runs/first --latex --pictures-fit one --out runs/paper
   neurt-energy reproduce --models gpt2-small gpt2-medium
   neurt-energy check claims.csv
   neurt-energy hw show 45nm

@@ -55,17 +55,18 @@ def run(request: ReportRequest, console: Console) -> object:
         return _compare(request, runs, single, console)
     several = len(directories) > 1
     rooflines = {name: decode_rooflines(one) for name, one in runs.items()}
+    pictures, fit = request.pictures, request.pictures_fit
     files: list[Path] = []
     for name, one in runs.items():
         out = request.out / name if several else request.out
         with console.status(f"writing {name}"):
-            files += write_report(one, out, pictures=request.pictures, page=request.page)
-            files += write_rooflines(rooflines[name], out, pictures=request.pictures)
+            files += write_report(one, out, pictures=pictures, fit=fit, page=request.page)
+            files += write_rooflines(rooflines[name], out, pictures=pictures, fit=fit)
             files += write_run_parquet(one, out) if request.parquet else []
             files += [write_run_latex(one, out, request.latex_fit)] if request.latex else []
     for name, count in counts.items():
         out = request.out / name if several else request.out
-        files += write_count(count, out, pictures=request.pictures)
+        files += write_count(count, out, pictures=pictures, fit=fit)
         if request.latex:
             files.append(write_text(out / "table.tex", count_latex(count, request.latex_fit)))
     for one in runs.values():

@@ -19,7 +19,7 @@ def run(request: SweepRequest, console: Console) -> object:
         from reports.quality.write import write_sweep
 
         sweep = run_sweep(request, progress, say=say(console))
-    files = write_sweep(sweep, request.out, pictures=request.pictures)
+    files = write_sweep(sweep, request.out, pictures=request.pictures, fit=request.pictures_fit)
     print_sweep(sweep, console)
     print_files(files, request.out, console)
     return {"sweep": sweep_table(sweep)}

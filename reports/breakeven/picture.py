@@ -18,9 +18,10 @@ from energy.compare.breakeven import Bound, BreakEven, Verdict
 from energy.compare.thresholds import THRESHOLDS
 from hwmodels.plain import several
 from reports.breakeven.case import Case, answer
+from reports.kit.fit import Fit
 from reports.kit.palette import BAND, FAINT, INK, MUTED, PAPER, QUIET, SPIKING
 from reports.kit.parts import ACCOUNTING_NAMES, COMPONENT_NAMES
-from reports.kit.style import PAGE_WIDTH, SMALL, headline, sheet, styled
+from reports.kit.style import SMALL, headline, sheet, styled
 
 #: Lines of blocks and model, told apart by dashes.
 _LINES: tuple[dict[str, Any], ...] = (
@@ -44,7 +45,7 @@ _BEYOND = 2.0
 
 
 @styled()
-def breakeven_picture(case: Case) -> Figure:
+def breakeven_picture(case: Case, fit: Fit = Fit.TWO) -> Figure:
     """One panel for each accounting: saving against spike rate, with the break-evens.
 
     A line for each block and the whole model, or for the layer where there is no more; where it
@@ -56,8 +57,9 @@ def breakeven_picture(case: Case) -> Figure:
     layers = [line for line in case.breakevens if line not in drawn]
     ends = _ends(case, drawn, layers)
     steps = case.ssa.counts.timesteps
-    drawn_on = sheet(PAGE_WIDTH, 3.9)
-    panels = drawn_on.body.subplots(1, len(ACCOUNTING_NAMES), sharey=True)
+    wide, across = fit is Fit.TWO, len(ACCOUNTING_NAMES)
+    drawn_on = sheet(fit.inches, 3.9 if wide else 6.6)
+    panels = drawn_on.body.subplots(*((1, across) if wide else (across, 1)), sharey=True)
     lowest = 0.0
     for axes, (accounting, title) in zip(panels, ACCOUNTING_NAMES.items(), strict=True):
         lines = [line for line in drawn if line.accounting == accounting]
@@ -70,10 +72,16 @@ def breakeven_picture(case: Case) -> Figure:
                 _layer(axes, line, measured=case.measured)
         lowest = min([lowest, *(float(y) for line in axes.lines for y in line.get_ydata())])
     panels[0].set_ylim(max(_LEAST, 1.1 * lowest - 0.15), _MOST)
-    panels[0].set_ylabel("saving, 1 − SSA / ASA (below 0 it costs more)")
+    words = "saving, 1 − SSA / ASA (below 0 it costs more)"
+    panels[0 if wide else across // 2].set_ylabel(words)
     handles = _legend(drawn, layers)
-    columns = math.ceil(len(handles) / 3)
-    drawn_on.body.legend(handles=handles, loc="outside lower center", ncols=columns)
+    columns = math.ceil(len(handles) / 3) if wide else 2
+    look: dict[str, Any] = {"ncols": columns}
+    if not wide:
+        look |= {"fontsize": SMALL, "handlelength": 1.6, "columnspacing": 1.0}
+        for axes in panels[:-1]:
+            axes.set_xlabel("")
+    drawn_on.body.legend(handles=handles, loc="outside lower center", **look)
     counts = case.ssa.counts
     tokens = f"{several(counts.tokens, 'token')}, " if counts.tokens else ""
     subtitle = f"{counts.phase}, {tokens}{counts.attention} attention, dataflow {case.asa.dataflow}"

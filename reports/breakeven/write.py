@@ -9,12 +9,17 @@ from pathlib import Path
 from reports.breakeven.case import Case
 from reports.breakeven.table import breakeven_table, thresholds_table
 from reports.kit.files import prepare_directory, write_text
+from reports.kit.fit import Fit
 from reports.kit.pictures import Pictures, draw
 from reports.kit.slugs import slugs
 
 
 def write_breakeven(
-    cases: Sequence[Case], directory: Path, *, pictures: Pictures = Pictures.ALL
+    cases: Sequence[Case],
+    directory: Path,
+    *,
+    pictures: Pictures = Pictures.ALL,
+    fit: Fit = Fit.TWO,
 ) -> list[Path]:
     """Write `breakeven.csv`, `thresholds.csv` and a picture of each hardware.
 
@@ -31,5 +36,5 @@ def write_breakeven(
         shown = {case.asa.profile.name: case for case in cases}
         for case, slug in zip(shown.values(), slugs(shown), strict=True):
             stem = directory / f"breakeven_{slug}"
-            files += draw(partial(breakeven_picture, case), stem, pictures)
+            files += draw(partial(breakeven_picture, case, fit), stem, pictures)
     return files

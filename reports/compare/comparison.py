@@ -14,7 +14,7 @@ from reports.compare.page import comparison_page
 from reports.compare.row import Rows
 from reports.compare.table import comparison_table, lines_table
 from reports.kit.files import prepare_directory, write_text
-from reports.kit.latex_float import Fit
+from reports.kit.fit import Fit
 from reports.kit.pictures import Pictures, draw
 from reports.kit.table import escaped, to_markdown
 from reports.measured.lines import BILL, PREDICTED, Line

@@ -10,7 +10,8 @@ from energy.words import NONE, number
 from hwmodels import Op
 from reports.compare.row import Row, Rows, words
 from reports.kit.caveats import are_random
-from reports.kit.latex_float import Fit, Float, Head, common_unit, in_unit, to_float
+from reports.kit.fit import Fit
+from reports.kit.latex_float import Float, Head, common_unit, in_unit, to_float
 from reports.kit.parts import BOUNDS
 from reports.views.latex import BOUNDS_IN_WORDS, COUNTED
 

@@ -11,7 +11,8 @@ from hwmodels import Op
 from hwmodels.plain import several
 from reports.count.parts import PartLine, count_ranges, part_lines, range_in_words
 from reports.count.run import CountRun
-from reports.kit.latex_float import Fit, Float, Head, in_unit, significant, to_float
+from reports.kit.fit import Fit
+from reports.kit.latex_float import Float, Head, in_unit, significant, to_float
 from reports.kit.parts import BOUNDS
 from reports.views.latex import BOUNDS_IN_WORDS, COUNTED, PARTS
 

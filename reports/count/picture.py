@@ -15,6 +15,7 @@ from energy import Estimate
 from energy.bill.layer import GROUPS
 from energy.words import energy, energy_unit
 from reports.count.run import part_pj
+from reports.kit.fit import Fit
 from reports.kit.palette import GROUP_COLOURS, INK, QUIET
 from reports.kit.parts import (
     ACCOUNTING_NAMES,
@@ -23,14 +24,14 @@ from reports.kit.parts import (
     component_names,
     other_bound,
 )
-from reports.kit.style import PAGE_WIDTH, beside, headline, lanes, sheet, styled
+from reports.kit.style import beside, headline, lanes, sheet, styled
 
 #: The sum at the other bound.
 _OTHER: dict[str, Any] = {"color": INK, "linewidth": 1.2, "solid_capstyle": "butt"}
 
 
 @styled({"axes.grid.axis": "x"})
-def count_components(bill: Estimate, title: str, subtitle: str) -> Figure:
+def count_components(bill: Estimate, title: str, subtitle: str, fit: Fit = Fit.TWO) -> Figure:
     """Energy of each component over all layers, stacked by what it is spent on, with its share.
 
     Bars are at the bound of the profile, a line marks the sum at the other one.
@@ -44,7 +45,7 @@ def count_components(bill: Estimate, title: str, subtitle: str) -> Figure:
     largest = max(bill.under(bound).energy_pj() for bound in (own, other))
     scale, unit = energy_unit(largest)
     spent = [group for group in GROUPS if bill.group_pj(group)]
-    drawn = sheet(PAGE_WIDTH, 0.95 + 0.2 * (len(names) + 1))
+    drawn = sheet(fit.inches, 0.95 + (0.2 if fit is Fit.TWO else 0.25) * (len(names) + 1))
     axes = drawn.body.subplots()
     for lane, (part, pj) in enumerate(energies.items()):
         # In words, so that a gap is not read as zero.
@@ -57,20 +58,25 @@ def count_components(bill: Estimate, title: str, subtitle: str) -> Figure:
         _stack(axes, lane, widths, said, (end or 0.0) / scale)
     lane, both = len(names), [bill.under(bound).energy_pj() for bound in (own, other)]
     widths = {group: bill.group_pj(group) / scale for group in spent}
-    said = f"{energy(both[0], 3)} {own}, {energy(both[1], 3)} {other}"
+    ends, wide = [energy(pj, 3) for pj in both], fit is Fit.TWO
+    said = f"{ends[0]} {own}, {ends[1]} {other}" if wide else f"{ends[0]} ({ends[1]})"
     if bill.lacks_compute:
         said = "no sum: MACs unpriced"
     axes.plot([both[1] / scale] * 2, [lane - 0.35, lane + 0.35], **_OTHER)
     _stack(axes, lane, widths, said, both[1] / scale)
     axes.axhline(lane - 0.5, color=QUIET, linewidth=0.6)
-    lanes(axes, [*names.values(), "whole model"])
-    axes.set_xlim(0, 1.45 * largest / scale if largest else 1)
-    axes.set_xlabel(f"energy ({unit}), {ACCOUNTING_NAMES[own]}; shares of their sum")
+    lanes(axes, [*names.values(), "whole model"], fit)
+    axes.set_xlim(0, (1.45 if wide else 1.8) * largest / scale if largest else 1)
+    words = f"energy ({unit}), {ACCOUNTING_NAMES[own]}; shares of their sum"
+    if not wide:
+        words = f"energy ({unit}), {own} ({other});\nshares of their sum"
+    axes.set_xlabel(words)
     handles: list[Artist] = [
         Patch(facecolor=GROUP_COLOURS[group], label=GROUP_NAMES[group]) for group in spent
     ]
     handles.append(Line2D([], [], label=f"sum if {other}", **_OTHER))
-    drawn.body.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)))
+    columns = min(4 if wide else 2, len(handles))
+    drawn.body.legend(handles=handles, loc="outside lower center", ncols=columns)
     headline(drawn, _answer(bill, energies, names), title, subtitle, bill, bill)
     return drawn.figure
 

@@ -13,6 +13,7 @@ from reports.count.parts import count_ranges
 from reports.count.run import CountRun, part_pj
 from reports.kit.caveats import NOT_MODELLED
 from reports.kit.files import prepare_directory, write_json, write_text
+from reports.kit.fit import Fit
 from reports.kit.parts import BOUNDS
 from reports.kit.pictures import Pictures, draw
 from reports.kit.slugs import slugs
@@ -24,7 +25,9 @@ from reports.views.tables import write_prices
 FORMAT = 1
 
 
-def write_count(run: CountRun, out: Path, *, pictures: Pictures = Pictures.ALL) -> list[Path]:
+def write_count(
+    run: CountRun, out: Path, *, pictures: Pictures = Pictures.ALL, fit: Fit = Fit.TWO
+) -> list[Path]:
     """Write the tables, a picture for each hardware, the sources of prices, and `count.json`.
 
     `counts.csv` is what `neurt-energy price` takes.
@@ -37,7 +40,7 @@ def write_count(run: CountRun, out: Path, *, pictures: Pictures = Pictures.ALL) 
         from reports.count.picture import count_components
 
         for bill, slug in zip(run.estimates.values(), slugs(run.estimates), strict=True):
-            figure = partial(count_components, bill, run.title, run.subtitle)
+            figure = partial(count_components, bill, run.title, run.subtitle, fit)
             files += draw(figure, out / f"components_{slug}", pictures)
     files.append(write_sources(run.profiles, out))
     about = {"sha256": {"counts.csv": sha256(text.encode())}, **summary(run)}

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 from math import sqrt
 from typing import Any
 
 from energy.table import Column, Table
 from energy.words import NONE, energy_unit
+from reports.kit.fit import Fit
 from reports.kit.latex import comments, latex_escape, row_of, stacked
 from reports.kit.slugs import slugs
 
@@ -26,18 +26,6 @@ _NARROW_PT, _WIDE_PT, _CAPITAL_PT, _OTHER_PT = 3.1, 7.3, 6.2, 4.4
 _NARROWEST_PT = 36.0
 #: After which a name may go on in the next line: some marks, and so many letters without any.
 _BREAKS = re.compile(r"(\\_|[/:]|[A-Za-z0-9]{16})(?=\S)")
-
-
-class Fit(StrEnum):
-    """How wide a table may be."""
-
-    ONE = "one"  #: one column of a page with two, 8.5 cm
-    TWO = "two"  #: the whole width of a page, 17.8 cm
-
-    @property
-    def cm(self) -> float:
-        """That width in centimetres."""
-        return 8.5 if self is Fit.ONE else 17.8
 
 
 @dataclass(frozen=True)

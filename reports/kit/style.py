@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
+from textwrap import fill
 from typing import Any, NamedTuple
 from warnings import catch_warnings, filterwarnings
 
@@ -24,14 +24,14 @@ from hwmodels import Op
 from hwmodels.pair import TwoMachines
 from hwmodels.plain import printable
 from reports.kit.caveats import on_two
-from reports.kit.fonts import FAMILY, advance, dress
+from reports.kit.fit import Fit
+from reports.kit.fonts import FAMILY, dress
 from reports.kit.palette import FAINT, MUTED
-
-_advance = cache(advance)
+from reports.kit.wrapped import wrapped
 
 #: Inches across both columns of a paper, and across one of them: pictures are drawn in the size in
 #: which they are printed, so that a font is as large as it says.
-PAGE_WIDTH, COLUMN_WIDTH = 7.0, 3.4
+PAGE_WIDTH, COLUMN_WIDTH = Fit.TWO.inches, Fit.ONE.inches
 #: Points of the smallest text.
 SMALL = 6.5
 
@@ -40,6 +40,8 @@ UNPRICED_HATCH = "////"
 #: Points of the answer and of the lines below it; bold letters are so much wider.
 _ANSWER_SIZE, _CONTEXT_SIZE, _BOLD = 8.5, 7.0, 1.13
 _DPI = 200
+#: Characters of a name at the left of a picture of one column, after which it is broken.
+_NAME = 22
 _CAPITALS = ("ac", "dram", "hbm", "mac", "sram")
 
 STYLE: Any = {
@@ -171,8 +173,8 @@ def titled(drawn: Sheet, answer: str, *context: str) -> None:
     """
     figure, body = drawn
     points = 72 * 0.95 * figure.get_figwidth()
-    bold = [*_wrapped(printable(answer), points, _ANSWER_SIZE * _BOLD)]
-    small = [part for line in context for part in _wrapped(printable(line), points, _CONTEXT_SIZE)]
+    bold = [*wrapped(printable(answer), points, _ANSWER_SIZE * _BOLD)]
+    small = [part for line in context for part in wrapped(printable(line), points, _CONTEXT_SIZE)]
     more = (len(bold) * _ANSWER_SIZE + len(small) * _CONTEXT_SIZE) * 1.2 / 72
     figure.set_figheight(figure.get_figheight() + more)
     where: dict[str, Any] = {"x": 0.01, "ha": "left"}
@@ -181,41 +183,32 @@ def titled(drawn: Sheet, answer: str, *context: str) -> None:
         body.suptitle("\n".join(small), fontsize=_CONTEXT_SIZE, color=MUTED, **where)
 
 
-def _wrapped(line: str, points: float, size: float) -> Iterator[str]:
-    """Parts of a line that are no wider than so many points, broken between words if it can be."""
-    rest = " ".join(line.split())
-    while rest:
-        end = len(rest)
-        if _points(rest, size) > points:
-            end = next((i for i in range(1, end) if _points(rest[: i + 1], size) > points), end)
-            end = rest.rfind(" ", 0, end + 1) if " " in rest[1 : end + 1] else end
-        yield rest[:end].rstrip()
-        rest = rest[end:].lstrip()
-
-
-def _points(text: str, size: float) -> float:
-    """Width of a line of a title."""
-    return sum(_advance(character, size) for character in text)
-
-
 def spelled(name: str) -> str:
     """A name for people: the usual short names of memories and operations in capitals."""
     return " ".join(w.upper() if w in _CAPITALS else w for w in name.replace("_", " ").split())
 
 
-def layer_ticks(axes: Axes, depths: Sequence[int | None]) -> None:
+def layer_ticks(axes: Axes, depths: Sequence[int | None], fit: Fit = Fit.TWO) -> None:
     """Numbers of transformer layers below an axis, as many as have room."""
-    every = next(step for step in (1, 2, 5, 10, 20, 50, 100, 1000) if len(depths) <= 24 * step)
+    most = 24 if fit is Fit.TWO else 12
+    every = next(step for step in (1, 2, 5, 10, 20, 50, 100, 1000) if len(depths) <= most * step)
     ticks = range(0, len(depths), every)
     axes.set_xticks(ticks, ["outside" if depths[i] is None else f"{depths[i]}" for i in ticks])
 
 
-def lanes(axes: Axes, names: Sequence[str]) -> None:
+def lanes(axes: Axes, names: Sequence[str], fit: Fit = Fit.TWO) -> None:
     """A lane for each name, downwards: in the order of the forward pass."""
-    axes.set_yticks(range(len(names)), names)
+    name_lanes(axes, range(len(names)), names, fit)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
+
+
+def name_lanes(axes: Axes, places: Sequence[int], names: Sequence[str], fit: Fit) -> None:
+    """Names at the left, smaller and in lines of so many characters where room is scarce."""
+    if fit is Fit.ONE:
+        names = [fill(name, _NAME, break_long_words=False) for name in names]
+    axes.set_yticks(places, names, fontsize=7 if fit is Fit.ONE else None, linespacing=1.0)
 
 
 def spread_ticks(axes: Axes, marks: Mapping[float, str], apart: float) -> None:

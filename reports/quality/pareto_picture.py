@@ -16,8 +16,9 @@ from energy.words import change
 from hwmodels.plain import several
 from reports.kit.answers import between
 from reports.kit.caveats import PUBLISHED_CHANGE, PUBLISHED_SAVING
+from reports.kit.fit import Fit
 from reports.kit.palette import ANALOG, QUIET, SPIKING, SPIKING_PALE
-from reports.kit.style import PAGE_WIDTH, sheet, spread_ticks, styled, titled
+from reports.kit.style import sheet, spread_ticks, styled, titled
 from reports.quality.pareto_marks import BOUND, FRONT, PUBLISHED, legend, mark
 from reports.quality.sweep import Point, pareto
 
@@ -67,7 +68,9 @@ _BASELINES: dict[str, dict[str, Any]] = {
 
 
 @styled()
-def pareto_picture(points: Sequence[Point], baselines: Sequence[Point] = ()) -> Figure:
+def pareto_picture(
+    points: Sequence[Point], baselines: Sequence[Point] = (), fit: Fit = Fit.TWO
+) -> Figure:
     """Change of perplexity against saving on one hardware.
 
     Left the attention block in MACs and ACs alone, as most papers count, right the whole bill of
@@ -78,9 +81,9 @@ def pareto_picture(points: Sequence[Point], baselines: Sequence[Point] = ()) -> 
     analog model alone are slate, those of a kind joined.
     """
     first = points[0]
-    left_out = 0
-    drawn = sheet(PAGE_WIDTH, 3.7)
-    grid = drawn.body.subplots(1, 2, sharey=True)
+    left_out, wide = 0, fit is Fit.TWO
+    drawn = sheet(fit.inches, 3.7 if wide else 5.6)
+    grid = drawn.body.subplots(*((1, 2) if wide else (2, 1)), sharey=True)
     for axes, (saving, other, events, name) in zip(grid, _PANELS, strict=True):
         shown = [p for p in points if _fits(p, saving)]
         left_out = max(left_out, len(points) - len(shown))
@@ -88,17 +91,21 @@ def pareto_picture(points: Sequence[Point], baselines: Sequence[Point] = ()) -> 
         _panel(axes, shown, saving, published, _by_kind(baselines, saving))
         if other:
             _bounds(axes, shown, saving, other)
+        name = name if wide else name.replace(", MACs", ",\nMACs")
         axes.set_xlabel(f"{name}\n(logarithmic in what is left)")
         if events:
             _events_axis(axes, shown, saving, events)
     changes = [p[_CHANGE] for p in (*points, *baselines) if math.isfinite(p[_CHANGE])]
     grid[0].set_ylim(min(0, *changes, 0) * 1.6 - 0.3 * _LINEAR, max(0.3, *changes, 0) * 1.6)
-    grid[0].set_ylabel(f"change of perplexity (linear to {_LINEAR:.1%}, then log.)")
+    words = f"change of perplexity\n(linear to {_LINEAR:.1%}, then log.)"
+    for axes in grid[:1] if wide else grid:
+        axes.set_ylabel(" ".join(words.split()) if wide else words)
     named = {kind for saving, *_ in _PANELS for kind in _by_kind(baselines, saving)}
     others = [
         Line2D([], [], **style, label=kind) for kind, style in _BASELINES.items() if kind in named
     ]
-    drawn.body.legend(handles=[*legend(points), *others], loc="outside lower center", ncols=4)
+    handles, columns = [*legend(points), *others], 4 if wide else 2
+    drawn.body.legend(handles=handles, loc="outside lower center", ncols=columns)
     lines = [
         f"{first['model']}, weights {first['weights']}, {first['hw']}, "
         f"{first['attention']} attention counted",

@@ -9,6 +9,7 @@ from pathlib import Path
 from energy.counts.file import to_csv
 from reports.kit.caveats import PUBLISHED_SOURCE
 from reports.kit.files import prepare_directory, write_json, write_text
+from reports.kit.fit import Fit
 from reports.kit.pictures import Pictures, draw
 from reports.quality.baselines_table import baselines_table
 from reports.quality.curves import curves, curves_table
@@ -63,7 +64,9 @@ def write_quality(
     return files
 
 
-def write_sweep(sweep: Sweep, directory: Path, *, pictures: Pictures = Pictures.ALL) -> list[Path]:
+def write_sweep(
+    sweep: Sweep, directory: Path, *, pictures: Pictures = Pictures.ALL, fit: Fit = Fit.TWO
+) -> list[Path]:
     """Write `sweep.csv`, `pareto_HW.png` and `.svg` for each hardware, and the sources.
 
     They are those of the prices and of the published point in the pictures.
@@ -75,7 +78,7 @@ def write_sweep(sweep: Sweep, directory: Path, *, pictures: Pictures = Pictures.
 
         for hw in filter(sweep.on, sweep.hardware):
             stem = directory / f"pareto_{hw}"
-            drawn = partial(pareto_picture, sweep.on(hw), sweep.baselines_on(hw))
+            drawn = partial(pareto_picture, sweep.on(hw), sweep.baselines_on(hw), fit)
             files += draw(drawn, stem, pictures)
     if sweep.profiles:
         forms = dict.fromkeys(point["form"] for point in sweep.points)

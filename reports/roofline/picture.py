@@ -14,9 +14,10 @@ from matplotlib.ticker import PercentFormatter
 
 from energy.words import energy, percent
 from reports.kit.answers import DIGITS, between
+from reports.kit.fit import Fit
 from reports.kit.palette import GROUP_COLOURS, INK, PAPER, STORED_COLOURS
 from reports.kit.parts import BOUNDS, other_bound
-from reports.kit.style import PAGE_WIDTH, SMALL, beside, sheet, spread_ticks, styled, titled
+from reports.kit.style import SMALL, beside, sheet, spread_ticks, styled, titled
 from reports.roofline.roofline import Roofline, TokenCost
 
 #: Parts from the bottom upwards: name and colour.
@@ -29,29 +30,34 @@ _PARTS = {
 _SIDES = {"asa": "analog (ASA)", "ssa": "spiking (SSA)"}
 _CROSSING: dict[str, Any] = {"color": INK, "linewidth": 1.0, "linestyle": (0, (1, 1.2))}
 #: Labels of contexts are at least so far apart, as a share of the axis.
-_APART = 0.21
+_APART = {Fit.TWO: 0.21, Fit.ONE: 0.34}
 
 
 @styled({"axes.grid": False})
-def roofline_picture(roofline: Roofline) -> Figure:
+def roofline_picture(roofline: Roofline, fit: Fit = Fit.TWO) -> Figure:
     """Shares of a token's bill against context: analog above spiking, a column for each batch.
 
     Reading weights is shared by the sequences of a batch, the KV cache is not: a dotted line marks
     the context at which it costs as much. Shares are at the bound of the profile; above each panel
     stands what a token costs at the shortest and the longest context, there at both bounds.
     """
-    drawn = sheet(PAGE_WIDTH, 4.1)
-    batches = roofline.batches
-    panels = drawn.body.subplots(len(_SIDES), len(batches), sharex=True, sharey=True, squeeze=False)
-    for row, variant in zip(panels, _SIDES, strict=True):
+    batches, wide = roofline.batches, fit is Fit.TWO
+    rows, columns = (len(_SIDES), len(batches)) if wide else (len(batches), len(_SIDES))
+    drawn = sheet(fit.inches, 4.1 if wide else 0.7 + 1.7 * rows)
+    panels = drawn.body.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    for row, variant in zip(panels if wide else panels.T, _SIDES, strict=True):
         for axes, batch in zip(row, batches, strict=True):
-            _panel(axes, roofline, variant, batch)
-        row[0].set_ylabel(f"{_SIDES[variant]}\nshare of a token's bill")
+            _panel(axes, roofline, variant, batch, fit)
+        if wide:
+            row[0].set_ylabel(f"{_SIDES[variant]}\nshare of a token's bill")
+    for row in [] if wide else panels:
+        row[0].set_ylabel("share of a token's bill")
     panels[0, 0].set_ylim(0, 1)
     panels[0, 0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    words = "context in tokens{}(logarithmic)".format(" " if wide else "\n")
     for axes in panels[-1]:
-        axes.set_xlabel("context in tokens (logarithmic)")
-    drawn.body.legend(handles=_legend(roofline), loc="outside lower center", ncols=3)
+        axes.set_xlabel(words)
+    drawn.body.legend(handles=_legend(roofline), loc="outside lower center", ncols=3 if wide else 1)
     titled(drawn, _answer(roofline), *_about(roofline))
     return drawn.figure
 
@@ -91,7 +97,7 @@ def _saved(roofline: Roofline, batch: int) -> tuple[float, float]:
     return ends[0], ends[1]
 
 
-def _panel(axes: Axes, roofline: Roofline, variant: str, batch: int) -> None:
+def _panel(axes: Axes, roofline: Roofline, variant: str, batch: int, fit: Fit) -> None:
     curve = roofline.curve(variant, batch)
     shown = [cost for cost in curve if _is_regular(cost, curve)]
     axes.set_xscale("log", base=2)
@@ -109,10 +115,12 @@ def _panel(axes: Axes, roofline: Roofline, variant: str, batch: int) -> None:
         _cross(axes, at, contexts[-1])
     axes.set_xlim(1, contexts[-1])
     powers = [4**power for power in range(contexts[-1].bit_length() // 2, 0, -1)]
-    spread_ticks(axes, {x: f"{x:,}" for x in (contexts[-1], 1, *powers)}, _APART)
+    spread_ticks(axes, {x: f"{x:,}" for x in (contexts[-1], 1, *powers)}, _APART[fit])
     first, last = (energy(cost.energy, 3) for cost in (curve[0], curve[-1]))
     beyond = energy(roofline.curve(variant, batch, other_bound(roofline.profile))[-1].energy, 3)
     head = f"batch {batch}: a token {first} to {last}\n({beyond} {other_bound(roofline.profile)})"
+    if fit is Fit.ONE:
+        head = f"{_SIDES[variant]}, batch {batch}:\n" + head.partition(": ")[2]
     axes.set_title(head, fontsize=SMALL)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from energy.table import Column, Table
 from reports.kit.files import write_text
+from reports.kit.fit import Fit
 from reports.kit.pictures import Pictures, draw
 from reports.kit.slugs import slugs
 from reports.roofline.roofline import PARTS, Roofline, TokenCost
@@ -74,7 +75,11 @@ def batch_table(rooflines: Iterable[Roofline]) -> Table[Batched]:
 
 
 def write_rooflines(
-    rooflines: Sequence[Roofline], out: Path, *, pictures: Pictures = Pictures.ALL
+    rooflines: Sequence[Roofline],
+    out: Path,
+    *,
+    pictures: Pictures = Pictures.ALL,
+    fit: Fit = Fit.TWO,
 ) -> list[Path]:
     """Write `roofline.csv` and a picture of each hardware; nothing where there are none."""
     if not rooflines:
@@ -88,7 +93,8 @@ def write_rooflines(
 
         names = slugs(roofline.profile.name for roofline in rooflines)
         for roofline, slug in zip(rooflines, names, strict=True):
-            files += draw(partial(roofline_picture, roofline), out / f"roofline_{slug}", pictures)
+            drawn = partial(roofline_picture, roofline, fit)
+            files += draw(drawn, out / f"roofline_{slug}", pictures)
             if roofline.over_batch:
                 files += draw(partial(batch_picture, roofline), out / f"batch_{slug}", pictures)
     return files

@@ -11,7 +11,8 @@ from energy.words import NONE, number, unit_of
 from hwmodels import Op
 from hwmodels.plain import several
 from reports.kit.caveats import OF_TWO_MACHINES, of_random_weights
-from reports.kit.latex_float import Fit, Float, Head, common_unit, in_unit, to_float
+from reports.kit.fit import Fit
+from reports.kit.latex_float import Float, Head, common_unit, in_unit, to_float
 from reports.kit.parts import BLOCKS, BOUNDS, COMPUTE_ONLY
 from reports.run.run import Run
 from reports.views.headline import Headline

@@ -11,9 +11,10 @@ from matplotlib.patches import Patch
 from energy import Estimate, Saving, saving
 from energy.words import energy, energy_unit
 from reports.kit.answers import saved, whole
+from reports.kit.fit import Fit
 from reports.kit.palette import ANALOG, ANALOG_PALE, QUIET, SPIKING, SPIKING_PALE
 from reports.kit.parts import BOUNDS, COMPUTE_ONLY, component_names
-from reports.kit.style import PAGE_WIDTH, beside, headline, lanes, sheet, styled
+from reports.kit.style import beside, headline, lanes, sheet, styled
 
 #: Colours of both sides: fused, and what the unfused bound adds.
 _SIDES = {"analog (ASA)": (ANALOG, ANALOG_PALE), "spiking (SSA)": (SPIKING, SPIKING_PALE)}
@@ -28,34 +29,44 @@ Lane = dict[str, Saving]
 
 
 @styled({"axes.grid.axis": "x"})
-def per_component(asa: Estimate, ssa: Estimate, title: str, subtitle: str) -> Figure:
+def per_component(
+    asa: Estimate, ssa: Estimate, title: str, subtitle: str, fit: Fit = Fit.TWO
+) -> Figure:
     """Energy of each component over all layers and of the model, analog above spiking.
 
     Left MACs and ACs alone, the convention of the literature, right everything that has a price:
     bars are fused, their pale ends what is added unfused. Both panels have one scale. Components
-    that cost next to nothing on both sides are one lane.
+    that cost next to nothing on both sides are one lane. One column has the right panel alone.
     """
     found = _lanes(asa, ssa)
-    drawn = sheet(PAGE_WIDTH, 0.95 + 0.29 * len(found))
-    panels = drawn.body.subplots(1, 2, sharey=True, sharex=True, width_ratios=(1, 1.25))
+    drawn = sheet(fit.inches, 0.95 + 0.29 * len(found))
+    wide = fit is Fit.TWO
+    shown = {"MACs and ACs alone": (COMPUTE_ONLY,)} if wide else {}
+    shown |= {"all that has a price: fused (unfused)": BOUNDS}
+    ratios = (1, 1.25)[-len(shown) :]
+    panels = drawn.body.subplots(
+        1, len(shown), sharey=True, sharex=True, squeeze=False, width_ratios=ratios
+    )[0]
     ends = [
         pj for lane in found.values() for part in lane.values() for pj in (part.asa_pj, part.ssa_pj)
     ]
     largest = max((pj for pj in ends if pj is not None), default=0.0)
     scale, unit = energy_unit(largest)
-    for axes, accountings in zip(panels, ((COMPUTE_ONLY,), BOUNDS), strict=True):
+    for axes, (heading, accountings) in zip(panels, shown.items(), strict=True):
         for place, lane in enumerate(found.values()):
-            _pair(axes, place, [lane[accounting] for accounting in accountings], scale)
-        axes.set_xlabel(f"energy ({unit})")
+            _pair(axes, place, [lane[accounting] for accounting in accountings], scale, fit)
+        if wide:
+            axes.set_title(heading)
+            axes.set_xlabel(f"energy ({unit})")
+        else:
+            axes.set_xlabel(f"energy ({unit}) of " + heading.replace(": ", ":\n"))
         axes.axhline(len(found) - 1.5, color=QUIET, linewidth=0.6)
-    lanes(panels[0], list(found))
-    panels[0].set_title("MACs and ACs alone")
-    panels[1].set_title("all that has a price: fused (unfused)")
-    panels[0].set_xlim(0, 1.5 * largest / scale if largest else 1)
+    lanes(panels[0], list(found), fit)
+    panels[0].set_xlim(0, (1.5 if wide else 1.8) * largest / scale if largest else 1)
     handles: list[Any] = []
     for name, (colour, pale) in _SIDES.items():
         handles += [Patch(color=colour, label=name), Patch(color=pale, label="added if unfused")]
-    drawn.body.legend(handles=handles, loc="outside lower center", ncols=4)
+    drawn.body.legend(handles=handles, loc="outside lower center", ncols=4 if wide else 2)
     headline(drawn, _answer(asa, ssa, found), title, subtitle, asa, ssa)
     return drawn.figure
 
@@ -92,7 +103,7 @@ def _lanes(asa: Estimate, ssa: Estimate) -> dict[str, Lane]:
     return {**found, "whole model": model}
 
 
-def _pair(axes: Axes, place: int, parts: list[Saving], scale: float) -> None:
+def _pair(axes: Axes, place: int, parts: list[Saving], scale: float, fit: Fit) -> None:
     """Both sides of a component, and in words what it saves."""
     sides = ([part.asa_pj for part in parts], [part.ssa_pj for part in parts])
     reach = 0.0
@@ -109,7 +120,8 @@ def _pair(axes: Axes, place: int, parts: list[Saving], scale: float) -> None:
     said = [_said(part) for part in parts]
     if said[0] or said[-1]:
         short = said[-1].removeprefix("saves ")
-        words = said[0] if said[0] == said[-1] else f"{said[0]} ({short})"
+        space = " " if fit is Fit.TWO else "\n"
+        words = said[0] if said[0] == said[-1] else f"{said[0]}{space}({short})"
         beside(axes, words, (reach, place), (4, 0))
 
 

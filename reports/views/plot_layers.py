@@ -16,10 +16,10 @@ from energy.words import change, energy, energy_unit, percent
 from hwmodels import Op
 from reports.kit.answers import DIGITS, between, saved
 from reports.kit.closeness import Closeness
+from reports.kit.fit import Fit
 from reports.kit.palette import ANALOG, GROUP_COLOURS, INK, SPIKING
 from reports.kit.parts import BOUNDS, GROUP_NAMES, layer_axis, other_bound
 from reports.kit.style import (
-    PAGE_WIDTH,
     SMALL,
     UNPRICED_HATCH,
     bars,
@@ -43,7 +43,12 @@ _WIDTH = 0.78
 
 @styled()
 def per_layer(
-    asa: Estimate, ssa: Estimate, title: str, subtitle: str, quality: Closeness | None = None
+    asa: Estimate,
+    ssa: Estimate,
+    title: str,
+    subtitle: str,
+    quality: Closeness | None = None,
+    fit: Fit = Fit.TWO,
 ) -> Figure:
     """Energy of the whole model, and of each transformer layer: analog above spiking.
 
@@ -57,16 +62,16 @@ def per_layer(
     scopes: dict[str, Depths | None] = {"whole model": None}
     if None in depths and layers:
         scopes["outside layers"] = [None]
-    drawn = sheet(PAGE_WIDTH, (4.1 if layers else 1.1) + 0.36 * len(scopes))
+    drawn = sheet(fit.inches, (4.1 if layers else 1.1) + 0.36 * len(scopes))
     heights = [0.12 + 0.36 * len(scopes), *([1.25, 1.25] if layers else [])]
     panels = drawn.body.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
-    used = _totals(panels[0], sides, scopes)
+    used = _totals(panels[0], sides, scopes, fit)
     if layers:
-        used |= _layers([*panels[1:]], sides, layers)
+        used |= _layers([*panels[1:]], sides, layers, fit)
         panels[-1].set_xlabel(layer_axis(asa.counts.phase))
     outlined = bool(layers) and not _lacking(asa, layers)
     handles = _legend(used, other_bound(asa.profile), outlined=outlined)
-    drawn.body.legend(handles=handles, loc="outside lower center", ncols=4)
+    drawn.body.legend(handles=handles, loc="outside lower center", ncols=4 if fit is Fit.TWO else 2)
     headline(drawn, _answer(asa, ssa, layers, quality), title, subtitle, asa, ssa)
     return drawn.figure
 
@@ -93,7 +98,7 @@ def _answer(asa: Estimate, ssa: Estimate, layers: Sequence[int], quality: Closen
 
 
 def _totals(
-    axes: Axes, sides: tuple[Estimate, Estimate], scopes: dict[str, Depths | None]
+    axes: Axes, sides: tuple[Estimate, Estimate], scopes: dict[str, Depths | None], fit: Fit
 ) -> set[str]:
     """A bar for each side of each scope on one scale; the groups that are visible."""
     own, other = str(sides[0].profile.fusion), other_bound(sides[0].profile)
@@ -101,11 +106,13 @@ def _totals(
     bills = [side for both in ends.values() for side in both]
     largest = max(_sum(side, at) for at in scopes.values() for side in bills)
     scale, unit = energy_unit(largest)
-    used, names = set[str](), list[str]()
+    used, names, wide = set[str](), list[str](), fit is Fit.TWO
     for scope, depths in scopes.items():
-        for (name, _), here, there in zip(_SIDES, ends[own], ends[other], strict=True):
+        for (name, _), short, here, there in zip(
+            _SIDES, ("ASA", "SSA"), ends[own], ends[other], strict=True
+        ):
             lane, left = len(names), 0.0
-            names.append(f"{scope}, {name}")
+            names.append(f"{scope}, {name if wide else short}")
             lacking = _lacking(here, depths)
             for group, colour in GROUP_COLOURS.items():
                 width = sum(_by_depth(here, depths, group)) / scale
@@ -115,21 +122,25 @@ def _totals(
                 used |= {group} if width else set()
             end = _sum(there, depths) / scale
             axes.plot([end, end], [lane - 0.42, lane + 0.42], solid_capstyle="butt", **_OTHER)
-            words = f"{energy(left * scale, 3)} {own}, {energy(end * scale, 3)} {other}"
+            here_pj, there_pj = energy(left * scale, 3), energy(end * scale, 3)
+            words = f"{here_pj} {own}, {there_pj} {other}" if wide else f"{here_pj} ({there_pj})"
             if lacking:
-                words = f"{' and '.join(lacking)} unpriced: no sum"
+                words = f"{' and '.join(lacking)} unpriced: no sum" if wide else "no sum"
             beside(axes, words, (max(left, end), lane), (4, 0))
-    lanes(axes, names)
+    lanes(axes, names, fit)
     for place, label in enumerate(axes.get_yticklabels()):
         label.set_color(_ink(place % 2))
-    axes.set_xlim(0, 1.42 * largest / scale if largest else 1)
+    axes.set_xlim(0, (1.42 if wide else 1.7) * largest / scale if largest else 1)
     axes.grid(axis="x", visible=True)
-    axes.set_xlabel(f"energy ({unit})")
+    axes.set_xlabel(f"energy ({unit})" if wide else f"energy ({unit}): {own} ({other})")
     return used
 
 
 def _layers(
-    panels: Sequence[Axes], sides: tuple[Estimate, Estimate], layers: Sequence[int]
+    panels: Sequence[Axes],
+    sides: tuple[Estimate, Estimate],
+    layers: Sequence[int],
+    fit: Fit,
 ) -> set[str]:
     """A panel for each side, of which both have one scale; the groups that are visible."""
     other = other_bound(sides[0].profile)
@@ -158,12 +169,13 @@ def _layers(
             axes.stairs([x / scale for x in sums[0]], edges, baseline=None, **_OUTLINE)
         title = f"{name}, each layer"
         if lacking:
-            title += f" ({' and '.join(lacking)} unpriced: no sum)"
+            title += "\n" if fit is Fit.ONE else " "
+            title += f"({' and '.join(lacking)} unpriced: no sum)"
         axes.set_title(title, color=_ink(number), fontsize=SMALL + 1)
         axes.set_xlim(-0.6, len(layers) - 0.4)
         axes.set_ylim(0, 1.1 * largest / scale if largest else 1)
         axes.set_ylabel(f"energy ({unit})")
-        layer_ticks(axes, layers)
+        layer_ticks(axes, layers, fit)
         axes.tick_params(axis="x", labelbottom=bool(number))
     return used
 

@@ -14,11 +14,10 @@ from energy import Estimate, saving
 from energy.bill.both import dataflow_of
 from energy.words import energy
 from reports.kit.answers import between
+from reports.kit.fit import Fit
 from reports.kit.palette import GROUP_COLOURS, INK, MUTED, PAPER, SPIKING, STATIC
 from reports.kit.parts import BOUNDS, other_bound
 from reports.kit.style import (
-    COLUMN_WIDTH,
-    PAGE_WIDTH,
     SMALL,
     beside,
     headline,
@@ -46,7 +45,7 @@ _EDGES, _WIDTH = (0.06, 1.06), 0.26
 
 
 @styled()
-def per_phase(bills: Sequence[PhaseBill], title: str, subtitle: str) -> Figure:
+def per_phase(bills: Sequence[PhaseBill], title: str, subtitle: str, fit: Fit = Fit.TWO) -> Figure:
     """The bill of a token of each phase, analog beside spiking, stacked by its lines.
 
     All panels have one scale: shares of the bill of the analog model in that phase (of the spiking
@@ -58,14 +57,15 @@ def per_phase(bills: Sequence[PhaseBill], title: str, subtitle: str) -> Figure:
     """
     shown = [bill for bill in bills if bill.phase != "request"]
     sides = [side for bill in shown for side in (bill.asa, bill.ssa)]
-    width = COLUMN_WIDTH if len(shown) == 1 else PAGE_WIDTH
-    drawn = sheet(width, 3.1)
-    panels = drawn.body.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+    across = min(len(shown), 1 if fit is Fit.ONE else 2)
+    drawn = sheet((Fit.ONE, Fit.TWO)[across - 1].inches, 3.1 * -(-len(shown) // across))
+    panels = drawn.body.subplots(-(-len(shown) // across), across, sharey=True, squeeze=False).flat
     top = 1.2 * max([1.0, *(end for bill in shown for end in _heights(bill))])
     panels[0].set_ylim(0, top)
     for axes, bill in zip(panels, shown, strict=True):
         _panel(axes, bill, top)
-    panels[0].set_ylabel("share of the analog bill per token")
+    for axes in panels[::across]:
+        axes.set_ylabel("share of the analog bill per token")
     panels[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     first, last = bills[0], bills[-1]
     batch, flow = first.asa.counts.batch, dataflow_of(first.asa, first.ssa)

@@ -30,6 +30,11 @@ def test_every_picture_is_shown(make_run: Callable[..., Run], name: str) -> None
     assert run.title in body.get_suptitle().replace("\n", " ")
 
 
+@pytest.mark.parametrize("name", ["layers", "components", "phases", "spike_rates"])
+def test_a_picture_is_had_for_one_column(make_run: Callable[..., Run], name: str) -> None:
+    assert make_run("45nm").plot(name, fit="one").figure.get_figwidth() == 3.4  # inches
+
+
 def test_a_picture_is_saved_under_the_name_it_is_given(run: Run, tmp_path: Path) -> None:
     picture = run.plot("components", hw="loihi")
     assert "Loihi" in picture.figure.subfigs[0].get_suptitle()
@@ -42,6 +47,8 @@ def test_a_picture_is_saved_under_the_name_it_is_given(run: Run, tmp_path: Path)
     [
         (lambda run: run.plot("tornado"), "picture 'tornado' is not known; known are layers, "),
         (lambda run: run.plot(hw="7nm"), "hardware '7nm' is not known; known are 45nm, loihi"),
+        (lambda run: run.plot(fit="three"), "`fit` must be one of one, two, and not 'three'"),
+        (lambda run: run.plot("sensitivity", fit="one"), "draw it with fit='two'"),
         (lambda run: run.to_frame("all"), "table 'all' is not known; known are savings, layers"),
     ],
 )

@@ -16,6 +16,7 @@ import nir
 import numpy as np
 import pytest
 from flags import COMMANDS, EVERYWHERE, Flags
+from matplotlib.figure import Figure
 
 from neurt.cli import main
 from neurt.verbs.commands import parser
@@ -79,6 +80,7 @@ class Ran(NamedTuple):
     words: str
     error: str
     card: str
+    widths: dict[str, str]
 
 
 Run = Callable[[str, Flags], Ran]
@@ -97,7 +99,7 @@ def run(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
         target = out / "found.csv" if words[0] == "check" else out
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(said), redirect_stderr(error):
             patch.chdir(place)
-            patch.setattr("reports.kit.style.save", lambda _, path: path.write_text("", "utf-8"))
+            patch.setattr("reports.kit.style.save", save_width)
             status = main([*words, "--out", str(target)])
         files = {str(path.relative_to(out)): path for path in out.rglob("*") if path.is_file()}
         tables = {
@@ -108,9 +110,14 @@ def run(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
         shown = said.getvalue().replace(str(out), "OUT")
         shown += "".join(x.read_text(encoding="utf-8") for x in out.rglob("*.tex"))
         card = files["card.md"].read_text(encoding="utf-8") if "card.md" in files else ""
-        return Ran(status, tables, {*files}, shown, error.getvalue(), card)
+        drawn = {name: x.read_text("utf-8") for name, x in files.items() if x.suffix == ".png"}
+        return Ran(status, tables, {*files}, shown, error.getvalue(), card, drawn)
 
     return lambda command, flags: call(command, tuple(flags.items()))
+
+
+def save_width(figure: Figure, path: Path) -> None:
+    path.write_text(f"{figure.get_figwidth()} inches", "utf-8")
 
 
 def numbers(text: str) -> list[list[str]]:

@@ -11,7 +11,7 @@ from energy.compare.energy_range import energy_range
 from hwmodels import Op, load_profiles
 from reports.count.latex import count_latex
 from reports.count.run import CountRun, part_pj
-from reports.kit.latex_float import Fit
+from reports.kit.fit import Fit
 
 ROWS = (
     LayerCount("qkv", "Linear", Label("attention", "qkv", 0), 1, Tally({Op.MAC: 12e6}, 12e6)),

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from latex import caption_of, lines_of
 
 from energy.table import Column, Table
-from reports.kit.latex_float import Fit, Float, Head, common_unit, significant, to_float
+from reports.kit.fit import Fit
+from reports.kit.latex_float import Float, Head, common_unit, significant, to_float
 
 
 class Row(NamedTuple):

@@ -245,6 +245,14 @@ def test_a_title_is_wrapped_between_words_to_the_width_of_the_picture() -> None:
     assert drawn.figure.get_figheight() == pytest.approx(2 + more)
 
 
+def test_a_number_stays_beside_its_unit() -> None:
+    drawn = sheet(3.4, 2)
+    titled(drawn, "The spiking model of MACs and ACs saves 35.2 % of the energy")
+    # 38 characters of 8.5 points in bold fill the line, which would end between 35.2 and %.
+    assert [line for line in drawn.figure.get_suptitle().split("\n") if line.startswith("%")] == []
+    assert "35.2 %" in drawn.figure.get_suptitle()
+
+
 @pytest.mark.parametrize(
     ("name", "said"), [("sram", "SRAM"), ("on_chip_sram", "on chip SRAM"), ("srams", "srams")]
 )
