@@ -207,7 +207,9 @@ def lanes(axes: Axes, names: Sequence[str], fit: Fit = Fit.TWO) -> None:
 def name_lanes(axes: Axes, places: Sequence[int], names: Sequence[str], fit: Fit) -> None:
     """Names at the left, smaller and in lines of so many characters where room is scarce."""
     if fit is Fit.ONE:
-        names = [fill(name, _NAME, break_long_words=False) for name in names]
+        names = [
+            fill(name, _NAME, break_long_words=False, break_on_hyphens=False) for name in names
+        ]
     axes.set_yticks(places, names, fontsize=7 if fit is Fit.ONE else None, linespacing=1.0)
 
 
