@@ -72,16 +72,16 @@ def breakeven_picture(case: Case, fit: Fit = Fit.TWO) -> Figure:
                 _layer(axes, line, measured=case.measured)
         lowest = min([lowest, *(float(y) for line in axes.lines for y in line.get_ydata())])
     panels[0].set_ylim(max(_LEAST, 1.1 * lowest - 0.15), _MOST)
-    words = "saving, 1 − SSA / ASA (below 0 it costs more)"
-    panels[0 if wide else across // 2].set_ylabel(words)
+    middle = 0 if wide else across // 2
+    panels[middle].set_ylabel("saving, 1 − SSA / ASA (below 0 it costs more)")
     handles = _legend(drawn, layers)
     columns = math.ceil(len(handles) / 3) if wide else 2
-    look: dict[str, Any] = {"ncols": columns}
+    letters: dict[str, Any] = {"ncols": columns}
     if not wide:
-        look |= {"fontsize": SMALL, "handlelength": 1.6, "columnspacing": 1.0}
+        letters |= {"fontsize": SMALL, "handlelength": 1.6, "columnspacing": 1.0}
         for axes in panels[:-1]:
             axes.set_xlabel("")
-    drawn_on.body.legend(handles=handles, loc="outside lower center", **look)
+    drawn_on.body.legend(handles=handles, loc="outside lower center", **letters)
     counts = case.ssa.counts
     tokens = f"{several(counts.tokens, 'token')}, " if counts.tokens else ""
     subtitle = f"{counts.phase}, {tokens}{counts.attention} attention, dataflow {case.asa.dataflow}"

@@ -41,7 +41,7 @@ def per_component(
     found = _lanes(asa, ssa)
     drawn = sheet(fit.inches, 0.95 + 0.29 * len(found))
     wide = fit is Fit.TWO
-    shown = {"MACs and ACs alone": (COMPUTE_ONLY,)} if wide else {}
+    shown: dict[str, tuple[str, ...]] = {"MACs and ACs alone": (COMPUTE_ONLY,)} if wide else {}
     shown |= {"all that has a price: fused (unfused)": BOUNDS}
     ratios = (1, 1.25)[-len(shown) :]
     panels = drawn.body.subplots(
