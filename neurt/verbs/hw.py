@@ -93,7 +93,7 @@ def _new_from_table(
     request: NewRequest, path: Path, extends: str | None, console: Console
 ) -> object:
     """Write the profile that a table of costs makes, and say what became of each row."""
-    from hwmodels import Op
+    from hwmodels import Op, load_profile
     from hwmodels.catalog import parse_profile
     from hwmodels.usage import unpriced
     from reports.hardware.costs import read_costs
@@ -105,11 +105,12 @@ def _new_from_table(
     if path.exists() and request.from_.exists() and path.samefile(request.from_):
         raise OutputError(f"'{path}' is the table of costs itself; choose another --out")
     costs = read_costs(request.from_, request.accesses)
-    text = costs_text(costs, Frame(request.name, extends, request.precision))
+    base = None if request.extends is None else load_profile(request.extends)
+    text = costs_text(costs, Frame(request.name, extends, base, request.precision))
     profile = parse_profile(text, path)
     files, table, said = _written(text, path), costs_table(costs), Notes(console)
     print_table(table, console)
-    for sentence in notes(costs):
+    for sentence in notes(costs, base):
         said(sentence.rstrip("."))
     if missing := unpriced(profile):
         said(f"Without a price, so in no sum: {', '.join(missing)}")

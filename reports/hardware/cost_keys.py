@@ -21,7 +21,10 @@ _OPERATIONS: tuple[tuple[str, tuple[Op, ...]], ...] = (
     (r"sqrt|square.?root", (Op.SQRT,)),
 )
 _OFF_CHIP = re.compile(r"dram|hbm|ddr|off.?chip|main.?mem")
-_MEMORY = re.compile(r"ram|buffer|cache|glb|storage|spad|scratch|reg.?file|regs?\b|register|memory")
+_MEMORY = re.compile(
+    r"ram|buf|cache|glb|storage|spad|scratch|reg.?file|regs?\b|register|memory|mem\d*\b|fifo|flash"
+    r"|\b(l[0-4][di]?|llc|gb|ub|spm|[di]?tcm)\d*\b"
+)
 _READ = re.compile(r"read|load|fetch")
 _WRITE = re.compile(r"write|update|store|fill")
 _ACCESS = re.compile(r"access")  # a read or a write, at one price
@@ -42,7 +45,16 @@ def level_of(component: str) -> str:
     return re.sub(r"\W+", "_", last).strip("_").casefold() or "memory"
 
 
-def keys_of(component: str, about: str, action: str) -> tuple[str, ...]:
+def is_access(action: str) -> bool:
+    """Whether an action reads or writes something, as those of memories do."""
+    action = action.casefold()
+    words = (_READ, _WRITE, _ACCESS)
+    return not _IDLE.search(action) and any(word.search(action) for word in words)
+
+
+def keys_of(
+    component: str, about: str, action: str, *, named: bool = False, sized: bool = False
+) -> tuple[str, ...]:
     """The constants that an action prices, such as `prices.mac`, `memory.glb.read`; maybe none.
 
     A shifter prices none by itself, and is `SHIFT`.
@@ -51,18 +63,22 @@ def keys_of(component: str, about: str, action: str) -> tuple[str, ...]:
         component: Its name in the table, maybe a path.
         about: Class and name in small letters.
         action: Its name.
+        named: Whether somebody says that it is a memory.
+        sized: Whether an access has a number of bits and the component a capacity, which is a
+            memory where the words are those of no operation.
     """
     action = action.casefold()
     if _IDLE.search(action):
         return ()
-    if is_off_chip(about) or _MEMORY.search(about):
+    found = next((ops for word, ops in _OPERATIONS if re.search(word, about)), ())
+    named = (named or (sized and not found)) and is_access(action)
+    if named or is_off_chip(about) or _MEMORY.search(about):
         level = level_of(component)
         both = _ACCESS.search(action)
         kinds = (("read", _READ), ("write", _WRITE))
         return tuple(
             f"memory.{level}.{kind}" for kind, word in kinds if both or word.search(action)
         )
-    found = next((ops for word, ops in _OPERATIONS if re.search(word, about)), ())
     if not found and "shift" in about:
         return (SHIFT,)
     return tuple(f"prices.{op}" for op in found)

@@ -12,7 +12,7 @@ from hwmodels.each import EACH, energy_of
 from hwmodels.errors import UserError, did_you_mean
 from hwmodels.plain import quoted
 from hwmodels.units import DATA, ENERGY_PER_BYTE
-from reports.hardware.cost_keys import SHIFT, is_off_chip, keys_of, level_of
+from reports.hardware.cost_keys import SHIFT, is_access, is_off_chip, keys_of, level_of
 from reports.hardware.cost_levels import NOTHING, Access, check_levels, whole_levels, with_access
 from reports.hardware.cost_rows import DERIVED, Costs, Row
 from reports.hardware.ert import SUFFIXES, read_ert
@@ -32,6 +32,12 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 #: Makes the error of a line.
 Fault = Callable[[int, str], UserError]
+
+#: Why what is read or written has no price.
+NO_MEMORY = (
+    "not known as a memory: give --bits {0}=64 and --capacity {0}=1MiB, or, in a CSV, a class such "
+    "as SRAM or a key"
+)
 
 _NEEDED = ("component", "action", "energy")
 _MEMORY_KEY = re.compile(r"memory\.(\w+)\.(read|write)")
@@ -57,7 +63,7 @@ def read_costs(path: Path, about: Mapping[str, Access] = NOTHING) -> Costs:
         rows: list[Row] = []
         for line, cells in sheet.rows:
             named = dict(zip(sheet.header, map(str.strip, cells), strict=True))
-            rows += _rows(sheet.fault, line, with_access(named, about), path.name)
+            rows += _rows(sheet.fault, line, named, about, path.name)
     check_levels(path, (row.component for row in rows), about)
     return _gathered(path, rows)
 
@@ -73,7 +79,7 @@ def _of_ert(path: Path, about: Mapping[str, Access]) -> Costs:
     for entry, _ in actions:
         cells = {"component": entry.component, "action": entry.action}
         cells["energy"] = f"{entry.energy:.12g}"
-        rows += _rows(fault, entry.line, with_access(cells, about), path.name, partial=True)
+        rows += _rows(fault, entry.line, cells, about, path.name, partial=True)
     check_levels(path, (row.component for row in rows), about)
     chosen = tuple(action.note for action in actions if action.note)
     return _gathered(path, whole_levels(rows))._replace(chosen=chosen)
@@ -94,12 +100,19 @@ def _check_columns(sheet: Sheet) -> None:
 
 
 def _rows(
-    fault: Fault, line: int, cells: Mapping[str, str], file: str, *, partial: bool = False
+    fault: Fault,
+    line: int,
+    cells: Mapping[str, str],
+    given: Mapping[str, Access],
+    file: str,
+    *,
+    partial: bool = False,
 ) -> list[Row]:
     """What a line prices: nothing, one thing, or, where it is an addition, two.
 
     A memory whose accesses have no bits is an error; of a `partial` table it has no price.
     """
+    cells = with_access(cells, given)
     component, action, number = (cells[name] for name in _NEEDED)
     for name in _NEEDED:
         if not cells[name]:
@@ -107,15 +120,17 @@ def _rows(
     evidence = cells.get("evidence") or Evidence.UNVERIFIED.value
     if evidence not in list(Evidence):
         raise fault(line, f", evidence {quoted(evidence)} is none of {', '.join(Evidence)}")
-    about = f"{cells.get('class', '')} {level_of(component)}".casefold().replace("_", " ")
-    keys = keys_of(component, about, action)
+    level = level_of(component)
+    about = f"{cells.get('class', '')} {level}".casefold().replace("_", " ")
+    sized = bool(cells.get("bits") and cells.get("capacity"))
+    keys = keys_of(component, about, action, named=level in given, sized=sized)
     if key := cells.get("key"):
         keys = (_checked_key(fault, line, key),)
     unit = cells.get("unit") or ("" if number[-1].isalpha() else "pJ")  # as ERTs of Accelergy are
     size: int | None = None
-    why = ""
+    why = "" if keys or not is_access(action) else NO_MEMORY.format(level)
     if partial and keys and keys[0].startswith("memory.") and not cells.get("bits"):
-        keys, why = (), f"an access of how many bits? Give --bits {level_of(component)}=64"
+        keys, why = (), f"an access of how many bits? Give --bits {level}=64"
     try:
         if text := cells.get("capacity"):
             size = int(DATA.read(text if text[-1].isalpha() else f"{text} bytes"))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from energy.table import Column, Table, at
-from hwmodels import Buffer, Evidence, Op, ProfileError
+from hwmodels import Buffer, Evidence, HardwareProfile, Op, ProfileError
 from hwmodels.template_text import SCHEMA_FILE
 from reports.hardware.cost_rows import Costs, Row
 
@@ -21,6 +21,7 @@ class Frame(NamedTuple):
 
     name: str  #: what to type after --hw
     extends: str | None = None  #: the profile that all else is from
+    base: HardwareProfile | None = None  #: that profile
     precision: str | None = None  #: the number format of the arithmetic, where it extends none
 
     @property
@@ -55,8 +56,13 @@ def costs_table(costs: Costs) -> Table[Row]:
     return Table(COLUMNS, sorted(rows, key=lambda row: row.line))
 
 
-def notes(costs: Costs) -> Iterator[str]:
-    """What somebody must know who uses the profile, a sentence each."""
+def notes(costs: Costs, base: HardwareProfile | None = None) -> Iterator[str]:
+    """What somebody must know who uses the profile, a sentence each.
+
+    Args:
+        costs: A table of costs.
+        base: The profile that all else is from, if any.
+    """
     yield from _assumptions(costs)
     yield from costs.chosen
     for row in costs.left_out:
@@ -68,13 +74,28 @@ def notes(costs: Costs) -> Iterator[str]:
             "capacity (or --capacity), or a table [delivery] if it is the buffer beside the adders."
         )
     if Op.SHIFT_AC not in costs.prices:
-        yield (
-            "No row prices shift_ac, the event of the default conversion; give one the key "
-            "prices.shift_ac, plan with --code signed_if, or take what is missing from a profile "
-            "with --extends."
-        )
+        yield _event(costs, base)
     if Op.MAC not in costs.prices and Op.AC not in costs.prices:
         yield "Neither a multiply-accumulate nor an accumulate has a price in the table."
+
+
+def _event(costs: Costs, base: HardwareProfile | None) -> str:
+    """Where the price of the event of the default conversion is from, if not from a row."""
+    if base is None or not base.is_priced(Op.SHIFT_AC):
+        ways = "" if base else ", or take what is missing from a profile with --extends"
+        return (
+            f"No row{f' and not {base.name}' if base else ''} prices shift_ac, the event of the "
+            "default conversion; give one the key prices.shift_ac, plan with --code "
+            f"signed_if{ways}."
+        )
+    inherited = f"inherited from {base.name}, {base.energy_pj(Op.SHIFT_AC):g} pJ"
+    if Op.AC not in costs.prices:
+        return f"The price of shift_ac, the event of the default conversion, is {inherited}."
+    return (
+        f"The price of shift_ac, the event of the default conversion, is {inherited}, and of "
+        f"another origin than that of ac, {costs.prices[Op.AC].energy}, which is of the table; "
+        "give a row the key prices.shift_ac, or plan with --code signed_if."
+    )
 
 
 def _assumptions(costs: Costs) -> list[str]:
@@ -90,7 +111,7 @@ def costs_text(costs: Costs, frame: Frame) -> str:
 def _head(costs: Costs, frame: Frame) -> Iterator[str]:
     yield f"#:schema ./{SCHEMA_FILE}"
     yield f"# Made of {costs.path.name} by `neurt-energy hw new --from`."
-    for sentence in notes(costs):
+    for sentence in notes(costs, frame.base):
         yield f"# {sentence}"
     if frame.extends is not None:
         yield f"extends = {_quoted(frame.extends)}"

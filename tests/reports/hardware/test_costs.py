@@ -30,6 +30,10 @@ chip.adder,intadder,add,0.05,pJ,,,simulated
 chip.noc,XY_NoC,transfer,0.1,pJ,,,
 """
 
+#: What memories on a chip are called.
+NAMES = ["L1", "L2", "L3", "gb", "gbuf", "LLC", "weight_buf", "ibuf", "obuf", "input_buf", "sbuf"]
+NAMES += ["TCM", "UB", "SPM", "fifo", "flash", "onchip_mem"]
+
 Made = Callable[..., tuple[Costs, HardwareProfile]]
 
 
@@ -147,6 +151,46 @@ def test_what_the_table_does_not_say_may_be_that_of_another_profile(made: Made) 
     assert profile.precision == "int8"
     assert profile.prices[Op.AC] == load_profile("45nm-int8").prices[Op.AC]
     assert profile.placement
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_common_names_of_memories_are_memories(made: Made, name: str) -> None:
+    rows = f"chip.{name}[1..4],read,20,pJ,64,4 MiB\nchip.{name}[1..4],write,24,pJ,64,4 MiB\n"
+    table = "name,action,energy,unit,bits,capacity\nDRAM,access,512,pJ,64,\nmac,compute,1,pJ,,\n"
+    costs, profile = made(table + rows)
+    level = profile.memory[name.casefold()]
+    assert (level.read_pj_per_byte, level.write_pj_per_byte) == (2.5, 3)  # 20, 24 x 8 / 64
+    assert set(profile.placement.values()) == {(name.casefold(), "dram")}
+    assert not costs.left_out
+
+
+def test_a_width_and_a_capacity_make_a_memory_of_what_is_read(made: Made) -> None:
+    table = (
+        "name,action,energy,unit,bits,capacity\nmac,compute,1,pJ,,\nneuron,update,0.5,pJ,8,64 KiB\n"
+    )
+    rows = "chip.attic,read,20,pJ,64,{0}\nchip.attic,write,24,pJ,64,{0}\n"
+    rows += "chip.noc,transfer,3,pJ,64,1 KiB\n"
+    costs, profile = made(table + rows.format("4 MiB"))
+    assert profile.memory["attic"].capacity_bytes == 4 << 20
+    assert profile.prices[Op.NEURON_UPDATE].pj == 0.5  # an operation, whatever its row says beside
+    assert [row.called for row in costs.left_out] == ["line 6: chip.noc, transfer"]
+    costs, profile = made(table + rows.format(""))
+    assert profile.memory == {}
+    assert [bool(row.why) for row in costs.left_out] == [True, True, False]
+    assert "attic, read (20 pJ); not known as a memory: give --bits attic=64" in " ".join(
+        notes(costs)
+    )
+
+
+def test_an_inherited_event_is_said_to_be_inherited(made: Made) -> None:
+    base = load_profile("45nm-int8")
+    costs, profile = made(TABLE, extends="45nm-int8")
+    [said] = [sentence for sentence in notes(costs, base) if "shift_ac" in sentence]
+    inherited = f"inherited from 45nm-int8, {profile.prices[Op.SHIFT_AC].pj:g} pJ"
+    assert inherited in said
+    assert "another origin than that of ac, 0.05 pJ" in said  # that of the adder
+    assert "--extends" not in said
+    assert "with --extends" in " ".join(notes(costs))
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,20 @@ def test_accesses_without_bits_have_no_price_and_are_listed(tmp_path: Path) -> N
     assert len(unknown) == 3  # its read, its write and its update
 
 
+def test_what_is_named_beside_the_table_is_a_memory(tmp_path: Path) -> None:
+    odd = ERT.replace("weights_spad", "attic")
+    profile, said = made(tmp_path, odd)
+    assert profile.memory == {}
+    assert "attic, read (1.2 pJ); not known as a memory: give --bits attic=64" in " ".join(said)
+    profile, said = made(tmp_path, odd, dram=Access(64), attic=Access(16, 448))
+    assert profile.memory["attic"].read_pj_per_byte == 0.6  # 1.2 pJ of 16 bits
+    assert profile.placement["weights"] == ("attic", "dram")
+    _, said = made(tmp_path, odd, attic=Access(None, 448))
+    assert "attic, read (1.2 pJ); an access of how many bits? Give --bits attic=64" in " ".join(
+        said
+    )
+
+
 def test_the_command_takes_it_with_what_it_does_not_say(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
