@@ -133,7 +133,7 @@ class Hooks:
             trace = self.traces.setdefault(frame.name, Trace(multi, kind.remembers))
             made = self._watch.made.get(given)
             use = Use(site(2, 1), False) if made is None else Use(made, True)
-            trace.add(tuple(given.shape), use)
+            trace.add(tuple(given.shape), use, self.entered.calls)
             if not multi:
                 self._chain(frame.name, trace, args, out)
         spikes = kind.sends(frame.module)

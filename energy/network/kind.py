@@ -44,9 +44,9 @@ class NeuronKind:
         """What comes out of this module; None for analog values."""
         unit = getattr(module, self.unit, 1.0) if self.unit else 1.0
         if isinstance(unit, Tensor):
-            if unit.numel() != 1 or unit.is_meta:
+            if unit.numel() != 1:
                 return None
-            unit = float(unit)
+            unit = 1.0 if unit.is_meta else float(unit)  # spikes without values, which are refused
         if self.most:
             return Spikes(0, int(attrgetter(self.most)(module)), float(unit))
         return Spikes.of(self.levels, float(unit))

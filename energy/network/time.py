@@ -159,6 +159,7 @@ def _steps(name: str, trace: Trace, passes: int, given: int | None) -> int | Non
     """The steps of one inference; None where nobody can tell."""
     if trace.multi_step:
         return trace.axis(name)
+    trace.each_pass(name)
     each_pass = trace.calls // passes
     passed_on = trace.passed_on
     if passed_on is not None and (passed_on <= each_pass or each_pass == trace.each):

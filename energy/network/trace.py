@@ -25,13 +25,15 @@ class Trace:
     remembers: bool = True  #: whether it keeps its state itself
     calls: int = 0
     shapes: Counter[tuple[int, ...]] = field(default_factory=Counter)  #: of its inputs, by calls
+    passes: Counter[int] = field(default_factory=Counter)  #: its calls in each of the network
     uses: Counter[Use] = field(default_factory=Counter)
     #: calls that were given the state of the one before, by the state that they began with
     chains: Counter[int] = field(default_factory=Counter)
 
-    def add(self, shape: tuple[int, ...], use: Use | None = None) -> None:
-        """Add a call."""
+    def add(self, shape: tuple[int, ...], use: Use | None = None, at: int = 0) -> None:
+        """Add a call, in the pass `at` of the network."""
         self.calls += 1
+        self.passes[at] += 1
         self.shapes[shape] += 1
         if use is not None:
             self.uses[use] += 1
@@ -70,17 +72,28 @@ class Trace:
         Raises:
             NetworkError: If there were more in one call than in another.
         """
-        lengths = {shape[0] for shape in self.shapes if shape}
-        if len(lengths) > 1:
-            listed = " and ".join(map(str, sorted(lengths)))
-            raise NetworkError(
-                f"neurons '{name}' took {listed} time steps in different calls; count passes of "
-                "different time steps apart"
-            )
-        return next(iter(lengths), 1)
+        return _only({shape[0] for shape in self.shapes if shape}, name)
+
+    def each_pass(self, name: str) -> int:
+        """The calls of one that takes a step in each, in a pass of the network.
+
+        Raises:
+            NetworkError: If there were more in one pass than in another.
+        """
+        return _only({*self.passes.values()}, name)
 
     def runs(self, steps: int, *, multi: bool) -> int:
         """How often it ran through all time steps, once for each of its uses."""
         whole = 1 if multi else steps
         each = self.each if self.calls % (whole * self.each) == 0 else 1
         return max(1, self.calls // (whole * each))
+
+
+def _only(lengths: set[int], name: str) -> int:
+    if len(lengths) > 1:
+        listed = " and ".join(map(str, sorted(lengths)))
+        raise NetworkError(
+            f"neurons '{name}' took {listed} time steps in different calls; count passes of "
+            "different time steps apart"
+        )
+    return next(iter(lengths), 1)

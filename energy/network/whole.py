@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import _global_forward_hooks
 from torch.nn.parameter import Parameter
 
 _TORCH, _STEPS = "torch.nn.modules.", "spikingjelly.activation_based.layer."
@@ -43,7 +44,8 @@ class Whole(NamedTuple):
         ):
             return False
         # Hooks of others may change what came out, and modes of others want to see all.
-        if len(module._forward_hooks) > 1 or torch._C._len_torch_dispatch_stack() > 1:
+        hooked = len(module._forward_hooks) > 1 or _global_forward_hooks
+        if hooked or torch._C._len_torch_dispatch_stack() > 1:
             return False
         dimensions = x.dim()
         if self.steps and getattr(module, "step_mode", "s") == "m":

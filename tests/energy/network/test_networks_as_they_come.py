@@ -465,3 +465,18 @@ def test_operations_in_a_loop_over_time_are_one_row_for_all_steps() -> None:
     assert counted.asa.layer("product").tally.ops[Op.MAC] == 144
     assert counted.asa.layer("product.2").tally.ops[Op.MAC] == 144
     assert counted.asa.layer("tanh").tally.ops[Op.EXP] == 36
+
+
+def test_a_hook_on_all_modules_is_seen_as_one_on_a_layer_is() -> None:
+    def doubles(module: nn.Module, _: object, out: Tensor) -> Tensor | None:
+        return 2 * out if isinstance(module, nn.Linear) else None
+
+    net, x = nn.Sequential(nn.Linear(6, 4)), torch.rand(3, 6)
+    ways = (net[0].register_forward_hook, nn.modules.module.register_module_forward_hook)
+    for register in ways:
+        handle = register(doubles)  # type: ignore[operator]
+        try:
+            counts = count_module(net, x)
+        finally:
+            handle.remove()
+        assert counts.total(Op.MUL) == 3 * 4  # each of 4 outputs of 3 samples, doubled

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from energy import count_module
+from energy import NetworkError, count_module
 from hwmodels import Op
 
 snn: Any = pytest.importorskip("snntorch", reason="needs snntorch")
@@ -178,3 +178,9 @@ def test_a_spiking_lstm_has_products_of_spikes_and_of_analog_states() -> None:
     # The hidden state is a membrane potential: 4 gates x 3 x 3 for each of 2 samples.
     assert states.ops[Op.MAC] == STEPS * 2 * 12 * 3
     assert states.ops.get(Op.AC, 0) == 0
+
+
+def test_on_the_meta_device_spikes_have_no_number() -> None:
+    net = nn.Sequential(snn.Leaky(beta=0.9, init_hidden=True), nn.Linear(6, 2)).to("meta")
+    with pytest.raises(NetworkError, match="takes spikes on the meta device"):
+        count_module(net, torch.empty(3, 6, device="meta"), timesteps=1)

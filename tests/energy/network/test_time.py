@@ -167,3 +167,40 @@ def test_one_step_that_nobody_asked_for_is_warned_of() -> None:
     for asked in ways:  # warnings are errors here
         assert count_module(net, X, neurons=OWN, **asked).timesteps == 1
     assert count_module(nn.Linear(6, 2), X).timesteps == 1  # no neurons, no time
+
+
+class Loops(nn.Module):
+    """As many steps as its input has, with neurons that keep their state or hand it on."""
+
+    def __init__(self, lif: nn.Module, *, hands_on: bool) -> None:
+        super().__init__()
+        self.lif, self.hands_on = lif, hands_on
+
+    def forward(self, x: Tensor) -> None:
+        mem = self.lif.init_leaky() if self.hands_on else None  # type: ignore[operator]
+        for step in x:
+            if self.hands_on:
+                _, mem = self.lif(step, mem)
+            else:
+                self.lif(step)
+
+
+@pytest.mark.parametrize(
+    ("net", "how"),
+    [
+        (Loops(snn.Leaky(beta=0.9), hands_on=True), {}),
+        (Loops(snn.Leaky(beta=0.9, init_hidden=True), hands_on=False), {}),
+        (Loops(Fires(), hands_on=False), {"neurons": OWN}),
+    ],
+    ids=["state handed on", "state kept", "no state"],
+)
+@pytest.mark.parametrize("second", [7, 2 * T])
+def test_passes_of_different_steps_are_refused(net: nn.Module, how: Any, second: int) -> None:
+    def run(net: nn.Module) -> None:  # 4 and 7 steps are no 5 in each of two passes
+        net(X.expand(T, -1, -1))
+        net(X.expand(second, -1, -1))
+
+    with pytest.raises(NetworkError, match=f"took 4 and {second} time steps in different calls"):
+        count_module(net, run=run, **how)
+    again = count_module(net, run=lambda net: [net(X.expand(T, -1, -1)) for _ in range(2)], **how)
+    assert (again.timesteps, again.tokens) == (T, 2 * BATCH)
