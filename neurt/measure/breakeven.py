@@ -24,12 +24,11 @@ from neurt.families import Shape, has_conversion, not_converted
 from neurt.loading.source import resolve
 from neurt.measure.conversion import conversion_of
 from neurt.measure.planning import CLOSED_FORM, known_shape
-from neurt.measure.widths import StoredWidths, stored_widths
+from neurt.measure.widths import StoredWidths, recorded_widths, stored_widths
 from neurt.requests.breakeven import BreakEvenRequest
 from neurt.spiking.config import Code, Coded, SpikingConfig
 from neurt.spiking.feeds import coders_of
 from reports.breakeven.case import Case
-from reports.kit.widths import widths_in_words
 from reports.read import read_sides
 
 #: Bills of which a curve is made where rows are gathered: multiples of the events, each so many
@@ -81,9 +80,7 @@ class _Sides(NamedTuple):
 def _case(profile: HardwareProfile, dataflow: Dataflow | None, sides: _Sides, say: Say) -> Case:
     counted = [sides.stored.rows(counts) for counts in (sides.asa, sides.at(0.0), sides.busy)]
     profile = sides.stored.machine(profile)
-    used = sides.stored.used(counted[0], profile)
-    if any(width["from"] == "checkpoint" for width in used.values()):
-        say(f"widths on {profile.name}: {widths_in_words(used)}")
+    sides.stored.tell(counted[0], profile, say)
     asa, silent, busy = (estimate(counts, profile, dataflow=dataflow) for counts in counted)
     between = []
     if busy.dataflow.rules.weights == "touched":  # few events touch many rows: the bill bends
@@ -169,7 +166,10 @@ def _run(request: BreakEvenRequest, say: Say) -> Iterator[_Sides]:
         )
     [asa], [ssa] = analog, spiking
     parts = [*_layers(asa, ssa, by_depth=True), *_blocks(asa, ssa)]
-    title, stored = f"{ssa.model or request.run}, measured", StoredWidths(request.widths)
+    title, stored = (
+        f"{ssa.model or request.run}, measured",
+        recorded_widths(request.run, request.widths),
+    )
     yield _Sides(title, True, asa, partial(with_events, ssa), ssa, parts, stored)
 
 

@@ -10,19 +10,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TypeVar, cast
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from energy.bill.traffic import Bits
 from energy.counts import Counts, LayerCount
 from energy.counts.columns import Columns, whole
+from energy.sheet import Say
 from hwmodels import HardwareProfile, Op
 from hwmodels.machine import Operand
 from hwmodels.pair import Machine, each_side
 from neurt.loading.source import ModelSource
 from neurt.loading.widths import UNSAID, CheckpointWidths, checkpoint_widths
 from reports.kit.caveats import are_random
+from reports.kit.widths import widths_in_words
+from reports.run.record import read_record
 
 AnyMachine = TypeVar("AnyMachine", bound=Machine)
 
@@ -40,6 +44,8 @@ class StoredWidths:
 
     flags: Mapping[Operand, float] = field(default_factory=dict)  #: bits by operand
     checkpoint: CheckpointWidths = UNSAID  #: what the checkpoint says
+    #: bits by operand, by the flags of the run that is read, where no flag is given now
+    earlier: Mapping[Operand, float] = field(default_factory=dict)
 
     def rows(self, counts: Counts) -> Counts:
         """Counts whose rows say the bits of the checkpoint, and none where a flag is given.
@@ -67,7 +73,10 @@ class StoredWidths:
 
     def machine(self, profile: HardwareProfile) -> HardwareProfile:
         """A profile, changed by the flags already, with activations and cache as the checkpoint."""
-        said = {name: bits for name, bits in self._of_machine.items() if bits < profile.own_bits}
+        own = profile.own_bits
+        said = {name: bits for name, bits in self._of_machine.items() if bits < own}
+        # Sums may be wider than the arithmetic.
+        said |= {x: n for x, n in self._earlier.items() if n <= own or x == "accumulators"}
         if not said:
             return profile
         return profile.model_copy(update={"widths": profile.widths.model_copy(update=said)})
@@ -82,6 +91,12 @@ class StoredWidths:
         """Bits that the checkpoint says of a machine, beside the flags."""
         said = {"activations": self.checkpoint.activations, "kv": self.checkpoint.kv}
         return {name: bits for name, bits in said.items() if bits and name not in self.flags}
+
+    @cached_property
+    def _earlier(self) -> dict[str, float]:
+        """Bits by the flags of the run that is read, beside those of now."""
+        said = {name: bits for name, bits in self.earlier.items() if name not in self.flags}
+        return {x: int(n) if x == "accumulators" else n for x, n in said.items()}
 
     def used(self, counts: Counts, profile: HardwareProfile) -> dict[str, dict[str, object]]:
         """Lowest and highest bits of each operand that is read, and who says so, for a record.
@@ -102,9 +117,16 @@ class StoredWidths:
             own = said[said > 0].tolist()
             own += [x for name, x in self._of_machine.items() if name == operand]
             counts_here = min(own, default=profile.own_bits) < profile.own_bits
-            by = "flag" if operand in self.flags else "checkpoint" if counts_here else "profile"
+            flags = {*self.flags, *self.earlier}
+            by = "flag" if operand in flags else "checkpoint" if counts_here else "profile"
             found[operand] = {"bits": [whole(min(wide)), whole(max(wide))], "from": by}
         return found
+
+    def tell(self, counts: Counts, profile: HardwareProfile, say: Say) -> None:
+        """Say the widths of `used` where they are not all those of the profile."""
+        used = self.used(counts, profile)
+        if any(width["from"] != "profile" for width in used.values()):
+            say(f"widths on {profile.name}: {widths_in_words(used)}")
 
 
 def stored_widths(
@@ -119,3 +141,29 @@ def stored_widths(
     if are_random(weights):
         return StoredWidths(flags)
     return StoredWidths(flags, checkpoint_widths(source, weights_known="weights" in flags))
+
+
+def recorded_widths(run: Path, flags: Mapping[Operand, float]) -> StoredWidths:
+    """Widths of a run that is read: by flags, else by its own flags, else those of its checkpoint.
+
+    A table beside no `run.json` says those of its rows alone.
+
+    Args:
+        run: The directory of a run, or a table of counts.
+        flags: Those of now.
+
+    Raises:
+        RunError: If `run.json` cannot be read.
+    """
+    if not run.is_dir():
+        return StoredWidths(flags)
+    settings = read_record(run).settings
+    used: Iterable[Mapping[str, Any]] = settings.get("widths_used", {}).values()
+    said = {
+        operand: min(width["bits"])
+        for machine in used
+        for operand, width in machine.items()
+        if width["from"] == "checkpoint"
+    }
+    checkpoint = CheckpointWidths(activations=said.get("activations"), kv=said.get("kv"))
+    return StoredWidths(flags, checkpoint, settings.get("widths", {}))

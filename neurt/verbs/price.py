@@ -94,16 +94,17 @@ def _bill(
 
 def _machines(request: PriceRequest, console: Console) -> object:
     """Price the analog side on one machine and the spiking side on another."""
-    from neurt.measure.widths import StoredWidths
+    from neurt.measure.widths import recorded_widths
     from reports.read import read_sides
     from reports.views.machines import machines_table, print_machines, write_machines
 
     path, notes = request.out / "machines.csv", Notes(console)
     check_free(request.out, path.name, f"comparison ({path.name})", request.force, [request.counts])
     _check_sources(request)
-    stored = StoredWidths(request.widths)
-    sides = [list(map(stored.rows, side)) for side in read_sides(request.counts, notes)]
-    [pair] = request.machines()
+    read = read_sides(request.counts, notes)
+    stored = recorded_widths(request.counts, request.widths)
+    sides = [list(map(stored.rows, side)) for side in read]
+    [pair] = stored.machines(request.machines())
     machines = sides_of(pair)
     asa, ssa = (
         bill_of(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from energy import bill_of
-from neurt.measure.widths import StoredWidths
+from neurt.measure.widths import recorded_widths
 from neurt.requests.others import SensitivityRequest
 from neurt.verbs.console import Notes, check_free, print_files
 from reports.read import read_sides
@@ -19,11 +19,13 @@ def run(request: SensitivityRequest, console: Console) -> object:
     record = "sensitivity.csv"
     check_free(request.out, record, f"sensitivity ({record})", request.force, [path])
     notes = Notes(console)
-    stored = StoredWidths(request.widths)
-    variants = [list(map(stored.rows, side)) for side in read_sides(request.counts, notes)]
+    read = read_sides(request.counts, notes)
+    stored = recorded_widths(request.counts, request.widths)
+    variants = [list(map(stored.rows, side)) for side in read]
     latency_s = {str(variant): s for variant, s in request.latency_s.items()}
     studies = []
-    for profile in request.profiles():
+    for profile in stored.machines(request.profiles()):
+        stored.tell(variants[0][0], profile, notes)
         analog, spiking = (
             bill_of(
                 phases,
