@@ -25,7 +25,8 @@ from reports.views.times import times
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: Pictures of each hardware.
+#: Formats of pictures, and pictures of each hardware.
+_FORMATS = ("png", "svg", "pdf")
 _DRAWN = ("layers", "components", "phases", "roofline", "batch")
 
 
@@ -43,7 +44,7 @@ def write_report(
     Args:
         run: What to report.
         out: A directory, made if need be; files of the same names are replaced.
-        pictures: The formats of the pictures: `all`, `png`, `svg` or `none`.
+        pictures: The formats of the pictures: `all` (PNG and SVG), `png`, `svg`, `pdf` or `none`.
         fit: How wide they may be: `one` column of a paper, or the width of `two`.
         page: Whether to write `report.html`.
         progress: Told what is being written.
@@ -117,7 +118,7 @@ def views_of(out: Path) -> set[Path]:
     except (OSError, ValueError, KeyError, TypeError):
         return set()  # no run that can be told from files of the user's own
     stems = [f"{kind}_{slug}" for kind in _DRAWN for slug in slugs(hardware)]
-    pictures = {f"{stem}.{x}" for stem in ("spike_rates", *stems) for x in Pictures.ALL.suffixes}
+    pictures = {f"{stem}.{x}" for stem in ("spike_rates", *stems) for x in _FORMATS}
     made = pictures | {"report.html", "roofline.csv", "batch.csv", "steps.csv", "times.csv"}
     made |= {"card.md", "card.json", "table.tex", "sources.bib"}
     return {out / name for name in made}

@@ -185,7 +185,7 @@ class Pictured(Request):
     group: ClassVar[str] = "output"
 
     pictures: Annotated[Pictures, Field(exclude=True)] = Pictures.ALL
-    """formats of the pictures"""
+    """formats of the pictures; all is PNG and SVG"""
 
 
 class Fitted(Pictured):

@@ -20,7 +20,8 @@ class Pictures(StrEnum):
     NONE = "none"
     PNG = "png"
     SVG = "svg"
-    ALL = "all"
+    PDF = "pdf"  #: for LaTeX
+    ALL = "all"  #: PNG and SVG, which pages and screens show
 
     @property
     def suffixes(self) -> tuple[str, ...]:

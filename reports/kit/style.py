@@ -62,6 +62,7 @@ STYLE: Any = {
     "hatch.linewidth": 0.5,
     "svg.hashsalt": "neurt-energy",
     "svg.fonttype": "none",
+    "pdf.fonttype": 42,  # TrueType: publishers refuse the Type 3 of matplotlib
     "figure.dpi": 100,
     "figure.autolayout": False,
     "figure.constrained_layout.use": False,
@@ -91,7 +92,8 @@ def styled(changes: Mapping[str, Any] | None = None) -> Iterator[None]:
 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure; the suffix decides the format. The same figure gives the same bytes."""
-    metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
+    dated = {".svg": "Date", ".pdf": "CreationDate"}
+    metadata = {dated.get(path.suffix, "Software"): None}
     with styled():
         dress(figure)
         if engine := figure.get_layout_engine():  # laid out once for all of its files

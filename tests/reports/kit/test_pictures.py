@@ -20,7 +20,12 @@ def plotted() -> Figure:
 
 @pytest.mark.parametrize(
     ("pictures", "names"),
-    [("png", ["a.v2.png"]), ("svg", ["a.v2.svg"]), ("all", ["a.v2.png", "a.v2.svg"])],
+    [
+        ("png", ["a.v2.png"]),
+        ("svg", ["a.v2.svg"]),
+        ("pdf", ["a.v2.pdf"]),
+        ("all", ["a.v2.png", "a.v2.svg"]),
+    ],
 )
 def test_a_figure_is_written_in_each_format(
     tmp_path: Path, pictures: str, names: list[str]
@@ -30,6 +35,13 @@ def test_a_figure_is_written_in_each_format(
     for path in files:
         if path.suffix == ".png":
             assert imread(path).shape[:2] == (400, 600)  # 2 x 3 inches at 200 dots
+        elif path.suffix == ".pdf":
+            # 3 x 2 inches of 72 points; no date, so that the same figure gives the same bytes.
+            text = path.read_bytes()
+            assert b"/MediaBox [ 0 0 216 144 ]" in text
+            assert b"CreationDate" not in text
+            assert b"/CIDFontType2" in text  # TrueType
+            assert b"/Type3" not in text
         else:
             assert ElementTree.parse(path).getroot().tag.endswith("svg")
 
