@@ -90,7 +90,7 @@ def to_float(table: Table[Any], about: Float, fit: Fit = Fit.ONE) -> str:
         *comments(about.notes),
         r"% Needs \usepackage{booktabs} and \usepackage{siunitx}.",
         f"\\begin{{table{star}}}[t]",
-        r"\centering",
+        r"\centering\setlength{\belowcaptionskip}{6pt}",  # article has none above a table
         f"\\caption{{{_breakable(caption)}}}",
         f"\\label{{tab:{label}}}",
         r"\footnotesize\setlength{\tabcolsep}{3pt}",

@@ -38,7 +38,7 @@ def test_a_table_is_a_float_with_aligned_numbers() -> None:
         made(Row("45nm", "a_b", "-1.5"), Row("45nm", "c", "12.25"), Row("45nm", "d", "unpriced"))
         == r"""% Needs \usepackage{booktabs} and \usepackage{siunitx}.
 \begin{table}[t]
-\centering
+\centering\setlength{\belowcaptionskip}{6pt}
 \caption{A caption, 100 \% ours. In all rows: hardware 45nm.}
 \label{tab:a-model-45nm-T4}
 \footnotesize\setlength{\tabcolsep}{3pt}
