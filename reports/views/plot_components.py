@@ -119,15 +119,19 @@ def _pair(axes: Axes, place: int, parts: list[Saving], scale: float, fit: Fit) -
             reach = max(reach, ends[-1] / scale)
     said = [_said(part) for part in parts]
     if said[0] or said[-1]:
+        space = " "
+        if fit is Fit.ONE:  # the largest bar leaves room for a line of 17 letters, twice
+            said, space = [words.replace(" times as much", "-fold") for words in said], "\n"
         short = said[-1].removeprefix("saves ")
-        space = " " if fit is Fit.TWO else "\n"
+        if fit is Fit.ONE and said[0].startswith("costs"):
+            short = short.removeprefix("costs ")
         words = said[0] if said[0] == said[-1] else f"{said[0]}{space}({short})"
         beside(axes, words, (reach, place), (4, 0))
 
 
 def _said(part: Saving) -> str:
     """What a component saves; of one that only the spiking model has, that it is new."""
-    if None in (part.asa_pj, part.ssa_pj):
+    if part.asa_pj is None or part.ssa_pj is None:
         return ""
     if part.asa_pj == 0:
         return "only in the spiking model" if part.ssa_pj else ""
