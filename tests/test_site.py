@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from browsers import PHONE, WIDE, violations, walked
 from browsers import browser as browser
-from browsers import violations
 from exported import witness
 
 from neurt.verbs.commands import COMMANDS
@@ -24,7 +24,16 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 #: One page of each kind, for what takes a second each.
-LOOKED_AT = ("index.html", "method/counting.html", "reference/commands.html", "search.html")
+LOOKED_AT = (
+    *("index.html", "tutorials/my_chip.html", "how-to/paper.html", "method/counting.html"),
+    *("results/savings.html", "reference/commands.html", "reference/energy.html"),
+    *("changelog.html", "genindex.html", "search.html"),
+)
+#: Whether what has the focus is in the window, from left to right.
+IN_SIGHT = """() => {
+  const { left, right } = document.activeElement.getBoundingClientRect();
+  return right > 0 && left < innerWidth;
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +128,32 @@ def test_nobody_is_kept_out(site: Path, browser: Browser, scheme: str, width: in
         tab.goto((site / name).as_uri())
         assert violations(tab) == [], name
         assert tab.evaluate("document.documentElement.scrollWidth") <= width, name
+    context.close()
+
+
+@pytest.mark.parametrize("viewport", [WIDE, PHONE])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_keyboard_goes_everywhere_and_shows_where_it_is(
+    site: Path, browser: Browser, scheme: str, viewport: dict[str, int]
+) -> None:
+    context = browser.new_context(color_scheme=scheme, viewport=viewport)  # type: ignore[arg-type]
+    tab = context.new_page()
+    tab.goto((site / "method" / "counting.html").as_uri())
+    stops = walked(tab)
+    names = [re.sub(r"<[^>]*>", "", stop["html"]).strip() for stop in stops]
+    assert names[0] == "Skip to content"
+    search = next(i for i, stop in enumerate(stops) if "sidebar-search" in stop["html"])
+    assert search < names.index("A first table") < len(stops) - 1  # the navigation, then the text
+    assert [stop for stop in stops if stop["width"] < 2 or stop["contrast"] < 3] == []
+    tab.reload()
+    for name in names[: search + 3]:
+        tab.keyboard.press("Tab")
+        assert tab.evaluate(IN_SIGHT), name  # the drawer of a narrow window opens for it
+    tab.reload()
+    tab.keyboard.press("Tab")
+    tab.keyboard.press("Enter")
+    tab.keyboard.press("Tab")
+    assert tab.evaluate("document.activeElement.closest('article') !== null")
     context.close()
 
 
