@@ -9,7 +9,7 @@ import snntorch as snn
 import torch
 from torch import Tensor, nn
 
-from energy import NetworkError, NeuronKind, count_module
+from energy import NetworkError, NeuronError, NeuronKind, count_module
 from energy.network.checks import TimeWarning
 from energy.network.count import Asked, Counted, count_network
 from hwmodels import Op
@@ -204,3 +204,43 @@ def test_passes_of_different_steps_are_refused(net: nn.Module, how: Any, second:
         count_module(net, run=run, **how)
     again = count_module(net, run=lambda net: [net(X.expand(T, -1, -1)) for _ in range(2)], **how)
     assert (again.timesteps, again.tokens) == (T, 2 * BATCH)
+
+
+def test_time_as_the_second_dimension_is_given_step_by_step() -> None:
+    net = nn.Sequential(nn.Linear(6, 8), Fires(), nn.Linear(8, 2))
+    x = torch.randn(BATCH, T, 6, generator=torch.Generator().manual_seed(1))  # as sinabs has it
+    steps = counted(net, run=lambda net: [net(step) for step in x.split(1, dim=1)])
+    whole = counted(net, x, timesteps=1)
+    for name in ("0", "1", "2"):
+        assert steps.ssa.layer(name).tally.ops == whole.ssa.layer(name).tally.ops
+    # The analog network does a step, of 6 x 8 and 8 x 2 MACs for each sample; not all of them.
+    assert steps.asa.total(Op.MAC) == BATCH * 64
+    assert whole.asa.total(Op.MAC) == T * BATCH * 64
+
+
+class Keeps(nn.Module):
+    """Neurons that keep their spikes and return nothing, as the nodes of BindsNET do."""
+
+    def forward(self, x: Tensor) -> None:
+        self.s = x > 0
+
+
+class Returns(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.nodes = Keeps()
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.nodes(x)
+        return self.nodes.s.float()
+
+
+def test_neurons_that_keep_their_spikes_are_declared_by_what_returns_them() -> None:
+    net = nn.Sequential(nn.Linear(6, 8), Returns(), nn.Linear(8, 2))
+    with pytest.raises(NeuronError, match=r"'1.nodes' \(Keeps\) were declared, but they return no"):
+        count_module(net, X, neurons={Keeps: "binary"}, timesteps=1)
+    counts = count_module(net, X, neurons={Returns: NeuronKind(multi_step=False)}, timesteps=T)
+    spikes = T * int((net[0](X) > 0).sum())
+    assert counts.layer("1").tally.ops[Op.NEURON_UPDATE] == T * BATCH * 8
+    assert counts.layer("2").tally.ops[Op.AC] == 2 * spikes > 0
+    assert Op.MAC not in counts.layer("2").tally.ops
