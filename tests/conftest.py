@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
     from neurt.loading.models import LoadedModel
 
+
+# Tables in a pipe are as wide as it says, and readline says it to what a shell of Python starts.
+os.environ.pop("COLUMNS", None)
 
 # A deadline measures wall time, which is that of whatever else the machine does.
 settings.register_profile("unhurried", deadline=None)

@@ -146,7 +146,6 @@ def test_what_a_page_says_is_done(
     if not any(block.language in ("python", "bash") and block.runs for block in found):
         return
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.delenv("COLUMNS", raising=False)  # which would say how wide tables are
     monkeypatch.chdir(tmp_path)
     reader = Reader(page, capsys)
     for library in ("snntorch", "spikingjelly", "nir"):

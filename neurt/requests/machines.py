@@ -39,7 +39,8 @@ class Paired(Hardware):
         if self.is_pair and None in (self.asa_hw, self.ssa_hw):
             missing = "--ssa-hw" if self.asa_hw else "--asa-hw"
             raise RequestError(f"a comparison of two machines needs {missing} too")
-        if not self.hw and not self.is_pair:
+        # A point of a grid says that it has none: prices decide no count.
+        if "hw" not in self.model_fields_set and not self.is_pair:
             raise RequestError("the following arguments are required: --hw")
         if self.is_pair and self.asa_hw == self.ssa_hw:
             raise RequestError(f"{self.asa_hw} on both sides is one machine; give it as --hw")

@@ -168,7 +168,7 @@ def region(steps: Steps, before: Kernel | None = None, *, summed: bool = False) 
 
 
 def own(function: Kernel, name: str, of: Kernel) -> Kernel:
-    """A closure with code of its own: torch keeps what it compiled by code, and only so many."""
+    """A function with code of its own: torch keeps what it compiled by code, and only so many."""
     assert isinstance(function, FunctionType)
     code = function.__code__.replace(co_name=name)
     made: Any = FunctionType(code, function.__globals__, name, None, function.__closure__)
@@ -176,9 +176,20 @@ def own(function: Kernel, name: str, of: Kernel) -> Kernel:
     return cast(Kernel, made)
 
 
+def _kind(arg: Any) -> Any:
+    """What a kernel is compiled for: whole numbers, and of tensors all but how large they are."""
+    if isinstance(arg, Tensor):
+        return arg.ndim, arg.dtype, arg.device
+    if isinstance(arg, float):
+        return float
+    return tuple(map(_kind, arg)) if isinstance(arg, tuple | list) else arg
+
+
 @cache
-def _compiled(kernel: Kernel) -> Kernel:
-    return torch.compile(kernel, dynamic=True, fullgraph=True)
+def _compiled(kernel: Kernel, kind: Any) -> Kernel:
+    """Compiled apart for each kind: a sweep over T would have more of them than torch keeps."""
+    apart = own(kernel, kernel.__name__, getattr(kernel, "of", kernel))
+    return torch.compile(apart, dynamic=True, fullgraph=True)
 
 
 @contextmanager
@@ -208,7 +219,7 @@ def run(call: Call) -> Any:
     Triton on an accelerator.
     """
     # Half of a second that only those pay who ask for kernels.
-    from torch._dynamo.exc import TorchDynamoException
+    from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
     from torch._inductor.exc import InductorError
 
     kernel, args = call
@@ -217,8 +228,8 @@ def run(call: Call) -> Any:
         return None
     try:
         with _unwatched():
-            return _compiled(kernel)(*args)
-    except (TorchDynamoException, InductorError) as error:
+            return _compiled(kernel, _kind(args))(*args)
+    except (FailOnRecompileLimitHit, TorchDynamoException, InductorError) as error:
         _REFUSED.add(code)
         reason = str(error).strip().splitlines()
         warnings.warn(

@@ -242,7 +242,7 @@ def test_a_conversion_layer_by_layer_is_that_of_the_whole(
 @pytest.mark.parametrize(
     ("change", "config", "sentence"),
     [
-        (gptq, {"quant_method": "hqq"}, "are quantised by 'hqq' in a way that is not unpacked"),
+        (gptq, {"quant_method": "hqq"}, "are quantised by 'hqq' in a way that is not"),
         (gptq, {"quant_method": "gptq", "bits": 3}, "_proj' do not fit each other or its"),
         (gptq, PACKED["int8"][1], "are not those of its 'quantization_config'"),
         (lambda x: gptq(x[:-4]), PACKED["gptq"][1], "of another shape than its config.json, first"),

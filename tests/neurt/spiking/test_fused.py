@@ -57,6 +57,17 @@ def test_a_fused_coder_sends_the_same_events(kind: type[Coder], shape: tuple[int
         assert torch.equal(coder(x), stepwise)
 
 
+def test_kernels_are_not_fewer_than_a_sweep_has_kinds_of_inputs() -> None:
+    # Torch keeps so many kernels for a piece of code, and then ends in an error: here 1.
+    with torch._dynamo.config.patch(recompile_limit=1):
+        for timesteps, shape in ((2, (2, 5, 24)), (3, (2, 5, 24)), (3, (2, 3, 7, 24))):
+            x = torch.randn(shape, generator=torch.Generator().manual_seed(timesteps))
+            args = ((x,), (torch.ones(24), timesteps), None)
+            events = run(Call(fused.region(fused.signed_if), args))
+            assert events is not None
+            assert torch.equal(events, fused.region(fused.signed_if)(*args))
+
+
 def test_the_second_zone_and_the_ceiling_are_those_of_the_steps() -> None:
     coder = PowerOfTwo(24, 4, quantile=None)
     coder.resolution, coder.ceiling = 0.25, 0.5
