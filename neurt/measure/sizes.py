@@ -33,6 +33,13 @@ def run_sizes(request: PlanRequest) -> tuple[SizeGrid, ...]:
     )
 
 
+def bills_of(point: PlanRequest) -> list[Estimate]:
+    """All bills of one size."""
+    if is_analog_alone(point):
+        return [*run_analog_plan(point).estimates.values()]
+    return [bill for pair in run_plan(point).estimates.values() for bill in pair]
+
+
 def _context(point: PlanRequest) -> int:
     """Tokens attended to, of a sequence, or of prompt and answer together."""
     if point.prompt is not None and point.generate is not None:

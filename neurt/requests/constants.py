@@ -14,6 +14,8 @@ from neurt.requests.base import Flag, Request, RequestError
 
 #: Who sets them.
 BY = "set on the command line"
+#: What costs energy only where somebody knows for how long.
+_LEAKAGE = "static_power"
 
 
 class Changed(Request):
@@ -33,6 +35,11 @@ class Changed(Request):
             Setting.parse(word)
         return words
 
+    @property
+    def knows_latency(self) -> bool:
+        """Whether the request says how long a pass takes."""
+        return False
+
     def loaded(self, names: Iterable[str]) -> dict[str, HardwareProfile]:
         """The profiles of these names, by name, with the constants of this request.
 
@@ -41,12 +48,18 @@ class Changed(Request):
             RequestError: If a constant is none of any, or changes nothing.
         """
         profiles = {name: load_profile(name) for name in dict.fromkeys(names)}
-        return {
-            name: _with(profile, constants)
-            for (name, profile), constants in zip(
-                profiles.items(), self._constants(profiles).values(), strict=True
-            )
-        }
+        set_of = self.constants(profiles)
+        found = {name: _with(profile, set_of[name]) for name, profile in profiles.items()}
+        for name, profile in found.items():
+            if _LEAKAGE in {key.partition(".")[0] for key in set_of[name]} and not (
+                profile.throughput or self.knows_latency
+            ):
+                raise RequestError(
+                    f"--set {_LEAKAGE} has no effect on '{profile.name}': without throughput no "
+                    "time is known; leave it out, or give throughput.mac too, or --latency-s where "
+                    "the command has it"
+                )
+        return found
 
     def sibling(
         self, name: str, profiles: Iterable[str], sibling: HardwareProfile
@@ -59,12 +72,12 @@ class Changed(Request):
             sibling: The same hardware at another precision.
         """
         own = load_profile(name)
-        constants = self._constants({it: load_profile(it) for it in profiles})[name]
+        constants = self.constants({it: load_profile(it) for it in profiles})[name]
         alike = {key: value for key, value in constants.items() if same_constant(own, sibling, key)}
         return _with(sibling, alike)
 
-    def _constants(self, profiles: Mapping[str, HardwareProfile]) -> dict[str, dict[str, object]]:
-        """What is set of each profile."""
+    def constants(self, profiles: Mapping[str, HardwareProfile]) -> dict[str, dict[str, object]]:
+        """What is set of each profile, by name; raises RequestError if it is nobody's."""
         found: dict[str, dict[str, object]] = {name: {} for name in profiles}
         for setting in map(Setting.parse, self.set):
             for name in _homes(setting, profiles):

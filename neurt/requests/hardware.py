@@ -187,6 +187,11 @@ class Timed(Executed):
     """seconds that all passes of asa, or of ssa, take on the hardware, for its static energy, as
     asa=0.2,ssa=0.1"""
 
+    @property
+    def knows_latency(self) -> bool:
+        """See `Changed`."""
+        return bool(self.latency_s)
+
     def check(self) -> None:
         """See `Request.check`."""
         super().check()

@@ -15,6 +15,9 @@ from hwmodels.plain import printable_lines
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from energy import Estimate
+    from neurt.requests.hardware import Hardware
+
 #: A pipe has no width of its own; tables are made for a wide one rather than cut.
 PIPE_COLUMNS = 132
 #: What a terminal is taken to have at least and at most, whatever it says.
@@ -114,6 +117,15 @@ class Notes(list[str]):
 
         self.append(sentence)
         print_sentence(f"{sentence}.", self.console, "yellow")
+
+
+def say_idle_prices(request: Hardware, bills: Iterable[Estimate], notes: Notes) -> None:
+    """Say which prices that a request sets no bill uses."""
+    if request.set:
+        from neurt.measure.set_prices import idle_prices  # late: energy is numpy
+
+        for sentence in idle_prices(request, bills):
+            notes(sentence)
 
 
 def results(result: object) -> object:

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from neurt.requests.passes import CountRequest, PlanRequest
-from neurt.verbs.console import check_free, say
+from neurt.verbs.console import Notes, check_free, say, say_idle_prices
 from reports.count.run import CountRun
 
 
@@ -44,6 +44,7 @@ def report_count(
     files = write_count(counted, out, pictures=request.pictures)
     files += write_card(card, out)
     print_count(counted, console, details=request.details, written=files)
+    say_idle_prices(request, counted.estimates.values(), Notes(console))
     words = " ".join(
         [f"--hw {hw}" for hw in request.hw] + [f"--set {shlex.quote(it)}" for it in request.set]
     )

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from hwmodels import HardwareProfile
 from neurt.requests.passes import PlanRequest
-from neurt.verbs.console import check_free, print_files
+from neurt.verbs.console import Notes, check_free, print_files, say_idle_prices
 from neurt.verbs.count import report_count
 from neurt.verbs.profile import report
 
@@ -30,7 +30,7 @@ def run(request: PlanRequest, console: Console) -> list[Path]:
 def _sizes(request: PlanRequest, console: Console) -> list[Path]:
     """One table over several batches and contexts."""
     from neurt.measure.planning import now, versions
-    from neurt.measure.sizes import run_sizes
+    from neurt.measure.sizes import bills_of, run_sizes
     from reports.sizes.table import print_sizes
     from reports.sizes.write import write_sizes
 
@@ -40,6 +40,9 @@ def _sizes(request: PlanRequest, console: Console) -> list[Path]:
     record = {"settings": asked, "versions": versions(), "created": now()}
     files = write_sizes(grids, record, request.out, pictures=request.pictures)
     print_sizes(grids, console)
+    if request.set:  # what is counted is the same at each size
+        bills = bills_of(request.points[0])
+        say_idle_prices(request, bills, Notes(console))
     print_files(files, request.out, console)
     return files
 

@@ -17,7 +17,7 @@ from hwmodels.pair import COMPARISON
 from hwmodels.pair import sides as sides_of
 from neurt.requests.base import RequestError
 from neurt.requests.others import PriceRequest
-from neurt.verbs.console import Notes, check_free
+from neurt.verbs.console import Notes, check_free, say_idle_prices
 
 
 def run(request: PriceRequest, console: Console) -> object:
@@ -89,6 +89,7 @@ def _bill(
                 f"--latency-s gives {', '.join(latency_s)} alone: the totals are of different terms"
             )
     print_bills(bills, console)
+    say_idle_prices(request, bills, notes)
     return energies(bills)
 
 
@@ -117,6 +118,7 @@ def _machines(request: PriceRequest, console: Console) -> object:
     )
     write_machines(asa, ssa, path)
     print_machines(asa, ssa, console)
+    say_idle_prices(request, (asa, ssa), notes)
     _write_sources(request, machines, path, console)
     return {"comparison": COMPARISON, "machines": machines_table(asa, ssa), "notes": notes}
 

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from neurt.measure.conversion import check_conversion
 from neurt.requests.passes import PassRequest, ProfileRequest
-from neurt.verbs.console import check_free, say
+from neurt.verbs.console import Notes, check_free, say, say_idle_prices
 from reports.run.run import Run
 
 
@@ -50,5 +50,8 @@ def report(run: Run, request: PassRequest, console: Console) -> list[Path]:
         files += write_views(run, out, pictures=pictures, page=request.page)  # run.json comes last
     for path in replaced - set(files):
         remove(path)
+    say_idle_prices(
+        request, [bill for pair in run.estimates.values() for bill in pair], Notes(console)
+    )
     print_written(files, console, "" if request.details else "--details prints all tables")
     return files

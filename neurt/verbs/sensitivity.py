@@ -7,7 +7,7 @@ from rich.console import Console
 from energy import bill_of
 from neurt.measure.widths import recorded_widths
 from neurt.requests.others import SensitivityRequest
-from neurt.verbs.console import Notes, check_free, print_files
+from neurt.verbs.console import Notes, check_free, print_files, say_idle_prices
 from reports.read import read_sides
 from reports.sensitivity.study import Study
 from reports.sensitivity.table import print_sensitivity, sensitivity_table, write_sensitivity
@@ -40,5 +40,6 @@ def run(request: SensitivityRequest, console: Console) -> object:
     files = write_sensitivity(studies, request.out, block, pictures=request.pictures)
     for study in studies:
         print_sensitivity(study, console, block)
+    say_idle_prices(request, [bill for it in studies for bill in (it.asa, it.ssa)], notes)
     print_files(files, request.out, console)
     return {"sensitivity": sensitivity_table(studies), "notes": notes}

@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from builders import refused
 
 from hwmodels import Op
 from neurt.cli import main
 from neurt.requests.base import RequestError
-from neurt.requests.hardware import Executed
+from neurt.requests.hardware import Executed, Timed
 
 
 def asked(*words: str, hw: tuple[str, ...] = ("45nm",)) -> Executed:
@@ -41,6 +42,69 @@ def test_a_name_before_the_key_is_the_profile_whose_constant_it_is() -> None:
 def test_what_is_nobodys_constant_is_refused(words: tuple[str, ...], says: str) -> None:
     with pytest.raises(RequestError, match=says):
         asked(*words, hw=("loihi",)).profiles()
+
+
+def test_static_power_needs_a_time() -> None:
+    # 45nm-int8 has no throughput, and so no latency of its own.
+    say = refused(RequestError, asked("45nm-int8:static_power=0.1", hw=("45nm-int8",)).profiles)
+    assert "static_power has no effect on '45nm-int8+set': without throughput no time" in say
+    known = Timed(hw=("45nm-int8",), set=("45nm-int8:static_power=104 mW",), latency_s={"asa": 1})
+    [profile] = known.profiles()
+    assert profile.static_power is not None
+    assert profile.static_power.watts == 0.104
+    [profile] = asked(
+        "45nm-int8:static_power=0.1", "45nm-int8:throughput.mac=1e12", hw=("45nm-int8",)
+    ).profiles()
+    assert profile.static_power is not None
+
+
+SHIFTED = """\
+extends = "45nm-int8"
+name = "mine"
+[prices.ac]
+pj = 0.1
+source = "a bench"
+evidence = "measured"
+[prices.shift_ac]
+pj = 0.25
+source = "a bench"
+evidence = "measured"
+"""
+
+
+@pytest.mark.parametrize(
+    ("flags", "key", "says"),
+    [
+        ("", "prices.ac", "counts ac, and its events are shift_ac at 0.25 pJ; set prices.shift_ac"),
+        ("", "prices.shift_ac", ""),
+        ("", "prices.mac", ""),
+        ("--code signed_if", "prices.ac", ""),
+        ("--code signed_if", "prices.shift_ac", "events are ac at 0.1 pJ; set prices.ac"),
+        ("--analog", "prices.ac", "no row of the bill counts ac."),
+        ("--batch 1,2", "prices.ac", "set prices.shift_ac"),
+    ],
+)
+def test_a_price_that_no_row_uses_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: str, key: str, says: str
+) -> None:
+    (hw := tmp_path / "mine.toml").write_text(SHIFTED, encoding="utf-8")
+    run, about = str(tmp_path / "run"), ["--hw", str(hw), "--set", f"{key}=0.9 pJ"]
+    page = "" if "--batch" in flags else "--no-page"
+    words = f"plan --model gpt2-nano --seq-len 8 --pictures none {page} {flags}"
+    assert main([*words.split(), "--out", run, *about]) == 0
+    commands = [capsys.readouterr().out]
+    if "--batch" not in flags:
+        table = str(tmp_path / "run" / "counts.csv")
+        assert main(["price", table, "--out", str(tmp_path / "priced"), *about]) == 0
+        commands.append(capsys.readouterr().out)
+    if not {"--batch", "--analog"} & {*flags.split()}:
+        out = ["--out", str(tmp_path / "s"), "--samples", "10", "--pictures", "none"]
+        assert main(["sensitivity", run, *out, *about]) == 0
+        commands.append(capsys.readouterr().out)
+    for said in commands:
+        said = " ".join(said.split())
+        assert says in said
+        assert (f"--set {key} moves nothing on mine+set" in said) == bool(says)
 
 
 def test_another_precision_is_the_same_chip() -> None:
