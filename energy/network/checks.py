@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
+from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
 from energy.meter.meter import NoModelError
 from energy.meter.spikes import DenseSpikesWarning
@@ -49,6 +50,11 @@ def network_of(module: object, timesteps: object) -> nn.Module:
         not isinstance(timesteps, int) or isinstance(timesteps, bool) or timesteps < 1
     ):
         raise NetworkError(f"timesteps (= {quoted(timesteps)}) must be a whole number from 1 on")
+    if any(isinstance(mode, Watch) for mode in _get_current_dispatch_mode_stack()):
+        raise NetworkError(
+            "a network is being counted already, and would take the hooks of another count for its "
+            "own; count one after the other"
+        )
     if type(module).__name__ == "OptimizedModule":
         module = module._modules["_orig_mod"] or module
     for name, part in module.named_modules():

@@ -480,3 +480,11 @@ def test_a_hook_on_all_modules_is_seen_as_one_on_a_layer_is() -> None:
         finally:
             handle.remove()
         assert counts.total(Op.MUL) == 3 * 4  # each of 4 outputs of 3 samples, doubled
+
+
+def test_a_count_inside_of_a_count_is_refused_and_leaves_nothing() -> None:
+    net, x = nn.Sequential(nn.Linear(6, 4)), torch.rand(3, 6)
+    with pytest.raises(NetworkError, match="a network is being counted already"):
+        count_module(net, run=lambda net: count_module(net, x))
+    assert not any(part._forward_hooks or part._forward_pre_hooks for part in net.modules())
+    assert count_module(net, x).total(Op.MAC) == 3 * 24  # operations are seen as before
