@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -14,8 +14,7 @@ from energy.compare.part_breakeven import part_break_even, with_events
 from energy.counts import About
 from energy.formulas import Conventions
 from energy.sheet import Say, warn
-from hwmodels import Dataflow, HardwareProfile, Op
-from hwmodels.errors import UserError
+from hwmodels import Dataflow, HardwareProfile
 from neurt.closed_form.passes import Pass, PlanError, check_length
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_rows import Rows
@@ -23,21 +22,18 @@ from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Shape, has_conversion, not_converted
 from neurt.loading.source import resolve
 from neurt.measure.conversion import conversion_of
+from neurt.measure.parts import BreakEvenError, blocks, event_layers, highest_rate
 from neurt.measure.planning import CLOSED_FORM, known_shape
 from neurt.measure.widths import StoredWidths, recorded_widths, stored_widths
 from neurt.requests.breakeven import BreakEvenRequest
-from neurt.spiking.config import Code, Coded, SpikingConfig
-from neurt.spiking.feeds import coders_of
-from reports.breakeven.case import Case
+from neurt.spiking.config import Coded, SpikingConfig
+from reports.breakeven.case import Case, Origin
+from reports.kit.caveats import rates_are_assumed
 from reports.read import read_sides
 
 #: Bills of which a curve is made where rows are gathered: multiples of the events, each so many
 #: times the one before.
 _POINTS, _FACTOR = 40, 2 ** (1 / 4)
-
-
-class BreakEvenError(UserError, ValueError):
-    """A break-even that cannot be found."""
 
 
 def run_breakeven(request: BreakEvenRequest, say: Say = warn) -> list[Case]:
@@ -61,7 +57,7 @@ class _Sides(NamedTuple):
     """Counts of both sides, the spiking one at any number of events, and their parts."""
 
     title: str
-    measured: bool
+    origin: Origin
     asa: Counts
     #: the spiking one with so many times the events of the busy one
     at: Callable[[float], Counts]
@@ -73,7 +69,7 @@ class _Sides(NamedTuple):
     def multiples(self) -> list[float]:
         """From very few events to as many as slots hold, in equal factors."""
         rates = [x.tally.spikes / x.tally.slots for x in self.busy.layers if x.tally.spikes]
-        most = 1 / min(rates, default=1.0) if self.measured else 1.0
+        most = 1 / min(rates, default=1.0) if self.origin is not Origin.CLOSED_FORM else 1.0
         return [most * _FACTOR ** (place - _POINTS + 1) for place in range(_POINTS)]
 
 
@@ -95,11 +91,11 @@ def _case(profile: HardwareProfile, dataflow: Dataflow | None, sides: _Sides, sa
     if not known:
         way = (
             "its rows need dense_macs, spikes and slots"
-            if sides.measured
+            if sides.origin is not Origin.CLOSED_FORM
             else "choose another --code"
         )
         raise BreakEvenError(f"{sides.title}: no layer takes events; {way}")
-    return Case(sides.title, sides.measured, asa, busy, known)
+    return Case(sides.title, sides.origin, asa, busy, known)
 
 
 def _shapes(request: BreakEvenRequest) -> Iterator[_Sides]:
@@ -113,9 +109,11 @@ def _shapes(request: BreakEvenRequest) -> Iterator[_Sides]:
         at = partial(_layer, asa, Shape(1, fan_in, 1, fan_out), what, spiking)
         busy = at(1.0)
         includes = f"{name}, with its coder, alone on the chip"
-        part = Part(name, "layer", "", includes, None, None, _highest(busy.layers))
+        part = Part(name, "layer", "", includes, None, None, highest_rate(busy.layers))
         stored = StoredWidths(request.widths)
-        yield _Sides(f"linear layer {name}, closed form", False, asa, at, busy, [part], stored)
+        yield _Sides(
+            f"linear layer {name}, closed form", Origin.CLOSED_FORM, asa, at, busy, [part], stored
+        )
 
 
 def _layer(asa: Counts, sizes: Shape, what: Pass, spiking: SpikingConfig, rate: float) -> Counts:
@@ -149,94 +147,24 @@ def _model(request: BreakEvenRequest) -> Iterator[_Sides]:
         return plan_ssa(shape, what, spiking, rate, conventions, **about)
 
     busy = at(1.0)
-    parts = [*_layers(asa, busy, by_depth=False), *_blocks(asa, busy)]
+    parts = [*event_layers(asa, busy, by_depth=False), *blocks(asa, busy)]
     stored = stored_widths(source, CLOSED_FORM, request.widths)
-    yield _Sides(f"{source.name}, closed form", False, asa, at, busy, parts, stored)
+    yield _Sides(f"{source.name}, closed form", Origin.CLOSED_FORM, asa, at, busy, parts, stored)
 
 
 def _run(request: BreakEvenRequest, say: Say) -> Iterator[_Sides]:
-    if request.run is None:
+    if (run := request.run) is None:
         return
-    analog, spiking = read_sides(request.run, say)
+    analog, spiking = read_sides(run, say)
     if len(analog) > 1 or len(spiking) > 1:
         phases = ", ".join(dict.fromkeys(counts.phase for counts in (*analog, *spiking)))
         raise BreakEvenError(
-            f"counts '{request.run}' are of several phases ({phases}), but a break-even is that of "
+            f"counts '{run}' are of several phases ({phases}), but a break-even is that of "
             "one pass; give those of a run with one --phase"
         )
     [asa], [ssa] = analog, spiking
-    parts = [*_layers(asa, ssa, by_depth=True), *_blocks(asa, ssa)]
-    title, stored = (
-        f"{ssa.model or request.run}, measured",
-        recorded_widths(request.run, request.widths),
-    )
-    yield _Sides(title, True, asa, partial(with_events, ssa), ssa, parts, stored)
-
-
-def _layers(asa: Counts, ssa: Counts, *, by_depth: bool) -> Iterator[Part]:
-    """Event layers with the coders that feed them alone: one by one, or those of all depths.
-
-    Layers that share a coder (Q, K and V, or the gate and what it multiplies) are one.
-    """
-    spiking = {row.name for row in ssa.layers}
-    groups: dict[str, list[LayerCount]] = {}
-    for row in _event_layers(asa, ssa):
-        shared = min(coders_of(row.name) & spiking, default=row.name)
-        groups.setdefault(shared if by_depth else row.label.component, []).append(row)
-    for component, rows in groups.items():
-        path = rows[0].name.rpartition(".")[0]
-        short = "+".join(row.name.rpartition(".")[2] for row in rows)
-        yield _layer_part(f"{path}.{short}".lstrip(".") if by_depth else component, rows, ssa)
-
-
-def _event_layers(asa: Counts, ssa: Counts) -> Iterator[LayerCount]:
-    """Layers of the spiking model that multiply events."""
-    analog = {row.name for row in asa.layers}
-    for row in ssa.layers:
-        if row.tally.slots and row.tally.dense_macs:
-            if row.name not in analog:
-                raise BreakEvenError(
-                    f"layer '{row.name}' takes events, but the analog variant has no such layer; "
-                    "give counts of one model and its conversion"
-                )
-            yield row
-
-
-def _layer_part(name: str, rows: Sequence[LayerCount], ssa: Counts) -> Part:
-    """Layers with the coders that feed them."""
-    products = {row.name for row in rows}
-    known = {coder for product in products for coder in coders_of(product)}
-    fed = [row for row in ssa.layers if row.name in known]
-    shapes = "/".join(sorted({_size(row, ssa) for row in rows} - {""}))
-    return Part(
-        name,
-        "layer" if fed else "product",
-        rows[0].label.component,
-        f"{shapes or 'two activations'}, {'with its coder' if fed else 'no neurons'}",
-        frozenset(products),
-        frozenset(products | {row.name for row in fed}),
-        _highest(fed),
-    )
-
-
-def _size(row: LayerCount, counts: Counts) -> str:
-    """Inputs x outputs of a linear layer; nothing for a product of two activations."""
-    weights = row.tally.ops.get(Op.WEIGHT_READ, 0) // max(1, row.calls)
-    outputs = row.tally.dense_macs // row.tally.slots
-    return f"{weights // outputs:.0f}x{outputs:.0f}" if weights else ""
-
-
-def _blocks(asa: Counts, ssa: Counts) -> Iterator[Part]:
-    for block in ("attention", "ffn"):
-        rows = [counts.only(block=block).layers for counts in (asa, ssa)]
-        analog, spiking = (frozenset(row.name for row in side) for side in rows)
-        includes = "whole block, with norms and neurons"
-        highest = _highest(rows[1])
-        yield Part(f"{block} block", "block", "", includes, analog, spiking, highest)
-    whole = "whole model, with embeddings and head"
-    yield Part("model", "model", "", whole, None, None, _highest(ssa.layers))
-
-
-def _highest(rows: Iterable[LayerCount]) -> float:
-    """Events that a slot can hold in one time step; a burst has up to seven."""
-    return 7.0 if any(row.kind == Code.BURST.kind for row in rows) else 1.0
+    parts = [*event_layers(asa, ssa, by_depth=True), *blocks(asa, ssa)]
+    origin = Origin.PLAN if rates_are_assumed(ssa.weights) else Origin.RUN
+    how = "measured" if origin is Origin.RUN else "assumed rates"
+    title, stored = f"{ssa.model or run}, {how}", recorded_widths(run, request.widths)
+    yield _Sides(title, origin, asa, partial(with_events, ssa), ssa, parts, stored)

@@ -123,9 +123,9 @@ class StoredWidths:
         return found
 
     def tell(self, counts: Counts, profile: HardwareProfile, say: Say) -> None:
-        """Say the widths of `used` where they are not all those of the profile."""
+        """Say the widths of `used` where a checkpoint or the flags of a run decide any."""
         used = self.used(counts, profile)
-        if any(width["from"] != "profile" for width in used.values()):
+        if self._earlier or any(width["from"] == "checkpoint" for width in used.values()):
             say(f"widths on {profile.name}: {widths_in_words(used)}")
 
 

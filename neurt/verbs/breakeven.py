@@ -11,7 +11,8 @@ from neurt.verbs.console import Notes, check_free, print_files
 def run(request: BreakEvenRequest, console: Console) -> object:
     """Write the break-evens to a directory and print them; returns the rows."""
     from neurt.measure.breakeven import run_breakeven
-    from reports.breakeven.table import breakeven_table, print_breakeven, thresholds_table
+    from reports.breakeven.table import breakeven_table, thresholds_table
+    from reports.breakeven.terminal import print_breakeven
     from reports.breakeven.write import write_breakeven
 
     record, reads = "breakeven.csv", [request.run] if request.run else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from energy import Estimate
 from energy.compare.breakeven import Bound, BreakEven, Verdict
@@ -11,15 +12,33 @@ from energy.words import number
 SIGNS: dict[Bound | None, str] = {Bound.AT_MOST: "≤", Bound.AT_LEAST: "≥"}
 
 
+class Origin(StrEnum):
+    """Where the events of a case are from."""
+
+    CLOSED_FORM = "closed form"  #: one in each slot, since there is no run
+    RUN = "run"  #: measured
+    PLAN = "plan"  #: assumed, by the plan that is read
+
+
 @dataclass(frozen=True)
 class Case:
     """The break-evens of one model, layer or run on one piece of hardware."""
 
     title: str  #: what it is
-    measured: bool  #: whether the events are those of a run; otherwise they are 1 per slot
+    origin: Origin  #: where the events are from
     asa: Estimate  #: bill of the analog side
     ssa: Estimate  #: bill of the spiking side with events
     breakevens: tuple[BreakEven, ...]  #: each accounting of each part
+
+    @property
+    def measured(self) -> bool:
+        """Whether the events were measured."""
+        return self.origin is Origin.RUN
+
+    @property
+    def has_rates(self) -> bool:
+        """Whether layers have rates of their own, measured or assumed."""
+        return self.origin is not Origin.CLOSED_FORM
 
     def by_part(self) -> list[dict[str, BreakEven]]:
         """The accountings of each part, in order."""
@@ -47,7 +66,8 @@ def answer(case: Case) -> str:
     for line in lines:
         said.setdefault(_saves(line), []).append(_SHORT[line.accounting])
     texts = [f"{text} ({', '.join(names)})" for text, names in said.items()]
-    rate = f"; it sends {lines[0].busy_rate:.3g}" if case.measured else ""
+    sends = "it sends" if case.measured else "the plan assumes"
+    rate = f"; {sends} {lines[0].busy_rate:.3g}" if case.has_rates else ""
     return f"The spiking {last} saves {', '.join(texts)}{rate}"
 
 
@@ -90,6 +110,14 @@ def short_name(line: BreakEven) -> str:
     return line.part.name.removeprefix("transformer.")
 
 
+#: How many events there are, in words.
+_EVENTS = {
+    Origin.CLOSED_FORM: "with an event in each slot",
+    Origin.RUN: "as measured",
+    Origin.PLAN: "as assumed",
+}
+
+
 def reuse_text(case: Case) -> str:
     """How many events must share a fetch for a part to save anything; empty where none is known.
 
@@ -101,7 +129,7 @@ def reuse_text(case: Case) -> str:
     for part in reversed(case.by_part()):
         lines = [line for line in part.values() if line.accounting != "compute" and not line.bound]
         if lines:
-            events = "as measured" if case.measured else "with an event in each slot"
+            events = _EVENTS[case.origin]
             ends = ", ".join(f"{_reuse(line)} ({line.accounting})" for line in lines)
             return (
                 "Events that must share a fetch of a stored operand beside the adders for the "

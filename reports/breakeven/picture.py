@@ -17,7 +17,7 @@ from matplotlib.ticker import NullLocator, PercentFormatter
 from energy.compare.breakeven import Bound, BreakEven, Verdict
 from energy.compare.thresholds import THRESHOLDS
 from hwmodels.plain import several
-from reports.breakeven.case import Case, answer
+from reports.breakeven.case import Case, Origin, answer
 from reports.kit.fit import Fit
 from reports.kit.palette import BAND, FAINT, INK, MUTED, PAPER, QUIET, SPIKING
 from reports.kit.parts import ACCOUNTING_NAMES, COMPONENT_NAMES
@@ -36,6 +36,12 @@ _BANDS: tuple[dict[str, Any], ...] = (
     {"facecolor": BAND, "edgecolor": "none"},
     {"facecolor": FAINT, "edgecolor": QUIET, "hatch": "....", "linewidth": 0.0},
 )
+#: What the marks of layers are.
+_MARKED = {
+    Origin.CLOSED_FORM: "break-evens of layers",
+    Origin.RUN: "layers where they were measured",
+    Origin.PLAN: "layers at the rates that the plan assumes",
+}
 #: Savings between these are drawn.
 _LEAST, _MOST = -0.85, 1.05
 #: Marks of an axis at most, where it has more than one for each decade.
@@ -69,7 +75,7 @@ def breakeven_picture(case: Case, fit: Fit = Fit.TWO) -> Figure:
             _line(axes, line, ends, look)
         for line in layers:
             if line.accounting == accounting:
-                _layer(axes, line, measured=case.measured)
+                _layer(axes, line, at_rates=case.has_rates)
         lowest = min([lowest, *(float(y) for line in axes.lines for y in line.get_ydata())])
     panels[0].set_ylim(max(_LEAST, 1.1 * lowest - 0.15), _MOST)
     middle = 0 if wide else across // 2
@@ -112,11 +118,11 @@ def _axes(axes: Axes, ends: tuple[float, float], timesteps: int, title: str) -> 
 def _title(case: Case, layers: Sequence[BreakEven]) -> str:
     """What is drawn, and how many of the coloured marks lie below the axis."""
     counts = case.ssa.counts
-    marks = "layers where they were measured" if case.measured else "break-evens of layers"
+    marks = _MARKED[case.origin]
     title = f"{case.title}, T = {counts.timesteps}"
-    title += f", weights {counts.weights}" if case.measured else ""
+    title += f", weights {counts.weights}" if case.has_rates else ""
     title += f"; blue marks: {marks}" if layers else ""
-    outside = [line for line in layers if case.measured and _outside(line)]
+    outside = [line for line in layers if case.has_rates and _outside(line)]
     return title + (f" ({len(outside)} of {len(layers)} marks lie below)" if outside else "")
 
 
@@ -127,7 +133,7 @@ def _ends(
     steps = case.ssa.counts.timesteps
     rates = [end / steps for threshold in THRESHOLDS for end in (threshold.low, threshold.high)]
     rates += [line.priced_rate for line in (*drawn, *layers) if line.priced_rate]
-    if case.measured:
+    if case.has_rates:
         rates += [line.busy_rate for line in layers if line.busy_rate]
     highest = max(line.part.highest_rate for line in case.breakevens)
     return min(rates) / _BEYOND, min(highest, max(rates) * _BEYOND)
@@ -172,16 +178,16 @@ def _outside(line: BreakEven) -> bool:
     return line.bound is not Bound.UNKNOWN and saving is not None and saving < _LEAST
 
 
-def _layer(axes: Axes, line: BreakEven, *, measured: bool) -> None:
-    rate = line.busy_rate if measured else line.priced_rate
+def _layer(axes: Axes, line: BreakEven, *, at_rates: bool) -> None:
+    rate = line.busy_rate if at_rates else line.priced_rate
     if rate is None or line.bound is Bound.UNKNOWN or (saving := line.saving(rate)) is None:
         return
     hollow: dict[str, Any] = {"markerfacecolor": PAPER, "markeredgewidth": 1.0}
-    filled = saving > 0 or not measured
+    filled = saving > 0 or not at_rates
     look = _mark(line.part.component) | ({} if filled else hollow)
     if not filled:
         look["markeredgecolor"] = look["color"]
-    axes.plot(rate, saving if measured else 0.0, zorder=3, **look)
+    axes.plot(rate, saving if at_rates else 0.0, zorder=3, **look)
 
 
 def _mark(component: str) -> dict[str, Any]:

@@ -4,30 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
-
-from rich.console import Console
 
 from energy.bill.layer import ACCOUNTINGS
 from energy.compare.breakeven import BreakEven, Verdict
-from energy.compare.thresholds import THRESHOLDS, Threshold, compute_only_needs, compute_only_rate
+from energy.compare.thresholds import THRESHOLDS, Threshold
 from energy.table import Column, Table, at, attributes, texts
 from energy.words import NONE, change, number
-from hwmodels import HardwareProfile, Op
 from hwmodels.plain import several
 from reports.breakeven.case import (
     SIGNS,
     Case,
-    answer,
+    Origin,
     margin,
     mark,
     rate_text,
-    reuse_text,
     short_name,
 )
-from reports.kit.caveats import are_random
-from reports.kit.table import print_sentence, print_table
 
 
 class Line(NamedTuple):
@@ -37,12 +31,29 @@ class Line(NamedTuple):
     part: BreakEven
 
 
-def _measured(value: Callable[[BreakEven], Any]) -> Callable[[Line], Any]:
-    return lambda line: value(line.part) if line.case.measured else None
+def _at_rates(value: Callable[[BreakEven], Any], *origins: Origin) -> Callable[[Line], Any]:
+    """What is known of the events of a run, or of a plan; None elsewhere."""
+    allowed = origins or (Origin.RUN, Origin.PLAN)
+    return lambda line: value(line.part) if line.case.origin in allowed else None
 
 
 def _spikes(part: BreakEven) -> float:
     return part.timesteps * part.busy_rate
+
+
+def _saving(part: BreakEven) -> float | None:
+    return None if part.bound else part.saving(part.busy_rate)
+
+
+def _events(word: str, origin: Origin) -> tuple[Column[Line], ...]:
+    """Columns of the events that were measured, or that were assumed."""
+    values: dict[str, Callable[[BreakEven], Any]] = {
+        "rate": attrgetter("busy_rate"),
+        "events_per_mac": attrgetter("busy_events_per_mac"),
+        "spikes_per_synapse": _spikes,
+        "saving": _saving,
+    }
+    return tuple(Column(f"{word}_{key}", _at_rates(x, origin)) for key, x in values.items())
 
 
 def _stands(threshold: Threshold, part: BreakEven) -> str:
@@ -53,7 +64,7 @@ def _stands(threshold: Threshold, part: BreakEven) -> str:
 COLUMNS: tuple[Column[Line], ...] = (
     Column("hw", at("case.asa.profile.name")),
     *attributes("case.asa", "dataflow"),
-    Column("origin", lambda line: "run" if line.case.measured else "closed form"),
+    Column("origin", at("case.origin.value")),
     Column("part", at("part.part.name")),
     *attributes("part.part", "kind", "includes"),
     *attributes("part", "accounting", "timesteps", "asa_pj", "silent_pj", "busy_pj", "busy_rate"),
@@ -66,17 +77,12 @@ COLUMNS: tuple[Column[Line], ...] = (
         lambda line: line.part.priced_rate if line.part.bound in SIGNS else None,
     ),
     Column("cancelled", lambda line: " ".join(line.part.cancelled)),
-    Column("measured_rate", _measured(lambda part: part.busy_rate)),
-    Column("measured_events_per_mac", _measured(lambda part: part.busy_events_per_mac)),
-    Column("measured_spikes_per_synapse", _measured(_spikes)),
-    Column(
-        "measured_saving",
-        _measured(lambda part: None if part.bound else part.saving(part.busy_rate)),
-    ),
-    Column("mark", _measured(mark)),
-    Column("margin", _measured(margin)),
-    *(Column(threshold.key, _measured(partial(_stands, threshold))) for threshold in THRESHOLDS),
+    *_events("measured", Origin.RUN),
+    Column("mark", _at_rates(mark)),
+    Column("margin", _at_rates(margin)),
+    *(Column(threshold.key, _at_rates(partial(_stands, threshold))) for threshold in THRESHOLDS),
     *attributes("case.ssa.counts", "phase", "batch", "tokens", "attention", "model", "weights"),
+    *_events("assumed", Origin.PLAN),
 )
 
 #: Columns of `thresholds.csv`.
@@ -115,11 +121,11 @@ def case_table(case: Case) -> Table[Sequence[Any]]:
     counts, profile = case.ssa.counts, case.asa.profile
     tokens = f", {several(counts.tokens, 'token')}" if counts.tokens else ""
     rows = [
-        (_run_cells if case.measured else _closed_form_cells)(list(both.values()))
+        (_run_cells if case.has_rates else _closed_form_cells)(list(both.values()))
         for both in case.by_part()
     ]
     return Table(
-        RUN if case.measured else CLOSED_FORM,
+        RUN if case.has_rates else CLOSED_FORM,
         rows,
         f"{case.title}, T = {counts.timesteps}, {counts.phase}{tokens}\n"
         f"{profile.title}, dataflow {case.asa.dataflow}",
@@ -150,89 +156,3 @@ def _run_cells(both: Sequence[BreakEven]) -> Sequence[Any]:
 
 def _margin_text(value: float | None) -> str:
     return f"x {value + 1:,.2f}" if value is not None and value >= 9 else change(value, 0)
-
-
-NOTES = (
-    "A layer is billed with the coder that feeds it (updates, states and spikes of its neurons); a "
-    "product whose neurons feed others too, without; blocks and model with everything in them.",
-    "rate: spikes per slot and time step, each slot weighted by its fan-out; events/MAC: "
-    "accumulates per multiply-accumulate that they replace; spikes/synapse: per token, T x rate.",
-    "compute: MACs and ACs alone; fused and unfused: everything that has a price, at both bounds "
-    "of what moves between products.",
-)
-
-
-def print_breakeven(cases: Sequence[Case], console: Console) -> None:
-    """Print a table of each case, what has no price, and the thresholds of the literature."""
-    for case in cases:
-        console.print()
-        print_table(case_table(case), console)
-        print_sentence(f"{answer(case)}.", console)
-        _print_gaps(case, console)
-        if reuse := reuse_text(case):
-            print_sentence(reuse, console)
-    for profile in {case.asa.profile.name: case.asa.profile for case in cases}.values():
-        _print_arithmetic(profile, sorted({case.ssa.counts.timesteps for case in cases}), console)
-    console.print("\nThe literature, in spikes per synapse per inference:")
-    for threshold in THRESHOLDS:
-        ends = dict.fromkeys(f"{end:.3g}" for end in (threshold.low, threshold.high))
-        about = f"({threshold.evidence}; {threshold.note})"
-        print_sentence(f"- {threshold.name}: {' to '.join(ends)} {about}", console)
-    for note in NOTES:
-        print_sentence(note, console, "dim")
-
-
-def _print_gaps(case: Case, console: Console) -> None:
-    name = case.asa.profile.name
-    gaps: dict[tuple[str, ...], list[str]] = {}
-    for line in case.breakevens:
-        if line.unpriced:
-            gaps.setdefault(line.unpriced, []).append(f"{short_name(line)} ({line.accounting})")
-    for missing, parts in gaps.items():
-        print_sentence(
-            f"Without a price on {name}, so no break-even, at best a bound: {', '.join(missing)}; "
-            f"in {_some(parts)}.",
-            console,
-            "yellow",
-        )
-    cancelled = dict.fromkeys(op for line in case.breakevens for op in line.cancelled)
-    if cancelled:
-        print_sentence(
-            f"Without a price on {name}, but in equal numbers on both sides of a part, so the "
-            f"break-even holds at any price: {', '.join(cancelled)}.",
-            console,
-            "dim",
-        )
-    if case.asa.static_pj is None and case.ssa.static_pj is None:
-        print_sentence(f"Static energy is unknown on {name} and in no sum.", console, "dim")
-    if are_random(case.ssa.counts.weights):
-        print_sentence(
-            f"Weights are {case.ssa.counts.weights}: the break-evens are those of any weights, the "
-            "measured rates are not.",
-            console,
-            "yellow",
-        )
-
-
-def _some(parts: Sequence[str]) -> str:
-    return ", ".join(parts[:6]) + (f" and {len(parts) - 6} more" if len(parts) > 6 else "")
-
-
-def _print_arithmetic(profile: HardwareProfile, timesteps: Sequence[int], console: Console) -> None:
-    """What Yan et al. conclude from the prices of a MAC and an AC alone."""
-    mac, ac = (profile.energy_pj(op) for op in (Op.MAC, Op.AC))
-    if mac is None or not ac:
-        return
-    k = mac / ac
-    for steps in timesteps:
-        needs = ", ".join(
-            f"{case} case k >= {least:g} {'holds' if k >= least else 'fails'}"
-            for case, least in compute_only_needs(steps).items()
-        )
-        console.print()
-        print_sentence(
-            f"Arithmetic alone on {profile.name} (k = MAC / AC = {k:.3g}, T = {steps}): break-"
-            f"even rate k / T = {compute_only_rate(k, steps):.3g}; after Yan et al. 2024, against "
-            f"a dense twin: {needs}.",
-            console,
-        )

@@ -35,6 +35,11 @@ def are_random(weights: str) -> bool:
     return weights.startswith("random")
 
 
+def rates_are_assumed(weights: str) -> bool:
+    """Whether spike rates are somebody's assumption, as in a plan, by the provenance of weights."""
+    return weights.startswith(("none(closed form", "assumed("))
+
+
 def of_random_weights(weights: str) -> str:
     """What weights that were drawn, and not learned, are good for; empty for others."""
     if not are_random(weights):

@@ -22,7 +22,7 @@ from neurt.grid.reproduce import described
 from neurt.loading.source import resolve
 from neurt.requests.reproduce import ReproduceRequest
 from reports import Run
-from reports.breakeven.case import Case
+from reports.breakeven.case import Case, Origin
 from reports.kit import style
 from reports.reproduce.rows import Reproduction
 from reports.roofline.roofline import Roofline, TokenCost
@@ -198,7 +198,8 @@ PARTS = (
 def make_case() -> Callable[..., Case]:
     asa, ssa = make("45nm").estimates["45nm"]
 
-    def case(*, measured: bool) -> Case:
+    def case(*, measured: bool = False, origin: Origin | None = None) -> Case:
+        origin = origin or (Origin.RUN if measured else Origin.CLOSED_FORM)
         found = tuple(
             BreakEven(
                 Part(name, kind, component, "a layer", None, None),
@@ -207,7 +208,7 @@ def make_case() -> Callable[..., Case]:
             for name, kind, component, rate in PARTS
             for accounting in ACCOUNTINGS
         )
-        return Case("tiny, measured" if measured else "tiny", measured, asa, ssa, found)
+        return Case("tiny, measured" if measured else "tiny", origin, asa, ssa, found)
 
     return case
 

@@ -18,7 +18,7 @@ from energy.literature.lemaire_bill import lemaire
 from energy.literature.review import review
 from hwmodels import load_profile, profile_names
 from reports import Run
-from reports.breakeven.table import print_breakeven
+from reports.breakeven.terminal import print_breakeven
 from reports.compare.comparison import compare_runs
 from reports.compare.table import print_comparison
 from reports.count.run import CountRun

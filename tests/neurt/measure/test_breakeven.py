@@ -16,7 +16,8 @@ from neurt.closed_form.passes import PlanError, decode, prefill
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import ALIASES, Shape
-from neurt.measure.breakeven import BreakEvenError, run_breakeven
+from neurt.measure.breakeven import run_breakeven
+from neurt.measure.parts import BreakEvenError
 from neurt.requests.breakeven import BreakEvenRequest
 from neurt.spiking.config import Code, Form, KeyValue, SpikingConfig
 from reports.breakeven.case import Case
@@ -335,6 +336,13 @@ def test_each_hardware_and_each_thing_is_a_case(tmp_path: Path) -> None:
     assert cases[1].asa.counts.phase == "decode@128"
     # Loihi has no multiplier: no break-even, and never 0.
     assert {one.verdict for case in cases[3:] for one in case.breakevens} == {Verdict.UNPRICED}
+
+
+@pytest.mark.parametrize("weights", ["none(closed form)", "assumed(rate=0.2)"])
+def test_the_rates_of_a_plan_are_called_assumed(tmp_path: Path, weights: str) -> None:
+    sides = (replace(side, weights=weights) for side in pair(SpikingConfig()))
+    [case] = ask(run=written(tmp_path / "counts.csv", *sides))
+    assert (case.title, case.origin, case.has_rates) == ("tiny, assumed rates", "plan", True)
 
 
 def test_causal_attention(chip: str) -> None:

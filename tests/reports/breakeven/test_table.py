@@ -10,7 +10,7 @@ import pytest
 
 from energy.compare.breakeven import Bound
 from energy.compare.thresholds import THRESHOLDS
-from reports.breakeven.case import Case
+from reports.breakeven.case import Case, Origin
 from reports.breakeven.table import breakeven_table
 from reports.breakeven.write import write_breakeven
 from reports.kit.files import OutputError
@@ -38,6 +38,17 @@ def test_measured_events_are_marked(make_case: Make) -> None:
     keys = [threshold.key for threshold in THRESHOLDS]
     assert [low[key] for key in keys] == ["below", "within", "above"]
     assert [high[key] for key in keys] == ["above", "above", "above"]
+
+
+def test_the_rates_of_a_plan_are_in_no_column_of_measurements(make_case: Make) -> None:
+    low = rows(make_case(origin=Origin.PLAN))[0]
+    ends = ("rate", "events_per_mac", "spikes_per_synapse", "saving")
+    assert [low[f"measured_{end}"] for end in ends] == [None] * 4
+    # 4 steps x 0.1; 1 - (2 + 16 x 0.1) / 10
+    assert [low[f"assumed_{end}"] for end in ends] == pytest.approx([0.1, 0.4, 0.4, 0.64])
+    assert (low["origin"], low["mark"]) == ("plan", "below (saves)")
+    run = rows(make_case(measured=True))[0]
+    assert [run[f"assumed_{end}"] for end in ends] == [None] * 4
 
 
 def test_a_closed_form_measures_nothing(make_case: Make) -> None:

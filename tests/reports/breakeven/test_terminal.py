@@ -8,8 +8,9 @@ import pytest
 from rich.console import Console
 
 from energy.compare.breakeven import Bound, BreakEven
-from reports.breakeven.case import Case, reuse_text
-from reports.breakeven.table import case_table, print_breakeven
+from reports.breakeven.case import Case, Origin, reuse_text
+from reports.breakeven.table import case_table
+from reports.breakeven.terminal import print_breakeven
 
 Make = Callable[..., Case]
 
@@ -43,6 +44,18 @@ def test_a_run(make_case: Make) -> None:
     assert line(case, "low") == ["low", "0.100", "0.400", "0.400", *cells * 3]
     cells = ["0.500", "above (costs)", "-38 %"]
     assert line(case, "high") == ["high", "0.800", "3.200", "3.200", *cells * 3]
+
+
+def test_the_rates_of_a_plan_are_assumed(make_case: Make) -> None:
+    case = make_case(origin=Origin.PLAN)
+    cells = ["0.500", "below (saves)", "+400 %"]
+    assert line(case, "low") == ["low", "0.100", "0.400", "0.400", *cells * 3]
+    text = " ".join(said(case).split())
+    assert "unfused); the plan assumes 0.25." in text
+    assert "save, as assumed: " in text
+    shown = text.partition("The literature")[0]
+    assert "measured" not in shown
+    assert "it sends" not in shown
 
 
 def test_thresholds_and_conditions_stand_beside_it(make_case: Make) -> None:
