@@ -15,7 +15,7 @@ from energy.counts import About
 from energy.formulas import Conventions
 from energy.sheet import Say, warn
 from hwmodels import Dataflow, HardwareProfile
-from neurt.closed_form.passes import Pass, PlanError, check_length
+from neurt.closed_form.passes import Pass, PlanError, beyond, check_length
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_rows import Rows
 from neurt.closed_form.plan_spiking import plan_ssa
@@ -47,7 +47,7 @@ def run_breakeven(request: BreakEvenRequest, say: Say = warn) -> list[Case]:
         BreakEvenError: If there is nothing to compare.
     """
     profiles = request.profiles()
-    sides = [*_shapes(request), *_model(request), *_run(request, say)]
+    sides = [*_shapes(request), *_model(request, say), *_run(request, say)]
     if not sides:
         raise BreakEvenError("nothing to compare; give --model, --shape or --run")
     return [_case(profile, request.dataflow, side, say) for profile in profiles for side in sides]
@@ -131,7 +131,7 @@ def _row(name: str, kind: str, tally: Tally) -> LayerCount:
     return LayerCount(name, kind, calls=1, tally=tally)
 
 
-def _model(request: BreakEvenRequest) -> Iterator[_Sides]:
+def _model(request: BreakEvenRequest, say: Say) -> Iterator[_Sides]:
     if request.model is None:
         return
     source = resolve(request.model)
@@ -140,6 +140,8 @@ def _model(request: BreakEvenRequest) -> Iterator[_Sides]:
     if not has_conversion(shape):
         raise PlanError(not_converted(shape))
     check_length(what.keys, shape, request.model)
+    for sentence in beyond(what.keys, shape.positions, request.model):
+        say(sentence)
     about: About = {"model": source.name, "weights": CLOSED_FORM}
     asa = plan_asa(shape, what, conventions, **about)
 

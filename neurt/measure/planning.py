@@ -73,8 +73,10 @@ def run_plan(request: PlanRequest) -> Run:
         for stage in stages
     ]
     chosen = settings(request, spiking, shape) | {"spike_rate": rate}
-    said = (*inside(source), *beyond(longest_of(stages), shape.positions, request.model))
-    chosen["assumed"] = ". ".join((assumed_activity(rate, active, spiking.timesteps), *said))
+    said = (assumed_activity(rate, active, spiking.timesteps), *inside(source))
+    chosen["assumed"] = ". ".join(said)
+    for sentence in beyond(longest_of(stages), shape.positions, request.model):
+        chosen["beyond"] = sentence
     return assemble("plan", request, phases, profiles, chosen, stored)
 
 

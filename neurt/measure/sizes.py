@@ -7,7 +7,9 @@ from collections.abc import Callable
 from energy import Estimate
 from energy.bill.both import dataflow_of
 from hwmodels import Op
-from neurt.measure.planning import run_plan
+from neurt.closed_form.passes import beyond
+from neurt.loading.source import resolve
+from neurt.measure.planning import known_shape, run_plan
 from neurt.measure.planning_analog import is_analog_alone, run_analog_plan
 from neurt.requests.passes import PlanRequest
 from reports.kit.parts import BOUNDS
@@ -31,6 +33,12 @@ def run_sizes(request: PlanRequest) -> tuple[SizeGrid, ...]:
         SizeGrid(**{**vars(first), "cells": tuple(grid[i].cells[0] for grid in grids)})
         for i, first in enumerate(grids[0])
     )
+
+
+def beyond_of(request: PlanRequest) -> tuple[str, ...]:
+    """Says that the longest context is beyond the positions of a model, without a period."""
+    shape = known_shape(resolve(request.model))
+    return beyond(max(map(_context, request.points)), shape.positions, request.model)
 
 
 def bills_of(point: PlanRequest) -> list[Estimate]:

@@ -30,19 +30,21 @@ def run(request: PlanRequest, console: Console) -> list[Path]:
 def _sizes(request: PlanRequest, console: Console) -> list[Path]:
     """One table over several batches and contexts."""
     from neurt.measure.planning import now, versions
-    from neurt.measure.sizes import bills_of, run_sizes
+    from neurt.measure.sizes import beyond_of, bills_of, run_sizes
     from reports.sizes.table import print_sizes
     from reports.sizes.write import write_sizes
 
     check_free(request.out, "sizes.json", "table over sizes (sizes.json)", request.force)
-    grids = run_sizes(request)
+    grids, notes = run_sizes(request), Notes(console)
     asked = request.model_dump(mode="json", exclude={"out", "hw"}, exclude_none=True)
     record = {"settings": asked, "versions": versions(), "created": now()}
     files = write_sizes(grids, record, request.out, pictures=request.pictures)
     print_sizes(grids, console)
+    for sentence in beyond_of(request):
+        notes(sentence)
     if request.set:  # what is counted is the same at each size
         bills = bills_of(request.points[0])
-        say_idle_prices(request, bills, Notes(console))
+        say_idle_prices(request, bills, notes)
     print_files(files, request.out, console)
     return files
 

@@ -61,6 +61,8 @@ def summary_markdown(run: Run) -> str:
             _dearest(pair),
         ]
     parts += [escaped(sentence) for sentence in touched_sentences(run)]
+    if beyond := run.settings.get("beyond"):
+        parts.append(escaped(f"{beyond}."))
     if assumed := run.settings.get("assumed"):
         parts.append(escaped(f"Assumed: {assumed}."))
     low, high = (percent(share).removesuffix(" %") for share in PUBLISHED_SAVING)

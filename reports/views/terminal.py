@@ -122,6 +122,8 @@ def _print_verdict(run: Run, console: Console) -> None:
         print_sentence(f"The spike rate {rate} is assumed, not measured.", console, "yellow")
     elif note := of_random_weights(run.asa.weights):
         print_sentence(note, console, "yellow")
+    if beyond := run.settings.get("beyond"):
+        print_sentence(f"{beyond}.", console, "yellow")
     if assumed := run.settings.get("assumed"):
         print_sentence(f"Assumed: {assumed}.", console, "yellow")
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from energy import Counts, estimate
 from hwmodels import Buffer, HardwareProfile, Op, load_profile
+from neurt.cli import main
 from neurt.closed_form.passes import PlanError, decode, prefill
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
@@ -72,18 +73,26 @@ def test_a_request_beyond_the_positions_is_refused(tiny: str) -> None:
         plan(tiny, prompt=60, generate=6)
 
 
-def test_positions_that_are_no_table_are_planned_and_the_plan_says_so(tmp_path: Path) -> None:
+def test_positions_that_are_no_table_are_planned_and_each_command_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     sizes = {"num_hidden_layers": 2, "hidden_size": 8, "num_attention_heads": 2, "vocab_size": 11}
     sizes |= {"intermediate_size": 12, "max_position_embeddings": 64}
     config = json.dumps({"model_type": "llama", **sizes})
     (tmp_path / "config.json").write_text(config, encoding="utf-8")
     run = plan(str(tmp_path), prompt=60, generate=6)
     assert run.request[1].asa.phase == "decode@61-65"
-    assert str(run.settings["assumed"]).endswith(
-        f". 65 tokens are more than the 64 positions that the configuration of '{tmp_path}' names: "
-        "no count depends on them, but what it answers there may"
+    says = f"65 tokens are more than the 64 positions that the configuration of '{tmp_path}' names"
+    assert run.settings["beyond"] == (
+        f"{says}: no count depends on them, but what it answers there may"
     )
-    assert "positions" not in str(plan(str(tmp_path), seq_len=64).settings["assumed"])
+    assert "beyond" not in plan(str(tmp_path), seq_len=64).settings
+    for verb, lengths in (("plan", "65"), ("plan", "8,65"), ("breakeven", "65"), ("plan", "8,64")):
+        words = f"{verb} --model {tmp_path} --hw 45nm --phase decode --context {lengths}"
+        out = ["--out", str(tmp_path / f"{verb}{lengths}"), "--pictures", "none"]
+        assert main([*words.split(), *out]) == 0
+        said = " ".join(capsys.readouterr().out.split())
+        assert (says in said) == ("65" in lengths), (verb, lengths)
 
 
 def rows(counts: Counts) -> dict[str, Any]:
