@@ -41,9 +41,12 @@ class Work(Defined):
     TOKEN = "token", "a token of a prompt or of an answer, on each GPU"
     OUTPUT_TOKEN = "output_token", "a token of an answer, on each GPU"
     SUBLAYER = "sublayer", "an attention or feed-forward block, on each GPU"
-    SUBLAYER_TOKEN = "sublayer_token", "a token that passes such a block"
+    SUBLAYER_TOKEN = "sublayer_token", "a token that passes an attention or feed-forward block"
     EXPERT_TOKEN = "expert_token", "a token that is sent to one of its experts, in each layer"
-    ALL_REDUCE = "all_reduce", "the sum over several GPUs behind such a block, on each GPU"
+    ALL_REDUCE = (
+        "all_reduce",
+        "the sum over several GPUs behind an attention or feed-forward block, on each GPU",
+    )
     ALL_REDUCE_BYTE = "all_reduce_byte", "a byte that a GPU receives from the others in that sum"
     LONG_CONTEXT = (
         "long_context",

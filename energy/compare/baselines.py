@@ -101,7 +101,7 @@ def baselines(
     if isinstance(machine, TwoMachines):
         at_int8 = _across(same, None if int8 is None else bill(asa, int8), profile)
     elif profile.precision == "int8":
-        note = f"{profile.name} is INT8 itself: as 'same'"
+        note = f"{profile.name} is INT8 itself: this is the {same.title}"
         at_int8 = [replace(same, name="int8", title="INT8 ANN, INT8 SNN", note=note)]
     else:
         narrow_bills = None if int8 is None else (bill(asa, int8), bill(ssa, int8))

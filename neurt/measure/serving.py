@@ -160,15 +160,15 @@ def _beyond(profile: HardwareProfile, step: Step) -> Iterator[str]:
     """What lies outside of what the prices were fitted on."""
     assert profile.whole_chip is not None
     fitted = profile.whole_chip.fitted
-    for what, value, ends in (
-        ("sequences side by side", step.sequences, fitted.sequences),
-        ("positions of mean context", step.context, fitted.context),
-        ("GPUs", step.gpus, fitted.gpus),
+    for value, what, more, ends in (
+        (step.sequences, "sequence", " side by side", fitted.sequences),
+        (step.context, "position", " of mean context", fitted.context),
+        (step.gpus, "GPU", "", fitted.gpus),
     ):
         if not 0.9 * ends[0] <= value <= 1.1 * ends[1]:
             yield (
-                f"{value:,.0f} {what}: '{profile.name}' was fitted on {ends[0]:,.0f} to "
-                f"{ends[1]:,.0f}, so that nobody knows how far off this is"
+                f"{several(round(value), what)}{more}: '{profile.name}' was fitted on "
+                f"{ends[0]:,.0f} to {ends[1]:,.0f}, so that nobody knows how far off this is"
             )
 
 

@@ -64,7 +64,7 @@ def read(parser: argparse.ArgumentParser, request: type[Request], given: dict[st
         parser.error(f"argument {field.option}: {complaint}")
     idle = made.idle()
     for field in map(fields.__getitem__, given):
-        if field.path[-1] in idle:
+        if field.path[-1] in idle and given[".".join(field.path)] is not False:  # --no-page
             parser.error(f"argument {field.option}: has no effect here: {idle[field.path[-1]]}")
     try:
         made.check()

@@ -97,7 +97,8 @@ def _caption(rows: Rows) -> str:
     random = any(are_random(row.run.asa.weights) for row in rows.rows)
     what = "conversions" if rows.unit == "token" else "networks"
     parts = (
-        f"Savings of spiking {what}. The same in all rows: {words(rows.same)}.",
+        f"Savings of spiking {what}.",
+        f"The same in all rows: {words(rows.same)}." if rows.same else "",
         rows.caution,
         BOUNDS_IN_WORDS,
         f"Without a price on some hardware, so in no sum: {', '.join(missing)}." if missing else "",

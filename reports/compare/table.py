@@ -131,7 +131,8 @@ def comparison_table(rows: Rows) -> Table[Row]:
 
     run = Column[Row]("run", lambda row: row.name, "run", words=True, key=True)
     varying = [field(key) for key in rows.rows[0].about if key not in rows.same]
-    title = f"The same in all rows: {rows.same_text}; in brackets: 5 to 95 % of the samples"
+    same = f"The same in all rows: {rows.same_text}; in" if rows.same else "In"
+    title = f"{same} brackets: 5 to 95 % of the samples"
     title = f"{title}. {rows.caution}".removesuffix(". ").removesuffix(".")
     return Table((run, *varying, *_measured(rows), *_named(rows)), rows.rows, title)
 

@@ -152,7 +152,7 @@ def test_hardware_that_is_int8_is_not_compared_with_itself_twice() -> None:
     rows = found(*networks(), INT8, int8=None, mixed=True)
     assert list(rows) == ["same", "twin", "sparse", "int8"]
     assert rows["int8"].asa == rows["same"].asa
-    assert rows["int8"].note == "45nm-int8 is INT8 itself: as 'same'"
+    assert rows["int8"].note == "45nm-int8 is INT8 itself: this is the INT8 ANN"
 
 
 def test_a_mac_without_a_price_leaves_no_saving() -> None:

@@ -273,6 +273,10 @@ def test_a_flag_without_effect_is_refused_with_the_rule(
     asked(*words.split())  # without it, all is well
 
 
+def test_what_is_not_done_anyway_may_be_refused() -> None:
+    assert not asked(*"plan --model m --hw a --batch 1,8 --no-page".split()).page
+
+
 # What every command can do
 
 

@@ -287,7 +287,7 @@ def test_what_a_spiking_version_would_change_is_said_as_an_assumption(
     said = capsys.readouterr().out
     assert "on a GPU an event is a multiply-accumulate, so that 4 time steps are 4 times" in said
     assert "an assumption that nobody has measured: a kernel that reads the " in said
-    assert "1 sequences side by side: 'mine' was fitted on 8 to 512" in said
+    assert "1 sequence side by side: 'mine' was fitted on 8 to 512" in said
 
 
 def test_widths_are_those_of_weights_and_of_the_cache(
