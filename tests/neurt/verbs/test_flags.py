@@ -274,7 +274,8 @@ def test_a_flag_without_effect_is_refused_with_the_rule(
 
 
 def test_what_is_not_done_anyway_may_be_refused() -> None:
-    assert not asked(*"plan --model m --hw a --batch 1,8 --no-page".split()).page
+    words = "plan --model m --hw a --batch 1,8 --no-page"
+    assert not asked(*words.split()).page
 
 
 # What every command can do
