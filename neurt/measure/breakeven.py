@@ -20,7 +20,7 @@ from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_rows import Rows
 from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import Shape, has_conversion, not_converted
-from neurt.loading.source import resolve
+from neurt.loading.sizes import resolve_sizes
 from neurt.measure.conversion import conversion_of
 from neurt.measure.parts import BreakEvenError, blocks, event_layers, highest_rate
 from neurt.measure.planning import CLOSED_FORM, known_shape
@@ -134,7 +134,7 @@ def _row(name: str, kind: str, tally: Tally) -> LayerCount:
 def _model(request: BreakEvenRequest, say: Say) -> Iterator[_Sides]:
     if request.model is None:
         return
-    source = resolve(request.model)
+    source = resolve_sizes(request.model)
     spiking, shape = conversion_of(source, request), known_shape(source)
     what, conventions = request.what, Conventions(request.attention)
     if not has_conversion(shape):

@@ -12,7 +12,7 @@ from hwmodels.plain import quoted
 from neurt.closed_form.passes import Pass, beyond, check_length
 from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.plan_spiking import plan_ssa
-from neurt.loading.source import resolve
+from neurt.loading.sizes import resolve_sizes
 from neurt.measure.conversion import conversion_of
 from neurt.measure.mapped import FLOW, Bills, MapError, Mapped, vector_bits
 from neurt.measure.planning import CLOSED_FORM, known_shape
@@ -51,7 +51,7 @@ def run_map(request: MapRequest, say: Say = warn) -> list[EnergyMap]:
 
 def _of_model(request: MapRequest) -> tuple[Mapped, StoredWidths]:
     assert request.model is not None
-    source = resolve(request.model)
+    source = resolve_sizes(request.model)
     spiking, shape = conversion_of(source, request), known_shape(source)
     conventions, rate = Conventions(request.attention), request.spike_rate
     active = request.active_rate

@@ -17,7 +17,8 @@ from neurt.closed_form.plan_spiking import plan_ssa
 from neurt.families import LatentAttention, Shape
 from neurt.loading.gguf.header import read_header
 from neurt.loading.gguf.tensors import part_of
-from neurt.loading.source import ModelSource, resolve, wrapped_in
+from neurt.loading.sizes import resolve_sizes, wrapped_in
+from neurt.loading.source import ModelSource
 from neurt.measure.conversion import conversion_of
 from neurt.measure.widths import StoredWidths, stored_widths
 from neurt.requests.base import RequestError
@@ -50,7 +51,7 @@ def run_plan(request: PlanRequest) -> Run:
     request.check()
     stages, conventions = request.stages, request.conventions
     profiles = request.machines()
-    source = resolve(request.model)
+    source = resolve_sizes(request.model)
     spiking, shape = conversion_of(source, request), known_shape(source)
     check_stages(stages, shape, request.model)
     check_mla(request, shape)

@@ -12,7 +12,7 @@ from neurt.closed_form.passes import beyond, check_stages, longest_of
 from neurt.closed_form.plan import plan_passes
 from neurt.families import Experts, Head, has_conversion, layout
 from neurt.families.parameters import parameters
-from neurt.loading.source import resolve
+from neurt.loading.sizes import resolve_sizes
 from neurt.measure.planning import CLOSED_FORM, check_mla, inside, known_shape, now, versions
 from neurt.measure.widths import stored_widths
 from neurt.requests.base import RequestError
@@ -32,7 +32,7 @@ _RECORDED = {
 
 def is_analog_alone(request: PlanRequest) -> bool:
     """Whether a plan has no spiking side: nobody wants it, or nothing converts its family."""
-    shape = resolve(request.model).shape
+    shape = resolve_sizes(request.model).shape
     return request.analog or (shape is not None and not has_conversion(shape))
 
 
@@ -43,7 +43,7 @@ def run_analog_plan(request: PlanRequest) -> CountRun:
         PlanError: If the model has fewer positions than tokens, or its sizes are not at hand.
         RequestError: If something is asked of a spiking model.
     """
-    source = resolve(request.model)
+    source = resolve_sizes(request.model)
     shape = known_shape(source)
     family = layout(shape)
     alone = "is planned alone" if has_conversion(shape) else "is not converted to spikes"

@@ -13,7 +13,8 @@ from neurt.closed_form.plan import plan_asa
 from neurt.closed_form.serving import BITS, PlannedModel, Served
 from neurt.families import Head, Shape
 from neurt.families.parameters import parameters
-from neurt.loading.source import ModelSource, resolve
+from neurt.loading.sizes import resolve_sizes
+from neurt.loading.source import ModelSource
 from neurt.measure.planning import CLOSED_FORM, known_shape
 from neurt.measure.widths import StoredWidths, stored_widths
 
@@ -82,7 +83,7 @@ def served_model(
         UserError: If the model is not known, or has another number format.
         GenerationError: If it labels a text and answers with none.
     """
-    source = resolve(model)
+    source = resolve_sizes(model)
     shape = known_shape(source)
     if shape.head is not Head.TOKENS:
         raise GenerationError(

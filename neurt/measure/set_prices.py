@@ -29,7 +29,7 @@ def idle_prices(request: Hardware, bills: Iterable[Estimate]) -> Iterator[str]:
     own = {name: load_profile(name) for name in request.names}
     for name, constants in request.constants(own).items():
         profile = own[name]
-        priced = by_name.get(profile.name.removesuffix(CHANGED), ())
+        priced = by_name.get(profile.name.removesuffix(CHANGED), [])
         counted = {bill.profile.priced_as(op) for bill in priced for op in bill.counted(None)}
         for key in constants if priced else ():
             place = place_of(profile, key)

@@ -8,7 +8,7 @@ from energy import Estimate
 from energy.bill.both import dataflow_of
 from hwmodels import Op
 from neurt.closed_form.passes import beyond
-from neurt.loading.source import resolve
+from neurt.loading.sizes import resolve_sizes
 from neurt.measure.planning import known_shape, run_plan
 from neurt.measure.planning_analog import is_analog_alone, run_analog_plan
 from neurt.requests.passes import PlanRequest
@@ -37,7 +37,7 @@ def run_sizes(request: PlanRequest) -> tuple[SizeGrid, ...]:
 
 def beyond_of(request: PlanRequest) -> tuple[str, ...]:
     """Says that the longest context is beyond the positions of a model, without a period."""
-    shape = known_shape(resolve(request.model))
+    shape = known_shape(resolve_sizes(request.model))
     return beyond(max(map(_context, request.points)), shape.positions, request.model)
 
 

@@ -51,13 +51,13 @@ def _sizes(request: PlanRequest, console: Console) -> list[Path]:
 
 def _memory(request: PlanRequest, console: Console) -> list[Path]:
     """What each command needs for the model."""
-    from neurt.loading.source import resolve
+    from neurt.loading.sizes import resolve_sizes
     from neurt.measure.needs import needs_table
     from neurt.measure.planning import known_shape
     from reports.kit.files import write_text
     from reports.kit.table import print_table
 
-    table = needs_table(request, known_shape(resolve(request.model)))
+    table = needs_table(request, known_shape(resolve_sizes(request.model)))
     console.print()
     print_table(table, console)
     return [write_text(request.out / "memory.csv", table.to_csv())]

@@ -15,6 +15,7 @@ from builders import refused
 
 from neurt.families import ALIASES, Shape, ShapeError, read_shape
 from neurt.loading.gguf.header import GGUFError
+from neurt.loading.sizes import resolve_sizes
 from neurt.loading.source import (
     SHIPPED,
     SMOLLM2,
@@ -26,6 +27,7 @@ from neurt.loading.source import (
     resolve,
     why_unreachable,
 )
+from neurt.loading.widths import checkpoint_widths
 
 CONFIG = {
     "model_type": "gpt2",
@@ -271,6 +273,22 @@ def test_a_file_that_is_not_a_config_is_a_model_error(directory: Path) -> None:
     weights.write_bytes(b"")
     with pytest.raises(ModelError, match=r"model\.safetensors' is a file, and neither a config"):
         resolve(str(weights))
+
+
+def test_who_needs_sizes_alone_takes_a_configuration_of_any_name(
+    directory: Path, tmp_path: Path
+) -> None:
+    content = json.dumps({**CONFIG, "dtype": "bfloat16"})
+    (tmp_path / "mine.json").write_text(content, encoding="utf-8")
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")  # of somebody else
+    found = resolve_sizes(str(tmp_path / "mine.json"))
+    assert found.shape == resolve(str(directory)).shape
+    assert (found.name, found.directory, found.hub_id) == ("mine", None, None)
+    assert not found.is_converted
+    assert checkpoint_widths(found).activations == 16  # of bfloat16, as the file says
+    (tmp_path / "mine.json").write_text('{"hidden_size": 8}', encoding="utf-8")
+    with pytest.raises(ShapeError, match="model_type"):
+        resolve_sizes(str(tmp_path / "mine.json"))
 
 
 def test_a_configuration_under_another_name_is_told_to_be_renamed(tmp_path: Path) -> None:

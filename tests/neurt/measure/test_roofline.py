@@ -30,7 +30,7 @@ CONTEXTS = [1, 2, 4, 8, 16, 32, 64, 96]
 @pytest.fixture
 def plan(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
     source = ModelSource("tiny", None, None, SHAPE)
-    monkeypatch.setattr("neurt.measure.planning.resolve", lambda _name: source)
+    monkeypatch.setattr("neurt.measure.planning.resolve_sizes", lambda _name: source)
 
     def make(*hw: str, form: Form = Form.SOFTMAX, **asked: Any) -> Run:
         spiking = SpikingConfig(form=form)
