@@ -105,6 +105,12 @@ def read_sides(path: Path, say: Say = warn) -> tuple[list[Counts], list[Counts]]
     """
     if not path.is_dir():
         return variants_of(read_csv(path, say), path)
+    if not (path / "run.json").exists() and (path / "count.json").exists():
+        raise RunError(
+            f"run '{path}' has one side alone (count.json), and what is asked for compares an "
+            "analog (asa) and a spiking (ssa) side; give a directory that `neurt-energy profile`, "
+            "or `plan` without --analog, has written"
+        )
     if not (path / "run.json").exists():
         raise RunError(
             f"run '{path}' has no run.json, which is written last: it is no whole run; give one, "

@@ -90,7 +90,7 @@ class BreakEven:
     curve: tuple[tuple[float, float], ...] = ()
 
     @property
-    def _crossing(self) -> float | None:
+    def crossing(self) -> float | None:
         """Multiple of the busy events at which what has a price costs the same on both sides."""
         if not self.curve or self.silent_pj > self.asa_pj:
             return break_even(self.asa_pj, self.silent_pj, self.busy_pj)
@@ -110,13 +110,24 @@ class BreakEven:
     @property
     def priced_rate(self) -> float | None:
         """Break-even rate of what has a price: with a `bound`, it is one of the true rate."""
-        share = self._crossing
+        share = self.crossing
         return None if share is None else share * self.busy_rate
+
+    @property
+    def priced_events_per_mac(self) -> float | None:
+        """The same place in accumulates per multiply-accumulate that they replace."""
+        share = self.crossing
+        return None if share is None else share * self.busy_events_per_mac
+
+    @property
+    def priced_spikes_per_synapse(self) -> float | None:
+        """The same place in spikes that arrive at a synapse per token."""
+        return None if self.priced_rate is None else self.timesteps * self.priced_rate
 
     @property
     def share(self) -> float | None:
         """Break-even as a multiple of the busy events; None where there is none, or unpriced."""
-        return None if self.bound else self._crossing
+        return None if self.bound else self.crossing
 
     @property
     def rate(self) -> float | None:

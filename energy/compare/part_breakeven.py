@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from typing import NamedTuple
 
 from energy.bill.estimate import Estimate
@@ -14,6 +15,9 @@ from energy.compare.reuse import reuse_break_even
 from energy.counts import Counts, LayerCount, Tally
 from energy.formulas.touched import touched_at
 from hwmodels import HardwareProfile, Op
+
+#: Steps towards a break-even on a curve, and the relative change after which there are no more.
+_STEPS, _CLOSE = 12, 1e-6
 
 #: What static energy is called among what has no price.
 STATIC = "static"
@@ -72,11 +76,36 @@ def part_break_even(
         None
         if bound or accounting == "compute"
         else reuse_break_even(asa_pj, busy_pj, busy, part.spiking),
-        _curve(part, accounting, silent_pj, between) if accounting != "compute" else (),
+        curve(part, accounting, silent_pj, between) if accounting != "compute" else (),
     )
 
 
-def _curve(
+def on_the_curve(
+    line: BreakEven, bill: Callable[[float], Estimate], known: Sequence[tuple[float, Estimate]]
+) -> BreakEven:
+    """The same break-even, on the bill of the spiking model itself, which bends.
+
+    Each step makes the bill where the curve so far crosses, and adds it to the curve.
+
+    Args:
+        line: Of `part_break_even`.
+        bill: That of the spiking model at a multiple of the busy events.
+        known: Bills of the curve so far, at rising multiples; the last one is at the most.
+    """
+    points = dict(known)
+    for _ in range(_STEPS):
+        place = line.crossing
+        if line.accounting == "compute" or place is None or not 0 < place < max(points):
+            return line
+        points[place] = bill(place)
+        bills = sorted(points.items(), key=itemgetter(0))
+        line = replace(line, curve=curve(line.part, line.accounting, line.silent_pj, bills))
+        if line.crossing is None or abs(line.crossing / place - 1) < _CLOSE:
+            return line
+    return line
+
+
+def curve(
     part: Part, accounting: str, silent_pj: float, between: Sequence[tuple[float, Estimate]]
 ) -> tuple[tuple[float, float], ...]:
     """Energies of a part of the spiking model at multiples of its events, from none on."""

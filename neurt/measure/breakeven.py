@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
-from energy import Counts, LayerCount, Tally, estimate, formulas
+from energy import Counts, Estimate, LayerCount, Tally, estimate, formulas
 from energy.bill.layer import ACCOUNTINGS
 from energy.compare.breakeven import Part
-from energy.compare.part_breakeven import part_break_even, with_events
+from energy.compare.part_breakeven import on_the_curve, part_break_even, with_events
 from energy.counts import About
 from energy.formulas import Conventions
 from energy.sheet import Say, warn
@@ -88,6 +88,13 @@ def _case(profile: HardwareProfile, dataflow: Dataflow | None, sides: _Sides, sa
         for how in ACCOUNTINGS
     ]
     known = tuple(one for one in found if one is not None)
+    if sides.origin is Origin.CLOSED_FORM:
+
+        @cache
+        def bill(rate: float) -> Estimate:
+            return estimate(sides.stored.rows(sides.at(rate)), profile, dataflow=dataflow)
+
+        known = tuple(on_the_curve(one, bill, between or [(1.0, busy)]) for one in known)
     if not known:
         way = (
             "its rows need dense_macs, spikes and slots"

@@ -92,7 +92,10 @@ class SensitivityRequest(Output, Timed, Counted, Forced):
 
     group: ClassVar[str] = "model"
 
-    block: Literal["attention", "ffn", "model"] = "attention"
+    block: Annotated[
+        Literal["attention", "ffn", "model"] | None,
+        Flag(default="attention, and model where no layer is of it"),
+    ] = None
     """whose saving is taken apart; the table has all"""
     samples: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     """draws of all constants for the interval"""

@@ -36,10 +36,11 @@ def run(request: SensitivityRequest, console: Console) -> object:
             for phases in variants
         )
         studies.append(Study(analog, spiking, request.samples, request.seed))
-    block = None if request.block == "model" else request.block
-    files = write_sensitivity(studies, request.out, block, pictures=request.pictures)
+    block = request.block or ("attention" if "attention" in studies[0].blocks else "model")
+    part = None if block == "model" else block
+    files = write_sensitivity(studies, request.out, part, pictures=request.pictures)
     for study in studies:
-        print_sensitivity(study, console, block)
+        print_sensitivity(study, console, part)
     say_idle_prices(request, [bill for it in studies for bill in (it.asa, it.ssa)], notes)
     print_files(files, request.out, console)
     return {"sensitivity": sensitivity_table(studies), "notes": notes}

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from energy import Estimate
 from energy.compare.breakeven import Bound, BreakEven, Verdict
-from energy.words import number
+from energy.words import NONE, number
 
 SIGNS: dict[Bound | None, str] = {Bound.AT_MOST: "≤", Bound.AT_LEAST: "≥"}
 
@@ -103,6 +103,17 @@ def rate_text(line: BreakEven) -> str:
     if line.bound in SIGNS and line.priced_rate is not None:
         return f"{SIGNS[line.bound]} {line.priced_rate:.3f}"
     return number(line.rate) if line.verdict is Verdict.BELOW else line.verdict.value
+
+
+def ends_texts(line: BreakEven) -> tuple[str, str]:
+    """The break-even in events per MAC and in spikes per synapse, or the bound of each."""
+    if line.verdict is Verdict.UNPRICED and line.bound in SIGNS and line.priced_rate is not None:
+        ends = (line.priced_events_per_mac, line.priced_spikes_per_synapse)
+        more, spikes = (f"{SIGNS[line.bound]} {number(end)}" for end in ends)
+        return more, spikes
+    if line.verdict in (Verdict.UNPRICED, Verdict.NEVER, Verdict.SILENT):
+        return NONE, NONE
+    return number(line.events_per_mac), number(line.spikes_per_synapse)
 
 
 def short_name(line: BreakEven) -> str:

@@ -16,6 +16,7 @@ from matplotlib.ticker import NullLocator, PercentFormatter
 
 from energy.compare.breakeven import Bound, BreakEven, Verdict
 from energy.compare.thresholds import THRESHOLDS
+from energy.words import unit_of
 from hwmodels.plain import several
 from reports.breakeven.case import Case, Origin, answer
 from reports.kit.fit import Fit
@@ -89,8 +90,11 @@ def breakeven_picture(case: Case, fit: Fit = Fit.TWO) -> Figure:
             axes.set_xlabel("")
     drawn_on.body.legend(handles=handles, loc="outside lower center", **letters)
     counts = case.ssa.counts
-    tokens = f"{several(counts.tokens, 'token')}, " if counts.tokens else ""
-    subtitle = f"{counts.phase}, {tokens}{counts.attention} attention, dataflow {case.asa.dataflow}"
+    unit = unit_of(counts.phase)
+    words = [counts.phase, several(counts.tokens, unit) if counts.tokens else ""]
+    words += [f"{counts.attention} attention" if unit == "token" else ""]
+    words += [f"dataflow {case.asa.dataflow}"]
+    subtitle = ", ".join(word for word in words if word)
     headline(drawn_on, answer(case), _title(case, layers), subtitle, case.asa, case.ssa)
     return drawn_on.figure
 

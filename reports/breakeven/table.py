@@ -8,15 +8,16 @@ from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 from energy.bill.layer import ACCOUNTINGS
-from energy.compare.breakeven import BreakEven, Verdict
+from energy.compare.breakeven import BreakEven
 from energy.compare.thresholds import THRESHOLDS, Threshold
 from energy.table import Column, Table, at, attributes, texts
-from energy.words import NONE, change, number
+from energy.words import NONE, change, number, unit_of
 from hwmodels.plain import several
 from reports.breakeven.case import (
     SIGNS,
     Case,
     Origin,
+    ends_texts,
     margin,
     mark,
     rate_text,
@@ -119,7 +120,7 @@ RUN = texts(
 def case_table(case: Case) -> Table[Sequence[Any]]:
     """A case for people: a row per part, the accountings beside each other."""
     counts, profile = case.ssa.counts, case.asa.profile
-    tokens = f", {several(counts.tokens, 'token')}" if counts.tokens else ""
+    tokens = f", {several(counts.tokens, unit_of(counts.phase))}" if counts.tokens else ""
     rows = [
         (_run_cells if case.has_rates else _closed_form_cells)(list(both.values()))
         for both in case.by_part()
@@ -138,9 +139,7 @@ def _closed_form_cells(both: Sequence[BreakEven]) -> Sequence[Any]:
     """The cells of a part, and that it is no sum of others."""
     cells: list[Any] = [both[0].part.name, both[0].part.includes]
     for line in both:
-        lost = line.verdict in (Verdict.UNPRICED, Verdict.NEVER, Verdict.SILENT)
-        ends = (line.events_per_mac, line.spikes_per_synapse)
-        cells += [rate_text(line), *(NONE if lost else number(end) for end in ends)]
+        cells += [rate_text(line), *ends_texts(line)]
     return [*cells, False]
 
 

@@ -32,8 +32,13 @@ def print_breakeven(cases: Sequence[Case], console: Console) -> None:
         _print_gaps(case, console)
         if reuse := reuse_text(case):
             print_sentence(reuse, console)
-    for profile in {case.asa.profile.name: case.asa.profile for case in cases}.values():
-        _print_arithmetic(profile, sorted({case.ssa.counts.timesteps for case in cases}), console)
+    told = {
+        (case.asa.profile.name, case.ssa.counts.timesteps, op): case.asa.profile
+        for case in cases
+        for op in _events_of(case)
+    }
+    for (_, timesteps, op), profile in told.items():
+        _print_arithmetic(profile, timesteps, op, console)
     console.print("\nThe literature, in spikes per synapse per inference:")
     for threshold in THRESHOLDS:
         ends = dict.fromkeys(f"{end:.3g}" for end in (threshold.low, threshold.high))
@@ -79,21 +84,29 @@ def _some(parts: Sequence[str]) -> str:
     return ", ".join(parts[:6]) + (f" and {len(parts) - 6} more" if len(parts) > 6 else "")
 
 
-def _print_arithmetic(profile: HardwareProfile, timesteps: Sequence[int], console: Console) -> None:
-    """What Yan et al. conclude from the prices of a MAC and an AC alone."""
-    mac, ac = (profile.energy_pj(op) for op in (Op.MAC, Op.AC))
+def _events_of(case: Case) -> list[Op]:
+    """The operations by which events are added in a case: those of its codes."""
+    rows = case.ssa.counts.layers
+    return [op for op in (Op.AC, Op.SHIFT_AC) if any(row.tally.ops.get(op) for row in rows)]
+
+
+def _print_arithmetic(
+    profile: HardwareProfile, timesteps: int, event: Op, console: Console
+) -> None:
+    """What Yan et al. conclude from the prices of a MAC and of an event alone."""
+    mac, ac = (profile.energy_pj(op) for op in (Op.MAC, event))
     if mac is None or not ac:
         return
     k = mac / ac
-    for steps in timesteps:
-        needs = ", ".join(
-            f"{case} case k >= {least:g} {'holds' if k >= least else 'fails'}"
-            for case, least in compute_only_needs(steps).items()
-        )
-        console.print()
-        print_sentence(
-            f"Arithmetic alone on {profile.name} (k = MAC / AC = {k:.3g}, T = {steps}): break-"
-            f"even rate k / T = {compute_only_rate(k, steps):.3g}; after Yan et al. 2024, against "
-            f"a dense twin: {needs}.",
-            console,
-        )
+    needs = ", ".join(
+        f"{case} case k >= {least:g} {'holds' if k >= least else 'fails'}"
+        for case, least in compute_only_needs(timesteps).items()
+    )
+    name = "AC" if event is Op.AC else event.value
+    console.print()
+    print_sentence(
+        f"Arithmetic alone on {profile.name} (k = MAC / {name} = {k:.3g}, T = {timesteps}): break-"
+        f"even rate k / T = {compute_only_rate(k, timesteps):.3g}; after Yan et al. 2024, against "
+        f"a dense twin: {needs}.",
+        console,
+    )

@@ -10,6 +10,7 @@ from energy import Estimate
 from energy.bill.layer import ACCOUNTINGS
 from energy.compare.ranges import UncertainConstant
 from energy.compare.sensitivity import SAMPLES, Sensitivity, SensitivityError, sensitivity
+from energy.words import unit_of
 from hwmodels.plain import several
 from reports.kit.parts import BLOCKS
 
@@ -63,8 +64,9 @@ class Study:
         """What was priced, in one line for tables and pictures."""
         asa, steps = self.asa.counts, self.ssa.counts.timesteps
         words = [asa.model, asa.weights and f"weights {asa.weights}", f"T = {steps}", asa.phase]
-        tokens = several(asa.tokens, "token") if asa.tokens else ""
-        words += [tokens, f"{asa.attention} attention"]
+        unit = unit_of(asa.phase)
+        words += [several(asa.tokens, unit) if asa.tokens else ""]
+        words += [f"{asa.attention} attention" if unit == "token" else ""]
         return ", ".join(word for word in words if word)
 
 

@@ -109,6 +109,18 @@ def test_a_run_that_was_edited_is_read_by_no_command(
     assert "has no run.json" in refused(RunError, command, *ask, "--force")
 
 
+@pytest.mark.parametrize("words", ["sensitivity {} --samples 5", "breakeven --run {}"])
+def test_a_run_of_one_side_is_said_to_be_one(
+    run: Path, tmp_path: Path, command: Ask, words: str
+) -> None:
+    flags = ("--hw", "45nm", "--pictures", "none", "--out")
+    model = tmp_path / "model"
+    command("plan", "--model", model, "--seq-len", "4", "--analog", *flags, tmp_path / "one")
+    said = refused(RunError, command, *words.format(tmp_path / "one").split(), *flags, run / "x")
+    assert "has one side alone (count.json)" in said
+    assert "`plan` without --analog" in said
+
+
 @pytest.fixture
 def asked(command: Ask) -> Ask:
     def ask(*words: str | Path) -> str:
@@ -184,14 +196,14 @@ def test_what_is_wrong_is_said_before_a_directory_is_made(
     foreign = tmp_path / "foreign.csv"
     foreign.write_text("variant,layer,mac,ac\nasa,a,5,0\nssa,a,0,5\n", encoding="utf-8")
     with pytest.raises(SensitivityError, match="no layer belongs to the block 'attention'"):
-        asked(foreign, "--hw", "45nm", "--out", out)
+        asked(foreign, "--hw", "45nm", "--block", "attention", "--out", out)
     assert not out.exists()
 
 
 def test_counts_from_elsewhere_have_a_saving_of_the_model(tmp_path: Path, asked: Ask) -> None:
     foreign = tmp_path / "foreign.csv"
     foreign.write_text("variant,layer,mac,ac\nasa,a,100,0\nssa,a,0,300\n", encoding="utf-8")
-    asked(foreign, "--hw", "45nm", "--block", "model")
+    asked(foreign, "--hw", "45nm")  # there is no attention to take apart
     found = rows(tmp_path / "sensitivity.csv")
     assert {row["block"] for row in found} == {"total"}
     assert float(found[0]["saving"]) == pytest.approx(1 - 3 * 0.9 / 4.6)

@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from energy import estimate
 from energy.compare.breakeven import Bound, BreakEven
+from hwmodels import Op
 from reports.breakeven.case import Case, Origin, reuse_text
 from reports.breakeven.table import case_table
 from reports.breakeven.terminal import print_breakeven
@@ -88,6 +90,38 @@ def test_what_stands_for_a_rate(changes: dict[str, object], shown: str, make_cas
         for one in case.breakevens
     )
     assert line(replace(case, breakevens=found), "low")[2] == shown
+
+
+def test_a_bound_of_the_rate_is_one_of_events_too(make_case: Make) -> None:
+    case = make_case(measured=False)
+    found = tuple(replace(x, unpriced=("spike",), bound=Bound.AT_MOST) for x in case.breakevens)
+    # rate 0.5: 4 x 0.5 events per MAC, 4 x 0.5 spikes per synapse
+    cells = line(replace(case, breakevens=found), "low")[2:5]
+    assert cells == ["≤ 0.500", "≤ 2.000", "≤ 2.000"]
+    lost = tuple(replace(x, bound=Bound.UNKNOWN) for x in found)
+    assert line(replace(case, breakevens=lost), "low")[2:5] == ["unpriced", "-", "-"]
+
+
+def test_samples_of_a_network_are_no_tokens(make_case: Make) -> None:
+    case = make_case(measured=True)
+    counts = replace(case.ssa.counts, phase="inference", tokens=2)
+    text = said(replace(case, ssa=estimate(counts, case.ssa.profile)))
+    assert "inference, 2 samples" in text.partition("break-even")[0]
+
+
+def test_arithmetic_alone_is_that_of_the_events_of_the_code(make_case: Make) -> None:
+    case = make_case(measured=False)
+    [layer, *_] = [row for row in case.ssa.counts.layers if row.tally.accumulates]
+    found = []
+    for op in (Op.AC, Op.SHIFT_AC):
+        tally = layer.tally._replace(ops={op: 5})
+        counts = replace(case.ssa.counts, layers=(replace(layer, tally=tally),))
+        found.append(" ".join(said(replace(case, ssa=estimate(counts, case.ssa.profile))).split()))
+    # 4.6 / 0.9 = 5.11; 4.6 / 0.93 = 4.95, / 4 = 1.24
+    assert "(k = MAC / AC = 5.11, T = 4)" in found[0]
+    assert "shift_ac" not in found[0]
+    assert "(k = MAC / shift_ac = 4.95, T = 4): break-even rate k / T = 1.24" in found[1]
+    assert "MAC / AC" not in found[1]
 
 
 def test_gaps_are_named_once(make_case: Make) -> None:

@@ -55,6 +55,16 @@ def test_the_table_has_each_constant_of_each_saving(
     assert {(r["samples"], r["seed"], r["dataflow"]) for r in found} == {("50", "7", "layerwise")}
 
 
+def test_samples_of_a_network_are_no_tokens_and_have_no_attention(
+    make_run: Callable[..., Run],
+) -> None:
+    ours = study(make_run())
+    counts = replace(ours.asa.counts, phase="inference", tokens=2)
+    of_network = replace(ours, asa=estimate(counts, ours.asa.profile))
+    assert of_network.title.endswith("inference, 2 samples")
+    assert ours.title.endswith("attention")
+
+
 @pytest.mark.usefixtures("sketched")
 def test_a_row_says_how_far_the_constant_may_be_off_and_what_that_does(
     make_run: Callable[..., Run], tmp_path: Path
