@@ -114,7 +114,7 @@ def test_words_are_taken_for_what_they_name(make_run: Callable[..., Run], tmp_pa
 
 def test_a_run_says_what_it_knows(make_run: Callable[..., Run], tmp_path: Path) -> None:
     run = make_run("45nm")
-    with pytest.raises(UserError, match="`pictures` must be one of none, png, svg, all, and not"):
+    with pytest.raises(UserError, match="must be one of none, png, svg, pdf, all, and not"):
         reports.write_report(run, tmp_path / "out", pictures="jpeg")
     with pytest.raises(UserError, match="`fit` must be one of one, two, and not 'three'"):
         run.to_latex("three")
