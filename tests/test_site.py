@@ -110,9 +110,7 @@ def test_every_command_has_a_section_with_its_flags(site: Path) -> None:
 def test_the_search_works_from_disk(site: Path, browser: Browser) -> None:
     tab = browser.new_page()
     tab.goto(f"{(site / 'search.html').as_uri()}?q=dataflow")
-    tab.wait_for_selector("#search-results li a")
-    links = [one.get_attribute("href") or "" for one in tab.locator("#search-results li a").all()]
-    assert any("method/memory" in link for link in links)
+    tab.wait_for_selector("#search-results li a[href*='method/memory']")  # they come one by one
     tab.close()
 
 

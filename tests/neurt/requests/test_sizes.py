@@ -55,7 +55,7 @@ def test_a_span_is_its_ends_and_the_powers_of_two_between(low: int, high: int) -
         ("--context 1,8", "--context: has no effect here: prefill has --seq-len tokens"),
         ("--context 1,8 --prompt 8 --generate 2", "--context: has no effect here"),
         ("--batch 1,8 --card", "--card: has no effect here: several --batch"),
-        ("--batch 1,8 --no-page", "has no effect here: several --batch"),
+        ("--batch 1,8 --page", "has no effect here: several --batch"),
         ("--batch 1,8 --details", "--details: has no effect here"),
         ("--batch 1,8 --memory", "--memory: has no effect here"),
         ("--batch 1,8 --mixed", "--mixed: has no effect here"),
