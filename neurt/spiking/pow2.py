@@ -134,13 +134,14 @@ class PowerOfTwo(Coder):
         Their sum, exactly: an event is within a factor of two of what is left, so that each
         subtraction is exact, and all of them are multiples of the last digit of x.
         """
-        coded, rest = self._subtract(x, threshold, [torch.empty_like(x)] * self.timesteps)
+        spare, silenced = torch.empty_like(x), torch.empty_like(x)
+        rest, coded = self._subtract(x, threshold, [spare] * self.timesteps, silenced)
         return torch.sub(coded, rest, out=rest)
 
     def _subtract(
-        self, x: Tensor, threshold: Tensor, events: Iterable[Tensor]
+        self, x: Tensor, threshold: Tensor, events: Iterable[Tensor], silenced: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """The values that are not silent, and what is left of each."""
+        """What is left of each value, and in the room of `silenced`, of x what is not silent."""
         coded, rest, zone = x, x, self._zone(x, threshold)
         size, fires, left = (torch.empty_like(x) for _ in range(3))
         for event in events:
@@ -149,10 +150,11 @@ class PowerOfTwo(Coder):
             event.mul_(torch.ge(torch.abs(rest, out=size), zone, out=fires))
             if rest is x and self.resolution < 1:  # of what is silent now, nothing is left
                 rest, zone = torch.sub(rest, event, out=left).mul_(fires), self.resolution * zone
-                coded = x * fires
+                if silenced is not None:
+                    coded = torch.mul(x, fires, out=silenced)
             else:
                 rest = torch.sub(rest, event, out=left)
-        return coded, rest
+        return rest, coded
 
     def _zone(self, x: Tensor, threshold: Tensor) -> Tensor:
         if self.ceiling is None:
